@@ -1,0 +1,49 @@
+package contract_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+const guide = "../../docs/adding-a-dataset.md"
+
+// The contract that the guide shows is one that firn reads.
+func TestGuideExample(t *testing.T) {
+	t.Parallel()
+	_, block, _ := strings.Cut(string(readFile(t, guide)), "```yaml\n")
+	block, _, found := strings.Cut(block, "   ```")
+	if !found {
+		t.Fatal("the guide shows no contract")
+	}
+	example := regexp.MustCompile(`(?m)^ {3}`).ReplaceAllString(block, "")
+	c, err := contract.Read("datasets/shop/order/contract.odcs.yaml", []byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Delimiter != ';' || len(c.Columns) != 5 || len(c.Column("state").Enum) != 2 {
+		t.Errorf("the example reads as %+v", c)
+	}
+}
+
+// The guide's table lists the properties that firn knows, and no other.
+func TestGuideListsEveryProperty(t *testing.T) {
+	t.Parallel()
+	listed := regexp.MustCompile("(?m)^\\| `(firn\\.\\w+)`").FindAllStringSubmatch(string(readFile(t, guide)), -1)
+	if len(listed) != 9 {
+		t.Errorf("%d properties are listed, want 9", len(listed))
+	}
+	for _, match := range listed {
+		name := match[1]
+		from, to := "customProperties:\n", "customProperties:\n  - {property: "+name+", value: }\n"
+		if name == "firn.path" {
+			from, to = "        primaryKey: true\n", "        customProperties: [{property: firn.path, value: 1}]\n"
+		}
+		_, err := contract.Read("contract.odcs.yaml", []byte(strings.Replace(minimal, from, to, 1)))
+		if err == nil || strings.Contains(err.Error(), "knows no property") {
+			t.Errorf("%s without a right value gives %v", name, err)
+		}
+	}
+}

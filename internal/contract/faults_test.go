@@ -1,0 +1,174 @@
+package contract_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+var update = flag.Bool("update", false, "write golden files instead of comparing with them")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(readFile(t, path)), got); diff != "" {
+		t.Errorf("%s (-golden +got):\n%s", path, diff)
+	}
+}
+
+// faults change one place of the complete contract, each to something that must
+// be refused. The messages are in testdata/faults.golden.
+var faults = []struct{ name, old, new string }{
+	{"unknown key at the top", "tenant: example", "tenent: example"},
+	{"unknown key in a column", "classification: public", "clasification: public"},
+	{"key of another version", "classification: public", "enum: [open]"},
+	{"unknown key of a server", "warehouse: FIRN_LOAD}", "warhouse: FIRN_LOAD}"},
+	{"unknown option", "maxLength: 8", "maxLen: 8"},
+	{"key twice", "domain: sales", "domain: sales\ndomain: shop"},
+	{"missing at the top", "version: 2.3.4\n", ""},
+	{"missing purpose", "purpose: |\n    Orders of the shop,\n    one row an order.\n", "customProperties: []\n"},
+	{"missing name of a column", "name: gift, ", ""},
+	{"missing type of a column", "name: gift, logicalType: boolean", "name: gift"},
+	{"missing value of a property", "value: {number: 12}", "description: none"},
+	{"text for a flag", "required: true\n        description", "required: \"yes\"\n        description"},
+	{"number for a text", "version: 2.3.4", "version: 2.3"},
+	{"text for a list", "tags: [sales]", "tags: sales"},
+	{"empty value", "tenant: example", "tenant:"},
+	{"fraction for a whole number", "minLength: 3", "minLength: 3.5"},
+	{"anchor", "tags: [sales]", "tags: &tags [sales]"},
+	{"another standard", "apiVersion: v3.1.0", "apiVersion: v3.0.2"},
+	{"another kind", "kind: DataContract", "kind: DataProduct"},
+	{"version of two parts", "version: 2.3.4", "version: v2.3"},
+	{"status", "status: active", "status: actve"},
+	{"name without source", "name: shop.order", "name: order"},
+	{"name in upper case", "name: shop.order", "name: Shop.order"},
+	{"table of another name", "  - name: order\n", "  - name: orders\n"},
+	{"physical name of the table", "physicalName: SHOP_ORDER", "physicalName: ORDERS"},
+	{"table's type", "logicalType: object\n    businessName", "logicalType: string\n    businessName"},
+	{"two tables", "schema:\n", "schema:\n  - {name: other, properties: [{name: a, logicalType: string}]}\n"},
+	{"firn property of a table", "    businessName: Order\n", "    customProperties: [{property: firn.format, value: csv}]\n"},
+	{"logicalType", "{name: gift, logicalType: boolean", "{name: gift, logicalType: bool"},
+	{"physicalType", "physicalType: string", "physicalType: VARCHAR(8)"},
+	{"number without physicalType", ", physicalType: double", ""},
+	{"unknown physicalType of a number", "decimal(12,2)", "NUMBER(12,2)"},
+	{"precision", "decimal(12,2)", "decimal(39,2)"},
+	{"scale", "decimal(12,2)", "decimal(3,4)"},
+	{"duplicate column", "name: gift,", "name: day,"},
+	{"duplicate header", "{name: gift,", "{name: gift, physicalName: Order No.,"},
+	{"header that is another column's name", "{name: gift,", "{name: gift, physicalName: shop,"},
+	{"header of two lines", "{name: gift,", "{name: gift, physicalName: \"a\\nb\","},
+	{"column in upper case", "name: gift,", "name: Gift,"},
+	{"reserved column", "name: gift,", "name: order,"},
+	{"pattern", "[A-Z]{2}[0-9]+", "[A-Z"},
+	{"pattern that is empty", "'[A-Z]{2}[0-9]+'", "''"},
+	{"pattern with an open brace", "[A-Z]{2}[0-9]+", "[A-Z]{2"},
+	{"pattern with a class that begins by its end", "[A-Z]{2}[0-9]+", "[]a]"},
+	{"pattern with another meaning of U", "[A-Z]{2}[0-9]+", "(?U)a+"},
+	{"pattern that closes a bracket", "[A-Z]{2}[0-9]+", "a)(b"},
+	{"pattern that Spark reads otherwise", "[A-Z]{2}[0-9]+", "[[:alpha:]]+"},
+	{"pattern with a Go group", "[A-Z]{2}[0-9]+", "(?P<a>b)"},
+	{"pattern with an intersection", "[A-Z]{2}[0-9]+", "[a-z&&[b]]"},
+	{"pattern with a vertical tab", "[A-Z]{2}[0-9]+", `\v`},
+	{"pattern and enum", "quality:\n          - {type: library, metric: nullValues", "logicalTypeOptions: {pattern: a}\n        quality:\n          - {type: library, metric: nullValues"},
+	{"minimum above maximum", "minimum: -1.5, maximum: 1.0e+6", "minimum: 2, maximum: 1"},
+	{"nothing between the bounds", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMaximum: 1.0"},
+	{"bound said twice", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMinimum: 1"},
+	{"bound that is no number", "minimum: -1.5", "minimum: low"},
+	{"bound that isn't plain", "minimum: -1.5", "minimum: 0x10"},
+	{"bound that is infinite", "exclusiveMaximum: 99.5", "exclusiveMaximum: 1e999"},
+	{"fraction as an integer's bound", "exclusiveMinimum: 0}", "exclusiveMinimum: 0.5}"},
+	{"bound beyond an integer", "exclusiveMinimum: 0}", "exclusiveMinimum: 9223372036854775808}"},
+	{"minLength above maxLength", "minLength: 3", "minLength: 9"},
+	{"negative length", "minLength: 3", "minLength: -1"},
+	{"bounds of a date", "{name: day, logicalType: date,", "{name: day, logicalType: date, logicalTypeOptions: {minimum: \"2013-01-01\"},"},
+	{"format of a text", "minLength: 3", "format: email"},
+	{"enum of numbers", "[open, paid]", "[1, paid]"},
+	{"enum that is empty", "[open, paid]", "[]"},
+	{"enum with a value twice", "[open, paid]", "[open, open]"},
+	{"enum as a pattern", "{validValues: [open, paid]}", "{pattern: a}"},
+	{"enum of a boolean", "criticalDataElement: false", "quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [a]}}]"},
+	{"key position missing", "primaryKeyPosition: 2", "primaryKeyPosition: 3"},
+	{"key position twice", "primaryKeyPosition: 2", "primaryKeyPosition: 1"},
+	{"key position without key", "unique: true, primaryKey: false, primaryKeyPosition: -1", "primaryKeyPosition: 3"},
+	{"key that isn't required", "required: true\n        description", "required: false\n        description"},
+	{"key of a double", "name: weight,", "name: weight, primaryKey: true, primaryKeyPosition: 3,"},
+	{"unique json", "logicalType: array\n", "logicalType: array\n        unique: true\n"},
+	{"path in a CSV contract", "{name: slot, logicalType: time}", "{name: slot, logicalType: time, customProperties: [{property: firn.path, value: /a}]}"},
+	{"unknown firn property", "firn.maxRejects,", "firn.maxReject,"},
+	{"firn property of another place", "{name: slot, logicalType: time}", "{name: slot, logicalType: time, customProperties: [{property: firn.format, value: csv}]}"},
+	{"firn property twice", "property: costCentre, value: {number: 12}", "property: firn.format, value: csv"},
+	{"firn.format", "firn.format, value: csv", "firn.format, value: parquet"},
+	{"firn.keyPrefix", "legacy/orders/", "/legacy/orders"},
+	{"firn.delimiter", "firn.delimiter, value: ;", "firn.delimiter, value: ;;"},
+	{"firn.nullValues that is no text", `[NA, "-"]`, "[NA, 0]"},
+	{"firn.nullValues that is empty", `[NA, "-"]`, `[NA, "", NA]`},
+	{"firn.nullValues that is no list", `[NA, "-"]`, "NA"},
+	{"firn.maxRejectRatio", "0.25", "1.5"},
+	{"firn.maxRejectRatio that is no number", "0.25", ".nan"},
+	{"firn.maxRejects", "firn.maxRejects, value: 3", "firn.maxRejects, value: -3"},
+	{"firn.loadEvery", "90s", "20m"},
+	{"firn.loadEvery without unit", "90s", "90"},
+	{"firn.ingest of CSV", "property: costCentre, value: {number: 12}", "property: firn.ingest, value: {api: fdsn-event, url: 'https://example.org/q'}"},
+	{"csv properties in NDJSON", "firn.format, value: csv", "firn.format, value: ndjson"},
+}
+
+// ingestFaults change the minimal contract of NDJSON.
+var ingestFaults = []struct{ name, old, new string }{
+	{"ingest unknown key", "api: fdsn-event", "api: fdsn-event, urll: a"},
+	{"ingest missing url", `, url: "https://example.org/query"`, ""},
+	{"ingest api", "api: fdsn-event", "api: soap"},
+	{"ingest url", "https://example.org/query", "https://example.org/query?format=geojson"},
+	{"ingest url without host", "https://example.org/query", "file:///etc/passwd"},
+	{"ingest pageSize", "api: fdsn-event", "api: fdsn-event, pageSize: 20001"},
+	{"ingest schedule", "api: fdsn-event", "api: fdsn-event, schedule: hourly"},
+	{"path that is no pointer", "/properties/mag", "properties.mag"},
+	{"whole record that is no object", "logicalType: object", "logicalType: string"},
+	{"path that is no text", `value: ""`, "value: 1"},
+	{"header in NDJSON", "      - name: mag\n", "      - name: mag\n        physicalName: Mag\n"},
+	{"folder", "name: usgs.event", "name: usgs.quake"},
+	{"no columns", minimal[strings.Index(minimal, "    properties:"):], "    properties: []\n"},
+	{"column that is a text", "      - name: mag\n", "      - mag\n      - name: mag\n"},
+	{"a list", minimal, "- a\n"},
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	var all strings.Builder
+	complete := string(readFile(t, completePath))
+	for _, fault := range faults {
+		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, refuse(t, fault.name, complete, fault.old, fault.new))
+	}
+	for _, fault := range ingestFaults {
+		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, refuse(t, fault.name, minimal, fault.old, fault.new))
+	}
+	golden(t, "testdata/faults.golden", all.String())
+}
+
+// refuse reads the changed contract and returns its error, or fails.
+func refuse(t *testing.T, name, base, from, to string) string {
+	t.Helper()
+	if strings.Count(base, from) != 1 {
+		t.Fatalf("%s: %q stands %d times in the contract", name, from, strings.Count(base, from))
+	}
+	path := "usgs/event/contract.odcs.yaml"
+	if base != minimal {
+		path = "shop/order/contract.odcs.yaml"
+	}
+	_, err := contract.Read(path, []byte(strings.Replace(base, from, to, 1)))
+	if err == nil {
+		t.Errorf("%s: was accepted", name)
+		return "accepted"
+	}
+	return err.Error()
+}

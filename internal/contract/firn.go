@@ -1,0 +1,192 @@
+package contract
+
+import (
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxLoadEvery is the longest delay that SQS puts on a message:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+const maxLoadEvery = 15 * time.Minute
+
+// maxPageSize is the most events that an FDSN query returns:
+// https://earthquake.usgs.gov/fdsnws/event/1/
+const maxPageSize = 20000
+
+var ingestShape = mapping(map[kind]string{text: "api url schedule", whole: "pageSize"}, nil).must("api", "url")
+
+// firnProperties are the custom properties that a contract may have, with their
+// shapes, in the order in which they are read: the format is known before what
+// depends on it.
+var firnProperties = []struct {
+	name  string
+	shape *shape
+	read  func(*reader, value, *draft)
+}{
+	{"firn.format", scalar(text), (*reader).readFormat},
+	{"firn.keyPrefix", scalar(text), (*reader).readKeyPrefix},
+	{"firn.delimiter", scalar(text), (*reader).readDelimiter},
+	{"firn.nullValues", listOf(scalar(text)), (*reader).readNullValues},
+	{"firn.maxRejectRatio", scalar(number), (*reader).readMaxRejectRatio},
+	{"firn.maxRejects", scalar(whole), (*reader).readMaxRejects},
+	{"firn.loadEvery", scalar(text), (*reader).readLoadEvery},
+	{"firn.ingest", ingestShape, (*reader).readIngest},
+}
+
+// readFirnProperties reads the contract's firn.* properties and reports those
+// that firn doesn't know: a misspelt one would silently mean its default.
+// Properties of other tools are left alone.
+func (r *reader) readFirnProperties(root value, d *draft) {
+	given := r.firnValues(root)
+	for _, known := range firnProperties {
+		p, ok := given[known.name]
+		if !ok {
+			continue
+		}
+		delete(given, known.name)
+		before := len(r.found)
+		r.check(p.value, known.shape)
+		if len(r.found) == before {
+			known.read(r, p.value, d)
+		}
+	}
+	names := make([]string, len(firnProperties))
+	for i, known := range firnProperties {
+		names[i] = known.name
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		r.report(given[name].at, "firn knows no property %s here%s", name, suggestion(name, names))
+	}
+}
+
+// firnValues returns v's firn.* properties by name and reports repeated ones.
+func (r *reader) firnValues(v value) map[string]customProperty {
+	given, seen := map[string]customProperty{}, map[string]value{}
+	for _, p := range customOf(v) {
+		if strings.HasPrefix(p.name, firnPrefix) && r.reportOnce(seen, p.name, p.at, "the property") {
+			given[p.name] = p
+		}
+	}
+	return given
+}
+
+func (r *reader) readFormat(v value, d *draft) {
+	d.contract.Format = Format(v.node.Value)
+	if d.contract.Format != CSV && d.contract.Format != NDJSON {
+		r.report(v, "must be csv or ndjson")
+	}
+}
+
+// readKeyPrefix reads whole folders, so that "shop/order" can't claim
+// "shop/orders/…".
+func (r *reader) readKeyPrefix(v value, d *draft) {
+	prefix := v.node.Value
+	if !strings.HasSuffix(prefix, "/") || strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
+		r.report(v, "%q must be folders that end in a slash and don't begin with one", prefix)
+		return
+	}
+	d.contract.KeyPrefix, d.prefix = prefix, v
+}
+
+// readDelimiter reads one ASCII character that no number, name or quoting uses.
+func (r *reader) readDelimiter(v value, d *draft) {
+	delimiter := v.node.Value
+	if !r.csvOnly(v, d.contract) {
+		return
+	}
+	if len(delimiter) != 1 || !strings.Contains(",;|\t:~^", delimiter) {
+		r.report(v, `must be one of , ; | : ~ ^ or a tab ("\t")`)
+		return
+	}
+	d.contract.Delimiter = delimiter[0]
+}
+
+func (r *reader) readNullValues(v value, d *draft) {
+	if !r.csvOnly(v, d.contract) {
+		return
+	}
+	seen := map[string]value{}
+	for _, item := range v.items() {
+		if item.node.Value == "" {
+			r.report(item, "an empty field means no value anyhow")
+		}
+		if r.reportOnce(seen, item.node.Value, item, "the value") {
+			d.contract.NullValues = append(d.contract.NullValues, item.node.Value)
+		}
+	}
+}
+
+// csvOnly reports a property that only CSV has; JSON has its own null.
+func (r *reader) csvOnly(v value, c *Contract) bool {
+	if c.Format != CSV {
+		r.report(v, "is for firn.format csv only")
+	}
+	return c.Format == CSV
+}
+
+func (r *reader) readMaxRejectRatio(v value, d *draft) {
+	ratio, err := strconv.ParseFloat(v.node.Value, 64)
+	if err != nil || !(ratio >= 0 && ratio <= 1) {
+		r.report(v, "must be between 0 and 1")
+		return
+	}
+	d.contract.MaxRejectRatio = ratio
+}
+
+func (r *reader) readMaxRejects(v value, d *draft) {
+	rejects, err := strconv.ParseInt(v.node.Value, 10, 64)
+	if err != nil || rejects < 0 {
+		r.report(v, "must be 0 or more")
+		return
+	}
+	d.contract.MaxRejects = rejects
+}
+
+func (r *reader) readLoadEvery(v value, d *draft) {
+	every, err := time.ParseDuration(v.node.Value)
+	if err != nil || every < 0 || every > maxLoadEvery || every%time.Second != 0 {
+		r.report(v, `must be whole seconds from "0s" to "15m", such as "90s"`)
+		return
+	}
+	d.contract.LoadEvery = every
+}
+
+var (
+	apis       = []string{"fdsn-event"}
+	scheduling = regexp.MustCompile(`^(rate\([1-9][0-9]* (minutes?|hours?|days?)\)|cron\([^()]+\))$`)
+)
+
+// readIngest reads firn.ingest. The schedule's syntax is EventBridge
+// Scheduler's:
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+func (r *reader) readIngest(v value, d *draft) {
+	ingest := &Ingest{API: v.text("api"), URL: v.text("url"), PageSize: maxPageSize, Schedule: v.text("schedule")}
+	d.contract.Ingest = ingest
+	if d.contract.Format != NDJSON {
+		r.report(v, "what is ingested is NDJSON: set firn.format to ndjson")
+	}
+	if api, _ := v.get("api", text); !slices.Contains(apis, ingest.API) {
+		r.report(api, "must be %s", strings.Join(apis, " or "))
+	}
+	address, err := url.Parse(ingest.URL)
+	if at, _ := v.get("url", text); err != nil || !isPlainAddress(address) {
+		r.report(at, "must be an http or https address without a query string")
+	}
+	if size, ok := v.get("pageSize", whole); ok {
+		if ingest.PageSize, ok = size.whole(); !ok || ingest.PageSize < 1 || ingest.PageSize > maxPageSize {
+			r.report(size, "must be between 1 and %d", maxPageSize)
+		}
+	}
+	if at, ok := v.get("schedule", text); ok && !scheduling.MatchString(ingest.Schedule) {
+		r.report(at, "must be an EventBridge Scheduler expression such as rate(1 hour) or cron(0 2 * * ? *)")
+	}
+}
+
+func isPlainAddress(u *url.URL) bool {
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}

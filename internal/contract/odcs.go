@@ -1,0 +1,141 @@
+package contract
+
+// The keys of a data contract, from the Open Data Contract Standard v3.1.0:
+// https://bitol-io.github.io/open-data-contract-standard/v3.1.0/. firn uses
+// few of them, but a contract may hold all that other tools read.
+
+var standard = newStandard()
+
+func newStandard() *shape {
+	return mapping(map[kind]string{
+		text: "apiVersion kind id name version status tenant domain dataProduct slaDefaultElement contractCreatedTs",
+	}, map[string]*shape{
+		"description": mapping(map[kind]string{text: "purpose usage limitations"}, extras()).must("purpose"),
+		"servers":     listOf(newServer()),
+		"schema":      listOf(newTable()),
+		"price":       mapping(map[kind]string{text: "id priceCurrency priceUnit", number: "priceAmount"}, nil),
+		"team":        newTeam(),
+		"roles":       listOf(newRole()),
+		"support": listOf(mapping(map[kind]string{
+			text: "id channel url description tool scope invitationUrl",
+		}, custom()).must("channel")),
+		"slaProperties": listOf(mapping(map[kind]string{
+			text: "id property unit element driver description scheduler schedule", anything: "value valueExt",
+		}, nil).must("property", "value")),
+		"tags":                     listOf(scalar(text)),
+		"authoritativeDefinitions": newDefinitions(),
+		"customProperties":         newCustomProperties(),
+	}).must("apiVersion", "kind", "id", "name", "version", "status", "description", "schema")
+}
+
+func newServer() *shape {
+	return mapping(map[kind]string{
+		text: "id server type description environment account catalog database dataset delimiter endpointUrl format host " +
+			"location path project region regionName schema serviceName stagingDir stream warehouse",
+		anything: "port",
+	}, map[string]*shape{
+		"roles":            listOf(newRole()),
+		"customProperties": newCustomProperties(),
+	}).must("server", "type")
+}
+
+func newRole() *shape {
+	return mapping(map[kind]string{
+		text: "id role description access firstLevelApprovers secondLevelApprovers",
+	}, custom()).must("role")
+}
+
+// newTeam allows the list of members that v3.0 had, too.
+func newTeam() *shape {
+	members := listOf(mapping(map[kind]string{
+		text: "id username name description role dateIn dateOut replacedByUsername",
+	}, extras()).must("username"))
+	team := mapping(map[kind]string{text: "id name description"}, extras())
+	team.keys["members"] = members
+	return oneOf(team, members)
+}
+
+func newTable() *shape {
+	keys := extras()
+	keys["quality"] = newQuality()
+	keys["relationships"] = newRelationships()
+	keys["properties"] = listOf(newProperty())
+	return mapping(map[kind]string{
+		text: "id name physicalName physicalType logicalType description businessName dataGranularityDescription",
+	}, keys).must("name", "properties")
+}
+
+// newProperty is recursive: an object's properties and an array's items are
+// properties too.
+func newProperty() *shape {
+	keys := extras()
+	keys["examples"] = listOf(scalar(anything))
+	keys["transformSourceObjects"] = listOf(scalar(text))
+	keys["logicalTypeOptions"] = typeOptions
+	keys["quality"] = newQuality()
+	keys["relationships"] = newRelationships()
+	property := mapping(map[kind]string{
+		text: "id name physicalName physicalType logicalType description businessName classification encryptedName " +
+			"transformLogic transformDescription",
+		flag:  "required unique primaryKey partitioned criticalDataElement",
+		whole: "primaryKeyPosition partitionKeyPosition",
+	}, keys)
+	property.keys["properties"] = listOf(property)
+	property.keys["items"] = property
+	return property
+}
+
+var typeOptions = newTypeOptions()
+
+func newTypeOptions() *shape {
+	return mapping(map[kind]string{
+		text:     "format pattern defaultTimezone",
+		flag:     "timezone uniqueItems",
+		whole:    "minLength maxLength minItems maxItems minProperties maxProperties",
+		number:   "multipleOf",
+		anything: "minimum maximum exclusiveMinimum exclusiveMaximum",
+	}, map[string]*shape{"required": listOf(scalar(text))})
+}
+
+func newQuality() *shape {
+	keys := extras()
+	keys["mustBeBetween"] = listOf(scalar(number))
+	keys["mustNotBeBetween"] = listOf(scalar(number))
+	keys["arguments"] = &shape{kind: object}
+	return listOf(mapping(map[kind]string{
+		text: "id name description type metric rule query engine dimension method severity businessImpact unit " +
+			"schedule scheduler",
+		number:   "mustBeGreaterThan mustBeGreaterOrEqualTo mustBeLessThan mustBeLessOrEqualTo",
+		anything: "mustBe mustNotBe implementation",
+	}, keys))
+}
+
+func newRelationships() *shape {
+	names := oneOf(scalar(text), listOf(scalar(text)))
+	return listOf(mapping(map[kind]string{text: "id type"}, map[string]*shape{
+		"from": names, "to": names, "customProperties": newCustomProperties(),
+	}))
+}
+
+func newDefinitions() *shape {
+	return listOf(mapping(map[kind]string{text: "id type url description"}, nil).must("type", "url"))
+}
+
+func newCustomProperties() *shape {
+	return listOf(mapping(map[kind]string{
+		text: "id property description", anything: "value",
+	}, nil).must("property", "value"))
+}
+
+func custom() map[string]*shape {
+	return map[string]*shape{"customProperties": newCustomProperties()}
+}
+
+// extras are the keys that most parts of a contract may have.
+func extras() map[string]*shape {
+	return map[string]*shape{
+		"tags":                     listOf(scalar(text)),
+		"authoritativeDefinitions": newDefinitions(),
+		"customProperties":         newCustomProperties(),
+	}
+}

@@ -1,0 +1,229 @@
+package contract
+
+import (
+	"math"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkedOptions are the logicalTypeOptions that firn checks, by type. An option
+// that isn't checked is refused, so that no contract promises more than is kept.
+var checkedOptions = map[Type][]string{
+	String:  {"minLength", "maxLength", "pattern"},
+	Integer: {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+	Decimal: {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+	Double:  {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+}
+
+// readRules reads what a value must satisfy besides its type. Rules of a column
+// whose type couldn't be read aren't judged: only the type is reported.
+func (r *reader) readRules(v value, column *Column) {
+	if column.Unique && column.Type == JSON {
+		r.report(v, "a json column can't be unique")
+	}
+	if options, ok := v.get("logicalTypeOptions", object); ok {
+		r.checkOptions(options, column)
+		r.readLengths(options, column)
+		r.readPattern(options, column)
+		r.readBounds(options, column)
+	}
+	r.readEnum(v, column)
+}
+
+// checkOptions reports options that ODCS has for the type and firn doesn't
+// check, such as the format of a text or the bounds of a date.
+func (r *reader) checkOptions(options value, column *Column) {
+	if column.Type == "" {
+		return
+	}
+	for key := range options.members() {
+		name := key.node.Value
+		if typeOptions.keys[name] != nil && !slices.Contains(checkedOptions[column.Type], name) {
+			r.report(key, "firn doesn't check this on a %s: leave it out", column.Type)
+		}
+	}
+}
+
+func (r *reader) readLengths(options value, column *Column) {
+	column.MinLength = r.readLength(options, "minLength")
+	column.MaxLength = r.readLength(options, "maxLength")
+	if column.MinLength != nil && column.MaxLength != nil && *column.MinLength > *column.MaxLength {
+		at, _ := options.get("minLength", whole)
+		r.report(at, "is more than maxLength, %d", *column.MaxLength)
+	}
+}
+
+// readLength returns a length in characters, or nil if there is none or it is
+// negative, which is reported.
+func (r *reader) readLength(options value, name string) *int {
+	v, ok := options.get(name, whole)
+	if !ok {
+		return nil
+	}
+	length, ok := v.whole()
+	if !ok || length < 0 {
+		r.report(v, "must be 0 or more")
+		return nil
+	}
+	return &length
+}
+
+// readPattern reads a pattern that must match the whole text. Both engines must
+// agree on it, so it must be RE2 and mean the same in Java.
+func (r *reader) readPattern(options value, column *Column) {
+	v, ok := options.get("pattern", text)
+	if !ok {
+		return
+	}
+	column.Pattern = v.node.Value
+	_, err := regexp.Compile(column.Pattern)
+	if err == nil {
+		_, err = regexp.Compile(`\A(?:` + column.Pattern + `)\z`) // an open \Q swallows the bracket
+	}
+	switch reason := differs(column.Pattern); {
+	case column.Pattern == "":
+		r.report(v, "is empty: leave it out")
+	case err != nil:
+		r.report(v, "isn't RE2 syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	case reason != "":
+		r.report(v, "Spark reads %s otherwise than Go does; write it another way", reason)
+	}
+}
+
+var repetition = regexp.MustCompile(`^\{[0-9]+(,[0-9]*)?\}`)
+
+// differs returns the part of a pattern that java.util.regex, and so Spark,
+// takes for something else than RE2 does; "" if there is none.
+func differs(pattern string) string {
+	inClass := false
+	for i := 0; i < len(pattern); i++ {
+		rest := pattern[i:]
+		switch {
+		case rest[0] == '\\':
+			if strings.HasPrefix(rest, `\v`) || strings.HasPrefix(rest, `\C`) {
+				return rest[:2]
+			}
+			i++
+		case inClass && rest[0] == '[':
+			return "[ inside a class"
+		case inClass && strings.HasPrefix(rest, "&&"):
+			return "&& inside a class"
+		case rest[0] == '[':
+			inClass = true
+			if strings.HasPrefix(rest, "[]") || strings.HasPrefix(rest, "[^]") {
+				return "] at the start of a class"
+			}
+		case rest[0] == ']':
+			inClass = false
+		case !inClass && rest[0] == '{' && !repetition.MatchString(rest):
+			return "a { that begins no repetition"
+		case strings.HasPrefix(rest, "(?P<"):
+			return "(?P<"
+		case strings.HasPrefix(rest, "(?U"):
+			return "(?U"
+		}
+	}
+	return ""
+}
+
+// plainNumber leaves out what YAML takes for a number besides decimals: 0x10,
+// 1_000, .inf. An exponent of three digits is beyond every double already.
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$`)
+
+// readBounds reads minimum, maximum and their exclusive forms, and reports
+// bounds that no value can lie between.
+func (r *reader) readBounds(options value, column *Column) {
+	if !slices.Contains(checkedOptions[column.Type], "minimum") {
+		return
+	}
+	low := r.readBound(options, column.Type, "minimum", &column.Minimum)
+	lowOut := r.readBound(options, column.Type, "exclusiveMinimum", &column.ExclusiveMinimum)
+	high := r.readBound(options, column.Type, "maximum", &column.Maximum)
+	highOut := r.readBound(options, column.Type, "exclusiveMaximum", &column.ExclusiveMaximum)
+	if low != nil && lowOut != nil || high != nil && highOut != nil {
+		r.report(options, "say a bound once: with or without exclusive")
+		return
+	}
+	exclusive := lowOut != nil || highOut != nil
+	if low == nil {
+		low = lowOut
+	}
+	if high == nil {
+		high = highOut
+	}
+	if low != nil && high != nil && (low.Cmp(high) > 0 || exclusive && low.Cmp(high) == 0) {
+		r.report(options, "no number lies between minimum and maximum")
+	}
+}
+
+// readBound puts the bound, as written, into the column and returns its exact
+// value; nil if there is none or it is no bound for the type.
+func (r *reader) readBound(options value, columnType Type, name string, into *string) *big.Rat {
+	v, ok := options.get(name, anything)
+	if !ok {
+		return nil
+	}
+	if !v.is(number) || !plainNumber.MatchString(v.node.Value) {
+		r.report(v, "must be a plain decimal number, not %s", v.describe())
+		return nil
+	}
+	if float, err := strconv.ParseFloat(v.node.Value, 64); err != nil || math.IsInf(float, 0) {
+		r.report(v, "is too large")
+		return nil
+	}
+	bound, _ := new(big.Rat).SetString(v.node.Value)
+	if columnType == Integer && !(bound.IsInt() && bound.Num().IsInt64()) {
+		r.report(v, "the bound of an integer must be a 64-bit integer")
+		return nil
+	}
+	*into = v.node.Value
+	return bound
+}
+
+// readEnum reads the texts that are allowed from the quality rule that says so:
+// metric invalidValues with validValues, of which there must be 0 invalid ones.
+// Other quality rules are about the table, not a row, and left to other tools.
+func (r *reader) readEnum(v value, column *Column) {
+	rules, _ := v.get("quality", list)
+	for _, rule := range rules.items() {
+		mustBe, ok := rule.get("mustBe", whole)
+		if !ok || rule.text("metric") != "invalidValues" || mustBe.node.Value != "0" {
+			continue
+		}
+		arguments, _ := rule.get("arguments", object)
+		values, ok := arguments.get("validValues", list)
+		switch {
+		case !ok:
+			r.report(rule, "firn needs arguments.validValues, a list; say a pattern in logicalTypeOptions")
+		case column.Type != String && column.Type != "":
+			r.report(values, "firn checks validValues on strings only; bound a number by minimum and maximum")
+		case column.Pattern != "":
+			r.report(values, "say either validValues or a pattern")
+		case column.Enum != nil:
+			r.report(values, "validValues were said before")
+		default:
+			r.readValues(values, column)
+		}
+	}
+}
+
+// readValues reads the texts of an enum. A number or a flag must be quoted, since
+// the values of a file are compared as texts.
+func (r *reader) readValues(values value, column *Column) {
+	if len(values.items()) == 0 {
+		r.report(values, "names no value")
+	}
+	seen := map[string]value{}
+	for _, item := range values.items() {
+		if !item.is(text) || item.node.Value == "" {
+			r.report(item, "must be a text that isn't empty, not %s; put it in quotes", item.describe())
+			continue
+		}
+		if r.reportOnce(seen, item.node.Value, item, "the value") {
+			column.Enum = append(column.Enum, item.node.Value)
+		}
+	}
+}

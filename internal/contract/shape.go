@@ -1,0 +1,147 @@
+package contract
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// kind is what a YAML value may be.
+type kind int
+
+const (
+	anything kind = iota
+	text
+	flag
+	number
+	whole
+	list
+	object
+	// choice is any of the shapes in options.
+	choice
+)
+
+func (k kind) String() string {
+	return [...]string{"a value", "a text", "true or false", "a number", "a whole number", "a list", "a mapping", "a value"}[k]
+}
+
+// shape describes a YAML value: which kind it is, and for a mapping which keys
+// it may and must have.
+type shape struct {
+	kind     kind
+	item     *shape
+	keys     map[string]*shape
+	required []string
+	options  []*shape
+}
+
+func scalar(k kind) *shape               { return &shape{kind: k} }
+func listOf(item *shape) *shape          { return &shape{kind: list, item: item} }
+func oneOf(options ...*shape) *shape     { return &shape{kind: choice, options: options} }
+func (s *shape) must(k ...string) *shape { s.required = k; return s }
+
+// mapping returns a shape whose keys are given by kind, space-separated, and
+// further ones by shape.
+func mapping(scalars map[kind]string, others map[string]*shape) *shape {
+	s := &shape{kind: object, keys: maps.Clone(others)}
+	if s.keys == nil {
+		s.keys = map[string]*shape{}
+	}
+	for k, names := range scalars {
+		for name := range strings.FieldsSeq(names) {
+			s.keys[name] = scalar(k)
+		}
+	}
+	return s
+}
+
+// value is a YAML node with the path that leads to it.
+type value struct {
+	node *yaml.Node
+	path string
+}
+
+// checker compares a document with shapes and collects what doesn't fit.
+type checker struct {
+	file  string
+	found problems
+}
+
+// report adds a Problem at the value.
+func (c *checker) report(v value, format string, arguments ...any) {
+	c.found = append(c.found, &Problem{
+		File: c.file, Line: v.node.Line, Path: v.path, Message: fmt.Sprintf(format, arguments...),
+	})
+}
+
+// check reports every part of v that doesn't have the shape.
+func (c *checker) check(v value, s *shape) {
+	if s.kind == choice {
+		s = s.closest(v)
+	}
+	if v.node.Kind == yaml.AliasNode || v.node.Anchor != "" {
+		c.report(v, "a contract can't use YAML anchors; write the value out")
+		return
+	}
+	if !v.is(s.kind) {
+		c.report(v, "must be %s, not %s", s.kind, v.describe())
+		return
+	}
+	switch v.node.Kind {
+	case yaml.SequenceNode:
+		for _, item := range v.items() {
+			c.check(item, s.each())
+		}
+	case yaml.MappingNode:
+		c.checkKeys(v, s)
+	}
+}
+
+// checkKeys reports unknown, repeated and missing keys of a mapping. A shape
+// without keys allows any.
+func (c *checker) checkKeys(v value, s *shape) {
+	seen := map[string]bool{}
+	for key, member := range v.members() {
+		name := key.node.Value
+		known, ok := s.keys[name]
+		switch {
+		case key.node.Kind != yaml.ScalarNode:
+			c.report(v, "keys must be texts")
+		case seen[name]:
+			c.report(key, "stands twice in this mapping")
+		case s.keys == nil:
+			c.check(member, scalar(anything))
+		case !ok:
+			c.report(key, "unknown key%s", suggestion(name, slices.Sorted(maps.Keys(s.keys))))
+		default:
+			c.check(member, known)
+		}
+		seen[name] = true
+	}
+	for _, name := range s.required {
+		if !seen[name] {
+			c.report(v, "the key %q is missing", name)
+		}
+	}
+}
+
+// each returns the shape of a list's items.
+func (s *shape) each() *shape {
+	if s.item == nil {
+		return scalar(anything)
+	}
+	return s.item
+}
+
+// closest returns the first option whose kind fits, or the first.
+func (s *shape) closest(v value) *shape {
+	for _, option := range s.options {
+		if v.is(option.kind) {
+			return option
+		}
+	}
+	return s.options[0]
+}
