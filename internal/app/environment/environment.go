@@ -1,0 +1,85 @@
+// Package environment decodes a function's environment variables into a typed
+// configuration and reports every fault at once.
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Lookup is os.LookupEnv or a test's stand-in.
+type Lookup func(name string) (value string, found bool)
+
+// Decode fills the fields of the struct that into points to. A field names its
+// variable in a tag: `env:"NAME"` is required, `env:"NAME,default=VALUE"` has a
+// default, `env:"NAME,optional"` may be missing. Kinds: string, int, bool,
+// time.Duration, []string (comma-separated). An empty variable counts as
+// missing. The error joins all faults.
+func Decode(lookup func(string) (string, bool), into any) error {
+	target := reflect.ValueOf(into).Elem()
+	var faults []error
+	for i := range target.NumField() {
+		tag, tagged := target.Type().Field(i).Tag.Lookup("env")
+		if !tagged {
+			continue
+		}
+		if err := decodeField(lookup, tag, target.Field(i)); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func decodeField(lookup Lookup, tag string, field reflect.Value) error {
+	name, option, _ := strings.Cut(tag, ",")
+	text, _ := lookup(name)
+	if text == "" {
+		fallback, hasDefault := strings.CutPrefix(option, "default=")
+		switch {
+		case hasDefault:
+			text = fallback
+		case option == "optional":
+			return nil
+		default:
+			return fmt.Errorf("environment variable %s is missing", name)
+		}
+	}
+	if err := set(field, text); err != nil {
+		return fmt.Errorf("environment variable %s=%q: %w", name, text, err)
+	}
+	return nil
+}
+
+func set(field reflect.Value, text string) error {
+	switch field.Interface().(type) {
+	case string:
+		field.SetString(text)
+	case int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("it must be a whole number")
+		}
+		field.SetInt(int64(n))
+	case bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return errors.New("it must be true or false")
+		}
+		field.SetBool(b)
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New(`it must be a duration such as "30s"`)
+		}
+		field.SetInt(int64(d))
+	case []string:
+		field.Set(reflect.ValueOf(strings.Split(text, ",")))
+	default:
+		panic(fmt.Sprintf("environment: fields of type %s are not supported", field.Type()))
+	}
+	return nil
+}

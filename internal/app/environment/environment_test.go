@@ -1,0 +1,69 @@
+package environment_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/app/environment"
+)
+
+type config struct {
+	Table   string        `env:"TABLE"`
+	Count   int           `env:"COUNT,default=3"`
+	Quick   bool          `env:"QUICK,default=false"`
+	Wait    time.Duration `env:"WAIT,default=30s"`
+	Queues  []string      `env:"QUEUES,optional"`
+	Derived string
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		variables map[string]string
+		want      config
+		wantErr   string
+	}{
+		{
+			name:      "defaults",
+			variables: map[string]string{"TABLE": "journal"},
+			want:      config{Table: "journal", Count: 3, Wait: 30 * time.Second},
+		},
+		{
+			name:      "all given",
+			variables: map[string]string{"TABLE": "j", "COUNT": "7", "QUICK": "true", "WAIT": "0s", "QUEUES": "a,b"},
+			want:      config{Table: "j", Count: 7, Quick: true, Queues: []string{"a", "b"}},
+		},
+		{
+			name:      "every fault at once",
+			variables: map[string]string{"TABLE": "", "COUNT": "x", "QUICK": "maybe", "WAIT": "5"},
+			want:      config{},
+			wantErr: "environment variable TABLE is missing\n" +
+				"environment variable COUNT=\"x\": it must be a whole number\n" +
+				"environment variable QUICK=\"maybe\": it must be true or false\n" +
+				"environment variable WAIT=\"5\": it must be a duration such as \"30s\"",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var got config
+			err := environment.Decode(func(name string) (string, bool) {
+				value, found := test.variables[name]
+				return value, found
+			}, &got)
+			var gotErr string
+			if err != nil {
+				gotErr = err.Error()
+			}
+			if diff := cmp.Diff(test.wantErr, gotErr); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("config (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,58 @@
+// Package batch turns what a stage says of its messages into what SQS must
+// hear: acknowledged, brought back later, or dead. It is the only place that
+// writes batch responses.
+package batch
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// Message is one SQS message.
+type Message struct {
+	// ID is SQS's message id; it is new whenever a message is sent again.
+	ID string
+	// Body is the text as it was sent.
+	Body string
+	// ReceiptHandle is the handle of this receive.
+	ReceiptHandle string
+	// Queue is the name of the queue that it came from.
+	Queue string
+	// Receives counts the receives so far, from 1.
+	Receives int
+	// Attributes are the message attributes of type String.
+	Attributes map[string]string
+	// Sent is when the message was sent first.
+	Sent time.Time
+}
+
+// Handler handles a whole batch and returns an error for each message that
+// isn't done, by Message.ID.
+type Handler func(ctx context.Context, messages []Message) map[string]error
+
+// Each makes a Handler of a function that handles one message: one message's
+// error or panic never touches another.
+func Each(one func(ctx context.Context, m Message) error) Handler {
+	return func(ctx context.Context, messages []Message) map[string]error {
+		failed := make(map[string]error)
+		for _, m := range messages {
+			if err := guard(func() error { return one(ctx, m) }); err != nil {
+				failed[m.ID] = err
+			}
+		}
+		return failed
+	}
+}
+
+func guard(handle func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Retried("handle message", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	return handle()
+}

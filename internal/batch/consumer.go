@@ -1,0 +1,240 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// Queue is a queue that a consumer reads, and where its dead letters go.
+type Queue struct {
+	URL string
+	// DeadLetterURL is empty for a consumer of dead letters: its own failures
+	// stay where they are.
+	DeadLetterURL string
+}
+
+// SQS is what a consumer needs of the queue service.
+type SQS interface {
+	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
+	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+}
+
+// Failures records that an object failed, before its message goes to the
+// dead-letter queue. It reports false for an object that is past failing: a
+// late duplicate of one that is loaded.
+type Failures interface {
+	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
+}
+
+// Consumer feeds a stage's handler from its queues.
+type Consumer struct {
+	// Stage names the function in logs, in the journal and in dead letters.
+	Stage string
+	// Queues are those that the function consumes.
+	Queues  []Queue
+	SQS     SQS
+	Journal Failures
+	Handler Handler
+	// Attempts is how often a counted fault is tried before it is permanent.
+	Attempts int
+	// Backoff is the delay after the first failure; it doubles each time, up
+	// to fifteen minutes.
+	Backoff time.Duration
+	Log     *slog.Logger
+}
+
+const longestBackoff = 15 * time.Minute
+
+// maximumAttribute keeps a dead letter's attributes far below SQS's limit of
+// 1 MiB a message, body and attributes together.
+const maximumAttribute = 8 << 10
+
+// Consume handles one invocation. The list of failures is never nil: AWS takes
+// null for success, and says so only on one page (lambda/latest/dg,
+// services-sqs-errorhandling).
+func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	log := c.Log
+	if lambda, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With(telemetry.KeyRequest, lambda.AwsRequestID)
+	}
+	ctx = telemetry.WithLogger(ctx, log)
+	messages := messagesOf(event)
+	failed := c.Handler(ctx, messages)
+	for _, m := range messages {
+		err := failed[m.ID]
+		if err == nil {
+			log.InfoContext(ctx, "message done", telemetry.KeyMessage, m.ID, telemetry.KeyReceives, m.Receives)
+			continue
+		}
+		if kept := c.settle(ctx, m, fault.As(err)); kept {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.ID})
+		}
+	}
+	return response, nil
+}
+
+// settle decides what becomes of a message that failed, and reports whether
+// SQS must keep it.
+func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept bool) {
+	f = c.exhaust(m, f)
+	log := telemetry.Logger(ctx).With(telemetry.KeyMessage, m.ID, telemetry.KeyReceives, m.Receives)
+	log.ErrorContext(ctx, "message failed", telemetry.Fault(f)...)
+	queue, known := c.queue(m.Queue)
+	if f.Disposition == fault.Permanent && known && queue.DeadLetterURL != "" {
+		err := c.bury(ctx, m, f, queue)
+		if err == nil {
+			return false
+		}
+		f = fault.Dependency("bury message", fault.QueueAway, err)
+		log.ErrorContext(ctx, "dead letter not sent", telemetry.Fault(f)...)
+	}
+	if known {
+		c.delay(ctx, m, f, queue)
+	}
+	return true
+}
+
+// exhaust makes a counted fault permanent once its attempts are used up.
+func (c *Consumer) exhaust(m Message, f *fault.Fault) *fault.Fault {
+	attempt := f.Attempt
+	if attempt == 0 {
+		attempt = m.Receives
+	}
+	if f.Disposition != fault.Retry || attempt < c.Attempts {
+		return f
+	}
+	last := *f
+	last.Disposition = fault.Permanent
+	last.Err = fmt.Errorf("%w (attempt %d of %d)", causeOf(f), attempt, c.Attempts)
+	return &last
+}
+
+func causeOf(f *fault.Fault) error {
+	if f.Err != nil {
+		return f.Err
+	}
+	return errors.New(string(f.Code))
+}
+
+// bury writes the journal first, so that a redrive has the message even when
+// the dead letter is read by someone else.
+func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
+	if f.ObjectID != "" {
+		recorded, err := c.Journal.Fail(ctx, f, c.Stage, m.Queue, m.Body)
+		if err != nil || !recorded {
+			return err
+		}
+	}
+	_, err := c.SQS.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl:          aws.String(queue.DeadLetterURL),
+		MessageBody:       aws.String(m.Body),
+		MessageAttributes: c.attributes(m, f),
+	})
+	return err
+}
+
+// attributes are those that the alert function reads; SQS takes no empty value
+// and at most ten.
+func (c *Consumer) attributes(m Message, f *fault.Fault) map[string]types.MessageAttributeValue {
+	attributes := make(map[string]types.MessageAttributeValue)
+	for name, value := range map[string]string{
+		"stage": c.Stage, "code": string(f.Code), "cause": f.Cause(), "hint": f.Advice(),
+		"object_id": f.ObjectID, "dataset": f.Dataset, "subject": f.Subject,
+		"query_id": f.QueryID, "run_id": f.RunID, "queue": m.Queue,
+	} {
+		if value = legible(value); value != "" {
+			attributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+		}
+	}
+	return attributes
+}
+
+// legible cuts a value to size and drops what SQS refuses: it takes the
+// characters that XML 1.0 takes (SQS API reference, SendMessage).
+func legible(value string) string {
+	value = strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r != 0xFFFE && r != 0xFFFF {
+			return r
+		}
+		return -1
+	}, value)
+	if len(value) > maximumAttribute {
+		value = value[:maximumAttribute]
+	}
+	return strings.ToValidUTF8(value, "")
+}
+
+// delay sets when the message comes back. A failure to do so costs only time:
+// the queue's own visibility timeout then decides.
+func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Queue) {
+	wait := max(backoff(c.Backoff, m.Receives), f.After)
+	_, err := c.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl:          aws.String(queue.URL),
+		ReceiptHandle:     aws.String(m.ReceiptHandle),
+		VisibilityTimeout: int32(min(wait, longestBackoff).Seconds()),
+	})
+	if err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "backoff not set", telemetry.KeyMessage, m.ID, telemetry.KeyError, err.Error())
+	}
+}
+
+func backoff(first time.Duration, receives int) time.Duration {
+	wait := first
+	for range receives - 1 {
+		wait *= 2
+		if wait >= longestBackoff {
+			return longestBackoff
+		}
+	}
+	return wait
+}
+
+func (c *Consumer) queue(name string) (Queue, bool) {
+	for _, q := range c.Queues {
+		if path.Base(q.URL) == name {
+			return q, true
+		}
+	}
+	return Queue{}, false
+}
+
+func messagesOf(event events.SQSEvent) []Message {
+	messages := make([]Message, 0, len(event.Records))
+	for _, r := range event.Records {
+		m := Message{
+			ID: r.MessageId, Body: r.Body, ReceiptHandle: r.ReceiptHandle,
+			Queue:      r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:],
+			Receives:   1,
+			Attributes: make(map[string]string),
+		}
+		if n, err := strconv.Atoi(r.Attributes["ApproximateReceiveCount"]); err == nil {
+			m.Receives = n
+		}
+		if ms, err := strconv.ParseInt(r.Attributes["SentTimestamp"], 10, 64); err == nil {
+			m.Sent = time.UnixMilli(ms).UTC()
+		}
+		for name, value := range r.MessageAttributes {
+			if value.StringValue != nil {
+				m.Attributes[name] = *value.StringValue
+			}
+		}
+		messages = append(messages, m)
+	}
+	return messages
+}

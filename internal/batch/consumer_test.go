@@ -1,0 +1,276 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// queues records what a consumer asks of SQS; it is stricter than SQS, since
+// it refuses what SQS refuses and any queue that it doesn't know.
+type queues struct {
+	delays  map[string]int32
+	letters []*sqs.SendMessageInput
+	away    bool
+}
+
+const (
+	queueURL = "https://sqs.test/1/transform"
+	deadURL  = "https://sqs.test/1/transform-dead"
+)
+
+func (q *queues) ChangeMessageVisibility(_ context.Context, in *sqs.ChangeMessageVisibilityInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error) {
+	if *in.QueueUrl != queueURL || in.VisibilityTimeout < 0 || in.VisibilityTimeout > 43200 {
+		return nil, fmt.Errorf("visibility of %s: %d", *in.QueueUrl, in.VisibilityTimeout)
+	}
+	q.delays[*in.ReceiptHandle] = in.VisibilityTimeout
+	return &sqs.ChangeMessageVisibilityOutput{}, nil
+}
+
+func (q *queues) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+	if q.away {
+		return nil, errors.New("no route to host")
+	}
+	if *in.QueueUrl != deadURL || len(in.MessageAttributes) > 10 {
+		return nil, fmt.Errorf("send to %s with %d attributes", *in.QueueUrl, len(in.MessageAttributes))
+	}
+	for name, value := range in.MessageAttributes {
+		if *value.StringValue == "" || strings.ContainsAny(*value.StringValue, "\x00\x1b") {
+			return nil, fmt.Errorf("attribute %s=%q", name, *value.StringValue)
+		}
+	}
+	q.letters = append(q.letters, in)
+	return &sqs.SendMessageOutput{}, nil
+}
+
+// failures records journal entries; objects in final are past failing.
+type failures struct {
+	written []string
+	final   map[string]bool
+	err     error
+}
+
+func (f *failures) Fail(_ context.Context, failed *fault.Fault, stage, queue, message string) (bool, error) {
+	if f.err != nil || f.final[failed.ObjectID] {
+		return false, f.err
+	}
+	f.written = append(f.written, strings.Join([]string{failed.ObjectID, stage, queue, message}, " "))
+	return true, nil
+}
+
+func event(receives int, bodies ...string) events.SQSEvent {
+	var e events.SQSEvent
+	for i, body := range bodies {
+		e.Records = append(e.Records, events.SQSMessage{
+			MessageId: fmt.Sprintf("m%d", i), ReceiptHandle: fmt.Sprintf("h%d", i), Body: body,
+			EventSourceARN: "arn:aws:sqs:us-east-1:1:transform",
+			Attributes:     map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives), "SentTimestamp": "1700000000000"},
+		})
+	}
+	return e
+}
+
+func permanent(id string) error {
+	f := fault.Permanentf("transform", fault.BadHeader, "no header\x00 here")
+	f.ObjectID = id
+	return f
+}
+
+func TestConsume(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		receives int
+		handle   func(batch.Message) error
+		journal  failures
+		away     bool
+		// want are the ids that SQS must keep, with their delays in seconds.
+		want     map[string]int32
+		wantDead []string
+		wantFail []string
+	}{
+		{
+			name: "all done", receives: 1,
+			handle: func(batch.Message) error { return nil },
+		},
+		{
+			name: "one of three is poisoned, the others are done", receives: 1,
+			handle:   failOn("b", permanent("object-b")),
+			wantDead: []string{"b"},
+			wantFail: []string{"object-b transform transform b"},
+		},
+		{
+			name: "a panic touches no other message", receives: 1,
+			handle: func(m batch.Message) error {
+				if m.Body == "b" {
+					panic("index out of range")
+				}
+				return nil
+			},
+			want: map[string]int32{"m1": 5},
+		},
+		{
+			name: "a counted fault comes back later each time", receives: 2,
+			handle: failOn("b", fault.Retried("read", fault.Unexpected, errors.New("odd"))),
+			want:   map[string]int32{"m1": 10},
+		},
+		{
+			name: "a counted fault is permanent on its last attempt", receives: 3,
+			handle:   failOn("b", &fault.Fault{Op: "read", Code: fault.Unexpected, ObjectID: "object-b", Err: errors.New("odd")}),
+			wantDead: []string{"b"},
+			wantFail: []string{"object-b transform transform b"},
+		},
+		{
+			name: "the stage's own count goes before the queue's", receives: 40,
+			handle: failOn("b", &fault.Fault{Op: "read", Code: fault.Unexpected, Attempt: 1, Err: errors.New("odd")}),
+			want:   map[string]int32{"m1": 900},
+		},
+		{
+			name: "a dependency never counts", receives: 500,
+			handle: failOn("b", fault.Dependency("load", fault.SnowflakeAway, errors.New("refused"))),
+			want:   map[string]int32{"m1": 900},
+		},
+		{
+			name: "a dependency that says when", receives: 1,
+			handle: failOn("b", &fault.Fault{Op: "load", Code: fault.SourceAway, Disposition: fault.RetryAfter, After: time.Minute}),
+			want:   map[string]int32{"m1": 60},
+		},
+		{
+			name: "an object that is loaded meanwhile has nothing to tell", receives: 1,
+			handle:  failOn("b", permanent("object-b")),
+			journal: failures{final: map[string]bool{"object-b": true}},
+		},
+		{
+			name: "the journal is away: the message stays", receives: 1,
+			handle:  failOn("b", permanent("object-b")),
+			journal: failures{err: errors.New("throttled")},
+			want:    map[string]int32{"m1": 5},
+		},
+		{
+			name: "the dead-letter queue is away: the message stays", receives: 1, away: true,
+			handle:   failOn("b", permanent("object-b")),
+			want:     map[string]int32{"m1": 5},
+			wantFail: []string{"object-b transform transform b"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			service := &queues{delays: make(map[string]int32), away: test.away}
+			consumer := &batch.Consumer{
+				Stage: "transform", Queues: []batch.Queue{{URL: queueURL, DeadLetterURL: deadURL}}, SQS: service,
+				Journal: &test.journal, Attempts: 3, Backoff: 5 * time.Second, Log: telemetry.Discard(),
+				Handler: batch.Each(func(_ context.Context, m batch.Message) error { return test.handle(m) }),
+			}
+			response, err := consumer.Consume(t.Context(), event(test.receives, "a", "b", "c"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := make(map[string]int32)
+			for _, failure := range response.BatchItemFailures {
+				kept[failure.ItemIdentifier] = service.delays["h"+failure.ItemIdentifier[1:]]
+			}
+			if len(kept) != len(test.want) || len(kept) > 0 && !cmp.Equal(test.want, kept) {
+				t.Errorf("kept (-want +got):\n%s", cmp.Diff(test.want, kept))
+			}
+			var dead []string
+			for _, letter := range service.letters {
+				dead = append(dead, *letter.MessageBody)
+			}
+			if diff := cmp.Diff(test.wantDead, dead); diff != "" {
+				t.Errorf("dead letters (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.wantFail, test.journal.written); diff != "" {
+				t.Errorf("journal (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func failOn(body string, err error) func(batch.Message) error {
+	return func(m batch.Message) error {
+		if m.Body == body {
+			return err
+		}
+		return nil
+	}
+}
+
+// AWS takes {"batchItemFailures":null} for success only by luck of one page;
+// the list must be there.
+func TestResponseIsNeverNull(t *testing.T) {
+	t.Parallel()
+	consumer := &batch.Consumer{Handler: batch.Each(func(context.Context, batch.Message) error { return nil }), Log: telemetry.Discard()}
+	response, err := consumer.Consume(t.Context(), events.SQSEvent{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(response)
+	if err != nil || string(body) != `{"batchItemFailures":[]}` {
+		t.Errorf("response %s, %v", body, err)
+	}
+}
+
+func TestDeadLetterTellsCodeCauseAndHint(t *testing.T) {
+	t.Parallel()
+	service := &queues{delays: make(map[string]int32)}
+	f := fault.Permanentf("copy", fault.ReceiptMismatch, "%s", strings.Repeat("x", 100<<10))
+	f.QueryID, f.Dataset, f.Subject = "01b", "s.e", "s3://b/k"
+	consumer := &batch.Consumer{
+		Stage: "load", Queues: []batch.Queue{{URL: queueURL, DeadLetterURL: deadURL}}, SQS: service,
+		Journal: &failures{}, Attempts: 3, Log: telemetry.Discard(),
+		Handler: batch.Each(func(context.Context, batch.Message) error { return f }),
+	}
+	if _, err := consumer.Consume(t.Context(), event(1, "a")); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for name, value := range service.letters[0].MessageAttributes {
+		got[name] = *value.StringValue
+	}
+	if len(got["cause"]) > 8<<10 {
+		t.Errorf("the cause has %d bytes", len(got["cause"]))
+	}
+	delete(got, "cause")
+	want := map[string]string{
+		"stage": "load", "code": "receipt_mismatch", "hint": fault.ReceiptMismatch.Hint(),
+		"query_id": "01b", "dataset": "s.e", "subject": "s3://b/k", "queue": "transform",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+func TestMessageCarriesWhatSQSSaid(t *testing.T) {
+	t.Parallel()
+	text := "bad_header"
+	e := event(4, "body")
+	e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{"code": {StringValue: &text}, "blob": {}}
+	var got []batch.Message
+	consumer := &batch.Consumer{Log: telemetry.Discard(), Handler: func(_ context.Context, messages []batch.Message) map[string]error {
+		got = messages
+		return nil
+	}}
+	if _, err := consumer.Consume(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	want := []batch.Message{{
+		ID: "m0", Body: "body", ReceiptHandle: "h0", Queue: "transform", Receives: 4,
+		Attributes: map[string]string{"code": "bad_header"}, Sent: time.UnixMilli(1700000000000).UTC(),
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}

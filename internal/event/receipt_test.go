@@ -1,0 +1,44 @@
+package event_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/object"
+)
+
+func TestAttempt(t *testing.T) {
+	t.Parallel()
+	want := object.Attempt{
+		Dataset: "nycflights.flight", Object: object.Object{Bucket: "landing", Key: "k", Version: "v"}.ID(), Name: "a1",
+	}
+	tests := []struct {
+		name, key string
+		found     bool
+	}{
+		{"receipt", want.Receipt(), true},
+		{"data", want.Data(0), false},
+		{"another name that ends so", want.Prefix() + "my-receipt.json", false},
+		{"deeper", "x/" + want.Receipt(), false},
+		{"no id", "nycflights/flight/not-an-object-id-at-all-32-digit/a1/receipt.json", false},
+		{"short id", "nycflights/flight/0123abcd/a1/receipt.json", false},
+		{"no attempt", "nycflights/flight/" + string(want.Object) + "//receipt.json", false},
+		{"no source", "/flight/" + string(want.Object) + "/a1/receipt.json", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, found := event.Notice{Object: object.Object{Bucket: "curated", Key: test.key}}.Attempt()
+			if found != test.found {
+				t.Fatalf("found is %t for %q", found, test.key)
+			}
+			if found {
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("attempt (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,179 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// change is one conditional write of an entry. Every attribute goes by a
+// placeholder: DynamoDB reserves hundreds of words, "state" and "key" among
+// them.
+type change struct {
+	to        State
+	origins   []State
+	values    map[string]types.AttributeValue
+	names     map[string]bool
+	sets      []string
+	counts    []string
+	removes   []string
+	condition string
+}
+
+func newChange(to State) *change {
+	return &change{to: to, values: make(map[string]types.AttributeValue), names: make(map[string]bool)}
+}
+
+// from names the states that the entry may be in. None: it must not exist.
+func (c *change) from(origins ...State) *change {
+	c.origins = origins
+	return c
+}
+
+// set sets an attribute; an empty text is left out.
+func (c *change) set(name string, value types.AttributeValue) *change {
+	if s, ok := value.(*types.AttributeValueMemberS); ok && s.Value == "" {
+		return c
+	}
+	c.names[name] = true
+	c.values[":"+name] = value
+	c.sets = append(c.sets, fmt.Sprintf("#%s = :%s", name, name))
+	return c
+}
+
+// count adds one to an attribute.
+func (c *change) count(name string) *change {
+	c.names[name] = true
+	c.values[":one"] = number(1)
+	c.counts = append(c.counts, "#"+name+" :one")
+	return c
+}
+
+// subtract takes one from an attribute.
+func (c *change) subtract(name string) *change {
+	c.names[name] = true
+	c.values[":minus_one"] = number(-1)
+	c.counts = append(c.counts, "#"+name+" :minus_one")
+	return c
+}
+
+// clear removes attributes.
+func (c *change) clear(names ...string) *change {
+	for _, name := range names {
+		c.names[name] = true
+		c.removes = append(c.removes, "#"+name)
+	}
+	return c
+}
+
+// where adds a condition besides the states; names are those it mentions.
+func (c *change) where(condition string, names ...string) *change {
+	c.condition = condition
+	for _, name := range names {
+		c.names[name] = true
+	}
+	return c
+}
+
+// with gives a value that only the condition mentions.
+func (c *change) with(placeholder string, value types.AttributeValue) *change {
+	c.values[placeholder] = value
+	return c
+}
+
+// create writes a new entry, or returns the one that is there.
+func (t *Table) create(ctx context.Context, o object.Object, c *change) (Entry, error) {
+	c.set("bucket", text(o.Bucket)).set("key", text(o.Key)).set("version", text(o.Version)).
+		set("etag", text(o.ETag)).set("size", number(o.Size)).set("sequencer", text(o.Sequencer))
+	dataset := ""
+	if d, ok := c.values[":dataset"].(*types.AttributeValueMemberS); ok {
+		dataset = d.Value
+	}
+	entry, _, err := t.apply(ctx, o.ID(), dataset, c)
+	return entry, err
+}
+
+// apply writes the change. It returns the entry as it is afterwards, and
+// whether the condition held. The dataset decides the index entries; empty
+// takes the entry's own.
+func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *change) (Entry, bool, error) {
+	if dataset == "" && len(c.origins) > 0 {
+		entry, err := t.Get(ctx, id)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		dataset = entry.Dataset
+	}
+	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c))
+	if err == nil {
+		entry, err := decode(output.Attributes)
+		return entry, true, err
+	}
+	var refused *types.ConditionalCheckFailedException
+	if !errors.As(err, &refused) {
+		return Entry{}, false, fault.AWS("write journal", fault.JournalAway, err)
+	}
+	entry, err := t.Get(ctx, id)
+	return entry, false, err
+}
+
+func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.UpdateItemInput {
+	now := t.Now().UTC()
+	c.set("state", text(string(c.to)))
+	c.set("at_"+string(c.to), text(stamp(now)))
+	c.index(id, dataset, now)
+	return &dynamodb.UpdateItemInput{
+		TableName:                 aws.String(t.Name),
+		Key:                       key(string(id)),
+		UpdateExpression:          aws.String(c.expression()),
+		ConditionExpression:       aws.String(c.conditions()),
+		ExpressionAttributeNames:  c.placeholders(),
+		ExpressionAttributeValues: c.values,
+		ReturnValues:              types.ReturnValueAllNew,
+	}
+}
+
+func (c *change) expression() string {
+	text := "SET " + strings.Join(c.sets, ", ")
+	if len(c.counts) > 0 {
+		text += " ADD " + strings.Join(c.counts, ", ")
+	}
+	if len(c.removes) > 0 {
+		text += " REMOVE " + strings.Join(c.removes, ", ")
+	}
+	return text
+}
+
+func (c *change) conditions() string {
+	if len(c.origins) == 0 {
+		c.names["pk"] = true
+		return "attribute_not_exists(#pk)"
+	}
+	states := make([]string, len(c.origins))
+	for i, origin := range c.origins {
+		placeholder := fmt.Sprintf(":from%d", i)
+		c.values[placeholder] = text(string(origin))
+		states[i] = placeholder
+	}
+	condition := "#state IN (" + strings.Join(states, ", ") + ")"
+	if c.condition != "" {
+		condition += " AND (" + c.condition + ")"
+	}
+	return condition
+}
+
+func (c *change) placeholders() map[string]string {
+	names := make(map[string]string, len(c.names))
+	for name := range c.names {
+		names["#"+name] = name
+	}
+	return names
+}

@@ -1,0 +1,103 @@
+package journal
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// stampLayout has a fixed width, so that times order as text.
+const stampLayout = "2006-01-02T15:04:05.000000Z"
+
+func stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func key(pk string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"pk": text(pk)}
+}
+
+func valueOf(v types.AttributeValue) string {
+	switch value := v.(type) {
+	case *types.AttributeValueMemberS:
+		return value.Value
+	case *types.AttributeValueMemberN:
+		return value.Value
+	default:
+		return ""
+	}
+}
+
+// item reads attributes and keeps the first fault.
+type item struct {
+	attributes map[string]types.AttributeValue
+	err        error
+}
+
+func (i *item) text(name string) string { return valueOf(i.attributes[name]) }
+
+func (i *item) number(name string) int64 {
+	digits := i.text(name)
+	if digits == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil && i.err == nil {
+		i.err = fmt.Errorf("journal: attribute %s=%q is no number", name, digits)
+	}
+	return n
+}
+
+func (i *item) times() map[State]time.Time {
+	times := make(map[State]time.Time)
+	for name := range i.attributes {
+		state, found := strings.CutPrefix(name, "at_")
+		if !found {
+			continue
+		}
+		at, err := time.Parse(stampLayout, i.text(name))
+		if err != nil && i.err == nil {
+			i.err = fmt.Errorf("journal: attribute %s: %w", name, err)
+		}
+		times[State(state)] = at
+	}
+	return times
+}
+
+func (i *item) receipt() *work.Location {
+	if i.text("receipt_key") == "" {
+		return nil
+	}
+	return &work.Location{Bucket: i.text("receipt_bucket"), Key: i.text("receipt_key")}
+}
+
+func decode(attributes map[string]types.AttributeValue) (Entry, error) {
+	i := &item{attributes: attributes}
+	entry := Entry{
+		ID: object.ID(i.text("pk")),
+		Object: object.Object{
+			Bucket: i.text("bucket"), Key: i.text("key"), Version: i.text("version"),
+			ETag: i.text("etag"), Size: i.number("size"), Sequencer: i.text("sequencer"),
+		},
+		Dataset: i.text("dataset"), State: State(i.text("state")), Times: i.times(),
+		Attempts: int(i.number("attempts")), Generation: int(i.number("generation")),
+		Receipt: i.receipt(), Engine: i.text("engine"),
+		RowsRead: i.number("rows_read"), RowsWritten: i.number("rows_written"),
+		RowsRejected: i.number("rows_rejected"), RowsLoaded: i.number("rows_loaded"),
+		LoadID: i.text("load_id"), QueryID: i.text("query_id"),
+		SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
+		Stage: i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
+		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")),
+	}
+	return entry, i.err
+}

@@ -1,0 +1,163 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// Get returns the object's entry, or ErrNotFound.
+func (t *Table) Get(ctx context.Context, id object.ID) (Entry, error) {
+	attributes, err := t.get(ctx, string(id))
+	if err != nil {
+		return Entry{}, err
+	}
+	return decode(attributes)
+}
+
+// Newest returns the entry of the key's newest version that the journal knows,
+// or ErrNotFound.
+func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
+	attributes, err := t.get(ctx, newestPrefix+object.KeyID(bucket, key))
+	if err != nil {
+		return Entry{}, err
+	}
+	return t.Get(ctx, object.ID(valueOf(attributes["newest"])))
+}
+
+// Waiting returns the dataset's transformed objects, those that wait longest
+// first, at most limit. The index is eventually consistent: what it misses is
+// found next time.
+func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry, error) {
+	return t.query(ctx, "waiting#"+dataset, "", limit)
+}
+
+// Failed returns the dataset's failed objects with the code, or with any code
+// if it is empty. The dataset "" stands for keys that no contract claims.
+func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]Entry, error) {
+	if dataset == "" {
+		dataset = unclaimed
+	}
+	prefix := ""
+	if code != "" {
+		prefix = string(code) + "#"
+	}
+	return t.query(ctx, "failed#"+dataset, prefix, 0)
+}
+
+// query reads one partition of the work index, to the end if limit is 0.
+func (t *Table) query(ctx context.Context, partition, prefix string, limit int) ([]Entry, error) {
+	input := &dynamodb.QueryInput{
+		TableName:                 aws.String(t.Name),
+		IndexName:                 aws.String(indexWork),
+		KeyConditionExpression:    aws.String("#p = :p"),
+		ExpressionAttributeNames:  map[string]string{"#p": "work_pk"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": text(partition)},
+	}
+	if prefix != "" {
+		input.KeyConditionExpression = aws.String("#p = :p AND begins_with(#s, :s)")
+		input.ExpressionAttributeNames["#s"] = "work_sk"
+		input.ExpressionAttributeValues[":s"] = text(prefix)
+	}
+	if limit > 0 {
+		input.Limit = aws.Int32(int32(limit))
+	}
+	var entries []Entry
+	for {
+		output, err := t.Client.Query(ctx, input)
+		if err != nil {
+			return nil, fault.AWS("query journal", fault.JournalAway, err)
+		}
+		for _, attributes := range output.Items {
+			entry, err := decode(attributes)
+			if err != nil {
+				return nil, err
+			}
+			entries = append(entries, entry)
+		}
+		if len(output.LastEvaluatedKey) == 0 || limit > 0 && len(entries) >= limit {
+			return entries, nil
+		}
+		input.ExclusiveStartKey = output.LastEvaluatedKey
+	}
+}
+
+func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeValue, error) {
+	output, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(t.Name), Key: key(pk), ConsistentRead: aws.Bool(true),
+	})
+	switch {
+	case err != nil:
+		return nil, fault.AWS("read journal", fault.JournalAway, err)
+	case len(output.Item) == 0:
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, pk)
+	}
+	return output.Item, nil
+}
+
+// newestPrefix begins the key of the item that says which version of a key is
+// the newest. An index can't: reads of it lag behind.
+const newestPrefix = "key#"
+
+// noteNewest moves the key's newest version forward, never back. A version
+// without a sequencer (found by a listing, not by an event) counts as newer
+// than nothing only.
+func (t *Table) noteNewest(ctx context.Context, o object.Object) error {
+	_, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                aws.String(t.Name),
+		Key:                      key(newestPrefix + object.KeyID(o.Bucket, o.Key)),
+		UpdateExpression:         aws.String("SET #n = :n, #s = :s"),
+		ConditionExpression:      aws.String("attribute_not_exists(#n) OR #s < :s"),
+		ExpressionAttributeNames: map[string]string{"#n": "newest", "#s": "sequencer"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":n": text(string(o.ID())), ":s": text("s" + o.Sequencer),
+		},
+	})
+	var older *types.ConditionalCheckFailedException
+	if err != nil && !errors.As(err, &older) {
+		return fault.AWS("write journal", fault.JournalAway, err)
+	}
+	return nil
+}
+
+// checkpointPrefix begins the key of an ingestion run's checkpoint.
+const checkpointPrefix = "run#"
+
+// Checkpoint reads the run's checkpoint into the value that into points to; it
+// returns false if the run has none.
+func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, error) {
+	attributes, err := t.get(ctx, checkpointPrefix+run)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if err := json.Unmarshal([]byte(valueOf(attributes["checkpoint"])), into); err != nil {
+		return false, fmt.Errorf("checkpoint of run %s: %w", run, err)
+	}
+	return true, nil
+}
+
+// SaveCheckpoint replaces the run's checkpoint.
+func (t *Table) SaveCheckpoint(ctx context.Context, run string, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("checkpoint of run %s: %w", run, err)
+	}
+	item := key(checkpointPrefix + run)
+	item["checkpoint"] = text(string(body))
+	item["at"] = text(stamp(t.Now()))
+	if _, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(t.Name), Item: item}); err != nil {
+		return fault.AWS("write journal", fault.JournalAway, err)
+	}
+	return nil
+}

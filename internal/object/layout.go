@@ -1,0 +1,37 @@
+package object
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// ReceiptName ends the key of every receipt; the curated bucket announces keys
+// with this suffix only.
+const ReceiptName = "receipt.json"
+
+// Attempt is the place in the curated bucket that one attempt at one object
+// writes to. No two attempts share one, so a late or repeated attempt never
+// overwrites files that a receipt names.
+type Attempt struct {
+	// Dataset is "<source>.<entity>".
+	Dataset string
+	// Object is the id of the object that is transformed.
+	Object ID
+	// Name tells the attempts of one object apart.
+	Name string
+}
+
+// Prefix returns "<source>/<entity>/<object id>/<attempt>/".
+func (a Attempt) Prefix() string {
+	return path.Join(strings.Replace(a.Dataset, ".", "/", 1), string(a.Object), a.Name) + "/"
+}
+
+// Data returns the key of the nth file of accepted rows, from 0.
+func (a Attempt) Data(n int) string { return fmt.Sprintf("%sdata-%05d.parquet", a.Prefix(), n) }
+
+// Rejects returns the key of the nth file of rejected rows, from 0.
+func (a Attempt) Rejects(n int) string { return fmt.Sprintf("%srejects-%05d.parquet", a.Prefix(), n) }
+
+// Receipt returns the key of the attempt's receipt.
+func (a Attempt) Receipt() string { return a.Prefix() + ReceiptName }

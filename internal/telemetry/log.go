@@ -1,0 +1,69 @@
+// Package telemetry is how firn logs: one JSON line an object and stage, with
+// fixed keys. A row's content is never logged.
+package telemetry
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// The fixed keys. Nothing else may be a key of a log line.
+const (
+	KeyStage     = "stage"
+	KeyObject    = "object" // the object id
+	KeyKey       = "key"    // the S3 key
+	KeyVersion   = "version"
+	KeyDataset   = "dataset"
+	KeyState     = "state"
+	KeyRows      = "rows_in"
+	KeyWritten   = "rows_out"
+	KeyRejected  = "rows_rejected"
+	KeyQueryID   = "query_id"
+	KeyRunID     = "run_id"
+	KeyLoadID    = "load_id"
+	KeyDuration  = "duration_ms"
+	KeyMessage   = "message_id"
+	KeyReceives  = "receive_count"
+	KeyRequest   = "request_id"
+	KeyAttempt   = "attempt"
+	KeyCode      = "code"
+	KeyOutcome   = "outcome"
+	KeyError     = "err"
+	KeyCount     = "count"
+	KeyDelay     = "delay_s"
+	KeyOperation = "op"
+)
+
+// NewLogger returns a logger that writes JSON lines for one stage.
+func NewLogger(out io.Writer, stage string) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(out, nil)).With(KeyStage, stage)
+}
+
+// Discard returns a logger that drops everything, for tests.
+func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+type contextKey struct{}
+
+// WithLogger returns a context that carries the logger.
+func WithLogger(ctx context.Context, log *slog.Logger) context.Context {
+	return context.WithValue(ctx, contextKey{}, log)
+}
+
+// Logger returns the context's logger, or one that drops everything.
+func Logger(ctx context.Context) *slog.Logger {
+	if log, ok := ctx.Value(contextKey{}).(*slog.Logger); ok {
+		return log
+	}
+	return Discard()
+}
+
+// Fault returns the attributes that describe a fault.
+func Fault(f *fault.Fault) []any {
+	return []any{
+		KeyOperation, f.Op, KeyCode, string(f.Code), KeyOutcome, f.Disposition.String(),
+		KeyObject, f.ObjectID, KeyDataset, f.Dataset, KeyQueryID, f.QueryID, KeyError, f.Error(),
+	}
+}

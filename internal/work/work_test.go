@@ -1,0 +1,89 @@
+package work_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+var landed = object.Object{Bucket: "landing", Key: "nycflights/plane/a b.csv", Version: "v1", Size: 7}
+
+func TestWorkSurvivesItsMessage(t *testing.T) {
+	t.Parallel()
+	want := work.Work{
+		Stage: work.Load, Dataset: "nycflights.plane", Object: landed, Generation: 2,
+		Receipt: &work.Location{Bucket: "curated", Key: "k/receipt.json"},
+	}
+	got, err := work.Decode(want.Encode(), work.Load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"no JSON":       "rubbish",
+		"another stage": work.Work{Stage: work.Transform, Object: landed}.Encode(),
+		"no object":     work.Work{Stage: work.Load}.Encode(),
+		"no receipt":    work.Work{Stage: work.Load, Object: landed}.Encode(),
+	} {
+		if _, err := work.Decode(body, work.Load); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestDecodeReceipt(t *testing.T) {
+	t.Parallel()
+	sound := func() work.Receipt {
+		return work.Receipt{
+			Object: landed, ObjectID: landed.ID(), Dataset: "nycflights.plane", Outcome: work.Accepted,
+			RowsRead: 10, RowsWritten: 8, RowsRejected: 2,
+			Data:    []work.File{{Key: "a", Rows: 5}, {Key: "b", Rows: 3}},
+			Rejects: []work.File{{Key: "c", Rows: 2}},
+		}
+	}
+	tests := []struct {
+		name    string
+		change  func(*work.Receipt)
+		wantErr string
+	}{
+		{"sound", func(*work.Receipt) {}, ""},
+		{"refused needs no counts", func(r *work.Receipt) { r.Outcome, r.Data = work.Refused, nil }, ""},
+		{"another object's id", func(r *work.Receipt) { r.ObjectID = "x" }, "isn't that of"},
+		{"unknown outcome", func(r *work.Receipt) { r.Outcome = "fine" }, "unknown"},
+		{"a row is lost", func(r *work.Receipt) { r.RowsRead = 11 }, "11 rows read, but 8 written and 2 rejected"},
+		{"a file is left out", func(r *work.Receipt) { r.Data = r.Data[:1] }, "8 rows written, but its files hold 5"},
+		{"a reject is left out", func(r *work.Receipt) { r.Rejects = nil }, "2 rows rejected, but its files hold 0"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := sound()
+			test.change(&r)
+			body, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = work.DecodeReceipt(body)
+			switch {
+			case test.wantErr == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.wantErr != "" && (err == nil || !strings.Contains(err.Error(), test.wantErr)):
+				t.Errorf("error %v, want %q", err, test.wantErr)
+			}
+		})
+	}
+	if _, err := work.DecodeReceipt([]byte("{")); err == nil {
+		t.Error("half a receipt was accepted")
+	}
+}
