@@ -1,0 +1,138 @@
+"""CloudWatch: the metrics of queues and functions, and alarms that look at them."""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.core.responses import AccountRegionScopedDict, request_scope
+from ministack.services import cloudwatch, lambda_svc, sqs
+
+from . import background
+from .alarms import evaluate
+from .patching import Function, replace, wrap
+from .settings import Settings
+
+SAMPLE_SECONDS = 15
+"""Samples of one queue metric within this time are kept as one statistic set."""
+
+KEPT_SAMPLES = 240
+"""Statistic sets that are kept of one queue metric: an hour."""
+
+_inside: ContextVar[bool] = ContextVar("inside_invocation", default=False)
+_evaluating = threading.RLock()
+
+
+def apply(settings: Settings) -> None:
+    """Install the mends of this module."""
+    replace(lambda_svc, "_emit_lambda_metrics", lambda *_, **__: None)
+    wrap(lambda_svc, "_execute_function", _record_invocation)
+    wrap(cloudwatch, "get_state", _without_queue_metrics)
+    replace(cloudwatch, "_evaluate_alarm", _evaluate_one)
+    background.every(settings.metrics_seconds, _sample_everything, "metrics")
+
+
+def _evaluate_one(alarm: dict[str, Any]) -> None:
+    with _evaluating:
+        evaluate(alarm)
+
+
+def _record_invocation(stock: Function) -> Function:
+    """Count every invocation once.
+
+    Stock 1.5.33 counts those of the Invoke API only, so an alarm on the errors of a function that
+    reads a queue never fires, and it counts a throttled one twice, also as an invocation. AWS
+    counts all that run, and a throttled one as a throttle only:
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    """
+
+    def execute(function: Mapping[str, Any], event: object) -> Any:  # noqa: ANN401 - the stock type
+        if _inside.get():  # the stock function enters itself again to change its account
+            return stock(function, event)
+        token, started = _inside.set(True), time.time()
+        try:
+            result = stock(function, event)
+        finally:
+            _inside.reset(token)
+        configuration = function.get("config") or function
+        lambda_svc._run_with_function_config_scope(
+            configuration, _record, configuration.get("FunctionName"),
+            result if isinstance(result, dict) else {}, (time.time() - started) * 1000)
+        return result
+
+    return execute
+
+
+def _record(function: str, outcome: Mapping[str, Any], duration_ms: float) -> None:
+    throttled = bool(outcome.get("throttle"))
+    metrics = [("Throttles", int(throttled), "Count")]
+    if not throttled:
+        errors = int(bool(outcome.get("error")))
+        metrics += [("Invocations", 1, "Count"), ("Errors", errors, "Count"),
+                    ("Duration", duration_ms, "Milliseconds")]
+    for name, value, unit in metrics:
+        cloudwatch.record_metric("AWS/Lambda", name, value, unit, {"FunctionName": function})
+
+
+def _sample_everything() -> None:
+    """Sample each queue and look at each alarm.
+
+    Stock 1.5.33 has no AWS/SQS metrics, and looks at alarms only when somebody puts a metric. AWS
+    samples each minute; here it is each MS_METRICS_S, so that a test need not wait.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    """
+    for account, region in sorted(_scopes()):
+        with request_scope(account, region):
+            now = time.time()
+            for url, queue in list(sqs._queues.items()):
+                _sample(url.rsplit("/", 1)[-1], list(queue["messages"]), now)
+            cloudwatch._evaluate_all_alarms()
+
+
+def _scopes() -> set[tuple[str, str]]:
+    keys = [*sqs._queues._data, *cloudwatch._alarms._data]
+    return {key[:2] for key in keys if len(key) == 3}
+
+
+def _sample(queue: str, messages: list[dict[str, Any]], now: float) -> None:
+    hidden = [message for message in messages if message["visible_at"] > now]
+    delayed = [message for message in hidden if not message.get("receipt_handle")]
+    oldest = max((now - message["sent_at"] for message in messages), default=0)
+    for name, value, unit in (
+        ("ApproximateNumberOfMessagesVisible", len(messages) - len(hidden), "Count"),
+        ("ApproximateNumberOfMessagesNotVisible", len(hidden) - len(delayed), "Count"),
+        ("ApproximateNumberOfMessagesDelayed", len(delayed), "Count"),
+        ("ApproximateAgeOfOldestMessage", oldest, "Seconds"),
+    ):
+        _add_sample(name, {"QueueName": queue}, float(value), unit, now)
+
+
+def _add_sample(metric: str, dimensions: dict[str, str], value: float, unit: str,
+                now: float) -> None:
+    points = cloudwatch._metric_bucket(("AWS/SQS", metric, cloudwatch._dims_key(dimensions)))
+    if points and now - points[-1]["started"] < SAMPLE_SECONDS:
+        point, statistic = points[-1], points[-1]["_stat"]
+        point["Timestamp"] = now
+        statistic["SampleCount"] += 1
+        statistic["Sum"] += value
+        statistic["Minimum"] = min(statistic["Minimum"], value)
+        statistic["Maximum"] = max(statistic["Maximum"], value)
+        return
+    first = {"SampleCount": 1.0, "Sum": value, "Minimum": value, "Maximum": value}
+    points.append({"Timestamp": now, "started": now, "Value": value, "Unit": unit,
+                   "Dimensions": dimensions, "_stat": first})
+    del points[:-KEPT_SAMPLES]
+
+
+def _without_queue_metrics(stock: Function) -> Function:
+    """Leave the samples of queues out of the saved state: they are the bulk, and grow anew."""
+
+    def get_state() -> dict[str, Any]:
+        kept = AccountRegionScopedDict()
+        for key, points in list(cloudwatch._metrics._data.items()):
+            if key[2][0] != "AWS/SQS":
+                kept._data[key] = list(points)
+        return {**stock(), "metrics": kept}
+
+    return get_state

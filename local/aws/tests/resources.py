@@ -1,0 +1,133 @@
+"""What the tests make in the cloud, one call each."""
+
+import functools
+import io
+import json
+import textwrap
+import zipfile
+from typing import Any
+
+from servers import ACCOUNT, REGION, Cloud, until
+
+PYTHON_RUNTIME = "python3.11"
+
+
+def queue(cloud: Cloud, name: str, **attributes: str) -> tuple[str, str]:
+    """Make a queue and return its URL and ARN."""
+    url = cloud.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+
+def open_queue(cloud: Cloud, name: str) -> tuple[str, str]:
+    """Make a queue to which every service may send."""
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    return queue(cloud, name, Policy=policy(statement))
+
+
+def queue_with_dead_letters(
+    cloud: Cloud, name: str, receives: int, visibility: int = 2
+) -> tuple[str, str, str, str]:
+    """Make a queue and its dead-letter queue: URL, ARN, URL, ARN."""
+    dead_url, dead_arn = queue(cloud, f"{name}-dead")
+    redrive = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": receives}
+    url, arn = queue(cloud, name, VisibilityTimeout=str(visibility),
+                     RedrivePolicy=json.dumps(redrive))
+    return url, arn, dead_url, dead_arn
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """Return a policy document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def depth(cloud: Cloud, url: str) -> int:
+    """Count the messages of a queue, hidden ones too."""
+    attributes = cloud.client("sqs").get_queue_attributes(
+        QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return sum(int(attributes[name]) for name in (
+        "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
+
+
+def receive(cloud: Cloud, url: str, count: int = 1, seconds: float = 8) -> list[dict[str, Any]]:
+    """Receive and delete `count` messages."""
+    client, messages = cloud.client("sqs"), []
+
+    def more() -> bool:
+        for message in client.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
+        ).get("Messages", []):
+            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            messages.append(message)
+        return len(messages) >= count
+
+    until(f"{count} messages in {url}", more, seconds)
+    return messages
+
+
+def role(cloud: Cloud, name: str, *statements: dict[str, Any]) -> str:
+    """Make a role with these grants and return its ARN."""
+    client = cloud.client("iam")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole",
+             "Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}}
+    client.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    if statements:
+        client.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def zipped(file: str, text: str) -> bytes:
+    """Return a zip with one executable file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        entry = zipfile.ZipInfo(file)
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, text)
+    return buffer.getvalue()
+
+
+def function(cloud: Cloud, name: str, body: str, **options: Any) -> str:
+    """Make a Python function whose handler has this body, and return its ARN."""
+    code = "import os\ndef handle(event, context):\n" + textwrap.indent(body, "    ")
+    settings = {"Runtime": PYTHON_RUNTIME, "Handler": "code.handle", **options}
+    made = cloud.client("lambda").create_function(
+        FunctionName=name, Role=role(cloud, f"{name}-role"),
+        Code={"ZipFile": settings.pop("Zip", None) or zipped("code.py", code)}, **settings)
+    return made["FunctionArn"]
+
+
+def read_queue(cloud: Cloud, function_name: str, queue_arn: str, **options: Any) -> str:
+    """Let the function read the queue, with partial batches, and return the mapping's id."""
+    settings = {"FunctionResponseTypes": ["ReportBatchItemFailures"], **options}
+    # A cold start that is longer than the visibility timeout would look like a failure.
+    cloud.client("lambda").invoke(FunctionName=function_name)
+    return cloud.client("lambda").create_event_source_mapping(
+        FunctionName=function_name, EventSourceArn=queue_arn, **settings)["UUID"]
+
+
+@functools.lru_cache
+def bucket(cloud: Cloud, name: str) -> str:
+    """Make a versioned bucket and return its name."""
+    client = cloud.client("s3")
+    client.create_bucket(Bucket=name)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def stack(cloud: Cloud, name: str, resources: dict[str, Any],
+          outputs: dict[str, Any] | None = None) -> dict[str, str]:
+    """Deploy a template and return its outputs; RuntimeError with the reason if it fails."""
+    client = cloud.client("cloudformation")
+    template = {"Resources": resources,
+                "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+    def ended() -> dict[str, Any] | None:
+        described = client.describe_stacks(StackName=name)["Stacks"][0]
+        return None if described["StackStatus"].endswith("_IN_PROGRESS") else described
+
+    described = until(f"stack {name}", ended)
+    if described["StackStatus"] != "CREATE_COMPLETE":
+        events = client.describe_stack_events(StackName=name)["StackEvents"]
+        raise RuntimeError([event.get("ResourceStatusReason") for event in events])
+    return {entry["OutputKey"]: entry["OutputValue"] for entry in described.get("Outputs", [])}

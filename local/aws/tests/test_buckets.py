@@ -1,0 +1,86 @@
+"""S3: notifications straight to a queue, through CloudFormation, and Hadoop's view of KMS."""
+
+import json
+from typing import Any
+
+import pytest
+
+import resources
+from servers import ACCOUNT, Cloud
+
+
+def notifying_stack(bucket: str, account: str) -> dict[str, Any]:
+    """A bucket that announces landing/*.csv to a queue which trusts `account`."""
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+                      "StringEquals": {"aws:SourceAccount": account}},
+    }
+    rules = [{"Name": "prefix", "Value": "landing/"}, {"Name": "suffix", "Value": ".csv"}]
+    announce = {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
+                "Filter": {"S3Key": {"Rules": rules}}}
+    return {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}},
+        "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
+            "Queues": [{"Ref": "Queue"}],
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DependsOn": "Policy", "Properties": {
+            "BucketName": bucket, "VersioningConfiguration": {"Status": "Enabled"},
+            "NotificationConfiguration": {"QueueConfigurations": [announce]}}},
+    }
+
+
+def test_a_bucket_announces_objects_to_a_queue(cloud: Cloud, name: str) -> None:
+    outputs = resources.stack(cloud, name, notifying_stack(name, ACCOUNT),
+                              {"Queue": {"Ref": "Queue"}})
+    test_event = json.loads(resources.receive(cloud, outputs["Queue"])[0]["Body"])
+    assert (test_event["Event"], test_event["Bucket"]) == ("s3:TestEvent", name)
+
+    client = cloud.client("s3")
+    client.put_object(Bucket=name, Key="landing/not-this.txt", Body=b"x")
+    client.put_object(Bucket=name, Key="other/not-this.csv", Body=b"x")
+    key = "landing/a b+c=ü %.csv"
+    versions = [client.put_object(Bucket=name, Key=key, Body=body)["VersionId"]
+                for body in (b"one", b"three")]
+    records = [json.loads(message["Body"])["Records"][0]
+               for message in resources.receive(cloud, outputs["Queue"], 2)]
+    objects = sorted((record["s3"]["object"] for record in records),
+                     key=lambda entry: entry["sequencer"])
+    assert [entry["versionId"] for entry in objects] == versions
+    assert [entry["size"] for entry in objects] == [3, 5]
+    assert {entry["key"] for entry in objects} == {"landing/a+b%2Bc%3D%C3%BC+%25.csv"}
+    assert {record["eventName"] for record in records} == {"ObjectCreated:Put"}
+
+
+def test_a_queue_that_trusts_another_account_refuses_the_bucket(cloud: Cloud, name: str) -> None:
+    with pytest.raises(RuntimeError, match="Unable to validate the following destination"):
+        resources.stack(cloud, name, notifying_stack(name, "999999999999"))
+
+
+def test_a_policy_that_is_taken_away_stops_the_events(cloud: Cloud, name: str) -> None:
+    outputs = resources.stack(cloud, name, notifying_stack(name, ACCOUNT),
+                              {"Queue": {"Ref": "Queue"}})
+    resources.receive(cloud, outputs["Queue"])  # the test event
+    sqs, s3 = cloud.client("sqs"), cloud.client("s3")
+    granted = sqs.get_queue_attributes(
+        QueueUrl=outputs["Queue"], AttributeNames=["Policy"])["Attributes"]["Policy"]
+    sqs.set_queue_attributes(QueueUrl=outputs["Queue"], Attributes={"Policy": ""})
+    s3.put_object(Bucket=name, Key="landing/lost.csv", Body=b"x")
+    cloud.wait_for_log(f"queue policy denies delivery from {name}")
+    sqs.set_queue_attributes(QueueUrl=outputs["Queue"], Attributes={"Policy": granted})
+    s3.put_object(Bucket=name, Key="landing/told.csv", Body=b"x")
+    message = json.loads(resources.receive(cloud, outputs["Queue"])[0]["Body"])
+    assert message["Records"][0]["s3"]["object"]["key"] == "landing/told.csv"
+
+
+@pytest.mark.gap
+def test_hadoop_does_not_see_the_key_of_an_object(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3")
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    resources.bucket(cloud, name)
+    client.put_object(Bucket=name, Key="k", Body=b"x", ServerSideEncryption="aws:kms",
+                      SSEKMSKeyId=key)
+    assert client.head_object(Bucket=name, Key="k")["SSEKMSKeyId"] == key
+    hadoop = cloud.client("s3", agent="Hadoop 3.3.4, aws-sdk-java/1.12.262")
+    assert "SSEKMSKeyId" not in hadoop.head_object(Bucket=name, Key="k")

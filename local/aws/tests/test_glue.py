@@ -1,0 +1,215 @@
+"""Glue: jobs that run, fail, wait for a slot, stop and tell."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+import resources
+from servers import Cloud, until
+
+RECORD = """
+import json, os, sys
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+with open(arguments["--out"] + ".part", "w") as file:
+    json.dump({"argv": sys.argv, "environment": dict(os.environ), "pid": os.getpid()}, file)
+os.rename(arguments["--out"] + ".part", arguments["--out"])
+"""
+FAIL = """
+raise ValueError("contract column amount is missing")
+"""
+WAIT = RECORD + """
+import time
+time.sleep(60)
+"""
+LIKE_SPARK = """
+import sys
+print("Traceback (most recent call last):")
+print("py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet")
+print("\\tat org.apache.spark.sql.DataFrameWriter.parquet(DataFrameWriter.scala:792)")
+sys.exit(1)
+"""
+
+
+class Job:
+    """One job with its script, and a queue that hears of its ends."""
+
+    def __init__(self, cloud: Cloud, name: str, script: str, **options: Any) -> None:
+        self.cloud, self.name, self.client = cloud, name, cloud.client("glue")
+        scripts = resources.bucket(cloud, f"{name}-scripts")
+        cloud.client("s3").put_object(Bucket=scripts, Key="job.py", Body=script.encode())
+        self.queue, arn = resources.open_queue(cloud, f"{name}-ends")
+        events = cloud.client("events")
+        events.put_rule(Name=name, EventPattern=json.dumps(
+            {"source": ["aws.glue"], "detail": {"jobName": [name]}}))
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+        self.client.create_job(**{
+            "Name": name, "Role": resources.role(cloud, f"{name}-role"),
+            "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{scripts}/job.py"}, **options})
+
+    def start(self, **options: Any) -> str:
+        """Start a run and return its id."""
+        return self.client.start_job_run(JobName=self.name, **options)["JobRunId"]
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Describe a run."""
+        return self.client.get_job_run(JobName=self.name, RunId=run)["JobRun"]
+
+    def ended(self, run: str) -> dict[str, Any]:
+        """Wait for the end of a run and describe it."""
+        active = ("STARTING", "RUNNING", "STOPPING")
+        until("end of run", lambda: self.run(run)["JobRunState"] not in active)
+        return self.run(run)
+
+    def told(self) -> dict[str, Any]:
+        """Wait for the next event of the job and return its detail."""
+        event = json.loads(resources.receive(self.cloud, self.queue, seconds=4)[0]["Body"])
+        assert (event["source"], event["detail-type"]) == ("aws.glue", "Glue Job State Change")
+        return event["detail"]
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """Wait for what a script wrote down about itself."""
+    until("record of the script", path.exists, 5)
+    return json.loads(path.read_text())
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether the process has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return False
+    return True
+
+
+@pytest.mark.gap
+def test_a_script_runs_with_its_arguments(cloud: Cloud, name: str, tmp_path: Path) -> None:
+    job = Job(cloud, name, RECORD, DefaultArguments={"--a": "default", "--b": "default"})
+    run = job.start(Arguments={"--b": "two words", "--out": str(tmp_path / "out")})
+    assert job.ended(run)["JobRunState"] == "SUCCEEDED"
+    argv = recorded(tmp_path / "out")["argv"]
+    given = dict(zip(argv[1::2], argv[2::2], strict=True))
+    assert given == {"--a": "default", "--b": "two words", "--out": str(tmp_path / "out"),
+                     "--JOB_NAME": name, "--JOB_RUN_ID": run}
+    assert job.told() == {"jobName": name, "severity": "INFO", "state": "SUCCEEDED",
+                          "jobRunId": run, "message": "Job run succeeded"}
+
+
+@pytest.mark.gap
+@pytest.mark.parametrize(("script", "message"), [
+    (FAIL, "ValueError: contract column amount is missing"),
+    (LIKE_SPARK, "py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet"),
+    ("import sys; sys.exit(3)", "exit code 3"),
+], ids=["raises", "spark", "exits"])
+def test_a_failed_script_is_a_failed_run(
+    cloud: Cloud, name: str, script: str, message: str
+) -> None:
+    job = Job(cloud, name, script)
+    run = job.ended(job.start())
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
+    detail = job.told()
+    assert (detail["state"], detail["severity"], detail["message"]) == ("FAILED", "ERROR", message)
+
+
+@pytest.mark.gap
+def test_a_missing_script_is_a_failed_run(cloud: Cloud, name: str) -> None:
+    job = Job(cloud, name, "", Command={"Name": "glueetl", "ScriptLocation": "s3://no/script.py"})
+    run = job.ended(job.start())
+    assert run["JobRunState"] == "FAILED"
+    assert "s3://no/script.py doesn't exist" in run["ErrorMessage"]
+
+
+@pytest.mark.gap
+def test_one_run_too_many_is_refused_until_one_is_stopped(
+    cloud: Cloud, name: str, tmp_path: Path
+) -> None:
+    job = Job(cloud, name, WAIT, ExecutionProperty={"MaxConcurrentRuns": 2})
+    runs = [job.start(Arguments={"--out": str(tmp_path / f"{number}")}) for number in range(2)]
+    with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
+        job.start()
+    processes = [recorded(tmp_path / f"{number}")["pid"] for number in range(2)]
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[0]])
+    assert job.ended(runs[0])["JobRunState"] == "STOPPED"
+    until("process killed", lambda: is_gone(processes[0]))
+    assert job.told()["state"] == "STOPPED"
+    assert not is_gone(processes[1])
+    runs.append(job.start(Arguments={"--out": str(tmp_path / "2")}))
+    job.client.update_job(JobName=name, JobUpdate={"ExecutionProperty": {"MaxConcurrentRuns": 1}})
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=runs[1:2])
+    job.ended(runs[1])
+    with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
+        job.start()
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=runs[2:])
+
+
+def test_a_run_that_is_stopped_at_once_does_not_run_on(cloud: Cloud, name: str) -> None:
+    job = Job(cloud, name, "import time; time.sleep(60)")
+    run = job.start()
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=[run])
+    assert job.ended(run)["JobRunState"] == "STOPPED"
+    assert job.told()["state"] == "STOPPED"
+
+
+@pytest.mark.gap
+def test_a_run_that_takes_too_long_times_out(cloud: Cloud, name: str, tmp_path: Path) -> None:
+    job = Job(cloud, name, WAIT)
+    run = job.start(Timeout=1, Arguments={"--out": str(tmp_path / "out")})
+    assert job.ended(run)["JobRunState"] == "TIMEOUT"
+    assert job.told()["severity"] == "WARN"
+    until("process killed", lambda: is_gone(recorded(tmp_path / "out")["pid"]))
+
+
+@pytest.mark.gap
+def test_a_run_has_the_role_of_its_job_and_a_listed_environment(
+    cloud: Cloud, name: str, tmp_path: Path
+) -> None:
+    resources.bucket(cloud, name)
+    cloud.client("s3").put_object(Bucket=name, Key="mine/k", Body=b"x")
+    job = Job(cloud, name, RECORD)
+    cloud.client("iam").put_role_policy(
+        RoleName=f"{name}-role", PolicyName="read", PolicyDocument=resources.policy({
+            "Effect": "Allow", "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{name}/mine/*"}))
+    job.start(Arguments={"--out": str(tmp_path / "out")})
+    environment = recorded(tmp_path / "out")["environment"]
+    assert environment["AWS_ENDPOINT_URL"] == cloud.url
+    assert "OF_THE_SHELL" not in environment
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    client = cloud.client("s3", *(environment[each] for each in names))
+    assert client.get_object(Bucket=name, Key="mine/k")["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_object(Bucket=name, Key="mine/k", Body=b"y")
+
+
+@pytest.mark.gap
+def test_a_runner_that_cannot_start_is_a_failed_run(
+    own_cloud: Callable[..., Cloud], name: str
+) -> None:
+    job = Job(own_cloud(MS_GLUE_RUNNER="/no/such/runner").start(), name, RECORD)
+    run = job.ended(job.start())
+    assert run["JobRunState"] == "FAILED"
+    assert "/no/such/runner is missing or not executable" in run["ErrorMessage"]
+    assert job.told()["state"] == "FAILED"
+
+
+@pytest.mark.gap
+def test_a_run_that_was_under_way_when_the_server_died_has_failed(
+    own_cloud: Callable[..., Cloud], name: str, tmp_path: Path
+) -> None:
+    cloud = own_cloud().start()
+    job = Job(cloud, name, WAIT)
+    run = job.start(Arguments={"--out": str(tmp_path / "out")})
+    pid = recorded(tmp_path / "out")["pid"]
+    cloud.wait_for_snapshot()
+    cloud.stop(signal.SIGKILL)
+    until("process gone with the server", lambda: is_gone(pid))
+    cloud.start()
+    assert job.run(run)["JobRunState"] == "FAILED"
+    assert "restarted" in job.told()["message"]
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=[job.start()])  # the slot is free

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Says in one line each what this machine lacks. Usage: prerequisites.sh PYTHON
+set -uo pipefail
+
+missing=0
+lacks() {
+    echo "firn needs $1: $2" >&2
+    missing=1
+}
+
+# at_least HAVE WANT: compares dotted versions.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+go_version=$(go env GOVERSION 2>/dev/null | sed 's/^go//')
+[ -n "$go_version" ] || lacks "Go 1.26" "install it and put it on PATH"
+[ -z "$go_version" ] || at_least "$go_version" 1.26 || lacks "Go 1.26" "this is $go_version"
+
+python=${1:-}
+python_version=$("${python:-false}" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+case "$python_version" in
+3.11 | 3.12) "$python" -c 'import venv, ensurepip' 2>/dev/null || lacks "Python's venv module" "install python$python_version-venv" ;;
+"") lacks "Python 3.11 or 3.12" "install it, or name it: make PYTHON=/path/to/python3.12 ..." ;;
+*) lacks "Python 3.11 or 3.12" "$python is $python_version; name another: make PYTHON=/path/to/python3.12 ..." ;;
+esac
+
+node_version=$(node --version 2>/dev/null | sed 's/^v//')
+[ -n "$node_version" ] || lacks "Node 20 or newer" "install it and put it on PATH"
+[ -z "$node_version" ] || at_least "$node_version" 20 || lacks "Node 20 or newer" "this is $node_version"
+command -v npm >/dev/null || lacks "npm" "it comes with Node"
+
+exit $missing

@@ -1,0 +1,105 @@
+"""The options of a COPY that fakesnow doesn't know or reads wrongly."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+import fakesnow.copy_into as stock
+import sqlglot
+from sqlglot import exp
+
+from firn_snowflake import errors
+
+MOST_FILES = 1000
+"""Names that FILES may hold (/sql-reference/sql/copy-into-table)."""
+
+_WITHOUT_EFFECT = {
+    "ENFORCE_LENGTH",
+    "LOAD_UNCERTAIN_FILES",
+    "PURGE",
+    "RETURN_FAILED_ONLY",
+    "SIZE_LIMIT",
+    "TRUNCATECOLUMNS",
+}
+
+
+@dataclass
+class CopyOptions:
+    """What COPY was told beyond what fakesnow reads.
+
+    LOAD_UNCERTAIN_FILES has no effect because the load history here has no end, PURGE because a
+    stage of firn belongs to its bucket.
+    """
+
+    force: bool = False
+    pattern: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    """INCLUDE_METADATA: column to METADATA$ name, both upper case."""
+
+    @classmethod
+    def take(cls, tree: exp.Copy) -> CopyOptions:
+        """Read the options and take them out of the tree; the rest is left for fakesnow."""
+        options, rest = cls(), []
+        for option in tree.args.get("params") or []:
+            name = option.this.name.upper()
+            if name == "PATTERN":
+                options.pattern = option.expression.name
+            elif name == "INCLUDE_METADATA":
+                options.metadata = _pairs(option)
+            elif name == "FORCE":
+                options.force = option.expression is None or _is_true(option.expression)
+            elif name not in _WITHOUT_EFFECT:
+                rest.append(option)
+        tree.set("params", rest)
+        return options
+
+    def check_files(self, files: list[str]) -> None:
+        """Refuse a list of names that Snowflake refuses."""
+        if len(files) > MOST_FILES:
+            text = f"SQL compilation error: FILES has {len(files)} names, at most {MOST_FILES}"
+            raise errors.failure(errors.SYNTAX, "42000", text)
+
+    def add_metadata(self, insert: exp.Expression, key: str, started: datetime.datetime) -> None:
+        """Fill the columns of INCLUDE_METADATA, and METADATA$ names in the SELECT form.
+
+        Stock fakesnow has neither (/user-guide/querying-metadata). A column that isn't in the table
+        is an error.
+        """
+        select = insert.expression
+        source = select.args["from_"].this.this
+        wanted = dict(self.metadata)
+        for column in select.expressions:
+            if (kind := wanted.pop(column.alias.upper(), None)) is not None:
+                column.set("this", _value(kind, source, key, started))
+        if wanted:
+            text = f"SQL compilation error: no column {', '.join(wanted)} for INCLUDE_METADATA"
+            raise errors.failure(errors.INVALID_IDENTIFIER, "42000", text)
+        for column in list(select.find_all(exp.Column)):
+            if column.name.upper().startswith("METADATA$"):
+                column.replace(_value(column.name.upper(), source, key, started))
+
+
+def _pairs(option: exp.Expression) -> dict[str, str]:
+    value = option.args.get("expression")
+    pairs = option.expressions or (value.expressions or [value.this] if value else [])
+    return {p.this.name.upper(): p.expression.sql().upper() for p in pairs}
+
+
+def _is_true(value: exp.Expression) -> bool:
+    return value.sql().upper() == "TRUE"
+
+
+def _value(
+    kind: str, source: exp.Expression, key: str, started: datetime.datetime
+) -> exp.Expression:
+    if kind == "METADATA$FILENAME":
+        return exp.Literal.string(key)
+    if kind == "METADATA$START_SCAN_TIME":
+        return exp.cast(exp.Literal.string(started.isoformat(sep=" ")), "timestamptz")
+    if kind == "METADATA$FILE_ROW_NUMBER":
+        numbered = stock.FileTypeHandler.make_eq("file_row_number", True)
+        if not any(numbered == given for given in source.expressions):
+            source.append("expressions", numbered)
+        return sqlglot.parse_one("file_row_number + 1", read="duckdb")
+    raise errors.failure(errors.UNSUPPORTED, "0A000", f"{kind} isn't known to the stand-in")

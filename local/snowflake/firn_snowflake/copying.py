@@ -1,0 +1,224 @@
+"""COPY INTO a table."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import fakesnow.copy_into as stock
+import fakesnow.cursor as cursor
+import fakesnow.info_schema as info_schema
+from fakesnow.transforms import stage
+from sqlglot import exp
+
+from firn_snowflake import errors
+from firn_snowflake.copy_options import CopyOptions
+from firn_snowflake.storage import Objects
+
+_COLUMNS = {
+    "file": "varchar",
+    "status": "varchar",
+    "rows_parsed": "bigint",
+    "rows_loaded": "bigint",
+    "error_limit": "bigint",
+    "errors_seen": "bigint",
+    "first_error": "varchar",
+    "first_error_line": "bigint",
+    "first_error_character": "bigint",
+    "first_error_column_name": "varchar",
+}
+NOTHING_TO_LOAD = "select 'Copy executed with 0 files processed.' as status"
+
+
+def mend(objects: Objects) -> None:
+    """Put this module's COPY in place of fakesnow's, and a version into its load history."""
+    cursor.copy_into = copier(objects)
+    history = info_schema.SQL_CREATE_LOAD_HISTORY_TABLE
+    history.template = history.template.replace(
+        "ERROR_LIMIT INTEGER\n", "ERROR_LIMIT INTEGER,\n    FILE_TAG VARCHAR\n"
+    )
+    _mend_truncate()
+
+
+def copier(objects: Objects) -> Callable[..., str]:
+    """A COPY INTO that asks objects for the version of each file."""
+
+    def copy_into(
+        duck: Any,  # noqa: ANN401
+        database: str | None,
+        schema: str | None,
+        tree: exp.Copy,
+        table_stages: stage.TableStages,
+        params: Any = None,  # noqa: ANN401
+    ) -> str:
+        """Load the files that the table doesn't have, and leave one result row a file.
+
+        Stock fakesnow takes FORCE=FALSE for TRUE, refuses PATTERN, INCLUDE_METADATA and
+        LOAD_UNCERTAIN_FILES, skips a file that was written anew under the same key, and its errors
+        don't name the file. Snowflake: /sql-reference/sql/copy-into-table. Returns the SELECT whose
+        result is the statement's.
+        """
+        return _Copy(duck, database, schema, tree, table_stages, params, objects).run()
+
+    return copy_into
+
+
+class _Copy:
+    """One COPY statement."""
+
+    def __init__(
+        self,
+        duck: Any,  # noqa: ANN401
+        database: str | None,
+        schema: str | None,
+        tree: exp.Copy,
+        table_stages: stage.TableStages,
+        params: Any,  # noqa: ANN401
+        objects: Objects,
+    ) -> None:
+        self.options = CopyOptions.take(tree)
+        self.duck, self.tree, self.params, self.objects = duck, tree, params, objects
+        self.stock = stock._params(tree, params, duck, database, schema)
+        self.table = stock._extract_table(tree.this)
+        self.database = self.table.catalog or database
+        self.schema = self.table.db or schema
+        self.stages = table_stages
+        self.here = (database, schema)
+
+    def run(self) -> str:
+        listed = bool(self.stock.files)
+        rows: list[tuple[Any, ...]] = []
+        loaded: list[tuple[Any, ...]] = []
+        for url in self._urls():
+            tag = self.objects.tag(url)
+            if not self.options.force and self._is_loaded(url, tag):
+                if listed:
+                    rows.append(_skipped(url))
+                continue
+            started = datetime.datetime.now(datetime.UTC)
+            count = self._load(url, started)
+            rows.append(_loaded(url, count))
+            loaded.append(self._history(url, tag, count, started))
+        if loaded:
+            marks = ", ".join("?" * len(loaded[0]))
+            self.duck.executemany(f"insert into {self._load_history} values ({marks})", loaded)
+        sql = _result(rows) if rows else NOTHING_TO_LOAD
+        self.duck.execute(sql)
+        return sql
+
+    @property
+    def _load_history(self) -> str:
+        return f'"{self.database}"._fs_information_schema._fs_load_history'
+
+    def _urls(self) -> list[str]:
+        source = stock._from_source(self.tree)
+        if source.startswith("@"):
+            source = stock.stage_url_from_var(
+                source[1:], self.duck, *self.here, self.stages, self.table
+            )
+        if self.stock.files:
+            self.options.check_files(self.stock.files)
+            return stock._source_urls(source, self.stock.files)
+        urls = stock._source_glob(source, self.duck)
+        pattern = self.options.pattern
+        return [u for u in urls if pattern is None or re.fullmatch(pattern, _key(u))]
+
+    def _is_loaded(self, url: str, tag: str) -> bool:
+        """Whether the table has this version of the file.
+
+        Snowflake compares name and ETag, and remembers for 64 days
+        (/user-guide/data-load-considerations-load); here it is for ever.
+        """
+        self.duck.execute(
+            f"select 1 from {self._load_history} where file_name = ? and file_tag = ? "
+            "and table_name = ? and schema_name = ? limit 1",
+            [url, tag, self.table.name, self.schema],
+        )
+        return self.duck.fetchone() is not None
+
+    def _load(self, url: str, started: datetime.datetime) -> int:
+        try:
+            (insert,) = stock._inserts(self.tree, self.stock, [url], self._parquet(url))
+            self.options.add_metadata(insert, _key(url), started)
+            self.duck.execute(insert.sql(dialect="duckdb"), self.params)
+            return int(self.duck.fetchall()[0][0])
+        except (duckdb.Error, OSError) as error:
+            raise _named(error, url) from error
+
+    def _parquet(self, url: str) -> stock.ParquetLoadInfo | None:
+        is_parquet = isinstance(self.stock.file_format, stock.ReadParquet)
+        if not is_parquet or isinstance(self.tree.args["files"][0], exp.Subquery):
+            return None
+        names = {url: stock._get_parquet_column_names(url, self.duck)}
+        columns = stock._describe_table(self.table, self.duck, self.database, self.schema)
+        if self.stock.match_by_column_name is not stock.MatchByColumnName.NONE:
+            targets = [name.upper() for name, _ in columns]
+            return stock.ParquetLoadInfo(names, target_columns=targets)
+        if [kind for _, kind in columns] != ["JSON"]:
+            text = "SQL compilation error: PARQUET needs one VARIANT column or MATCH_BY_COLUMN_NAME"
+            raise errors.failure(2019, "0A000", text)
+        return stock.ParquetLoadInfo(names, is_single_variant=True)
+
+    def _history(
+        self, url: str, tag: str, count: int, started: datetime.datetime
+    ) -> tuple[Any, ...]:
+        nothing = (None, None, None, None)
+        names = (self.schema, url, self.table.name)
+        return (*names, started.isoformat(), "LOADED", count, count, *nothing, 0, 1, tag)
+
+
+def _named(error: Exception, url: str) -> errors.ProgrammingError:
+    """An error that says which file it is about, in Snowflake's words: "File '...', line ..."."""
+    known = errors.translate(error, "COPY INTO")
+    number, state, text = known.errno or errors.UNSUPPORTED, known.sqlstate, str(known.raw_msg)
+    if number == errors.UNSUPPORTED:
+        number, state = errors.FILE_UNREADABLE, "22000"
+        text = f"The file can't be read or its columns don't fit: {error}"
+    return errors.failure(number, state or "22000", f"{text}\n  File '{_key(url)}', line 1")
+
+
+def _key(url: str) -> str:
+    """The path inside the bucket, which METADATA$FILENAME and PATTERN are about."""
+    return url.split("/", 3)[3] if "://" in url else url
+
+
+def _loaded(url: str, count: int) -> tuple[Any, ...]:
+    return (stock._result_file_name(url), "LOADED", count, count, 1, 0, None, None, None, None)
+
+
+def _skipped(url: str) -> tuple[Any, ...]:
+    name, why = stock._result_file_name(url), "File was loaded before."
+    return (name, "LOAD_SKIPPED", 0, 0, None, 1, why, None, None, None)
+
+
+def _result(rows: list[tuple[Any, ...]]) -> str:
+    names = ", ".join(f"{name}::{kind} as {name}" for name, kind in _COLUMNS.items())
+    values = ", ".join(
+        "(" + ", ".join(exp.convert(v).sql(dialect="duckdb") for v in row) + ")" for row in rows
+    )
+    return f"select {names} from (values {values}) as t({', '.join(_COLUMNS)})"
+
+
+def _mend_truncate() -> None:
+    """TRUNCATE forgets which files were loaded; DELETE doesn't.
+
+    Stock fakesnow keeps the load history, so files can't be loaded again. Snowflake drops it
+    (/sql-reference/sql/truncate-table).
+    """
+    inner = cursor.FakeSnowflakeCursor._execute
+
+    def run(self: cursor.FakeSnowflakeCursor, tree: exp.Expression, params: Any = None) -> None:  # noqa: ANN401
+        if isinstance(tree, exp.TruncateTable):
+            table = tree.expressions[0]
+            catalog = table.catalog or self._conn.database
+            self._duck_conn.execute(
+                f'delete from "{catalog}"._fs_information_schema._fs_load_history '
+                "where table_name = ? and schema_name = ?",
+                [table.name, table.db or self._conn.schema],
+            )
+        inner(self, tree, params)
+
+    cursor.FakeSnowflakeCursor._execute = run  # type: ignore[method-assign]

@@ -1,0 +1,249 @@
+"""Changes to the syntax tree of a statement, before fakesnow makes DuckDB's SQL of it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+import sqlglot
+from duckdb import DuckDBPyConnection
+from fakesnow.conn import FakeSnowflakeConnection
+from sqlglot import exp
+
+_CONTEXT = {
+    "CURRENT_ACCOUNT": "LOCAL",
+    "CURRENT_ACCOUNT_NAME": "LOCAL",
+    "CURRENT_AVAILABLE_ROLES": "[]",
+    "CURRENT_ORGANIZATION_NAME": "LOCAL",
+    "CURRENT_REGION": "AWS_EU_WEST_1",
+    "CURRENT_ROLE": "SYSADMIN",
+    "CURRENT_SECONDARY_ROLES": "{}",
+    "CURRENT_SESSION": "1",
+    "CURRENT_WAREHOUSE": "LOCAL",
+}
+_KEYS = (
+    exp.PrimaryKey,
+    exp.PrimaryKeyColumnConstraint,
+    exp.UniqueColumnConstraint,
+    exp.ForeignKey,
+    exp.Reference,
+)
+_INTEGER = r"-?\d+"
+
+
+def rewrite(tree: exp.Expression, connection: FakeSnowflakeConnection) -> exp.Expression:
+    """Apply every change of this module."""
+    if isinstance(tree, exp.Create):
+        if done := _table_that_exists(tree, connection):
+            return done
+        _plain_objects(tree)
+        _without_keys(tree)
+    tree = tree.transform(_context_function, copy=False)
+    tree = tree.transform(_to_timestamp_ltz, copy=False)
+    return _pin_current_time(tree)
+
+
+def _table_that_exists(
+    tree: exp.Create, connection: FakeSnowflakeConnection
+) -> exp.Expression | None:
+    """CREATE TABLE IF NOT EXISTS of a table that is there touches nothing.
+
+    Stock fakesnow clears the table's load history, so the next COPY loads its files again.
+    Snowflake: "already exists, statement succeeded" (/sql-reference/sql/create-table).
+    """
+    table = tree.find(exp.Table)
+    if tree.kind != "TABLE" or not tree.args.get("exists") or table is None:
+        return None
+    names = (table.catalog or connection.database, table.db or connection.schema, table.name)
+    found = connection._duck_conn.execute(
+        "select 1 from duckdb_tables() where upper(database_name) = upper(?) "
+        "and upper(schema_name) = upper(?) and upper(table_name) = upper(?)",
+        list(names),
+    ).fetchone()
+    if not found:
+        return None
+    text = exp.Literal.string(f"{table.name.upper()} already exists, statement succeeded.")
+    return exp.select(exp.alias_(text, "status"))
+
+
+def _plain_objects(tree: exp.Create) -> None:
+    """Make a temporary table or view that names a schema a plain one.
+
+    Stock fakesnow fails: DuckDB keeps temporary objects in a catalog of their own. Snowflake puts
+    them into the named schema (/user-guide/tables-temp-transient). Here they outlive the session.
+    """
+    table = tree.find(exp.Table)
+    properties = tree.args.get("properties")
+    if tree.kind in ("TABLE", "VIEW") and table and table.db and properties:
+        dropped = (exp.TemporaryProperty, exp.CopyGrantsProperty)
+        kept = [p for p in properties.expressions if not isinstance(p, dropped)]
+        properties.set("expressions", kept)
+
+
+def _without_keys(tree: exp.Create) -> None:
+    """Drop primary, unique and foreign keys from CREATE TABLE.
+
+    Stock fakesnow hands them to DuckDB, which enforces them. Snowflake enforces none of them on
+    standard tables (/sql-reference/constraints-overview): code that counts on one would pass here
+    and load twice there.
+    """
+    schema = tree.this
+    if tree.kind != "TABLE" or not isinstance(schema, exp.Schema):
+        return
+    schema.set("expressions", [e for e in schema.expressions if not _is_key(e)])
+    for column in schema.find_all(exp.ColumnDef):
+        kept = [c for c in column.constraints if not isinstance(c.args.get("kind"), _KEYS)]
+        column.set("constraints", kept)
+
+
+def _is_key(node: exp.Expression) -> bool:
+    if isinstance(node, exp.Constraint):
+        return any(isinstance(e, _KEYS) for e in node.expressions)
+    return isinstance(node, _KEYS)
+
+
+def _context_function(node: exp.Expression) -> exp.Expression:
+    """CURRENT_ROLE() and its like are constants.
+
+    Stock fakesnow lacks most of them. Snowflake: /sql-reference/functions-context.
+    """
+    if isinstance(node, exp.Anonymous):
+        name = node.name.upper()
+    else:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(node).__name__).upper()
+    if name in _CONTEXT and not node.expressions:
+        return exp.Literal.string(_CONTEXT[name])
+    return node
+
+
+def _to_timestamp_ltz(node: exp.Expression) -> exp.Expression:
+    """TO_TIMESTAMP_LTZ and _TZ of a number with a scale, of epoch seconds, or of text.
+
+    Stock fakesnow passes the name on, and DuckDB has no such function. Snowflake:
+    /sql-reference/functions/to_timestamp. Digits in a text count as seconds here; Snowflake
+    guesses their scale by size.
+    """
+    if isinstance(node, exp.UnixToTime) and _is_zoned(node.args.get("target_type")):
+        arguments = [node.this, node.args.get("scale") or exp.Literal.number(0)]
+    elif isinstance(node, exp.Anonymous) and re.fullmatch(r"to_timestamp_l?tz", node.name, re.I):
+        arguments = node.expressions
+    else:
+        return node
+    value = arguments[0]
+    scale = arguments[1] if len(arguments) > 1 else None
+    if scale is not None and not scale.is_string:
+        return _epoch(value, int(scale.name))
+    text = exp.cast(value.copy(), "varchar")
+    digits = exp.Anonymous(
+        this="regexp_full_match", expressions=[text.copy(), exp.Literal.string(_INTEGER)]
+    )
+    seconds = _epoch(exp.TryCast(this=text.copy(), to=exp.DataType.build("bigint")), 0)
+    moment = exp.Cast(this=text, to=exp.DataType.build("timestamptz"))
+    return exp.Case().when(digits, seconds).else_(moment)
+
+
+def _is_zoned(target: exp.Expression | None) -> bool:
+    zoned = (exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMESTAMPTZ)
+    return isinstance(target, exp.DataType) and target.this in zoned
+
+
+def _epoch(value: exp.Expression, scale: int) -> exp.Expression:
+    """The moment that a count of 10^-scale seconds since 1970 stands for."""
+    factor = exp.Literal.number(10 ** abs(6 - scale))
+    number = exp.cast(value.copy(), exp.DataType.build("hugeint", dialect="duckdb"))
+    scaled = exp.Mul(this=number, expression=factor)
+    if scale > 6:
+        scaled = exp.IntDiv(this=number, expression=factor)
+    micros = exp.cast(scaled, exp.DataType.build("bigint"))
+    return exp.Anonymous(this="make_timestamptz", expressions=[micros])
+
+
+def _pin_current_time(tree: exp.Expression) -> exp.Expression:
+    """CURRENT_TIMESTAMP() is the moment at which the statement starts.
+
+    Stock fakesnow passes on DuckDB's now(), the start of the transaction, so every statement of a
+    long transaction says the same. Snowflake: the statement's start
+    (/sql-reference/functions/current_timestamp). In views and column defaults the function stays.
+    """
+    if isinstance(tree, exp.Create):
+        if tree.kind != "TABLE" or not isinstance(tree.expression, exp.Query):
+            return tree
+        scope: exp.Expression = tree.expression
+    elif isinstance(tree, exp.Query | exp.Insert | exp.Update | exp.Delete | exp.Merge):
+        scope = tree
+    else:
+        return tree
+    now = datetime.datetime.now(datetime.UTC)
+    for node in list(scope.find_all(exp.CurrentTimestamp)):
+        pinned = exp.cast(exp.Literal.string(now.isoformat(sep=" ")), "timestamptz")
+        if node.args.get("sysdate"):
+            pinned = exp.cast(
+                exp.Literal.string(now.replace(tzinfo=None).isoformat(" ")), "datetime"
+            )
+        if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
+            pinned = exp.alias_(pinned, "CURRENT_TIMESTAMP()", quoted=True)
+        node.replace(pinned)
+    return tree
+
+
+def merge_with_source_names(tree: exp.Expression) -> exp.Expression:
+    """Qualify the columns that the INSERT of a MERGE takes from its source.
+
+    Stock fakesnow turns MERGE into joins, where a bare name is ambiguous. Snowflake knows that
+    only the source is there (/sql-reference/sql/merge); dbt writes them bare.
+    """
+    if not isinstance(tree, exp.Merge):
+        return tree
+    source = exp.to_identifier(tree.args["using"].alias_or_name)
+    for when in tree.args["whens"].expressions:
+        insert = when.args.get("then")
+        if isinstance(insert, exp.Insert) and insert.expression:
+            for column in insert.expression.find_all(exp.Column):
+                if not column.table:
+                    column.set("table", source.copy())
+    return tree
+
+
+def constraints_of_ctas(tree: exp.Expression) -> list[str]:
+    """The ALTERs that give a CREATE TABLE (...) AS SELECT its NOT NULLs and defaults.
+
+    Stock fakesnow casts the SELECT to the columns' types and forgets the rest of the definitions.
+    Snowflake keeps them (/sql-reference/sql/create-table, CTAS).
+    """
+    if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
+        return []
+    if not isinstance(tree.this, exp.Schema) or not isinstance(tree.expression, exp.Query):
+        return []
+    table = tree.this.this.sql(dialect="snowflake")
+    alters: list[str] = []
+    for column in tree.this.find_all(exp.ColumnDef):
+        name = column.this.sql(dialect="snowflake")
+        for constraint in column.constraints:
+            kind = constraint.args.get("kind")
+            if isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"):
+                alters.append(f"alter table {table} alter column {name} set not null")
+            elif isinstance(kind, exp.DefaultColumnConstraint):
+                value = kind.this.sql(dialect="duckdb")
+                alters.append(f"alter table {table} alter column {name} set default {value}")
+    return alters
+
+
+def describe_in_duckdb(tree: exp.Expression, duck: DuckDBPyConnection) -> None:
+    """Spell out the star of CREATE TABLE (...) AS SELECT * FROM (...).
+
+    Stock fakesnow describes the query in Snowflake's words, which DuckDB doesn't know all of.
+    """
+    if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
+        return
+    if not isinstance(tree.this, exp.Schema) or not isinstance(tree.expression, exp.Query):
+        return
+    query = tree.expression.unnest()
+    if isinstance(query, exp.Select) and query.is_star:
+        described = "describe " + query.sql(dialect="duckdb")
+        names = [row[0] for row in duck.execute(described).fetchall()]
+        query.set("expressions", [exp.column(exp.to_identifier(n, quoted=False)) for n in names])
+
+
+def parse_duckdb(sql: str) -> exp.Expression:
+    """Parse a text of our own that is DuckDB's SQL already."""
+    return sqlglot.parse_one(sql, read="duckdb")

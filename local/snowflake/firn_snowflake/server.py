@@ -1,0 +1,176 @@
+"""The process: fakesnow with everything mended, on one port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+
+import anyio.to_thread
+import duckdb
+import fakesnow.server as stock
+import uvicorn
+from fakesnow.instance import FakeSnow
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from firn_snowflake import (
+    copying,
+    errors,
+    execution,
+    login,
+    queries,
+    sessions,
+    statements,
+    transactions,
+    types,
+)
+from firn_snowflake.settings import Settings
+from firn_snowflake.storage import Objects
+
+HOST = "127.0.0.1"
+_THREADS = 256
+
+
+class StartError(Exception):
+    """The server can't start; the message says what to do."""
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: the port or the data directory is taken.
+    """
+    listener = _listen(settings.port)
+    fake = build(settings)
+    config = uvicorn.Config(
+        _app(), log_level=settings.log_level, timeout_graceful_shutdown=2, access_log=False
+    )
+    try:
+        _Server(config).run(sockets=[listener])
+    finally:
+        fake.duck_conn.close()
+
+
+def build(settings: Settings) -> FakeSnow:
+    """Make the one FakeSnow of this process, with every mend, and open the databases on disk."""
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    types.mend()
+    objects = Objects(settings)
+    copying.mend(objects)
+    if settings.data_dir:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    fake = FakeSnow(db_path=settings.data_dir)
+    objects.register(fake.duck_conn)
+    execution.mend(fake)
+    sessions.configure(settings.lock_timeout_seconds)
+    transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds
+    stock.parse_one = statements.parse_one
+    stock.shared_fs = fake
+    _attach(fake, settings)
+    return fake
+
+
+def _attach(fake: FakeSnow, settings: Settings) -> None:
+    """Open every database of the data directory.
+
+    Stock fakesnow opens one when a login names it, so a statement that names another fails after a
+    restart.
+    """
+    for file in sorted(settings.data_dir.glob("*.db")) if settings.data_dir else []:
+        try:
+            fake.connect(file.stem).close()
+        except duckdb.IOException as error:
+            text = f"can't open {file}: {error}\nAnother process has it: stop that one, or set "
+            raise StartError(f"{text}FS_DB_PATH to another directory.") from error
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        text = f"port {port} on {HOST} can't be used ({error.strerror}): "
+        raise StartError(
+            f"{text}stop what listens there, or set FS_PORT to a free port."
+        ) from error
+    return listener
+
+
+def _app() -> Starlette:
+    async def alive(_: Request) -> JSONResponse:
+        return JSONResponse({"ready": True})
+
+    async def accepted(_: Request) -> JSONResponse:
+        return JSONResponse({"success": True})
+
+    post = ["POST"]
+    routes = [
+        Route("/", alive),
+        Route("/session/v1/login-request", login.login, methods=post),
+        Route("/session/token-request", login.renew, methods=post),
+        Route("/session", login.session, methods=post),
+        Route("/queries/v1/query-request", queries.query, methods=post),
+        Route("/queries/v1/abort-request", login.abort, methods=post),
+        Route("/telemetry/send", accepted, methods=post),
+    ]
+    taken = {route.path for route in routes}
+    kept = [route for route in stock.routes if route.path not in taken]
+    return Starlette(routes=routes + kept, lifespan=_lifespan)
+
+
+@asynccontextmanager
+async def _lifespan(_: Starlette) -> AsyncIterator[None]:
+    """Give waiting statements threads enough, and end them when the server stops.
+
+    Stock fakesnow has anyio's 40: with 40 statements in a queue for a lock, the COMMIT that would
+    free them finds no thread.
+    """
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    yield
+    for session in sessions.every():
+        session.stop(errors.failure(errors.CANCELED, "57014", "The server is shutting down"))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it is ready, and for which a signal is the normal end."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()
+            print(f"snowflake stand-in ready on http://{host}:{port}", flush=True)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.should_exit = True
+
+        before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def main(settings: Settings) -> int:
+    """Serve, and return the exit code: 1 if the server couldn't start."""
+    try:
+        serve(settings)
+    except StartError as error:
+        print(f"firn_snowflake: {error}", file=sys.stderr)
+        return 1
+    return 0

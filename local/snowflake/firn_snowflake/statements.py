@@ -1,0 +1,158 @@
+"""What kind of statement a text is, before fakesnow parses it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+import sqlglot
+from fakesnow import dialect
+from sqlglot import exp
+
+from firn_snowflake import errors
+
+SUCCESS = "select 'Statement executed successfully.' as status"
+
+_COMMENT = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n)", re.S)
+_BEGIN = re.compile(
+    r"(?:start\s+transaction|begin(?:\s+(?:work|transaction))?)(?:\s+name\s+\w+)?\s*;?\s*$", re.I
+)
+_END = re.compile(r"(commit|rollback)(?:\s+work)?\s*;?\s*$", re.I)
+_MANAGED = re.compile(r"(?<=\w)\s+with\s+managed\s+access\b", re.I)
+_OR_ALTER = re.compile(r"create\s+or\s+alter\b", re.I)
+_DDL = {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "UNDROP"}
+_WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
+_LOCKING = (exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+
+_ACCOUNT_OBJECTS = (
+    r"warehouse|role|user|service\s+user|resource\s+monitor|network\s+(?:policy|rule)|"
+    r"(?:storage|notification|api|security|catalog)\s+integration|integration|masking\s+policy|"
+    r"row\s+access\s+policy|pipe|task|stream|alert|(?:database|application)\s+role|share|secret|"
+    r"(?:authentication|session|password)\s+policy"
+)
+_IGNORED = [
+    re.compile(pattern, re.I | re.S)
+    for pattern in (
+        rf"(?:create|alter|drop|describe|desc)\s+(?:or\s+replace\s+)?(?:{_ACCOUNT_OBJECTS})\b",
+        r"(?:grant|revoke)\b",
+        r"alter\s+account\b",
+        r"alter\s+(?:table|schema|database|view)\s+\S+\s+(?:re)?cluster\b",
+        r"alter\s+\S+\s+\S+\s+(?:suspend|resume)\b",
+        r"alter\s+(?:table|view)\s+\S+\s+(?:alter|modify)\s+\(?\s*(?:column\s+)?\S+\s+comment\b",
+        r"alter\s+table\s+(?:if\s+exists\s+)?\S+\s+(?:add|drop|alter|modify)\s+"
+        r"(?:constraint\s+\S+\s+)?(?:primary\s+key|unique|foreign\s+key)\b",
+        r"alter\s+table\s+(?:if\s+exists\s+)?\S+\s+drop\s+constraint\b",
+        r"alter\s+(?:table|schema|database)\s+(?:if\s+exists\s+)?\S+\s+(?:un)?set\s+"
+        r"(?:data_retention|change_tracking|enable_schema_evolution|max_data_extension|log_level)",
+        r"use\s+secondary\s+roles\b",
+        r"execute\s+task\b",
+    )
+]
+
+
+class Kind(Enum):
+    """What the transaction rules ask of a statement."""
+
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    DDL = "ddl"
+    WRITE = "write"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: its text as it goes on to fakesnow, and its kind."""
+
+    sql: str
+    kind: Kind
+
+    @classmethod
+    def read(cls, sql: str) -> Statement:
+        """Look at a text's first words.
+
+        Raises:
+            ProgrammingError: 000002 for CREATE OR ALTER, which stock fakesnow takes for CREATE OR
+                REPLACE: the rows would be gone.
+        """
+        text = bare(sql)
+        if _BEGIN.match(text):
+            return cls("begin", Kind.BEGIN)
+        if end := _END.match(text):
+            return cls(end[1].lower(), Kind[end[1].upper()])
+        word = _first_word(text)
+        if _OR_ALTER.match(text):
+            raise errors.failure(errors.UNSUPPORTED, "0A000", "CREATE OR ALTER: not here")
+        if is_ignored(text):
+            return cls(SUCCESS, Kind.DDL if word in _DDL else Kind.READ)
+        if word in _DDL and not re.match(r"alter\s+session\b", text, re.I):
+            return cls(_MANAGED.sub("", text), Kind.DDL)
+        if word in _WRITES and not re.match(r"copy\s+into\s+@", text, re.I):
+            return cls(text, Kind.WRITE)
+        return cls(text, Kind.READ)
+
+    def locked_table(self, database: str | None, schema: str | None) -> tuple[str, ...] | None:
+        """The table whose lock the statement takes: database, schema and name; None for none."""
+        if _first_word(self.sql) not in ("UPDATE", "DELETE", "MERGE", "TRUNCATE"):
+            return None
+        tree = sqlglot.parse_one(self.sql, read="snowflake")
+        if not isinstance(tree, _LOCKING):
+            return None
+        target = tree.expressions[0] if isinstance(tree, exp.TruncateTable) else tree.this
+        if not isinstance(target, exp.Table) or not target.name:
+            return None
+        parts = [_stored(part) for part in target.parts]
+        default = [database or "", schema or ""]
+        return tuple([*default[: 3 - len(parts)], *parts])
+
+
+def is_ignored(text: str) -> bool:
+    """Whether the statement is about something that DuckDB has no notion of.
+
+    Stock fakesnow answers a syntax error to warehouses, roles, grants, integrations and the like.
+    firn's DDL names them, and it must run here unchanged: they are answered with success and have
+    no effect, so nothing that they would enforce is enforced here. ALTER ... COMMENT of a column
+    and keys added by ALTER TABLE are among them.
+    """
+    return any(pattern.match(text) for pattern in _IGNORED)
+
+
+def parse_one(sql: str) -> exp.Expression:
+    """Parse for the server, which asks for the tree of a statement before it runs it.
+
+    Stock fakesnow fails here on words that it has no grammar for; and several statements in one
+    request end as HTTP 500. Snowflake: 000008, unless the session allows MULTI_STATEMENT_COUNT
+    (/sql-reference/parameters); the stand-in allows one.
+    """
+    text = Statement.read(sql).sql
+    trees = [tree for tree in dialect.parse(text) if tree and not isinstance(tree, exp.Semicolon)]
+    if len(trees) > 1:
+        why = f"Actual statement count {len(trees)} did not match the desired statement count 1."
+        raise errors.failure(errors.STATEMENT_COUNT, "0A000", why)
+    if not trees:
+        raise errors.failure(900, "42601", "SQL compilation error: Empty SQL statement.")
+    return trees[0]
+
+
+def bare(sql: str) -> str:
+    """Drop the comments around a statement, where dbt and others put theirs.
+
+    Its first words say what it is, and BEGIN or COMMIT must be all that is left.
+    """
+    while found := _COMMENT.match(sql):
+        sql = sql[found.end() :]
+    sql = sql.strip().rstrip("; \n\t\r")
+    while sql.endswith("*/") and (start := sql.rfind("/*")) > 0 and "*/" not in sql[start:-2]:
+        sql = sql[:start].rstrip("; \n\t\r")
+    return sql
+
+
+def _first_word(text: str) -> str:
+    return re.split(r"[\s;(]", text, maxsplit=1)[0].upper()
+
+
+def _stored(part: exp.Expression) -> str:
+    quoted = isinstance(part, exp.Identifier) and part.args.get("quoted")
+    return part.name if quoted else part.name.upper()

@@ -1,0 +1,183 @@
+"""The stand-in as a process of its own, an S3 beside it, and sessions of the Python connector.
+
+``pytest --stock`` runs the tests that are marked ``gap`` against fakesnow as it is published, and
+each must fail there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import snowflake.connector
+from moto.server import ThreadedMotoServer
+from snowflake.connector import SnowflakeConnection
+
+HERE = Path(__file__).parent
+BUCKET = "curated"
+IDLE_BLOCKER_SECONDS = 1.0
+MENDED = "stock has mended this: drop our patch"
+_databases = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --stock."""
+    parser.addoption("--stock", action="store_true", help="gap tests, on stock fakesnow, must fail")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark."""
+    config.addinivalue_line("markers", "gap: what stock fakesnow 0.12.1 gets wrong")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --stock: keep the gap tests only, and turn their success into a failure."""
+    if not config.getoption("--stock"):
+        return
+    gaps = [item for item in items if item.get_closest_marker("gap")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in gaps])
+    items[:] = gaps
+    for item in gaps:
+        item.add_marker(pytest.mark.xfail(strict=True, reason=MENDED))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With --stock: a fixture that fails proves nothing about the gap, so it isn't expected."""
+    report = yield
+    if item.config.getoption("--stock") and call.when == "setup" and call.excinfo:
+        report.outcome = "failed"
+        del report.wasxfail
+    return report
+
+
+@dataclass
+class Server:
+    """One running stand-in."""
+
+    process: subprocess.Popen[str]
+    port: int
+    patience: int = 10
+    """Seconds for which a driver repeats a request that failed."""
+    sessions: list[SnowflakeConnection] = field(default_factory=list)
+
+    def connect(self, database: str, **parameters: object) -> SnowflakeConnection:
+        """A new session in schema RAW, with these session parameters."""
+        session = snowflake.connector.connect(
+            user="loader",
+            password="x",
+            account="local",
+            host="127.0.0.1",
+            port=self.port,
+            protocol="http",
+            database=database,
+            schema="RAW",
+            login_timeout=10,
+            network_timeout=self.patience,
+            session_parameters=parameters or None,
+        )
+        self.sessions.append(session)
+        return session
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+
+def start(environment: dict[str, str], module: list[str] | None = None) -> Server:
+    """Start a server and wait for its ready line."""
+    inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}
+    process = subprocess.Popen(
+        [sys.executable, *(module or ["-m", "firn_snowflake"])],
+        env={**inherited, "PYTHONPATH": str(HERE.parent), "FS_PORT": "0", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " ready on " in line:
+            return Server(process, int(line.rsplit(":", 1)[1]))
+    raise AssertionError(f"the server ended with {process.wait()} before it was ready")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """An S3 client for an S3 in this process, with the bucket made."""
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    moto.stop()
+
+
+@pytest.fixture(scope="session")
+def server(s3: Any, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The server that all tests share; each test has a database of its own."""
+    stock = [str(HERE / "stock_server.py")] if request.config.getoption("--stock") else None
+    running = start(
+        {
+            "S3_ENDPOINT": s3.meta.endpoint_url,
+            "FS_IDLE_BLOCKER_SECONDS": str(IDLE_BLOCKER_SECONDS),
+            "FS_LOG_LEVEL": "error",
+        },
+        stock,
+    )
+    running.patience = 2 if stock else 10
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+Connect = Callable[..., SnowflakeConnection]
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def connect(server: Server) -> Iterator[Connect]:
+    """Open sessions in this test's database, as in ``connect(LOCK_TIMEOUT=1)``."""
+    database = f"TEST{next(_databases)}"
+    first = len(server.sessions)
+    yield lambda **parameters: server.connect(database, **parameters)
+    for session in server.sessions[first:]:
+        if not session.is_closed():
+            session.close()
+
+
+Run = Callable[..., Rows]
+
+
+def runner(session: SnowflakeConnection) -> Run:
+    """Make ``run(sql, *binds)`` of a session: it gives the rows; the server binds."""
+    session._paramstyle = "qmark"
+
+    def run(sql: str, *binds: object) -> Rows:
+        with session.cursor() as cursor:
+            cursor.execute(sql, binds or None)
+            return list(cursor.fetchall())
+
+    return run
+
+
+@pytest.fixture
+def run(connect: Connect) -> Run:
+    """A session of this test, to run statements on."""
+    return runner(connect())

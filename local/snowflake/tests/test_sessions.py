@@ -1,0 +1,146 @@
+"""Login, the end of a session, cancel, repeated requests: over HTTP where no driver would do it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+
+import pytest
+from deadline import Background, until
+from snowflake.connector.errors import DatabaseError
+from wire import Http
+
+from conftest import Connect, Run, Server, runner
+
+
+@pytest.fixture
+def http(server: Server) -> Http:
+    """A client that isn't logged in."""
+    return Http(server.port)
+
+
+def attestation(**changes: str) -> str:
+    """What a driver makes for AWS: a signed request for GetCallerIdentity, in base64."""
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20261124/eu-west-1/sts/aws4_request",
+        "X-Amz-Date": "20261124T100000Z",
+        "X-Snowflake-Audience": "snowflakecomputing.com",
+    }
+    url = "https://sts.eu-west-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    claim = {"url": changes.pop("url", url), "method": "POST", "headers": headers | changes}
+    return base64.b64encode(json.dumps(claim).encode()).decode()
+
+
+def test_workload_identity_logs_in(http: Http) -> None:
+    answer = http.login(AUTHENTICATOR="WORKLOAD_IDENTITY", PROVIDER="AWS", TOKEN=attestation())
+    assert answer["success"]
+    assert http.query("select 1")["success"]
+
+
+@pytest.mark.gap
+@pytest.mark.parametrize(
+    ("provider", "token"),
+    [
+        ("AWS", ""),
+        ("AWS", "no base64"),
+        ("AWS", attestation(**{"X-Snowflake-Audience": "elsewhere"})),
+        ("AWS", attestation(Authorization="none")),
+        ("AWS", attestation(url="https://example.com/")),
+        ("GCP", attestation()),
+    ],
+)
+def test_a_malformed_workload_identity_is_refused(http: Http, provider: str, token: str) -> None:
+    answer = http.login(AUTHENTICATOR="WORKLOAD_IDENTITY", PROVIDER=provider, TOKEN=token)
+    assert (answer["success"], answer["code"]) == (False, "390100")
+
+
+@pytest.mark.gap
+def test_parameters_at_login(connect: Connect) -> None:
+    run = runner(connect(LOCK_TIMEOUT=7, ABORT_DETACHED_QUERY=True, SOMETHING_ELSE="x"))
+    rows = {row[0]: row[1] for row in run("show parameters in session")}
+    assert (rows["LOCK_TIMEOUT"], rows["ABORT_DETACHED_QUERY"]) == ("7", "true")
+    assert rows["SOMETHING_ELSE"] == "x"
+
+
+@pytest.mark.gap
+def test_fields_that_newer_drivers_need(http: Http) -> None:
+    data = http.login()["data"]
+    assert data["masterToken"]
+    assert data["sessionId"] > 0
+    assert http.post("/session/token-request", {"requestType": "RENEW"})["data"]["sessionToken"]
+
+
+@pytest.mark.gap
+def test_a_repeated_request_runs_once(http: Http) -> None:
+    http.login()
+    http.query("create or replace table t (n number(38,0))")
+    name = str(uuid.uuid4())
+    answers = [http.query("insert into t values (1)", name) for _ in range(2)]
+    assert answers[0] == answers[1]
+    rows = http.query("insert into t select n from t")["data"]["rowset"]
+    assert rows == [["1"]]
+
+
+@pytest.mark.gap
+def test_an_unknown_session_is_gone(http: Http) -> None:
+    http.token = "from before the restart"
+    answer = http.query("select 1")
+    assert (answer["success"], answer["code"]) == (False, "390111")
+
+
+@pytest.mark.gap
+def test_errors_carry_a_query_id(http: Http) -> None:
+    http.login()
+    answer = http.query("select * from nowhere")
+    assert uuid.UUID(answer["data"]["queryId"])
+
+
+@pytest.mark.gap
+def test_cancel_ends_a_running_statement(server: Server, http: Http) -> None:
+    http.login()
+    waiter = Background(lambda: http.query(SLOW))
+
+    def is_cancelled() -> bool:
+        http.post("/queries/v1/abort-request", {"requestId": "any"})
+        return not waiter.is_running
+
+    until(is_cancelled, "the statement ends")
+    assert waiter.result()["code"] == "000604"
+    assert http.query("select 1")["success"]
+
+
+@pytest.mark.gap
+def test_cancel_ends_a_wait_for_a_lock(
+    http: Http, run: Run, connect: Connect, server: Server
+) -> None:
+    other = Http(server.port)
+    http.login()
+    other.login()
+    http.query("create or replace table w (n number(38,0))")
+    http.query("begin")
+    http.query("delete from w")
+    waiter = Background(lambda: other.query("delete from w"))
+
+    def is_cancelled() -> bool:
+        http.query("select 1")
+        other.post("/queries/v1/abort-request", {"requestId": "any"})
+        return not waiter.is_running
+
+    until(is_cancelled, "the wait ends")
+    assert waiter.result()["code"] == "000604"
+
+
+@pytest.mark.gap
+def test_statement_timeout(connect: Connect) -> None:
+    run = runner(connect(STATEMENT_TIMEOUT_IN_SECONDS=1))
+    with pytest.raises(DatabaseError, match="timeout of 1 second") as caught:
+        run(SLOW)
+    assert (caught.value.errno, caught.value.sqlstate) == (630, "57014")
+    assert run("select 1") == [(1,)]
+
+
+SLOW = """
+    select count(*) from table(generator(rowcount => 2000000)) a
+    cross join table(generator(rowcount => 1000)) b where random() > 2
+"""
