@@ -1,0 +1,4 @@
+package ingest
+
+// Redirect is redirect, for tests.
+var Redirect = redirect

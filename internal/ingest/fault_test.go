@@ -1,0 +1,168 @@
+package ingest_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/local/usgs"
+)
+
+// TestSourceFails breaks one request, then lets the message come back: what
+// was landed before isn't landed again.
+func TestSourceFails(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		option   usgs.Option
+		after    time.Duration
+		contain  string
+		requests int64 // of both attempts: 2 counts, 4 pages, and what is repeated
+	}{
+		{"first count", usgs.Fail(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
+		{"third page, with seconds to wait", usgs.Fail(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
+		{"third page, with an odd time to wait", usgs.Fail(4, 429, "soon"), 0, "429 Too Many Requests", 7},
+		{"third page, with a negative time", usgs.Fail(4, 502, "-5"), 0, "502", 7},
+		{"a page that breaks off", usgs.Cut(3, 300), 0, "unexpected EOF", 7},
+		{"a count that breaks off", usgs.Cut(1, 5), 0, "unexpected EOF", 7},
+		{"last count", usgs.Fail(6, 500, "1"), time.Second, "500", 7},
+		{"request timeout", usgs.Fail(2, 408, ""), 0, "408", 7},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, collectionOf(minutes(20)), 6, test.option)
+			f := failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter, test.contain)
+			if f.After != test.after {
+				t.Errorf("it waits %s, not %s", f.After, test.after)
+			}
+			if err := w.handle(oneDay); err != nil {
+				t.Fatal(err)
+			}
+			if got := landed(t, w); got != idsOf(minutes(20)) {
+				t.Errorf("landed are %s", got)
+			}
+			if w.requests.Load() != test.requests {
+				t.Errorf("%d requests, not %d", w.requests.Load(), test.requests)
+			}
+			for key, versions := range w.puts {
+				if len(versions) != 1 {
+					t.Errorf("%s was written %d times", key, len(versions))
+				}
+			}
+		})
+	}
+}
+
+func TestRetryAfterDate(t *testing.T) {
+	t.Parallel()
+	date := time.Now().Add(time.Hour).Truncate(time.Second)
+	w := newWorld(t, collectionOf(minutes(3)), 500, usgs.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
+	w.clock = date.Add(-90 * time.Second)
+	f := failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
+	if f.After != 90*time.Second {
+		t.Errorf("it waits %s, not 90 s", f.After)
+	}
+}
+
+func TestSourceIsUnreachable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, collectionOf(minutes(3)), 500)
+	w.server.Close()
+	_ = failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
+}
+
+func TestSourceRefuses(t *testing.T) {
+	t.Parallel()
+	t.Run("in words", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, collectionOf(minutes(3)), 20_001) // one above the service's limit a page
+		f := failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent,
+			`400 Bad Request: Error 400: Bad Request bad limit value "20001"`, "limit=20001")
+		if f.Subject != "usgs.event 20180201T000000Z-20180202T000000Z" {
+			t.Errorf("subject is %q", f.Subject)
+		}
+	})
+	t.Run("in too many words", func(t *testing.T) {
+		t.Parallel()
+		w := answer(t, http.StatusForbidden, strings.Repeat("é ", 5000))
+		f := failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent)
+		if kept := strings.Count(f.Error(), "é"); kept != 150 {
+			t.Errorf("it quotes %d words, not 150", kept)
+		}
+	})
+	t.Run("a search that matches too much", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, collectionOf(minutes(12)), 5, usgs.SearchLimit(11))
+		_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "12 records", "at most 11", "shorter intervals")
+		if w.requests.Load() != 1 {
+			t.Errorf("it asked %d times", w.requests.Load())
+		}
+	})
+	t.Run("more parts than a checkpoint holds", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, collectionOf(minutes(1001)), 1)
+		_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "1001 records", "at most 1000")
+	})
+	t.Run("a page beyond the bound", func(t *testing.T) {
+		t.Parallel()
+		body := `{"features":[{"id":"` + strings.Repeat("x", 9<<20) + `"}]}`
+		w := answer(t, http.StatusOK, body)
+		_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent, "too large, over 8388608 bytes", "pageSize")
+	})
+}
+
+// TestAnswerNotUnderstood has answers that are whole, but no page: they are
+// tried again and counted, since a notice of maintenance looks like that.
+func TestAnswerNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"a web page":               "<html>Down for maintenance</html>",
+		"no features":              `{"type":"FeatureCollection"}`,
+		"features are no array":    `{"features":{}}`,
+		"a feature is null":        `{"features":[null]}`,
+		"a feature is a number":    `{"features":[7]}`,
+		"properties are no object": `{"features":[{"id":"a","properties":[]}]}`,
+		"an array":                 `[]`,
+		"something follows":        `{"features":[]} {}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := answer(t, http.StatusOK, body)
+			_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Retry)
+			if len(w.puts) != 0 {
+				t.Errorf("it wrote %v", sortedKeys(w.puts))
+			}
+		})
+	}
+	t.Run("an answer without a count", func(t *testing.T) {
+		t.Parallel()
+		w := serve(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(rw, `{"error":"?"}`)
+		}), 500)
+		t.Cleanup(w.server.Close)
+		_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Retry, "it has no count")
+	})
+}
+
+// answer is a source whose every page is the body.
+func answer(t *testing.T, status int, body string) *world {
+	t.Helper()
+	w := serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if agent := r.Header.Get("User-Agent"); agent != "firn/test" {
+			t.Errorf("User-Agent is %q", agent)
+		}
+		if r.URL.Path == usgs.CountPath {
+			_, _ = fmt.Fprint(rw, `{"count":1,"maxAllowed":20000}`)
+			return
+		}
+		rw.WriteHeader(status)
+		_, _ = io.WriteString(rw, body)
+	}), 500)
+	t.Cleanup(w.server.Close)
+	return w
+}

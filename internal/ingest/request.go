@@ -1,0 +1,129 @@
+// Package ingest fetches the records of a dataset from an HTTP API into the
+// landing bucket, one run for each dataset and interval. A run goes on where it
+// stopped, whatever stopped it.
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// Interval is the time from Start up to, but without, End. Both are whole
+// seconds in UTC: the services that firn asks cut fractions off.
+type Interval struct {
+	Start, End time.Time
+}
+
+const runTime = "20060102T150405Z"
+
+// RunID names the run of a dataset for the interval: the same interval is the
+// same run.
+func (i Interval) RunID() string {
+	return i.Start.Format(runTime) + "-" + i.End.Format(runTime)
+}
+
+// Contains reports whether the time is in the interval.
+func (i Interval) Contains(t time.Time) bool {
+	return !t.Before(i.Start) && t.Before(i.End)
+}
+
+// Request asks for one run. It is the message on the ingest queue.
+type Request struct {
+	// Dataset is "<source>.<entity>".
+	Dataset string
+	Interval
+	// Hop counts how often the run handed on to itself before its deadline.
+	Hop int
+}
+
+// message is a request as it is written: with an explicit interval (an
+// operator, Airflow, the stage itself), or with the time for which EventBridge
+// Scheduler scheduled it, and then the interval is the full UTC day before.
+type message struct {
+	Dataset   string     `json:"dataset"`
+	Start     *time.Time `json:"start,omitempty"`
+	End       *time.Time `json:"end,omitempty"`
+	Scheduled *time.Time `json:"scheduled,omitempty"`
+	Hop       int        `json:"hop"`
+}
+
+// DecodeRequest reads a message's body. Its error is a permanent fault: the
+// same body says the same on every attempt.
+func DecodeRequest(body string) (Request, error) {
+	var m message
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&m)
+	if err == nil {
+		err = endOf(decoder)
+	}
+	if err != nil {
+		return Request{}, badRequest("it isn't one JSON object of dataset, start, end, scheduled and hop: %w", err)
+	}
+	return m.request()
+}
+
+func endOf(decoder *json.Decoder) error {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it")
+	}
+	return nil
+}
+
+func (m message) request() (Request, error) {
+	request := Request{Dataset: m.Dataset, Hop: m.Hop}
+	switch {
+	case m.Dataset == "":
+		return Request{}, badRequest("dataset is missing")
+	case m.Hop < 0:
+		return Request{}, badRequest("hop is %d, below 0", m.Hop)
+	case m.Scheduled != nil && (m.Start != nil || m.End != nil):
+		return Request{}, badRequest("scheduled and start or end exclude each other")
+	case m.Scheduled != nil:
+		request.Interval = dayBefore(*m.Scheduled)
+	case m.Start == nil || m.End == nil:
+		return Request{}, badRequest("it needs start and end, or scheduled")
+	default:
+		request.Interval = Interval{Start: m.Start.UTC(), End: m.End.UTC()}
+	}
+	return request, request.check()
+}
+
+func (i Interval) check() error {
+	switch {
+	case i.Start.Nanosecond() != 0 || i.End.Nanosecond() != 0:
+		return badRequest("start %s and end %s must be whole seconds", stamp(i.Start), stamp(i.End))
+	case i.Start.Year() < 1 || i.End.Year() > 9999:
+		return badRequest("start %s and end %s must be in the years 1 to 9999, in UTC", stamp(i.Start), stamp(i.End))
+	case !i.Start.Before(i.End):
+		return badRequest("start %s isn't before end %s", stamp(i.Start), stamp(i.End))
+	}
+	return nil
+}
+
+func dayBefore(t time.Time) Interval {
+	const day = 24 * time.Hour
+	midnight := t.UTC().Truncate(day)
+	return Interval{Start: midnight.Add(-day), End: midnight}
+}
+
+// Encode returns the message's body. The interval is always explicit, so that
+// whoever takes over doesn't work it out again.
+func (r Request) Encode() string {
+	body, err := json.Marshal(message{Dataset: r.Dataset, Start: &r.Start, End: &r.End, Hop: r.Hop})
+	if err != nil { // only a year beyond 9999 can do that, and check refuses it
+		panic(err)
+	}
+	return string(body)
+}
+
+func badRequest(format string, args ...any) *fault.Fault {
+	return fault.Permanentf("read request", fault.BadRequest, format, args...)
+}
+
+func stamp(t time.Time) string { return t.Format(time.RFC3339Nano) }

@@ -1,0 +1,265 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/ingest"
+	"github.com/firn-data/firn/local/usgs"
+)
+
+func TestWholeWeek(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ pageSize, parts int }{{500, 4}, {1707, 1}, {569, 3}} {
+		t.Run(fmt.Sprint(test.pageSize), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, week(t), test.pageSize)
+			if err := w.handle(wholeWeek); err != nil {
+				t.Fatal(err)
+			}
+			isWholeWeek(t, w)
+			m := w.manifest(t, weekPrefix+ingest.ManifestName)
+			if m.Rows != 1707 || len(m.Parts) != test.parts || m.Passes != 1 || len(w.parts()) != test.parts {
+				t.Errorf("manifest says %d rows, %d parts, %d passes; the bucket has %d parts", m.Rows, len(m.Parts), m.Passes, len(w.parts()))
+			}
+			if want := weekPrefix + "part-00001.ndjson.gz"; m.Parts[0].Key != want {
+				t.Errorf("first part is %s, not %s", m.Parts[0].Key, want)
+			}
+			if !strings.HasSuffix(m.Source, "/query?endtime=2018-02-07T02%3A00%3A00&format=geojson&orderby=time-asc&starttime=2018-01-31T00%3A00%3A00") {
+				t.Errorf("manifest's source is %s", m.Source)
+			}
+		})
+	}
+}
+
+func TestRepeatedMessageDoesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, collectionOf(minutes(10)), 5)
+	for range 3 {
+		if err := w.handle(oneDay); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, versions := range w.puts {
+		if len(versions) != 1 {
+			t.Errorf("%s was written %d times", key, len(versions))
+		}
+	}
+	if w.requests.Load() != 4 { // two pages between two counts
+		t.Errorf("the source was asked %d times", w.requests.Load())
+	}
+}
+
+func TestScheduledMessageTakesTheDayBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week(t), 500)
+	if err := w.handle(`{"dataset":"usgs.event","scheduled":"2018-02-03T01:30:00+01:00"}`); err != nil {
+		t.Fatal(err)
+	}
+	m := w.manifest(t, "usgs/event/run=20180202T000000Z-20180203T000000Z/"+ingest.ManifestName)
+	if m.Rows == 0 || m.Rows != len(w.rows(t)) {
+		t.Errorf("manifest says %d rows, landed are %d", m.Rows, len(w.rows(t)))
+	}
+}
+
+// TestKilledAnywhere takes the process down before every single step, then
+// lets the message come back.
+func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	geojson := collectionOf(minutes(20))
+	calm := newWorld(t, geojson, 6)
+	if err := calm.handle(oneDay); err != nil {
+		t.Fatal(err)
+	}
+	if got := landed(t, calm); got != idsOf(minutes(20)) || len(calm.parts()) != 4 {
+		t.Fatalf("%d parts hold %s", len(calm.parts()), got)
+	}
+	for killAt := 1; killAt <= calm.steps; killAt++ {
+		t.Run(fmt.Sprint(killAt), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, geojson, 6)
+			w.killAt = killAt
+			_ = failsAs(t, w.handle(oneDay), fault.Crashed, fault.Retry)
+			if err := w.handle(oneDay); err != nil {
+				t.Fatal(err)
+			}
+			if !maps.EqualFunc(calm.parts(), w.parts(), bytes.Equal) {
+				t.Errorf("parts differ from those of a run that nobody killed")
+			}
+			checkRewrites(t, w)
+		})
+	}
+}
+
+// checkRewrites allows what a kill between a write and its checkpoint causes:
+// one object written a second time, with the same bytes if it is a part.
+func checkRewrites(t *testing.T, w *world) {
+	t.Helper()
+	rewritten := 0
+	for key, versions := range w.puts {
+		rewritten += len(versions) - 1
+		for _, body := range versions[1:] {
+			if strings.HasSuffix(key, ".gz") && !bytes.Equal(body, versions[0]) {
+				t.Errorf("%s was written again with other bytes", key)
+			}
+		}
+	}
+	if rewritten > 1 {
+		t.Errorf("%d objects were written again", rewritten)
+	}
+}
+
+func TestHandsOnBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week(t), 100)
+	w.putTakes = time.Minute
+	w.sent = []string{wholeWeek}
+	for invocation := 0; invocation < len(w.sent); invocation++ {
+		ctx, cancel := context.WithDeadline(t.Context(), w.clock.Add(5*time.Minute))
+		if err := w.handleUntil(ctx, w.sent[invocation]); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	want := []string{wholeWeek}
+	for hop := 1; hop <= 3; hop++ {
+		want = append(want, strings.Replace(wholeWeek, `"hop":0`, fmt.Sprintf(`"hop":%d`, hop), 1))
+	}
+	if diff := cmp.Diff(want, w.sent); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	isWholeWeek(t, w)
+	checkRewrites(t, w)
+}
+
+func TestHopsAreCapped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, collectionOf(minutes(7)), 3)
+	ctx, cancel := context.WithDeadline(t.Context(), w.clock.Add(29*time.Second))
+	defer cancel()
+	last := strings.Replace(oneDay, `"hop":0`, `"hop":100`, 1)
+	f := failsAs(t, w.handleUntil(ctx, last), fault.Exhausted, fault.Permanent, "0 of 7 records after 100 hops", "shorter intervals")
+	if f.RunID != "20180201T000000Z-20180202T000000Z" || f.Dataset != "usgs.event" {
+		t.Errorf("fault names run %q of dataset %q", f.RunID, f.Dataset)
+	}
+	if len(w.sent) != 0 {
+		t.Errorf("it handed on: %v", w.sent)
+	}
+}
+
+// TestSourceMoves lets the source change between two pages: the run says so,
+// and the next attempt has what the source has.
+func TestSourceMoves(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change []usgs.Option // request 1 counts, 2 to 5 are pages, 6 counts
+		cause  string
+		ids    string
+		parts  int
+	}{
+		{"one comes late, before the page", []usgs.Option{usgs.Late(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"two come late, before the page", []usgs.Option{usgs.Late(3, "e00"), usgs.Late(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one comes late, behind the page", []usgs.Option{usgs.Late(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one is withdrawn, before the page", []usgs.Option{usgs.Withdrawn(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
+		{"one is withdrawn, behind the page", []usgs.Option{usgs.Withdrawn(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one is withdrawn after the pages", []usgs.Option{usgs.Withdrawn(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, collectionOf(minutes(10)), 3, test.change...)
+			_ = failsAs(t, w.handle(oneDay), fault.SourceAway, fault.Retry, test.cause, "starts its pages again")
+			if err := w.handle(oneDay); err != nil {
+				t.Fatal(err)
+			}
+			if got := landed(t, w); got != test.ids {
+				t.Errorf("landed are %s, not %s", got, test.ids)
+			}
+			m := w.manifest(t, oneDayPrefix+ingest.ManifestName)
+			if len(m.Parts) != test.parts {
+				t.Errorf("manifest names %d parts, not %d", len(m.Parts), test.parts)
+			}
+		})
+	}
+}
+
+// TestEveryIntervalOnce holds any interval and page size, ties and records on
+// the very bounds included, against a plain filter.
+func TestEveryIntervalOnce(t *testing.T) {
+	t.Parallel()
+	base := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		halfSeconds := rapid.SliceOfN(rapid.IntRange(0, 24), 0, 40).Draw(t, "half seconds")
+		start := rapid.IntRange(0, 11).Draw(t, "start")
+		end := rapid.IntRange(start+1, 12).Draw(t, "end")
+		pageSize := rapid.IntRange(1, 45).Draw(t, "page size")
+		interval := ingest.Interval{
+			Start: base.Add(time.Duration(start) * time.Second), End: base.Add(time.Duration(end) * time.Second),
+		}
+		var events []event
+		want := make(map[string]bool)
+		for n, half := range halfSeconds {
+			e := event{id: fmt.Sprintf("e%d", n), time: base.Add(time.Duration(half) * time.Second / 2)}
+			events = append(events, e)
+			if !e.time.Before(interval.Start) && e.time.Before(interval.End) {
+				want[e.id] = true
+			}
+		}
+		w := startWorld(t, collectionOf(events), pageSize)
+		defer w.server.Close()
+		if err := w.handle(ingest.Request{Dataset: "usgs.event", Interval: interval}.Encode()); err != nil {
+			t.Fatalf("ingest: %v", err)
+		}
+		got := make(map[string]bool)
+		for _, row := range w.rows(t) {
+			id := idOf(t, row)
+			if got[id] {
+				t.Fatalf("%s landed twice", id)
+			}
+			got[id] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("ids (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestEmptyIntervalHasAManifestOnly(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]usgs.Option{"empty collection": nil, "no content": {usgs.NoContent()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, collectionOf(minutes(3)), 500, options...)
+			if err := w.handle(`{"dataset":"usgs.event","start":"2017-01-01T00:00:00Z","end":"2017-01-02T00:00:00Z"}`); err != nil {
+				t.Fatal(err)
+			}
+			m := w.manifest(t, "usgs/event/run=20170101T000000Z-20170102T000000Z/"+ingest.ManifestName)
+			if m.Rows != 0 || len(w.puts) != 1 {
+				t.Errorf("%d rows, objects %v", m.Rows, sortedKeys(w.puts))
+			}
+		})
+	}
+}
+
+func TestOneBadMessageLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, collectionOf(minutes(3)), 500)
+	failed := w.stage.Handler()(t.Context(), []batch.Message{
+		{ID: "bad", Body: "{"}, {ID: "good", Body: oneDay},
+	})
+	_ = failsAs(t, failed["bad"], fault.BadRequest, fault.Permanent)
+	if failed["good"] != nil || len(w.rows(t)) != 3 {
+		t.Errorf("the good message: %v, %d rows", failed["good"], len(w.rows(t)))
+	}
+}

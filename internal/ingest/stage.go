@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// MaximumHops is how often a run may hand on to itself. Lambda's own recursion
+// detection is off for this function (lambda/latest/dg, invocation-recursion):
+// this is the bound instead.
+const MaximumHops = 100
+
+const defaultMargin = 30 * time.Second
+
+// SQS is what the stage needs of the queue service.
+type SQS interface {
+	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+}
+
+// Stage is the ingest stage.
+type Stage struct {
+	Contracts contract.Set
+	// APIs are the protocols that firn.ingest may name.
+	APIs        map[string]API
+	Landing     Landing
+	Checkpoints Checkpoints
+	// SQS and QueueURL are the stage's own queue, on which it hands on.
+	SQS      SQS
+	QueueURL string
+	// Now is the clock.
+	Now func() time.Time
+	// Margin is the time before the deadline in which no page is begun. Defaults
+	// to 30 seconds.
+	Margin time.Duration
+}
+
+// Handler handles messages of the ingest queue, one after another: a source
+// gets one request at a time from each invocation.
+func (s *Stage) Handler() batch.Handler {
+	return batch.Each(func(ctx context.Context, m batch.Message) error {
+		request, err := DecodeRequest(m.Body)
+		if err != nil {
+			return err
+		}
+		if err := s.ingest(ctx, request); err != nil {
+			f := fault.On(err, "", request.Dataset, request.Dataset+" "+request.RunID())
+			f.RunID = request.RunID()
+			return f
+		}
+		return nil
+	})
+}
+
+func (s *Stage) ingest(ctx context.Context, request Request) error {
+	if now := s.Now(); request.End.After(now) {
+		return badRequest("end %s is in the future: the interval's records aren't complete", stamp(request.End))
+	}
+	c := s.Contracts.ByDataset(request.Dataset)
+	if c == nil || c.Ingest == nil {
+		return badRequest("dataset %q has no firn.ingest; those that have: %s", request.Dataset, s.able())
+	}
+	api, known := s.APIs[c.Ingest.API]
+	if !known {
+		return badRequest("%s: firn.ingest names the API %q, which firn doesn't speak", c.File, c.Ingest.API)
+	}
+	source, err := api(*c.Ingest)
+	if err != nil {
+		return err
+	}
+	log := telemetry.Logger(ctx).With(telemetry.KeyDataset, request.Dataset, telemetry.KeyRunID, request.RunID())
+	r := &run{Stage: s, request: request, contract: c, source: source, log: log}
+	return r.advance(ctx)
+}
+
+// able lists the datasets that can be ingested.
+func (s *Stage) able() string {
+	var names []string
+	for _, c := range s.Contracts {
+		if c.Ingest != nil {
+			names = append(names, c.Dataset())
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// handOn sends the run to whoever comes next, and is then done with it.
+func (r *run) handOn(ctx context.Context) error {
+	next := r.request
+	next.Hop++
+	if next.Hop > MaximumHops {
+		f := fault.Permanentf("hand run on", fault.Exhausted, "%d of %d records after %d hops",
+			r.progress.Fetched, r.progress.Expected, r.request.Hop)
+		f.Hint = "Send requests for shorter intervals, or raise the contract's firn.ingest pageSize."
+		return f
+	}
+	_, err := r.SQS.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl: aws.String(r.QueueURL), MessageBody: aws.String(next.Encode()),
+	})
+	if err != nil {
+		return fault.AWS("hand run on", fault.QueueAway, err)
+	}
+	r.log.InfoContext(ctx, "run handed on", telemetry.KeyRows, r.progress.Fetched, telemetry.KeyCount, next.Hop)
+	return nil
+}

@@ -1,0 +1,143 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// S3 is what the stage needs of the object store.
+type S3 interface {
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+}
+
+// Landing is the bucket that runs write to.
+type Landing struct {
+	S3     S3
+	Bucket string
+}
+
+// ManifestName ends the key of a run's manifest, which no dataset claims.
+const ManifestName = "_manifest.json"
+
+// Manifest says what a run made. It is written last, so that it exists only
+// when all its parts do.
+type Manifest struct {
+	Dataset string `json:"dataset"`
+	RunID   string `json:"run_id"`
+	// Contract is the version of the contract that named the source.
+	Contract string    `json:"contract"`
+	Source   string    `json:"source"`
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	Rows     int       `json:"rows"`
+	Parts    []Part    `json:"parts"`
+	// Passes counts how often the pages were begun: above 1, the source changed
+	// while it was read.
+	Passes     int       `json:"passes"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+}
+
+// Part is one object that a run wrote: one page, a record a line, gzip.
+type Part struct {
+	Key   string `json:"key"`
+	Rows  int    `json:"rows"`
+	Bytes int    `json:"bytes"`
+	// SHA256 is of the object's bytes, hexadecimal.
+	SHA256 string `json:"sha256"`
+}
+
+// prefix is where a run writes; the contract of the dataset claims its parts.
+func prefix(c *contract.Contract, i Interval) string {
+	return c.KeyPrefix + "run=" + i.RunID() + "/"
+}
+
+// partKey is the key of the nth part of a run, from 1.
+func partKey(prefix string, n int) string {
+	return fmt.Sprintf("%spart-%05d.ndjson.gz", prefix, n)
+}
+
+// lines collects the records of one part. The same records give the same
+// bytes: the gzip header holds neither name nor time.
+type lines struct {
+	compressed bytes.Buffer
+	writer     *gzip.Writer
+	rows       int
+}
+
+func newLines() *lines {
+	l := &lines{}
+	l.writer = gzip.NewWriter(&l.compressed)
+	return l
+}
+
+func (l *lines) add(record []byte) error {
+	l.rows++
+	if _, err := l.writer.Write(record); err != nil {
+		return err
+	}
+	_, err := l.writer.Write([]byte{'\n'})
+	return err
+}
+
+func (l *lines) close() ([]byte, error) {
+	err := l.writer.Close()
+	return l.compressed.Bytes(), err
+}
+
+// putPart writes the records as one object.
+func (b Landing) putPart(ctx context.Context, key string, l *lines) (Part, error) {
+	body, err := l.close()
+	if err != nil {
+		return Part{}, fmt.Errorf("compress %s: %w", key, err)
+	}
+	sum := sha256.Sum256(body)
+	part := Part{Key: key, Rows: l.rows, Bytes: len(body), SHA256: hex.EncodeToString(sum[:])}
+	return part, b.put(ctx, key, "application/x-ndjson", body)
+}
+
+// emptyPart overwrites a part with a blank line, which is no record, so that
+// the part's rows leave the table with its older version.
+func (b Landing) emptyPart(ctx context.Context, key string) error {
+	l := newLines()
+	if _, err := l.writer.Write([]byte{'\n'}); err != nil {
+		return err
+	}
+	_, err := b.putPart(ctx, key, l)
+	return err
+}
+
+func (b Landing) putManifest(ctx context.Context, prefix string, m Manifest) error {
+	body, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode manifest: %w", err)
+	}
+	return b.put(ctx, prefix+ManifestName, "application/json", append(body, '\n'))
+}
+
+func (b Landing) put(ctx context.Context, key, contentType string, body []byte) error {
+	_, err := b.S3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:      aws.String(b.Bucket),
+		Key:         aws.String(key),
+		Body:        bytes.NewReader(body),
+		ContentType: aws.String(contentType),
+	})
+	if err != nil {
+		f := fault.AWS("write landing object", fault.StoreAway, err)
+		f.Subject = "s3://" + b.Bucket + "/" + key
+		return f
+	}
+	return nil
+}
