@@ -1,0 +1,93 @@
+// Package alert is the stage that tells people what failed: it reads the
+// dead-letter queues and publishes one mail for each dataset and cause. It
+// decides nothing about an object, with one exception: where a function died
+// before it could write the journal, alert writes that the object failed.
+package alert
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// Journal is what alert reads of an object, and writes where nobody else could.
+type Journal interface {
+	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
+	Receive(ctx context.Context, o object.Object, dataset string) (journal.Entry, error)
+	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
+}
+
+// Topic is where mails are published.
+type Topic interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// Alerter announces dead letters.
+type Alerter struct {
+	Journal Journal
+	Topic   Topic
+	// TopicARN is the topic that people subscribe to.
+	TopicARN string
+}
+
+// Handle announces a batch of dead letters: one mail for each dataset and code,
+// whatever their number. A message is done when every mail that tells of it is
+// published; SNS being away brings it back and never counts.
+func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[string]error {
+	var all groups
+	seen := make(map[string]bool)
+	failed := batch.Each(func(ctx context.Context, m batch.Message) error {
+		if seen[m.ID] {
+			return nil
+		}
+		seen[m.ID] = true
+		failures, err := a.read(ctx, m)
+		if err == nil {
+			all.add(failures...)
+		}
+		return err
+	})(ctx, messages)
+	for _, g := range all {
+		if err := a.publish(ctx, g); err != nil {
+			for _, id := range g.messages {
+				failed[id] = err
+			}
+		}
+	}
+	return failed
+}
+
+// read returns what a dead letter tells of: nothing, if what failed has worked
+// since.
+func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) {
+	if m.Attributes[attributeCode] == "" {
+		return a.readUnreported(ctx, m)
+	}
+	f := reported(m)
+	a.lookUp(ctx, &f)
+	return []failure{f}, nil
+}
+
+func (a *Alerter) publish(ctx context.Context, g *group) error {
+	mail := compose(g)
+	log := telemetry.Logger(ctx).With(
+		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, len(g.failures))
+	_, err := a.Topic.Publish(ctx, &sns.PublishInput{
+		TopicArn: aws.String(a.TopicARN), Subject: aws.String(mail.subject), Message: aws.String(mail.body),
+	})
+	if err != nil {
+		f := fault.AWS("publish alert", fault.TopicAway, err)
+		f.Subject, f.Dataset = a.TopicARN, g.dataset
+		return f
+	}
+	log.InfoContext(ctx, "alert published")
+	return nil
+}

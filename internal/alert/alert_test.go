@@ -1,0 +1,265 @@
+package alert_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func (b *bundle) subjects() []string {
+	var subjects []string
+	for _, m := range b.topic.mails {
+		subjects = append(subjects, aws.ToString(m.Subject))
+	}
+	return subjects
+}
+
+func TestOneMailForEachDatasetAndCode(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var messages []batch.Message
+	for i, kind := range []struct{ dataset, code string }{
+		{"a.b", "exhausted"}, {"a.c", "exhausted"}, {"a.b", "bad_header"}, {"a.b", "exhausted"}, {"", "no_dataset"},
+	} {
+		o := b.failed(landing(fmt.Sprint(i)), kind.dataset)
+		messages = append(messages, letter(fmt.Sprint("m", i), o, kind.dataset, kind.code))
+	}
+	messages = append(messages, messages[0], letter("again", landing("0"), "a.b", "exhausted"))
+	if failed := b.alerter.Handle(context.Background(), messages); len(failed) != 0 {
+		t.Fatal(failed)
+	}
+	want := []string{
+		"firn: a.b: exhausted (2 objects)", "firn: a.c: exhausted (1 object)",
+		"firn: a.b: bad_header (1 object)", "firn: no dataset: no_dataset (1 object)",
+	}
+	if diff := cmp.Diff(want, b.subjects()); diff != "" {
+		t.Errorf("mails (-want +got):\n%s", diff)
+	}
+}
+
+func TestFailedPublishReturnsItsMessagesOnly(t *testing.T) {
+	t.Parallel()
+	for code, wantCode := range map[string]fault.Code{"AuthorizationError": fault.AccessDenied, "Throttled": fault.TopicAway} {
+		b := setup(t)
+		b.topic.refuse = map[string]error{"a.b": &smithy.GenericAPIError{Code: code}}
+		var messages []batch.Message
+		for i, dataset := range []string{"a.b", "a.c", "a.b"} {
+			o := b.failed(landing(fmt.Sprint(i)), dataset)
+			messages = append(messages, letter(fmt.Sprint("m", i), o, dataset, "exhausted"))
+		}
+		messages = append(messages, letter("same object", landing("0"), "a.b", "exhausted"))
+		failed := b.alerter.Handle(context.Background(), messages)
+		for _, id := range []string{"m0", "m2", "same object"} {
+			f := fault.As(failed[id])
+			if f == nil || f.Disposition != fault.RetryAfter || f.Code != wantCode {
+				t.Errorf("%s: %v", id, f)
+			}
+		}
+		if len(failed) != 3 || len(b.topic.mails) != 1 {
+			t.Errorf("failed %v, %d mails", failed, len(b.topic.mails))
+		}
+	}
+}
+
+func TestSubjectIsAlwaysLegal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	o := b.failed(landing("k"), "")
+	m := letter("m", o, strings.Repeat("é\n", 80), "code")
+	if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 || len(b.topic.mails) != 1 {
+		t.Fatal(failed) // fakeTopic checks the subject
+	}
+}
+
+func TestLongCausesFitTheTopic(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var messages []batch.Message
+	for i := range 40 {
+		o := b.failed(landing(fmt.Sprint(strings.Repeat("\u0001", 900), i)), "a.b")
+		messages = append(messages, letter(fmt.Sprint("m", i), o, "a.b", "exhausted", "cause", strings.Repeat("\u0001日", 4000)))
+	}
+	if failed := b.alerter.Handle(context.Background(), messages); len(failed) != 0 || len(b.topic.mails) != 1 {
+		t.Fatal(failed) // fakeTopic checks the size
+	}
+}
+
+// event is S3's event for an object.
+func event(o object.Object) string {
+	return fmt.Sprintf(`{"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+		"s3": {"bucket": {"name": %q}, "object": {"key": %q, "size": %d, "versionId": %q, "eTag": "e"}}}]}`,
+		o.Bucket, url.QueryEscape(o.Key), o.Size, o.Version)
+}
+
+// TestUnreportedDeadLetters are those that SQS moved: no stage wrote the
+// journal, so alert does, and a redrive finds the message there.
+func TestUnreportedDeadLetters(t *testing.T) {
+	t.Parallel()
+	o := landing("nycflights/flight/day.csv")
+	attempt := object.Attempt{Dataset: "nycflights.flight", Object: o.ID(), Name: "a1"}
+	receipt := object.Object{Bucket: "firn-curated", Key: attempt.Receipt(), Version: "c"}
+	bodies := map[string]string{
+		"transform": work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o}.Encode(),
+		"load": work.Work{
+			Stage: work.Load, Dataset: "nycflights.flight", Object: o, Receipt: &work.Location{Bucket: "b", Key: "k"},
+		}.Encode(),
+		"landing": event(o), "receipt": event(receipt),
+	}
+	const crashed = "firn: nycflights.flight: crashed (1 object)"
+	tests := []struct {
+		body, state journal.State
+		subject     string
+		stage       string
+	}{
+		{"transform", journal.Transforming, crashed, "transform"},
+		{"transform", journal.Received, crashed, "transform"},
+		{"transform", "", crashed, "transform"},
+		{"transform", journal.Transformed, "", ""},
+		{"transform", journal.Loaded, "", ""},
+		{"load", journal.Transformed, crashed, "load"},
+		{"load", journal.Superseded, "", ""},
+		{"landing", journal.Received, crashed, "route"},
+		{"landing", "", "firn: no dataset: crashed (1 object)", "route"},
+		{"landing", journal.Transforming, "", ""},
+		{"landing", journal.Ignored, "", ""},
+		{"receipt", journal.Transforming, crashed, "route"},
+		{"receipt", journal.Transformed, crashed, "route"},
+		{"receipt", journal.Loaded, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(string(test.body+" "+test.state), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			if test.state != "" {
+				b.journal.add(journal.Entry{Object: o, Dataset: "nycflights.flight", State: test.state})
+			}
+			m := batch.Message{ID: "m", Body: bodies[string(test.body)], Receives: 1000, Queue: "dead"}
+			if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 {
+				t.Fatal(failed)
+			}
+			if got := strings.Join(b.subjects(), ";"); got != test.subject {
+				t.Fatalf("mails %q, want %q", got, test.subject)
+			}
+			e := b.journal.entries[o.ID()]
+			if test.subject == "" {
+				if e.State != test.state {
+					t.Errorf("journal has %+v", e)
+				}
+				return
+			}
+			if e.State != journal.Failed || e.Code != "crashed" || e.Stage != test.stage || e.Message != m.Body {
+				t.Errorf("journal has %+v", e)
+			}
+			if mail := aws.ToString(b.topic.mails[0].Message); !strings.Contains(mail, "\nThen type   firn redrive "+o.URI()+"\n") {
+				t.Errorf("mail lacks its command:\n%s", mail)
+			}
+		})
+	}
+}
+
+// TestRecordedFailureKeepsItsCause: the stage wrote the journal, but its dead
+// letter never arrived.
+func TestRecordedFailureKeepsItsCause(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	o := landing("nycflights/flight/day.csv")
+	b.journal.add(journal.Entry{
+		Object: o, Dataset: "nycflights.flight", State: journal.Failed, Stage: "transform",
+		Code: "bad_header", Cause: "no column year", Hint: "h", Message: "first",
+	})
+	m := batch.Message{ID: "m", Body: work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o}.Encode()}
+	if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 {
+		t.Fatal(failed)
+	}
+	if diff := cmp.Diff([]string{"firn: nycflights.flight: bad_header (1 object)"}, b.subjects()); diff != "" {
+		t.Fatalf("mails (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(aws.ToString(b.topic.mails[0].Message), "no column year") || b.journal.entries[o.ID()].Message != "first" {
+		t.Error("the first failure was overwritten")
+	}
+}
+
+func TestUnreportedLettersWithoutAnObject(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, body, subject, words string }{
+		{
+			"ingest", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":1}`,
+			"firn: usgs.event: crashed (1 message)",
+			"Then type   firn ingest usgs.event --start 2018-02-01T00:00:00Z --end 2018-02-02T00:00:00Z\n",
+		},
+		{"text", "hello", "firn: no dataset: undecodable_message (1 message)", "message     hello"},
+		{"receipt of an unknown object", event(object.Object{Bucket: "c", Key: object.Attempt{
+			Dataset: "a.b", Object: landing("k").ID(), Name: "a",
+		}.Receipt()}), "firn: a.b: crashed (1 object)", "Then type   firn status --dataset a.b\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			if failed := b.alerter.Handle(context.Background(), []batch.Message{{ID: "m", Body: test.body, Receives: 3}}); len(failed) != 0 {
+				t.Fatal(failed)
+			}
+			if diff := cmp.Diff([]string{test.subject}, b.subjects()); diff != "" {
+				t.Fatalf("mails (-want +got):\n%s", diff)
+			}
+			if mail := aws.ToString(b.topic.mails[0].Message); !strings.Contains(mail, test.words) {
+				t.Errorf("mail lacks %q:\n%s", test.words, mail)
+			}
+			if len(b.journal.entries) != 0 {
+				t.Error("an entry was invented")
+			}
+		})
+	}
+}
+
+func TestLettersThatTellNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	failed := b.alerter.Handle(context.Background(), []batch.Message{{ID: "m", Body: `{"Event": "s3:TestEvent"}`}})
+	if len(failed) != 0 || len(b.topic.mails) != 0 {
+		t.Errorf("failed %v, mails %v", failed, b.subjects())
+	}
+}
+
+// TestJournalAway: what alert must write waits; what others wrote is announced.
+func TestJournalAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.journal.away = true
+	failed := b.alerter.Handle(context.Background(), []batch.Message{
+		{ID: "unreported", Body: event(landing("k"))}, letter("reported", landing("l"), "a.b", "exhausted"),
+	})
+	var f *fault.Fault
+	if !errors.As(failed["unreported"], &f) || f.Disposition != fault.RetryAfter || f.Code != fault.JournalAway {
+		t.Errorf("unreported: %v", failed["unreported"])
+	}
+	if len(failed) != 1 || len(b.topic.mails) != 1 {
+		t.Errorf("failed %v, %d mails", failed, len(b.topic.mails))
+	}
+}
+
+func TestPanicTouchesOneMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.alerter.Journal = nil
+	failed := b.alerter.Handle(context.Background(), []batch.Message{
+		{ID: "bad", Body: event(landing("k"))},
+		{ID: "good", Body: "x", Attributes: map[string]string{"code": "undecodable_message"}},
+	})
+	if failed["bad"] == nil || failed["good"] != nil || len(b.topic.mails) != 1 {
+		t.Errorf("failed %v, %d mails", failed, len(b.topic.mails))
+	}
+}

@@ -1,0 +1,159 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// attributeCode is set on every dead letter that a stage sent itself, and on
+// none that SQS moved because nobody acknowledged it.
+const attributeCode = "code"
+
+// failure is what a mail says of one object, or of one message that names no
+// object.
+type failure struct {
+	messageID                        string
+	stage, code, dataset             string
+	cause, hint                      string
+	subject, queryID, runID          string
+	objectID                         string
+	object                           object.Object
+	at                               time.Time
+	state                            journal.State
+	attempts                         int
+	rowsRead, rowsGood, rowsRejected int64
+	// newest is whether the object is its key's newest version, so that the
+	// key alone names it.
+	newest bool
+	// unknown is whether the journal has no such object.
+	unknown bool
+	// body is the message, for a failure without an object.
+	body string
+}
+
+// reported reads a dead letter that a stage sent: batch.Consumer writes its
+// attributes.
+func reported(m batch.Message) failure {
+	get := func(name string) string { return m.Attributes[name] }
+	f := failure{
+		messageID: m.ID, stage: get("stage"), code: get(attributeCode), dataset: get("dataset"),
+		cause: get("cause"), hint: get("hint"), subject: get("subject"), objectID: get("object_id"),
+		queryID: get("query_id"), runID: get("run_id"), at: m.Sent, body: m.Body,
+	}
+	if f.hint == "" {
+		f.hint = fault.Code(f.code).Hint()
+	}
+	if bucket, key, err := object.ParseURI(f.subject); err == nil && f.objectID != "" {
+		f.object = object.Object{Bucket: bucket, Key: key}
+	}
+	return f
+}
+
+// lookUp adds what the journal knows of the object. A journal that is away
+// makes a shorter mail, and no later one.
+func (a *Alerter) lookUp(ctx context.Context, f *failure) {
+	if f.objectID == "" {
+		return
+	}
+	entry, err := a.Journal.Get(ctx, object.ID(f.objectID))
+	switch {
+	case err == nil:
+		f.know(entry)
+	case errors.Is(err, journal.ErrNotFound):
+		f.unknown = true
+		return
+	default:
+		telemetry.Logger(ctx).WarnContext(ctx, "mail without the journal's part",
+			telemetry.KeyObject, f.objectID, telemetry.KeyError, err.Error())
+	}
+	newest, err := a.Journal.Newest(ctx, f.object.Bucket, f.object.Key)
+	f.newest = err == nil && string(newest.ID) == f.objectID
+}
+
+// know takes over what the journal has.
+func (f *failure) know(entry journal.Entry) {
+	f.object, f.state, f.attempts = entry.Object, entry.State, entry.Attempts
+	f.rowsRead, f.rowsGood, f.rowsRejected = entry.RowsRead, entry.RowsWritten, entry.RowsRejected
+	if f.dataset == "" {
+		f.dataset = entry.Dataset
+	}
+	if failedAt := entry.Times[journal.Failed]; entry.State == journal.Failed && !failedAt.IsZero() {
+		f.at = failedAt
+	}
+}
+
+// identity tells failures apart within a group: two dead letters of one object
+// are one line of the mail.
+func (f *failure) identity() string {
+	if f.objectID != "" {
+		return f.objectID
+	}
+	return f.messageID
+}
+
+// group is the failures of one dataset with one code: one mail.
+type group struct {
+	dataset, code string
+	failures      []failure
+	// messages are the ids of the dead letters that the mail settles.
+	messages []string
+}
+
+type groups []*group
+
+// add sorts failures into their groups, in the order in which they came.
+func (all *groups) add(failures ...failure) {
+	for _, f := range failures {
+		g := all.of(f.dataset, f.code)
+		if !slices.Contains(g.messages, f.messageID) {
+			g.messages = append(g.messages, f.messageID)
+		}
+		known := slices.ContainsFunc(g.failures, func(other failure) bool { return other.identity() == f.identity() })
+		if !known {
+			g.failures = append(g.failures, f)
+		}
+	}
+}
+
+func (all *groups) of(dataset, code string) *group {
+	for _, g := range *all {
+		if g.dataset == dataset && g.code == code {
+			return g
+		}
+	}
+	g := &group{dataset: dataset, code: code}
+	*all = append(*all, g)
+	return g
+}
+
+// noun is what the group counts.
+func (g *group) noun() string {
+	noun := "object"
+	for _, f := range g.failures {
+		if f.objectID == "" {
+			noun = "message"
+		}
+	}
+	if len(g.failures) == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+// firstLine returns a text's first line without control characters.
+func firstLine(text string) string {
+	line, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if strings.TrimSpace(rest) != "" {
+		line += " ..."
+	}
+	return strings.TrimSpace(plain(line))
+}

@@ -1,0 +1,167 @@
+package alert
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/firn-data/firn/internal/journal"
+)
+
+// mail is one message to the topic's subscribers.
+type mail struct{ subject, body string }
+
+const (
+	// longestSubject is below the limit of "less than 100 characters long"
+	// (SNS API reference, Publish).
+	longestSubject = 99
+	// listed is how many objects a mail names.
+	listed = 10
+	// longestText bounds each cause and message body, in characters, so that
+	// ten of them, twice, stay below the topic's limit of 256 KiB.
+	longestText = 1000
+	// Separator divides the text for people from the JSON for machines.
+	Separator = "---- for machines ----"
+)
+
+// compose writes the mail of a group: what failed, what to do, what to type,
+// then each object, then the same as JSON.
+func compose(g *group) mail {
+	c := commandsFor(g)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n", g.headline())
+	write := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&text, "%-12s%s\n", name, value)
+		}
+	}
+	write("What to do", g.hint())
+	write("Then type", c.next)
+	write("Or type", note(c.otherwise, "  # if you changed the contract, not the file"))
+	write("To look", c.look)
+	write("More", "docs/runbook.md, entry "+plain(g.code))
+	for i, f := range g.failures[:min(len(g.failures), listed)] {
+		fmt.Fprintf(&text, "\n%d. %s\n", i+1, f.title())
+		f.write(&text, g.hint())
+	}
+	if more := len(g.failures) - listed; more > 0 {
+		fmt.Fprintf(&text, "\nand %d more: %s\n", more, g.status())
+	}
+	fmt.Fprintf(&text, "\n%s\n%s\n", Separator, machineText(g, c))
+	return mail{subject: g.subject(), body: text.String()}
+}
+
+func note(text, remark string) string {
+	if text == "" {
+		return ""
+	}
+	return text + remark
+}
+
+// subject is ASCII without line breaks.
+func (g *group) subject() string {
+	dataset := g.dataset
+	if dataset == "" {
+		dataset = "no dataset"
+	}
+	subject := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
+	return subject[:min(len(subject), longestSubject)]
+}
+
+func (g *group) headline() string {
+	of := ""
+	if g.dataset != "" {
+		of = " of " + plain(g.dataset)
+	}
+	return fmt.Sprintf("%d %s%s failed: %s", len(g.failures), g.noun(), of, plain(g.code))
+}
+
+// hint is the first failure's; others that differ are told with their object.
+func (g *group) hint() string { return firstLine(g.failures[0].hint) }
+
+func (f *failure) title() string {
+	switch {
+	case f.object.Key != "":
+		return printable(f.object.URI())
+	case f.objectID != "":
+		return "object " + printable(f.objectID)
+	case f.subject != "":
+		return printable(f.subject)
+	default:
+		return "message " + f.messageID
+	}
+}
+
+func (f *failure) write(text *strings.Builder, groupHint string) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(text, "   %-12s%s\n", name, value)
+		}
+	}
+	line("version", printable(f.object.Version))
+	line("failed", f.when())
+	if f.attempts > 0 {
+		line("attempts", strconv.Itoa(f.attempts))
+	}
+	line("cause", clip(firstLine(f.cause)))
+	if f.rowsRead > 0 {
+		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsGood, f.rowsRejected))
+	}
+	if hint := firstLine(f.hint); hint != groupHint {
+		line("what to do", hint)
+	}
+	line("query", plain(f.queryID))
+	line("run", plain(f.runID))
+	line("object id", plain(f.objectID))
+	if f.state != "" && f.state != journal.Failed {
+		line("now", "it is "+string(f.state))
+	}
+	if f.objectID == "" {
+		line("message", clip(plain(f.body)))
+	}
+}
+
+func (f *failure) when() string {
+	var words []string
+	if !f.at.IsZero() {
+		words = append(words, f.at.UTC().Format(time.DateTime)+" UTC")
+	}
+	if f.stage != "" {
+		words = append(words, "in "+plain(f.stage))
+	}
+	return strings.Join(words, " ")
+}
+
+// plain replaces what would break a line or hide text.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}
+
+// printable returns a name as it is if a reader can see all of it, else quoted
+// by Go's rules.
+func printable(name string) string {
+	if name == plain(name) {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+func clip(text string) string {
+	runes := []rune(text)
+	if len(runes) <= longestText {
+		return text
+	}
+	return string(runes[:longestText]) + " ..."
+}

@@ -1,0 +1,267 @@
+package alert_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/alert"
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const topicARN = "arn:aws:sns:eu-central-1:000000000000:alerts"
+
+type bundle struct {
+	alerter *alert.Alerter
+	journal *fakeJournal
+	topic   *fakeTopic
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	b := &bundle{journal: newJournal(), topic: &fakeTopic{t: t}}
+	b.alerter = &alert.Alerter{Journal: b.journal, Topic: b.topic, TopicARN: topicARN}
+	return b
+}
+
+func landing(key string) object.Object {
+	return object.Object{Bucket: "firn-landing", Key: key, Version: "3HL4kqtJvjVBH40Nrjfkd", ETag: "e", Size: 70}
+}
+
+// letter is a dead letter as batch.Consumer sends it.
+func letter(id string, o object.Object, dataset, code string, more ...string) batch.Message {
+	m := batch.Message{
+		ID: id, Queue: "dead", Receives: 1, Sent: failedAt.Add(-time.Second),
+		Body: work.Work{Stage: work.Transform, Dataset: dataset, Object: o}.Encode(),
+		Attributes: map[string]string{
+			"stage": "route", "code": code, "object_id": string(o.ID()), "subject": o.URI(), "queue": "q",
+			"cause": "12 of 100 rows break the contract",
+		},
+	}
+	if dataset != "" {
+		m.Attributes["dataset"] = dataset
+	}
+	for i := 0; i < len(more); i += 2 {
+		m.Attributes[more[i]] = more[i+1]
+	}
+	return m
+}
+
+// failed puts the object into the journal as failed.
+func (b *bundle) failed(o object.Object, dataset string) object.Object {
+	b.journal.add(journal.Entry{
+		Object: o, Dataset: dataset, State: journal.Failed, Attempts: 1,
+		Times: map[journal.State]time.Time{journal.Failed: failedAt},
+	})
+	return o
+}
+
+func TestMails(t *testing.T) {
+	t.Parallel()
+	const flight = "nycflights.flight"
+	tests := []struct {
+		name     string
+		messages func(b *bundle) []batch.Message
+	}{
+		{"one_object", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "too_many_rejects",
+				"cause", "12 of 100 rows break the contract; first rejects: record 3 (line 4) dep_delay:integer")}
+		}},
+		{"several_objects", func(b *bundle) []batch.Message {
+			var all []batch.Message
+			for i := range 3 {
+				o := b.failed(landing(fmt.Sprintf("nycflights/flight/%d.csv", i)), flight)
+				all = append(all, letter(fmt.Sprint("m", i), o, flight, "too_many_rejects"))
+			}
+			all[1].Attributes["hint"] = "Look at record 3."
+			return all
+		}},
+		{"more_than_ten", func(b *bundle) []batch.Message {
+			var all []batch.Message
+			for i := range 12 {
+				o := b.failed(landing(fmt.Sprintf("nycflights/flight/%02d.csv", i)), flight)
+				all = append(all, letter(fmt.Sprint("m", i), o, flight, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
+			}
+			return all
+		}},
+		{"loaded_rows_differ", func(b *bundle) []batch.Message {
+			o := landing("nycflights/flight/day.csv")
+			b.journal.add(journal.Entry{
+				Object: o, Dataset: flight, State: journal.Failed, Attempts: 2, RowsRead: 100, RowsWritten: 98, RowsRejected: 2,
+				Times: map[journal.State]time.Time{journal.Failed: failedAt},
+			})
+			return []batch.Message{letter("m1", o, flight, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
+				"cause", "the receipt says 98 rows, Snowflake read 97")}
+		}},
+		{"key_to_quote", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/it's $5 100% é.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+		}},
+		{"key_that_cant_be_typed", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/a\nb.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+		}},
+		{"older_version", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			newer := o
+			newer.Version = "newer"
+			b.journal.add(journal.Entry{Object: newer, Dataset: flight, State: journal.Loaded})
+			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+		}},
+		{"new_file_needed", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "bad_quoting", "cause", "record 7: a quote was never closed")}
+		}},
+		{"object_gone", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
+		}},
+		{"no_dataset_one", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nobody/day.csv"), "")
+			return []batch.Message{letter("m1", o, "", "no_dataset", "cause", `no contract's firn.keyPrefix begins the key "nobody/day.csv"`)}
+		}},
+		{"no_dataset_two", func(b *bundle) []batch.Message {
+			return []batch.Message{
+				letter("m1", b.failed(landing("nobody/1.csv"), ""), "", "no_dataset"),
+				letter("m2", b.failed(landing("nobody/2.csv"), ""), "", "no_dataset"),
+			}
+		}},
+		{"undecodable", func(*bundle) []batch.Message {
+			return []batch.Message{{ID: "m1", Body: "{\"hello\":\n \"world\"}", Sent: failedAt, Attributes: map[string]string{
+				"stage": "route", "code": "undecodable_message", "cause": "decode event: it has no Records, so S3 didn't send it", "queue": "q",
+			}}}
+		}},
+		{"ingest_run", func(*bundle) []batch.Message {
+			return []batch.Message{{ID: "m1", Body: `{"dataset":"usgs.event","scheduled":"2018-02-02T06:00:00Z","hop":0}`, Sent: failedAt, Attributes: map[string]string{
+				"stage": "ingest", "code": "source_refused", "cause": "GET https://source/query: 400 Bad Request", "dataset": "usgs.event",
+				"subject": "usgs.event 20180201T000000Z-20180202T000000Z", "run_id": "20180201T000000Z-20180202T000000Z", "queue": "q",
+			}}}
+		}},
+		{"bad_request", func(*bundle) []batch.Message {
+			return []batch.Message{{ID: "m1", Body: `{"dataset":"usgs.event"}`, Sent: failedAt, Attributes: map[string]string{
+				"stage": "ingest", "code": "bad_request", "cause": "it needs start and end, or scheduled", "dataset": "usgs.event", "queue": "q",
+			}}}
+		}},
+		{"panic", func(b *bundle) []batch.Message {
+			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			return []batch.Message{letter("m1", o, flight, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
+		}},
+		{"loaded_meanwhile", func(b *bundle) []batch.Message {
+			o := landing("nycflights/flight/day.csv")
+			b.journal.add(journal.Entry{Object: o, Dataset: flight, State: journal.Loaded})
+			return []batch.Message{letter("m1", o, flight, "exhausted")}
+		}},
+		{"journal_away", func(b *bundle) []batch.Message {
+			b.journal.away = true
+			return []batch.Message{letter("m1", landing("nycflights/flight/day.csv"), flight, "too_many_rejects")}
+		}},
+		{"journal_knows_nothing", func(*bundle) []batch.Message {
+			return []batch.Message{letter("m1", landing("nycflights/flight/day.csv"), flight, "receipt_missing")}
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			if failed := b.alerter.Handle(context.Background(), test.messages(b)); len(failed) != 0 {
+				t.Fatalf("messages failed: %v", failed)
+			}
+			if len(b.topic.mails) != 1 {
+				t.Fatalf("%d mails, want one", len(b.topic.mails))
+			}
+			mail := b.topic.mails[0]
+			golden(t, test.name, "Subject: "+aws.ToString(mail.Subject)+"\n\n"+aws.ToString(mail.Message))
+			checkMachinePart(t, aws.ToString(mail.Message))
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (run with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("mail (-want +got):\n%s", diff)
+	}
+}
+
+// checkMachinePart holds the JSON part to what the text says.
+func checkMachinePart(t *testing.T, body string) {
+	t.Helper()
+	text, rest, found := strings.Cut(body, "\n"+alert.Separator+"\n")
+	if !found {
+		t.Fatal("there is no part for machines")
+	}
+	var m struct {
+		Schema, Command string
+		Count           int
+		Objects         []struct {
+			MessageID string `json:"message_id"`
+		}
+	}
+	if err := json.Unmarshal([]byte(rest), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Schema != "firn.alert/1" || m.Command == "" || m.Count < len(m.Objects) || m.Objects[0].MessageID == "" {
+		t.Errorf("machine part is %+v", m)
+	}
+	if !strings.Contains(text, m.Command+"\n") {
+		t.Errorf("the text lacks the command %q", m.Command)
+	}
+}
+
+// TestCommandIsOneWord gives the command of any key to a real shell: it must
+// see three words, and the last must name the object.
+func TestCommandIsOneWord(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		key := rapid.StringN(1, 40, 200).Draw(rt, "key")
+		b := setup(t)
+		o := b.failed(landing("nycflights/flight/"+key), "nycflights.flight")
+		if failed := b.alerter.Handle(context.Background(), []batch.Message{letter("m", o, "nycflights.flight", "exhausted")}); len(failed) != 0 {
+			rt.Fatal(failed)
+		}
+		_, rest, _ := strings.Cut(aws.ToString(b.topic.mails[0].Message), "\nThen type   ")
+		command, _, _ := strings.Cut(rest, "\n")
+		if strings.ContainsRune(key, 0) && !strings.Contains(command, string(o.ID())) {
+			rt.Fatalf("a NUL can't be typed: %q", command)
+		}
+		out, err := exec.Command(shell, "-c", "set -f; printf '%s\\n' "+command).Output()
+		if err != nil {
+			rt.Fatalf("%s: %v", command, err)
+		}
+		words := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+		if len(words) != 3 || words[2] != o.URI() && words[2] != string(o.ID()) {
+			rt.Fatalf("the shell sees %q", words)
+		}
+	})
+}

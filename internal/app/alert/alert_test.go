@@ -1,0 +1,85 @@
+package alert_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/firn-data/firn/internal/app/alert"
+)
+
+func lookupIn(values map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, found := values[name]
+		return value, found
+	}
+}
+
+func TestNewReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := alert.New(context.Background(), lookupIn(map[string]string{"FIRN_BACKOFF_SECONDS": "soon"}), io.Discard)
+	if err == nil {
+		t.Fatal("New took an empty environment")
+	}
+	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("the error lacks %s: %v", name, err)
+		}
+	}
+}
+
+// TestDeadLetterIsPublished sends a dead letter without an object through the
+// whole function; while SNS refuses, the message is kept and put off.
+func TestDeadLetterIsPublished(t *testing.T) {
+	var subject, topic, putOff string
+	refuse := true
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") == "AmazonSQS.ChangeMessageVisibility" {
+			body, _ := io.ReadAll(r.Body)
+			putOff = string(body)
+			_, _ = io.WriteString(w, "{}")
+			return
+		}
+		if refuse {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code></Error></ErrorResponse>`)
+			return
+		}
+		subject, topic = r.FormValue("Subject"), r.FormValue("TopicArn")
+		_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
+	}))
+	t.Cleanup(cloud.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": cloud.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+	} {
+		t.Setenv(name, value)
+	}
+	handle, err := alert.New(context.Background(), lookupIn(map[string]string{
+		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
+	}), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := "undecodable_message"
+	event := events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m", Body: "x", EventSourceARN: "arn:aws:sqs:eu-central-1:1:b", ReceiptHandle: "h",
+		MessageAttributes: map[string]events.SQSMessageAttribute{"code": {DataType: "String", StringValue: &code}},
+	}}}
+	response, err := handle(context.Background(), event)
+	if err != nil || len(response.BatchItemFailures) != 1 || !strings.Contains(putOff, `"https://sqs/1/b"`) {
+		t.Fatalf("while SNS refuses: response %v, error %v, put off %q", response, err, putOff)
+	}
+	refuse = false
+	response, err = handle(context.Background(), event)
+	if err != nil || len(response.BatchItemFailures) != 0 {
+		t.Fatalf("response %v, error %v", response, err)
+	}
+	if subject != "firn: no dataset: undecodable_message (1 message)" || topic != "arn:alerts" {
+		t.Errorf("published %q on %q", subject, topic)
+	}
+}

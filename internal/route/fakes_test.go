@@ -1,0 +1,216 @@
+package route_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+const (
+	landing      = "landing"
+	curated      = "curated"
+	transformURL = "https://queue/transform"
+	loadURL      = "https://queue/load"
+)
+
+// fakeJournal keeps entries by the journal's own rules and fails where told.
+type fakeJournal struct {
+	mu      sync.Mutex
+	entries map[object.ID]journal.Entry
+	// away makes every call on the object's id fail.
+	away map[object.ID]bool
+}
+
+func newJournal(entries ...journal.Entry) *fakeJournal {
+	j := &fakeJournal{entries: make(map[object.ID]journal.Entry), away: make(map[object.ID]bool)}
+	for _, e := range entries {
+		e.ID = e.Object.ID()
+		j.entries[e.ID] = e
+	}
+	return j
+}
+
+func (j *fakeJournal) find(id object.ID) (journal.Entry, bool, error) {
+	if j.away[id] {
+		return journal.Entry{}, false, fault.Dependency("read journal", fault.JournalAway, fmt.Errorf("no answer"))
+	}
+	e, found := j.entries[id]
+	return e, found, nil
+}
+
+func (j *fakeJournal) create(o object.Object, e journal.Entry) (journal.Entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	found, known, err := j.find(o.ID())
+	if err != nil || known {
+		if known && found.State == journal.Received && found.Dataset == "" {
+			found.Dataset = e.Dataset
+			j.entries[o.ID()] = found
+		}
+		return found, err
+	}
+	e.ID, e.Object = o.ID(), o
+	j.entries[e.ID] = e
+	return e, nil
+}
+
+func (j *fakeJournal) Receive(_ context.Context, o object.Object, dataset string) (journal.Entry, error) {
+	return j.create(o, journal.Entry{Dataset: dataset, State: journal.Received})
+}
+
+func (j *fakeJournal) Ignore(_ context.Context, o object.Object, reason string) error {
+	_, err := j.create(o, journal.Entry{State: journal.Ignored, Reason: reason})
+	return err
+}
+
+func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e, known, err := j.find(id)
+	if err == nil && !known {
+		err = fmt.Errorf("%w: %s", journal.ErrNotFound, id)
+	}
+	return e, err
+}
+
+func (j *fakeJournal) Transformed(ctx context.Context, r work.Receipt, at work.Location) (journal.Entry, error) {
+	e, err := j.Get(ctx, r.ObjectID)
+	if err != nil {
+		return e, err
+	}
+	proof := e.State == journal.Failed && (e.Receipt == nil || *e.Receipt != at)
+	if e.State == journal.Received || e.State == journal.Transforming || proof {
+		e.State, e.Receipt = journal.Transformed, &at
+		j.entries[e.ID] = e
+	}
+	return e, nil
+}
+
+func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
+	e, err := j.Get(ctx, object.ID(f.ObjectID))
+	if err != nil || e.State.Final() {
+		return false, err
+	}
+	e.State, e.Stage, e.Code, e.Cause, e.Hint = journal.Failed, stage, string(f.Code), f.Cause(), f.Advice()
+	e.Queue, e.Message = queue, message
+	j.entries[e.ID] = e
+	return true, nil
+}
+
+// fakeReceipts is a bucket. A key with no body is missing; a nil body is away.
+type fakeReceipts map[string][]byte
+
+func (b fakeReceipts) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	body, found := b[aws.ToString(in.Key)]
+	switch {
+	case aws.ToString(in.Bucket) != curated:
+		return nil, fmt.Errorf("read of bucket %q", aws.ToString(in.Bucket))
+	case !found:
+		return nil, &s3types.NoSuchKey{}
+	case body == nil:
+		return nil, &smithy.GenericAPIError{Code: "SlowDown"}
+	}
+	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(body))}, nil
+}
+
+// sent is one message that SQS took.
+type sent struct {
+	Queue string
+	Delay time.Duration
+	Body  string
+}
+
+// fakeSQS holds senders to SQS's limits and refuses what it is told to.
+type fakeSQS struct {
+	t        *testing.T
+	taken    []sent
+	requests int
+	// refuse maps a part of a body to the answer for it; "" as Code leaves
+	// the entry out of the answer altogether.
+	refuse map[string]sqstypes.BatchResultErrorEntry
+	// away maps a queue to the error of every request to it.
+	away map[string]error
+}
+
+func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	q.requests++
+	url := aws.ToString(in.QueueUrl)
+	if url != transformURL && url != loadURL {
+		q.t.Errorf("send to unknown queue %q", url)
+	}
+	if n := len(in.Entries); n < 1 || n > 10 {
+		q.t.Errorf("%d entries in one request", n)
+	}
+	if err := q.away[url]; err != nil {
+		return nil, err
+	}
+	output := &sqs.SendMessageBatchOutput{}
+	seen := make(map[string]bool)
+	for _, e := range in.Entries {
+		if seen[*e.Id] {
+			q.t.Errorf("two entries have id %q", *e.Id)
+		}
+		seen[*e.Id] = true
+		if e.DelaySeconds < 0 || e.DelaySeconds > 900 {
+			q.t.Errorf("DelaySeconds is %d", e.DelaySeconds)
+		}
+		q.answer(output, url, e)
+	}
+	return output, nil
+}
+
+func (q *fakeSQS) answer(output *sqs.SendMessageBatchOutput, url string, e sqstypes.SendMessageBatchRequestEntry) {
+	for part, refusal := range q.refuse {
+		if !strings.Contains(*e.MessageBody, part) {
+			continue
+		}
+		if refusal.Code != nil {
+			refusal.Id = e.Id
+			output.Failed = append(output.Failed, refusal)
+		}
+		return
+	}
+	output.Successful = append(output.Successful, sqstypes.SendMessageBatchResultEntry{Id: e.Id})
+	q.taken = append(q.taken, sent{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
+}
+
+// works decodes what a queue was sent, by key.
+func (q *fakeSQS) works(t *testing.T, url string, stage work.Stage) map[string]work.Work {
+	t.Helper()
+	byKey := make(map[string]work.Work)
+	for _, s := range q.taken {
+		if s.Queue != url {
+			continue
+		}
+		w, err := work.Decode(s.Body, stage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := byKey[w.Object.Key]; twice {
+			t.Errorf("%s was sent twice", w.Object.Key)
+		}
+		byKey[w.Object.Key] = w
+	}
+	return byKey
+}
+
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

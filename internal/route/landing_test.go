@@ -1,0 +1,142 @@
+package route_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestLandingObjectBecomesWork(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"nycflights/flight/day.csv", "nycflights/flight/a b+c%d=é日.csv", "nycflights/flight/sub/_x/day.csv",
+	} {
+		b, o := setup(t), flight(key)
+		if f := b.handle(records(o)); f != nil {
+			t.Fatal(f)
+		}
+		wantWork := map[string]work.Work{key: {Stage: work.Transform, Dataset: "nycflights.flight", Object: o}}
+		if diff := cmp.Diff(wantWork, b.sqs.works(t, transformURL, work.Transform)); diff != "" {
+			t.Errorf("work (-want +got):\n%s", diff)
+		}
+		if e := b.journal.entries[o.ID()]; e.State != journal.Received || e.Dataset != "nycflights.flight" {
+			t.Errorf("journal has %+v", e)
+		}
+	}
+}
+
+func TestIgnoredObjects(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		key     string
+		size    int64
+		ignored bool
+	}{
+		{"nycflights/flight/2026/", 0, true},
+		{"nobody/", 0, true},
+		{"nycflights/flight/2026/", 5, false},
+		{"nycflights/flight/run=1/_manifest.json", 40, true},
+		{"nycflights/flight/_SUCCESS", 0, true},
+		{"nobody/_SUCCESS", 0, true},
+		{"nycflights/flight/.part.csv.swp", 9, true},
+		{"nycflights/flight/empty.csv", 0, false},
+		{"nycflights/flight/a_b.csv", 9, false},
+	}
+	for _, test := range tests {
+		t.Run(test.key, func(t *testing.T) {
+			t.Parallel()
+			b, o := setup(t), flight(test.key)
+			o.Size = test.size
+			if f := b.handle(records(o)); f != nil {
+				t.Fatal(f)
+			}
+			e := b.journal.entries[o.ID()]
+			if got := e.State == journal.Ignored && e.Reason != ""; got != test.ignored {
+				t.Errorf("journal has %+v", e)
+			}
+			if sends := len(b.sqs.taken); (sends == 0) != test.ignored {
+				t.Errorf("%d messages sent", sends)
+			}
+		})
+	}
+}
+
+func TestRouteByState(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		state journal.State
+		sent  int
+	}{
+		{journal.Received, 1}, {journal.Transforming, 0}, {journal.Transformed, 0}, {journal.Loaded, 0},
+		{journal.Superseded, 0}, {journal.Failed, 0},
+	}
+	for _, test := range tests {
+		o := flight("nycflights/flight/day.csv")
+		b := setup(t, journal.Entry{Object: o, Dataset: "nycflights.flight", State: test.state, Generation: 2, Queue: "transform", Message: "other"})
+		if f := b.handle(records(o)); f != nil {
+			t.Fatal(f)
+		}
+		works := b.sqs.works(t, transformURL, work.Transform)
+		if len(works) != test.sent {
+			t.Errorf("%s: %d sent, want %d", test.state, len(works), test.sent)
+		}
+		for _, w := range works {
+			if w.Generation != 2 {
+				t.Errorf("%s: generation %d, want the journal's", test.state, w.Generation)
+			}
+		}
+	}
+}
+
+// TestUnclaimedKeyIsRedrivable plays a key that nobody claims through failure,
+// a lost dead letter, a redrive, and the contract that claims it.
+func TestUnclaimedKeyIsRedrivable(t *testing.T) {
+	t.Parallel()
+	b, o := setup(t), flight("new/thing/day.csv")
+	body := records(o)
+	for range 2 { // the second time its dead letter couldn't be sent
+		f := b.handle(body)
+		want(t, f, fault.Permanent, fault.NoDataset, `"new/thing/day.csv"`)
+		if f.ObjectID != string(o.ID()) || f.Subject != o.URI() || f.Dataset != "" {
+			t.Fatalf("fault names %+v", f)
+		}
+		if _, err := b.journal.Fail(context.Background(), f, "route", "route", body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := b.journal.entries[o.ID()]
+	e.State = journal.Received // redriven
+	b.journal.entries[o.ID()] = e
+	b.router.Contracts = append(b.router.Contracts, &contract.Contract{Source: "new", Entity: "thing", KeyPrefix: "new/thing/"})
+	if f := b.handle(e.Message); f != nil {
+		t.Fatal(f)
+	}
+	if w := b.sqs.works(t, transformURL, work.Transform)[o.Key]; w.Dataset != "new.thing" {
+		t.Errorf("sent %+v", w)
+	}
+	if got := b.journal.entries[o.ID()].Dataset; got != "new.thing" {
+		t.Errorf("journal has dataset %q", got)
+	}
+}
+
+// TestSameMessageFailsAgain: the object failed with this very message, whose
+// dead letter wasn't sent; dropping it would be silence.
+func TestSameMessageFailsAgain(t *testing.T) {
+	t.Parallel()
+	o := flight("nycflights/flight/day.csv")
+	b := setup(t, journal.Entry{
+		Object: o, Dataset: "nycflights.flight", State: journal.Failed, Stage: "route",
+		Code: "crashed", Cause: "panic: x", Hint: "look", Queue: "route", Message: records(o),
+	})
+	f := b.handle(records(o))
+	want(t, f, fault.Permanent, fault.Crashed, "panic: x")
+	if f.Hint != "look" || f.ObjectID != string(o.ID()) {
+		t.Errorf("fault is %+v", f)
+	}
+}

@@ -1,0 +1,135 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// longestReceipt bounds the memory that a receipt may take: a receipt names at
+// most 1,000 files in some 200 bytes each.
+const longestReceipt = 8 << 20
+
+// routeReceipt journals what a transform made of an object, and asks for its
+// load or reports why it was refused.
+func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
+	attempt, found := n.Attempt()
+	if !found {
+		f := fault.Permanentf("route receipt", fault.Undecodable, "%q isn't the key of a receipt", n.Object.Key)
+		f.Subject = n.Object.URI()
+		return f
+	}
+	at := work.Location{Bucket: n.Object.Bucket, Key: n.Object.Key}
+	receipt, err := r.readReceipt(ctx, attempt, at)
+	if err != nil {
+		return r.unreadable(ctx, attempt, n, err)
+	}
+	if receipt.Outcome == work.Refused {
+		return r.routeRefusal(ctx, receipt, at)
+	}
+	return r.routeAccepted(ctx, m, receipt, at, out)
+}
+
+// readReceipt reads the latest version: no two attempts share a key, so there
+// is one version, unless a retried upload wrote the same bytes twice.
+func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at work.Location) (work.Receipt, error) {
+	const op = "read receipt"
+	output, err := r.Receipts.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(at.Bucket), Key: aws.String(at.Key)})
+	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "NotFound") {
+		return work.Receipt{}, fault.Permanentf(op, fault.ReceiptMissing, "s3://%s/%s was deleted before it was read", at.Bucket, at.Key)
+	}
+	if err != nil {
+		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
+	}
+	body, err := io.ReadAll(io.LimitReader(output.Body, longestReceipt))
+	if err = errors.Join(err, output.Body.Close()); err != nil {
+		return work.Receipt{}, fault.Dependency(op, fault.StoreAway, err)
+	}
+	receipt, err := work.DecodeReceipt(body)
+	if err == nil && (receipt.ObjectID != attempt.Object || receipt.Dataset != attempt.Dataset) {
+		err = fmt.Errorf("it is of object %s of %s, but lies at %s", receipt.ObjectID, receipt.Dataset, at.Key)
+	}
+	if err != nil {
+		return work.Receipt{}, &fault.Fault{Op: op, Code: fault.ReceiptMismatch, Disposition: fault.Permanent, Err: err}
+	}
+	return receipt, nil
+}
+
+// unreadable names the object, as far as the journal knows it, on the fault. A
+// receipt that is gone is nothing to report where its object has moved on.
+func (r *Router) unreadable(ctx context.Context, attempt object.Attempt, n event.Notice, cause error) error {
+	f := fault.On(cause, string(attempt.Object), attempt.Dataset, n.Object.URI())
+	if f.Code != fault.ReceiptMissing {
+		return f
+	}
+	entry, err := r.Journal.Get(ctx, attempt.Object)
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		return f
+	case err != nil:
+		return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
+	case entry.State.Final():
+		r.dropped(ctx, entry)
+		return nil
+	}
+	f.Subject = entry.Object.URI()
+	return f
+}
+
+// routeAccepted sends the load that follows from an accepted receipt. Where
+// another attempt's receipt was first, that one is the journal's and is loaded.
+func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt work.Receipt, at work.Location, out *outbox) error {
+	entry, err := r.Journal.Transformed(ctx, receipt, at)
+	if errors.Is(err, journal.ErrNotFound) { // the journal forgot it: the receipt is proof that it was received
+		if _, err = r.Journal.Receive(ctx, receipt.Object, receipt.Dataset); err == nil {
+			entry, err = r.Journal.Transformed(ctx, receipt, at)
+		}
+	}
+	if err != nil {
+		return onObject(err, receipt.Object, receipt.Dataset)
+	}
+	if entry.State != journal.Transformed {
+		r.dropped(ctx, entry)
+		return nil
+	}
+	if entry.Receipt != nil {
+		at = *entry.Receipt
+	}
+	out.add(m.ID, r.LoadURL, r.loadDelay(receipt.Dataset), work.Work{
+		Stage: work.Load, Dataset: receipt.Dataset, Object: receipt.Object, Generation: receipt.Generation, Receipt: &at,
+	})
+	return nil
+}
+
+func (r *Router) dropped(ctx context.Context, entry journal.Entry) {
+	telemetry.Logger(ctx).InfoContext(ctx, "receipt dropped",
+		append(describe(entry.Object, entry.Dataset), telemetry.KeyState, string(entry.State))...)
+}
+
+// longestDelay is SQS's limit of DelaySeconds (SQS developer guide,
+// sqs-delay-queues).
+const longestDelay = 15 * time.Minute
+
+func (r *Router) loadDelay(dataset string) time.Duration {
+	delay := r.LoadEvery
+	if delay < 0 {
+		delay = 0
+		if c := r.Contracts.ByDataset(dataset); c != nil {
+			delay = c.LoadEvery
+		}
+	}
+	return min(delay, longestDelay)
+}

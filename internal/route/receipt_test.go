@@ -1,0 +1,255 @@
+package route_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestAcceptedReceiptBecomesLoad(t *testing.T) {
+	t.Parallel()
+	r := receiptOf(flight("nycflights/flight/day.csv"))
+	r.Generation = 1
+	at := place(r)
+	wantLoad := work.Work{Stage: work.Load, Dataset: r.Dataset, Object: r.Object, Generation: 1, Receipt: &at}
+	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Failed} {
+		b := setup(t)
+		b.add(t, r, state)
+		if f := b.handle(announce(r)); f != nil {
+			t.Fatal(f)
+		}
+		if diff := cmp.Diff(wantLoad, b.sqs.works(t, loadURL, work.Load)[r.Object.Key]); diff != "" {
+			t.Errorf("%s: work (-want +got):\n%s", state, diff)
+		}
+		if got := b.sqs.taken[0].Delay; got != time.Minute {
+			t.Errorf("%s: delay %s, want the contract's", state, got)
+		}
+		if got := b.journal.entries[r.ObjectID].State; got != journal.Transformed {
+			t.Errorf("%s became %s", state, got)
+		}
+	}
+}
+
+func TestLoadDelay(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, dataset   string
+		override, delay time.Duration
+	}{
+		{"contract's", "nycflights.flight", -1, time.Minute},
+		{"override", "nycflights.flight", 0, 0},
+		{"longer override", "nycflights.flight", 5 * time.Minute, 5 * time.Minute},
+		{"contract's is above SQS's limit", "usgs.event", -1, 15 * time.Minute},
+		{"contract was taken away", "gone.gone", -1, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.router.LoadEvery = test.override
+			r := receiptOf(flight("k"))
+			r.Dataset = test.dataset
+			b.add(t, r, journal.Transforming)
+			if f := b.handle(announce(r)); f != nil {
+				t.Fatal(f)
+			}
+			if got := b.sqs.taken[0].Delay; got != test.delay {
+				t.Errorf("delay %s, want %s", got, test.delay)
+			}
+		})
+	}
+}
+
+func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
+	t.Parallel()
+	first := work.Location{Bucket: curated, Key: "first/receipt.json"}
+	tests := []struct {
+		state journal.State
+		sends int
+	}{{journal.Loaded, 0}, {journal.Superseded, 0}, {journal.Transformed, 1}}
+	for _, test := range tests {
+		b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+		b.add(t, r, test.state)
+		b.change(r.ObjectID, func(e *journal.Entry) { e.Receipt = &first })
+		if f := b.handle(announce(r)); f != nil {
+			t.Fatal(f)
+		}
+		works := b.sqs.works(t, loadURL, work.Load)
+		if len(works) != test.sends {
+			t.Errorf("%s: %d sent, want %d", test.state, len(works), test.sends)
+		}
+		for _, w := range works {
+			if *w.Receipt != first {
+				t.Errorf("%s: loads %v, not the receipt that the journal has", test.state, *w.Receipt)
+			}
+		}
+	}
+}
+
+// TestReceiptOfAForgottenObject: the journal lost its entry, the receipt is
+// proof enough.
+func TestReceiptOfAForgottenObject(t *testing.T) {
+	t.Parallel()
+	b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+	b.add(t, r, journal.Transforming)
+	delete(b.journal.entries, r.ObjectID)
+	if f := b.handle(announce(r)); f != nil {
+		t.Fatal(f)
+	}
+	if len(b.sqs.taken) != 1 || b.journal.entries[r.ObjectID].State != journal.Transformed {
+		t.Errorf("%d sent, journal has %+v", len(b.sqs.taken), b.journal.entries[r.ObjectID])
+	}
+}
+
+func TestReceiptThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	r := receiptOf(flight("nycflights/flight/day.csv"))
+	other := receiptOf(flight("nycflights/flight/other.csv"))
+	tests := []struct {
+		name   string
+		damage func(*testing.T, *bundle)
+		d      fault.Disposition
+		code   fault.Code
+	}{
+		{"gone", func(_ *testing.T, b *bundle) { delete(b.receipts, place(r).Key) }, fault.Permanent, fault.ReceiptMissing},
+		{"gone, object unknown", func(_ *testing.T, b *bundle) {
+			delete(b.receipts, place(r).Key)
+			delete(b.journal.entries, r.ObjectID)
+		}, fault.Permanent, fault.ReceiptMissing},
+		{"gone, journal away", func(_ *testing.T, b *bundle) {
+			delete(b.receipts, place(r).Key)
+			b.journal.away[r.ObjectID] = true
+		}, fault.RetryAfter, fault.JournalAway},
+		{"S3 away", func(_ *testing.T, b *bundle) { b.receipts[place(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
+		{"no JSON", func(_ *testing.T, b *bundle) { b.receipts[place(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
+		{"of another object", func(t *testing.T, b *bundle) {
+			b.add(t, other, journal.Transforming)
+			b.receipts[place(r).Key] = b.receipts[place(other).Key]
+		}, fault.Permanent, fault.ReceiptMismatch},
+		{"rows don't add up", func(t *testing.T, b *bundle) {
+			wrong := r
+			wrong.RowsRead = 9
+			b.add(t, wrong, journal.Transforming)
+		}, fault.Permanent, fault.ReceiptMismatch},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.add(t, r, journal.Transforming)
+			test.damage(t, b)
+			f := b.handle(announce(r))
+			want(t, f, test.d, test.code)
+			if f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
+				t.Errorf("fault names %q of %q", f.ObjectID, f.Dataset)
+			}
+			if len(b.sqs.taken) != 0 {
+				t.Error("work was sent")
+			}
+		})
+	}
+	t.Run("gone, object loaded", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.add(t, r, journal.Loaded)
+		delete(b.receipts, place(r).Key)
+		if f := b.handle(announce(r)); f != nil {
+			t.Error(f)
+		}
+	})
+}
+
+// refused is a receipt of an object that broke its contract.
+func refused() work.Receipt {
+	r := receiptOf(flight("nycflights/flight/day.csv"))
+	r.Outcome, r.Code, r.Cause, r.Hint = work.Refused, "too_many_rejects", "too many rows break the contract", "mend it"
+	r.RowsRead, r.RowsWritten, r.RowsRejected = 100, 88, 12
+	r.Data, r.Rejects = nil, nil
+	for i := range 7 {
+		r.FirstRejects = append(r.FirstRejects, work.Reject{Record: int64(i + 1), Line: int64(i+2) % 8, Rule: "dep_delay:integer"})
+	}
+	return r
+}
+
+func TestRefusalIsThePermanentFault(t *testing.T) {
+	t.Parallel()
+	b, r := setup(t), refused()
+	b.add(t, r, journal.Transforming)
+	f := b.handle(announce(r))
+	want(t, f, fault.Permanent, fault.TooManyRejects)
+	const cause = "too many rows break the contract; 100 rows read, 88 good, 12 rejected; first rejects: " +
+		"record 1 (line 2) dep_delay:integer, record 2 (line 3) dep_delay:integer, record 3 (line 4) dep_delay:integer, " +
+		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer"
+	if diff := cmp.Diff(cause, f.Cause()); diff != "" {
+		t.Errorf("cause (-want +got):\n%s", diff)
+	}
+	if f.Advice() != "mend it" || f.Subject != r.Object.URI() || f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
+		t.Errorf("fault is %+v", f)
+	}
+	if len(b.sqs.taken) != 0 {
+		t.Error("a refused object was sent on")
+	}
+}
+
+func TestRefusalOnItsWayTooLong(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		state   journal.State
+		change  func(*journal.Entry)
+		dropped bool
+	}{
+		{"failed by another message", journal.Failed, nil, false},
+		{"loaded", journal.Loaded, nil, true},
+		{"transformed by another attempt", journal.Transformed, func(e *journal.Entry) {
+			e.Receipt = &work.Location{Bucket: curated, Key: "other"}
+		}, true},
+		{"reloaded", journal.Received, func(e *journal.Entry) { e.Generation = 1 }, true},
+		{"redriven later", journal.Received, func(e *journal.Entry) {
+			e.Redrives, e.Times = 1, map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(time.Second)}
+		}, true},
+		{"redriven before", journal.Transforming, func(e *journal.Entry) {
+			e.Redrives, e.Times = 1, map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(-time.Second)}
+		}, false},
+		{"clocks that differ, never redriven", journal.Transforming, func(e *journal.Entry) {
+			e.Times = map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(time.Second)}
+		}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b, r := setup(t), refused()
+			b.add(t, r, test.state)
+			if test.change != nil {
+				b.change(r.ObjectID, test.change)
+			}
+			if f := b.handle(announce(r)); (f == nil) != test.dropped {
+				t.Errorf("dropped is %t: %v", f == nil, f)
+			}
+		})
+	}
+}
+
+func TestRefusalOfAForgottenObjectIsJournaled(t *testing.T) {
+	t.Parallel()
+	b, r := setup(t), refused()
+	b.add(t, r, journal.Transforming)
+	delete(b.journal.entries, r.ObjectID)
+	want(t, b.handle(announce(r)), fault.Permanent, fault.TooManyRejects)
+	if b.journal.entries[r.ObjectID].State != journal.Received {
+		t.Error("there is no entry for the consumer to fail")
+	}
+}
+
+func TestRefusalWithoutACode(t *testing.T) {
+	t.Parallel()
+	b, r := setup(t), refused()
+	r.Code, r.Cause, r.FirstRejects, r.RowsRead = "", "", nil, 0
+	b.add(t, r, journal.Transforming)
+	want(t, b.handle(announce(r)), fault.Permanent, fault.Unexpected, "without a cause")
+}

@@ -1,0 +1,80 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// namedRejects is how many of the first rejects a cause names.
+const namedRejects = 5
+
+// routeRefusal makes the permanent fault of an object that broke its contract
+// as a whole, unless the receipt is older than what the journal knows.
+func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work.Location) error {
+	entry, err := r.Journal.Get(ctx, receipt.ObjectID)
+	if errors.Is(err, journal.ErrNotFound) {
+		entry, err = r.Journal.Receive(ctx, receipt.Object, receipt.Dataset)
+	}
+	if err != nil {
+		return onObject(err, receipt.Object, receipt.Dataset)
+	}
+	if overtaken(entry, receipt, at) {
+		r.dropped(ctx, entry)
+		return nil
+	}
+	return refusal(receipt)
+}
+
+// overtaken reports whether a refusal is a late duplicate: the object is done,
+// was transformed by another attempt, was reloaded, or was redriven after this
+// attempt ended.
+func overtaken(entry journal.Entry, receipt work.Receipt, at work.Location) bool {
+	otherReceipt := entry.Receipt != nil && *entry.Receipt != at
+	redriven := entry.Redrives > 0 && receipt.FinishedAt.Before(entry.Times[journal.Received])
+	return entry.State.Final() ||
+		entry.State == journal.Transformed && otherReceipt ||
+		receipt.Generation < entry.Generation ||
+		redriven
+}
+
+// refusal is the receipt's code, cause and hint as a fault, with its counts and
+// first rejects in words: record numbers and rules, never a row's content.
+func refusal(r work.Receipt) error {
+	code := fault.Code(r.Code)
+	if code == "" {
+		code = fault.Unexpected
+	}
+	words := []string{r.Cause}
+	if r.Cause == "" {
+		words[0] = "the transform refused it without a cause"
+	}
+	if r.RowsRead > 0 {
+		words = append(words, fmt.Sprintf("%d rows read, %d good, %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected))
+	}
+	if len(r.FirstRejects) > 0 {
+		words = append(words, "first rejects: "+rejectsInWords(r.FirstRejects))
+	}
+	f := &fault.Fault{
+		Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,
+		Err: errors.New(strings.Join(words, "; ")),
+	}
+	return onObject(f, r.Object, r.Dataset)
+}
+
+func rejectsInWords(rejects []work.Reject) string {
+	var words []string
+	for _, reject := range rejects[:min(len(rejects), namedRejects)] {
+		text := fmt.Sprintf("record %d", reject.Record)
+		if reject.Line > 0 {
+			text += fmt.Sprintf(" (line %d)", reject.Line)
+		}
+		words = append(words, text+" "+reject.Rule)
+	}
+	return strings.Join(words, ", ")
+}

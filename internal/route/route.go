@@ -1,0 +1,150 @@
+// Package route is the stage that turns what S3 announces into work: it finds
+// the dataset of a landing object, writes the journal, and asks transform or
+// load to go on. It is the only place that knows which key belongs to whom.
+package route
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Journal is what route writes of an object's state.
+type Journal interface {
+	Receive(ctx context.Context, o object.Object, dataset string) (journal.Entry, error)
+	Ignore(ctx context.Context, o object.Object, reason string) error
+	Transformed(ctx context.Context, r work.Receipt, at work.Location) (journal.Entry, error)
+	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
+	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+}
+
+// Receipts reads receipts from the curated bucket. Without s3:ListBucket on
+// that bucket, S3 answers 403 for a receipt that is gone (AmazonS3 API
+// reference, GetObject), which looks like a missing grant.
+type Receipts interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+}
+
+// Sender sends work to the next stage's queue.
+type Sender interface {
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+}
+
+// Router routes the events of the landing and the curated bucket, whichever
+// queue they come from: an event's bucket decides what it means.
+type Router struct {
+	Contracts contract.Set
+	Journal   Journal
+	Receipts  Receipts
+	Sender    Sender
+	// LandingBucket and CuratedBucket are the only buckets whose events are
+	// taken.
+	LandingBucket, CuratedBucket string
+	// TransformURL and LoadURL are the queues that take work.
+	TransformURL, LoadURL string
+	// LoadEvery delays each load message so that loads come in groups; at most
+	// fifteen minutes, SQS's own limit. The special value -1 (or any negative
+	// one) takes each contract's firn.loadEvery.
+	LoadEvery time.Duration
+}
+
+// Handle routes a batch. A message is done only when all its objects are
+// journaled and all the work that follows from them is sent.
+func (r *Router) Handle(ctx context.Context, messages []batch.Message) map[string]error {
+	var out outbox
+	failed := batch.Each(func(ctx context.Context, m batch.Message) error {
+		return r.routeMessage(ctx, m, &out)
+	})(ctx, messages)
+	for id, err := range r.send(ctx, &out) {
+		failed[id] = mostPatient(failed[id], err)
+	}
+	return failed
+}
+
+func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox) error {
+	notices, err := event.Decode(m.Body)
+	if err != nil {
+		return &fault.Fault{Op: "decode message", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}
+	}
+	if len(notices) == 0 {
+		telemetry.Logger(ctx).InfoContext(ctx, "no object was created", telemetry.KeyMessage, m.ID)
+	}
+	var faults []error
+	for _, n := range notices {
+		if err := r.routeNotice(ctx, m, n, out); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return r.oneOf(ctx, m, faults)
+}
+
+func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
+	switch n.Object.Bucket {
+	case r.LandingBucket:
+		return r.routeLanding(ctx, m, n, out)
+	case r.CuratedBucket:
+		return r.routeReceipt(ctx, m, n, out)
+	default:
+		f := fault.Permanentf("route object", fault.Undecodable,
+			"bucket %s is neither the landing nor the curated bucket", n.Object.Bucket)
+		f.Subject = n.Object.URI()
+		return f
+	}
+}
+
+// oneOf returns the one fault that a message with several may have. The others
+// that are permanent are journaled here, since the consumer sees one only. AWS
+// sends one record a message, so this is for what others forward.
+func (r *Router) oneOf(ctx context.Context, m batch.Message, faults []error) error {
+	var chosen error
+	for _, err := range faults {
+		chosen = mostPatient(chosen, err)
+	}
+	for _, err := range faults {
+		f := fault.As(err)
+		if err == chosen || f.Disposition != fault.Permanent {
+			continue
+		}
+		if f.ObjectID != "" {
+			if _, err := r.Journal.Fail(ctx, f, string(work.Route), m.Queue, m.Body); err != nil {
+				return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
+			}
+		}
+		chosen = alsoFailed(chosen, f)
+	}
+	return chosen
+}
+
+// mostPatient returns the fault that brings the message back most readily: one
+// object's permanent fault must not end the message of another that can still
+// succeed.
+func mostPatient(a, b error) error {
+	rank := map[fault.Disposition]int{fault.RetryAfter: 0, fault.Retry: 1, fault.Permanent: 2}
+	switch {
+	case a == nil:
+		return b
+	case b == nil, rank[fault.As(a).Disposition] <= rank[fault.As(b).Disposition]:
+		return a
+	default:
+		return b
+	}
+}
+
+// alsoFailed adds another object to the cause, so that one mail tells of both.
+func alsoFailed(err error, other *fault.Fault) error {
+	both := *fault.As(err)
+	both.Err = fmt.Errorf("%s; also %s: %s: %s", both.Cause(), other.Subject, other.Code, other.Cause())
+	return &both
+}

@@ -1,0 +1,164 @@
+package route_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestUndecodableMessages(t *testing.T) {
+	t.Parallel()
+	elsewhere := flight("nycflights/flight/day.csv")
+	elsewhere.Bucket = "elsewhere"
+	noReceipt := object.Object{Bucket: curated, Key: "nycflights/flight/x/receipt.json"}
+	for name, body := range map[string]string{
+		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "no receipt's key": records(noReceipt),
+	} {
+		b := setup(t)
+		want(t, b.handle(body), fault.Permanent, fault.Undecodable)
+		if len(b.journal.entries)+len(b.sqs.taken) != 0 {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+	if f := setup(t).handle(`{"Event": "s3:TestEvent"}`); f != nil {
+		t.Errorf("test event: %v", f)
+	}
+}
+
+// TestOnePoisonedMessage puts every kind of failure into one batch of ten.
+func TestOnePoisonedMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var messages []batch.Message
+	for i := range 10 {
+		messages = append(messages, batch.Message{
+			ID: fmt.Sprint(i), Queue: "route", Body: records(flight(fmt.Sprintf("nycflights/flight/%d.csv", i))),
+		})
+	}
+	messages[2].Body = "poison"
+	b.journal.away[flight("nycflights/flight/4.csv").ID()] = true
+	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{
+		"/6.csv": {Code: aws.String("InternalError"), Message: aws.String("try again")},
+		"/7.csv": {Code: aws.String("InvalidMessageContents"), SenderFault: true, Message: aws.String("U+FFFF")},
+		"/8.csv": {},
+	}
+	failed := b.router.Handle(context.Background(), messages)
+	got := make(map[string]string)
+	for id, err := range failed {
+		f := fault.As(err)
+		got[id] = f.Disposition.String() + " " + string(f.Code)
+	}
+	wantFaults := map[string]string{
+		"2": "permanent undecodable_message", "4": "retry_after journal_away", "6": "retry_after queue_away",
+		"7": "permanent unexpected", "8": "retry_after queue_away",
+	}
+	if diff := cmp.Diff(wantFaults, got); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	if f := fault.As(failed["6"]); f.ObjectID != string(flight("nycflights/flight/6.csv").ID()) {
+		t.Errorf("a refused send names object %q", f.ObjectID)
+	}
+	var wantSent []string
+	for _, i := range []int{0, 1, 3, 5, 9} {
+		wantSent = append(wantSent, fmt.Sprintf("nycflights/flight/%d.csv", i))
+	}
+	if diff := cmp.Diff(wantSent, keysOf(b.sqs.works(t, transformURL, work.Transform))); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
+
+func TestPanicTouchesOneMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.router.Receipts = nil // reading a receipt panics
+	id := flight("k").ID()
+	receiptEvent := records(object.Object{Bucket: curated, Key: object.Attempt{Dataset: "nycflights.flight", Object: id, Name: "a"}.Receipt()})
+	failed := b.router.Handle(context.Background(), []batch.Message{
+		{ID: "bad", Body: receiptEvent}, {ID: "good", Body: records(flight("nycflights/flight/day.csv"))},
+	})
+	want(t, fault.As(failed["bad"]), fault.Retry, fault.Crashed)
+	if failed["good"] != nil || len(b.sqs.taken) != 1 {
+		t.Errorf("the other message: %v, %d sent", failed["good"], len(b.sqs.taken))
+	}
+}
+
+func TestQueueAwayFailsOnlyItsMessages(t *testing.T) {
+	t.Parallel()
+	for code, wantCode := range map[string]fault.Code{"AccessDenied": fault.AccessDenied, "ServiceUnavailable": fault.QueueAway} {
+		b := setup(t)
+		b.sqs.away = map[string]error{transformURL: &smithy.GenericAPIError{Code: code}}
+		r := receiptOf(flight("nycflights/flight/old.csv"))
+		b.add(t, r, journal.Transforming)
+		failed := b.router.Handle(context.Background(), []batch.Message{
+			{ID: "landing", Body: records(flight("nycflights/flight/new.csv"))}, {ID: "receipt", Body: announce(r)},
+		})
+		want(t, fault.As(failed["landing"]), fault.RetryAfter, wantCode)
+		if failed["receipt"] != nil {
+			t.Errorf("the load queue answers, but: %v", failed["receipt"])
+		}
+	}
+}
+
+func TestManyRecordsInOneMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var objects []object.Object
+	for i := range 23 {
+		objects = append(objects, flight(fmt.Sprintf("nycflights/flight/%02d.csv", i)))
+	}
+	if f := b.handle(records(objects...)); f != nil {
+		t.Fatal(f)
+	}
+	if n := len(b.sqs.works(t, transformURL, work.Transform)); n != 23 || b.sqs.requests != 3 {
+		t.Errorf("%d sent in %d requests, want 23 in 3", n, b.sqs.requests)
+	}
+}
+
+// TestSeveralFaultsInOneMessage: every object that fails for good is journaled,
+// and the message stays until the others are through.
+func TestSeveralFaultsInOneMessage(t *testing.T) {
+	t.Parallel()
+	good, one, two, away := flight("nycflights/flight/day.csv"), flight("x/1.csv"), flight("x/2.csv"), flight("nycflights/flight/away.csv")
+	b := setup(t)
+	want(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
+	if b.journal.entries[two.ID()].State != journal.Failed {
+		t.Errorf("the second is %+v", b.journal.entries[two.ID()])
+	}
+	b.journal.away[away.ID()] = true
+	f := b.handle(records(one, away, good))
+	want(t, f, fault.RetryAfter, fault.JournalAway, "also "+one.URI())
+	if f.ObjectID != string(away.ID()) || b.journal.entries[one.ID()].State != journal.Failed {
+		t.Errorf("fault %+v, the first is %+v", f, b.journal.entries[one.ID()])
+	}
+	if len(b.sqs.taken) != 2 {
+		t.Errorf("the good object was sent %d times by two messages", len(b.sqs.taken))
+	}
+}
+
+func TestSameEventFiveTimesInOneBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"day": {Code: aws.String("InternalError")}}
+	var messages []batch.Message
+	for i := range 5 {
+		messages = append(messages, batch.Message{ID: fmt.Sprint(i), Body: records(flight("nycflights/flight/day.csv"))})
+	}
+	if failed := b.router.Handle(context.Background(), messages); len(failed) != 5 {
+		t.Errorf("%d messages failed, want all that wait for the send", len(failed))
+	}
+	b.sqs.refuse = nil
+	if failed := b.router.Handle(context.Background(), messages); len(failed) != 0 || len(b.sqs.taken) != 1 {
+		t.Errorf("failed %v, %d sent, want one", failed, len(b.sqs.taken))
+	}
+}
