@@ -1,0 +1,121 @@
+package transform_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+const bucket = "curated"
+
+var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return start }
+
+// newContract returns a CSV contract with the defaults that a contract file
+// gets, and the header or pointer of each column where the test gives none.
+func newContract(format contract.Format, columns ...contract.Column) *contract.Contract {
+	c := &contract.Contract{
+		Version: "1.0.0", Source: "shop", Entity: "order", Format: format, Delimiter: ',',
+		MaxRejectRatio: 0.05, MaxRejects: 10, Columns: columns,
+	}
+	fillNames(c)
+	return c
+}
+
+func fillNames(c *contract.Contract) {
+	for i := range c.Columns {
+		column := &c.Columns[i]
+		if column.Header == "" {
+			column.Header = column.Name
+		}
+		if column.Path == "" {
+			column.Path = "/" + column.Name
+		} else if column.Path == "(record)" {
+			column.Path = ""
+		}
+	}
+}
+
+// outcome is all that a job left behind.
+type outcome struct {
+	receipt work.Receipt
+	rows    []map[string]any
+	rejects []map[string]any
+	err     error
+	store   *memory
+}
+
+func landed(key string, body []byte) (*memory, work.Work) {
+	store := newMemory()
+	o := object.Object{Bucket: "landing", Key: key, Version: "v1", Size: int64(len(body))}
+	store.landing[o.ID()] = body
+	return store, work.Work{Stage: work.Transform, Dataset: "shop.order", Object: o}
+}
+
+func run(t *testing.T, c *contract.Contract, key string, body []byte) outcome {
+	t.Helper()
+	store, w := landed(key, body)
+	return runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, c, w)
+}
+
+func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *memory, c *contract.Contract, w work.Work) outcome {
+	t.Helper()
+	receipt, err := engine.Transform(ctx, transform.Job{Work: w, Contract: c, Attempt: "01"})
+	o := outcome{receipt: receipt, err: err, store: store}
+	store.settled(t)
+	if err != nil {
+		return o
+	}
+	written, found := store.files[receiptKey(w)]
+	if !found {
+		t.Fatalf("no receipt among %v", store.keys())
+	}
+	decoded, err := work.DecodeReceipt(written)
+	if err != nil {
+		t.Fatalf("receipt as written: %v", err)
+	}
+	o.receipt = decoded
+	o.rows = rowsOf(t, store, decoded.Data)
+	o.rejects = rowsOf(t, store, decoded.Rejects)
+	return o
+}
+
+func receiptKey(w work.Work) string {
+	return object.Attempt{Dataset: w.Dataset, Object: w.Object.ID(), Name: "01"}.Receipt()
+}
+
+func rowsOf(t *testing.T, store *memory, files []work.File) []map[string]any {
+	t.Helper()
+	var rows []map[string]any
+	for _, f := range files {
+		body, found := store.files[f.Key]
+		if !found {
+			t.Fatalf("%s is in the receipt and not in the store", f.Key)
+		}
+		if int64(len(body)) != f.Bytes {
+			t.Errorf("%s has %d bytes, its receipt says %d", f.Key, len(body), f.Bytes)
+		}
+		read := readParquet(t, body)
+		if int64(len(read)) != f.Rows {
+			t.Errorf("%s has %d rows, its receipt says %d", f.Key, len(read), f.Rows)
+		}
+		rows = append(rows, read...)
+	}
+	return rows
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	body, err := json.Marshal(v)
+	if err != nil {
+		t.Fatalf("encode: %v", err)
+	}
+	return string(body)
+}

@@ -1,0 +1,144 @@
+package transform_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// memory is a store of which every visible file and the order of their
+// appearance are known. Stricter than S3: a file that appears twice, a write
+// after commit, and an upload that is neither committed nor aborted are errors.
+type memory struct {
+	mutex   sync.Mutex
+	landing map[object.ID][]byte
+	files   map[string][]byte
+	order   []string
+	open    int
+	// failRead makes reading the object fail after so many bytes. 0: never.
+	failRead int
+	// failCreate is the fault of every write to a file.
+	failCreate error
+	// reading is called before each read of an object.
+	reading func()
+}
+
+var _ transform.Store = (*memory)(nil)
+
+func newMemory() *memory {
+	return &memory{landing: make(map[object.ID][]byte), files: make(map[string][]byte)}
+}
+
+func (m *memory) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	body, found := m.landing[o.ID()]
+	if !found {
+		return nil, fault.Permanentf("read landing object", fault.ObjectGone, "no such version")
+	}
+	var source io.Reader = &chunks{body: body, before: m.reading}
+	if m.failRead > 0 {
+		broken := fault.Dependency("read landing object", fault.StoreAway, io.ErrUnexpectedEOF)
+		source = io.MultiReader(io.LimitReader(source, int64(m.failRead)), &failing{err: broken})
+	}
+	return io.NopCloser(source), nil
+}
+
+// chunks gives few bytes a read, as a network does.
+type chunks struct {
+	body   []byte
+	before func()
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if c.before != nil {
+		c.before()
+	}
+	if len(c.body) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), 64<<10)], c.body)
+	c.body = c.body[n:]
+	return n, nil
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+func (m *memory) Create(_ context.Context, at work.Location) transform.Upload {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.open++
+	return &memoryUpload{memory: m, key: at.Key}
+}
+
+func (m *memory) Put(_ context.Context, at work.Location, body []byte) error {
+	return m.appear(at.Key, body)
+}
+
+func (m *memory) appear(key string, body []byte) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if _, twice := m.files[key]; twice {
+		return fmt.Errorf("%s was written twice", key)
+	}
+	m.files[key] = body
+	m.order = append(m.order, key)
+	return nil
+}
+
+// settled fails the test if an upload was left open.
+func (m *memory) settled(t *testing.T) {
+	t.Helper()
+	if m.open != 0 {
+		t.Errorf("%d uploads were neither committed nor aborted", m.open)
+	}
+}
+
+func (m *memory) keys() []string { return slices.Clone(m.order) }
+
+type memoryUpload struct {
+	memory *memory
+	key    string
+	body   bytes.Buffer
+	ended  bool
+}
+
+func (u *memoryUpload) Write(p []byte) (int, error) {
+	if u.ended {
+		return 0, fmt.Errorf("%s: written after its end", u.key)
+	}
+	if u.memory.failCreate != nil {
+		return 0, u.memory.failCreate
+	}
+	return u.body.Write(p)
+}
+
+func (u *memoryUpload) Commit(context.Context) error {
+	u.end()
+	return u.memory.appear(u.key, u.body.Bytes())
+}
+
+func (u *memoryUpload) Abort(context.Context) error {
+	u.end()
+	return nil
+}
+
+func (u *memoryUpload) end() {
+	u.memory.mutex.Lock()
+	defer u.memory.mutex.Unlock()
+	if !u.ended {
+		u.memory.open--
+	}
+	u.ended = true
+}

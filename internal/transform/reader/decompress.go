@@ -1,0 +1,141 @@
+package reader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// An object that unpacks to more than maxRatio times its size and to more than
+// maxUnpacked bytes is taken for a bomb. Real logs compress 10 to 50 times.
+const (
+	maxRatio    = 200
+	maxUnpacked = 1 << 30
+)
+
+// maxZstdWindow bounds what a zstd frame may ask the decoder to keep. 32 MiB
+// covers all levels up to 21; only "--long" asks for more.
+const maxZstdWindow = 32 << 20
+
+// Decompress returns the plain bytes of an object, without a leading UTF-8
+// byte order mark. Every error of the packing (damage, truncation, junk after
+// the end, a bomb) is a permanent fault; errors of the source pass unchanged.
+// io.EOF comes only after the last check sum fitted.
+func Decompress(source io.Reader, compression Compression) (io.Reader, error) {
+	packed := &counter{source: source}
+	if compression == Plain {
+		return withoutMark(packed)
+	}
+	unpacked, err := open(packed, compression)
+	if errors.Is(err, io.EOF) && packed.count == 0 {
+		return eof{}, nil
+	}
+	guarded := &guard{packed: packed, unpacked: unpacked}
+	if err != nil {
+		return nil, guarded.classify(err)
+	}
+	return withoutMark(guarded)
+}
+
+func open(packed io.Reader, compression Compression) (io.Reader, error) {
+	switch compression {
+	case Gzip:
+		return gzip.NewReader(packed) // reads all members
+	case Zstd:
+		decoder, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err != nil {
+			return nil, err
+		}
+		return decoder.IOReadCloser(), nil
+	default:
+		return nil, fmt.Errorf("compression %q is unknown", compression)
+	}
+}
+
+// counter counts the source's bytes and keeps its error, so that a broken
+// connection is never taken for a damaged file.
+type counter struct {
+	source io.Reader
+	count  int64
+	err    error
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.source.Read(p)
+	c.count += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
+}
+
+// guard turns the errors of a decompressor into faults, and stops bombs.
+type guard struct {
+	packed   *counter
+	unpacked io.Reader
+	count    int64
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	n, err := g.unpacked.Read(p)
+	g.count += int64(n)
+	if g.count > maxUnpacked && g.count > maxRatio*g.packed.count {
+		return 0, fault.Permanentf("decompress object", fault.BadCompression,
+			"it unpacks to more than %d times its size: %d bytes from %d so far", maxRatio, g.count, g.packed.count)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, g.classify(err)
+	}
+	return n, err
+}
+
+// classify tells a broken source from a broken file.
+func (g *guard) classify(err error) error {
+	if g.packed.err != nil {
+		return g.packed.err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = errors.New("the compressed data ends too early, or something follows it")
+	}
+	return fault.Permanentf("decompress object", fault.BadCompression, "after %d bytes: %w", g.packed.count, err)
+}
+
+// The marks with which plain text may begin, and those that tell another
+// encoding or a compressed file.
+var (
+	markUTF8  = []byte{0xEF, 0xBB, 0xBF}
+	markUTF16 = [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}}
+	magics    = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
+)
+
+// withoutMark drops one UTF-8 byte order mark, and refuses bytes that are no
+// UTF-8 text by their first bytes.
+func withoutMark(source io.Reader) (io.Reader, error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(source, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	head = head[:n]
+	for _, mark := range markUTF16 {
+		if bytes.HasPrefix(head, mark) {
+			return nil, fault.Permanentf("read object", fault.BadEncoding, "it begins with the mark of UTF-16")
+		}
+	}
+	for name, magic := range magics {
+		if bytes.HasPrefix(head, magic) {
+			return nil, fault.Permanentf("read object", fault.BadCompression, "its bytes are %s, which its name doesn't say", name)
+		}
+	}
+	return io.MultiReader(bytes.NewReader(bytes.TrimPrefix(head, markUTF8)), source), nil
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }

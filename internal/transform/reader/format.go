@@ -1,0 +1,43 @@
+package reader
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// Compression is how an object's bytes are packed.
+type Compression string
+
+// The compressions, by the end of the key.
+const (
+	Plain Compression = ""
+	Gzip  Compression = ".gz"
+	Zstd  Compression = ".zst"
+)
+
+var endings = map[contract.Format][]string{
+	contract.CSV:    {".csv", ".tsv", ".txt"},
+	contract.NDJSON: {".ndjson", ".jsonl"},
+}
+
+// CompressionOf tells from a key how its object is compressed. A key whose end
+// doesn't fit the contract's format is refused: nothing is guessed from content.
+func CompressionOf(key string, format contract.Format) (Compression, error) {
+	name := strings.ToLower(path.Base(key))
+	compression := Plain
+	for _, c := range []Compression{Gzip, Zstd} {
+		if rest, found := strings.CutSuffix(name, string(c)); found {
+			name, compression = rest, c
+		}
+	}
+	if slices.Contains(endings[format], path.Ext(name)) {
+		return compression, nil
+	}
+	return "", fault.Permanentf("choose reader", fault.UnsupportedFormat,
+		"the key ends in %q; its contract says %s, so it must end in %s, with or without .gz or .zst",
+		path.Ext(key), format, strings.Join(endings[format], ", "))
+}

@@ -1,0 +1,80 @@
+package transform
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/transform/reader"
+	"github.com/firn-data/firn/internal/transform/row"
+)
+
+// records gives an object's records with their values in the contract's order,
+// or with the rule that a record as a whole breaks. io.EOF ends them; any other
+// error refuses the object.
+type records interface {
+	next() (record reader.Record, values []row.Value, broken string, err error)
+	// extra names what the object has and the contract hasn't.
+	extra() []string
+}
+
+// openRecords begins to read plain bytes in the contract's format.
+func openRecords(plain io.Reader, c *contract.Contract) (records, error) {
+	switch c.Format {
+	case contract.CSV:
+		return openCSV(plain, c)
+	case contract.NDJSON:
+		return &ndjsonRecords{reader: reader.NewNDJSON(plain), document: row.NewDocument(c)}, nil
+	default:
+		return nil, fmt.Errorf("format %q is unknown", c.Format)
+	}
+}
+
+type csvRecords struct {
+	reader *reader.CSV
+	fields *row.Fields
+}
+
+func openCSV(plain io.Reader, c *contract.Contract) (records, error) {
+	lines := reader.NewCSV(plain, c.Delimiter)
+	header, err := lines.Header()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := row.NewFields(header, c)
+	if err != nil {
+		return nil, err
+	}
+	return &csvRecords{reader: lines, fields: fields}, nil
+}
+
+func (c *csvRecords) next() (record reader.Record, values []row.Value, broken string, err error) {
+	if record, err = c.reader.Next(); err != nil {
+		return record, nil, "", err
+	}
+	if !row.ValidText(record.Raw) {
+		return record, nil, row.RuleUTF8, nil
+	}
+	values, broken = c.fields.Values(record.Fields)
+	return record, values, broken, nil
+}
+
+func (c *csvRecords) extra() []string { return c.fields.Extra }
+
+type ndjsonRecords struct {
+	reader   *reader.NDJSON
+	document *row.Document
+}
+
+func (n *ndjsonRecords) next() (record reader.Record, values []row.Value, broken string, err error) {
+	if record, err = n.reader.Next(); err != nil {
+		return record, nil, "", err
+	}
+	if !row.ValidText(record.Raw) {
+		return record, nil, row.RuleUTF8, nil
+	}
+	values, broken = n.document.Values(record.Raw)
+	return record, values, broken, nil
+}
+
+func (n *ndjsonRecords) extra() []string { return n.document.Extra() }

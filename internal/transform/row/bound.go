@@ -1,0 +1,116 @@
+package row
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// bound is a rule on a number. Whole numbers and decimals are held against
+// inclusive limits on the unscaled number; doubles against the limit itself.
+type bound struct {
+	rule      string
+	low, high Int128
+	double    func(float64) bool
+}
+
+var (
+	lowest  = Int128{High: math.MinInt64}
+	highest = Int128{High: math.MaxInt64, Low: math.MaxUint64}
+)
+
+// holds reports whether the unscaled number keeps the bound.
+func (b *bound) holds(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
+
+// compileBounds returns the column's bounds in the order in which they are
+// checked.
+func compileBounds(c contract.Column) ([]bound, error) {
+	var bounds []bound
+	for _, limit := range []struct{ rule, text string }{
+		{ruleMinimum, c.Minimum},
+		{ruleMaximum, c.Maximum},
+		{ruleExclusiveMinimum, c.ExclusiveMinimum},
+		{ruleExclusiveMaximum, c.ExclusiveMaximum},
+	} {
+		if limit.text == "" {
+			continue
+		}
+		b, err := compileBound(c, limit.rule, limit.text)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %s %q: %w", c.Name, limit.rule, limit.text, err)
+		}
+		b.rule = c.Name + ":" + limit.rule
+		bounds = append(bounds, b)
+	}
+	return bounds, nil
+}
+
+func compileBound(c contract.Column, rule, text string) (bound, error) {
+	switch c.Type {
+	case contract.Integer, contract.Decimal:
+		exact, ok := new(big.Rat).SetString(text)
+		if !ok {
+			return bound{}, fmt.Errorf("it is no number")
+		}
+		return exactBound(rule, exact, c.Scale), nil
+	case contract.Double:
+		limit, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return bound{}, fmt.Errorf("it is no number")
+		}
+		return doubleBound(rule, limit), nil
+	default:
+		return bound{}, fmt.Errorf("a column of type %s has no bounds", c.Type)
+	}
+}
+
+// exactBound turns a limit into the smallest or largest unscaled number that
+// it allows.
+func exactBound(rule string, limit *big.Rat, scale int) bound {
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)
+	scaled := new(big.Rat).Mul(limit, new(big.Rat).SetInt(power))
+	floor := new(big.Int).Div(scaled.Num(), scaled.Denom()) // Euclidean: rounds down, the denominator is positive
+	ceiling := new(big.Int).Set(floor)
+	if !scaled.IsInt() {
+		ceiling.Add(ceiling, big.NewInt(1))
+	}
+	one := big.NewInt(1)
+	b := bound{low: lowest, high: highest}
+	switch rule {
+	case ruleMinimum:
+		b.low = clamp(ceiling)
+	case ruleExclusiveMinimum:
+		b.low = clamp(floor.Add(floor, one))
+	case ruleMaximum:
+		b.high = clamp(floor)
+	case ruleExclusiveMaximum:
+		b.high = clamp(ceiling.Sub(ceiling, one))
+	}
+	return b
+}
+
+// clamp returns n, or the limit of 128 bits that is nearest: a bound beyond
+// all numbers of a column never breaks.
+func clamp(n *big.Int) Int128 {
+	const valueBits = 127
+	if n.BitLen() <= valueBits {
+		return fromBig(n)
+	}
+	if n.Sign() < 0 {
+		return lowest
+	}
+	return highest
+}
+
+// doubleBound compares as IEEE 754 does; a double column holds no NaN.
+func doubleBound(rule string, limit float64) bound {
+	return bound{double: map[string]func(float64) bool{
+		ruleMinimum:          func(v float64) bool { return v >= limit },
+		ruleExclusiveMinimum: func(v float64) bool { return v > limit },
+		ruleMaximum:          func(v float64) bool { return v <= limit },
+		ruleExclusiveMaximum: func(v float64) bool { return v < limit },
+	}[rule]}
+}

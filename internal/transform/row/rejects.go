@@ -1,0 +1,41 @@
+package row
+
+import "github.com/firn-data/firn/internal/contract"
+
+// Places of the columns of a batch of rejects.
+const (
+	rejectLine = iota
+	rejectRule
+	rejectRaw
+)
+
+// NewRejects returns an empty batch of rejected rows: line, rule and raw text.
+func NewRejects() *Batch {
+	b, err := NewBatch([]contract.Column{
+		rejectLine: {Name: "line", Type: contract.Integer},
+		rejectRule: {Name: "rule", Type: contract.String},
+		rejectRaw:  {Name: "raw", Type: contract.String},
+	})
+	if err != nil { // the columns are fixed: can't happen
+		panic(err)
+	}
+	return b
+}
+
+// AddReject appends a rejected row to a batch that NewRejects made. The raw
+// text is made legible first.
+func (b *Batch) AddReject(record, line int64, rule string, raw []byte) {
+	lines, rules, raws := b.Columns[rejectLine], b.Columns[rejectRule], b.Columns[rejectRaw]
+	lines.Present, lines.Int64s = append(lines.Present, true), append(lines.Int64s, line)
+	rules.Present = append(rules.Present, true)
+	rules.addText([]byte(rule))
+	raws.Present = append(raws.Present, true)
+	if ValidText(raw) {
+		raws.Text = append(raws.Text, raw...)
+	} else {
+		raws.Text = Legible(raws.Text, raw)
+	}
+	raws.Ends = append(raws.Ends, int32(len(raws.Text)))
+	b.Records = append(b.Records, record)
+	b.bytes += len(rule) + len(raw)
+}

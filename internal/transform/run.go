@@ -1,0 +1,171 @@
+package transform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/transform/parquetfile"
+	"github.com/firn-data/firn/internal/transform/reader"
+	"github.com/firn-data/firn/internal/transform/row"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// run is the state of one job.
+type run struct {
+	job     Job
+	store   Store
+	attempt object.Attempt
+	// rows and rejected are the batches that are being filled; data and
+	// rejects are where they are written to once they are full.
+	rows, rejected *row.Batch
+	data, rejects  *output
+	// source is nil until the object is open.
+	source *source
+	tally  tally
+	// receipt is filled in as things become known.
+	receipt work.Receipt
+}
+
+// begin prepares a run. It fails only for a contract that Check refuses.
+func (e *Engine) begin(job Job) (*run, error) {
+	rows, err := row.NewBatch(job.Contract.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("contract %s: %w", job.Contract.Dataset(), err)
+	}
+	id := job.Work.Object.ID()
+	attempt := object.Attempt{Dataset: job.Work.Dataset, Object: id, Name: job.Attempt}
+	roll := e.RollBytes
+	if roll == 0 {
+		roll = rollBytes
+	}
+	r := &run{
+		job: job, store: e.Store, attempt: attempt, rows: rows, rejected: row.NewRejects(),
+		tally: tally{byRule: make(map[string]int64)},
+	}
+	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, layout: parquetfile.Data(job.Contract.Columns, id)}
+	r.rejects = &output{store: e.Store, bucket: e.Bucket, key: attempt.Rejects, roll: roll, layout: parquetfile.Rejects(r.rejected.Columns, id)}
+	r.receipt = work.Receipt{
+		Object: job.Work.Object, Dataset: job.Work.Dataset, ObjectID: id, Contract: job.Contract.Version,
+		Generation: job.Work.Generation, Attempt: job.Attempt, Engine: EngineName, Outcome: work.Accepted,
+		Data: []work.File{}, Rejects: []work.File{}, StartedAt: e.Now().UTC(),
+	}
+	return r, nil
+}
+
+// transform reads the object to its end. What it wrote isn't visible yet.
+func (r *run) transform(ctx context.Context) error {
+	compression, err := reader.CompressionOf(r.job.Work.Object.Key, r.job.Contract.Format)
+	if err != nil {
+		return err
+	}
+	stored, err := r.store.Open(ctx, r.job.Work.Object)
+	if err != nil {
+		return err
+	}
+	defer stored.Close() //nolint:errcheck // nothing was written to it
+	r.source = newSource(ctx, stored)
+	plain, err := reader.Decompress(r.source, compression)
+	if err != nil {
+		return err
+	}
+	records, err := openRecords(plain, r.job.Contract)
+	if err != nil {
+		return err
+	}
+	err = r.each(ctx, records)
+	r.receipt.ExtraColumns = records.extra()
+	if err != nil {
+		return err
+	}
+	return r.end(ctx)
+}
+
+// each holds every record against the contract and puts it where it belongs.
+func (r *run) each(ctx context.Context, records records) error {
+	for {
+		record, values, broken, err := records.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.tally.read++
+		if broken == "" {
+			if broken, err = r.rows.Add(record.Number, values); err != nil {
+				return err
+			}
+		}
+		if broken != "" {
+			err = r.reject(ctx, record, broken)
+		} else {
+			err = r.accept(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) accept(ctx context.Context) error {
+	r.tally.written++
+	if !r.rows.Full() {
+		return nil
+	}
+	return r.data.write(ctx, r.rows)
+}
+
+func (r *run) reject(ctx context.Context, record reader.Record, rule string) error {
+	r.tally.reject(work.Reject{Record: record.Number, Line: record.Line, Rule: rule})
+	r.rejected.AddReject(record.Number, record.Line, rule, record.Raw)
+	if !r.rejected.Full() {
+		return nil
+	}
+	return r.rejects.write(ctx, r.rejected)
+}
+
+// end writes the last batches and decides whether the object is good enough.
+func (r *run) end(ctx context.Context) error {
+	if err := r.tally.check(r.job.Contract); err != nil {
+		return err
+	}
+	if err := r.data.write(ctx, r.rows); err != nil {
+		return err
+	}
+	if err := r.rejects.write(ctx, r.rejected); err != nil {
+		return err
+	}
+	return errors.Join(r.data.finish(), r.rejects.finish())
+}
+
+// commit makes all files visible, once the object was read to its end and
+// every check sum fitted.
+func (r *run) commit(ctx context.Context) (err error) {
+	if r.receipt.Data, err = r.data.commit(ctx); err != nil {
+		return err
+	}
+	r.receipt.Rejects, err = r.rejects.commit(ctx)
+	return err
+}
+
+// abort drops what was written. Where that fails too, the bucket's lifecycle
+// rule for incomplete uploads drops it.
+func (r *run) abort(ctx context.Context) {
+	if err := errors.Join(r.data.abort(ctx), r.rejects.abort(ctx)); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "upload not aborted", telemetry.KeyObject, string(r.attempt.Object), telemetry.KeyError, err.Error())
+	}
+}
+
+// refuse makes the receipt say why nothing of the object may be loaded. The
+// counts stay: they tell how far the engine came.
+func (r *run) refuse(f *fault.Fault) {
+	r.receipt.Outcome = work.Refused
+	r.receipt.Code, r.receipt.Cause, r.receipt.Hint = string(f.Code), f.Cause(), f.Advice()
+	r.receipt.Data, r.receipt.Rejects = []work.File{}, []work.File{}
+	r.tally.written = 0
+}

@@ -1,0 +1,67 @@
+// Package s3store keeps the transform's objects and files in S3: it reads one
+// version as a stream, and writes files by multipart upload.
+package s3store
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Client is what the store needs of S3.
+type Client interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error)
+	UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3.Options)) (*s3.UploadPartOutput, error)
+	CompleteMultipartUpload(context.Context, *s3.CompleteMultipartUploadInput, ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error)
+	AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error)
+}
+
+// Store implements transform.Store.
+type Store struct{ Client Client }
+
+var _ transform.Store = (*Store)(nil)
+
+// Open reads exactly the version that the object names.
+func (s *Store) Open(ctx context.Context, o object.Object) (io.ReadCloser, error) {
+	d := &download{ctx: ctx, client: s.Client, object: o}
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Create begins a file. Nothing is sent before the first part is full.
+func (s *Store) Create(ctx context.Context, at work.Location) transform.Upload {
+	return newUpload(ctx, s.Client, at)
+}
+
+// Put writes a small file at once.
+func (s *Store) Put(ctx context.Context, at work.Location, body []byte) error {
+	_, err := s.Client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: aws.String(at.Bucket), Key: aws.String(at.Key), Body: bytes.NewReader(body),
+	})
+	if err != nil {
+		return fault.AWS("write "+at.Key, fault.StoreAway, err)
+	}
+	return nil
+}
+
+// classifyRead tells an object that is gone from a store that is. S3 answers
+// MethodNotAllowed where the version is a delete marker
+// (AmazonS3/latest/API/API_GetObject).
+func classifyRead(err error) error {
+	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "NotFound") {
+		return &fault.Fault{Op: "read landing object", Code: fault.ObjectGone, Disposition: fault.Permanent, Err: err}
+	}
+	return fault.AWS("read landing object", fault.StoreAway, err)
+}

@@ -1,0 +1,250 @@
+package s3store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform/s3store"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// fake is an S3 that breaks off and refuses on demand. It is as strict as the
+// real one: a part that isn't the last has at least 5 MiB, a list of parts is
+// ascending and complete.
+type fake struct {
+	mutex    sync.Mutex
+	body     []byte
+	breakAt  []int64 // each read breaks after so many more bytes
+	ranges   []string
+	getErr   error
+	partErr  error
+	objects  map[string][]byte
+	parts    map[int32][]byte
+	aborted  bool
+	inFlight int
+	most     int
+}
+
+func (f *fake) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	if f.getErr != nil {
+		return nil, f.getErr
+	}
+	if aws.ToString(in.VersionId) != "v1" {
+		return nil, &smithy.GenericAPIError{Code: "NoSuchVersion"}
+	}
+	f.ranges = append(f.ranges, aws.ToString(in.Range))
+	var from int64
+	if in.Range != nil {
+		if _, err := fmt.Sscanf(*in.Range, "bytes=%d-", &from); err != nil {
+			return nil, err
+		}
+	}
+	rest := f.body[from:]
+	var body io.Reader = bytes.NewReader(rest)
+	if len(f.breakAt) > 0 {
+		body = io.MultiReader(io.LimitReader(body, f.breakAt[0]), broken{})
+		f.breakAt = f.breakAt[1:]
+	}
+	return &s3.GetObjectOutput{Body: io.NopCloser(body), ContentLength: aws.Int64(int64(len(rest)))}, nil
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func (f *fake) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	body, err := io.ReadAll(in.Body)
+	f.objects[*in.Bucket+"/"+*in.Key] = body
+	return &s3.PutObjectOutput{}, err
+}
+
+func (f *fake) CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
+	f.parts = make(map[int32][]byte)
+	return &s3.CreateMultipartUploadOutput{UploadId: aws.String("u")}, nil
+}
+
+func (f *fake) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+	f.mutex.Lock()
+	f.inFlight++
+	f.most = max(f.most, f.inFlight)
+	f.mutex.Unlock()
+	body, err := io.ReadAll(in.Body)
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.inFlight--
+	if f.partErr != nil {
+		return nil, f.partErr
+	}
+	f.parts[*in.PartNumber] = body
+	return &s3.UploadPartOutput{ETag: aws.String(fmt.Sprint("e", *in.PartNumber)), ChecksumCRC32: aws.String("c")}, err
+}
+
+func (f *fake) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
+	const minimum = 5 << 20
+	parts := in.MultipartUpload.Parts
+	if len(parts) != len(f.parts) {
+		return nil, &smithy.GenericAPIError{Code: "InvalidPart"}
+	}
+	var whole []byte
+	for i, part := range parts {
+		body := f.parts[int32(i+1)]
+		if *part.PartNumber != int32(i+1) || *part.ETag != fmt.Sprint("e", i+1) || *part.ChecksumCRC32 != "c" {
+			return nil, &smithy.GenericAPIError{Code: "InvalidPartOrder"}
+		}
+		if i < len(parts)-1 && len(body) < minimum {
+			return nil, &smithy.GenericAPIError{Code: "EntityTooSmall"}
+		}
+		whole = append(whole, body...)
+	}
+	f.objects[*in.Bucket+"/"+*in.Key] = whole
+	return &s3.CompleteMultipartUploadOutput{}, nil
+}
+
+func (f *fake) AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+	f.aborted = true
+	return &s3.AbortMultipartUploadOutput{}, nil
+}
+
+var (
+	landing = object.Object{Bucket: "landing", Key: "a b.csv", Version: "v1"}
+	target  = work.Location{Bucket: "curated", Key: "data.parquet"}
+)
+
+func newFake(size int) *fake {
+	body := make([]byte, size)
+	for i := range body {
+		body[i] = byte(i * 7919 >> 8)
+	}
+	return &fake{body: body, objects: make(map[string][]byte)}
+}
+
+func TestOpenResumes(t *testing.T) {
+	t.Parallel()
+	f := newFake(10_000)
+	f.breakAt = []int64{4000, 0, 5999}
+	body, err := (&s3store.Store{Client: f}).Open(t.Context(), landing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(body)
+	if err != nil || !bytes.Equal(got, f.body) {
+		t.Errorf("%d bytes, error %v", len(got), err)
+	}
+	if want := []string{"", "bytes=4000-", "bytes=4000-", "bytes=9999-"}; !slices.Equal(f.ranges, want) {
+		t.Errorf("ranges %q, want %q", f.ranges, want)
+	}
+}
+
+func TestOpenGivesUp(t *testing.T) {
+	t.Parallel()
+	f := newFake(1000)
+	f.breakAt = make([]int64, 100)
+	body, err := (&s3store.Store{Client: f}).Open(t.Context(), landing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(body)
+	if fa := fault.As(err); fa == nil || fa.Code != fault.StoreAway || fa.Disposition != fault.RetryAfter {
+		t.Errorf("error %v", err)
+	}
+	if len(f.ranges) != 6 {
+		t.Errorf("%d requests", len(f.ranges))
+	}
+}
+
+func TestOpenFaults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		code        string
+		want        fault.Code
+		disposition fault.Disposition
+	}{
+		{"NoSuchKey", fault.ObjectGone, fault.Permanent},
+		{"NoSuchVersion", fault.ObjectGone, fault.Permanent},
+		{"MethodNotAllowed", fault.ObjectGone, fault.Permanent},
+		{"AccessDenied", fault.AccessDenied, fault.RetryAfter},
+		{"SlowDown", fault.StoreAway, fault.RetryAfter},
+		{"InternalError", fault.StoreAway, fault.RetryAfter},
+	}
+	for _, test := range tests {
+		f := newFake(1)
+		f.getErr = &smithy.GenericAPIError{Code: test.code}
+		_, err := (&s3store.Store{Client: f}).Open(t.Context(), landing)
+		if fa := fault.As(err); fa == nil || fa.Code != test.want || fa.Disposition != test.disposition {
+			t.Errorf("%s: error %v", test.code, err)
+		}
+	}
+}
+
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, s3store.PartSize - 1, s3store.PartSize, s3store.PartSize + 1, 5*s3store.PartSize + 17} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			f := newFake(size)
+			upload := (&s3store.Store{Client: f}).Create(t.Context(), target)
+			for rest := f.body; len(rest) > 0; {
+				n := min(len(rest), 1_000_003)
+				if _, err := upload.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if len(f.objects) != 0 {
+				t.Error("the file appeared before it was committed")
+			}
+			if err := upload.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := upload.Abort(t.Context()); err != nil || f.aborted {
+				t.Errorf("abort after commit: %v, sent %t", err, f.aborted)
+			}
+			if !bytes.Equal(f.objects["curated/data.parquet"], f.body) {
+				t.Error("the file isn't what was written")
+			}
+			if f.most > 2 {
+				t.Errorf("%d parts in flight", f.most)
+			}
+		})
+	}
+}
+
+func TestUploadAborts(t *testing.T) {
+	t.Parallel()
+	f := newFake(3 * s3store.PartSize)
+	upload := (&s3store.Store{Client: f}).Create(t.Context(), target)
+	if _, err := upload.Write(f.body); err != nil {
+		t.Fatal(err)
+	}
+	if err := upload.Abort(t.Context()); err != nil || !f.aborted || len(f.objects) != 0 {
+		t.Errorf("error %v, aborted %t, objects %d", err, f.aborted, len(f.objects))
+	}
+}
+
+func TestUploadFails(t *testing.T) {
+	t.Parallel()
+	f := newFake(3 * s3store.PartSize)
+	f.partErr = &smithy.GenericAPIError{Code: "AccessDenied"}
+	upload := (&s3store.Store{Client: f}).Create(t.Context(), target)
+	_, err := upload.Write(f.body)
+	err = errors.Join(err, upload.Commit(t.Context()))
+	if fa := fault.As(err); fa == nil || fa.Code != fault.AccessDenied || !strings.Contains(err.Error(), "data.parquet") {
+		t.Errorf("error %v", err)
+	}
+	if err := upload.Abort(t.Context()); err != nil || !f.aborted {
+		t.Errorf("error %v, aborted %t", err, f.aborted)
+	}
+}

@@ -1,0 +1,122 @@
+package transform
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Journal is what the stage needs of the objects' states.
+type Journal interface {
+	// Start claims an object until the given time and counts the attempt
+	// before it begins, so that a kill counts. It returns false if another
+	// message holds the object or it is past this state.
+	Start(ctx context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error)
+}
+
+// Releaser gives a claim back and takes its attempt off the count, for faults
+// that never count.
+type Releaser interface {
+	Release(ctx context.Context, id object.ID, owner string) error
+}
+
+// longestInvocation is a claim's length where the context has no deadline: the
+// longest that Lambda allows.
+const longestInvocation = 15 * time.Minute
+
+// Stage handles the messages of the transform queue.
+type Stage struct {
+	Contracts contract.Set
+	Journal   Journal
+	// Releaser is nil where the journal has none; a dependency's fault counts
+	// as an attempt then.
+	Releaser Releaser
+	Engine   *Engine
+	// Attempts is how often an object may be started.
+	Attempts int
+	Now      func() time.Time
+	// NewID returns a text that no other attempt has.
+	NewID func() string
+}
+
+// Handle transforms the object that the message names. A refused object is
+// done: its receipt tells route, which makes it the permanent fault.
+func (s *Stage) Handle(ctx context.Context, m batch.Message) error {
+	w, err := work.Decode(m.Body, work.Transform)
+	if err != nil {
+		return fault.Permanentf("decode message", fault.Undecodable, "%w", err)
+	}
+	if err := s.handle(ctx, m, w); err != nil {
+		return fault.On(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+	}
+	return nil
+}
+
+func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error {
+	c := s.Contracts.ByDataset(w.Dataset)
+	if c == nil {
+		return fault.Permanentf("find contract", fault.NoDataset, "no contract of this deployment is named %s", w.Dataset)
+	}
+	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, s.until(ctx))
+	if err != nil {
+		return fmt.Errorf("claim object: %w", err)
+	}
+	log := telemetry.Logger(ctx).With(telemetry.KeyObject, string(w.Object.ID()), telemetry.KeyKey, w.Object.Key,
+		telemetry.KeyVersion, w.Object.Version, telemetry.KeyDataset, w.Dataset, telemetry.KeyAttempt, entry.Attempts)
+	if !claimed {
+		log.InfoContext(ctx, "object not claimed", telemetry.KeyState, string(entry.State))
+		return nil
+	}
+	if entry.Attempts > s.Attempts {
+		return fault.Permanentf("transform object", fault.Crashed, "it was started %d times and never came to an end", entry.Attempts-1)
+	}
+	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: s.attempt(w, entry)})
+	if err != nil {
+		return s.failed(ctx, m, w, entry, err)
+	}
+	s.log(ctx, log, receipt)
+	return nil
+}
+
+// until is when a claim ends by itself: when the function is killed at the
+// latest, and another message may take over.
+func (s *Stage) until(ctx context.Context) time.Time {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline
+	}
+	return s.Now().Add(longestInvocation)
+}
+
+// attempt names an attempt. Counts alone don't tell attempts apart: a redrive
+// counts from 1 again.
+func (s *Stage) attempt(w work.Work, entry journal.Entry) string {
+	return fmt.Sprintf("%02d-%02d-%s", w.Generation, entry.Attempts, s.NewID())
+}
+
+// failed numbers the attempt, and takes it off the count if it doesn't count.
+func (s *Stage) failed(ctx context.Context, m batch.Message, w work.Work, entry journal.Entry, err error) error {
+	f := *fault.As(err)
+	f.Attempt = entry.Attempts
+	if f.Disposition != fault.RetryAfter || s.Releaser == nil {
+		return &f
+	}
+	if err := s.Releaser.Release(ctx, w.Object.ID(), m.ID); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "claim not released", telemetry.KeyObject, string(w.Object.ID()), telemetry.KeyError, err.Error())
+	}
+	return &f
+}
+
+func (s *Stage) log(ctx context.Context, log *slog.Logger, r work.Receipt) {
+	log.InfoContext(ctx, "object transformed", telemetry.KeyOutcome, string(r.Outcome), telemetry.KeyCode, r.Code,
+		telemetry.KeyRows, r.RowsRead, telemetry.KeyWritten, r.RowsWritten, telemetry.KeyRejected, r.RowsRejected,
+		telemetry.KeyDuration, r.FinishedAt.Sub(r.StartedAt).Milliseconds())
+}

@@ -1,0 +1,54 @@
+package transform
+
+import (
+	"fmt"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// maxFirstRejects is how many rejects a receipt names.
+const maxFirstRejects = 10
+
+// tally accounts for every row: read = written + rejected.
+type tally struct {
+	read, written, rejected int64
+	first                   []work.Reject
+	byRule                  map[string]int64
+}
+
+func (t *tally) reject(r work.Reject) {
+	t.rejected++
+	t.byRule[r.Rule]++
+	if len(t.first) < maxFirstRejects {
+		t.first = append(t.first, r)
+	}
+}
+
+// check refuses an object that has more rejects than its contract tolerates by
+// number and by share.
+func (t *tally) check(c *contract.Contract) error {
+	share := float64(t.rejected) / float64(max(t.read, 1))
+	if t.rejected <= c.MaxRejects || share <= c.MaxRejectRatio {
+		return nil
+	}
+	rule, count := t.worst()
+	return fault.Permanentf("check rejects", fault.TooManyRejects,
+		"%d of %d rows (%.1f %%) break the contract, which tolerates %d and %.1f %%; %d break %s",
+		t.rejected, t.read, 100*share, c.MaxRejects, 100*c.MaxRejectRatio, count, rule)
+}
+
+// worst returns the rule that is broken most often; of equals, the first by name.
+func (t *tally) worst() (rule string, count int64) {
+	for r, n := range t.byRule {
+		if n > count || n == count && r < rule {
+			rule, count = r, n
+		}
+	}
+	return rule, count
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d read, %d written, %d rejected", t.read, t.written, t.rejected)
+}

@@ -1,0 +1,117 @@
+// Package transform makes typed Parquet of one landing object, row by row and
+// by its contract: what keeps the rules goes to data files, what breaks one to
+// rejects files, and a receipt, written last, accounts for both.
+package transform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/transform/row"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// EngineName is this engine's name in receipts.
+const EngineName = "lambda"
+
+// Reserve is how long before the context's deadline the engine gives up, so
+// that there is time to drop its uploads and to say so.
+const Reserve = 15 * time.Second
+
+// Engine transforms one object at a time, streaming: its memory doesn't grow
+// with the object.
+type Engine struct {
+	Store Store
+	// Bucket is the curated bucket.
+	Bucket string
+	Now    func() time.Time
+	// RollBytes is the size at which the next file begins. 0 takes 200 MiB.
+	RollBytes int64
+}
+
+// Check reports every contract that asks for what its columns' types don't
+// have, so that a deployment fails rather than an object.
+func Check(contracts contract.Set) error {
+	var faults []error
+	for _, c := range contracts {
+		if _, err := row.NewBatch(c.Columns); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", c.File, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Job is one attempt at one object.
+type Job struct {
+	Work     work.Work
+	Contract *contract.Contract
+	// Attempt is the attempt's name, a part of every key that it writes.
+	Attempt string
+}
+
+// Transform runs the job and returns the receipt that it wrote. An object that
+// breaks its contract as a whole gets a receipt too, with outcome refused, and
+// no error. After an error nothing of the attempt is visible but, at worst,
+// files that no receipt names.
+func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
+	bounded, cancel := e.bound(ctx)
+	defer cancel()
+	r, err := e.begin(job)
+	if err != nil {
+		return work.Receipt{}, err
+	}
+	err = r.transform(bounded)
+	if err == nil {
+		err = r.commit(bounded)
+	}
+	if err != nil {
+		r.abort(ctx)
+		if err = classify(bounded, err); !refuses(err) {
+			return work.Receipt{}, err
+		}
+		r.refuse(fault.As(err))
+	}
+	return e.finish(ctx, r)
+}
+
+// bound ends the work before the context's own deadline.
+func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-Reserve))
+	}
+	return context.WithCancel(ctx)
+}
+
+// classify names the deadline where it is the true cause of a failed call.
+func classify(bounded context.Context, err error) error {
+	if bounded.Err() == nil {
+		return err
+	}
+	return fault.Retried("transform object", fault.OutOfTime, fmt.Errorf("the time of this invocation is over: %w", bounded.Err()))
+}
+
+// refuses reports whether an error is a property of the object's bytes, so
+// that a receipt tells it.
+func refuses(err error) bool {
+	f := fault.As(err)
+	return f.Disposition == fault.Permanent && f.Code != fault.ObjectGone
+}
+
+// finish completes the receipt and writes it, last of all.
+func (e *Engine) finish(ctx context.Context, r *run) (work.Receipt, error) {
+	receipt := r.receipt
+	receipt.RowsRead, receipt.RowsWritten, receipt.RowsRejected = r.tally.read, r.tally.written, r.tally.rejected
+	receipt.FirstRejects = r.tally.first
+	receipt.ContentHash = r.source.contentHash()
+	receipt.FinishedAt = e.Now().UTC()
+	body, err := json.MarshalIndent(receipt, "", "  ")
+	if err != nil {
+		return work.Receipt{}, fmt.Errorf("encode receipt: %w", err)
+	}
+	return receipt, e.Store.Put(ctx, work.Location{Bucket: e.Bucket, Key: r.attempt.Receipt()}, body)
+}

@@ -1,0 +1,268 @@
+package transform_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func numbers() *contract.Contract {
+	c := newContract(contract.CSV, contract.Column{Name: "n", Type: contract.Integer})
+	c.MaxRejectRatio = 1
+	return c
+}
+
+func TestReceiptTellsAll(t *testing.T) {
+	t.Parallel()
+	body := []byte("n,more\n1,a\nx,b\n3,c\n")
+	got := run(t, numbers(), "shop/order/a b+c%20ü.csv", body)
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	sum := sha256.Sum256(body)
+	id := got.receipt.Object.ID()
+	prefix := "shop/order/" + string(id) + "/01/"
+	want := work.Receipt{
+		Object: got.receipt.Object, Dataset: "shop.order", ObjectID: id, Contract: "1.0.0", Attempt: "01",
+		Engine: "lambda", Outcome: work.Accepted, RowsRead: 3, RowsWritten: 2, RowsRejected: 1,
+		Data:         []work.File{{Key: prefix + "data-00000.parquet", Rows: 2, Bytes: got.receipt.Data[0].Bytes}},
+		Rejects:      []work.File{{Key: prefix + "rejects-00000.parquet", Rows: 1, Bytes: got.receipt.Rejects[0].Bytes}},
+		FirstRejects: []work.Reject{{Record: 2, Line: 3, Rule: "n:integer"}},
+		ExtraColumns: []string{"more"}, ContentHash: "sha256:" + hex.EncodeToString(sum[:]),
+		StartedAt: start, FinishedAt: start,
+	}
+	if diff := cmp.Diff(want, got.receipt); diff != "" {
+		t.Errorf("receipt (-want +got):\n%s", diff)
+	}
+	wantOrder := []string{prefix + "data-00000.parquet", prefix + "rejects-00000.parquet", prefix + "receipt.json"}
+	if diff := cmp.Diff(wantOrder, got.store.keys()); diff != "" {
+		t.Errorf("files in order of appearance (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusalPublishesNothingButTheReceipt(t *testing.T) {
+	t.Parallel()
+	rows := strings.Repeat("1\n", 50_000)
+	tests := []struct {
+		name, key, body string
+		code            fault.Code
+		cause           string
+		read            int64
+	}{
+		{"bad quoting far down", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000},
+		{"truncated gzip", "a.csv.gz", string(gzipped(t, "n\n"+rows))[:60], fault.BadCompression, "ends too early", 0},
+		{"rejects", "a.csv", "n\n" + rows + strings.Repeat("x\n", 100_000), fault.TooManyRejects, "100000 of 150000 rows (66.7 %) break the contract, which tolerates 10 and 5.0 %; 100000 break n:integer", 150_000},
+		{"record too long", "a.csv", "n\n1\n" + strings.Repeat("1", 16<<20+1) + "\n", fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
+		{"quote never closed", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := numbers()
+			c.MaxRejectRatio = 0.05
+			got := run(t, c, test.key, []byte(test.body))
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
+			r := got.receipt
+			if r.Outcome != work.Refused || r.Code != string(test.code) || !strings.Contains(r.Cause, test.cause) || r.Hint == "" {
+				t.Errorf("outcome %s, code %s, cause %q, hint %q", r.Outcome, r.Code, r.Cause, r.Hint)
+			}
+			if r.RowsRead != test.read || r.RowsWritten != 0 {
+				t.Errorf("%d rows read, %d written", r.RowsRead, r.RowsWritten)
+			}
+			if keys := got.store.keys(); len(keys) != 1 || !strings.HasSuffix(keys[0], "receipt.json") {
+				t.Errorf("files %v, want the receipt alone", keys)
+			}
+		})
+	}
+}
+
+func TestLongRecords(t *testing.T) {
+	t.Parallel()
+	c := newContract(contract.CSV, contract.Column{Name: "s", Type: contract.String})
+	long := strings.Repeat("x", 16<<20)
+	threeMB := strings.Repeat("y", 3<<20)
+	got := run(t, c, "a.csv", []byte("s\r\n"+threeMB+"\r\n"+long+"\r\nz"))
+	if got.err != nil || got.receipt.RowsWritten != 3 {
+		t.Fatalf("receipt %+v, error %v", got.receipt, got.err)
+	}
+	for i, want := range []string{threeMB, long, "z"} {
+		if got.rows[i]["s"] != want {
+			t.Errorf("row %d isn't what was written", i+1)
+		}
+	}
+}
+
+func TestFilesRoll(t *testing.T) {
+	t.Parallel()
+	const rows = 1_100_000
+	var body strings.Builder
+	body.WriteString("n\n")
+	for i := range rows {
+		fmt.Fprintf(&body, "%d\n", i*7919)
+	}
+	store, w := landed("a.csv", []byte(body.String()))
+	engine := &transform.Engine{Store: store, Bucket: bucket, Now: clock, RollBytes: 1 << 20}
+	receipt, err := engine.Transform(t.Context(), transform.Job{Work: w, Contract: numbers(), Attempt: "01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(receipt.Data) < 2 {
+		t.Fatalf("%d files, want several", len(receipt.Data))
+	}
+	next := int64(1)
+	for _, file := range receipt.Data {
+		for _, row := range rowsOf(t, store, []work.File{file}) {
+			if fmt.Sprint(row["_firn_record"]) != fmt.Sprint(next) || fmt.Sprint(row["n"]) != fmt.Sprint((next-1)*7919) {
+				t.Fatalf("row %v where record %d belongs", row, next)
+			}
+			next++
+		}
+	}
+	if next-1 != rows || receipt.RowsWritten != rows {
+		t.Errorf("%d rows in files, %d in the receipt, want %d", next-1, receipt.RowsWritten, rows)
+	}
+}
+
+func TestErrorsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	denied := fault.Dependency("write", fault.AccessDenied, errors.New("denied"))
+	tests := []struct {
+		name        string
+		prepare     func(*memory)
+		gone        bool
+		code        fault.Code
+		disposition fault.Disposition
+	}{
+		{"object gone", func(*memory) {}, true, fault.ObjectGone, fault.Permanent},
+		{"reading breaks off", func(m *memory) { m.failRead = 1000 }, false, fault.StoreAway, fault.RetryAfter},
+		{"writing is denied", func(m *memory) { m.failCreate = denied }, false, fault.AccessDenied, fault.RetryAfter},
+	}
+	for _, test := range tests {
+		for _, key := range []string{"a.csv", "a.csv.gz"} {
+			t.Run(test.name+" "+key, func(t *testing.T) {
+				t.Parallel()
+				body := []byte("n\n" + strings.Repeat("12345\n", 2000))
+				if key == "a.csv.gz" {
+					body = gzipped(t, incompressible(5000))
+				}
+				store, w := landed(key, body)
+				test.prepare(store)
+				if test.gone {
+					clear(store.landing)
+				}
+				got := runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, numbers(), w)
+				f := fault.As(got.err)
+				if f == nil || f.Code != test.code || f.Disposition != test.disposition {
+					t.Errorf("error %v", got.err)
+				}
+				if keys := store.keys(); len(keys) != 0 {
+					t.Errorf("files %v, want none", keys)
+				}
+			})
+		}
+	}
+}
+
+func incompressible(rows int) string {
+	var body strings.Builder
+	body.WriteString("n\n")
+	for i := range rows {
+		fmt.Fprintf(&body, "%d\n", uint32(i*2654435761))
+	}
+	return body.String()
+}
+
+// TestStopsBeforeTheDeadline lets the context's deadline come nearer than the
+// reserve while the object is read.
+func TestStopsBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	store, w := landed("a.csv", []byte("n\n"+strings.Repeat("1\n", 1<<20)))
+	deadline := time.Now().Add(transform.Reserve + 50*time.Millisecond)
+	ctx, cancel := context.WithDeadline(t.Context(), deadline)
+	defer cancel()
+	late := time.After(time.Until(deadline.Add(-transform.Reserve)) + time.Millisecond)
+	reads := 0
+	store.reading = func() {
+		if reads++; reads == 3 {
+			<-late
+		}
+	}
+	got := runIn(t, ctx, &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, numbers(), w)
+	f := fault.As(got.err)
+	if f == nil || f.Disposition != fault.Retry || !errors.Is(got.err, context.DeadlineExceeded) {
+		t.Fatalf("error %v", got.err)
+	}
+	if keys := store.keys(); len(keys) != 0 {
+		t.Errorf("files %v, want none", keys)
+	}
+}
+
+// TestEveryRowIsAccountedFor holds read = written + rejected for any mixture,
+// and that the files say of each record what it was.
+func TestEveryRowIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		values := rapid.SliceOfN(rapid.SampledFrom([]string{"1", "-5", "x", "1,2", "\"7\"", "", "\"a\nb\"", "\xff"}), 0, 60).Draw(rt, "values")
+		c := numbers()
+		got := run(t, c, "a.csv", []byte("n\n"+strings.Join(values, "\n")))
+		if got.err != nil || got.receipt.Outcome != work.Accepted {
+			rt.Fatalf("receipt %+v, error %v", got.receipt, got.err)
+		}
+		records, good := 0, 0
+		for _, value := range values {
+			if value == "" {
+				continue // a blank line is no record
+			}
+			records++
+			if value == "1" || value == "-5" || value == "\"7\"" {
+				good++
+			}
+		}
+		r := got.receipt
+		if r.RowsRead != int64(records) || r.RowsWritten != int64(good) || r.RowsRejected != int64(records-good) {
+			rt.Fatalf("%d read, %d written, %d rejected; want %d, %d, %d", r.RowsRead, r.RowsWritten, r.RowsRejected, records, good, records-good)
+		}
+		if len(got.rows) != good || len(got.rejects) != records-good {
+			rt.Fatalf("files hold %d rows and %d rejects", len(got.rows), len(got.rejects))
+		}
+		seen := make(map[string]bool)
+		for _, row := range append(got.rows, got.rejects...) {
+			record := fmt.Sprint(row["_firn_record"])
+			if seen[record] {
+				rt.Fatalf("record %s stands twice", record)
+			}
+			seen[record] = true
+		}
+	})
+}
+
+func TestCheckNamesBadContracts(t *testing.T) {
+	t.Parallel()
+	good := numbers()
+	bad := newContract(contract.CSV, contract.Column{Name: "d", Type: contract.Date, Minimum: "5"})
+	bad.File = "bad.yaml"
+	worse := newContract(contract.CSV, contract.Column{Name: "s", Type: contract.String, Pattern: "("})
+	worse.File = "worse.yaml"
+	err := transform.Check(contract.Set{good, bad, worse})
+	if err == nil || !strings.Contains(err.Error(), "bad.yaml") || !strings.Contains(err.Error(), "worse.yaml") {
+		t.Errorf("error %v", err)
+	}
+	if err := transform.Check(contract.Set{good}); err != nil {
+		t.Errorf("a good contract: %v", err)
+	}
+}
