@@ -1,0 +1,42 @@
+package load_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/firn-data/firn/internal/app/load"
+)
+
+var complete = map[string]string{
+	"FIRN_JOURNAL_TABLE": "journal", "FIRN_CURATED_BUCKET": "curated", "FIRN_QUEUE_URL": "http://localhost/1/load",
+	"FIRN_DEAD_LETTER_URL": "http://localhost/1/load-dead", "FIRN_LOADED_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:loaded",
+	"FIRN_SNOWFLAKE_ACCOUNT": "org-account",
+}
+
+func TestNew(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-central-1")
+	handler, err := load.New(t.Context(), lookup(complete), io.Discard)
+	if err != nil || handler == nil {
+		t.Fatalf("a complete environment: %v", err)
+	}
+	_, err = load.New(t.Context(), lookup(map[string]string{"SNOWFLAKE_PORT": "x"}), io.Discard)
+	if err == nil {
+		t.Fatal("an empty environment is no error")
+	}
+	for name := range complete {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("the error doesn't name %s:\n%v", name, err)
+		}
+	}
+	if !strings.Contains(err.Error(), "SNOWFLAKE_PORT") {
+		t.Errorf("the error doesn't name SNOWFLAKE_PORT:\n%v", err)
+	}
+}
+
+func lookup(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	}
+}

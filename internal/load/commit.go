@@ -1,0 +1,188 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// record writes the fresh objects' ledger rows.
+func (t *transaction) record(ctx context.Context) error {
+	for _, p := range t.fresh {
+		row := LedgerRow{
+			ID: p.id(), Object: p.Object, Generation: p.Generation, LoadID: t.loadID,
+			Contract: p.Contract, Engine: p.Engine, Attempt: p.Attempt, ContentHash: p.ContentHash,
+			Files: len(p.Data), RowsRead: p.RowsRead, RowsWritten: p.RowsWritten, RowsRejected: p.RowsRejected,
+			CopyQueryID: t.firstQuery(Rows.names(p)), RejectsQueryID: t.firstQuery(Rejects.names(p)),
+			TransformedAt: p.FinishedAt, StartedAt: t.lock.TakenAt,
+		}
+		for _, name := range Rows.names(p) {
+			row.RowsLoaded += t.copied[name].rows
+		}
+		t.recorded = append(t.recorded, row)
+	}
+	return t.session.Record(ctx, t.recorded)
+}
+
+func (t *transaction) firstQuery(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return t.copied[names[0]].queryID
+}
+
+// checkLedger proves, before anybody sees it, that nothing stands twice.
+// Snowflake enforces no key on a table.
+func (t *transaction) checkLedger(ctx context.Context) error {
+	keys := keysOf(t.fresh)
+	standing, err := t.session.Standing(ctx, keys)
+	if err != nil {
+		return err
+	}
+	if want := int64(len(keys)); standing != (Standing{Rows: want, Objects: want, Keys: want}) {
+		return t.broken("check ledger", "%d keys have %d ledger rows of %d objects", want, standing.Rows, standing.Objects)
+	}
+	return nil
+}
+
+// askTime bounds the question to the ledger after a COMMIT without an answer,
+// which may come when the invocation's time is over.
+const askTime = 15 * time.Second
+
+// commit commits. If the answer is an error, nobody knows what happened: a new
+// session reads the ledger by this load's id. What isn't there yet may still
+// come, but the next attempt waits for its lock and then sees it.
+func (t *transaction) commit(ctx context.Context) error {
+	err := t.session.Commit(ctx)
+	if err == nil {
+		t.committed = true
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	defer cancel()
+	there, asked := t.ask(ctx)
+	if asked == nil && there == len(t.fresh) {
+		t.committed = true
+		return nil
+	}
+	return t.named(fault.Dependency("commit", fault.CommitUnknown, errors.Join(err, asked)))
+}
+
+func (t *transaction) ask(ctx context.Context) (int, error) {
+	session, err := t.loader.Warehouse.Open(ctx, t.dataset, t.loadID)
+	if err != nil {
+		return 0, fmt.Errorf("read ledger by load id: %w", err)
+	}
+	objects, err := session.LoadedBy(ctx, t.loadID)
+	if closed := session.Close(); closed != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "session not closed", telemetry.KeyLoadID, t.loadID, telemetry.KeyError, closed.Error())
+	}
+	return len(objects), err
+}
+
+// announce publishes what was committed, and what an earlier loader committed
+// without living to say so. It reports whether the journal may follow: an
+// object whose news isn't out stays transformed there, so that its message
+// comes back.
+func (t *transaction) announce(ctx context.Context) bool {
+	if err := t.askJournal(ctx); err != nil {
+		t.results.fail(t.group, err)
+		return false
+	}
+	for _, n := range t.news() {
+		if err := t.loader.Publisher.Publish(ctx, n); err != nil {
+			t.results.fail(t.group, err)
+			return false
+		}
+	}
+	return true
+}
+
+// askJournal drops from found what needs no further word: what the journal has
+// as done by now, and what no message of ours asks for.
+func (t *transaction) askJournal(ctx context.Context) error {
+	var kept []foundRow
+	for _, f := range t.found {
+		if !f.parcel.asked {
+			continue
+		}
+		entry, err := t.loader.Journal.Get(ctx, f.parcel.id())
+		if err != nil && !errors.Is(err, journal.ErrNotFound) {
+			return err
+		}
+		if err != nil || !entry.State.Final() || entry.Generation < f.parcel.Generation {
+			kept = append(kept, f)
+		}
+	}
+	t.found = kept
+	return nil
+}
+
+// news is one message for each load, this one's first.
+func (t *transaction) news() []News {
+	var news []News
+	at := make(map[string]int)
+	add := func(row LedgerRow) {
+		i, found := at[row.LoadID]
+		if !found {
+			i = len(news)
+			at[row.LoadID] = i
+			news = append(news, News{Dataset: t.dataset, LoadID: row.LoadID})
+		}
+		news[i].Objects++
+		news[i].Rows += row.RowsLoaded
+	}
+	for _, row := range t.recorded {
+		add(row)
+	}
+	for _, f := range t.found {
+		add(f.row)
+	}
+	return news
+}
+
+// writeJournal tells the journal what the ledger says now.
+func (t *transaction) writeJournal(ctx context.Context) {
+	for _, f := range t.found {
+		t.note(ctx, f.row.ID, t.loaded(ctx, f.row))
+	}
+	successor := make(map[Key]object.ID)
+	for _, row := range t.recorded {
+		successor[KeyOf(row.Object)] = row.ID
+		t.note(ctx, row.ID, t.loaded(ctx, row))
+	}
+	for old, by := range t.superseded {
+		t.note(ctx, old, t.loader.Journal.Superseded(ctx, old, by))
+	}
+	for _, old := range t.replaced {
+		if by := successor[KeyOf(old.Object)]; by != old.ID {
+			t.note(ctx, old.ID, t.loader.Journal.Superseded(ctx, old.ID, by))
+		}
+	}
+}
+
+func (t *transaction) loaded(ctx context.Context, row LedgerRow) error {
+	telemetry.Logger(ctx).InfoContext(ctx, "object loaded",
+		telemetry.KeyObject, string(row.ID), telemetry.KeyKey, row.Object.Key, telemetry.KeyVersion, row.Object.Version,
+		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
+		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
+	return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
+}
+
+// note keeps the message of an object whose journal entry couldn't be written.
+// An object that the journal doesn't know is loaded all the same.
+func (t *transaction) note(ctx context.Context, id object.ID, err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, journal.ErrNotFound):
+		telemetry.Logger(ctx).WarnContext(ctx, "journal has no such object", telemetry.KeyObject, string(id), telemetry.KeyDataset, t.dataset)
+	default:
+		t.results[id] = result{err: fault.On(err, string(id), t.dataset, "")}
+	}
+}

@@ -1,0 +1,212 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// maximumFiles is what FILES takes (docs.snowflake.com,
+// sql-reference/sql/copy-into-table).
+const maximumFiles = 1000
+
+// skew widens a load's window: _FIRN_LOADED_AT is the warehouse's clock, the
+// ledger's times are the service's. It costs a few micro-partitions more.
+const skew = time.Hour
+
+func (t *transaction) forgetReplaced(ctx context.Context) error {
+	if len(t.replaced) == 0 {
+		return nil
+	}
+	return t.session.Forget(ctx, replacedIDs(t.replaced))
+}
+
+// deleteReplaced deletes the rows and rejects that the ledger knows of. The
+// window spares Snowflake a scan of the whole table; if it doesn't hold as
+// many rows as the ledger says, the scan is made. A table that still differs
+// was changed by hand: what replaces its rows makes it right again.
+func (t *transaction) deleteReplaced(ctx context.Context) error {
+	for _, table := range []Table{Rows, Rejects} {
+		expected := int64(0)
+		for _, row := range t.replaced {
+			expected += table.recorded(row)
+		}
+		if expected == 0 {
+			continue
+		}
+		deleted, err := t.session.Delete(ctx, table, replacedIDs(t.replaced), windowOf(t.replaced))
+		if err != nil {
+			return err
+		}
+		if deleted != expected {
+			more, err := t.session.Delete(ctx, table, replacedIDs(t.replaced), Window{})
+			if err != nil {
+				return err
+			}
+			deleted += more
+		}
+		if deleted != expected {
+			telemetry.Logger(ctx).WarnContext(ctx, "replaced rows differ from the ledger",
+				telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, t.loadID,
+				telemetry.KeyRows, expected, telemetry.KeyCount, deleted)
+		}
+	}
+	return nil
+}
+
+func replacedIDs(rows []LedgerRow) []object.ID {
+	ids := make([]object.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	return ids
+}
+
+func windowOf(rows []LedgerRow) Window {
+	window := Window{From: rows[0].StartedAt, To: rows[0].LoadedAt}
+	for _, row := range rows[1:] {
+		if row.StartedAt.Before(window.From) {
+			window.From = row.StartedAt
+		}
+		if row.LoadedAt.After(window.To) {
+			window.To = row.LoadedAt
+		}
+	}
+	return Window{From: window.From.Add(-skew), To: window.To.Add(skew)}
+}
+
+// recorded is how many rows of the table the ledger row stands for.
+func (t Table) recorded(row LedgerRow) int64 {
+	if t == Rejects {
+		return row.RowsRejected
+	}
+	return row.RowsLoaded
+}
+
+// files are those of a parcel that go to the table.
+func (t Table) files(p parcel) []work.File {
+	if t == Rejects {
+		return p.Rejects
+	}
+	return p.Data
+}
+
+func (t Table) names(p parcel) []string { return namesOf(t.files(p)) }
+
+// copy loads the fresh objects' files.
+func (t *transaction) copy(table Table) step {
+	return func(ctx context.Context) error {
+		var names []string
+		for _, p := range t.fresh {
+			names = append(names, table.names(p)...)
+		}
+		return t.copyFiles(ctx, table, names, false)
+	}
+}
+
+func (t *transaction) copyFiles(ctx context.Context, table Table, names []string, force bool) error {
+	for chunk := range slices.Chunk(names, maximumFiles) {
+		copied, err := t.session.Copy(ctx, table, chunk, force)
+		if err != nil {
+			return ofCopy(err, t.fresh, table.names)
+		}
+		for name, rows := range copied.Loaded {
+			t.copied[name] = copiedFile{rows: rows, queryID: copied.QueryID}
+		}
+	}
+	return nil
+}
+
+// copySkipped loads the files that the load history kept back although neither
+// ledger nor table has them. Whether a ROLLBACK gives a file back to the
+// history isn't documented; that DELETE doesn't, is (docs.snowflake.com,
+// sql-reference/sql/delete).
+func (t *transaction) copySkipped(table Table) step {
+	return func(ctx context.Context) error {
+		var skipped []string
+		var owners []parcel
+		for _, p := range t.fresh {
+			if missing := t.missing(table.names(p)); len(missing) > 0 {
+				skipped = append(skipped, missing...)
+				owners = append(owners, p)
+			}
+		}
+		if len(skipped) == 0 {
+			return nil
+		}
+		if err := t.checkAbsent(ctx, table, owners); err != nil {
+			return err
+		}
+		return t.copyFiles(ctx, table, skipped, true)
+	}
+}
+
+// checkAbsent proves that the table has no rows of the objects but those that
+// this transaction put there.
+func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []parcel) error {
+	ids := make([]object.ID, len(owners))
+	for i, p := range owners {
+		ids[i] = p.id()
+	}
+	counts, err := t.session.Count(ctx, table, ids)
+	if err != nil {
+		return err
+	}
+	certain := make(map[object.ID]*fault.Fault)
+	for _, p := range owners {
+		own := int64(0)
+		for _, name := range table.names(p) {
+			own += t.copied[name].rows
+		}
+		if counts[p.id()] != own {
+			f := p.fault(fault.Permanentf("copy skipped files", fault.LedgerBroken,
+				"the table has %d rows of it that no ledger row stands for", counts[p.id()]-own))
+			f.Hint = "Delete the table's rows of this object, or restore its ledger row, then redrive."
+			certain[p.id()] = f
+		}
+	}
+	return accuse(certain)
+}
+
+func (t *transaction) missing(names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if _, found := t.copied[name]; !found {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// check holds what every file brought against what its receipt says.
+func (t *transaction) check(table Table) step {
+	return func(context.Context) error {
+		certain := make(map[object.ID]*fault.Fault)
+		for _, p := range t.fresh {
+			for _, file := range table.files(p) {
+				copied, found := t.copied[file.Key]
+				if found && copied.rows == file.Rows {
+					continue
+				}
+				f := p.fault(fault.Permanentf("check copied rows", fault.ReceiptMismatch, "%s", difference(file, copied, found)))
+				f.QueryID = copied.queryID
+				certain[p.id()] = f
+				break
+			}
+		}
+		return accuse(certain)
+	}
+}
+
+func difference(file work.File, copied copiedFile, found bool) string {
+	if !found {
+		return fmt.Sprintf("file %s should bring %d rows, and COPY skipped it even with FORCE", file.Key, file.Rows)
+	}
+	return fmt.Sprintf("file %s brought %d rows, its receipt says %d", file.Key, copied.rows, file.Rows)
+}

@@ -1,0 +1,201 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"time"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// Loader is the load stage.
+type Loader struct {
+	Warehouse Warehouse
+	Receipts  Receipts
+	Versions  Versions
+	Journal   Journal
+	Publisher Publisher
+	// CuratedBucket is the bucket behind the stage: receipts anywhere else are
+	// refused.
+	CuratedBucket string
+	// NewID makes load ids, unique for ever.
+	NewID func() string
+	// Limits bound one transaction. The zero value takes the defaults.
+	Limits Limits
+	// Margin is the time before the invocation's deadline that is kept for
+	// giving up in order: a cancelled statement sends an abort request with
+	// retries of its own. Defaults to 20 seconds.
+	Margin time.Duration
+}
+
+const margin = 20 * time.Second
+
+// Handle loads the batch, and whatever waits of the same datasets. It is a
+// batch.Handler.
+func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[string]error {
+	ctx, cancel := l.withMargin(ctx)
+	defer cancel()
+	failed := make(map[string]error)
+	for _, asked := range decode(messages, failed) {
+		results, err := l.guard(ctx, asked)
+		for id, message := range asked.messages {
+			asked.answer(failed, message, results.verdict(id, err))
+		}
+	}
+	return failed
+}
+
+// guard keeps one dataset's panic from the others.
+func (l *Loader) guard(ctx context.Context, asked *request) (results results, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Retried("load dataset", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	return l.dataset(ctx, asked), nil
+}
+
+// dataset loads what was asked for of one dataset.
+func (l *Loader) dataset(ctx context.Context, asked *request) results {
+	results := make(results)
+	wanted := l.unfinished(ctx, asked, results)
+	if len(wanted) == 0 {
+		return results
+	}
+	parcels := l.open(ctx, asked.dataset, wanted, results)
+	parcels = append(parcels, l.waiting(ctx, asked)...)
+	maps.Copy(results, l.loadAll(ctx, asked.dataset, parcels))
+	return results
+}
+
+// loadAll loads the parcels in as few transactions as the limits and the
+// poisoned ones among them allow.
+func (l *Loader) loadAll(ctx context.Context, dataset string, parcels []parcel) results {
+	all := make(results)
+	pending := l.Limits.split(parcels)
+	for len(pending) > 0 {
+		group := pending[0]
+		got, err := l.loadOnce(ctx, dataset, group)
+		maps.Copy(all, got)
+		if err == nil {
+			pending = pending[1:]
+			continue
+		}
+		log := telemetry.Logger(ctx)
+		log.WarnContext(ctx, "group rolled back", append(telemetry.Fault(fault.As(err)), telemetry.KeyCount, len(group))...)
+		parts, isolated := isolate(group, err, all)
+		if !isolated { // the dataset's fault, or Snowflake's: the others would meet it too
+			for _, g := range pending {
+				all.fail(g, err)
+			}
+			return all
+		}
+		pending = append(parts, pending[1:]...)
+	}
+	return all
+}
+
+// loadOnce runs the protocol if the invocation's time allows.
+func (l *Loader) loadOnce(ctx context.Context, dataset string, group []parcel) (results, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
+	}
+	return l.load(ctx, dataset, group)
+}
+
+func (l *Loader) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	kept := l.Margin
+	if kept <= 0 {
+		kept = margin
+	}
+	return context.WithDeadline(ctx, deadline.Add(-kept))
+}
+
+// result is what became of one object.
+type result struct {
+	// err is nil if the object is done: loaded, loaded before, or superseded.
+	err error
+}
+
+type results map[object.ID]result
+
+// verdict returns an object's error. An object that nobody judged isn't done.
+func (r results) verdict(id object.ID, err error) error {
+	judged, found := r[id]
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fault.Retried("load object", fault.Unexpected, fmt.Errorf("object %s was left out", id))
+	}
+	return judged.err
+}
+
+func (r results) fail(group []parcel, err error) {
+	for _, p := range group {
+		r[p.id()] = result{err: p.fault(err)}
+	}
+}
+
+// isolate finds what of a failed group can go on without the rest. Objects
+// that are certainly at fault fail; suspects are tried alone, so that a
+// message which names the wrong file accuses nobody; a group of which none is
+// suspected is halved. It returns false for an error that is no object's.
+func isolate(group []parcel, err error, into results) (parts [][]parcel, isolated bool) {
+	var blamed *blame
+	if !errors.As(err, &blamed) {
+		return nil, false
+	}
+	if len(blamed.certain) > 0 {
+		rest := without(group, func(p parcel) bool { return blamed.certain[p.id()] != nil })
+		for id, f := range blamed.certain {
+			into[id] = result{err: f}
+		}
+		return nonEmpty(rest), true
+	}
+	if len(group) == 1 {
+		into.fail(group, blamed.err)
+		return nil, true
+	}
+	rest := without(group, func(p parcel) bool { return blamed.suspects[p.id()] })
+	if len(rest) == 0 || len(rest) == len(group) {
+		return nonEmpty(group[:len(group)/2], group[len(group)/2:]), true
+	}
+	parts = nonEmpty(rest)
+	for _, p := range group {
+		if blamed.suspects[p.id()] {
+			parts = append(parts, []parcel{p})
+		}
+	}
+	return parts, true
+}
+
+func without(group []parcel, drop func(parcel) bool) []parcel {
+	var rest []parcel
+	for _, p := range group {
+		if !drop(p) {
+			rest = append(rest, p)
+		}
+	}
+	return rest
+}
+
+func nonEmpty(groups ...[]parcel) [][]parcel {
+	var kept [][]parcel
+	for _, g := range groups {
+		if len(g) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,190 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Journal is a journal in memory with the transitions that loads make.
+type Journal struct {
+	// Away makes every write fail.
+	Away bool
+
+	mutex   sync.Mutex
+	entries map[object.ID]journal.Entry
+	order   []object.ID
+}
+
+var _ load.Journal = (*Journal)(nil)
+
+// NewJournal returns an empty journal.
+func NewJournal() *Journal { return &Journal{entries: make(map[object.ID]journal.Entry)} }
+
+// Transformed enters an object as transformed. A loaded one of the same
+// generation stays loaded.
+func (j *Journal) Transformed(r work.Receipt, at work.Location) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	had, found := j.entries[r.ObjectID]
+	if found && had.State.Final() && had.Generation >= r.Generation {
+		return
+	}
+	if !found {
+		j.order = append(j.order, r.ObjectID)
+	}
+	j.entries[r.ObjectID] = journal.Entry{
+		ID: r.ObjectID, Object: r.Object, Dataset: r.Dataset, State: journal.Transformed, Generation: r.Generation, Receipt: &at,
+	}
+}
+
+// Forget drops an object's entry, as a restored table would.
+func (j *Journal) Forget(id object.ID) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	delete(j.entries, id)
+}
+
+// Set changes an object's state.
+func (j *Journal) Set(id object.ID, state journal.State) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	entry := j.entries[id]
+	entry.State = state
+	j.entries[id] = entry
+}
+
+// Get implements load.Journal.
+func (j *Journal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	entry, found := j.entries[id]
+	if !found {
+		return journal.Entry{}, journal.ErrNotFound
+	}
+	return entry, nil
+}
+
+// Waiting implements load.Journal.
+func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	var waiting []journal.Entry
+	for _, id := range j.order {
+		if e, found := j.entries[id]; found && e.Dataset == dataset && e.State == journal.Transformed && len(waiting) < limit {
+			waiting = append(waiting, e)
+		}
+	}
+	return waiting, nil
+}
+
+// Loaded implements load.Journal.
+func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
+	return j.change(id, func(e *journal.Entry) {
+		if e.State != journal.Superseded {
+			e.State, e.LoadID, e.QueryID, e.RowsLoaded = journal.Loaded, l.LoadID, l.QueryID, l.Rows
+		}
+	})
+}
+
+// Superseded implements load.Journal.
+func (j *Journal) Superseded(_ context.Context, id, by object.ID) error {
+	return j.change(id, func(e *journal.Entry) { e.State, e.SupersededBy = journal.Superseded, by })
+}
+
+func (j *Journal) change(id object.ID, change func(*journal.Entry)) error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Away {
+		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	}
+	entry, found := j.entries[id]
+	if !found {
+		return journal.ErrNotFound
+	}
+	change(&entry)
+	j.entries[id] = entry
+	return nil
+}
+
+// Receipts are receipts in memory.
+type Receipts struct {
+	mutex    sync.Mutex
+	receipts map[work.Location]work.Receipt
+}
+
+var _ load.Receipts = (*Receipts)(nil)
+
+// NewReceipts returns a store without receipts.
+func NewReceipts() *Receipts { return &Receipts{receipts: make(map[work.Location]work.Receipt)} }
+
+// Put writes a receipt.
+func (r *Receipts) Put(at work.Location, receipt work.Receipt) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.receipts[at] = receipt
+}
+
+// Remove deletes a receipt.
+func (r *Receipts) Remove(at work.Location) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.receipts, at)
+}
+
+// Read implements load.Receipts.
+func (r *Receipts) Read(_ context.Context, at work.Location) (work.Receipt, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	receipt, found := r.receipts[at]
+	if !found {
+		return work.Receipt{}, fault.Permanentf("read receipt", fault.ReceiptMissing, "no receipt at %s", at.Key)
+	}
+	return receipt, nil
+}
+
+// News records what was published.
+type News struct {
+	// Away makes every publication fail.
+	Away bool
+
+	mutex     sync.Mutex
+	published []load.News
+}
+
+var _ load.Publisher = (*News)(nil)
+
+// Publish implements load.Publisher.
+func (n *News) Publish(_ context.Context, news load.News) error {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.Away {
+		return fault.Dependency("announce load", fault.QueueAway, errors.New("no answer"))
+	}
+	n.published = append(n.published, news)
+	return nil
+}
+
+// Published returns what was published so far.
+func (n *News) Published() []load.News {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return slices.Clone(n.published)
+}
+
+// Versions are the landing bucket's versions by key, newest first.
+type Versions map[string][]string
+
+var _ load.Versions = Versions(nil)
+
+// NewestFirst implements load.Versions.
+func (v Versions) NewestFirst(_ context.Context, key load.Key) ([]string, error) {
+	return v[key.Name], nil
+}

@@ -1,0 +1,208 @@
+package loadtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/load/warehouse"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/snowflake/migrate"
+)
+
+// Laptop is the laptop's Snowflake with the object store that it reads.
+type Laptop struct {
+	warehouse.Warehouse
+	store  *s3.Client
+	bucket string
+}
+
+var _ Bench = (*Laptop)(nil)
+
+// NewLaptop makes a database, a bucket and the stage over it. The address is
+// host:port of the stand-in; the store must be the one that it reads.
+func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := snowflake.Config{
+		Account: "local", Database: "FIRN_LOADTEST", Schema: "RAW", Warehouse: "FIRN_LOAD", Role: "FIRN_LOADER",
+		Host: host, Port: number, Protocol: "http", LockTimeout: 2 * time.Second,
+	}
+	bucket := fmt.Sprintf("firn-loadtest-%d", time.Now().UnixNano())
+	if _, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+		t.Fatal(err)
+	}
+	l := &Laptop{Warehouse: warehouse.Warehouse{Config: config}, store: store, bucket: bucket}
+	l.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
+	return l
+}
+
+// run runs a script outside of any transaction.
+func (l *Laptop) run(t testing.TB, script string) {
+	t.Helper()
+	session := l.session(t)
+	defer closed(t, session)
+	for _, statement := range migrate.Split(script) {
+		if _, err := session.Query(t.Context(), "set up test", statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func (l *Laptop) query(t testing.TB, statement string) snowflake.Result {
+	t.Helper()
+	session := l.session(t)
+	defer closed(t, session)
+	result, err := session.Query(t.Context(), "look into test", statement)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return result
+}
+
+func (l *Laptop) session(t testing.TB) *snowflake.Session {
+	t.Helper()
+	session, err := snowflake.Open(t.Context(), l.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+func closed(t testing.TB, session interface{ Close() error }) {
+	t.Helper()
+	if err := session.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Replace(name, ".", "_", 1)) }
+
+// Create implements Bench, with the product's own DDL.
+func (l *Laptop) Create(t testing.TB, name string) {
+	t.Helper()
+	source, entity, _ := strings.Cut(name, ".")
+	l.run(t, ddl.File(&contract.Contract{
+		Source: source, Entity: entity, Version: "1.0.0",
+		Columns: []contract.Column{{Name: "name", Type: contract.String}},
+	}))
+}
+
+type dataRow struct {
+	Name   string `parquet:"name,zstd"`
+	Object string `parquet:"_firn_object,zstd"`
+	Record int64  `parquet:"_firn_record,zstd"`
+}
+
+type rejectRow struct {
+	Object string `parquet:"_firn_object,zstd"`
+	Record int64  `parquet:"_firn_record,zstd"`
+	Line   *int64 `parquet:"line,optional,zstd"`
+	Rule   string `parquet:"rule,zstd"`
+	Raw    string `parquet:"raw,zstd"`
+}
+
+// Put implements Bench: a Parquet file, unless it is to be broken.
+func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
+	t.Helper()
+	var body bytes.Buffer
+	var err error
+	switch {
+	case f.Broken:
+		body.WriteString("PAR1 this is no Parquet PAR1")
+	case table == load.Rejects:
+		rows := make([]rejectRow, f.Rows)
+		for i := range rows {
+			rows[i] = rejectRow{Object: string(f.Object), Record: int64(i + 1), Rule: "name:required", Raw: "x,y"}
+		}
+		err = parquet.Write(&body, rows)
+	default:
+		rows := make([]dataRow, f.Rows)
+		for i := range rows {
+			rows[i] = dataRow{Name: "n", Object: string(f.Object), Record: int64(i + 1)}
+		}
+		err = parquet.Write(&body, rows)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.store.PutObject(context.Background(), &s3.PutObjectInput{
+		Bucket: aws.String(l.bucket), Key: aws.String(name), Body: bytes.NewReader(body.Bytes()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Pause implements Bench.
+func (l *Laptop) Pause(t testing.TB, name string, paused bool) {
+	t.Helper()
+	l.run(t, fmt.Sprintf("update %s_LOADS set paused = %t where object = '%s'", tableOf(name), paused, load.LockRow))
+}
+
+// Erase implements Bench.
+func (l *Laptop) Erase(t testing.TB, name string, id object.ID) {
+	t.Helper()
+	for _, deletion := range []string{"_LOADS where object", " where _firn_object", "_REJECTS where _firn_object"} {
+		l.run(t, fmt.Sprintf("delete from %s%s = '%s'", tableOf(name), deletion, id))
+	}
+}
+
+// Contents implements Bench. It reads the ledger by a session of the product,
+// key by key, so that the product's reading is tested too.
+func (l *Laptop) Contents(t testing.TB, name string) Contents {
+	t.Helper()
+	c := Contents{Rows: l.count(t, tableOf(name)), Rejects: l.count(t, tableOf(name)+"_REJECTS")}
+	keys := l.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
+	c.LockRows = l.query(t, "select count(*) as n from "+tableOf(name)+"_LOADS where object = '"+load.LockRow+"'").Number(0, "n")
+	if len(keys.Rows) == 0 {
+		return c
+	}
+	wanted := make([]load.Key, len(keys.Rows))
+	for i := range keys.Rows {
+		wanted[i] = load.Key{Bucket: keys.Text(i, "bucket"), Name: keys.Text(i, "key")}
+	}
+	session, err := l.Open(t.Context(), name, "contents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, session)
+	if _, c.Ledger, err = session.ReadLedger(t.Context(), wanted); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (l *Laptop) count(t testing.TB, table string) map[object.ID]int64 {
+	t.Helper()
+	result := l.query(t, "select _firn_object, count(*) as n, count(_firn_loaded_at) as stamped from "+table+" group by _firn_object")
+	counts := make(map[object.ID]int64)
+	for i := range result.Rows {
+		id := object.ID(result.Text(i, "_firn_object"))
+		counts[id] = result.Number(i, "n")
+		if stamped := result.Number(i, "stamped"); stamped != counts[id] {
+			t.Errorf("%d of %d rows of %s have a load time", stamped, counts[id], id)
+		}
+	}
+	return counts
+}

@@ -1,0 +1,231 @@
+package loadtest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// maximumFiles is Snowflake's limit of names in FILES.
+const maximumFiles = 1000
+
+// TakeLock implements load.Session.
+func (s *session) TakeLock(ctx context.Context) (rows int64, err error) {
+	var lock chan struct{}
+	err = s.statement("take lock", func(d *dataset) error {
+		s.early = maps.Clone(d.ledger)
+		lock = d.lock
+		rows = int64(d.lockRows)
+		return nil
+	})
+	if err != nil || rows == 0 {
+		return rows, err
+	}
+	if !s.fake.LockOff && !s.holds {
+		if err := s.wait(ctx, lock); err != nil {
+			return 0, err
+		}
+	}
+	return rows, s.statement("take lock", func(*dataset) error {
+		s.takenAt = s.fake.now()
+		return nil
+	})
+}
+
+func (s *session) wait(ctx context.Context, lock chan struct{}) error {
+	select {
+	case <-lock:
+		s.holds = true
+		return nil
+	default:
+		s.fake.waiting <- struct{}{}
+	}
+	timeout := s.fake.LockTimeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-lock:
+		s.holds = true
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return s.statement("take lock", func(*dataset) error {
+		return fault.Dependency("take lock", fault.LockBusy, fmt.Errorf("another transaction holds the table"))
+	})
+}
+
+// ledger is what a statement that begins now sees of the ledger.
+func (s *session) ledger(d *dataset) map[int64]load.LedgerRow {
+	return overlay(d.ledger, s.removedLedger, s.addedLedger)
+}
+
+func (s *session) rows(d *dataset, t load.Table) map[int64]row {
+	return overlay(d.rows[t], s.removedRows[t], s.addedRows[t])
+}
+
+func overlay[V any](committed map[int64]V, removed map[int64]bool, added map[int64]V) map[int64]V {
+	seen := make(map[int64]V)
+	for id, v := range committed {
+		if !removed[id] {
+			seen[id] = v
+		}
+	}
+	for id, v := range added {
+		if !removed[id] {
+			seen[id] = v
+		}
+	}
+	return seen
+}
+
+// ReadLedger implements load.Session.
+func (s *session) ReadLedger(_ context.Context, keys []load.Key) (lock load.Lock, rows []load.LedgerRow, err error) {
+	err = s.statement("read ledger", func(d *dataset) error {
+		seen := s.ledger(d)
+		if s.fake.ReadBeforeLock {
+			seen = s.early
+		}
+		for _, r := range seen {
+			if slices.Contains(keys, load.KeyOf(r.Object)) {
+				rows = append(rows, r)
+			}
+		}
+		lock = load.Lock{Paused: d.paused, Contract: d.contract, TakenAt: s.takenAt}
+		return nil
+	})
+	return lock, rows, err
+}
+
+// Forget implements load.Session.
+func (s *session) Forget(_ context.Context, objects []object.ID) error {
+	return s.statement("forget", func(d *dataset) error {
+		for id, r := range s.ledger(d) {
+			if slices.Contains(objects, r.ID) {
+				s.removedLedger[id] = true
+			}
+		}
+		return nil
+	})
+}
+
+// Delete implements load.Session.
+func (s *session) Delete(_ context.Context, from load.Table, objects []object.ID, within load.Window) (deleted int64, err error) {
+	err = s.statement("delete", func(d *dataset) error {
+		for id, r := range s.rows(d, from) {
+			inside := within == (load.Window{}) || !r.at.Before(within.From) && !r.at.After(within.To)
+			if inside && slices.Contains(objects, r.object) {
+				s.removedRows[from][id] = true
+				deleted++
+			}
+		}
+		return nil
+	})
+	return deleted, err
+}
+
+// Copy implements load.Session.
+func (s *session) Copy(_ context.Context, into load.Table, files []string, force bool) (copied load.Copied, err error) {
+	copied.Loaded = make(map[string]int64)
+	err = s.statement("copy", func(d *dataset) error {
+		copied.QueryID = fmt.Sprintf("query-%d", s.fake.next())
+		if len(files) == 0 || len(files) > maximumFiles {
+			return fault.Permanentf("copy", fault.CopyRefused, "FILES has %d names", len(files))
+		}
+		at := s.fake.now()
+		for _, name := range files {
+			if !force && !s.fake.HistoryOff && (d.history[into][name] || s.addedHistory[into][name]) {
+				continue
+			}
+			file, found := s.fake.files[name]
+			if err := refuse(name, file, found); err != nil {
+				return err
+			}
+			for range file.Rows {
+				s.addedRows[into][s.fake.next()] = row{object: file.Object, at: at}
+			}
+			s.addedHistory[into][name] = true
+			copied.Loaded[name] = file.Rows
+		}
+		return nil
+	})
+	return copied, err
+}
+
+func refuse(name string, file File, found bool) error {
+	switch {
+	case !found:
+		return fault.Permanentf("copy", fault.ReceiptMissing, "Remote file 's3://curated/%s' was not found", name)
+	case file.Broken && file.Anonymous:
+		return fault.Permanentf("copy", fault.CopyRefused, "a file is damaged")
+	case file.Broken:
+		return fault.Permanentf("copy", fault.CopyRefused, "File '%s' is damaged", name)
+	}
+	return nil
+}
+
+// Count implements load.Session.
+func (s *session) Count(_ context.Context, of load.Table, objects []object.ID) (map[object.ID]int64, error) {
+	counts := make(map[object.ID]int64)
+	err := s.statement("count", func(d *dataset) error {
+		for _, r := range s.rows(d, of) {
+			if slices.Contains(objects, r.object) {
+				counts[r.object]++
+			}
+		}
+		return nil
+	})
+	return counts, err
+}
+
+// Record implements load.Session.
+func (s *session) Record(_ context.Context, rows []load.LedgerRow) error {
+	return s.statement("record", func(*dataset) error {
+		at := s.fake.now()
+		for _, r := range rows {
+			r.LoadedAt = at
+			s.addedLedger[s.fake.next()] = r
+		}
+		return nil
+	})
+}
+
+// Standing implements load.Session.
+func (s *session) Standing(_ context.Context, keys []load.Key) (standing load.Standing, err error) {
+	err = s.statement("standing", func(d *dataset) error {
+		objects, names := make(map[object.ID]bool), make(map[load.Key]bool)
+		for _, r := range s.ledger(d) {
+			if key := load.KeyOf(r.Object); slices.Contains(keys, key) {
+				standing.Rows++
+				objects[r.ID], names[key] = true, true
+			}
+		}
+		standing.Objects, standing.Keys = int64(len(objects)), int64(len(names))
+		return nil
+	})
+	return standing, err
+}
+
+// LoadedBy implements load.Session. It needs no transaction.
+func (s *session) LoadedBy(_ context.Context, loadID string) ([]object.ID, error) {
+	s.fake.mutex.Lock()
+	defer s.fake.mutex.Unlock()
+	var objects []object.ID
+	if d := s.fake.datasets[s.name]; d != nil && !s.closed {
+		for _, r := range d.ledger {
+			if r.LoadID == loadID {
+				objects = append(objects, r.ID)
+			}
+		}
+	}
+	return objects, nil
+}

@@ -1,0 +1,244 @@
+package loadtest
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// Run runs every case that any warehouse must pass, each in a dataset of its
+// own.
+func Run(t *testing.T, bench Bench) {
+	for name, run := range map[string]func(*testing.T, *World){
+		"one object":                        oneObject,
+		"rejects":                           rejects,
+		"no rows":                           noRows,
+		"several files":                     severalFiles,
+		"redelivery":                        redelivery,
+		"the journal forgot":                journalForgot,
+		"five deliveries at once":           fiveAtOnce,
+		"two versions in order":             versionsInOrder,
+		"two versions in reverse order":     versionsInReverse,
+		"two versions in one group":         versionsTogether,
+		"the newer version is poisoned":     newerPoisoned,
+		"a version without a sequencer":     noSequencer,
+		"reload":                            reload,
+		"lying receipt":                     lyingReceipt,
+		"lying receipt of rejects":          lyingRejects,
+		"missing file":                      missingFile,
+		"poison in a group of ten":          poison,
+		"two poisons in a group":            twoPoisons,
+		"files in the load history":         inHistory,
+		"paused":                            paused,
+		"table behind":                      behind,
+		"lock busy":                         lockBusy,
+		"commit unknown, applied":           commitApplied,
+		"commit unknown, not applied":       commitLost,
+		"commit unknown, nobody to ask":     commitDeaf,
+		"waiting objects come along":        waitingComeAlong,
+		"a waiting object that is at fault": waitingAtFault,
+		"no tables":                         noTables,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, NewWorld(t, bench))
+		})
+	}
+}
+
+func oneObject(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, d)
+	got := w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.WantState(t, d.ID, journal.Loaded)
+	if len(got.Ledger) != 1 || got.LockRows != 1 {
+		t.Fatalf("the ledger has %d rows and %d lock rows, want one of each", len(got.Ledger), got.LockRows)
+	}
+	row := got.Ledger[0]
+	if diff := cmp.Diff(d.Object, row.Object); diff != "" {
+		t.Errorf("object in the ledger (-want +got):\n%s", diff)
+	}
+	r := d.Receipt
+	if row.Contract != r.Contract || row.Engine != r.Engine || row.Attempt != r.Attempt || row.ContentHash != r.ContentHash || row.Files != 1 {
+		t.Errorf("the ledger row isn't the receipt's: %+v", row)
+	}
+	if row.CopyQueryID == "" || row.RejectsQueryID != "" {
+		t.Errorf("query ids %q and %q, want one for the rows only", row.CopyQueryID, row.RejectsQueryID)
+	}
+	if !row.TransformedAt.Equal(r.FinishedAt) || row.StartedAt.IsZero() || row.LoadedAt.Before(row.StartedAt) {
+		t.Errorf("times %v, %v, %v", row.TransformedAt, row.StartedAt, row.LoadedAt)
+	}
+	entry, _ := w.Journal.Get(t.Context(), d.ID)
+	if entry.LoadID != row.LoadID || entry.QueryID != row.CopyQueryID || entry.RowsLoaded != 3 {
+		t.Errorf("journal %+v doesn't say what the ledger says", entry)
+	}
+	want := []load.News{{Dataset: w.Dataset, LoadID: row.LoadID, Rows: 3, Objects: 1}}
+	if diff := cmp.Diff(want, w.News.Published()); diff != "" {
+		t.Errorf("news (-want +got):\n%s", diff)
+	}
+}
+
+func rejects(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 4, Rejects: 2})
+	w.MustHandle(t, d)
+	got := w.WantRows(t, map[object.ID]int64{d.ID: 4})
+	if got.Rejects[d.ID] != 2 || got.Ledger[0].RejectsQueryID == "" {
+		t.Errorf("%d rejects by query %q, want 2", got.Rejects[d.ID], got.Ledger[0].RejectsQueryID)
+	}
+}
+
+func noRows(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 0})
+	w.MustHandle(t, d)
+	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Ledger) != 1 {
+		t.Errorf("the ledger has %d rows, want 1", len(got.Ledger))
+	}
+	w.WantState(t, d.ID, journal.Loaded)
+}
+
+func severalFiles(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 10, Files: 3})
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 10})
+}
+
+func redelivery(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, d, d)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	if n := len(w.News.Published()); n != 1 {
+		t.Errorf("%d news, want 1", n)
+	}
+}
+
+// journalForgot is a loader that died between COMMIT and journal: the ledger
+// decides, and the news is out at least once.
+func journalForgot(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, d)
+	w.Journal.Set(d.ID, journal.Transformed)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.WantState(t, d.ID, journal.Loaded)
+	news := w.News.Published()
+	if len(news) != 2 || news[0] != news[1] {
+		t.Errorf("news %+v, want the same twice", news)
+	}
+	w.Journal.Forget(d.ID)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func fiveAtOnce(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() { w.MustHandle(t, d) })
+	}
+	all.Wait()
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.WantState(t, d.ID, journal.Loaded)
+}
+
+func versionsInOrder(t *testing.T, w *World) {
+	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3, Rejects: 1})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
+	w.MustHandle(t, second)
+	got := w.WantRows(t, map[object.ID]int64{second.ID: 5})
+	if len(got.Rejects) != 0 {
+		t.Errorf("rejects %v of the replaced version are left", got.Rejects)
+	}
+	w.WantState(t, first.ID, journal.Superseded)
+	w.WantState(t, second.ID, journal.Loaded)
+}
+
+func versionsInReverse(t *testing.T, w *World) {
+	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
+	w.MustHandle(t, second)
+	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3})
+	w.MustHandle(t, first)
+	w.WantRows(t, map[object.ID]int64{second.ID: 5})
+	w.WantState(t, first.ID, journal.Superseded)
+	w.WantState(t, second.ID, journal.Loaded)
+}
+
+func versionsTogether(t *testing.T, w *World) {
+	want := make(map[object.ID]int64)
+	var group []Delivered
+	for i, key := range []string{"a.csv", "b.csv"} {
+		older := w.Deliver(t, Delivery{Key: key, Version: "v1", Sequencer: "1", Rows: 3})
+		newer := w.Deliver(t, Delivery{Key: key, Version: "v2", Sequencer: "2", Rows: 5})
+		want[newer.ID] = 5
+		if i == 0 {
+			group = append(group, older, newer)
+		} else {
+			group = append(group, newer, older)
+		}
+	}
+	w.MustHandle(t, group...)
+	w.WantRows(t, want)
+	w.WantState(t, group[0].ID, journal.Superseded)
+	w.WantState(t, group[3].ID, journal.Superseded)
+}
+
+// newerPoisoned: only what is loaded supersedes.
+func newerPoisoned(t *testing.T, w *World) {
+	older := w.Deliver(t, Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+	newer := w.Deliver(t, Delivery{Version: "v2", Sequencer: "2", Rows: 5, Claimed: 6})
+	errs := w.Handle(t, newer, older)
+	WantFault(t, errs[0], fault.ReceiptMismatch, fault.Permanent, newer.ID)
+	if errs[1] != nil {
+		t.Errorf("the older version: %v", errs[1])
+	}
+	w.WantRows(t, map[object.ID]int64{older.ID: 3})
+	w.WantState(t, older.ID, journal.Loaded)
+}
+
+func noSequencer(t *testing.T, w *World) {
+	found := w.Deliver(t, Delivery{Version: "v2", Rows: 5})
+	announced := w.Deliver(t, Delivery{Version: "v1", Sequencer: "9", Rows: 3})
+	w.Versions[found.Object.Key] = []string{"v2", "v1"}
+	w.MustHandle(t, announced)
+	w.MustHandle(t, found)
+	w.MustHandle(t, announced)
+	w.WantRows(t, map[object.ID]int64{found.ID: 5})
+	w.WantState(t, announced.ID, journal.Superseded)
+}
+
+func reload(t *testing.T, w *World) {
+	first := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, first)
+	again := w.Deliver(t, Delivery{Sequencer: "1", Rows: 4, Rejects: 1, Generation: 1})
+	w.MustHandle(t, again)
+	w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	w.WantState(t, again.ID, journal.Loaded)
+	w.Journal.Set(again.ID, journal.Transformed)
+	w.MustHandle(t, first, again)
+	got := w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	if got.Ledger[0].Generation != 1 {
+		t.Errorf("generation %d stands, want 1", got.Ledger[0].Generation)
+	}
+}
+
+// groupOf delivers ten objects of which some are at fault.
+// inHistory: somebody deleted the rows, the load history has the files still.
+func waitingComeAlong(t *testing.T, w *World) {
+	quiet := w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2})
+	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
+	w.MustHandle(t, asked)
+	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
+	w.WantState(t, quiet.ID, journal.Loaded)
+	if n := len(w.News.Published()); n != 1 {
+		t.Errorf("%d news, want one transaction's", n)
+	}
+	w.MustHandle(t, quiet)
+	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
+}

@@ -1,0 +1,195 @@
+package loadtest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+)
+
+func lyingReceipt(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3, Claimed: 4})
+	f := WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
+	if want := fmt.Sprintf("file %s brought 3 rows, its receipt says 4", d.Receipt.Data[0].Key); f.Cause() != want {
+		t.Errorf("cause %q, want %q", f.Cause(), want)
+	}
+	if f.QueryID == "" {
+		t.Error("the fault has no query id")
+	}
+	w.WantRows(t, map[object.ID]int64{})
+	w.WantState(t, d.ID, journal.Transformed)
+}
+
+func lyingRejects(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 2})
+	w.Bench.Put(t, load.Rejects, d.Receipt.Rejects[0].Key, File{Object: d.ID, Rows: 1})
+	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
+	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Rejects) > 0 {
+		t.Errorf("rejects %v are left", got.Rejects)
+	}
+}
+
+func missingFile(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3, Missing: true})
+	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMissing, fault.Permanent, d.ID)
+	w.WantRows(t, map[object.ID]int64{})
+	gone := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3})
+	w.Receipts.Remove(*gone.Work.Receipt)
+	WantFault(t, w.Handle(t, gone)[0], fault.ReceiptMissing, fault.Permanent, gone.ID)
+}
+
+func groupOf(t *testing.T, w *World, faulty map[int]Delivery) (group []Delivered, want map[object.ID]int64) {
+	t.Helper()
+	want = make(map[object.ID]int64)
+	for i := range 10 {
+		d, bad := faulty[i]
+		d.Key, d.Rows = fmt.Sprintf("%d.csv", i), int64(i+1)
+		if d.Claimed != 0 {
+			d.Claimed = d.Rows + 1
+		}
+		delivered := w.Deliver(t, d)
+		group = append(group, delivered)
+		if !bad {
+			want[delivered.ID] = d.Rows
+		}
+	}
+	return group, want
+}
+
+func poison(t *testing.T, w *World) {
+	group, want := groupOf(t, w, map[int]Delivery{4: {Broken: true}})
+	for i, err := range w.Handle(t, group...) {
+		if i == 4 {
+			WantFault(t, err, fault.CopyRefused, fault.Permanent, group[4].ID)
+		} else if err != nil {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	w.WantRows(t, want)
+}
+
+func twoPoisons(t *testing.T, w *World) {
+	group, want := groupOf(t, w, map[int]Delivery{2: {Missing: true}, 7: {Claimed: 1}})
+	for i, err := range w.Handle(t, group...) {
+		switch {
+		case i == 2:
+			WantFault(t, err, fault.ReceiptMissing, fault.Permanent, group[2].ID)
+		case i == 7:
+			WantFault(t, err, fault.ReceiptMismatch, fault.Permanent, group[7].ID)
+		case err != nil:
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	w.WantRows(t, want)
+}
+
+func inHistory(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 1, Files: 2})
+	w.MustHandle(t, d)
+	w.Bench.Erase(t, w.Dataset, d.ID)
+	w.WantRows(t, map[object.ID]int64{})
+	w.Journal.Set(d.ID, journal.Transformed)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func paused(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	w.Bench.Pause(t, w.Dataset, true)
+	WantFault(t, w.Handle(t, d)[0], fault.DatasetPaused, fault.RetryAfter, d.ID)
+	w.WantRows(t, map[object.ID]int64{})
+	w.Bench.Pause(t, w.Dataset, false)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func behind(t *testing.T, w *World) {
+	ahead := w.Deliver(t, Delivery{Key: "new.csv", Rows: 3, Contract: "1.10.0"})
+	fits := w.Deliver(t, Delivery{Key: "old.csv", Rows: 2, Contract: "0.9.0"})
+	errs := w.Handle(t, ahead, fits)
+	WantFault(t, errs[0], fault.TableBehind, fault.RetryAfter, ahead.ID)
+	if errs[1] != nil {
+		t.Errorf("an object under an older contract: %v", errs[1])
+	}
+	w.WantRows(t, map[object.ID]int64{fits.ID: 2})
+}
+
+func lockBusy(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	other, err := w.Bench.Open(t.Context(), w.Dataset, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.TakeLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	WantFault(t, w.Handle(t, d)[0], fault.LockBusy, fault.RetryAfter, d.ID)
+	if err := other.Close(); err != nil { // rolls back
+		t.Fatal(err)
+	}
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func commitApplied(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench, Applied: true})
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.WantState(t, d.ID, journal.Loaded)
+}
+
+func commitLost(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench})
+	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
+	w.WantRows(t, map[object.ID]int64{})
+	w.Loader = w.NewLoader(w.Bench)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func commitDeaf(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench, Applied: true, Deaf: true})
+	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
+	w.WantState(t, d.ID, journal.Transformed)
+	w.Loader = w.NewLoader(w.Bench)
+	w.MustHandle(t, d)
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	if n := len(w.News.Published()); n != 1 {
+		t.Errorf("%d news, want 1", n)
+	}
+}
+
+func waitingAtFault(t *testing.T, w *World) {
+	w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2, Claimed: 9})
+	gone := w.Deliver(t, Delivery{Key: "gone.csv", Rows: 2})
+	w.Receipts.Remove(*gone.Work.Receipt)
+	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
+	w.MustHandle(t, asked)
+	w.WantRows(t, map[object.ID]int64{asked.ID: 3})
+}
+
+func noTables(t *testing.T, w *World) {
+	d := w.Deliver(t, Delivery{Rows: 3})
+	d.Work.Dataset = "unknown" + w.Dataset
+	receipt := d.Receipt
+	receipt.Dataset = d.Work.Dataset
+	receipt.Data, receipt.RowsRead, receipt.RowsWritten = nil, 0, 0
+	w.Receipts.Put(*d.Work.Receipt, receipt)
+	failed := w.Loader.Handle(t.Context(), []batch.Message{w.Message(d)})
+	for _, err := range failed {
+		WantFault(t, err, fault.TableMissing, fault.Permanent, d.ID)
+	}
+	if len(failed) != 1 {
+		t.Errorf("%d failed, want 1", len(failed))
+	}
+}

@@ -1,0 +1,104 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/load"
+)
+
+// Unreliable loses the answer to a COMMIT.
+type Unreliable struct {
+	load.Warehouse
+	// Applied tells whether the COMMIT took effect all the same.
+	Applied bool
+	// Deaf makes the question to the ledger fail too.
+	Deaf bool
+
+	mutex sync.Mutex
+	lost  bool
+}
+
+// Open implements load.Warehouse.
+func (u *Unreliable) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if u.lost && u.Deaf {
+		return nil, fault.Dependency("log in to Snowflake", fault.SnowflakeAway, errors.New("no answer"))
+	}
+	inner, err := u.Warehouse.Open(ctx, dataset, loadID)
+	if err != nil {
+		return nil, err
+	}
+	return &unreliableSession{Session: inner, owner: u}, nil
+}
+
+type unreliableSession struct {
+	load.Session
+	owner *Unreliable
+}
+
+func (s *unreliableSession) Commit(ctx context.Context) error {
+	if s.owner.Applied {
+		if err := s.Session.Commit(ctx); err != nil {
+			return err
+		}
+	}
+	s.owner.mutex.Lock()
+	defer s.owner.mutex.Unlock()
+	s.owner.lost = true
+	return fault.Dependency("commit", fault.SnowflakeAway, errors.New("the connection broke"))
+}
+
+// Meeting makes transactions meet before they commit: none goes on until all
+// that are expected have come, or the timeout is over.
+type Meeting struct {
+	load.Warehouse
+	Expected int
+	Timeout  time.Duration
+
+	mutex sync.Mutex
+	come  int
+	all   chan struct{}
+}
+
+// Open implements load.Warehouse.
+func (m *Meeting) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	inner, err := m.Warehouse.Open(ctx, dataset, loadID)
+	if err != nil {
+		return nil, err
+	}
+	return &meetingSession{Session: inner, meeting: m}, nil
+}
+
+type meetingSession struct {
+	load.Session
+	meeting *Meeting
+}
+
+func (s *meetingSession) Commit(ctx context.Context) error {
+	s.meeting.wait()
+	return s.Session.Commit(ctx)
+}
+
+func (m *Meeting) wait() {
+	m.mutex.Lock()
+	if m.all == nil {
+		m.all = make(chan struct{})
+	}
+	m.come++
+	if m.come == m.Expected {
+		close(m.all)
+	}
+	all := m.all
+	m.mutex.Unlock()
+	timer := time.NewTimer(m.Timeout)
+	defer timer.Stop()
+	select {
+	case <-all:
+	case <-timer.C:
+	}
+}

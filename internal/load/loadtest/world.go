@@ -1,0 +1,242 @@
+package loadtest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+const (
+	landing = "landing"
+	curated = "curated"
+)
+
+// World is a loader on a bench, with everything around it in memory, for one
+// dataset.
+type World struct {
+	Bench    Bench
+	Loader   *load.Loader
+	Journal  *Journal
+	Receipts *Receipts
+	News     *News
+	Versions Versions
+	Dataset  string
+
+	messages atomic.Int64
+}
+
+// NewWorld makes a dataset of its own on the bench.
+func NewWorld(t testing.TB, bench Bench) *World {
+	t.Helper()
+	w := &World{
+		Bench: bench, Journal: NewJournal(), Receipts: NewReceipts(), News: &News{}, Versions: make(Versions),
+		Dataset: "t" + strings.ReplaceAll(uuid.NewString()[:13], "-", "") + ".case",
+	}
+	bench.Create(t, w.Dataset)
+	w.Loader = w.NewLoader(bench)
+	return w
+}
+
+// NewLoader returns a loader of this world on another warehouse.
+func (w *World) NewLoader(on load.Warehouse) *load.Loader {
+	return &load.Loader{
+		Warehouse: on, Receipts: w.Receipts, Versions: w.Versions, Journal: w.Journal, Publisher: w.News,
+		CuratedBucket: curated, NewID: uuid.NewString,
+	}
+}
+
+// Delivery is one version of a key, transformed.
+type Delivery struct {
+	// Key defaults to "a.csv", Version to "v1"; no Sequencer is none.
+	Key, Version, Sequencer string
+	Rows, Rejects           int64
+	Generation              int
+	// Contract defaults to 1.0.0, the tables' own.
+	Contract string
+	// Claimed is what the receipt says of the rows, if it lies.
+	Claimed int64
+	// Missing files aren't there; Broken ones are no Parquet; Anonymous ones
+	// are refused without a name.
+	Missing, Broken, Anonymous bool
+	// Files is how many data files the rows are in; defaults to 1.
+	Files int64
+}
+
+// Delivered is what a delivery left behind.
+type Delivered struct {
+	ID      object.ID
+	Object  object.Object
+	Receipt work.Receipt
+	Work    work.Work
+}
+
+// Deliver writes the files, the receipt and the journal entry of a transformed
+// object.
+func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
+	t.Helper()
+	d.defaults()
+	o := object.Object{
+		Bucket: landing, Key: strings.Replace(w.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
+		ETag: "etag", Size: 100, Sequencer: object.NormalizeSequencer(d.Sequencer),
+	}
+	attempt := object.Attempt{Dataset: w.Dataset, Object: o.ID(), Name: fmt.Sprintf("attempt-%d", d.Generation)}
+	receipt := work.Receipt{
+		Object: o, Dataset: w.Dataset, ObjectID: o.ID(), Contract: d.Contract, Generation: d.Generation,
+		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: "sha256:00",
+		StartedAt: time.Unix(1764000000, 0).UTC(), FinishedAt: time.Unix(1764000001, 0).UTC(),
+		RowsWritten: d.Claimed, RowsRejected: d.Rejects, RowsRead: d.Claimed + d.Rejects,
+		Data: w.putData(t, attempt, d), Rejects: []work.File{},
+	}
+	if d.Rejects > 0 {
+		name := attempt.Rejects(0)
+		w.Bench.Put(t, load.Rejects, name, File{Object: o.ID(), Rows: d.Rejects})
+		receipt.Rejects = append(receipt.Rejects, work.File{Key: name, Rows: d.Rejects, Bytes: 100})
+	}
+	at := work.Location{Bucket: curated, Key: attempt.Receipt()}
+	w.Receipts.Put(at, receipt)
+	w.Journal.Transformed(receipt, at)
+	return Delivered{ID: o.ID(), Object: o, Receipt: receipt, Work: work.Work{
+		Stage: work.Load, Dataset: w.Dataset, Object: o, Generation: d.Generation, Receipt: &at,
+	}}
+}
+
+func (d *Delivery) defaults() {
+	if d.Key == "" {
+		d.Key = "a.csv"
+	}
+	if d.Version == "" {
+		d.Version = "v1"
+	}
+	if d.Contract == "" {
+		d.Contract = "1.0.0"
+	}
+	if d.Claimed == 0 {
+		d.Claimed = d.Rows
+	}
+	if d.Files == 0 {
+		d.Files = 1
+	}
+}
+
+// putData spreads the rows over the files; what the receipt claims too much or
+// too little is the last one's.
+func (w *World) putData(t testing.TB, attempt object.Attempt, d Delivery) []work.File {
+	t.Helper()
+	var files []work.File
+	for n := range d.Files {
+		rows := d.Rows / d.Files
+		claimed := rows
+		if n == d.Files-1 {
+			rows = d.Rows - rows*(d.Files-1)
+			claimed = rows + d.Claimed - d.Rows
+		}
+		name := attempt.Data(int(n))
+		if !d.Missing {
+			w.Bench.Put(t, load.Rows, name, File{Object: attempt.Object, Rows: rows, Broken: d.Broken || d.Anonymous, Anonymous: d.Anonymous})
+		}
+		files = append(files, work.File{Key: name, Rows: claimed, Bytes: 100})
+	}
+	return files
+}
+
+// Message returns a new message that asks for the object.
+func (w *World) Message(d Delivered) batch.Message {
+	return batch.Message{ID: fmt.Sprintf("m%d", w.messages.Add(1)), Body: d.Work.Encode(), Queue: "load", Receives: 1}
+}
+
+// Handle gives the loader one batch and returns the errors in the order of the
+// deliveries.
+func (w *World) Handle(t testing.TB, deliveries ...Delivered) []error {
+	t.Helper()
+	messages := make([]batch.Message, len(deliveries))
+	for i, d := range deliveries {
+		messages[i] = w.Message(d)
+	}
+	failed := w.Loader.Handle(t.Context(), messages)
+	errs := make([]error, len(deliveries))
+	for i, m := range messages {
+		errs[i] = failed[m.ID]
+	}
+	return errs
+}
+
+// MustHandle fails the test if a message isn't done.
+func (w *World) MustHandle(t testing.TB, deliveries ...Delivered) {
+	t.Helper()
+	for i, err := range w.Handle(t, deliveries...) {
+		if err != nil {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+}
+
+// WantRows holds the raw table against what it should have, and the ledger
+// against the table, whatever the case was about.
+func (w *World) WantRows(t testing.TB, want map[object.ID]int64) Contents {
+	t.Helper()
+	got := w.Bench.Contents(t, w.Dataset)
+	if diff := cmp.Diff(want, got.Rows); diff != "" {
+		t.Errorf("rows of each object (-want +got):\n%s", diff)
+	}
+	ledger := make(map[object.ID]int64)
+	keys := make(map[load.Key]bool)
+	for _, r := range got.Ledger {
+		if r.RowsWritten != r.RowsLoaded || r.RowsRead != r.RowsLoaded+r.RowsRejected {
+			t.Errorf("ledger row %s doesn't add up: read %d, written %d, rejected %d, loaded %d",
+				r.ID, r.RowsRead, r.RowsWritten, r.RowsRejected, r.RowsLoaded)
+		}
+		if keys[load.KeyOf(r.Object)] {
+			t.Errorf("the ledger has two rows for %s", r.Object.URI())
+		}
+		keys[load.KeyOf(r.Object)] = true
+		if r.RowsLoaded > 0 {
+			ledger[r.ID] += r.RowsLoaded
+		}
+		if r.RowsRejected != got.Rejects[r.ID] {
+			t.Errorf("ledger row %s has %d rejects, the table %d", r.ID, r.RowsRejected, got.Rejects[r.ID])
+		}
+	}
+	if diff := cmp.Diff(ledger, got.Rows); diff != "" {
+		t.Errorf("the ledger isn't what the table holds (-ledger +table):\n%s", diff)
+	}
+	return got
+}
+
+// WantState holds the journal's state of an object.
+func (w *World) WantState(t testing.TB, id object.ID, want journal.State) {
+	t.Helper()
+	entry, err := w.Journal.Get(context.Background(), id)
+	if err != nil || entry.State != want {
+		t.Errorf("journal has %s as %q (%v), want %q", id, entry.State, err, want)
+	}
+}
+
+// WantFault holds an error's code and disposition, and that it names the
+// object.
+func WantFault(t testing.TB, err error, code fault.Code, disposition fault.Disposition, id object.ID) *fault.Fault {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", code)
+	}
+	f := fault.As(err)
+	if f.Code != code || f.Disposition != disposition {
+		t.Errorf("got %s, %s: %v; want %s, %s", f.Code, f.Disposition, f, code, disposition)
+	}
+	if f.ObjectID != string(id) {
+		t.Errorf("the fault names object %q, want %q", f.ObjectID, id)
+	}
+	return f
+}

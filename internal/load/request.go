@@ -1,0 +1,134 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// request is what one batch asks for of one dataset.
+type request struct {
+	dataset string
+	// wanted is the work for each object: of several messages for one object,
+	// that of the highest generation, then the first.
+	wanted map[object.ID]work.Work
+	// order is the objects as the batch has them.
+	order []object.ID
+	// messages are those that ask for each object.
+	messages map[object.ID][]string
+}
+
+// datasetName is what may become the name of a table.
+var datasetName = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
+
+// decode sorts a batch by dataset, in the order of the messages.
+func decode(messages []batch.Message, failed map[string]error) []*request {
+	var requests []*request
+	byDataset := make(map[string]*request)
+	for _, m := range messages {
+		w, err := work.Decode(m.Body, work.Load)
+		if err == nil && !datasetName.MatchString(w.Dataset) {
+			err = fmt.Errorf("decode work: %q is no dataset", w.Dataset)
+		}
+		if err != nil {
+			failed[m.ID] = &fault.Fault{Op: "decode work", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}
+			continue
+		}
+		asked := byDataset[w.Dataset]
+		if asked == nil {
+			asked = &request{dataset: w.Dataset, wanted: make(map[object.ID]work.Work), messages: make(map[object.ID][]string)}
+			byDataset[w.Dataset] = asked
+			requests = append(requests, asked)
+		}
+		asked.add(m.ID, w)
+	}
+	return requests
+}
+
+func (r *request) add(message string, w work.Work) {
+	id := w.Object.ID()
+	r.messages[id] = append(r.messages[id], message)
+	had, found := r.wanted[id]
+	if !found {
+		r.order = append(r.order, id)
+	}
+	if !found || w.Generation > had.Generation {
+		r.wanted[id] = w
+	}
+}
+
+// answer writes an object's error to each of its messages.
+func (r *request) answer(failed map[string]error, messages []string, err error) {
+	if err == nil {
+		return
+	}
+	for _, m := range messages {
+		failed[m] = err
+	}
+}
+
+// unfinished returns the work whose objects the journal doesn't call done.
+func (l *Loader) unfinished(ctx context.Context, asked *request, into results) []work.Work {
+	var wanted []work.Work
+	for _, id := range asked.order {
+		w := asked.wanted[id]
+		switch done, err := l.done(ctx, w); {
+		case err != nil:
+			into[id] = result{err: fault.On(err, string(id), w.Dataset, w.Object.URI())}
+		case done:
+			into[id] = result{}
+		default:
+			wanted = append(wanted, w)
+		}
+	}
+	return wanted
+}
+
+func (l *Loader) done(ctx context.Context, w work.Work) (bool, error) {
+	entry, err := l.Journal.Get(ctx, w.Object.ID())
+	if errors.Is(err, journal.ErrNotFound) {
+		return false, nil // a journal that lost an entry mustn't lose the object: the ledger decides
+	}
+	if err != nil {
+		return false, err
+	}
+	return entry.State.Final() && entry.Generation >= w.Generation, nil
+}
+
+// waiting opens the parcels that wait in the journal besides those asked for.
+// One that can't be opened is left to its own message, which will fail with a
+// dead letter; here it is only noted.
+func (l *Loader) waiting(ctx context.Context, asked *request) []parcel {
+	log := telemetry.Logger(ctx)
+	entries, err := l.Journal.Waiting(ctx, asked.dataset, l.Limits.objects())
+	if err != nil {
+		log.WarnContext(ctx, "waiting objects not read", telemetry.Fault(fault.As(err))...)
+		return nil
+	}
+	var others []work.Work
+	for _, e := range entries {
+		if _, found := asked.wanted[e.ID]; found || e.Receipt == nil {
+			continue
+		}
+		others = append(others, work.Work{
+			Stage: work.Load, Dataset: asked.dataset, Object: e.Object, Generation: e.Generation, Receipt: e.Receipt,
+		})
+	}
+	unopened := make(results)
+	parcels := l.open(ctx, asked.dataset, others, unopened)
+	for _, r := range unopened {
+		log.WarnContext(ctx, "waiting object left out", telemetry.Fault(fault.As(r.err))...)
+	}
+	for i := range parcels {
+		parcels[i].asked = false
+	}
+	return parcels
+}

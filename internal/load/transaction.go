@@ -1,0 +1,203 @@
+package load
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// transaction is the state of one run of the protocol.
+type transaction struct {
+	loader  *Loader
+	dataset string
+	loadID  string
+	group   []parcel
+
+	session   Session
+	begun     bool
+	committed bool
+
+	lock   Lock
+	ledger map[Key]LedgerRow
+
+	// fresh are the objects that this transaction loads.
+	fresh []parcel
+	// replaced are the ledger rows whose places they take.
+	replaced []LedgerRow
+	// found are the objects that the ledger has.
+	found []foundRow
+	// superseded says which object took another's place, by the old one's id.
+	superseded map[object.ID]object.ID
+	copied     map[string]copiedFile
+	// recorded are the fresh objects' ledger rows.
+	recorded []LedgerRow
+	results  results
+}
+
+type foundRow struct {
+	parcel parcel
+	row    LedgerRow
+}
+
+type copiedFile struct {
+	rows    int64
+	queryID string
+}
+
+func (l *Loader) newTransaction(dataset string, group []parcel) *transaction {
+	return &transaction{
+		loader: l, dataset: dataset, loadID: l.NewID(), group: group,
+		ledger:     make(map[Key]LedgerRow),
+		superseded: make(map[object.ID]object.ID),
+		copied:     make(map[string]copiedFile),
+		results:    make(results),
+	}
+}
+
+func (t *transaction) open(ctx context.Context) (err error) {
+	t.session, err = t.loader.Warehouse.Open(ctx, t.dataset, t.loadID)
+	return err
+}
+
+func (t *transaction) begin(ctx context.Context) error {
+	t.begun = true // even if the answer is lost
+	return t.session.Begin(ctx)
+}
+
+func (t *transaction) takeLock(ctx context.Context) error {
+	rows, err := t.session.TakeLock(ctx)
+	if err != nil {
+		return err
+	}
+	if rows != 1 {
+		return t.broken("take lock", "the ledger has %d lock rows", rows)
+	}
+	return nil
+}
+
+func (t *transaction) readLedger(ctx context.Context) error {
+	lock, rows, err := t.session.ReadLedger(ctx, keysOf(t.group))
+	if err != nil {
+		return err
+	}
+	t.lock = lock
+	for _, row := range rows {
+		key := KeyOf(row.Object)
+		if other, twice := t.ledger[key]; twice {
+			return t.broken("read ledger", "objects %s and %s both stand for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
+		}
+		t.ledger[key] = row
+	}
+	return nil
+}
+
+// sortOut decides what the group means to the table, by the ledger and under
+// the lock.
+func (t *transaction) sortOut(ctx context.Context) error {
+	if t.lock.Paused {
+		return t.named(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
+	}
+	rivals := make(map[Key][]parcel)
+	for _, p := range t.group {
+		rivals[KeyOf(p.Object)] = append(rivals[KeyOf(p.Object)], p)
+	}
+	for _, key := range keysOf(t.group) {
+		if err := t.contest(ctx, key, rivals[key]); err != nil {
+			t.giveUp(rivals[key], err)
+		}
+	}
+	return nil
+}
+
+// giveUp leaves one key's objects for later; the others needn't wait for them.
+func (t *transaction) giveUp(rivals []parcel, err error) {
+	for _, p := range rivals {
+		delete(t.superseded, p.id())
+	}
+	t.results.fail(rivals, err)
+}
+
+// contest finds which version of one key the table is to hold: the newest of
+// those in the group and the one in the ledger. A version that can't be loaded
+// now takes no part, so an older one still loads.
+func (t *transaction) contest(ctx context.Context, key Key, rivals []parcel) error {
+	standing, stands := t.ledger[key]
+	var best *parcel
+	for _, p := range rivals {
+		switch {
+		case isAhead(p.Contract, t.lock.Contract):
+			t.results[p.id()] = result{err: p.fault(fault.Dependency("load object", fault.TableBehind,
+				fmt.Errorf("the receipt's contract is %s, the table's %s", p.Contract, t.lock.Contract)))}
+		case stands && standing.ID == p.id() && p.Generation <= standing.Generation:
+			t.found = append(t.found, foundRow{parcel: p, row: standing})
+			t.results[p.id()] = result{}
+		case best == nil:
+			best = &p
+		default:
+			newer, err := t.newer(ctx, p.Object, best.Object)
+			if err != nil {
+				return err
+			}
+			older := p
+			if newer {
+				older, best = *best, &p
+			}
+			t.supersede(older, best.id())
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	if stands && standing.ID != best.id() {
+		newer, err := t.newer(ctx, best.Object, standing.Object)
+		if err != nil {
+			return err
+		}
+		if !newer {
+			t.supersede(*best, standing.ID)
+			return nil
+		}
+	}
+	if stands {
+		t.replaced = append(t.replaced, standing)
+	}
+	t.fresh = append(t.fresh, *best)
+	t.results[best.id()] = result{}
+	return nil
+}
+
+func (t *transaction) supersede(p parcel, by object.ID) {
+	t.superseded[p.id()] = by
+	t.results[p.id()] = result{}
+}
+
+// isAhead reports whether a receipt's contract has what the table may lack:
+// COPY would drop its new column in silence. An older one is fine.
+func isAhead(receipt, table string) bool { return semver.Compare("v"+receipt, "v"+table) > 0 }
+
+// broken is a fault of the ledger itself.
+func (t *transaction) broken(op, format string, args ...any) error {
+	return t.named(fault.Permanentf(op, fault.LedgerBroken, format, args...))
+}
+
+func (t *transaction) named(f *fault.Fault) error {
+	f.Dataset = t.dataset
+	return f
+}
+
+// keysOf returns the group's keys, each once, in the group's order.
+func keysOf(group []parcel) []Key {
+	var keys []Key
+	seen := make(map[Key]bool)
+	for _, p := range group {
+		if key := KeyOf(p.Object); !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,130 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// Copy implements load.Session. Each option is there for a reason
+// (docs.snowflake.com, sql-reference/sql/copy-into-table): NULL_IF=() since its
+// default turns a text \N into null; INCLUDE_METADATA since a column that the
+// file lacks gets null, never its default; LOAD_UNCERTAIN_FILES since files
+// older than 64 days may be skipped without it.
+func (s *statements) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
+	quoted := make([]string, len(files))
+	for i, name := range files {
+		quoted[i] = literal(name)
+	}
+	forced := "force = false load_uncertain_files = true"
+	if force {
+		forced = "force = true"
+	}
+	result, err := s.session.Query(ctx, "copy files", "copy into "+s.names.of(into)+" from "+s.names.stage+
+		" files = ("+strings.Join(quoted, ", ")+")"+
+		" file_format = (type = parquet use_vectorized_scanner = true null_if = ())"+
+		" match_by_column_name = case_insensitive"+
+		" include_metadata = (_firn_loaded_at = metadata$start_scan_time)"+
+		" on_error = abort_statement "+forced)
+	if err != nil {
+		return load.Copied{}, err
+	}
+	return copied(result, files)
+}
+
+// copied reads the answer by column name: a COPY that loaded nothing has one
+// column, "status". A file is named relative to the stage, or by its whole
+// URL.
+func copied(result snowflake.Result, files []string) (load.Copied, error) {
+	answer := load.Copied{QueryID: result.QueryID, Loaded: make(map[string]int64)}
+	if !result.Has("file") {
+		return answer, nil
+	}
+	for i := range result.Rows {
+		named := result.Text(i, "file")
+		name, known := match(named, files)
+		switch status := result.Text(i, "status"); {
+		case !known:
+			return answer, fault.Permanentf("copy files", fault.CopyRefused, "COPY answers for %q, which it wasn't asked for", named)
+		case status == "LOADED":
+			answer.Loaded[name] = result.Number(i, "rows_loaded")
+		case status == "LOAD_SKIPPED":
+		default:
+			f := fault.Permanentf("copy files", fault.CopyRefused, "file %s: %s: %s", name, status, result.Text(i, "first_error"))
+			f.QueryID = result.QueryID
+			return answer, f
+		}
+	}
+	return answer, nil
+}
+
+func match(named string, files []string) (string, bool) {
+	for _, name := range files {
+		if named == name || strings.HasSuffix(named, "/"+name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// Delete implements load.Session.
+func (s *statements) Delete(ctx context.Context, from load.Table, objects []object.ID, within load.Window) (int64, error) {
+	condition, args := objectCondition("_firn_object", objects)
+	if within != (load.Window{}) {
+		condition += " and _firn_loaded_at between cast(? as timestamp_ltz) and cast(? as timestamp_ltz)"
+		args = append(args, stamp(within.From), stamp(within.To))
+	}
+	result, err := s.session.Exec(ctx, "delete replaced rows", "delete from "+s.names.of(from)+" where "+condition, args...)
+	return result.Affected, err
+}
+
+// Count implements load.Session.
+func (s *statements) Count(ctx context.Context, of load.Table, objects []object.ID) (map[object.ID]int64, error) {
+	condition, args := objectCondition("_firn_object", objects)
+	result, err := s.session.Query(ctx, "count rows",
+		"select _firn_object, count(*) as all_rows from "+s.names.of(of)+" where "+condition+" group by _firn_object", args...)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[object.ID]int64)
+	for i := range result.Rows {
+		counts[object.ID(result.Text(i, "_firn_object"))] = result.Number(i, "all_rows")
+	}
+	return counts, nil
+}
+
+func objectCondition(column string, objects []object.ID) (string, []any) {
+	args := make([]any, len(objects))
+	for i, id := range objects {
+		args[i] = string(id)
+	}
+	return fmt.Sprintf("%s in (%s)", column, placeholders(len(objects))), args
+}
+
+func keyCondition(keys []load.Key) (string, []any) {
+	args := make([]any, 0, 2*len(keys))
+	for _, key := range keys {
+		args = append(args, key.Bucket, key.Name)
+	}
+	return "(bucket, key) in (" + repeat("(?, ?)", len(keys)) + ")", args
+}
+
+func placeholders(n int) string { return repeat("?", n) }
+
+func repeat(text string, n int) string {
+	return strings.TrimSuffix(strings.Repeat(text+", ", n), ", ")
+}
+
+// literal quotes a text. A backslash escapes in Snowflake's literals
+// (docs.snowflake.com, sql-reference/data-types-text).
+func literal(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(text) + "'"
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,97 @@
+package warehouse_test
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/load/warehouse"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+var answerColumns = []string{"file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error"}
+
+func answer(columns []string, rows ...[]string) snowflake.Result {
+	result := snowflake.Result{QueryID: "q1", Columns: columns}
+	for _, row := range rows {
+		values := make([]sql.NullString, len(row))
+		for i, text := range row {
+			values[i] = sql.NullString{String: text, Valid: true}
+		}
+		result.Rows = append(result.Rows, values)
+	}
+	return result
+}
+
+func TestCopied(t *testing.T) {
+	t.Parallel()
+	files := []string{"s/e/1/a/data-00000.parquet", "s/e/2/a/data-00000.parquet"}
+	tests := []struct {
+		name   string
+		answer snowflake.Result
+		want   map[string]int64
+		code   fault.Code
+	}{
+		{
+			name: "relative and whole names",
+			answer: answer(answerColumns,
+				[]string{files[0], "LOADED", "3", "3", "1", "0", ""},
+				[]string{"s3://curated/" + files[1], "LOADED", "0", "0", "1", "0", ""}),
+			want: map[string]int64{files[0]: 3, files[1]: 0},
+		},
+		{
+			name:   "skipped",
+			answer: answer(answerColumns, []string{files[0], "LOAD_SKIPPED", "0", "0", "1", "1", "File was loaded before."}),
+			want:   map[string]int64{},
+		},
+		{
+			name:   "nothing to do has a shape of its own",
+			answer: answer([]string{"status"}, []string{"Copy executed with 0 files processed."}),
+			want:   map[string]int64{},
+		},
+		{
+			name:   "partially loaded",
+			answer: answer(answerColumns, []string{files[0], "PARTIALLY_LOADED", "3", "2", "1", "1", "bad cast"}),
+			code:   fault.CopyRefused,
+		},
+		{
+			name:   "a file that nobody named",
+			answer: answer(answerColumns, []string{"s/e/1/a/data-00001.parquet", "LOADED", "3", "3", "1", "0", ""}),
+			code:   fault.CopyRefused,
+		},
+		{
+			name:   "a name that only ends alike",
+			answer: answer(answerColumns, []string{"x" + files[0], "LOADED", "3", "3", "1", "0", ""}),
+			code:   fault.CopyRefused,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := warehouse.Copied(test.answer, files)
+			if test.code != "" {
+				if f := fault.As(err); f == nil || f.Code != test.code || f.Disposition != fault.Permanent {
+					t.Errorf("got %v, want %s", err, test.code)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got.Loaded); diff != "" || got.QueryID != "q1" {
+				t.Errorf("query %q, loaded (-want +got):\n%s", got.QueryID, diff)
+			}
+		})
+	}
+}
+
+func TestLiteral(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"a/b": "'a/b'", "it's": "'it''s'", `a\b`: `'a\\b'`} {
+		if got := warehouse.Literal(text); got != want {
+			t.Errorf("%s became %s, want %s", text, got, want)
+		}
+	}
+}

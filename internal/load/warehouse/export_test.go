@@ -1,0 +1,7 @@
+package warehouse
+
+// Copied is copied, Literal is literal, for tests.
+var (
+	Copied  = copied
+	Literal = literal
+)

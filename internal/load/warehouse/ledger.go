@@ -1,0 +1,152 @@
+package warehouse
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// statements implements load.Session: one method, one statement.
+type statements struct {
+	session *snowflake.Session
+	names   names
+	loadID  string
+}
+
+var _ load.Session = (*statements)(nil)
+
+// TakeLock implements load.Session. The lock row keeps who took it last, and
+// when.
+func (s *statements) TakeLock(ctx context.Context) (int64, error) {
+	result, err := s.session.Exec(ctx, "take lock", "update "+s.names.ledger+
+		" set seq = seq + 1, load_id = ?, started_at = current_timestamp() where object = '"+load.LockRow+"'", s.loadID)
+	return result.Affected, err
+}
+
+// columns are the ledger's, in the order of values; loaded_at follows them.
+var columns = []string{
+	"object", "generation", "load_id", "bucket", "key", "version", "etag", "sequencer", "size",
+	"contract", "engine", "attempt", "content_hash", "files",
+	"rows_read", "rows_written", "rows_rejected", "rows_loaded",
+	"copy_query_id", "rejects_query_id", "transformed_at", "started_at",
+}
+
+func values(r load.LedgerRow) []any {
+	return []any{
+		string(r.ID), r.Generation, r.LoadID, r.Object.Bucket, r.Object.Key, r.Object.Version, r.Object.ETag, r.Object.Sequencer, r.Object.Size,
+		r.Contract, r.Engine, r.Attempt, r.ContentHash, r.Files,
+		r.RowsRead, r.RowsWritten, r.RowsRejected, r.RowsLoaded,
+		r.CopyQueryID, r.RejectsQueryID, stamp(r.TransformedAt), stamp(r.StartedAt),
+	}
+}
+
+// ReadLedger implements load.Session.
+func (s *statements) ReadLedger(ctx context.Context, keys []load.Key) (load.Lock, []load.LedgerRow, error) {
+	condition, args := keyCondition(keys)
+	result, err := s.session.Query(ctx, "read ledger", "select "+strings.Join(columns, ", ")+", loaded_at, paused from "+
+		s.names.ledger+" where object = '"+load.LockRow+"' or "+condition, args...)
+	if err != nil {
+		return load.Lock{}, nil, err
+	}
+	var lock load.Lock
+	var rows []load.LedgerRow
+	for i := range result.Rows {
+		if result.Text(i, "object") == load.LockRow {
+			lock = load.Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), TakenAt: result.Time(i, "started_at")}
+			continue
+		}
+		rows = append(rows, ledgerRow(result, i))
+	}
+	return lock, rows, nil
+}
+
+func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
+	return load.LedgerRow{
+		ID: object.ID(result.Text(i, "object")),
+		Object: object.Object{
+			Bucket: result.Text(i, "bucket"), Key: result.Text(i, "key"), Version: result.Text(i, "version"),
+			ETag: result.Text(i, "etag"), Sequencer: result.Text(i, "sequencer"), Size: result.Number(i, "size"),
+		},
+		Generation: int(result.Number(i, "generation")),
+		LoadID:     result.Text(i, "load_id"),
+		Contract:   result.Text(i, "contract"), Engine: result.Text(i, "engine"),
+		Attempt: result.Text(i, "attempt"), ContentHash: result.Text(i, "content_hash"),
+		Files:    int(result.Number(i, "files")),
+		RowsRead: result.Number(i, "rows_read"), RowsWritten: result.Number(i, "rows_written"),
+		RowsRejected: result.Number(i, "rows_rejected"), RowsLoaded: result.Number(i, "rows_loaded"),
+		CopyQueryID: result.Text(i, "copy_query_id"), RejectsQueryID: result.Text(i, "rejects_query_id"),
+		TransformedAt: result.Time(i, "transformed_at"), StartedAt: result.Time(i, "started_at"), LoadedAt: result.Time(i, "loaded_at"),
+	}
+}
+
+// Record implements load.Session. SELECT over VALUES, since a VALUES clause of
+// its own takes no cast in every column.
+func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
+	selected := make([]string, len(columns))
+	for i, name := range columns {
+		selected[i] = "column" + itoa(i+1)
+		if strings.HasSuffix(name, "_at") {
+			selected[i] += "::timestamp_ltz"
+		}
+	}
+	var args []any
+	for _, row := range rows {
+		args = append(args, values(row)...)
+	}
+	tuple := "(" + placeholders(len(columns)) + ")"
+	_, err := s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
+		strings.Join(selected, ", ")+", current_timestamp() from values "+repeat(tuple, len(rows)), args...)
+	return err
+}
+
+// Forget implements load.Session.
+func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
+	condition, args := objectCondition("object", objects)
+	_, err := s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+condition, args...)
+	return err
+}
+
+// Standing implements load.Session.
+func (s *statements) Standing(ctx context.Context, keys []load.Key) (load.Standing, error) {
+	condition, args := keyCondition(keys)
+	result, err := s.session.Query(ctx, "check ledger",
+		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
+			s.names.ledger+" where "+condition, args...)
+	if err != nil {
+		return load.Standing{}, err
+	}
+	return load.Standing{Rows: result.Number(0, "all_rows"), Objects: result.Number(0, "objects"), Keys: result.Number(0, "keys")}, nil
+}
+
+// LoadedBy implements load.Session.
+func (s *statements) LoadedBy(ctx context.Context, loadID string) ([]object.ID, error) {
+	result, err := s.session.Query(ctx, "read ledger by load id",
+		"select object from "+s.names.ledger+" where load_id = ? and object <> '"+load.LockRow+"'", loadID)
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]object.ID, len(result.Rows))
+	for i := range result.Rows {
+		objects[i] = object.ID(result.Text(i, "object"))
+	}
+	return objects, nil
+}
+
+// Begin, Commit, Rollback and Close implement load.Session.
+func (s *statements) Begin(ctx context.Context) error    { return s.session.Begin(ctx) }
+func (s *statements) Commit(ctx context.Context) error   { return s.session.Commit(ctx) }
+func (s *statements) Rollback(ctx context.Context) error { return s.session.Rollback(ctx) }
+func (s *statements) Close() error                       { return s.session.Close() }
+
+// stamp writes a time as Snowflake's AUTO format reads it; null for the zero
+// time.
+func stamp(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")
+}

@@ -1,0 +1,48 @@
+// Package warehouse runs the load protocol's statements on Snowflake.
+package warehouse
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// Warehouse is Snowflake as the loader knows it.
+type Warehouse struct {
+	// Config is the login's; each session adds its tag.
+	Config snowflake.Config
+}
+
+// Open implements load.Warehouse. The session's QUERY_TAG names the load, so
+// that a statement without an answer is found in the query history.
+func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	config := w.Config
+	config.Tag = "firn load " + dataset + " " + loadID
+	if deadline, ok := ctx.Deadline(); ok { // no statement outlives the invocation
+		config.StatementTimeout = time.Until(deadline)
+	}
+	session, err := snowflake.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &statements{session: session, names: namesOf(dataset), loadID: loadID}, nil
+}
+
+// names are the tables of one dataset. The loader lets only lower case words
+// through, so nothing here needs quotes.
+type names struct{ rows, rejects, ledger, stage string }
+
+func namesOf(dataset string) names {
+	table := "RAW." + strings.ToUpper(strings.Replace(dataset, ".", "_", 1))
+	return names{rows: table, rejects: table + "_REJECTS", ledger: table + "_LOADS", stage: "@RAW.CURATED"}
+}
+
+func (n names) of(table load.Table) string {
+	if table == load.Rejects {
+		return n.rejects
+	}
+	return n.rows
+}

@@ -1,0 +1,150 @@
+package ddl_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+)
+
+var update = flag.Bool("update", false, "write golden and generated files instead of comparing with them")
+
+const (
+	datasets  = "../../../datasets"
+	committed = "../../../snowflake"
+)
+
+func read(t *testing.T, columns string) *contract.Contract {
+	t.Helper()
+	c, err := contract.Read("contract.odcs.yaml", []byte(`apiVersion: v3.1.0
+kind: DataContract
+id: x
+name: shop.order
+version: 2.3.4
+status: active
+description: {purpose: "It's one row\n  an order; 100% of them {{ really }} C:\\new;"}
+schema:
+  - name: order
+    properties:
+`+columns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestGeneratedFilesAreFresh(t *testing.T) {
+	t.Parallel()
+	set, err := contract.ReadAll(os.DirFS(datasets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := ddl.Generate(set)
+	for name, sql := range files {
+		compare(t, filepath.Join(committed, name), sql)
+	}
+	present, err := filepath.Glob(filepath.Join(committed, "R__*.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range present {
+		if _, ok := files[filepath.Base(path)]; !ok {
+			t.Errorf("%s belongs to no contract: delete it", path)
+		}
+	}
+}
+
+// compare holds got against a file, or writes it under -update.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (go generate ./internal/snowflake/ddl writes it)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is stale, go generate ./internal/snowflake/ddl (-committed +generated):\n%s", path, diff)
+	}
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	c := read(t, `
+      - {name: number, logicalType: integer, primaryKey: true, primaryKeyPosition: 2, description: "The shop's number."}
+      - {name: shop, logicalType: string, primaryKey: true, primaryKeyPosition: 1}
+      - {name: amount, logicalType: number, physicalType: "decimal(12,2)", required: true}
+      - {name: weight, logicalType: number, physicalType: double}
+      - {name: gift, logicalType: boolean}
+      - {name: day, logicalType: date}
+      - {name: paid_at, logicalType: timestamp}
+      - {name: slot, logicalType: time}
+      - {name: lines, logicalType: array}
+`)
+	compare(t, filepath.Join("testdata", "shop_order.golden.sql"), ddl.File(c))
+}
+
+// Whoever applies the file splits it at semicolons that end a line, and
+// schemachange reads it as a Jinja template: no description may upset either.
+func TestFileIsSafeToSplit(t *testing.T) {
+	t.Parallel()
+	sql := ddl.File(read(t, "      - {name: a, logicalType: string, description: \"x;\\ny' || {% raw %} {# c #}\"}\n"))
+	if n := len(regexp.MustCompile(`(?m);$`).FindAllString(sql, -1)); n != 3 {
+		t.Errorf("%d lines end in a semicolon, want 3:\n%s", n, sql)
+	}
+	for _, tag := range []string{"{{", "{%", "{#"} {
+		if strings.Contains(sql, tag) {
+			t.Errorf("%q opens a Jinja tag:\n%s", tag, sql)
+		}
+	}
+	if n := strings.Count(sql, "'"); n%2 != 0 {
+		t.Errorf("%d quotes:\n%s", n, sql)
+	}
+}
+
+func TestTableWithoutKeySaysNothingOfOne(t *testing.T) {
+	t.Parallel()
+	sql := ddl.Table(read(t, "      - {name: a, logicalType: string}\n"))
+	if strings.Contains(strings.ToLower(sql), "primary key") {
+		t.Errorf("no key was declared:\n%s", sql)
+	}
+}
+
+// Snowflake doesn't enforce a primary key, and the stand-in does: no statement
+// may declare one.
+func TestNoFileDeclaresAKey(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob(filepath.Join(committed, "*.sql"))
+	if err != nil || len(paths) < 9 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	quoted := regexp.MustCompile(`(?m)'([^']|'')*'|--.*$`)
+	declares := regexp.MustCompile(`(?i)\b(primary|foreign)\s+key\b|\bunique\b|\breferences\b`)
+	names := regexp.MustCompile(`^(V\d+\.\d+\.\d+|R)__[a-z0-9_]+\.sql$`)
+	for _, path := range paths {
+		sql, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := declares.Find(quoted.ReplaceAll(sql, nil)); found != nil {
+			t.Errorf("%s declares %q", path, found)
+		}
+		if !names.MatchString(filepath.Base(path)) {
+			t.Errorf("%s isn't named as schemachange wants it", path)
+		}
+		if trimmed := strings.TrimSpace(string(sql)); !strings.HasSuffix(trimmed, ";") {
+			t.Errorf("%s ends in an open statement", path)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package snowflake
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	sf "github.com/snowflakedb/gosnowflake/v2"
+)
+
+// Session is one session on one connection. It isn't safe for concurrent use.
+// After an error, roll back and close it: a failed statement leaves the
+// transaction open, and BEGIN inside an open transaction is ignored
+// (docs.snowflake.com, sql-reference/transactions).
+type Session struct {
+	pool *sql.DB
+	conn *sql.Conn
+}
+
+// rollbackTime bounds a ROLLBACK and the reading of a ledger after the
+// caller's own time is over.
+const rollbackTime = 10 * time.Second
+
+// Open logs in. The error is a fault of code snowflake_login_refused or
+// snowflake_away.
+func Open(ctx context.Context, c Config) (*Session, error) {
+	pool := sql.OpenDB(sf.NewConnector(&sf.SnowflakeDriver{}, c.driverConfig()))
+	pool.SetMaxOpenConns(1)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		_ = pool.Close()
+		return nil, loginFault(err)
+	}
+	return &Session{pool: pool, conn: conn}, nil
+}
+
+// Result is what a statement answered.
+type Result struct {
+	// QueryID is Snowflake's id of the statement; empty if it told none.
+	QueryID string
+	// Affected is the number of rows that INSERT, UPDATE or DELETE changed; 0
+	// for Query.
+	Affected int64
+	// Columns are the names, lower case, in order.
+	Columns []string
+	// Rows hold every value as text; times in RFC 3339.
+	Rows [][]sql.NullString
+}
+
+// Exec runs INSERT, UPDATE or DELETE, which answer with a count. The operation names it in
+// faults, as a verb phrase.
+func (s *Session) Exec(ctx context.Context, op, statement string, args ...any) (Result, error) {
+	ctx, queryID := withQueryID(ctx)
+	answer, err := s.conn.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return Result{}, Fault(op, statement, err)
+	}
+	affected, err := answer.RowsAffected()
+	if err != nil {
+		return Result{}, Fault(op, statement, err)
+	}
+	return Result{QueryID: queryID(), Affected: affected}, nil
+}
+
+// Query runs a statement and reads its whole answer. COPY goes through here:
+// Exec loses what it says of each file.
+func (s *Session) Query(ctx context.Context, op, statement string, args ...any) (Result, error) {
+	ctx, queryID := withQueryID(ctx)
+	rows, err := s.conn.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return Result{}, Fault(op, statement, err)
+	}
+	defer rows.Close()
+	result, err := read(rows)
+	if err != nil {
+		return Result{}, Fault(op, statement, err)
+	}
+	result.QueryID = queryID()
+	return result, nil
+}
+
+// Begin opens a transaction. Statements as text, not database/sql's Tx: its
+// COMMIT and ROLLBACK use the context of BeginTx and aren't sent once that is
+// over.
+func (s *Session) Begin(ctx context.Context) error {
+	return s.control(ctx, "begin transaction", "BEGIN TRANSACTION")
+}
+
+// Commit commits. An error means that the outcome is unknown.
+func (s *Session) Commit(ctx context.Context) error {
+	return s.control(ctx, "commit", "COMMIT")
+}
+
+// Rollback gives the transaction up, within ten seconds, whatever became of
+// the caller's context.
+func (s *Session) Rollback(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+	defer cancel()
+	return s.control(ctx, "roll back", "ROLLBACK")
+}
+
+// control runs a statement that has no count: asking the driver for one is an
+// error.
+func (s *Session) control(ctx context.Context, op, statement string) error {
+	if _, err := s.conn.ExecContext(ctx, statement); err != nil {
+		return Fault(op, statement, err)
+	}
+	return nil
+}
+
+// Close ends the session; Snowflake rolls back what it left open.
+func (s *Session) Close() error {
+	err := s.conn.Close()
+	if closed := s.pool.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// withQueryID asks the driver for the statement's id. Nothing comes if the
+// request got no answer, so the returned function never waits.
+func withQueryID(ctx context.Context) (context.Context, func() string) {
+	ids := make(chan string, 1)
+	return sf.WithQueryIDChan(ctx, ids), func() string {
+		select {
+		case id := <-ids:
+			return id
+		default:
+			return ""
+		}
+	}
+}

@@ -1,0 +1,74 @@
+-- The tables of nycflights.plane, from datasets/nycflights/plane/contract.odcs.yaml.
+-- Written by internal/snowflake/ddl: change the contract, then go generate.
+
+create table if not exists raw.nycflights_plane (
+    tailnum varchar
+        comment 'The tail number, as registered.',
+    year number(38, 0)
+        comment 'The year of manufacture.',
+    type varchar
+        comment 'What kind of aircraft it is, such as a rotorcraft.',
+    manufacturer varchar
+        comment 'Who built it.',
+    model varchar
+        comment 'The builder''s model name.',
+    engines number(38, 0)
+        comment 'The number of engines.',
+    seats number(38, 0)
+        comment 'The number of seats.',
+    speed number(38, 0)
+        comment 'Average cruising speed in miles an hour; known for few aircraft.',
+    engine varchar
+        comment 'What kind of engine it has, such as a turbo-fan.',
+    _firn_object varchar not null
+        comment 'Id of the object that the row came from.',
+    _firn_record number(38, 0) not null
+        comment 'Number of the record in the object, from 1.',
+    _firn_loaded_at timestamp_ltz
+        comment 'When COPY began to read the row''s file.'
+)
+    comment = 'Aircraft in the register of the FAA, one row a tail number. Primary key, not enforced: tailnum.';
+
+create table if not exists raw.nycflights_plane_loads as
+select
+    '~lock'::varchar as object,
+    0::number(38, 0) as generation,
+    null::varchar as load_id,
+    null::varchar as bucket,
+    null::varchar as key,
+    null::varchar as version,
+    null::varchar as etag,
+    null::varchar as sequencer,
+    null::number(38, 0) as size,
+    '1.0.0'::varchar as contract,
+    null::varchar as engine,
+    null::varchar as attempt,
+    null::varchar as content_hash,
+    null::number(38, 0) as files,
+    null::number(38, 0) as rows_read,
+    null::number(38, 0) as rows_written,
+    null::number(38, 0) as rows_rejected,
+    null::number(38, 0) as rows_loaded,
+    null::varchar as copy_query_id,
+    null::varchar as rejects_query_id,
+    null::timestamp_ltz as transformed_at,
+    null::timestamp_ltz as started_at,
+    null::timestamp_ltz as loaded_at,
+    0::number(38, 0) as seq,
+    false::boolean as paused;
+
+create table if not exists raw.nycflights_plane_rejects (
+    _firn_object varchar not null
+        comment 'Id of the object that the row came from.',
+    _firn_record number(38, 0) not null
+        comment 'Number of the record in the object, from 1.',
+    line number(38, 0)
+        comment 'Line of the file on which the record begins, from 1; null if the engine counts none.',
+    rule varchar
+        comment 'The rule that the row breaks.',
+    raw varchar
+        comment 'The record as it stood in the file.',
+    _firn_loaded_at timestamp_ltz
+        comment 'When COPY began to read the row''s file.'
+)
+    comment = 'Rows of nycflights.plane that broke the contract.';
