@@ -1,0 +1,13 @@
+package main
+
+import "testing"
+
+// The stack's own settings have no defaults that would be right for anybody.
+func TestRunWithoutSettings(t *testing.T) {
+	err := run(t.Context())
+	want := "firn:alertAddress and firn:snowflakeAccount are missing: type cdk deploy " +
+		"-c firn:alertAddress=you@example.com -c firn:snowflakeAccount=MYORG-ACCOUNT"
+	if err == nil || err.Error() != want {
+		t.Fatalf("run() = %v, want %q", err, want)
+	}
+}

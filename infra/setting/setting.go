@@ -1,0 +1,179 @@
+// Package setting reads the configuration of the stack: the context keys that
+// begin with "firn:", from cdk.json or from cdk's option -c.
+package setting
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Prefix begins the context keys that are firn's.
+const Prefix = "firn:"
+
+// Architecture is the processor that the functions run on.
+type Architecture string
+
+// The architectures that Lambda has.
+const (
+	ARM64 Architecture = "arm64"
+	X8664 Architecture = "x86_64"
+)
+
+// GOARCH is the architecture's name in Go.
+func (a Architecture) GOARCH() string {
+	if a == X8664 {
+		return "amd64"
+	}
+	return "arm64"
+}
+
+// Encryption says which key the buckets are encrypted with.
+type Encryption string
+
+const (
+	// KMS is a customer key: it can be revoked, and its use is audited.
+	KMS Encryption = "kms"
+	// S3 is Amazon S3's own key: free, and no grants.
+	S3 Encryption = "s3"
+)
+
+// Settings is the configuration after it was checked.
+type Settings struct {
+	// AlertAddress gets the alert mails. firn:alertAddress; required.
+	AlertAddress string
+	// SnowflakeAccount is the account's identifier, "MYORG-ACCOUNT".
+	// firn:snowflakeAccount; required.
+	SnowflakeAccount string
+	// SnowflakeDatabase has the raw tables. firn:snowflakeDatabase; defaults to
+	// FIRN.
+	SnowflakeDatabase string
+	// SnowflakeUserARN is STORAGE_AWS_IAM_USER_ARN of the storage integration.
+	// firn:snowflakeUserArn; empty until the integration exists, and then the
+	// storage role trusts the account that it stands in.
+	SnowflakeUserARN string
+	// SnowflakeExternalID is STORAGE_AWS_EXTERNAL_ID of the storage
+	// integration. firn:snowflakeExternalId; defaults to
+	// "firn-<account>-<database>".
+	SnowflakeExternalID string
+	// Architecture is firn:architecture; defaults to arm64.
+	Architecture Architecture
+	// Encryption is firn:encryption; defaults to kms.
+	Encryption Encryption
+	// FanOut puts an SNS topic between each bucket and its queue, for when
+	// others listen too. firn:fanOut; defaults to false.
+	FanOut bool
+	// Retain keeps buckets, their key and the journal when the stack is
+	// deleted. firn:retain; defaults to true.
+	Retain bool
+}
+
+var (
+	account    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	database   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
+	user       = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/\S+$`)
+	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`) // sts API reference, AssumeRole
+)
+
+// Read takes the settings out of the context of a CDK app. Keys without Prefix
+// are others'. All faults are reported in one line, which says what to type.
+func Read(context map[string]any) (Settings, error) {
+	r := reader{context: context}
+	s := Settings{
+		AlertAddress:      r.required("alertAddress", "you@example.com", "a mail address", isAddress),
+		SnowflakeAccount:  r.required("snowflakeAccount", "MYORG-ACCOUNT", "an account identifier", account.MatchString),
+		SnowflakeDatabase: r.text("snowflakeDatabase", "FIRN", "an identifier", database.MatchString),
+		SnowflakeUserARN:  r.text("snowflakeUserArn", "", "the ARN of an IAM user", user.MatchString),
+		Architecture:      Architecture(r.choice("architecture", string(ARM64), string(X8664))),
+		Encryption:        Encryption(r.choice("encryption", string(KMS), string(S3))),
+		FanOut:            r.choice("fanOut", "false", "true") == "true",
+		Retain:            r.choice("retain", "true", "false") == "true",
+	}
+	derived := "firn-" + s.SnowflakeAccount + "-" + s.SnowflakeDatabase
+	s.SnowflakeExternalID = r.text("snowflakeExternalId", derived, "an external id", externalID.MatchString)
+	r.unknown()
+	return s, r.err()
+}
+
+func isAddress(text string) bool {
+	address, err := mail.ParseAddress(text)
+	return err == nil && address.Address == text
+}
+
+// reader takes settings one by one and collects what is wrong with them.
+type reader struct {
+	context map[string]any
+	known   []string
+	missing []string
+	options []string
+	faults  []string
+}
+
+// value returns a setting as text: cdk.json may hold true, -c gives "true".
+func (r *reader) value(name string) string {
+	r.known = append(r.known, Prefix+name)
+	v := r.context[Prefix+name]
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+func (r *reader) required(name, example, want string, valid func(string) bool) string {
+	text := r.text(name, "", want, valid)
+	if r.value(name) == "" {
+		r.missing = append(r.missing, Prefix+name)
+		text = example
+	}
+	r.options = append(r.options, fmt.Sprintf("-c %s%s=%s", Prefix, name, text))
+	return text
+}
+
+func (r *reader) text(name, fallback, want string, valid func(string) bool) string {
+	text := r.value(name)
+	if text == "" {
+		return fallback
+	}
+	if !valid(text) {
+		r.faults = append(r.faults, fmt.Sprintf("%s%s is %q, not %s", Prefix, name, text, want))
+	}
+	return text
+}
+
+// choice returns one of the values; the first is the default.
+func (r *reader) choice(name string, values ...string) string {
+	want := "one of " + strings.Join(values, ", ")
+	return r.text(name, values[0], want, func(text string) bool { return slices.Contains(values, text) })
+}
+
+// unknown finds misspelt keys, which would otherwise count for nothing.
+func (r *reader) unknown() {
+	var keys []string
+	for key := range r.context {
+		if strings.HasPrefix(key, Prefix) && !slices.Contains(r.known, key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		r.faults = append(r.faults, key+" is not a setting")
+	}
+}
+
+func (r *reader) err() error {
+	faults := r.faults
+	if len(r.missing) > 0 {
+		verb := " is missing"
+		if len(r.missing) > 1 {
+			verb = " are missing"
+		}
+		faults = append(faults, strings.Join(r.missing, " and ")+verb+": type cdk deploy "+strings.Join(r.options, " "))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(faults, "; "))
+}

@@ -1,0 +1,65 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+const objectCreated = "s3:ObjectCreated:*"
+
+// announcement is a bucket's notification configuration, written on the bucket
+// itself: the CDK's AddEventNotification would bring a Lambda function of its
+// own to write it.
+type announcement struct {
+	configuration *awss3.CfnBucket_NotificationConfigurationProperty
+	// before must stand before the bucket does.
+	before []constructs.IDependable
+}
+
+// announce lets a bucket's events reach a queue: directly, or by a topic when
+// others listen too.
+func (s *Stack) announce(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) announcement {
+	if s.props.Settings.FanOut {
+		return s.announceByTopic(id, bucketARN, listener, filter)
+	}
+	listener.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("s3.amazonaws.com"), nil)},
+		Actions:    jsii.Strings("sqs:SendMessage"),
+		Resources:  &[]*string{listener.QueueArn()},
+		Conditions: s.sameAccount(bucketARN),
+	}))
+	configuration := &awss3.CfnBucket_QueueConfigurationProperty{
+		Event: jsii.String(objectCreated), Queue: listener.QueueArn(),
+	}
+	if filter != nil {
+		configuration.Filter = filter
+	}
+	return announcement{
+		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{QueueConfigurations: &[]any{configuration}},
+		before:        []constructs.IDependable{listener.Node().FindChild(jsii.String("Policy"))},
+	}
+}
+
+// announceByTopic puts a topic between. Raw delivery: the queue gets the same
+// message as without it.
+func (s *Stack) announceByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) announcement {
+	topic := s.createTopic(id + "Events")
+	s.allowPublish(topic, "s3.amazonaws.com", bucketARN)
+	topic.AddSubscription(awssnssubscriptions.NewSqsSubscription(listener.Queue, &awssnssubscriptions.SqsSubscriptionProps{
+		RawMessageDelivery: jsii.Bool(true),
+		DeadLetterQueue:    listener.deadLetters,
+	}))
+	configuration := &awss3.CfnBucket_TopicConfigurationProperty{
+		Event: jsii.String(objectCreated), Topic: topic.TopicArn(),
+	}
+	if filter != nil {
+		configuration.Filter = filter
+	}
+	return announcement{
+		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{TopicConfigurations: &[]any{configuration}},
+		before:        []constructs.IDependable{topic.Node().FindChild(jsii.String("Policy")), s.topicKey},
+	}
+}

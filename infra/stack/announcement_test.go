@@ -1,0 +1,128 @@
+package stack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+var listeners = []struct{ bucket, queue, topic, filter string }{
+	{"Landing", "RouteQueue", "LandingEventsTopic", "<nil>"},
+	{"Curated", "ReceiptsQueue", "CuratedEventsTopic", "map[Name:suffix Value:receipt.json]"},
+}
+
+// A bucket's events reach its queue: S3 is let in for this bucket of this
+// account alone, and the bucket is made after the policy that lets it in.
+func TestAnnouncements(t *testing.T) {
+	for fanOut, tm := range map[bool]template{false: standard(t), true: fannedOut(t)} {
+		for _, l := range listeners {
+			bucket := tm.Resources[l.bucket]
+			kind, target, action, policy := "Queue", l.queue, "sqs:SendMessage", l.queue+"Policy"
+			arn := "${" + l.queue + ".Arn}"
+			if fanOut {
+				kind, target, action, policy = "Topic", l.topic, "sns:Publish", l.topic+"Policy"
+				arn = "${" + l.topic + "}"
+			}
+			configurations := list(at(bucket.Properties, "NotificationConfiguration", kind+"Configurations"))
+			if len(configurations) != 1 {
+				t.Fatalf("fan-out %t: %s announces to %v", fanOut, l.bucket, configurations)
+			}
+			c := configurations[0]
+			if render(at(c, kind)) != arn || at(c, "Event") != "s3:ObjectCreated:*" {
+				t.Errorf("fan-out %t: %s announces %v to %s", fanOut, l.bucket, at(c, "Event"), render(at(c, kind)))
+			}
+			if got := render(at(c, "Filter", "S3Key", "Rules", 0)); got != l.filter {
+				t.Errorf("fan-out %t: %s filters by %s, want %s", fanOut, l.bucket, got, l.filter)
+			}
+			if !dependsOn(bucket, policy) {
+				t.Errorf("fan-out %t: %s may be made before %s lets S3 in: %v", fanOut, l.bucket, policy, bucket.DependsOn)
+			}
+			name := render(bucket.Properties["BucketName"])
+			want := "map[ArnLike:map[aws:SourceArn:arn:${AWS::Partition}:s3:::" + name + "] StringEquals:map[aws:SourceAccount:${AWS::AccountId}]]"
+			if !allows(tm, policy, "s3.amazonaws.com", action, want) {
+				t.Errorf("fan-out %t: %s doesn't let S3 %s to %s on condition %s", fanOut, policy, action, target, want)
+			}
+		}
+	}
+}
+
+// With a topic between, S3 needs the topic's key, and the queue must get what
+// it would get from S3.
+func TestFanOut(t *testing.T) {
+	tm := fannedOut(t)
+	var users []string
+	for _, s := range statementsOf(tm.Resources["TopicKey"].Properties["KeyPolicy"]) {
+		if strings.Contains(s.principal, "amazonaws.com") && slices.Contains(s.actions, "kms:GenerateDataKey") {
+			users = append(users, s.principal)
+		}
+	}
+	if !slices.Equal(users, []string{"map[Service:cloudwatch.amazonaws.com]", "map[Service:s3.amazonaws.com]", "map[Service:s3.amazonaws.com]"}) {
+		t.Errorf("the topics' key is used by %v", users)
+	}
+	raw := 0
+	for _, name := range tm.of("AWS::SNS::Subscription") {
+		p := tm.Resources[name].Properties
+		if p["Protocol"] != "sqs" {
+			continue
+		}
+		raw++
+		if p["RawMessageDelivery"] != true || !strings.HasSuffix(render(at(p, "RedrivePolicy", "deadLetterTargetArn")), "DeadLetters.Arn}") {
+			t.Errorf("%s: raw %v, dead letters %v", name, p["RawMessageDelivery"], p["RedrivePolicy"])
+		}
+	}
+	if raw != len(listeners) {
+		t.Errorf("%d queues subscribed, want %d", raw, len(listeners))
+	}
+}
+
+func dependsOn(r resource, name string) bool {
+	for _, id := range list(r.DependsOn) {
+		if plain(id.(string)) == name {
+			return true
+		}
+	}
+	return false
+}
+
+func allows(tm template, policy, service, action, condition string) bool {
+	for _, s := range statementsOf(tm.Resources[policy].Properties["PolicyDocument"]) {
+		if s.effect == "Allow" && s.principal == "map[Service:"+service+"]" && slices.Contains(s.actions, action) && s.condition == condition {
+			return true
+		}
+	}
+	return false
+}
+
+// Alarms reach people: each has Alerts as its action, and CloudWatch may
+// publish there and use the key.
+func TestAlarms(t *testing.T) {
+	tm := standard(t)
+	var names []string
+	for _, name := range tm.of("AWS::CloudWatch::Alarm") {
+		p := tm.Resources[name].Properties
+		names = append(names, render(p["AlarmName"]))
+		if got := render(p["AlarmActions"]); got != "${AlertsTopic}" {
+			t.Errorf("%s tells %s", name, got)
+		}
+		if p["TreatMissingData"] != "notBreaching" || len(list(p["Dimensions"])) != 1 {
+			t.Errorf("%s: missing data is %v, dimensions %v", name, p["TreatMissingData"], p["Dimensions"])
+		}
+	}
+	golden(t, "alarms", strings.Join(names, "\n")+"\n")
+	condition := "map[ArnLike:map[aws:SourceArn:arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*] StringEquals:map[aws:SourceAccount:${AWS::AccountId}]]"
+	if !allows(tm, "AlertsTopicPolicy", "cloudwatch.amazonaws.com", "sns:Publish", condition) {
+		t.Error("CloudWatch may not publish alarms")
+	}
+	key := false
+	for _, s := range statementsOf(tm.Resources["TopicKey"].Properties["KeyPolicy"]) {
+		key = key || s.principal == "map[Service:cloudwatch.amazonaws.com]" && s.condition == condition &&
+			slices.Equal(s.actions, []string{"kms:Decrypt", "kms:GenerateDataKey"})
+	}
+	if !key {
+		t.Error("CloudWatch may not use the key of the topic that alarms go to")
+	}
+	subscription := tm.Resources[tm.of("AWS::SNS::Subscription")[0]].Properties
+	if subscription["Protocol"] != "email" || subscription["Endpoint"] != "you@example.com" {
+		t.Errorf("alerts go to %v %v", subscription["Protocol"], subscription["Endpoint"])
+	}
+}

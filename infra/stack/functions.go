@@ -1,0 +1,131 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// What the function load is in Snowflake: the names in snowflake/'s DDL.
+const (
+	snowflakeWarehouse = "FIRN_LOAD"
+	snowflakeRole      = "FIRN_LOADER"
+)
+
+// createIngest makes the function that pages through an API and writes what it
+// gets to the landing bucket.
+func (s *Stack) createIngest() {
+	s.createFunction(ingest, functionProps{
+		purpose: "fetches records from APIs to the landing bucket",
+		environment: map[string]*string{
+			"FIRN_LANDING_BUCKET":  s.landing.BucketName(),
+			"FIRN_QUEUE_URL":       s.queues[ingest].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL": s.queues[ingest].deadLetters.QueueUrl(),
+		},
+		grants: together(
+			s.consume(ingest),
+			[]grant{s.send(ingest), s.keepJournal("dynamodb:PutItem"), s.write("WriteLanding", s.landing)},
+			s.encrypt(),
+		),
+		queues:    []awssqs.Queue{s.queues[ingest].Queue},
+		continues: true,
+	})
+}
+
+// createRoute makes the function that decides what an event means. It reads
+// receipts, and no landing object.
+func (s *Stack) createRoute() {
+	s.createFunction(route, functionProps{
+		purpose: "turns S3 events into work",
+		environment: map[string]*string{
+			"FIRN_LANDING_BUCKET":           s.landing.BucketName(),
+			"FIRN_CURATED_BUCKET":           s.curated.BucketName(),
+			"FIRN_QUEUE_URL":                s.queues[route].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL":          s.queues[route].deadLetters.QueueUrl(),
+			"FIRN_RECEIPTS_QUEUE_URL":       s.queues[receipts].QueueUrl(),
+			"FIRN_RECEIPTS_DEAD_LETTER_URL": s.queues[receipts].deadLetters.QueueUrl(),
+			"FIRN_TRANSFORM_QUEUE_URL":      s.queues[transform].QueueUrl(),
+			"FIRN_LOAD_QUEUE_URL":           s.queues[load].QueueUrl(),
+		},
+		grants: together(
+			s.consume(route, receipts),
+			[]grant{s.send(transform, load), s.keepJournal()},
+			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
+			s.decrypt(),
+		),
+		queues: []awssqs.Queue{s.queues[route].Queue, s.queues[receipts].Queue},
+	})
+}
+
+// createTransform makes the function that turns an object into typed Parquet,
+// rejects and a receipt.
+func (s *Stack) createTransform() {
+	s.createFunction(transform, functionProps{
+		purpose: "turns landing objects into Parquet, rejects and a receipt",
+		environment: map[string]*string{
+			"FIRN_CURATED_BUCKET":  s.curated.BucketName(),
+			"FIRN_QUEUE_URL":       s.queues[transform].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL": s.queues[transform].deadLetters.QueueUrl(),
+		},
+		grants: together(
+			s.consume(transform),
+			[]grant{s.keepJournal()},
+			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
+			[]grant{s.write("WriteCurated", s.curated)},
+			s.encrypt(),
+		),
+		queues: []awssqs.Queue{s.queues[transform].Queue},
+	})
+}
+
+// createLoad makes the function that loads receipts to Snowflake. Its role's
+// name is fixed: the Snowflake user is bound to the role by its ARN.
+func (s *Stack) createLoad() {
+	s.createFunction(load, functionProps{
+		purpose: "loads curated files to Snowflake",
+		environment: map[string]*string{
+			"FIRN_CURATED_BUCKET":      s.curated.BucketName(),
+			"FIRN_QUEUE_URL":           s.queues[load].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL":     s.queues[load].deadLetters.QueueUrl(),
+			"FIRN_LOADED_TOPIC_ARN":    s.loaded.TopicArn(),
+			"FIRN_SNOWFLAKE_ACCOUNT":   jsii.String(s.props.Settings.SnowflakeAccount),
+			"FIRN_SNOWFLAKE_DATABASE":  jsii.String(s.props.Settings.SnowflakeDatabase),
+			"FIRN_SNOWFLAKE_WAREHOUSE": jsii.String(snowflakeWarehouse),
+			"FIRN_SNOWFLAKE_ROLE":      jsii.String(snowflakeRole),
+			// The driver would ask for the platform it runs on at each start.
+			"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": jsii.String("true"),
+		},
+		grants: together(
+			s.consume(load),
+			[]grant{s.keepJournal(), s.searchJournal(indexWork)},
+			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
+			s.decrypt(),
+			s.publish(s.loaded),
+		),
+		queues:   []awssqs.Queue{s.queues[load].Queue},
+		roleName: physical(load),
+	})
+}
+
+// createAlert makes the function that tells people what failed. What it can't
+// announce stays in the dead-letter queue.
+func (s *Stack) createAlert() {
+	var deadLetters []awssqs.Queue
+	var urls []*string
+	consume := grant{sid: "Consume", actions: s.consume()[0].actions}
+	for _, name := range queueNames {
+		q := s.queues[name].deadLetters
+		deadLetters = append(deadLetters, q)
+		urls = append(urls, q.QueueUrl())
+		consume.resources = append(consume.resources, q.QueueArn())
+	}
+	s.createFunction(alert, functionProps{
+		purpose: "tells people what failed, and what to do",
+		environment: map[string]*string{
+			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
+			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
+		},
+		grants: together([]grant{consume, s.keepJournal()}, s.publish(s.alerts)),
+		queues: deadLetters,
+	})
+}

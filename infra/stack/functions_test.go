@@ -1,0 +1,104 @@
+package stack_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestEnvironment(t *testing.T) {
+	var text strings.Builder
+	tm := standard(t)
+	for _, name := range tm.of("AWS::Lambda::Function") {
+		fmt.Fprintf(&text, "%s\n", name)
+		variables := at(tm.Resources[name].Properties, "Environment", "Variables").(map[string]any)
+		for _, variable := range slices.Sorted(maps.Keys(variables)) {
+			fmt.Fprintf(&text, "  %s=%s\n", variable, render(variables[variable]))
+		}
+	}
+	golden(t, "environment", text.String())
+}
+
+func TestFunctions(t *testing.T) {
+	tm := standard(t)
+	for _, name := range tm.of("AWS::Lambda::Function") {
+		p := tm.Resources[name].Properties
+		stage := strings.TrimSuffix(name, "Function")
+		loop := "Terminate"
+		if stage == "Ingest" {
+			loop = "Allow"
+		}
+		for what, pair := range map[string][2]string{
+			"runtime":   {render(p["Runtime"]), "provided.al2023"},
+			"handler":   {render(p["Handler"]), "bootstrap"},
+			"role":      {render(p["Role"]), "${" + stage + "Role.Arn}"},
+			"logs":      {render(at(p, "LoggingConfig", "LogGroup")), "${" + stage + "Logs}"},
+			"retention": {render(tm.Resources[stage+"Logs"].Properties["RetentionInDays"]), "30"},
+			"recursion": {render(p["RecursiveLoop"]), loop},
+		} {
+			if pair[0] != pair[1] {
+				t.Errorf("%s: %s is %s, want %s", name, what, pair[0], pair[1])
+			}
+		}
+	}
+	if got := tm.Resources["LoadRole"].Properties["RoleName"]; got != "firn-load" {
+		t.Errorf("the load role is called %v, but Snowflake knows firn-load", got)
+	}
+}
+
+// Every queue has a consumer, and every stage's queue a dead-letter queue that
+// keeps messages for longer.
+func TestQueues(t *testing.T) {
+	tm := standard(t)
+	consumers := map[string]string{}
+	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+		p := tm.Resources[name].Properties
+		queue := strings.TrimSuffix(strings.TrimPrefix(render(p["EventSourceArn"]), "${"), ".Arn}")
+		if other, taken := consumers[queue]; taken {
+			t.Errorf("%s has two consumers, %s and %s", queue, other, name)
+		}
+		consumers[queue] = strings.Trim(render(p["FunctionName"]), "${}")
+		if got := render(p["FunctionResponseTypes"]); got != "ReportBatchItemFailures" {
+			t.Errorf("%s: one failure fails the batch: %s", name, got)
+		}
+		if p["BatchSize"] != 10.0 || p["MaximumBatchingWindowInSeconds"] != nil {
+			t.Errorf("%s: batch %v within %v s", name, p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
+		}
+		if got, _ := at(p, "ScalingConfig", "MaximumConcurrency").(float64); got < 2 || queue == "LoadQueue" && got != 2 {
+			t.Errorf("%s: at most %v at once", name, got)
+		}
+	}
+	want := map[string]string{"ReceiptsQueue": "RouteFunction"}
+	for _, stage := range []string{"Route", "Receipts", "Transform", "Load", "Ingest"} {
+		queue, deadLetters := stage+"Queue", stage+"DeadLetters"
+		if want[queue] == "" {
+			want[queue] = stage + "Function"
+		}
+		want[deadLetters] = "AlertFunction"
+		p, dead := tm.Resources[queue].Properties, tm.Resources[deadLetters].Properties
+		if got := render(at(p, "RedrivePolicy", "deadLetterTargetArn")); got != "${"+deadLetters+".Arn}" {
+			t.Errorf("%s: dead letters go to %s", queue, got)
+		}
+		if got := at(p, "RedrivePolicy", "maxReceiveCount"); got != 1000.0 {
+			t.Errorf("%s: SQS buries after %v receives", queue, got)
+		}
+		if p["MessageRetentionPeriod"] != 4*86400.0 || dead["MessageRetentionPeriod"] != 14*86400.0 {
+			t.Errorf("%s keeps for %v s, %s for %v s", queue, p["MessageRetentionPeriod"], deadLetters, dead["MessageRetentionPeriod"])
+		}
+	}
+	if fmt.Sprint(consumers) != fmt.Sprint(want) {
+		t.Errorf("consumers: %v\nwant %v", consumers, want)
+	}
+	for _, name := range tm.of("AWS::SQS::Queue") {
+		p := tm.Resources[name].Properties
+		timeout := at(tm.Resources[consumers[name]].Properties, "Timeout").(float64)
+		if p["VisibilityTimeout"] != timeout+60 {
+			t.Errorf("%s hides messages for %v s, its function runs for %v s", name, p["VisibilityTimeout"], timeout)
+		}
+		if p["SqsManagedSseEnabled"] != true {
+			t.Errorf("%s isn't encrypted by SQS", name)
+		}
+	}
+}

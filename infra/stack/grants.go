@@ -1,0 +1,144 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// PolicyName is the name of the one inline policy of each role. Its statements
+// have ids, so that a test can take one away and see the path break.
+const PolicyName = "grants"
+
+// grant is one statement of a role's policy.
+type grant struct {
+	sid       string
+	actions   []string
+	resources []*string
+}
+
+// createRole makes a role that has exactly these grants. An empty name lets
+// CloudFormation choose one.
+func (s *Stack) createRole(id, name, description string, assumedBy awsiam.IPrincipal, externalIDs []string, grants []grant) awsiam.Role {
+	var statements []awsiam.PolicyStatement
+	for _, g := range grants {
+		statements = append(statements, awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Sid: jsii.String(g.sid), Actions: jsii.Strings(g.actions...), Resources: &g.resources,
+		}))
+	}
+	props := &awsiam.RoleProps{
+		AssumedBy:   assumedBy,
+		Description: jsii.String(description),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			PolicyName: awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{
+				Statements: &statements, Minimize: jsii.Bool(false),
+			}),
+		},
+	}
+	if name != "" {
+		props.RoleName = jsii.String(name)
+	}
+	if len(externalIDs) > 0 {
+		props.ExternalIds = jsii.Strings(externalIDs...)
+	}
+	return awsiam.NewRole(s.Stack, jsii.String(id), props)
+}
+
+// consume lets a function read its queues, put off a message, and bury one.
+func (s *Stack) consume(names ...string) []grant {
+	read := grant{sid: "Consume", actions: []string{
+		"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+	}}
+	bury := grant{sid: "Bury", actions: []string{"sqs:SendMessage"}}
+	for _, name := range names {
+		read.resources = append(read.resources, s.queues[name].QueueArn())
+		bury.resources = append(bury.resources, s.queues[name].deadLetters.QueueArn())
+	}
+	return []grant{read, bury}
+}
+
+// send lets a function put messages in queues. SendMessageBatch has no action
+// of its own.
+func (s *Stack) send(names ...string) grant {
+	g := grant{sid: "Send", actions: []string{"sqs:SendMessage"}}
+	for _, name := range names {
+		g.resources = append(g.resources, s.queues[name].QueueArn())
+	}
+	return g
+}
+
+// keepJournal lets a function read and change single items.
+func (s *Stack) keepJournal(more ...string) grant {
+	return grant{
+		sid:       "Journal",
+		actions:   append([]string{"dynamodb:GetItem", "dynamodb:UpdateItem"}, more...),
+		resources: []*string{s.journal.TableArn()},
+	}
+}
+
+// searchJournal lets a function query an index.
+func (s *Stack) searchJournal(index string) grant {
+	return grant{
+		sid:       "JournalIndex",
+		actions:   []string{"dynamodb:Query"},
+		resources: []*string{jsii.String(*s.journal.TableArn() + "/index/" + index)},
+	}
+}
+
+// read lets a function get objects of a bucket whose keys match a pattern, by
+// s3:GetObject the newest version, by s3:GetObjectVersion the one it names.
+// Without ListBucket a missing object would look like a missing grant, 403 and
+// not 404 (AmazonS3 API reference, GetObject), and be tried again for ever.
+func (s *Stack) read(sid, action string, bucket awss3.Bucket, pattern string) []grant {
+	return []grant{
+		{sid: sid, actions: []string{action}, resources: []*string{bucket.ArnForObjects(jsii.String(pattern))}},
+		{sid: sid + "Missing", actions: []string{"s3:ListBucket"}, resources: []*string{bucket.BucketArn()}},
+	}
+}
+
+// write lets a function put objects, in parts too.
+func (s *Stack) write(sid string, bucket awss3.Bucket) grant {
+	return grant{
+		sid:       sid,
+		actions:   []string{"s3:AbortMultipartUpload", "s3:PutObject"},
+		resources: []*string{bucket.ArnForObjects(jsii.String("*"))},
+	}
+}
+
+// decrypt lets a function read what the data key encrypts. No grant if the
+// buckets have no key of ours.
+func (s *Stack) decrypt() []grant { return s.useDataKey("kms:Decrypt") }
+
+// encrypt lets a function write under the data key. UploadPart needs Decrypt
+// too (AmazonS3 user guide, mpuoverview).
+func (s *Stack) encrypt() []grant { return s.useDataKey("kms:Decrypt", "kms:GenerateDataKey") }
+
+func (s *Stack) useDataKey(actions ...string) []grant {
+	if s.dataKey == nil {
+		return nil
+	}
+	return []grant{useKey("DataKey", s.dataKey, actions...)}
+}
+
+// publish lets a function publish on a topic under the topics' key.
+func (s *Stack) publish(topic awssns.Topic) []grant {
+	return []grant{
+		{sid: "Publish", actions: []string{"sns:Publish"}, resources: []*string{topic.TopicArn()}},
+		useKey("TopicKey", s.topicKey, "kms:Decrypt", "kms:GenerateDataKey"),
+	}
+}
+
+func useKey(sid string, key awskms.Key, actions ...string) grant {
+	return grant{sid: sid, actions: actions, resources: []*string{key.KeyArn()}}
+}
+
+// together joins grants and lists of grants.
+func together(lists ...[]grant) []grant {
+	var all []grant
+	for _, list := range lists {
+		all = append(all, list...)
+	}
+	return all
+}

@@ -1,0 +1,32 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// createOutputs names what the operator's command and Snowflake's DDL need.
+func (s *Stack) createOutputs() {
+	s.output("LandingBucket", s.landing.BucketName())
+	s.output("CuratedBucket", s.curated.BucketName())
+	s.output("JournalTable", s.journal.TableName())
+	for _, name := range queueNames {
+		s.output(title(name)+"QueueUrl", s.queues[name].QueueUrl())
+		s.output(title(name)+"DeadLetterUrl", s.queues[name].deadLetters.QueueUrl())
+	}
+	s.output("AlertsTopicArn", s.alerts.TopicArn())
+	s.output("LoadedTopicArn", s.loaded.TopicArn())
+	for _, name := range functionNames {
+		f := s.functions[name]
+		s.output(title(name)+"FunctionName", f.FunctionName())
+		s.output(title(name)+"RoleName", f.role.RoleName())
+		s.output(title(name)+"LogGroup", f.logs.LogGroupName())
+	}
+	s.output("LoadRoleArn", s.functions[load].role.RoleArn())
+	s.output("StorageRoleArn", s.storageRole.RoleArn())
+	s.output("StorageExternalId", jsii.String(s.props.Settings.SnowflakeExternalID))
+}
+
+func (s *Stack) output(name string, value *string) {
+	awscdk.NewCfnOutput(s.Stack, jsii.String(name), &awscdk.CfnOutputProps{Value: value})
+}

@@ -1,0 +1,81 @@
+package stack
+
+import (
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// The queues, each with a dead-letter queue.
+const (
+	route     = "route"
+	receipts  = "receipts"
+	transform = "transform"
+	load      = "load"
+	ingest    = "ingest"
+	// alert is a function without a queue of its own.
+	alert = "alert"
+)
+
+// queueNames is the order of the queues in outputs and variables.
+var queueNames = []string{route, receipts, transform, load, ingest}
+
+// functionNames is the order of the functions.
+var functionNames = []string{ingest, route, transform, load, alert}
+
+// queue is a stage's queue and where its dead letters go.
+type queue struct {
+	awssqs.Queue
+	deadLetters awssqs.Queue
+}
+
+// createQueues makes the queues. A dead letter keeps the time at which its
+// message was first sent, so dead-letter queues must retain for longer
+// (AWSSimpleQueueService developer guide, sqs-dead-letter-queues). Work
+// messages hold keys and no rows: Amazon SQS's own key is enough for them.
+func (s *Stack) createQueues() {
+	consumers := map[string]string{receipts: route}
+	for _, name := range queueNames {
+		consumer := name
+		if c, ok := consumers[name]; ok {
+			consumer = c
+		}
+		deadLetters := s.createQueue(title(name)+"DeadLetters", 14, functionSizes[alert].timeout, nil)
+		s.queues[name] = queue{
+			Queue:       s.createQueue(title(name)+"Queue", 4, functionSizes[consumer].timeout, deadLetters),
+			deadLetters: deadLetters,
+		}
+	}
+}
+
+const (
+	// afterTimeout is how long a message stays hidden when its function was
+	// killed at its timeout. The advice of six timeouts guards against
+	// throttling, which the mappings' concurrency limit does here.
+	afterTimeout = time.Minute
+	// mostReceives is the largest number that SQS takes: the functions bury a
+	// message themselves after its attempts, and an outage of a dependency
+	// must not make dead letters.
+	mostReceives = 1000
+)
+
+// createQueue makes one queue. Retention is in days; deadLetters is nil for a
+// queue of dead letters.
+func (s *Stack) createQueue(id string, retention float64, timeout time.Duration, deadLetters awssqs.Queue) awssqs.Queue {
+	props := &awssqs.QueueProps{
+		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		RetentionPeriod:   awscdk.Duration_Days(jsii.Number(retention)),
+		VisibilityTimeout: seconds(timeout + afterTimeout),
+	}
+	if deadLetters != nil {
+		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: jsii.Number(mostReceives)}
+	}
+	return awssqs.NewQueue(s.Stack, jsii.String(id), props)
+}
+
+func seconds(d time.Duration) awscdk.Duration {
+	return awscdk.Duration_Seconds(jsii.Number(d.Seconds()))
+}

@@ -1,0 +1,223 @@
+package stack_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/infra/setting"
+	"github.com/firn-data/firn/infra/stack"
+)
+
+func newApp(t *testing.T, outdir string) awscdk.App {
+	t.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := stack.Root(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := stack.NewApp(root, outdir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func TestRootOutsideOfTheRepository(t *testing.T) {
+	if _, err := stack.Root(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no cdk.json") {
+		t.Errorf("Root() = %v", err)
+	}
+}
+
+// The command line's -c wins over cdk.json, and cdk.json's flags are there
+// without the command line. Node starts with this process, and sees only the
+// environment of that moment: hence a second process.
+func TestContext(t *testing.T) {
+	const variable = "CDK_CONTEXT_JSON"
+	if os.Getenv(variable) == "" {
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestContext$")
+		again.Env = append(os.Environ(), variable+`={"firn:retain":"false","@aws-cdk/aws-apigateway:disableCloudWatchRole":false}`)
+		if output, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		return
+	}
+	context := stack.Context(newApp(t, t.TempDir()))
+	for key, want := range map[string]any{
+		"firn:retain": "false",
+		"@aws-cdk/aws-apigateway:disableCloudWatchRole": false,
+		"@aws-cdk/aws-kms:aliasNameRef":                 true,
+	} {
+		if context[key] != want {
+			t.Errorf("%s is %v, want %v", key, context[key], want)
+		}
+	}
+}
+
+// Every resource is one that this repository wrote: none that the CDK added to
+// run code of its own.
+func TestResources(t *testing.T) {
+	counts := map[string]int{}
+	for _, r := range standard(t).Resources {
+		counts[r.Type]++
+	}
+	want := map[string]int{
+		"AWS::CloudWatch::Alarm": 20, "AWS::DynamoDB::Table": 1, "AWS::IAM::Role": 7, "AWS::KMS::Key": 2,
+		"AWS::Lambda::EventSourceMapping": 10, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 5,
+		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,
+		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 10, "AWS::SQS::QueuePolicy": 10, "AWS::Scheduler::Schedule": 1,
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSynthesisIsReproducible(t *testing.T) {
+	first, second := standard(t), synthesize(t, nil)
+	if diff := cmp.Diff(string(first.content), string(second.content)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The laptop deploys the same template, built for its own processor.
+func TestArchitectureChangesNothingElse(t *testing.T) {
+	cloud := standard(t)
+	laptop := synthesize(t, func(p *stack.Props) {
+		p.Settings.Architecture = setting.X8664
+		p.Functions = functions(t, "x86_64")
+	})
+	var want []string
+	for _, name := range cloud.of("AWS::Lambda::Function") {
+		want = append(want, name+".Architectures.0", name+".Code.S3Key")
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, differences(t, cloud, laptop)); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range cloud.of("AWS::Lambda::Function") {
+		if got := at(cloud.Resources[name].Properties, "Architectures", 0); got != "arm64" {
+			t.Errorf("%s runs on %v by default", name, got)
+		}
+	}
+}
+
+// differences returns the paths of the leaves in which two templates differ.
+func differences(t *testing.T, a, b template) []string {
+	t.Helper()
+	left, right := map[string]string{}, map[string]string{}
+	for flat, from := range map[*map[string]string]template{&left: a, &right: b} {
+		for name, r := range from.Resources {
+			content, err := json.Marshal(r.Properties)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var value any
+			if err := json.Unmarshal(content, &value); err != nil {
+				t.Fatal(err)
+			}
+			leaves(name, value, *flat)
+		}
+	}
+	keys := map[string]bool{}
+	for key, value := range left {
+		if right[key] != value {
+			keys[key] = true
+		}
+	}
+	for key, value := range right {
+		if left[key] != value {
+			keys[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+func leaves(path string, value any, into map[string]string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			leaves(path+"."+key, inner, into)
+		}
+	case []any:
+		for i, inner := range v {
+			leaves(fmt.Sprintf("%s.%d", path, i), inner, into)
+		}
+	default:
+		into[path] = fmt.Sprint(v)
+	}
+}
+
+func TestRetain(t *testing.T) {
+	kept, deleted := standard(t), opposite(t)
+	for _, name := range []string{"Landing", "Curated", "Journal", "DataKey"} {
+		if got := kept.Resources[name].DeletionPolicy; got != "RetainExceptOnCreate" {
+			t.Errorf("retain: %s has DeletionPolicy %q", name, got)
+		}
+		if got := deleted.Resources[name].DeletionPolicy; name != "DataKey" && got != "Delete" {
+			t.Errorf("no retain: %s has DeletionPolicy %q", name, got)
+		}
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	var text strings.Builder
+	tm := standard(t)
+	for _, name := range slices.Sorted(maps.Keys(tm.Outputs)) {
+		fmt.Fprintf(&text, "%s %s\n", name, render(tm.Outputs[name].Value))
+	}
+	golden(t, "outputs", text.String())
+}
+
+func TestJournal(t *testing.T) {
+	table := standard(t).Resources["Journal"].Properties
+	key := func(index any) string {
+		return render(at(index, "IndexName")) + " " + render(at(index, "KeySchema", 0, "AttributeName")) + " " +
+			render(at(index, "KeySchema", 1, "AttributeName")) + " " + render(at(index, "Projection", "ProjectionType"))
+	}
+	for what, pair := range map[string][2]any{
+		"key":      {at(table, "KeySchema", 0, "AttributeName"), "pk"},
+		"billing":  {table["BillingMode"], "PAY_PER_REQUEST"},
+		"expiry":   {render(table["TimeToLiveSpecification"]), "map[AttributeName:expires_at Enabled:true]"},
+		"recovery": {at(table, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"), true},
+		"stuck":    {key(at(table, "GlobalSecondaryIndexes", 0)), "stuck stuck_pk stuck_sk ALL"},
+		"work":     {key(at(table, "GlobalSecondaryIndexes", 1)), "work work_pk work_sk ALL"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %v, want %v", what, pair[0], pair[1])
+		}
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	tm := standard(t)
+	if got := tm.of("AWS::Scheduler::Schedule"); !slices.Equal(got, []string{"UsgsEventSchedule"}) {
+		t.Fatalf("schedules: %v", got)
+	}
+	p := tm.Resources["UsgsEventSchedule"].Properties
+	for what, pair := range map[string][2]string{
+		"expression":   {render(p["ScheduleExpression"]), "cron(15 * * * ? *)"},
+		"target":       {render(at(p, "Target", "Arn")), "${IngestQueue.Arn}"},
+		"dead letters": {render(at(p, "Target", "DeadLetterConfig", "Arn")), "${IngestDeadLetters.Arn}"},
+		"role":         {render(at(p, "Target", "RoleArn")), "${ScheduleRole.Arn}"},
+		"input":        {render(at(p, "Target", "Input")), `{"dataset":"usgs.event","scheduled":"<aws.scheduler.scheduled-time>"}`},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+		}
+	}
+	none := opposite(t)
+	if _, made := none.Resources["ScheduleRole"]; made || len(none.of("AWS::Scheduler::Schedule")) > 0 {
+		t.Error("no contract has a schedule, but the stack has one or its role")
+	}
+}

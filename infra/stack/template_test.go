@@ -1,0 +1,236 @@
+package stack_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/infra/setting"
+	"github.com/firn-data/firn/infra/stack"
+	"github.com/firn-data/firn/internal/contract"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// The tests of this package run one after another: the CDK lives in one Node
+// process, which takes one call at a time.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// template is what CloudFormation gets, by logical ids without their hashes.
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]struct{ Value any }
+	content   []byte
+}
+
+type resource struct {
+	Type           string
+	Properties     map[string]any
+	DependsOn      any
+	DeletionPolicy string
+}
+
+// props are the settings of a first deployment; functions is any content.
+func props(t *testing.T) stack.Props {
+	t.Helper()
+	return stack.Props{
+		Settings: setting.Settings{
+			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
+			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
+			Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true,
+		},
+		Contracts: contract.Set{
+			{Source: "nycflights", Entity: "flight"},
+			{Source: "usgs", Entity: "event", Ingest: &contract.Ingest{Schedule: "cron(15 * * * ? *)"}},
+		},
+		Functions: functions(t, "arm64"),
+	}
+}
+
+// functions makes a folder as bundle.Build leaves it.
+func functions(t *testing.T, content string) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"ingest", "route", "transform", "load", "alert"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name, "bootstrap"), []byte(name+content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+var made = map[string]template{}
+
+// standard returns the template of a first deployment.
+func standard(t *testing.T) template {
+	t.Helper()
+	return once(t, "standard", nil)
+}
+
+// fannedOut returns the template with topics between the buckets and queues.
+func fannedOut(t *testing.T) template {
+	t.Helper()
+	return once(t, "fanned out", func(p *stack.Props) { p.Settings.FanOut = true })
+}
+
+// opposite returns the template of a second deployment with every other choice
+// made the other way.
+func opposite(t *testing.T) template {
+	t.Helper()
+	return once(t, "opposite", func(p *stack.Props) {
+		p.Settings.Encryption, p.Settings.Retain = setting.S3, false
+		p.Settings.SnowflakeUserARN = snowflakeUser
+		p.Contracts = p.Contracts[:1]
+	})
+}
+
+const snowflakeUser = "arn:aws:iam::123456789012:user/abcd0000-s"
+
+// once synthesizes a template when it is first asked for.
+func once(t *testing.T, name string, change func(*stack.Props)) template {
+	t.Helper()
+	if _, ok := made[name]; !ok {
+		made[name] = synthesize(t, change)
+	}
+	return made[name]
+}
+
+// synthesize makes a stack and reads its template. CloudFormation refuses
+// resources that wait for each other in a circle, and so does
+// Template_FromStack, by a panic. Change may be nil.
+func synthesize(t *testing.T, change func(*stack.Props)) template {
+	t.Helper()
+	p := props(t)
+	if change != nil {
+		change(&p)
+	}
+	outdir := t.TempDir()
+	app := newApp(t, outdir)
+	firn := stack.New(app, p)
+	app.Synth(nil)
+	assertions.Template_FromStack(firn.Stack, nil)
+	content, err := os.ReadFile(filepath.Join(outdir, stack.Name+".template.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw template
+	if err := json.Unmarshal(content, &raw); err != nil {
+		t.Fatal(err)
+	}
+	byName := template{Resources: map[string]resource{}, Outputs: raw.Outputs, content: content}
+	for id, r := range raw.Resources {
+		name := plain(id)
+		if _, taken := byName.Resources[name]; taken {
+			t.Fatalf("two resources are called %s without their hashes", name)
+		}
+		byName.Resources[name] = r
+	}
+	return byName
+}
+
+// of returns the names of the resources of a type, sorted.
+func (tm template) of(kind string) []string {
+	var names []string
+	for name, r := range tm.Resources {
+		if r.Type == kind {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+var hash = regexp.MustCompile(`[0-9A-F]{8}$`)
+
+func plain(id string) string { return hash.ReplaceAllString(id, "") }
+
+// render writes a value of a template as one would say it: "${RouteQueue.Arn}".
+func render(value any) string {
+	switch v := value.(type) {
+	case map[string]any:
+		if name, ok := v["Ref"].(string); ok {
+			return "${" + plain(name) + "}"
+		}
+		if of, ok := v["Fn::GetAtt"].([]any); ok {
+			return fmt.Sprintf("${%s.%v}", plain(of[0].(string)), of[1])
+		}
+		if of, ok := v["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range of[1].([]any) {
+				parts = append(parts, render(part))
+			}
+			return strings.Join(parts, of[0].(string))
+		}
+	case []any:
+		var parts []string
+		for _, part := range v {
+			parts = append(parts, render(part))
+		}
+		return strings.Join(parts, " ")
+	}
+	return fmt.Sprint(value)
+}
+
+// list returns a property that may be one value or several.
+func list(value any) []any {
+	if value == nil {
+		return nil
+	}
+	if many, ok := value.([]any); ok {
+		return many
+	}
+	return []any{value}
+}
+
+// at walks down a template's maps and lists: at(p, "Code", "S3Key").
+func at(value any, path ...any) any {
+	for _, step := range path {
+		switch s := step.(type) {
+		case string:
+			m, _ := value.(map[string]any)
+			value = m[s]
+		case int:
+			l, _ := value.([]any)
+			if s >= len(l) {
+				return nil
+			}
+			value = l[s]
+		}
+	}
+	return value
+}
+
+// golden compares text with a file under testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (go test ./infra/stack -update writes it):\n%s", path, diff)
+	}
+}

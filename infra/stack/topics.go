@@ -1,0 +1,69 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/firn-data/firn/infra/setting"
+)
+
+// createKeys makes a key for data at rest and one for topics. The topics need
+// a customer key: CloudWatch can't publish under Amazon SNS's own
+// (sns/latest/dg, sns-key-management).
+func (s *Stack) createKeys() {
+	if s.props.Settings.Encryption == setting.KMS {
+		s.dataKey = awskms.NewKey(s.Stack, jsii.String("DataKey"), &awskms.KeyProps{
+			Description:       jsii.String("firn: landing and curated buckets"),
+			EnableKeyRotation: jsii.Bool(true),
+			RemovalPolicy:     s.removal(),
+		})
+	}
+	s.topicKey = awskms.NewKey(s.Stack, jsii.String("TopicKey"), &awskms.KeyProps{
+		Description:       jsii.String("firn: topics"),
+		EnableKeyRotation: jsii.Bool(true),
+		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY,
+	})
+}
+
+// createTopics makes Alerts, which people read, and Loaded, which says that a
+// dataset has new rows.
+func (s *Stack) createTopics() {
+	s.alerts = s.createTopic("Alerts")
+	s.alerts.AddSubscription(awssnssubscriptions.NewEmailSubscription(jsii.String(s.props.Settings.AlertAddress), nil))
+	s.allowPublish(s.alerts, "cloudwatch.amazonaws.com", s.arn("cloudwatch", "alarm:*"))
+	s.loaded = s.createTopic("Loaded")
+}
+
+func (s *Stack) createTopic(name string) awssns.Topic {
+	return awssns.NewTopic(s.Stack, jsii.String(name+"Topic"), &awssns.TopicProps{
+		MasterKey:  s.topicKey,
+		EnforceSSL: jsii.Bool(true),
+	})
+}
+
+// allowPublish lets a service publish for one of this account's resources, and
+// use the key that the topic is encrypted with.
+func (s *Stack) allowPublish(topic awssns.Topic, service, sourceARN string) {
+	principals := &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String(service), nil)}
+	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: principals,
+		Actions:    jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{topic.TopicArn()},
+		Conditions: s.sameAccount(sourceARN),
+	}))
+	s.topicKey.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: principals,
+		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey"),
+		Resources:  jsii.Strings("*"),
+		Conditions: s.sameAccount(sourceARN),
+	}), nil)
+}
+
+// arn writes an ARN of this account and region.
+func (s *Stack) arn(service, resource string) string {
+	return "arn:" + *s.Stack.Partition() + ":" + service + ":" + *s.Stack.Region() + ":" + *s.Stack.Account() + ":" + resource
+}
