@@ -1,0 +1,164 @@
+# firn: `make` lists the targets. Everything that a fresh machine lacks beyond
+# Go, Python 3.11 or 3.12 and Node is installed below build/ and node_modules/.
+
+MAKEFLAGS += --no-print-directory --warn-undefined-variables
+SHELL := /bin/bash -euo pipefail
+
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+VENVS := build/venv
+BIN := build/bin
+GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/...
+
+# golangci-lint and actionlint are built here from their modules, pinned.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+D2 := oss.terrastruct.com/d2@v0.7.1
+
+# One set of build flags everywhere, so that every package is compiled once: for the
+# command, the functions, the tests and the CDK app.
+export CGO_ENABLED = 0
+export GOFLAGS = -trimpath
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = true
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### Set-up
+
+.PHONY: prerequisites
+prerequisites:
+	@local/setup/prerequisites.sh "$(PYTHON)"
+
+.PHONY: setup
+setup: prerequisites $(VENVS)/aws/.done $(VENVS)/snowflake/.done $(VENVS)/dbt/.done node_modules/.done firn ## install what the laptop's cloud needs
+
+# Each tool has an environment of its own. A lock that changed makes it anew.
+venv = $(VENVS)/uv/bin/uv venv --quiet --clear --no-python-downloads --python "$(PYTHON)" $(VENVS)/$(1) && \
+	$(VENVS)/uv/bin/uv pip sync --quiet --require-hashes --python $(VENVS)/$(1)/bin/python $(2) && \
+	touch $(VENVS)/$(1)/.done
+
+$(VENVS)/uv/.done: local/setup/uv.txt
+	@echo "installing uv"
+	@"$(PYTHON)" -m venv $(VENVS)/uv
+	@$(VENVS)/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r local/setup/uv.txt
+	@touch $@
+
+$(VENVS)/aws/.done: local/aws/requirements.txt $(VENVS)/uv/.done
+	@echo "installing the AWS stand-in"
+	@$(call venv,aws,$<)
+
+$(VENVS)/aws-dev/.done: local/aws/requirements-dev.txt $(VENVS)/uv/.done
+	@$(call venv,aws-dev,$<)
+
+$(VENVS)/snowflake/.done: local/snowflake/requirements.txt $(VENVS)/uv/.done
+	@echo "installing the Snowflake stand-in"
+	@$(call venv,snowflake,$<)
+
+$(VENVS)/snowflake-dev/.done: local/snowflake/requirements-dev.txt $(VENVS)/uv/.done
+	@$(call venv,snowflake-dev,$<)
+
+$(VENVS)/dbt/.done: dbt/requirements.txt $(VENVS)/uv/.done
+	@echo "installing dbt"
+	@$(call venv,dbt,$<)
+
+$(VENVS)/contracts/.done: datasets/requirements.txt $(VENVS)/uv/.done
+	@$(call venv,contracts,$<)
+
+$(VENVS)/lint/.done: local/setup/lint.txt $(VENVS)/uv/.done
+	@$(call venv,lint,$<)
+
+node_modules/.done: package-lock.json
+	@echo "installing the CDK's command"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(BIN)/golangci-lint $(BIN)/actionlint $(BIN)/d2:
+	@echo "building $(@F) (once)"
+	@mkdir -p build/tools && cd build/tools && GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(BIN)" go install \
+		$(if $(findstring golangci,$@),$(GOLANGCI),$(if $(findstring d2,$@),$(D2),$(ACTIONLINT)))
+
+.PHONY: firn
+firn: ## build the operator's command, build/bin/firn
+	@go build -buildvcs=false -o $(BIN)/firn ./cmd/firn
+
+##### Use
+
+.PHONY: demo
+demo: setup ## the whole path on a laptop, proved row by row
+	@$(BIN)/firn demo
+
+.PHONY: up down
+up: setup ## start the laptop's cloud
+	@$(BIN)/firn up
+down: firn ## stop the laptop's cloud
+	@$(BIN)/firn down
+
+##### Check and test
+
+.PHONY: check
+check: structure lint unit ## lint, vet and unit tests: for every few minutes
+
+.PHONY: structure
+structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
+	@local/setup/structure.sh "$(PYTHON)"
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
+	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/...
+	@$(VENVS)/lint/bin/ruff check --quiet local && $(VENVS)/lint/bin/ruff format --quiet --check local
+	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
+	@$(BIN)/actionlint
+	@$(VENVS)/lint/bin/zizmor --offline --quiet .github/workflows
+
+.PHONY: unit
+unit: $(VENVS)/aws/.done ## Go's unit tests
+	@go vet $(GO_PACKAGES) ./infra/...
+	@go test $(GO_PACKAGES)
+
+.PHONY: test
+test: ## everything: what CI runs
+	@local/setup/suites.sh
+
+.PHONY: test-race
+test-race: ## Go's unit tests with the race detector (needs a C compiler)
+	@CGO_ENABLED=1 GOFLAGS= go test -race ./functions/... ./internal/... ./local/usgs/...
+
+.PHONY: test-infra
+test-infra: node_modules/.done ## assertions on the CDK's template
+	@go test ./infra/...
+
+.PHONY: test-contracts
+test-contracts: $(VENVS)/contracts/.done ## datacontract lint on every contract
+	@for contract in datasets/*/*/contract.odcs.yaml; do $(VENVS)/contracts/bin/datacontract lint "$$contract" >build/datacontract.log 2>&1 || { cat build/datacontract.log; exit 1; }; done
+	@echo "$$(ls datasets/*/*/contract.odcs.yaml | wc -l) contracts pass datacontract lint"
+
+.PHONY: test-aws test-snowflake
+test-aws: $(VENVS)/aws-dev/.done ## the AWS stand-in's own tests
+	@cd local/aws && ../../$(VENVS)/aws-dev/bin/python -m pytest -q
+test-snowflake: $(VENVS)/snowflake-dev/.done ## the Snowflake stand-in's own tests
+	@cd local/snowflake && ../../$(VENVS)/snowflake-dev/bin/python -m pytest -q
+
+.PHONY: test-stock
+test-stock: $(VENVS)/aws-dev/.done $(VENVS)/snowflake-dev/.done ## each mended gap still fails on the stock stand-in
+	@cd local/aws && ../../$(VENVS)/aws-dev/bin/python -m pytest -q --stock
+	@cd local/snowflake && ../../$(VENVS)/snowflake-dev/bin/python -m pytest -q --stock
+
+.PHONY: test-path
+test-path: setup ## end to end on the laptop's cloud
+	@go test -count=1 -timeout 20m ./local/path/...
+
+.PHONY: test-demo
+test-demo: setup ## the demo, as it is and with rows that go missing
+	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo
+
+##### Documents
+
+.PHONY: docs
+docs: $(BIN)/d2 node_modules/.done ## draw the pictures
+	@$(BIN)/d2 --layout elk --bundle docs/architecture.d2 docs/architecture.svg
+
+.PHONY: clean
+clean: ## remove what was built and installed
+	@rm -rf build node_modules

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func ingestCommand() *cobra.Command {
+	var start, end string
+	command := &cobra.Command{
+		Use:     "ingest DATASET --start TIME --end TIME",
+		Short:   "Fetch a dataset's records of an interval from its API",
+		Example: "  firn ingest usgs.event --start 2018-01-31T00:00:00Z --end 2018-02-08T00:00:00Z",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			from, err := parseTime("--start", start)
+			if err != nil {
+				return err
+			}
+			to, err := parseTime("--end", end)
+			if err != nil {
+				return err
+			}
+			o, err := openOperator(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := o.Ingest(cmd.Context(), names[0], from, to); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "asked for %s from %s to %s\n", names[0], start, end)
+			return nil
+		},
+	}
+	command.Flags().StringVar(&start, "start", "", "first instant, RFC 3339 (inclusive)")
+	command.Flags().StringVar(&end, "end", "", "last instant, RFC 3339 (exclusive)")
+	return command
+}
+
+func parseTime(flag, text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s %q: write it as 2018-01-31T00:00:00Z", flag, text)
+	}
+	return at, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// bar shows that something is waited for. On anything but a terminal it shows
+// nothing, so that logs stay readable.
+type bar struct {
+	progress *progressbar.ProgressBar
+	done     chan struct{}
+	stopped  chan struct{}
+}
+
+// spinner shows a wait of unknown length until stop.
+func spinner(out io.Writer, name string) *bar {
+	b := &bar{progress: newProgress(out, -1, name), done: make(chan struct{}), stopped: make(chan struct{})}
+	go b.spin()
+	return b
+}
+
+// counter shows a wait for a number of things; add counts them.
+func counter(out io.Writer, total int, name string) *bar {
+	return &bar{progress: newProgress(out, total, name)}
+}
+
+func newProgress(out io.Writer, total int, name string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetVisibility(isTerminal(out)),
+		progressbar.OptionSetDescription(name),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+func (b *bar) spin() {
+	defer close(b.stopped)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-b.done:
+			return
+		case <-ticker.C:
+			_ = b.progress.Add(1)
+		}
+	}
+}
+
+func (b *bar) add() { _ = b.progress.Add(1) }
+
+func (b *bar) stop() {
+	if b.done != nil {
+		close(b.done)
+		<-b.stopped
+	}
+	_ = b.progress.Finish()
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+)
+
+func redriveCommand() *cobra.Command {
+	var dataset, code string
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "redrive [s3://BUCKET/KEY | OBJECT-ID]",
+		Short: "Try a failed object again, or all that failed in a dataset with one code",
+		Example: "  firn redrive 's3://my-landing/nycflights/plane/planes.csv'\n" +
+			"  firn redrive --dataset nycflights.plane --code too_many_rejects",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if (len(names) == 1) == cmd.Flags().Changed("dataset") {
+				return errors.New("name one object, or a dataset with --dataset (\"-\" for keys that no contract claims)")
+			}
+			o, err := openOperator(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var redriven []journal.Entry
+			if len(names) == 1 {
+				var entry journal.Entry
+				if entry, err = o.Redrive(cmd.Context(), names[0]); err == nil {
+					redriven = append(redriven, entry)
+				}
+			} else {
+				redriven, err = o.RedriveAll(cmd.Context(), strings.TrimPrefix(dataset, "-"), fault.Code(code))
+			}
+			if err != nil {
+				return errors.Join(err, fmt.Errorf("%d objects were redriven before that", len(redriven)))
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), redriven)
+			}
+			for _, entry := range redriven {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", entry.ID, entry.Object.URI())
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d redriven; `firn status` shows what becomes of them\n", len(redriven))
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&dataset, "dataset", "", `redrive what failed in this dataset; "-" for keys that no contract claims`)
+	flags.StringVar(&code, "code", "", "only what failed with this code; default: any")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}

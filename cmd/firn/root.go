@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/laptop"
+	"github.com/firn-data/firn/internal/operator"
+)
+
+// rootCommand returns the whole command tree.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "firn",
+		Short: "Files and API records to Snowflake tables that people can trust",
+		Long: "firn takes files dropped in S3 and records fetched from HTTP APIs to Snowflake.\n" +
+			"It works on the laptop's cloud while that is up, else on the AWS account of the environment.",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(
+		upCommand(), downCommand(), demoCommand(), migrateCommand(),
+		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), queryCommand(),
+		serveUSGSCommand(),
+	)
+	return root
+}
+
+// openCloud returns the laptop's cloud of the repository that the working
+// directory is in.
+func openCloud(directory string) (*laptop.Cloud, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find firn's own program: %w", err)
+	}
+	return laptop.Open(root, filepath.Join(root, "build", directory), program)
+}
+
+// repository returns the nearest folder at or above the working directory that
+// holds cdk.json.
+func repository() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the repository: %w", err)
+	}
+	for at := folder; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "cdk.json")); err == nil {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("%s is in no firn repository: change to the folder that holds cdk.json", folder)
+		}
+	}
+}
+
+// openOperator returns an operator of the laptop's cloud while it is up, else
+// of the account that the environment names.
+func openOperator(ctx context.Context) (*operator.Operator, error) {
+	if err := useLaptop(); err != nil {
+		return nil, err
+	}
+	return app.New(ctx, os.LookupEnv)
+}
+
+// useLaptop sets the variables of build/local.env unless the environment
+// already says where AWS is.
+func useLaptop() error {
+	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_PROFILE") != "" {
+		return nil
+	}
+	cloud, err := openCloud(laptopDirectory)
+	if err != nil || !cloud.Running() {
+		return nil // outside a repository, or nothing up: the account it is
+	}
+	return cloud.SetEnvironment(os.Setenv)
+}
+
+// printJSON writes a value as indented JSON.
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/laptop"
+)
+
+// laptopDirectory is where `firn up` keeps its state, below build/.
+const laptopDirectory = "local"
+
+// environmentFile is what `firn up` leaves to be sourced.
+func environmentFile(cloud *laptop.Cloud) string {
+	return filepath.Join(cloud.Root, "build", "local.env")
+}
+
+func upCommand() *cobra.Command {
+	var ports laptop.Ports
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "up",
+		Short: "Start the laptop's cloud and deploy the stack to it",
+		Long:  "Start the laptop's cloud and deploy the stack to it.\nSource build/local.env to use it with your own AWS and Snowflake clients.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cloud, err := openCloud(laptopDirectory)
+			if err != nil {
+				return err
+			}
+			if !cloud.Running() {
+				cloud.Ports = ports
+			}
+			cloud.EnvironmentFile = environmentFile(cloud)
+			steps := &steps{out: cmd.ErrOrStderr()}
+			if err := cloud.Up(cmd.Context(), steps.run); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), cloud)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "The laptop's cloud is up: AWS at %s, Snowflake at 127.0.0.1:%d, mails in %s\nFor your own clients: . build/local.env\nTo end it: firn down\n",
+				cloud.Endpoint(), cloud.Ports.Snowflake, cloud.MailDirectory())
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.IntVar(&ports.AWS, "aws-port", 0, "port of the AWS stand-in; 0 takes a free one")
+	flags.IntVar(&ports.Snowflake, "snowflake-port", 0, "port of the Snowflake stand-in; 0 takes a free one")
+	flags.IntVar(&ports.Mail, "mail-port", 0, "port of the mail sink; 0 takes a free one")
+	flags.IntVar(&ports.USGS, "usgs-port", 0, "port of the USGS stand-in; 0 takes a free one")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+func downCommand() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "down",
+		Short: "Stop the laptop's cloud",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cloud, err := openCloud(laptopDirectory)
+			if err != nil {
+				return err
+			}
+			stopped := len(cloud.Servers)
+			cloud.EnvironmentFile = environmentFile(cloud)
+			if err := cloud.Down(); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]int{"stopped": stopped})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d servers stopped\n", stopped)
+			return nil
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+// steps shows each step while it runs and keeps how long it took.
+type steps struct {
+	out   io.Writer
+	taken []stepTime
+}
+
+type stepTime struct {
+	Name    string  `json:"step"`
+	Seconds float64 `json:"seconds"`
+}
+
+// run runs one step under a spinner.
+func (s *steps) run(name string, do func() error) error {
+	started := time.Now()
+	bar := spinner(s.out, name)
+	err := do()
+	bar.stop()
+	seconds := time.Since(started).Seconds()
+	s.taken = append(s.taken, stepTime{Name: name, Seconds: seconds})
+	if err == nil {
+		fmt.Fprintf(s.out, "%-36s %6.1f s\n", name, seconds)
+	}
+	return err
+}

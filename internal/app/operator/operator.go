@@ -1,0 +1,106 @@
+// Package operator wires the operator's command to a deployed stack: an
+// account's, or the laptop's.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/firn-data/firn/internal/app/environment"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/operator"
+)
+
+type settings struct {
+	// Stack is the CloudFormation stack's name.
+	Stack string `env:"FIRN_STACK,default=Firn"`
+	// Contracts is the folder of the contracts that the stack was deployed with.
+	Contracts string `env:"FIRN_DATASETS,default=datasets"`
+	Endpoint  string `env:"AWS_ENDPOINT_URL,optional"`
+	Database  string `env:"SNOWFLAKE_DATABASE,default=FIRN"`
+}
+
+// pollEvery is how often a waiting command reads the journal: seldom enough
+// not to be felt in an account's bill.
+const pollEvery = 250 * time.Millisecond
+
+// New returns an operator of the stack that the environment names, with AWS
+// credentials from the SDK's default chain.
+func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, error) {
+	var s settings
+	if err := environment.Decode(lookup, &s); err != nil {
+		return nil, err
+	}
+	contracts, err := contract.ReadAll(os.DirFS(s.Contracts))
+	if err != nil {
+		return nil, err
+	}
+	// The SDK's own log lines are for services; a person gets errors only.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	if err != nil {
+		return nil, fmt.Errorf("configure AWS: %w", err)
+	}
+	stack, err := outputs(ctx, cloudformation.NewFromConfig(cfg), s.Stack)
+	if err != nil {
+		return nil, err
+	}
+	stack.Database = s.Database
+	return &operator.Operator{
+		Stack:     stack,
+		Contracts: contracts,
+		Journal:   &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: stack.JournalTable, Now: time.Now},
+		Objects:   s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = s.Endpoint != "" }),
+		Queues:    sqs.NewFromConfig(cfg),
+		PollEvery: pollEvery,
+	}, nil
+}
+
+// outputs reads the stack's parts by their output names.
+func outputs(ctx context.Context, client *cloudformation.Client, name string) (operator.Stack, error) {
+	answer, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
+	if err != nil || len(answer.Stacks) != 1 {
+		return operator.Stack{}, fmt.Errorf("stack %s can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: %w", name, errors.Join(err))
+	}
+	values := make(map[string]string)
+	for _, output := range answer.Stacks[0].Outputs {
+		values[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+	}
+	return stackOf(name, values)
+}
+
+func stackOf(name string, values map[string]string) (operator.Stack, error) {
+	var missing []error
+	get := func(key string) string {
+		if values[key] == "" {
+			missing = append(missing, fmt.Errorf("stack %s has no output %s: deploy this version of firn", name, key))
+		}
+		return values[key]
+	}
+	stack := operator.Stack{
+		LandingBucket: get("LandingBucket"),
+		CuratedBucket: get("CuratedBucket"),
+		JournalTable:  get("JournalTable"),
+		LoadRole:      get("LoadRoleArn"),
+		StorageRole:   get("StorageRoleArn"),
+		ExternalID:    get("StorageExternalId"),
+		Queues: map[string]string{
+			"ingest":    get("IngestQueueUrl"),
+			"route":     get("RouteQueueUrl"),
+			"transform": get("TransformQueueUrl"),
+			"load":      get("LoadQueueUrl"),
+		},
+	}
+	return stack, errors.Join(missing...)
+}

@@ -1,0 +1,137 @@
+package laptop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// StackName is the stack's name, in an account and here.
+const StackName = "Firn"
+
+// assembly is where the synthesized stack is kept between runs.
+func (c *Cloud) assembly() string { return filepath.Join(c.Root, "build", "cdk.out") }
+
+func (c *Cloud) cdk() string { return filepath.Join(c.Root, "node_modules", ".bin", "cdk") }
+
+// synthesize builds the functions and the template, unless what they are made
+// from is unchanged since the last time.
+func (c *Cloud) synthesize(ctx context.Context) error {
+	fingerprint, err := fingerprintOf(c.Root, sources...)
+	if err != nil {
+		return fmt.Errorf("synthesize: %w", err)
+	}
+	fingerprintPath := c.assembly() + ".fingerprint"
+	if known, err := os.ReadFile(fingerprintPath); err == nil && string(known) == fingerprint {
+		return nil
+	}
+	if err := c.runCDK(ctx, "synth", "--quiet", "--output", c.assembly(),
+		"--context", "firn:alertAddress=operator@firn.example",
+		"--context", "firn:snowflakeAccount=laptop",
+		"--context", "firn:architecture="+architecture(),
+	); err != nil {
+		return err
+	}
+	return os.WriteFile(fingerprintPath, []byte(fingerprint), 0o644)
+}
+
+// sources are what the template and its assets are made from.
+var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets"}
+
+// architecture is the laptop's own: the stand-in runs the functions' binaries
+// as they are.
+func architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
+}
+
+func (c *Cloud) bootstrap(ctx context.Context) error {
+	return c.runCDK(ctx, "bootstrap", "aws://"+account+"/"+Region, "--app", c.assembly())
+}
+
+func (c *Cloud) deploy(ctx context.Context) error {
+	outputs := filepath.Join(c.Directory, "outputs.json")
+	if err := c.runCDK(ctx, "deploy", StackName, "--app", c.assembly(), "--require-approval", "never", "--outputs-file", outputs); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(outputs)
+	if err != nil {
+		return fmt.Errorf("deploy: %w", err)
+	}
+	stacks := make(map[string]map[string]string)
+	if err := json.Unmarshal(content, &stacks); err != nil {
+		return fmt.Errorf("deploy: %s: %w", outputs, err)
+	}
+	c.Outputs = stacks[StackName]
+	return nil
+}
+
+// runCDK runs the CDK's command; what it says is kept in cdk.log and shown in
+// the error.
+func (c *Cloud) runCDK(ctx context.Context, arguments ...string) error {
+	cmd := exec.CommandContext(ctx, c.cdk(), append([]string{"--no-notices"}, arguments...)...)
+	cmd.Dir = c.Root
+	cmd.Env = append(os.Environ(), c.cdkEnvironment()...)
+	output, err := cmd.CombinedOutput()
+	if logErr := appendFile(filepath.Join(c.Directory, "cdk.log"), output); logErr != nil {
+		return logErr
+	}
+	if err != nil {
+		return fmt.Errorf("cdk %s: %w: %s", arguments[0], err, reason(output))
+	}
+	return nil
+}
+
+func (c *Cloud) cdkEnvironment() []string {
+	return append(c.clientEnvironment(),
+		"AWS_ENDPOINT_URL_S3="+c.Endpoint(),
+		"CDK_HOME="+filepath.Join(c.Directory, "cdk"),
+		"CDK_DISABLE_CLI_TELEMETRY=true",
+		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=true",
+	)
+}
+
+// clientEnvironment is what an AWS client needs to reach the laptop's cloud.
+func (c *Cloud) clientEnvironment() []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + c.Endpoint(),
+		"AWS_ACCESS_KEY_ID=" + accessKey,
+		"AWS_SECRET_ACCESS_KEY=" + secretKey,
+		"AWS_REGION=" + Region,
+		"AWS_DEFAULT_REGION=" + Region,
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+// reason returns the lines of a failed command that say why: those that speak
+// of an error, else the last ones.
+func reason(output []byte) string {
+	const most = 5
+	lines := strings.Split(string(bytes.TrimSpace(output)), "\n")
+	faults := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return !strings.Contains(strings.ToLower(line), "error") && !strings.Contains(line, "firn:")
+	})
+	if len(faults) == 0 {
+		faults = lines
+	}
+	return strings.Join(faults[max(0, len(faults)-most):], "\n")
+}
+
+func appendFile(path string, content []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.Write(content)
+	return err
+}

@@ -1,0 +1,52 @@
+package laptop
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// fingerprintOf hashes names and contents of files and folders below root.
+// Tests don't count: they are in no binary.
+func fingerprintOf(root string, paths ...string) (string, error) {
+	sum := sha256.New()
+	for _, path := range paths {
+		err := filepath.WalkDir(filepath.Join(root, path), func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || skip(entry) {
+				return err
+			}
+			if entry.IsDir() {
+				return nil
+			}
+			return hashFile(sum, relative(root, file), file)
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func skip(entry fs.DirEntry) bool {
+	return strings.HasSuffix(entry.Name(), "_test.go")
+}
+
+func hashFile(sum io.Writer, name, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(sum, "%s\x00%d\x00", name, info.Size())
+	_, err = io.Copy(sum, file)
+	return err
+}

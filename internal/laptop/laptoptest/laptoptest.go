@@ -1,0 +1,65 @@
+// Package laptoptest starts parts of the laptop's cloud for a package's tests.
+package laptoptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/firn-data/firn/internal/laptop"
+)
+
+// Main runs a package's tests beside some stand-ins ("aws", "snowflake",
+// "mail") on free ports, with an empty state, and ends them. The variables
+// that their clients need are set. Call it from TestMain.
+func Main(m *testing.M, servers ...string) int {
+	directory, err := os.MkdirTemp("", "firn-test-*")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(directory)
+	repository, err := root()
+	if err != nil {
+		return fail(err)
+	}
+	cloud, err := laptop.Open(repository, filepath.Join(directory, "cloud"), "")
+	if err != nil {
+		return fail(err)
+	}
+	if err := cloud.StartOnly(context.Background(), servers...); err != nil {
+		return fail(errors.Join(err, cloud.Down()))
+	}
+	if err := cloud.SetEnvironment(os.Setenv); err != nil {
+		return fail(errors.Join(err, cloud.Down()))
+	}
+	code := m.Run()
+	if err := cloud.Stop(); err != nil {
+		return fail(err)
+	}
+	return code
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "laptoptest:", err)
+	return 1
+}
+
+// root is the repository: the nearest folder above the package under test that
+// holds go.mod.
+func root() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder, nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "", errors.New("the tests run outside the repository")
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package laptop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// writeEnvironment leaves a file to be sourced: with it a user's own
+// AWS and Snowflake clients, dbt and firn work against the laptop's cloud.
+func (c *Cloud) writeEnvironment() error {
+	var text strings.Builder
+	text.WriteString("# The laptop's cloud, written by `firn up`. Source it.\n")
+	for _, variable := range c.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&text, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	if err := os.MkdirAll(filepath.Dir(c.EnvironmentFile), 0o755); err != nil {
+		return fmt.Errorf("write local.env: %w", err)
+	}
+	if err := os.WriteFile(c.EnvironmentFile, []byte(text.String()), 0o644); err != nil {
+		return fmt.Errorf("write local.env: %w", err)
+	}
+	return nil
+}
+
+// Environment is what clients of the laptop's cloud need, as NAME=value.
+func (c *Cloud) Environment() []string {
+	return append(c.clientEnvironment(),
+		"SNOWFLAKE_HOST=127.0.0.1",
+		"SNOWFLAKE_PORT="+strconv.Itoa(c.Ports.Snowflake),
+		"SNOWFLAKE_PROTOCOL=http",
+		"SNOWFLAKE_ACCOUNT=laptop",
+		"SNOWFLAKE_DATABASE=FIRN",
+		"SNOWFLAKE_USER=operator",
+		"SNOWFLAKE_PASSWORD=laptop",
+	)
+}
+
+// SetEnvironment sets what clients need by the function it is given, which is
+// os.Setenv or a test's.
+func (c *Cloud) SetEnvironment(set func(name, value string) error) error {
+	for _, variable := range append(c.Environment(), "FIRN_DATASETS="+filepath.Join(c.Root, "datasets")) {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := set(name, value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,21 @@
+package laptop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// migrate runs `firn migrate` against the laptop's cloud, as an operator does
+// after a deployment.
+func (c *Cloud) migrate(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, c.Program, "migrate")
+	cmd.Dir = c.Root
+	cmd.Env = append(os.Environ(), c.Environment()...)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("migrate Snowflake: %s", strings.TrimSpace(string(output)))
+	}
+	return nil
+}

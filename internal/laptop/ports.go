@@ -1,0 +1,62 @@
+package laptop
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// Ports are the laptop's listening ports, all on 127.0.0.1. A port of 0 takes
+// a free one.
+type Ports struct {
+	AWS       int `json:"aws"`
+	Snowflake int `json:"snowflake"`
+	Mail      int `json:"mail"`
+	USGS      int `json:"usgs"`
+}
+
+// each visits the ports with the flag that sets them.
+func (p *Ports) each(visit func(flag string, port *int) error) error {
+	for _, named := range []struct {
+		flag string
+		port *int
+	}{{"--aws-port", &p.AWS}, {"--snowflake-port", &p.Snowflake}, {"--mail-port", &p.Mail}, {"--usgs-port", &p.USGS}} {
+		if err := visit(named.flag, named.port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim fills in free ports and refuses busy ones. The listeners stay open
+// until all are chosen, so that no port is chosen twice.
+func (p *Ports) claim() error {
+	var listeners []net.Listener
+	defer func() {
+		for _, listener := range listeners {
+			_ = listener.Close()
+		}
+	}()
+	return p.each(func(flag string, port *int) error {
+		listener, err := net.Listen("tcp", address(*port))
+		if err != nil {
+			return fmt.Errorf("port %d is busy: stop what listens there, or choose another with %s", *port, flag)
+		}
+		listeners = append(listeners, listener)
+		*port = listener.Addr().(*net.TCPAddr).Port
+		return nil
+	})
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// answers reports whether something accepts connections on a port.
+func answers(ctx context.Context, port int) error {
+	var dialer net.Dialer
+	connection, err := dialer.DialContext(ctx, "tcp", address(port))
+	if err != nil {
+		return err
+	}
+	return connection.Close()
+}

@@ -1,0 +1,132 @@
+package laptop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server that outlives the command that starts it.
+type process struct {
+	// name is a file name: the log is <directory>/<name>.log.
+	name string
+	// command is the program and its arguments.
+	command []string
+	// environment is all that the server sees of variables: nothing is
+	// inherited, so that what a template forgot is missing here too.
+	environment []string
+	// directory keeps the log.
+	directory string
+	// ready returns nil once the server answers.
+	ready func(ctx context.Context) error
+}
+
+const (
+	pollEvery = 25 * time.Millisecond
+	stopAfter = 10 * time.Second
+)
+
+// start starts the process in a session of its own and waits until it is ready.
+// If it ends before, the error holds what it said last.
+func (p process) start(ctx context.Context) (pid int, err error) {
+	logPath := filepath.Join(p.directory, p.name+".log")
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	defer log.Close()
+	cmd := exec.Command(p.command[0], p.command[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.environment, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	if err := p.await(ctx, ended, logPath); err != nil {
+		_ = stopProcess(cmd.Process.Pid)
+		return 0, err
+	}
+	return cmd.Process.Pid, nil
+}
+
+func (p process) await(ctx context.Context, ended <-chan struct{}, logPath string) error {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ended:
+			return fmt.Errorf("%s ended at once: %s", p.name, lastWords(logPath))
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w: %s", p.name, context.Cause(ctx), lastWords(logPath))
+		case <-ticker.C:
+			if p.ready(ctx) == nil {
+				return nil
+			}
+		}
+	}
+}
+
+// lastWords returns the last line of a log that isn't blank.
+func lastWords(path string) string {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(string(bytes.TrimSpace(content)), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return last
+	}
+	return "it said nothing"
+}
+
+// stopProcess ends a process group by SIGTERM, and by SIGKILL when it doesn't
+// listen. A process that is gone is no error.
+func stopProcess(pid int) error {
+	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
+		return ignoreGone(err)
+	}
+	deadline := time.Now().Add(stopAfter)
+	for alive(pid) {
+		if time.Now().After(deadline) {
+			return ignoreGone(syscall.Kill(-pid, syscall.SIGKILL))
+		}
+		time.Sleep(pollEvery)
+	}
+	return ignoreGone(syscall.Kill(-pid, syscall.SIGKILL)) // children that outlived it
+}
+
+// alive reports whether a process runs; a zombie that nobody waits for doesn't.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist) && syscall.Kill(pid, 0) == nil
+	}
+	fields := stat[bytes.LastIndexByte(stat, ')')+1:]
+	return !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z"))
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// killProcess ends a process group without asking, and waits until it is gone.
+func killProcess(pid int) error {
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
+		return ignoreGone(err)
+	}
+	for alive(pid) {
+		time.Sleep(pollEvery)
+	}
+	return nil
+}

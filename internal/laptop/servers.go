@@ -1,0 +1,163 @@
+package laptop
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The account that the laptop's cloud plays. Keys are no secrets here: the
+// stand-in takes "test" for the account's root.
+const (
+	Region    = "us-east-1"
+	accessKey = "test"
+	secretKey = "test"
+	account   = "000000000000"
+)
+
+// usgsData is the week of earthquakes that the USGS stand-in serves.
+const usgsData = "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
+
+// Endpoint is the address of the laptop's AWS.
+func (c *Cloud) Endpoint() string { return "http://" + address(c.Ports.AWS) }
+
+// servers are the stand-ins. Each sees only the variables that are listed here.
+func (c *Cloud) servers() []process {
+	servers := []process{
+		{
+			name:        "mail",
+			command:     []string{c.python("aws"), "-m", "firn_aws.mail", "--port", strconv.Itoa(c.Ports.Mail), "--directory", c.MailDirectory()},
+			environment: c.pythonEnvironment("local/aws"),
+			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.Mail) },
+		},
+		{
+			name:        "usgs",
+			command:     []string{c.Program, "serve-usgs", "--port", strconv.Itoa(c.Ports.USGS), "--data", filepath.Join(c.Root, usgsData)},
+			environment: baseEnvironment(),
+			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.USGS) },
+		},
+		{
+			name:        "aws",
+			command:     []string{c.python("aws"), "-m", "firn_aws"},
+			environment: append(c.pythonEnvironment("local/aws"), c.awsEnvironment()...),
+			ready:       func(ctx context.Context) error { return healthy(ctx, c.Endpoint()+"/_ministack/health") },
+		},
+		{
+			name:        "snowflake",
+			command:     []string{c.python("snowflake"), "-m", "firn_snowflake"},
+			environment: append(c.pythonEnvironment("local/snowflake"), c.snowflakeEnvironment()...),
+			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.Snowflake) },
+		},
+	}
+	for i := range servers {
+		servers[i].directory = c.Directory
+	}
+	return servers
+}
+
+// awsEnvironment configures the AWS stand-in (local/aws/README.md). The
+// functions inherit only what FIRN_LAMBDA_PASS lists.
+func (c *Cloud) awsEnvironment() []string {
+	passed := []string{
+		"SNOWFLAKE_HOST=127.0.0.1",
+		"SNOWFLAKE_PORT=" + strconv.Itoa(c.Ports.Snowflake),
+		"SNOWFLAKE_PROTOCOL=http",
+		"FIRN_SOURCE_URL_USGS=http://" + address(c.Ports.USGS) + "/fdsnws/event/1/query",
+		"FIRN_LOAD_EVERY=0s",
+		"FIRN_BACKOFF_SECONDS=1",
+	}
+	return append(passed,
+		"FIRN_LAMBDA_PASS="+names(passed),
+		"AUTH=true",
+		"LAMBDA_EXECUTOR=local",
+		"GATEWAY_PORT="+strconv.Itoa(c.Ports.AWS),
+		"BIND_HOST=127.0.0.1",
+		"MINISTACK_HOST=127.0.0.1",
+		"MINISTACK_REGION="+Region,
+		"PERSIST_STATE=1",
+		"S3_PERSIST=1",
+		"STATE_DIR="+filepath.Join(c.Directory, "aws/state"),
+		"S3_DATA_DIR="+filepath.Join(c.Directory, "aws/s3"),
+		"TMPDIR="+filepath.Join(c.Directory, "aws/tmp"),
+		"SMTP_HOST="+address(c.Ports.Mail),
+		"AWS_ENDPOINT_URL="+c.Endpoint(),
+		"AWS_ACCESS_KEY_ID="+accessKey,
+		"AWS_SECRET_ACCESS_KEY="+secretKey,
+		"AWS_DEFAULT_REGION="+Region,
+	)
+}
+
+// snowflakeEnvironment configures the Snowflake stand-in
+// (local/snowflake/README.md).
+func (c *Cloud) snowflakeEnvironment() []string {
+	return []string{
+		"FS_PORT=" + strconv.Itoa(c.Ports.Snowflake),
+		"FS_DB_PATH=" + filepath.Join(c.Directory, "snowflake"),
+		"S3_ENDPOINT=" + c.Endpoint(),
+		"AWS_ACCESS_KEY_ID=" + accessKey,
+		"AWS_SECRET_ACCESS_KEY=" + secretKey,
+		"AWS_DEFAULT_REGION=" + Region,
+	}
+}
+
+func (c *Cloud) pythonEnvironment(source string) []string {
+	return append(baseEnvironment(), "PYTHONPATH="+filepath.Join(c.Root, source), "PYTHONUNBUFFERED=1")
+}
+
+// baseEnvironment is what any program needs to run at all.
+func baseEnvironment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8"}
+}
+
+func names(variables []string) string {
+	found := make([]string, len(variables))
+	for i, variable := range variables {
+		found[i], _, _ = strings.Cut(variable, "=")
+	}
+	return strings.Join(found, ",")
+}
+
+func (c *Cloud) python(environment string) string {
+	return filepath.Join(c.Root, "build", "venv", environment, "bin", "python")
+}
+
+// require refuses to start without what `make setup` installs for the needed
+// parts.
+func (c *Cloud) require(needs []string) error {
+	installed := map[string]string{
+		"aws": c.python("aws"), "mail": c.python("aws"), "snowflake": c.python("snowflake"), "cdk": c.cdk(),
+	}
+	for _, need := range needs {
+		if _, err := os.Stat(installed[need]); err != nil {
+			return fmt.Errorf("%s is missing: run `make setup` first", relative(c.Root, installed[need]))
+		}
+	}
+	return nil
+}
+
+func relative(root, path string) string {
+	if short, err := filepath.Rel(root, path); err == nil {
+		return short
+	}
+	return path
+}
+
+func healthy(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
+}

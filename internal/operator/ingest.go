@@ -1,0 +1,22 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Ingest asks the ingest function for the records of [start, end).
+func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.Time) error {
+	if !start.Before(end) {
+		return fmt.Errorf("ingest %s: start %s must be before end %s", dataset, start.Format(time.RFC3339), end.Format(time.RFC3339))
+	}
+	body, err := json.Marshal(map[string]any{
+		"dataset": dataset, "start": start.UTC().Format(time.RFC3339), "end": end.UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		return fmt.Errorf("ingest %s: %w", dataset, err)
+	}
+	return o.send(ctx, "ingest", string(body))
+}

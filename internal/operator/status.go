@@ -1,0 +1,63 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// Status returns the newest version's entry of s3://bucket/key, or the entry
+// of an object id.
+func (o *Operator) Status(ctx context.Context, name string) (journal.Entry, error) {
+	entry, err := o.find(ctx, name)
+	if errors.Is(err, journal.ErrNotFound) {
+		return journal.Entry{}, fmt.Errorf("the journal knows no %s: was it put into the landing bucket %s?", name, o.Stack.LandingBucket)
+	}
+	return entry, err
+}
+
+func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error) {
+	if object.IsID(name) {
+		return o.Journal.Get(ctx, object.ID(name))
+	}
+	bucket, key, err := object.ParseURI(name)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	return o.Journal.Newest(ctx, bucket, key)
+}
+
+// Summary is how a dataset stands: what waits and what failed.
+type Summary struct {
+	Dataset string          `json:"dataset"`
+	Waiting int             `json:"waiting"`
+	Failed  []journal.Entry `json:"failed"`
+}
+
+// mostWaiting bounds what a summary counts: more than this is "many".
+const mostWaiting = 1000
+
+// Summaries returns one summary a dataset, and one for the keys that no
+// contract claims (Dataset is empty) if there are any.
+func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
+	var summaries []Summary
+	for _, c := range o.Contracts {
+		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), mostWaiting)
+		if err != nil {
+			return nil, err
+		}
+		failed, err := o.Journal.Failed(ctx, c.Dataset(), "")
+		if err != nil {
+			return nil, err
+		}
+		summaries = append(summaries, Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed})
+	}
+	unclaimed, err := o.Journal.Failed(ctx, "", "")
+	if err == nil && len(unclaimed) > 0 {
+		summaries = append(summaries, Summary{Failed: unclaimed})
+	}
+	return summaries, err
+}
