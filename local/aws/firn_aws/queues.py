@@ -11,7 +11,7 @@ from ministack.core.concurrency import esm_wake
 from ministack.core.responses import new_uuid
 from ministack.services import lambda_svc, s3, sns, sqs
 
-from .patching import Function, wrap
+from .patching import Function, replace, wrap
 
 _batch_ids: ContextVar[frozenset[str] | None] = ContextVar("batch_ids", default=None)
 _messages = threading.RLock()
@@ -101,6 +101,8 @@ def _keep_appended_messages() -> None:
         (s3, "_deliver_event_to_sqs"), (sns, "_deliver_to_sqs"),
     ):
         wrap(module, name, _guarded)
+    # The pollers' own lock becomes the same one: two locks, taken in two orders, would block.
+    replace(sqs, "_queues_lock", _messages)
     for action, handler in list(sqs._HANDLERS.items()):
         sqs._HANDLERS[action] = getattr(sqs, handler.__name__, handler)
 

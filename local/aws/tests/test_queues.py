@@ -129,3 +129,40 @@ def test_a_message_that_arrives_during_a_redrive_is_kept(
     sqs._dlq_sweep(busy)
     arrival.join()
     assert [json.loads(message["body"]) for message in busy["messages"]] == [event]
+
+
+class Watched(dict[str, Any]):
+    """A dictionary at whose first reading something happens."""
+
+    def __init__(self, items: dict[str, Any], at_first: Any) -> None:
+        super().__init__(items)
+        self._at_first = at_first
+
+    def get(self, name: str, default: Any = None) -> Any:
+        at_first, self._at_first = self._at_first, lambda: None
+        at_first()
+        return super().get(name, default)
+
+
+def test_a_poller_that_deletes_does_not_block_one_that_receives(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ministack.services import sqs
+
+    if not request.config.getoption("--stock"):
+        from firn_aws import queues
+
+        queues.apply()
+    deletion = threading.Thread(target=sqs._delete_messages_for_esm, args=("q", {"h"}), daemon=True)
+
+    def delete() -> None:
+        deletion.start()
+        deletion.join(0.3)  # it waits for the receipt to end, holding what it has by then
+
+    queue = {"attributes": Watched({}, delete), "messages": [], "is_fifo": False}
+    monkeypatch.setattr(sqs, "_get_q", lambda _url: queue)
+    receipt = threading.Thread(target=sqs._receive_messages_for_esm, args=("q", 10), daemon=True)
+    receipt.start()
+    receipt.join(10)
+    deletion.join(10)
+    assert not receipt.is_alive() and not deletion.is_alive()
