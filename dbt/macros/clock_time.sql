@@ -1,0 +1,9 @@
+{#-
+    A clock's reading, hour times 100 plus minute, as a time. 2400 is midnight
+    at the end of the day, so 00:00.
+-#}
+{% macro clock_time(reading) -%}
+    time_from_parts(
+        mod(floor({{ reading }} / 100), 24), mod({{ reading }}, 100), 0
+    )
+{%- endmacro %}

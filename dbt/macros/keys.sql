@@ -1,0 +1,23 @@
+{#-
+    The md5 of the parts of a natural key, SQL expressions. Each part goes in
+    with its length before it, so that ('a', 'bc') and ('ab', 'c') differ. A
+    part must not depend on the session: of a timestamp, give its epoch.
+-#}
+{% macro surrogate_key(parts) -%}
+    md5(
+        {%- for part in parts %}
+        coalesce(length({{ part }}::varchar) || ':' || {{ part }}::varchar, '~')
+        {%- if not loop.last %} ||{% endif %}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- The key, and the code, of a dimension's unknown member. -#}
+{% macro unknown_key() -%}
+    '~unknown'
+{%- endmacro %}
+
+{#- A date's key in dim_date: year, month and day as one number, 20130131. -#}
+{% macro date_key(date) -%}
+    (year({{ date }}) * 10000 + month({{ date }}) * 100 + day({{ date }}))
+{%- endmacro %}

@@ -1,0 +1,60 @@
+{% set columns = [
+    'object', 'generation', 'load_id', 'bucket', 'key', 'version', 'etag',
+    'sequencer', 'size', 'contract', 'engine', 'attempt', 'content_hash',
+    'files', 'rows_read', 'rows_written', 'rows_rejected', 'rows_loaded',
+    'copy_query_id', 'rejects_query_id', 'transformed_at', 'started_at',
+    'loaded_at',
+] %}
+
+with
+
+source as (
+
+    {{ of_all_datasets('loads', columns) }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        dataset,
+        object as object_id,
+        generation,
+        load_id,
+        copy_query_id,
+        rejects_query_id,
+
+        ---------- the object
+        bucket,
+        key as object_key,
+        version as version_id,
+        etag,
+        sequencer,
+        size as size_bytes,
+
+        ---------- its transform
+        contract as contract_version,
+        engine,
+        attempt as attempt_id,
+        content_hash,
+        files as file_count,
+
+        ---------- rows
+        rows_read,
+        rows_written,
+        rows_rejected,
+        rows_loaded,
+
+        ---------- timestamps
+        transformed_at,
+        started_at,
+        loaded_at
+
+    from source
+    -- The row that loaders lock is no object.
+    where object <> '~lock'
+
+)
+
+select * from renamed

@@ -1,0 +1,8 @@
+{#- An expression holds on every row; null counts as false. -#}
+{% test is_true(model, expression) %}
+
+    select *
+    from {{ model }}
+    where not coalesce({{ expression }}, false)
+
+{% endtest %}
