@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,6 +111,9 @@ func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept 
 	return true
 }
 
+// stage is the one that found the fault.
+func (c *Consumer) stage(f *fault.Fault) string { return cmp.Or(f.Stage, c.Stage) }
+
 // exhaust makes a counted fault permanent once its attempts are used up.
 func (c *Consumer) exhaust(m Message, f *fault.Fault) *fault.Fault {
 	attempt := f.Attempt
@@ -136,7 +140,7 @@ func causeOf(f *fault.Fault) error {
 // the dead letter is read by someone else.
 func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
 	if f.ObjectID != "" {
-		recorded, err := c.Journal.Fail(ctx, f, c.Stage, m.Queue, m.Body)
+		recorded, err := c.Journal.Fail(ctx, f, c.stage(f), m.Queue, m.Body)
 		if err != nil || !recorded {
 			return err
 		}
@@ -154,7 +158,7 @@ func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Qu
 func (c *Consumer) attributes(m Message, f *fault.Fault) map[string]types.MessageAttributeValue {
 	attributes := make(map[string]types.MessageAttributeValue)
 	for name, value := range map[string]string{
-		"stage": c.Stage, "code": string(f.Code), "cause": f.Cause(), "hint": f.Advice(),
+		"stage": c.stage(f), "code": string(f.Code), "cause": f.Cause(), "hint": f.Advice(),
 		"object_id": f.ObjectID, "dataset": f.Dataset, "subject": f.Subject,
 		"query_id": f.QueryID, "run_id": f.RunID, "queue": m.Queue,
 	} {

@@ -49,7 +49,7 @@ const (
 )
 
 var hints = map[Code]string{
-	Undecodable:       "Look at the message in the dead-letter queue's mail; something other than S3 writes to this queue.",
+	Undecodable:       "Find out who sent this message: only S3 and firn write to the queue.",
 	NoDataset:         "Add a contract that claims this key, deploy, then redrive the object; or delete it.",
 	ObjectGone:        "This version was deleted before it was read; put the file again.",
 	BadHeader:         "Compare the file's first line with the contract's columns, then put the corrected file again.",

@@ -30,6 +30,8 @@ func (d Disposition) String() string {
 
 // Fault is an error that knows its disposition and its remedy.
 type Fault struct {
+	// Stage is the one that found it. Empty for the one that reports it.
+	Stage string
 	// Op is the operation that failed, as a verb phrase: "read landing object".
 	Op string
 	// Code is the stable name that mails, the runbook and redrive use.

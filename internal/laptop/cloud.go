@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/firn-data/firn/internal/contract"
 )
 
 // Cloud is one laptop cloud, running or not.
@@ -71,11 +73,15 @@ func (c *Cloud) MailDirectory() string { return filepath.Join(c.Directory, "mail
 
 func (c *Cloud) statePath() string { return filepath.Join(c.Directory, "cloud.json") }
 
-// Up starts everything and deploys the stack. The state of an earlier run is
-// removed first. On an error all that was started is stopped.
+// Up starts everything and deploys the stack. What is left of an earlier run,
+// servers or state, is removed first. On an error all that was started is
+// stopped.
 func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if c.Running() {
 		return errors.New("the laptop's cloud is up already: `firn down` ends it")
+	}
+	if _, err := contract.ReadAll(os.DirFS(filepath.Join(c.Root, "datasets"))); err != nil {
+		return fmt.Errorf("a contract in datasets/ must be mended first: %w", err)
 	}
 	if err := c.prepare("aws", "snowflake", "cdk"); err != nil {
 		return err
@@ -130,6 +136,9 @@ func (c *Cloud) StartOnly(ctx context.Context, names ...string) error {
 
 func (c *Cloud) prepare(needs ...string) error {
 	if err := c.require(needs); err != nil {
+		return err
+	}
+	if err := c.Stop(); err != nil {
 		return err
 	}
 	if err := c.Ports.claim(); err != nil {

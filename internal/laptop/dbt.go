@@ -13,10 +13,12 @@ import (
 // dbt's last line, which counts what passed.
 func (c *Cloud) BuildDBT(ctx context.Context) (string, error) {
 	project := filepath.Join(c.Root, "dbt")
+	// dbt's own cache of the parsed project outlives the cloud.
+	scratch := filepath.Join(c.Root, "build", "dbt", filepath.Base(c.Directory))
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Root, "build", "venv", "dbt", "bin", "dbt"), "build",
 		"--project-dir", project, "--profiles-dir", project,
-		"--target-path", filepath.Join(c.Directory, "dbt", "target"),
-		"--log-path", filepath.Join(c.Directory, "dbt", "logs"))
+		"--target-path", filepath.Join(scratch, "target"), "--log-path", filepath.Join(scratch, "logs"),
+		"--log-level-file", "info")
 	cmd.Env = append(os.Environ(), c.Environment()...)
 	cmd.Env = append(cmd.Env, "DBT_SEND_ANONYMOUS_USAGE_STATS=false", "NO_COLOR=1")
 	output, err := cmd.CombinedOutput()

@@ -89,14 +89,16 @@ func lastWords(path string) string {
 
 // stopProcess ends a process group by SIGTERM, and by SIGKILL when it doesn't
 // listen. A process that is gone is no error.
-func stopProcess(pid int) error {
+func stopProcess(pid int) error { return stopWithin(pid, stopAfter) }
+
+func stopWithin(pid int, patience time.Duration) error {
 	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
 		return ignoreGone(err)
 	}
-	deadline := time.Now().Add(stopAfter)
+	deadline := time.Now().Add(patience)
 	for alive(pid) {
 		if time.Now().After(deadline) {
-			return ignoreGone(syscall.Kill(-pid, syscall.SIGKILL))
+			return killProcess(pid)
 		}
 		time.Sleep(pollEvery)
 	}

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/firn-data/firn/internal/journal"
@@ -15,7 +16,8 @@ func Settled(e journal.Entry) bool { return e.State.Final() || e.State == journa
 
 // Wait waits until every object is settled and returns the entries in the
 // order of the ids. It tells each settled one once. When the context ends it
-// returns what it knows, and the context's cause.
+// returns what it knows, and an error that says how many are open, and why it
+// ended.
 func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journal.Entry)) ([]journal.Entry, error) {
 	entries := make([]journal.Entry, len(ids))
 	ticker := time.NewTicker(o.PollEvery)
@@ -28,6 +30,8 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 			entry, err := o.Journal.Get(ctx, id)
 			if errors.Is(err, journal.ErrNotFound) {
 				entry = journal.Entry{ID: id}
+			} else if ctx.Err() != nil {
+				return entries, unsettled(ctx, open, len(ids))
 			} else if err != nil {
 				return entries, err
 			}
@@ -41,8 +45,12 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 		}
 		select {
 		case <-ctx.Done():
-			return entries, context.Cause(ctx)
+			return entries, unsettled(ctx, open, len(ids))
 		case <-ticker.C:
 		}
 	}
+}
+
+func unsettled(ctx context.Context, open, all int) error {
+	return fmt.Errorf("%d of %d objects are not settled: %w", open, all, context.Cause(ctx))
 }

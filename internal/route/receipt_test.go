@@ -182,7 +182,7 @@ func TestRefusalIsThePermanentFault(t *testing.T) {
 	b.add(t, r, journal.Transforming)
 	f := b.handle(announce(r))
 	want(t, f, fault.Permanent, fault.TooManyRejects)
-	const cause = "too many rows break the contract; 100 rows read, 88 good, 12 rejected; first rejects: " +
+	const cause = "too many rows break the contract; 100 rows were read, 12 rejected, none is loaded; first rejects: " +
 		"record 1 (line 2) dep_delay:integer, record 2 (line 3) dep_delay:integer, record 3 (line 4) dep_delay:integer, " +
 		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer"
 	if diff := cmp.Diff(cause, f.Cause()); diff != "" {

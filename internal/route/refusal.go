@@ -55,13 +55,13 @@ func refusal(r work.Receipt) error {
 		words[0] = "the transform refused it without a cause"
 	}
 	if r.RowsRead > 0 {
-		words = append(words, fmt.Sprintf("%d rows read, %d good, %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected))
+		words = append(words, fmt.Sprintf("%d rows were read, %d rejected, none is loaded", r.RowsRead, r.RowsRejected))
 	}
 	if len(r.FirstRejects) > 0 {
 		words = append(words, "first rejects: "+rejectsInWords(r.FirstRejects))
 	}
 	f := &fault.Fault{
-		Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,
+		Stage: string(work.Transform), Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,
 		Err: errors.New(strings.Join(words, "; ")),
 	}
 	return onObject(f, r.Object, r.Dataset)

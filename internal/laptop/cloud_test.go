@@ -1,0 +1,209 @@
+package laptop_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/laptop"
+)
+
+const datasets = "../../datasets"
+
+// repository makes a folder that has what Up asks for before it starts
+// anything: contracts, and files where `make setup` installs programs.
+func repository(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "datasets"), os.DirFS(datasets)); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "node_modules/.bin/cdk"} {
+		write(t, filepath.Join(root, program), "")
+	}
+	return root
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, root string) *laptop.Cloud {
+	t.Helper()
+	cloud, err := laptop.Open(root, filepath.Join(root, "build", "local"), "/nowhere/firn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cloud
+}
+
+// sleeper is a server that only sleeps.
+func sleeper(t *testing.T) int {
+	t.Helper()
+	directory := t.TempDir()
+	ready := func(context.Context) error { return nil }
+	pid, err := laptop.StartProcess(context.Background(), "sleeper", directory, nil, ready, "/bin/sleep", "600")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := laptop.StopWithin(pid, laptop.Impatient); err != nil {
+			t.Errorf("stop the sleeper: %v", err)
+		}
+	})
+	return pid
+}
+
+// gone is the id of a process that ended.
+func gone(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("/bin/true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
+func unstarted(t *testing.T) laptop.Step {
+	return func(name string, _ func() error) error {
+		t.Errorf("it went on to %q", name)
+		return nil
+	}
+}
+
+// TestUpRefuses: what can be known at once is said at once, before anything is
+// started.
+func TestUpRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, root string, cloud *laptop.Cloud)
+		want  []string
+	}{
+		{"nothing is installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+			if err := os.RemoveAll(filepath.Join(root, "build")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
+		{"the CDK isn't installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+			if err := os.RemoveAll(filepath.Join(root, "node_modules")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
+		{"a contract is broken", func(t *testing.T, root string, _ *laptop.Cloud) {
+			path := filepath.Join(root, "datasets/nycflights/plane/contract.odcs.yaml")
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
+		}, []string{"a contract in datasets/ must be mended first: nycflights/plane/contract.odcs.yaml:30: schema[0].properties[1].logicalType: "}},
+		{"a port is busy", func(t *testing.T, _ string, cloud *laptop.Cloud) {
+			cloud.Ports.Snowflake = listen(t)
+		}, []string{" is busy: ", "--snowflake-port"}},
+		{"it is up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
+			cloud.Servers["aws"] = sleeper(t)
+		}, []string{"up already", "firn down"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			root := repository(t)
+			cloud := open(t, root)
+			test.spoil(t, root, cloud)
+			err := cloud.Up(t.Context(), unstarted(t))
+			if err == nil {
+				t.Fatal("it came up")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("Up = %q, want %q in it", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("Up says more than one line:\n%v", err)
+			}
+		})
+	}
+}
+
+// TestUpEndsWhatIsLeft: after a crash of one server the others must not stay
+// behind, on ports that no state names any more.
+func TestUpEndsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	cloud := open(t, repository(t))
+	left := sleeper(t)
+	cloud.Servers = map[string]int{"aws": gone(t), "mail": left}
+	cloud.Ports.AWS = listen(t) // as far as it shall get
+	if err := cloud.Up(t.Context(), unstarted(t)); err == nil || !strings.Contains(err.Error(), "is busy") {
+		t.Errorf("Up = %v", err)
+	}
+	if laptop.Alive(left) || len(cloud.Servers) > 0 {
+		t.Errorf("a server is left: alive %t, known %v", laptop.Alive(left), cloud.Servers)
+	}
+}
+
+func TestStateOutlivesTheCommand(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	cloud := open(t, root)
+	cloud.EnvironmentFile = filepath.Join(root, "build", "local.env")
+	cloud.Ports = laptop.Ports{AWS: 1, Snowflake: 2, Mail: 3, USGS: 4}
+	cloud.Servers["aws"] = sleeper(t)
+	cloud.Outputs = map[string]string{"LandingBucket": "l"}
+	if err := os.MkdirAll(cloud.Directory, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := cloud.Save(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, root)
+	again.EnvironmentFile = cloud.EnvironmentFile
+	if diff := cmp.Diff(cloud, again); diff != "" {
+		t.Errorf("opened (-saved +opened):\n%s", diff)
+	}
+	if !again.Running() {
+		t.Error("it isn't running")
+	}
+	if err := again.Down(); err != nil {
+		t.Fatal(err)
+	}
+	if after := open(t, root); after.Running() || len(after.Servers) > 0 {
+		t.Errorf("after Down it knows %v", after.Servers)
+	}
+	if _, err := os.Stat(cloud.EnvironmentFile); err == nil {
+		t.Error("Down leaves local.env, which names what is gone")
+	}
+	if err := again.Down(); err != nil {
+		t.Errorf("a second Down: %v", err)
+	}
+}
+
+func TestOpenOfBrokenState(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cloud.json")
+	write(t, path, "{")
+	if _, err := laptop.Open("", filepath.Dir(path), ""); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("Open = %v, want an error that names %s", err, path)
+	}
+}
+
+func TestKill(t *testing.T) {
+	t.Parallel()
+	cloud := open(t, t.TempDir())
+	cloud.Servers["aws"] = sleeper(t)
+	if err := cloud.Kill("aws"); err != nil || cloud.Running() {
+		t.Errorf("Kill: %v, running %t", err, cloud.Running())
+	}
+}

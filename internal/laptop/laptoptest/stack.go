@@ -1,0 +1,35 @@
+package laptoptest
+
+import (
+	"context"
+	_ "embed" // the template
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+)
+
+//go:embed stack.json
+var template string
+
+// deployLimit bounds how long the stand-in may take.
+const deployLimit = time.Minute
+
+// Deploy makes a stack with the parts that an operator works with and no
+// function, so that nothing moves but what the test moves.
+func Deploy(ctx context.Context, cfg aws.Config, name string) error {
+	client := cloudformation.NewFromConfig(cfg)
+	if _, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{
+		StackName: aws.String(name), TemplateBody: aws.String(template),
+	}); err != nil {
+		return fmt.Errorf("deploy %s: %w", name, err)
+	}
+	done := cloudformation.NewStackCreateCompleteWaiter(client, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+	})
+	if err := done.Wait(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)}, deployLimit); err != nil {
+		return fmt.Errorf("deploy %s: %w", name, err)
+	}
+	return nil
+}
