@@ -4,10 +4,10 @@
 MAKEFLAGS += --no-print-directory --warn-undefined-variables
 SHELL := /bin/bash -euo pipefail
 
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for python in python3.12 python3.11 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
 VENVS := build/venv
 BIN := build/bin
-GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/...
+GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/...
 
 # golangci-lint and actionlint are built here from their modules, pinned.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -106,15 +106,15 @@ structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
-	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/...
+	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/...
 	@$(VENVS)/lint/bin/ruff check --quiet local && $(VENVS)/lint/bin/ruff format --quiet --check local
 	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
 	@$(BIN)/actionlint
 	@$(VENVS)/lint/bin/zizmor --offline --quiet .github/workflows
 
 .PHONY: unit
-unit: $(VENVS)/aws/.done ## Go's unit tests
-	@go vet $(GO_PACKAGES) ./infra/...
+unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
+	@go vet $(GO_PACKAGES) ./infra/... ./local/path/...
 	@go test $(GO_PACKAGES)
 
 .PHONY: test

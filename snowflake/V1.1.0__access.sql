@@ -1,24 +1,15 @@
--- The warehouse, the roles and the loader's user. Run it with a role that may
+-- The roles and the loader's user. Run it with a role that may
 -- create users and roles and grant on the account (ACCOUNTADMIN does).
 --
 -- Variables:
+--   {{ database }}         name of the database
 --   {{ loader_role_arn }}  ARN of the load function's role, an output of the
 --                          stack: arn:aws:iam::<account>:role/<name>
 --
 -- Sources:
---   https://docs.snowflake.com/en/sql-reference/sql/create-warehouse
 --   https://docs.snowflake.com/en/sql-reference/sql/create-user
 --   https://docs.snowflake.com/en/user-guide/workload-identity-federation
 --   https://docs.snowflake.com/en/user-guide/security-access-control-privileges
-
--- A start is billed for a minute at least, so it sleeps after one.
-create warehouse if not exists firn_load
-    warehouse_size = xsmall
-    auto_suspend = 60
-    auto_resume = true
-    initially_suspended = true
-    statement_timeout_in_seconds = 900
-    comment = 'Loads.';
 
 create role if not exists firn_loader
     comment = 'Loads files into raw; creates and drops nothing.';
@@ -41,15 +32,15 @@ create user if not exists firn_loader
 grant role firn_loader to user firn_loader;
 
 grant usage on warehouse firn_load to role firn_loader;
-grant usage on database firn to role firn_loader;
-grant usage on schema firn.raw to role firn_loader;
-grant select, insert, update, delete on all tables in schema firn.raw to role firn_loader;
-grant select, insert, update, delete on future tables in schema firn.raw to role firn_loader;
+grant usage on database {{ database }} to role firn_loader;
+grant usage on schema {{ database }}.raw to role firn_loader;
+grant select, insert, update, delete on all tables in schema {{ database }}.raw to role firn_loader;
+grant select, insert, update, delete on future tables in schema {{ database }}.raw to role firn_loader;
 
 grant usage on warehouse firn_load to role firn_transformer;
-grant usage on database firn to role firn_transformer;
-grant usage on schema firn.raw to role firn_transformer;
-grant select on all tables in schema firn.raw to role firn_transformer;
-grant select on future tables in schema firn.raw to role firn_transformer;
-grant all on schema firn.staging to role firn_transformer;
-grant all on schema firn.marts to role firn_transformer;
+grant usage on database {{ database }} to role firn_transformer;
+grant usage on schema {{ database }}.raw to role firn_transformer;
+grant select on all tables in schema {{ database }}.raw to role firn_transformer;
+grant select on future tables in schema {{ database }}.raw to role firn_transformer;
+grant all on schema {{ database }}.staging to role firn_transformer;
+grant all on schema {{ database }}.marts to role firn_transformer;

@@ -2,6 +2,7 @@
 -- integrations (ACCOUNTADMIN does).
 --
 -- Variables:
+--   {{ database }}          name of the database
 --   {{ curated_bucket }}    name of the curated bucket, an output of the stack
 --   {{ storage_role_arn }}  ARN of the role that may read it, an output too
 --   {{ external_id }}       a text of your own that the role's trust asks for
@@ -23,11 +24,11 @@ create storage integration if not exists firn_curated
     storage_allowed_locations = ('s3://{{ curated_bucket }}/');
 
 -- COPY appends file names to the URL as they are: it must end in a slash.
-create stage if not exists firn.raw.curated
+create stage if not exists {{ database }}.raw.curated
     url = 's3://{{ curated_bucket }}/'
     storage_integration = firn_curated
     comment = 'What transforms write.';
 
 -- USAGE on an external stage includes reading it. The stage's owner holds the
 -- integration, so the loader needs no grant on that.
-grant usage on stage firn.raw.curated to role firn_loader;
+grant usage on stage {{ database }}.raw.curated to role firn_loader;

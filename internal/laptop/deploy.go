@@ -109,6 +109,7 @@ func (c *Cloud) clientEnvironment() []string {
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region,
 		"AWS_EC2_METADATA_DISABLED=true",
+		"SNOWFLAKE_DISABLE_PLATFORM_DETECTION=true",
 	}
 }
 

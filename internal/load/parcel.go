@@ -25,11 +25,6 @@ func (p parcel) fault(err error) *fault.Fault {
 	return fault.On(err, string(p.id()), p.Dataset, p.Object.URI())
 }
 
-// dataFiles and rejectFiles return names relative to the stage, which is the
-// curated bucket's root.
-func (p parcel) dataFiles() []string   { return namesOf(p.Data) }
-func (p parcel) rejectFiles() []string { return namesOf(p.Rejects) }
-
 func namesOf(files []work.File) []string {
 	names := make([]string, len(files))
 	for i, f := range files {

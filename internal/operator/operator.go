@@ -66,6 +66,7 @@ type Operator struct {
 // ScriptVariables are the values that the scripts in snowflake/ ask for.
 func (s Stack) ScriptVariables() map[string]string {
 	return map[string]string{
+		"database":         s.Database,
 		"curated_bucket":   s.CuratedBucket,
 		"storage_role_arn": s.StorageRole,
 		"external_id":      s.ExternalID,

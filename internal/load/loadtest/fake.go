@@ -5,6 +5,7 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -172,16 +173,12 @@ func (s *session) Commit(context.Context) error {
 		for id := range s.removedLedger {
 			delete(d.ledger, id)
 		}
-		for id, r := range s.addedLedger {
-			d.ledger[id] = r
-		}
+		maps.Copy(d.ledger, s.addedLedger)
 		for t := range d.rows {
 			for id := range s.removedRows[t] {
 				delete(d.rows[t], id)
 			}
-			for id, r := range s.addedRows[t] {
-				d.rows[t][id] = r
-			}
+			maps.Copy(d.rows[t], s.addedRows[t])
 		}
 		s.finish(d, true)
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/snowflake"
@@ -124,10 +125,5 @@ func (m *Migrator) prepare(ctx context.Context) error {
 func (m *Migrator) table() string { return m.Database + ".raw.change_history" }
 
 func (m *Migrator) forgets(s Script) bool {
-	for _, name := range m.Forgotten {
-		if name == s.Name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.Forgotten, s.Name)
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
@@ -129,23 +129,14 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	}
 }
 
-// TestLaptop migrates the laptop's Snowflake at FIRN_TEST_SNOWFLAKE (host:port)
-// with the repository's own scripts, twice.
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
+
+// TestLaptop migrates the laptop's Snowflake with the repository's own scripts,
+// twice.
 func TestLaptop(t *testing.T) {
-	address := os.Getenv("FIRN_TEST_SNOWFLAKE")
-	if address == "" {
-		t.Skip("FIRN_TEST_SNOWFLAKE names no stand-in")
-	}
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1", "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
-	} {
-		t.Setenv(name, value)
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
+	t.Parallel()
+	host := os.Getenv("SNOWFLAKE_HOST")
+	number, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,15 +145,14 @@ func TestLaptop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
+	database := fmt.Sprintf("FIRN_MIGRATE_%d", time.Now().UnixNano())
 	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
-		"loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
+		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A database of its own holds a history of its own; the scripts that name
-	// no database run in it.
-	m := &migrate.Migrator{Session: session, Database: fmt.Sprintf("FIRN_MIGRATE_%d", time.Now().UnixNano())}
+	m := &migrate.Migrator{Session: session, Database: database}
 	for _, want := range []int{len(scripts), 0} {
 		steps, err := m.Plan(t.Context(), scripts)
 		if err != nil {

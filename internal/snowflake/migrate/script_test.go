@@ -122,7 +122,7 @@ func FuzzSplit(f *testing.F) {
 func TestOwnScripts(t *testing.T) {
 	t.Parallel()
 	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
-		"loader_role_arn": "arn", "curated_bucket": "curated", "storage_role_arn": "arn", "external_id": "x",
+		"database": "firn", "loader_role_arn": "arn", "curated_bucket": "curated", "storage_role_arn": "arn", "external_id": "x",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -75,8 +75,11 @@ def _points(alarm: Alarm, since: float) -> Iterable[Point]:
     wanted = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
     for (namespace, metric, _), points in list(cloudwatch._metrics.items()):
         if (namespace, metric) == (alarm["Namespace"], alarm["MetricName"]):
-            yield from (point for point in list(points)
-                        if point["Timestamp"] >= since and _dimensions(point) == wanted)
+            yield from (
+                point
+                for point in list(points)
+                if point["Timestamp"] >= since and _dimensions(point) == wanted
+            )
 
 
 def _dimensions(point: Point) -> dict[str, str]:

@@ -24,8 +24,9 @@ def _hide_kms_from_hadoop(stock: Function) -> Function:
     default: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
 
-    async def handle(method: str, path: str, headers: Mapping[str, str],
-                     *rest: object, **options: object) -> Any:  # noqa: ANN401 - the stock type
+    async def handle(
+        method: str, path: str, headers: Mapping[str, str], *rest: object, **options: object
+    ) -> Any:  # noqa: ANN401 - the stock type
         answer = await stock(method, path, headers, *rest, **options)
         if method == "HEAD" and "hadoop" in str(headers.get("user-agent", "")).lower():
             shown = answer[1]

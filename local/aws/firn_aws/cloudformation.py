@@ -148,5 +148,3 @@ def _refer_to_secrets_by_arn() -> None:
 def _secret_name(secret: str) -> str:
     """The name in a secret's ARN, whose last seven characters are a dash and random ones."""
     return secret.rsplit(":", 1)[1][:-7] if secret.startswith("arn:") else secret
-
-

@@ -69,13 +69,19 @@ def _start_job_run(request: dict[str, Any], settings: Settings) -> Any:  # noqa:
         if sum(run["JobRunState"] in ACTIVE for run in runs) >= limit:
             return error_response_json(
                 "ConcurrentRunsExceededException",
-                f"Concurrent runs exceeded for {name}: {limit} of {limit} are active", 400)
+                f"Concurrent runs exceeded for {name}: {limit} of {limit} are active",
+                400,
+            )
         run = _new_run(job, request)
         glue._job_runs[name] = [*runs, run]
         _children[run["Id"]] = None
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(_execute, run, job, request, settings),
-                     name=f"glue-{name}", daemon=True).start()
+    threading.Thread(
+        target=context.run,
+        args=(_execute, run, job, request, settings),
+        name=f"glue-{name}",
+        daemon=True,
+    ).start()
     return json_response({"JobRunId": run["Id"]})
 
 
@@ -87,10 +93,18 @@ def _new_run(job: Job, request: dict[str, Any]) -> Run:
     now = int(time.time())
     copied = ("GlueVersion", "MaxCapacity", "NumberOfWorkers", "WorkerType")
     return {
-        "Id": "jr_" + new_uuid().replace("-", ""), "JobName": job["Name"], "Attempt": 0,
-        "StartedOn": now, "LastModifiedOn": now, "CompletedOn": None, "JobRunState": "STARTING",
-        "Arguments": request.get("Arguments") or {}, "ErrorMessage": "", "PredecessorRuns": [],
-        "ExecutionTime": 0, "Timeout": request.get("Timeout") or job.get("Timeout") or 2880,
+        "Id": "jr_" + new_uuid().replace("-", ""),
+        "JobName": job["Name"],
+        "Attempt": 0,
+        "StartedOn": now,
+        "LastModifiedOn": now,
+        "CompletedOn": None,
+        "JobRunState": "STARTING",
+        "Arguments": request.get("Arguments") or {},
+        "ErrorMessage": "",
+        "PredecessorRuns": [],
+        "ExecutionTime": 0,
+        "Timeout": request.get("Timeout") or job.get("Timeout") or 2880,
         **{name: job[name] for name in copied if job.get(name)},
     }
 
@@ -110,14 +124,16 @@ def _execute(run: Run, job: Job, request: dict[str, Any], settings: Settings) ->
     finish(run, outcome)
 
 
-def _run_child(run: Run, job: Job, request: dict[str, Any], settings: Settings,
-               script: str | None) -> Outcome:
+def _run_child(
+    run: Run, job: Job, request: dict[str, Any], settings: Settings, script: str | None
+) -> Outcome:
     if not script:
         location = job.get("Command", {}).get("ScriptLocation", "")
         return Outcome("FAILED", f"the script {location} doesn't exist")
     child = _children[run["Id"]] = Child(settings, job, script, _arguments(run, job, request))
-    return child.run(run["Timeout"] * settings.glue_minute_seconds,
-                     lambda: run["JobRunState"] == "STOPPING")
+    return child.run(
+        run["Timeout"] * settings.glue_minute_seconds, lambda: run["JobRunState"] == "STOPPING"
+    )
 
 
 def _arguments(run: Run, job: Job, request: dict[str, Any]) -> dict[str, str]:
@@ -127,7 +143,8 @@ def _arguments(run: Run, job: Job, request: dict[str, Any]) -> dict[str, str]:
     """
     return {
         **(job.get("DefaultArguments") or {}),
-        "--JOB_NAME": run["JobName"], "--JOB_RUN_ID": run["Id"],
+        "--JOB_NAME": run["JobName"],
+        "--JOB_RUN_ID": run["Id"],
         **(request.get("Arguments") or {}),
         **(job.get("NonOverridableArguments") or {}),
     }
@@ -140,14 +157,26 @@ def finish(run: Run, outcome: Outcome) -> None:
     these four states: https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
     """
     now = int(time.time())
-    run.update(ErrorMessage=outcome.message, CompletedOn=now, LastModifiedOn=now,
-               ExecutionTime=now - run["StartedOn"])
+    run.update(
+        ErrorMessage=outcome.message,
+        CompletedOn=now,
+        LastModifiedOn=now,
+        ExecutionTime=now - run["StartedOn"],
+    )
     run["JobRunState"] = outcome.state
     severity, message = _MESSAGES[outcome.state]
-    detail = {"jobName": run["JobName"], "severity": severity, "state": outcome.state,
-              "jobRunId": run["Id"], "message": outcome.message or message}
-    entry = {"Source": "aws.glue", "DetailType": "Glue Job State Change",
-             "Detail": json.dumps(detail)}
+    detail = {
+        "jobName": run["JobName"],
+        "severity": severity,
+        "state": outcome.state,
+        "jobRunId": run["Id"],
+        "message": outcome.message or message,
+    }
+    entry = {
+        "Source": "aws.glue",
+        "DetailType": "Glue Job State Change",
+        "Detail": json.dumps(detail),
+    }
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
@@ -215,4 +244,3 @@ def _fail_orphans_after(stock: Function) -> Function:
                         finish(run, Outcome("FAILED", RESTARTED))
 
     return load
-

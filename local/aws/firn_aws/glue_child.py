@@ -45,8 +45,9 @@ class Outcome:
 class Child:
     """One run's process group. It ends with the run, and with the server."""
 
-    def __init__(self, settings: Settings, job: Mapping[str, Any], script: str,
-                 arguments: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, job: Mapping[str, Any], script: str, arguments: Mapping[str, str]
+    ) -> None:
         """Prepare the command and the environment; nothing runs yet."""
         self._runner = shlex.split(settings.glue_runner)
         self._script = script
@@ -71,9 +72,16 @@ class Child:
             command = [sys.executable, os.fspath(_GUARD), *runner, script, *self._arguments]
             with self._lock:
                 self._process = subprocess.Popen(
-                    command, env=self._environment, cwd=folder, text=True, errors="replace",
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    start_new_session=True)
+                    command,
+                    env=self._environment,
+                    cwd=folder,
+                    text=True,
+                    errors="replace",
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             if is_stopped():
                 self.kill()
             return self._wait(self._process, timeout)
@@ -137,7 +145,8 @@ def run_environment(settings: Settings, job: Mapping[str, Any]) -> dict[str, str
     region = get_region()
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
-        "AWS_DEFAULT_REGION": region, "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{settings.port}",
         **_credentials(job, region),
     }
@@ -147,9 +156,11 @@ def _credentials(job: Mapping[str, Any], region: str) -> dict[str, str]:
     account = get_account_id()
     if not app.AUTH or not job.get("Role"):
         return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "test"}
-    return lambda_runtime.execution_credentials({
-        # The session is named as Glue names it; the ARN tells the account only.
-        "FunctionArn": f"arn:aws:lambda:{region}:{account}:function:glue-{job['Name']}",
-        "FunctionName": "GlueJobRunnerSession",
-        "Role": job["Role"],
-    })
+    return lambda_runtime.execution_credentials(
+        {
+            # The session is named as Glue names it; the ARN tells the account only.
+            "FunctionArn": f"arn:aws:lambda:{region}:{account}:function:glue-{job['Name']}",
+            "FunctionName": "GlueJobRunnerSession",
+            "Role": job["Role"],
+        }
+    )

@@ -13,22 +13,42 @@ from ministack.services import lambda_svc
 from .patching import Function, replace, wrap
 from .settings import Settings
 
-RUNTIME_NAMES = frozenset({
-    "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "LAMBDA_TASK_ROOT", "LANG", "LD_LIBRARY_PATH", "PATH", "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-})
+RUNTIME_NAMES = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_TASK_ROOT",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+    }
+)
 """What the Lambda runtime itself defines.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
 
-STAND_IN_NAMES = frozenset({
-    "AWS_DISABLE_HOST_PREFIX_INJECTION", "AWS_ENDPOINT_URL", "_LAMBDA_FUNCTION_ARN",
-    "_LAMBDA_LAYERS_DIRS", "_LAMBDA_TIMEOUT", lambda_runtime.INVOKE_DEPTH_ENV,
-})
+STAND_IN_NAMES = frozenset(
+    {
+        "AWS_DISABLE_HOST_PREFIX_INJECTION",
+        "AWS_ENDPOINT_URL",
+        "_LAMBDA_FUNCTION_ARN",
+        "_LAMBDA_LAYERS_DIRS",
+        "_LAMBDA_TIMEOUT",
+        lambda_runtime.INVOKE_DEPTH_ENV,
+    }
+)
 """What a function needs to find this server instead of AWS."""
 
 _spawning: ContextVar[Mapping[str, Any] | None] = ContextVar("spawning", default=None)
@@ -42,8 +62,9 @@ def apply(settings: Settings) -> None:
     replace(lambda_runtime, "subprocess", _listing_subprocess(passed))
 
 
-def listed_environment(configuration: Mapping[str, Any], environment: Mapping[str, str],
-                       passed: frozenset[str]) -> dict[str, str]:
+def listed_environment(
+    configuration: Mapping[str, Any], environment: Mapping[str, str], passed: frozenset[str]
+) -> dict[str, str]:
     """Keep what a function has on AWS, and the names that are passed on purpose.
 
     Stock 1.5.33 gives each function the server's whole environment, so a variable that the template

@@ -75,8 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mail: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"mail: can't create --directory {options.directory}: {error.strerror}",
-              file=sys.stderr)
+        print(
+            f"mail: can't create --directory {options.directory}: {error.strerror}", file=sys.stderr
+        )
         return 1
     asyncio.run(serve(options.port, options.directory))
     return 0

@@ -57,8 +57,12 @@ def _record_invocation(stock: Function) -> Function:
             _inside.reset(token)
         configuration = function.get("config") or function
         lambda_svc._run_with_function_config_scope(
-            configuration, _record, configuration.get("FunctionName"),
-            result if isinstance(result, dict) else {}, (time.time() - started) * 1000)
+            configuration,
+            _record,
+            configuration.get("FunctionName"),
+            result if isinstance(result, dict) else {},
+            (time.time() - started) * 1000,
+        )
         return result
 
     return execute
@@ -69,8 +73,11 @@ def _record(function: str, outcome: Mapping[str, Any], duration_ms: float) -> No
     metrics = [("Throttles", int(throttled), "Count")]
     if not throttled:
         errors = int(bool(outcome.get("error")))
-        metrics += [("Invocations", 1, "Count"), ("Errors", errors, "Count"),
-                    ("Duration", duration_ms, "Milliseconds")]
+        metrics += [
+            ("Invocations", 1, "Count"),
+            ("Errors", errors, "Count"),
+            ("Duration", duration_ms, "Milliseconds"),
+        ]
     for name, value, unit in metrics:
         cloudwatch.record_metric("AWS/Lambda", name, value, unit, {"FunctionName": function})
 
@@ -108,8 +115,9 @@ def _sample(queue: str, messages: list[dict[str, Any]], now: float) -> None:
         _add_sample(name, {"QueueName": queue}, float(value), unit, now)
 
 
-def _add_sample(metric: str, dimensions: dict[str, str], value: float, unit: str,
-                now: float) -> None:
+def _add_sample(
+    metric: str, dimensions: dict[str, str], value: float, unit: str, now: float
+) -> None:
     points = cloudwatch._metric_bucket(("AWS/SQS", metric, cloudwatch._dims_key(dimensions)))
     if points and now - points[-1]["started"] < SAMPLE_SECONDS:
         point, statistic = points[-1], points[-1]["_stat"]
@@ -120,8 +128,16 @@ def _add_sample(metric: str, dimensions: dict[str, str], value: float, unit: str
         statistic["Maximum"] = max(statistic["Maximum"], value)
         return
     first = {"SampleCount": 1.0, "Sum": value, "Minimum": value, "Maximum": value}
-    points.append({"Timestamp": now, "started": now, "Value": value, "Unit": unit,
-                   "Dimensions": dimensions, "_stat": first})
+    points.append(
+        {
+            "Timestamp": now,
+            "started": now,
+            "Value": value,
+            "Unit": unit,
+            "Dimensions": dimensions,
+            "_stat": first,
+        }
+    )
     del points[:-KEPT_SAMPLES]
 
 

@@ -42,11 +42,26 @@ def _mail_subscribers(stock: Function) -> Function:
     https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
     """
 
-    def fanout(topic_arn: str, message_id: str, message: str, subject: str = "",
-               message_structure: str = "", message_attributes: dict[str, Any] | None = None,
-               *rest: object, **options: object) -> None:
-        stock(topic_arn, message_id, message, subject, message_structure, message_attributes,
-              *rest, **options)
+    def fanout(
+        topic_arn: str,
+        message_id: str,
+        message: str,
+        subject: str = "",
+        message_structure: str = "",
+        message_attributes: dict[str, Any] | None = None,
+        *rest: object,
+        **options: object,
+    ) -> None:
+        stock(
+            topic_arn,
+            message_id,
+            message,
+            subject,
+            message_structure,
+            message_attributes,
+            *rest,
+            **options,
+        )
         attributes = message_attributes or {}
         topic = sns._topic_by_arn_any_scope(topic_arn) or {}
         for subscription in topic.get("subscriptions", []):
@@ -82,8 +97,14 @@ def _start_postman(host: str, port: int) -> None:
                 with smtplib.SMTP(host, port, timeout=5) as server:
                     server.send_message(mail)
             except (OSError, smtplib.SMTPException) as error:
-                log.warning("mail %r to %s is lost, %s:%s refused it: %s",
-                            mail["Subject"], mail["To"], host, port, error)
+                log.warning(
+                    "mail %r to %s is lost, %s:%s refused it: %s",
+                    mail["Subject"],
+                    mail["To"],
+                    host,
+                    port,
+                    error,
+                )
 
     threading.Thread(target=deliver, name="postman", daemon=True).start()
 

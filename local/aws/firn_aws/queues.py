@@ -37,8 +37,9 @@ def _judge_partial_batches(stock: Function) -> Function:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
 
-    def run_batch(mapping: dict[str, Any], function: object, event: dict[str, Any],
-                  *rest: object) -> None:
+    def run_batch(
+        mapping: dict[str, Any], function: object, event: dict[str, Any], *rest: object
+    ) -> None:
         reports = "ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or [])
         ids = frozenset(record["messageId"] for record in event["Records"])
         token = _batch_ids.set(ids if reports else None)
@@ -95,10 +96,17 @@ def _keep_appended_messages() -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
     """
     for module, name in (
-        (sqs, "_act_send_message"), (sqs, "_act_send_message_batch"), (sqs, "_act_delete_message"),
-        (sqs, "_act_delete_message_batch"), (sqs, "_act_purge_queue"), (sqs, "_expire_retained"),
-        (sqs, "_dlq_sweep"), (sqs, "_collect_msgs"), (sqs, "_delete_messages_for_esm"),
-        (s3, "_deliver_event_to_sqs"), (sns, "_deliver_to_sqs"),
+        (sqs, "_act_send_message"),
+        (sqs, "_act_send_message_batch"),
+        (sqs, "_act_delete_message"),
+        (sqs, "_act_delete_message_batch"),
+        (sqs, "_act_purge_queue"),
+        (sqs, "_expire_retained"),
+        (sqs, "_dlq_sweep"),
+        (sqs, "_collect_msgs"),
+        (sqs, "_delete_messages_for_esm"),
+        (s3, "_deliver_event_to_sqs"),
+        (sns, "_deliver_to_sqs"),
     ):
         wrap(module, name, _guarded)
     # The pollers' own lock becomes the same one: two locks, taken in two orders, would block.
@@ -129,12 +137,18 @@ def _start_message_move_task(request: dict[str, Any], *_: object) -> dict[str, s
         _existing_queue(destination)
     moved = _move(source, lambda message: sqs._queue_by_arn(destination or _origin(message)))
     handle = new_uuid()
-    _tasks.insert(0, {
-        "TaskHandle": handle, "Status": "COMPLETED", "SourceArn": request["SourceArn"],
-        "ApproximateNumberOfMessagesMoved": moved, "ApproximateNumberOfMessagesToMove": moved,
-        "StartedTimestamp": int(time.time() * 1000),
-        **({"DestinationArn": destination} if destination else {}),
-    })
+    _tasks.insert(
+        0,
+        {
+            "TaskHandle": handle,
+            "Status": "COMPLETED",
+            "SourceArn": request["SourceArn"],
+            "ApproximateNumberOfMessagesMoved": moved,
+            "ApproximateNumberOfMessagesToMove": moved,
+            "StartedTimestamp": int(time.time() * 1000),
+            **({"DestinationArn": destination} if destination else {}),
+        },
+    )
     return {"TaskHandle": handle}
 
 
@@ -159,8 +173,9 @@ def _origin(message: dict[str, Any]) -> str:
     return (message.get("sys") or {}).get("DeadLetterQueueSourceArn", "")
 
 
-def _move(source: dict[str, Any],
-          destination_of: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
+def _move(
+    source: dict[str, Any], destination_of: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> int:
     now, kept, moved = time.time(), [], 0
     with _messages:
         for message in source["messages"]:
@@ -168,10 +183,16 @@ def _move(source: dict[str, Any],
             if destination is None or message["visible_at"] > now:
                 kept.append(message)
                 continue
-            destination["messages"].append({
-                **message, "receipt_handle": None, "visible_at": now, "sent_at": now,
-                "receive_count": 0, "first_receive_at": None,
-            })
+            destination["messages"].append(
+                {
+                    **message,
+                    "receipt_handle": None,
+                    "visible_at": now,
+                    "sent_at": now,
+                    "receive_count": 0,
+                    "first_receive_at": None,
+                }
+            )
             moved += 1
         source["messages"] = kept
     esm_wake.set()

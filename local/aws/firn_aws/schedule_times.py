@@ -36,8 +36,9 @@ def time_zone(schedule: Mapping[str, Any]) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _next(expression: str, zone: ZoneInfo, after: datetime,
-          schedule: Mapping[str, Any]) -> datetime | None:
+def _next(
+    expression: str, zone: ZoneInfo, after: datetime, schedule: Mapping[str, Any]
+) -> datetime | None:
     if expression.startswith("at("):
         return _next_at(expression, zone, after)
     if expression.startswith("rate("):

@@ -61,8 +61,13 @@ def _remembered(key: Key, schedule: Mapping[str, Any]) -> datetime | None:
 
 
 def _signature(schedule: Mapping[str, Any]) -> tuple[object, ...]:
-    names = ("ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate",
-             "LastModificationDate")
+    names = (
+        "ScheduleExpression",
+        "ScheduleExpressionTimezone",
+        "StartDate",
+        "EndDate",
+        "LastModificationDate",
+    )
     return tuple(str(schedule.get(name)) for name in names)
 
 
@@ -72,9 +77,14 @@ def _fire(key: Key, schedule: Mapping[str, Any], due: datetime) -> None:
     if not target.get("Arn"):
         return
     event = {
-        "EventId": new_uuid(), "Source": "aws.scheduler", "DetailType": "Scheduled Event",
-        "Detail": "{}", "Time": due.timestamp(), "Resources": [schedule.get("Arn", "")],
-        "Account": account, "Region": region,
+        "EventId": new_uuid(),
+        "Source": "aws.scheduler",
+        "DetailType": "Scheduled Event",
+        "Detail": "{}",
+        "Time": due.timestamp(),
+        "Resources": [schedule.get("Arn", "")],
+        "Account": account,
+        "Region": region,
     }
     with request_scope(account, region):
         try:
@@ -83,8 +93,9 @@ def _fire(key: Key, schedule: Mapping[str, Any], due: datetime) -> None:
             log.exception("schedule %s did not reach %s", schedule.get("Arn"), target["Arn"])
 
 
-def with_context(target: Mapping[str, Any], event: Mapping[str, Any],
-                 due: datetime) -> dict[str, Any]:
+def with_context(
+    target: Mapping[str, Any], event: Mapping[str, Any], due: datetime
+) -> dict[str, Any]:
     """Return the target with the context attributes of its input replaced."""
     values = {
         "attempt-number": "1",

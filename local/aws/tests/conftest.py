@@ -20,8 +20,11 @@ _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--stock", action="store_true",
-                     help="run the gap tests on stock ministack, where each must fail")
+    parser.addoption(
+        "--stock",
+        action="store_true",
+        help="run the gap tests on stock ministack, where each must fail",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,9 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in gaps])
     items[:] = gaps
     for item in gaps:
-        item.add_marker(pytest.mark.xfail(
-            strict=True, reason=MENDED_UPSTREAM,
-            raises=(AssertionError, ClientError, BotoCoreError, pytest.fail.Exception)))
+        item.add_marker(
+            pytest.mark.xfail(
+                strict=True,
+                reason=MENDED_UPSTREAM,
+                raises=(AssertionError, ClientError, BotoCoreError, pytest.fail.Exception),
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,19 @@ def command(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def cloud(command: list[str], inbox: Inbox,
-          tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(
+    command: list[str], inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """The server that most tests share."""
     more = {
-        "SMTP_HOST": f"127.0.0.1:{inbox.port}", "MS_SNAPSHOT_S": "0.5", "MS_METRICS_S": "0.2",
-        "MS_GLUE_MINUTE_S": "1", "MS_GLUE_RUNNER": sys.executable,
-        "FIRN_LAMBDA_PASS": "PASSED_ON, AND_THIS", "PASSED_ON": "yes", "OF_THE_SHELL": "leaks",
+        "SMTP_HOST": f"127.0.0.1:{inbox.port}",
+        "MS_SNAPSHOT_S": "0.5",
+        "MS_METRICS_S": "0.2",
+        "MS_GLUE_MINUTE_S": "1",
+        "MS_GLUE_RUNNER": sys.executable,
+        "FIRN_LAMBDA_PASS": "PASSED_ON, AND_THIS",
+        "PASSED_ON": "yes",
+        "OF_THE_SHELL": "leaks",
     }
     with running(Cloud(command, tmp_path_factory.mktemp("cloud"), more)) as server:
         yield server

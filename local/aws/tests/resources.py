@@ -31,8 +31,9 @@ def queue_with_dead_letters(
     """Make a queue and its dead-letter queue: URL, ARN, URL, ARN."""
     dead_url, dead_arn = queue(cloud, f"{name}-dead")
     redrive = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": receives}
-    url, arn = queue(cloud, name, VisibilityTimeout=str(visibility),
-                     RedrivePolicy=json.dumps(redrive))
+    url, arn = queue(
+        cloud, name, VisibilityTimeout=str(visibility), RedrivePolicy=json.dumps(redrive)
+    )
     return url, arn, dead_url, dead_arn
 
 
@@ -43,10 +44,13 @@ def policy(*statements: dict[str, Any]) -> str:
 
 def depth(cloud: Cloud, url: str) -> int:
     """Count the messages of a queue, hidden ones too."""
-    attributes = cloud.client("sqs").get_queue_attributes(
-        QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    return sum(int(attributes[name]) for name in (
-        "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
+    attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+        "Attributes"
+    ]
+    return sum(
+        int(attributes[name])
+        for name in ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    )
 
 
 def receive(cloud: Cloud, url: str, count: int = 1, seconds: float = 8) -> list[dict[str, Any]]:
@@ -68,8 +72,11 @@ def receive(cloud: Cloud, url: str, count: int = 1, seconds: float = 8) -> list[
 def role(cloud: Cloud, name: str, *statements: dict[str, Any]) -> str:
     """Make a role with these grants and return its ARN."""
     client = cloud.client("iam")
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole",
-             "Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}}
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]},
+    }
     client.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
     if statements:
         client.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
@@ -91,8 +98,11 @@ def function(cloud: Cloud, name: str, body: str, **options: Any) -> str:
     code = "import os\ndef handle(event, context):\n" + textwrap.indent(body, "    ")
     settings = {"Runtime": PYTHON_RUNTIME, "Handler": "code.handle", **options}
     made = cloud.client("lambda").create_function(
-        FunctionName=name, Role=role(cloud, f"{name}-role"),
-        Code={"ZipFile": settings.pop("Zip", None) or zipped("code.py", code)}, **settings)
+        FunctionName=name,
+        Role=role(cloud, f"{name}-role"),
+        Code={"ZipFile": settings.pop("Zip", None) or zipped("code.py", code)},
+        **settings,
+    )
     return made["FunctionArn"]
 
 
@@ -102,7 +112,8 @@ def read_queue(cloud: Cloud, function_name: str, queue_arn: str, **options: Any)
     # A cold start that is longer than the visibility timeout would look like a failure.
     cloud.client("lambda").invoke(FunctionName=function_name)
     return cloud.client("lambda").create_event_source_mapping(
-        FunctionName=function_name, EventSourceArn=queue_arn, **settings)["UUID"]
+        FunctionName=function_name, EventSourceArn=queue_arn, **settings
+    )["UUID"]
 
 
 @functools.lru_cache
@@ -114,12 +125,15 @@ def bucket(cloud: Cloud, name: str) -> str:
     return name
 
 
-def stack(cloud: Cloud, name: str, resources: dict[str, Any],
-          outputs: dict[str, Any] | None = None) -> dict[str, str]:
+def stack(
+    cloud: Cloud, name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None
+) -> dict[str, str]:
     """Deploy a template and return its outputs; RuntimeError with the reason if it fails."""
     client = cloud.client("cloudformation")
-    template = {"Resources": resources,
-                "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()}}
+    template = {
+        "Resources": resources,
+        "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()},
+    }
     client.create_stack(StackName=name, TemplateBody=json.dumps(template))
 
     def ended() -> dict[str, Any] | None:

@@ -67,15 +67,27 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         """Return the whole environment of the server."""
         return {
-            "PATH": os.environ["PATH"], "HOME": os.fspath(self.home),
-            "PYTHONPATH": os.fspath(PACKAGE), "AUTH": "true", "LAMBDA_EXECUTOR": "local",
-            "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1", "MINISTACK_REGION": REGION, "PERSIST_STATE": "1",
-            "S3_PERSIST": "1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
-            "AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION,
-            **{name: os.fspath(self.home / name.lower())
-               for name in ("STATE_DIR", "S3_DATA_DIR", "TMPDIR")},
+            "PATH": os.environ["PATH"],
+            "HOME": os.fspath(self.home),
+            "PYTHONPATH": os.fspath(PACKAGE),
+            "AUTH": "true",
+            "LAMBDA_EXECUTOR": "local",
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1",
+            "S3_PERSIST": "1",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            **{
+                name: os.fspath(self.home / name.lower())
+                for name in ("STATE_DIR", "S3_DATA_DIR", "TMPDIR")
+            },
             **self._more,
         }
 
@@ -83,8 +95,9 @@ class Cloud:
         """Start the server, and return when it answers."""
         (self.home / "tmpdir").mkdir(parents=True, exist_ok=True)
         with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen(self._command, env=self.environment(), cwd=self.home,
-                                            stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self._command, env=self.environment(), cwd=self.home, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 30
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -119,16 +132,30 @@ class Cloud:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def client(self, service: str, key: str = "test", secret: str = "test",
-               token: str | None = None, agent: str | None = None) -> Any:
+    def client(
+        self,
+        service: str,
+        key: str = "test",
+        secret: str = "test",
+        token: str | None = None,
+        agent: str | None = None,
+    ) -> Any:
         """Return a client for the service, by default as root."""
         name = (service, key, secret, agent or "")
         if name not in self._clients:
             self._clients[name] = boto3.client(
-                service, endpoint_url=self.url, region_name=REGION, aws_access_key_id=key,
-                aws_secret_access_key=secret, aws_session_token=token,
-                config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1},
-                              user_agent=agent))
+                service,
+                endpoint_url=self.url,
+                region_name=REGION,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+                config=Config(
+                    s3={"addressing_style": "path"},
+                    retries={"total_max_attempts": 1},
+                    user_agent=agent,
+                ),
+            )
         return self._clients[name]
 
 

@@ -12,28 +12,46 @@ from servers import ACCOUNT, Cloud
 def notifying_stack(bucket: str, account: str) -> dict[str, Any]:
     """A bucket that announces landing/*.csv to a queue which trusts `account`."""
     statement = {
-        "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
-        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
-                      "StringEquals": {"aws:SourceAccount": account}},
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "Condition": {
+            "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+            "StringEquals": {"aws:SourceAccount": account},
+        },
     }
     rules = [{"Name": "prefix", "Value": "landing/"}, {"Name": "suffix", "Value": ".csv"}]
-    announce = {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
-                "Filter": {"S3Key": {"Rules": rules}}}
+    announce = {
+        "Event": "s3:ObjectCreated:*",
+        "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "Filter": {"S3Key": {"Rules": rules}},
+    }
     return {
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}},
-        "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
-            "Queues": [{"Ref": "Queue"}],
-            "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}},
-        "Bucket": {"Type": "AWS::S3::Bucket", "DependsOn": "Policy", "Properties": {
-            "BucketName": bucket, "VersioningConfiguration": {"Status": "Enabled"},
-            "NotificationConfiguration": {"QueueConfigurations": [announce]}}},
+        "Policy": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [{"Ref": "Queue"}],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            },
+        },
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            "DependsOn": "Policy",
+            "Properties": {
+                "BucketName": bucket,
+                "VersioningConfiguration": {"Status": "Enabled"},
+                "NotificationConfiguration": {"QueueConfigurations": [announce]},
+            },
+        },
     }
 
 
 def test_a_bucket_announces_objects_to_a_queue(cloud: Cloud, name: str) -> None:
-    outputs = resources.stack(cloud, name, notifying_stack(name, ACCOUNT),
-                              {"Queue": {"Ref": "Queue"}})
+    outputs = resources.stack(
+        cloud, name, notifying_stack(name, ACCOUNT), {"Queue": {"Ref": "Queue"}}
+    )
     test_event = json.loads(resources.receive(cloud, outputs["Queue"])[0]["Body"])
     assert (test_event["Event"], test_event["Bucket"]) == ("s3:TestEvent", name)
 
@@ -41,12 +59,17 @@ def test_a_bucket_announces_objects_to_a_queue(cloud: Cloud, name: str) -> None:
     client.put_object(Bucket=name, Key="landing/not-this.txt", Body=b"x")
     client.put_object(Bucket=name, Key="other/not-this.csv", Body=b"x")
     key = "landing/a b+c=ü %.csv"
-    versions = [client.put_object(Bucket=name, Key=key, Body=body)["VersionId"]
-                for body in (b"one", b"three")]
-    records = [json.loads(message["Body"])["Records"][0]
-               for message in resources.receive(cloud, outputs["Queue"], 2)]
-    objects = sorted((record["s3"]["object"] for record in records),
-                     key=lambda entry: entry["sequencer"])
+    versions = [
+        client.put_object(Bucket=name, Key=key, Body=body)["VersionId"]
+        for body in (b"one", b"three")
+    ]
+    records = [
+        json.loads(message["Body"])["Records"][0]
+        for message in resources.receive(cloud, outputs["Queue"], 2)
+    ]
+    objects = sorted(
+        (record["s3"]["object"] for record in records), key=lambda entry: entry["sequencer"]
+    )
     assert [entry["versionId"] for entry in objects] == versions
     assert [entry["size"] for entry in objects] == [3, 5]
     assert {entry["key"] for entry in objects} == {"landing/a+b%2Bc%3D%C3%BC+%25.csv"}
@@ -59,12 +82,14 @@ def test_a_queue_that_trusts_another_account_refuses_the_bucket(cloud: Cloud, na
 
 
 def test_a_policy_that_is_taken_away_stops_the_events(cloud: Cloud, name: str) -> None:
-    outputs = resources.stack(cloud, name, notifying_stack(name, ACCOUNT),
-                              {"Queue": {"Ref": "Queue"}})
+    outputs = resources.stack(
+        cloud, name, notifying_stack(name, ACCOUNT), {"Queue": {"Ref": "Queue"}}
+    )
     resources.receive(cloud, outputs["Queue"])  # the test event
     sqs, s3 = cloud.client("sqs"), cloud.client("s3")
-    granted = sqs.get_queue_attributes(
-        QueueUrl=outputs["Queue"], AttributeNames=["Policy"])["Attributes"]["Policy"]
+    granted = sqs.get_queue_attributes(QueueUrl=outputs["Queue"], AttributeNames=["Policy"])[
+        "Attributes"
+    ]["Policy"]
     sqs.set_queue_attributes(QueueUrl=outputs["Queue"], Attributes={"Policy": ""})
     s3.put_object(Bucket=name, Key="landing/lost.csv", Body=b"x")
     cloud.wait_for_log(f"queue policy denies delivery from {name}")
@@ -79,8 +104,9 @@ def test_hadoop_does_not_see_the_key_of_an_object(cloud: Cloud, name: str) -> No
     client = cloud.client("s3")
     key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
     resources.bucket(cloud, name)
-    client.put_object(Bucket=name, Key="k", Body=b"x", ServerSideEncryption="aws:kms",
-                      SSEKMSKeyId=key)
+    client.put_object(
+        Bucket=name, Key="k", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
     assert client.head_object(Bucket=name, Key="k")["SSEKMSKeyId"] == key
     hadoop = cloud.client("s3", agent="Hadoop 3.3.4, aws-sdk-java/1.12.262")
     assert "SSEKMSKeyId" not in hadoop.head_object(Bucket=name, Key="k")

@@ -22,7 +22,8 @@ def only(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.gap
 def test_a_table_expires_its_items(cloud: Cloud, name: str) -> None:
     table = {
-        "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
@@ -30,15 +31,16 @@ def test_a_table_expires_its_items(cloud: Cloud, name: str) -> None:
     resources.stack(cloud, name, only("AWS::DynamoDB::Table", table))
     described = cloud.client("dynamodb").describe_time_to_live(TableName=name)
     assert described["TimeToLiveDescription"] == {
-        "AttributeName": "expires", "TimeToLiveStatus": "ENABLED"}
+        "AttributeName": "expires",
+        "TimeToLiveStatus": "ENABLED",
+    }
 
 
 @pytest.mark.gap
 def test_a_bucket_encrypts_with_its_key(cloud: Cloud, name: str, kms_key: str) -> None:
     by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key}
     rule = {"ServerSideEncryptionByDefault": by_default, "BucketKeyEnabled": True}
-    bucket = {"BucketName": name,
-              "BucketEncryption": {"ServerSideEncryptionConfiguration": [rule]}}
+    bucket = {"BucketName": name, "BucketEncryption": {"ServerSideEncryptionConfiguration": [rule]}}
     resources.stack(cloud, name, only("AWS::S3::Bucket", bucket))
     put = cloud.client("s3").put_object(Bucket=name, Key="k", Body=b"x")
     assert (put.get("ServerSideEncryption"), put.get("SSEKMSKeyId")) == ("aws:kms", kms_key)
@@ -51,15 +53,18 @@ def test_a_reference_to_a_secret_is_its_arn(cloud: Cloud, name: str) -> None:
     secrets = cloud.client("secretsmanager")
     assert outputs["Reference"] == secrets.describe_secret(SecretId=name)["ARN"]
     cloudformation = cloud.client("cloudformation")
-    changed = {"Resources": only("AWS::SecretsManager::Secret",
-                                 {"Name": name, "SecretString": "changed"})}
+    changed = {
+        "Resources": only("AWS::SecretsManager::Secret", {"Name": name, "SecretString": "changed"})
+    }
     cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(changed))
     cloudformation.get_waiter("stack_update_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 8})
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 8}
+    )
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "changed"
     cloudformation.delete_stack(StackName=name)
     cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 8})
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 8}
+    )
     with pytest.raises(secrets.exceptions.ResourceNotFoundException):
         secrets.get_secret_value(SecretId=name)
 
@@ -67,10 +72,14 @@ def test_a_reference_to_a_secret_is_its_arn(cloud: Cloud, name: str) -> None:
 @pytest.mark.gap
 def test_a_schedule_keeps_its_zone(cloud: Cloud, name: str) -> None:
     schedule = {
-        "Name": name, "ScheduleExpression": "cron(0 6 * * ? *)",
-        "ScheduleExpressionTimezone": "Europe/Oslo", "FlexibleTimeWindow": {"Mode": "OFF"},
-        "Target": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q",
-                   "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r"},
+        "Name": name,
+        "ScheduleExpression": "cron(0 6 * * ? *)",
+        "ScheduleExpressionTimezone": "Europe/Oslo",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q",
+            "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r",
+        },
     }
     resources.stack(cloud, name, only("AWS::Scheduler::Schedule", schedule))
     kept = cloud.client("scheduler").get_schedule(Name=name)
@@ -79,8 +88,12 @@ def test_a_schedule_keeps_its_zone(cloud: Cloud, name: str) -> None:
 
 @pytest.mark.gap
 def test_a_job_keeps_its_limit(cloud: Cloud, name: str) -> None:
-    job = {"Name": name, "Role": "r", "ExecutionProperty": {"MaxConcurrentRuns": 3},
-           "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"}}
+    job = {
+        "Name": name,
+        "Role": "r",
+        "ExecutionProperty": {"MaxConcurrentRuns": 3},
+        "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"},
+    }
     resources.stack(cloud, name, only("AWS::Glue::Job", job))
     kept = cloud.client("glue").get_job(JobName=name)["Job"]
     assert kept.get("ExecutionProperty") == {"MaxConcurrentRuns": 3}
@@ -89,9 +102,12 @@ def test_a_job_keeps_its_limit(cloud: Cloud, name: str) -> None:
 @pytest.mark.gap
 def test_a_function_keeps_its_recursion(cloud: Cloud, name: str) -> None:
     function = {
-        "FunctionName": name, "Runtime": resources.PYTHON_RUNTIME, "Handler": "index.handle",
+        "FunctionName": name,
+        "Runtime": resources.PYTHON_RUNTIME,
+        "Handler": "index.handle",
         "Code": {"ZipFile": "def handle(event, context): pass"},
-        "Role": f"arn:aws:iam::{ACCOUNT}:role/r", "RecursiveLoop": "Allow",
+        "Role": f"arn:aws:iam::{ACCOUNT}:role/r",
+        "RecursiveLoop": "Allow",
     }
     resources.stack(cloud, name, only("AWS::Lambda::Function", function))
     kept = cloud.client("lambda").get_function_recursion_config(FunctionName=name)
@@ -102,25 +118,45 @@ def test_queues_keep_their_encryption_and_mappings_their_limits(
     cloud: Cloud, name: str, kms_key: str
 ) -> None:
     def mapping(queue: str) -> dict[str, Any]:
-        return {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
-            "FunctionName": {"Ref": "Function"}, "EventSourceArn": {"Fn::GetAtt": [queue, "Arn"]},
-            "BatchSize": 10, "FunctionResponseTypes": ["ReportBatchItemFailures"],
-            "ScalingConfig": {"MaximumConcurrency": 2}}}
+        return {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {
+                "FunctionName": {"Ref": "Function"},
+                "EventSourceArn": {"Fn::GetAtt": [queue, "Arn"]},
+                "BatchSize": 10,
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "ScalingConfig": {"MaximumConcurrency": 2},
+            },
+        }
 
-    outputs = resources.stack(cloud, name, {
-        "Function": {"Type": "AWS::Lambda::Function", "Properties": {
-            "Runtime": resources.PYTHON_RUNTIME, "Handler": "index.handle",
-            "Code": {"ZipFile": "def handle(event, context): return None"},
-            "Role": f"arn:aws:iam::{ACCOUNT}:role/r"}},
-        "Own": {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}},
-        "Kms": {"Type": "AWS::SQS::Queue", "Properties": {
-            "KmsMasterKeyId": kms_key, "KmsDataKeyReusePeriodSeconds": 86400}},
-        "OwnMapping": mapping("Own"), "KmsMapping": mapping("Kms"),
-    }, {"Own": {"Ref": "Own"}, "Kms": {"Ref": "Kms"}, "Mapping": {"Ref": "KmsMapping"}})
+    outputs = resources.stack(
+        cloud,
+        name,
+        {
+            "Function": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {
+                    "Runtime": resources.PYTHON_RUNTIME,
+                    "Handler": "index.handle",
+                    "Code": {"ZipFile": "def handle(event, context): return None"},
+                    "Role": f"arn:aws:iam::{ACCOUNT}:role/r",
+                },
+            },
+            "Own": {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}},
+            "Kms": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"KmsMasterKeyId": kms_key, "KmsDataKeyReusePeriodSeconds": 86400},
+            },
+            "OwnMapping": mapping("Own"),
+            "KmsMapping": mapping("Kms"),
+        },
+        {"Own": {"Ref": "Own"}, "Kms": {"Ref": "Kms"}, "Mapping": {"Ref": "KmsMapping"}},
+    )
 
     def attributes(url: str) -> dict[str, str]:
-        return cloud.client("sqs").get_queue_attributes(
-            QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+            "Attributes"
+        ]
 
     assert attributes(outputs["Own"])["SqsManagedSseEnabled"] == "true"
     assert attributes(outputs["Kms"])["KmsMasterKeyId"] == kms_key

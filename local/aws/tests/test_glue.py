@@ -24,10 +24,13 @@ os.rename(arguments["--out"] + ".part", arguments["--out"])
 FAIL = """
 raise ValueError("contract column amount is missing")
 """
-WAIT = RECORD + """
+WAIT = (
+    RECORD
+    + """
 import time
 time.sleep(60)
 """
+)
 LIKE_SPARK = """
 import sys
 print("Traceback (most recent call last):")
@@ -46,12 +49,19 @@ class Job:
         cloud.client("s3").put_object(Bucket=scripts, Key="job.py", Body=script.encode())
         self.queue, arn = resources.open_queue(cloud, f"{name}-ends")
         events = cloud.client("events")
-        events.put_rule(Name=name, EventPattern=json.dumps(
-            {"source": ["aws.glue"], "detail": {"jobName": [name]}}))
+        events.put_rule(
+            Name=name,
+            EventPattern=json.dumps({"source": ["aws.glue"], "detail": {"jobName": [name]}}),
+        )
         events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-        self.client.create_job(**{
-            "Name": name, "Role": resources.role(cloud, f"{name}-role"),
-            "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{scripts}/job.py"}, **options})
+        self.client.create_job(
+            **{
+                "Name": name,
+                "Role": resources.role(cloud, f"{name}-role"),
+                "Command": {"Name": "glueetl", "ScriptLocation": f"s3://{scripts}/job.py"},
+                **options,
+            }
+        )
 
     def start(self, **options: Any) -> str:
         """Start a run and return its id."""
@@ -95,18 +105,32 @@ def test_a_script_runs_with_its_arguments(cloud: Cloud, name: str, tmp_path: Pat
     assert job.ended(run)["JobRunState"] == "SUCCEEDED"
     argv = recorded(tmp_path / "out")["argv"]
     given = dict(zip(argv[1::2], argv[2::2], strict=True))
-    assert given == {"--a": "default", "--b": "two words", "--out": str(tmp_path / "out"),
-                     "--JOB_NAME": name, "--JOB_RUN_ID": run}
-    assert job.told() == {"jobName": name, "severity": "INFO", "state": "SUCCEEDED",
-                          "jobRunId": run, "message": "Job run succeeded"}
+    assert given == {
+        "--a": "default",
+        "--b": "two words",
+        "--out": str(tmp_path / "out"),
+        "--JOB_NAME": name,
+        "--JOB_RUN_ID": run,
+    }
+    assert job.told() == {
+        "jobName": name,
+        "severity": "INFO",
+        "state": "SUCCEEDED",
+        "jobRunId": run,
+        "message": "Job run succeeded",
+    }
 
 
 @pytest.mark.gap
-@pytest.mark.parametrize(("script", "message"), [
-    (FAIL, "ValueError: contract column amount is missing"),
-    (LIKE_SPARK, "py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet"),
-    ("import sys; sys.exit(3)", "exit code 3"),
-], ids=["raises", "spark", "exits"])
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (FAIL, "ValueError: contract column amount is missing"),
+        (LIKE_SPARK, "py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet"),
+        ("import sys; sys.exit(3)", "exit code 3"),
+    ],
+    ids=["raises", "spark", "exits"],
+)
 def test_a_failed_script_is_a_failed_run(
     cloud: Cloud, name: str, script: str, message: str
 ) -> None:
@@ -173,9 +197,12 @@ def test_a_run_has_the_role_of_its_job_and_a_listed_environment(
     cloud.client("s3").put_object(Bucket=name, Key="mine/k", Body=b"x")
     job = Job(cloud, name, RECORD)
     cloud.client("iam").put_role_policy(
-        RoleName=f"{name}-role", PolicyName="read", PolicyDocument=resources.policy({
-            "Effect": "Allow", "Action": "s3:GetObject",
-            "Resource": f"arn:aws:s3:::{name}/mine/*"}))
+        RoleName=f"{name}-role",
+        PolicyName="read",
+        PolicyDocument=resources.policy(
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/mine/*"}
+        ),
+    )
     job.start(Arguments={"--out": str(tmp_path / "out")})
     environment = recorded(tmp_path / "out")["environment"]
     assert environment["AWS_ENDPOINT_URL"] == cloud.url

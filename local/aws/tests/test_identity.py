@@ -13,8 +13,13 @@ def user(cloud: Cloud, name: str, *actions: str) -> Any:
     """Make a user who may do this with the objects of a bucket, and return an S3 client."""
     iam = cloud.client("iam")
     iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=resources.policy(
-        {"Effect": "Allow", "Action": list(actions), "Resource": f"arn:aws:s3:::{name}/*"}))
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="own",
+        PolicyDocument=resources.policy(
+            {"Effect": "Allow", "Action": list(actions), "Resource": f"arn:aws:s3:::{name}/*"}
+        ),
+    )
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return cloud.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
 
@@ -22,10 +27,18 @@ def user(cloud: Cloud, name: str, *actions: str) -> Any:
 @pytest.mark.gap
 def test_a_bucket_that_asks_for_tls_takes_the_loopback(cloud: Cloud, name: str) -> None:
     resources.bucket(cloud, name)
-    cloud.client("s3").put_bucket_policy(Bucket=name, Policy=resources.policy({
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-        "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}))
+    cloud.client("s3").put_bucket_policy(
+        Bucket=name,
+        Policy=resources.policy(
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ),
+    )
     client = user(cloud, name, "s3:PutObject", "s3:GetObject")
     client.put_object(Bucket=name, Key="k", Body=b"x")
     assert client.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
@@ -34,14 +47,29 @@ def test_a_bucket_that_asks_for_tls_takes_the_loopback(cloud: Cloud, name: str) 
 @pytest.mark.gap
 def test_a_queue_that_asks_for_tls_takes_a_topic_and_a_bucket(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name)
-    cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": resources.policy(
-        {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn},
-        {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": arn,
-         "Condition": {"Bool": {"aws:SecureTransport": "false"}}})})
+    cloud.client("sqs").set_queue_attributes(
+        QueueUrl=url,
+        Attributes={
+            "Policy": resources.policy(
+                {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn},
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sqs:*",
+                    "Resource": arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+            )
+        },
+    )
     s3 = cloud.client("s3")
     resources.bucket(cloud, name)
-    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={
-        "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]})
+    s3.put_bucket_notification_configuration(
+        Bucket=name,
+        NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
     s3.put_object(Bucket=name, Key="k", Body=b"x")
     assert "ObjectCreated:Put" in resources.receive(cloud, url, 2)[1]["Body"]
 
@@ -51,8 +79,13 @@ def test_the_right_to_send_covers_a_batch(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name)
     iam = cloud.client("iam")
     iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=resources.policy(
-        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}))
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="own",
+        PolicyDocument=resources.policy(
+            {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}
+        ),
+    )
     key = iam.create_access_key(UserName=name)["AccessKey"]
     client = cloud.client("sqs", key["AccessKeyId"], key["SecretAccessKey"])
     sent = client.send_message_batch(QueueUrl=url, Entries=[{"Id": "0", "MessageBody": "x"}])

@@ -15,8 +15,15 @@ from servers import PACKAGE
 @contextlib.contextmanager
 def started(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Start an inbox and give its process and port; it is stopped at the end."""
-    command = [sys.executable, "-m", "firn_aws.mail", "--port", str(port),
-               "--directory", str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "firn_aws.mail",
+        "--port",
+        str(port),
+        "--directory",
+        str(directory),
+    ]
     with subprocess.Popen(command, cwd=PACKAGE, stdout=subprocess.PIPE, text=True) as process:
         try:
             ready = process.stdout.readline()
@@ -51,10 +58,18 @@ def test_a_mail_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
 
 def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
     with started(tmp_path) as (_, port):
-        command = [sys.executable, "-m", "firn_aws.mail", "--port", str(port),
-                   "--directory", str(tmp_path)]
+        command = [
+            sys.executable,
+            "-m",
+            "firn_aws.mail",
+            "--port",
+            str(port),
+            "--directory",
+            str(tmp_path),
+        ]
         second = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=10)
     assert second.returncode == 1
     assert second.stderr == (
         f"mail: can't listen on 127.0.0.1:{port} (Address already in use): stop what runs there, "
-        f"or choose another with --port {port + 1}\n")
+        f"or choose another with --port {port + 1}\n"
+    )

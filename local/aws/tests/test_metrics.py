@@ -9,14 +9,25 @@ import resources
 from servers import ACCOUNT, REGION, Cloud, until
 
 
-def alarm(cloud: Cloud, name: str, namespace: str, metric: str, dimension: tuple[str, str],
-          **options: Any) -> None:
+def alarm(
+    cloud: Cloud, name: str, namespace: str, metric: str, dimension: tuple[str, str], **options: Any
+) -> None:
     """Make an alarm that fires when the metric is above 0 for a minute."""
-    cloud.client("cloudwatch").put_metric_alarm(**{
-        "AlarmName": name, "Namespace": namespace, "MetricName": metric, "Period": 60,
-        "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}], "EvaluationPeriods": 1,
-        "Statistic": "Maximum", "Threshold": 0, "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching", **options})
+    cloud.client("cloudwatch").put_metric_alarm(
+        **{
+            "AlarmName": name,
+            "Namespace": namespace,
+            "MetricName": metric,
+            "Period": 60,
+            "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
+            "EvaluationPeriods": 1,
+            "Statistic": "Maximum",
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+            **options,
+        }
+    )
 
 
 def state(cloud: Cloud, name: str) -> str:
@@ -32,8 +43,14 @@ def test_a_message_in_a_queue_fires_its_alarm(cloud: Cloud, name: str) -> None:
     sns = cloud.client("sns")
     topic = sns.create_topic(Name=name)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=listener_arn)
-    alarm(cloud, name, "AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName", name),
-          AlarmActions=[topic])
+    alarm(
+        cloud,
+        name,
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        ("QueueName", name),
+        AlarmActions=[topic],
+    )
     until("alarm OK", lambda: state(cloud, name) == "OK", 5)
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="dead")
     until("alarm", lambda: state(cloud, name) == "ALARM", 5)
@@ -44,8 +61,7 @@ def test_a_message_in_a_queue_fires_its_alarm(cloud: Cloud, name: str) -> None:
 @pytest.mark.gap
 def test_an_old_message_fires_its_alarm(cloud: Cloud, name: str) -> None:
     url, _ = resources.queue(cloud, name)
-    alarm(cloud, name, "AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName", name),
-          Threshold=1)
+    alarm(cloud, name, "AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName", name), Threshold=1)
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="old")
     until("alarm", lambda: state(cloud, name) == "ALARM", 5)
 
@@ -57,25 +73,27 @@ def test_only_the_function_that_fails_fires_its_alarm(cloud: Cloud, name: str) -
         url, arn = resources.queue(cloud, function)
         resources.function(cloud, function, body)
         resources.read_queue(cloud, function, arn)
-        alarm(cloud, function, "AWS/Lambda", "Errors", ("FunctionName", function),
-              Statistic="Sum")
+        alarm(cloud, function, "AWS/Lambda", "Errors", ("FunctionName", function), Statistic="Sum")
         cloud.client("sqs").send_message(QueueUrl=url, MessageBody="x")
     until("alarm of the loud one", lambda: state(cloud, f"{name}-loud") == "ALARM", 5)
     until("quiet one OK", lambda: state(cloud, f"{name}-quiet") == "OK", 5)
 
 
-@pytest.mark.parametrize(("breaching", "needed", "missing", "expected"), [
-    ([True], 1, "missing", "ALARM"),
-    ([False], 1, "missing", "OK"),
-    ([True, False, True], 2, "missing", "ALARM"),
-    ([True, False, False], 2, "missing", "OK"),
-    ([None, None], 1, "missing", "INSUFFICIENT_DATA"),
-    ([None, None], 1, "notBreaching", "OK"),
-    ([None, None], 1, "breaching", "ALARM"),
-    ([None, None], 1, "ignore", "now"),
-    ([True, None], 2, "breaching", "ALARM"),
-    ([True, None], 2, "notBreaching", "OK"),
-])
+@pytest.mark.parametrize(
+    ("breaching", "needed", "missing", "expected"),
+    [
+        ([True], 1, "missing", "ALARM"),
+        ([False], 1, "missing", "OK"),
+        ([True, False, True], 2, "missing", "ALARM"),
+        ([True, False, False], 2, "missing", "OK"),
+        ([None, None], 1, "missing", "INSUFFICIENT_DATA"),
+        ([None, None], 1, "notBreaching", "OK"),
+        ([None, None], 1, "breaching", "ALARM"),
+        ([None, None], 1, "ignore", "now"),
+        ([True, None], 2, "breaching", "ALARM"),
+        ([True, None], 2, "notBreaching", "OK"),
+    ],
+)
 def test_the_state_of_an_alarm(
     breaching: list[bool | None], needed: int, missing: str, expected: str
 ) -> None:
@@ -101,7 +119,12 @@ def total(cloud: Cloud, function: str, metric: str) -> float:
 
     now = datetime.datetime.now(datetime.UTC)
     points = cloud.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda", MetricName=metric, Period=3600, Statistics=["Sum"],
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Period=3600,
+        Statistics=["Sum"],
         Dimensions=[{"Name": "FunctionName", "Value": function}],
-        StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(minutes=1))
+        StartTime=now - datetime.timedelta(hours=1),
+        EndTime=now + datetime.timedelta(minutes=1),
+    )
     return sum(point["Sum"] for point in points["Datapoints"])

@@ -14,8 +14,10 @@ from servers import Cloud, until
 
 def mails_to(inbox: Inbox, recipient: str) -> list[EmailMessage]:
     """Return the mails of one recipient in the order of their arrival."""
-    mails = [email.message_from_bytes(path.read_bytes(), policy=default)
-             for path in sorted(inbox.directory.glob("*.eml"))]
+    mails = [
+        email.message_from_bytes(path.read_bytes(), policy=default)
+        for path in sorted(inbox.directory.glob("*.eml"))
+    ]
     return [mail for mail in mails if mail["To"] == recipient]
 
 
@@ -39,8 +41,12 @@ def test_a_mail_subscriber_gets_only_what_the_filter_lets_through(
 ) -> None:
     sns, to = cloud.client("sns"), f"{name}@firn.test"
     topic = sns.create_topic(Name=name)["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=to,
-                  Attributes={"FilterPolicy": json.dumps({"severity": ["error"]})})
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="email",
+        Endpoint=to,
+        Attributes={"FilterPolicy": json.dumps({"severity": ["error"]})},
+    )
     for severity in ("info", "error"):
         attributes = {"severity": {"DataType": "String", "StringValue": severity}}
         sns.publish(TopicArn=topic, Message=severity, MessageAttributes=attributes)
@@ -53,11 +59,21 @@ def test_a_filter_looks_into_arrays(cloud: Cloud, name: str) -> None:
     url, arn = resources.open_queue(cloud, name)
     sns = cloud.client("sns")
     topic = sns.create_topic(Name=name)["TopicArn"]
-    wanted = {"Records": {"s3": {"bucket": {"name": ["landing"]},
-                                 "object": {"size": [{"numeric": [">", 0]}]}}}}
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={
-        "RawMessageDelivery": "true", "FilterPolicyScope": "MessageBody",
-        "FilterPolicy": json.dumps(wanted)})
+    wanted = {
+        "Records": {
+            "s3": {"bucket": {"name": ["landing"]}, "object": {"size": [{"numeric": [">", 0]}]}}
+        }
+    }
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=arn,
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicyScope": "MessageBody",
+            "FilterPolicy": json.dumps(wanted),
+        },
+    )
     for bucket, size in (("other", 1), ("landing", 0), ("landing", 7)):
         record = {"s3": {"bucket": {"name": bucket}, "object": {"size": size}}}
         sns.publish(TopicArn=topic, Message=json.dumps({"Records": [record]}))

@@ -19,9 +19,11 @@ def test_a_killed_server_comes_back_with_its_state(
     sqs.send_message(QueueUrl=url, MessageBody="bad")
     sqs.receive_message(QueueUrl=url)  # the first of two receives is before the kill
     dynamodb.create_table(
-        TableName=name, BillingMode="PAY_PER_REQUEST",
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
     dynamodb.put_item(TableName=name, Item={"pk": {"S": "kept"}})
     resources.bucket(cloud, name)
     version = cloud.client("s3").put_object(Bucket=name, Key="k", Body=b"x")["VersionId"]

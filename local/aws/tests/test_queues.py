@@ -21,9 +21,7 @@ def test_a_null_list_of_failures_is_a_success(cloud: Cloud, name: str) -> None:
 
 @pytest.mark.gap
 @pytest.mark.parametrize("identifier", ["'nobody'", "''", "None"])
-def test_an_unknown_failure_fails_the_whole_batch(
-    cloud: Cloud, name: str, identifier: str
-) -> None:
+def test_an_unknown_failure_fails_the_whole_batch(cloud: Cloud, name: str, identifier: str) -> None:
     url, arn, dead_url, _ = resources.queue_with_dead_letters(cloud, name, receives=1)
     answer = f"return {{'batchItemFailures': [{{'itemIdentifier': {identifier}}}]}}"
     resources.function(cloud, name, answer)
@@ -48,8 +46,9 @@ return {'batchItemFailures': [{'itemIdentifier': each} for each in bad]}
 
 def test_only_the_named_message_of_a_batch_comes_back(cloud: Cloud, name: str) -> None:
     url, arn, dead_url, _ = resources.queue_with_dead_letters(cloud, name, receives=2)
-    entries = [{"Id": str(number), "MessageBody": "bad" if number == 4 else "good"}
-               for number in range(10)]
+    entries = [
+        {"Id": str(number), "MessageBody": "bad" if number == 4 else "good"} for number in range(10)
+    ]
     cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
     resources.function(cloud, name, FAIL_THE_BAD)
     resources.read_queue(cloud, name, arn)
@@ -60,8 +59,10 @@ def test_only_the_named_message_of_a_batch_comes_back(cloud: Cloud, name: str) -
 
 def test_one_function_reads_several_queues(cloud: Cloud, name: str) -> None:
     resources.function(cloud, name, FAIL_THE_BAD)
-    queues = [resources.queue_with_dead_letters(cloud, f"{name}-{number}", 1, visibility=4)
-              for number in range(3)]
+    queues = [
+        resources.queue_with_dead_letters(cloud, f"{name}-{number}", 1, visibility=4)
+        for number in range(3)
+    ]
     for url, arn, _, _ in queues:
         resources.read_queue(cloud, name, arn, ScalingConfig={"MaximumConcurrency": 2})
         for body in ("good", "bad"):
@@ -139,6 +140,7 @@ class Watched(dict[str, Any]):
         self._at_first = at_first
 
     def get(self, name: str, default: Any = None) -> Any:
+        """Let it happen, then answer as a dictionary does."""
         at_first, self._at_first = self._at_first, lambda: None
         at_first()
         return super().get(name, default)

@@ -16,8 +16,12 @@ def schedule(cloud: Cloud, name: str, expression: str, text: str, **options: Any
     url, arn = resources.open_queue(cloud, name)
     target = {"Arn": arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/any", "Input": text}
     cloud.client("scheduler").create_schedule(
-        Name=name, ScheduleExpression=expression, Target=target,
-        FlexibleTimeWindow={"Mode": "OFF"}, **options)
+        Name=name,
+        ScheduleExpression=expression,
+        Target=target,
+        FlexibleTimeWindow={"Mode": "OFF"},
+        **options,
+    )
     return url
 
 
@@ -25,10 +29,20 @@ def schedule(cloud: Cloud, name: str, expression: str, text: str, **options: Any
 def test_a_schedule_fires_on_time_in_its_zone(cloud: Cloud, name: str) -> None:
     due = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
     local = due.astimezone(ZoneInfo("Asia/Tokyo"))
-    text = json.dumps({key: f"<aws.scheduler.{key}>" for key in (
-        "scheduled-time", "schedule-arn", "execution-id", "attempt-number")})
-    url = schedule(cloud, name, f"at({local:%Y-%m-%dT%H:%M:%S})", text,
-                   ScheduleExpressionTimezone="Asia/Tokyo", ActionAfterCompletion="DELETE")
+    text = json.dumps(
+        {
+            key: f"<aws.scheduler.{key}>"
+            for key in ("scheduled-time", "schedule-arn", "execution-id", "attempt-number")
+        }
+    )
+    url = schedule(
+        cloud,
+        name,
+        f"at({local:%Y-%m-%dT%H:%M:%S})",
+        text,
+        ScheduleExpressionTimezone="Asia/Tokyo",
+        ActionAfterCompletion="DELETE",
+    )
     message = resources.receive(cloud, url, seconds=7)[0]
     sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
     assert timedelta(0) <= sent - due < timedelta(seconds=1)
@@ -47,34 +61,42 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("expression", "zone", "after", "due"), [
-    ("cron(0 6 * * ? *)", "UTC", "2026-11-24T06:00", "2026-11-25T06:00"),
-    ("cron(0 6 * * ? *)", "Asia/Tokyo", "2026-11-24T20:59:59", "2026-11-24T21:00"),
-    ("cron(0/5 * * * ? *)", "UTC", "2026-11-24T06:02:30", "2026-11-24T06:05"),
-    # Oslo leaves 02:00 to 03:00 out on 2026-03-29, and has it twice on 2026-10-25.
-    ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-03-28T12:00", "2026-03-30T00:30"),
-    ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-24T12:00", "2026-10-25T00:30"),
-    ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-25T00:30", "2026-10-26T01:30"),
-    ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-25T01:10", "2026-10-26T01:30"),
-    ("at(2026-11-24T09:00:07)", "Asia/Tokyo", "2026-11-23T00:00", "2026-11-24T00:00:07"),
-    ("at(2026-11-24T09:00:07)", "Asia/Tokyo", "2026-11-24T00:00:07", None),
-    ("rate(5 minutes)", "UTC", "2026-11-24T06:11", "2026-11-24T06:15"),
-    ("cron(0 6 * * ? 1999)", "UTC", "2026-11-24T06:11", None),
-    ("nonsense", "UTC", "2026-11-24T06:11", None),
-])
+@pytest.mark.parametrize(
+    ("expression", "zone", "after", "due"),
+    [
+        ("cron(0 6 * * ? *)", "UTC", "2026-11-24T06:00", "2026-11-25T06:00"),
+        ("cron(0 6 * * ? *)", "Asia/Tokyo", "2026-11-24T20:59:59", "2026-11-24T21:00"),
+        ("cron(0/5 * * * ? *)", "UTC", "2026-11-24T06:02:30", "2026-11-24T06:05"),
+        # Oslo leaves 02:00 to 03:00 out on 2026-03-29, and has it twice on 2026-10-25.
+        ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-03-28T12:00", "2026-03-30T00:30"),
+        ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-24T12:00", "2026-10-25T00:30"),
+        ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-25T00:30", "2026-10-26T01:30"),
+        ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-25T01:10", "2026-10-26T01:30"),
+        ("at(2026-11-24T09:00:07)", "Asia/Tokyo", "2026-11-23T00:00", "2026-11-24T00:00:07"),
+        ("at(2026-11-24T09:00:07)", "Asia/Tokyo", "2026-11-24T00:00:07", None),
+        ("rate(5 minutes)", "UTC", "2026-11-24T06:11", "2026-11-24T06:15"),
+        ("cron(0 6 * * ? 1999)", "UTC", "2026-11-24T06:11", None),
+        ("nonsense", "UTC", "2026-11-24T06:11", None),
+    ],
+)
 def test_the_next_time(expression: str, zone: str, after: str, due: str | None) -> None:
     from firn_aws.schedule_times import next_time
 
-    made = {"ScheduleExpression": expression, "ScheduleExpressionTimezone": zone,
-            "CreationDate": moment("2026-11-24T06:00").timestamp()}
+    made = {
+        "ScheduleExpression": expression,
+        "ScheduleExpressionTimezone": zone,
+        "CreationDate": moment("2026-11-24T06:00").timestamp(),
+    }
     assert next_time(made, moment(after)) == (moment(due) if due else None)
 
 
 def test_the_next_time_is_between_the_dates() -> None:
     from firn_aws.schedule_times import next_time
 
-    made = {"ScheduleExpression": "cron(0 6 * * ? *)",
-            "StartDate": moment("2026-11-24T06:00").timestamp(),
-            "EndDate": moment("2026-11-25T05:59").timestamp()}
+    made = {
+        "ScheduleExpression": "cron(0 6 * * ? *)",
+        "StartDate": moment("2026-11-24T06:00").timestamp(),
+        "EndDate": moment("2026-11-25T05:59").timestamp(),
+    }
     assert next_time(made, moment("2026-01-01T00:00")) == moment("2026-11-24T06:00")
     assert next_time(made, moment("2026-11-24T06:00")) is None

@@ -17,8 +17,13 @@ from servers import Cloud
 def failed_start(cloud: Cloud, **more: str) -> str:
     """Start a second server with these variables and return its one line of error."""
     second = subprocess.run(
-        [sys.executable, "-m", "firn_aws"], env={**cloud.environment(), **more}, cwd=cloud.home,
-        capture_output=True, text=True, timeout=20)
+        [sys.executable, "-m", "firn_aws"],
+        env={**cloud.environment(), **more},
+        cwd=cloud.home,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert second.returncode == 1
     assert second.stdout == ""
     assert second.stderr.count("\n") == 1
@@ -28,7 +33,8 @@ def failed_start(cloud: Cloud, **more: str) -> str:
 def test_a_busy_port_is_told_in_one_line(cloud: Cloud) -> None:
     assert failed_start(cloud) == (
         f"firn_aws: can't listen on 127.0.0.1:{cloud.port} (Address already in use): stop what "
-        f"runs there, or choose another with GATEWAY_PORT={cloud.port + 1}\n")
+        f"runs there, or choose another with GATEWAY_PORT={cloud.port + 1}\n"
+    )
 
 
 def test_a_bad_setting_is_told_in_one_line(cloud: Cloud) -> None:
@@ -63,10 +69,16 @@ def test_defaults_are_local_and_enforce_iam(
     assert (tmp_path / "build/local/aws/tmp").is_dir()
 
 
-@pytest.mark.parametrize(("variable", "value"), [
-    ("GATEWAY_PORT", "0"), ("GATEWAY_PORT", "70000"), ("MS_SNAPSHOT_S", "soon"),
-    ("MS_METRICS_S", "0"), ("STATE_DIR", "/dev/null/state"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GATEWAY_PORT", "0"),
+        ("GATEWAY_PORT", "70000"),
+        ("MS_SNAPSHOT_S", "soon"),
+        ("MS_METRICS_S", "0"),
+        ("STATE_DIR", "/dev/null/state"),
+    ],
+)
 def test_an_unusable_value_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from deadline import Background, until
 from snowflake.connector.errors import DatabaseError
-from wire import Http
 
 from conftest import IDLE_BLOCKER_SECONDS, Connect, Run, Server, runner
+from deadline import Background, until
+from wire import Http
 
 LOCK = "update t_loads set seq = seq + 1 where object = '~lock'"
 

@@ -7,11 +7,11 @@ import json
 import uuid
 
 import pytest
-from deadline import Background, until
 from snowflake.connector.errors import DatabaseError
-from wire import Http
 
 from conftest import Connect, Run, Server, runner
+from deadline import Background, until
+from wire import Http
 
 
 @pytest.fixture
