@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -46,6 +47,8 @@ func openCloud(directory string) (*laptop.Cloud, error) {
 	return laptop.Open(root, filepath.Join(root, "build", directory), program)
 }
 
+var errNoRepository = errors.New("is in no firn repository")
+
 // repository returns the nearest folder at or above the working directory that
 // holds cdk.json.
 func repository() (string, error) {
@@ -58,7 +61,7 @@ func repository() (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is in no firn repository: change to the folder that holds cdk.json", folder)
+			return "", fmt.Errorf("%s %w: change to the folder that holds cdk.json", folder, errNoRepository)
 		}
 	}
 }
@@ -78,9 +81,12 @@ func useLaptop() error {
 	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_PROFILE") != "" {
 		return nil
 	}
+	if _, err := repository(); errors.Is(err, errNoRepository) {
+		return nil
+	}
 	cloud, err := openCloud(laptopDirectory)
 	if err != nil || !cloud.Running() {
-		return nil // outside a repository, or nothing up: the account it is
+		return err
 	}
 	return cloud.SetEnvironment(os.Setenv)
 }

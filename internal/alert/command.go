@@ -111,7 +111,8 @@ func interval(f failure) (start, end time.Time, found bool) {
 		return start, end, true
 	}
 	var request struct {
-		Start, End time.Time
+		Start time.Time `json:"start"`
+		End   time.Time `json:"end"`
 	}
 	err := json.Unmarshal([]byte(f.body), &request)
 	return request.Start, request.End, err == nil && request.Start.Before(request.End)

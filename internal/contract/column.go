@@ -55,12 +55,12 @@ func (r *reader) checkName(v value, name string) {
 	at, ok := v.get("name", text)
 	switch {
 	case !ok && !v.has("name"):
-		r.report(v, "a column needs a name")
+		r.reportf(v, "a column needs a name")
 	case !ok:
 	case !columnName.MatchString(name):
-		r.report(at, "%q must be lower-case letters, digits and underscores, beginning with a letter, at most 127", name)
+		r.reportf(at, "%q must be lower-case letters, digits and underscores, beginning with a letter, at most 127", name)
 	case slices.Contains(reserved, name):
-		r.report(at, "%q is a reserved word in Snowflake; name the column otherwise and keep the file's name in physicalName or firn.path", name)
+		r.reportf(at, "%q is a reserved word in Snowflake; name the column otherwise and keep the file's name in physicalName or firn.path", name)
 	}
 }
 
@@ -78,15 +78,15 @@ func (r *reader) readPlace(v value, column *Column, format Format) {
 		column.Header = header.node.Value
 		switch {
 		case format == NDJSON:
-			r.report(header, "names a CSV file's column; in NDJSON say customProperties firn.path")
+			r.reportf(header, "names a CSV file's column; in NDJSON say customProperties firn.path")
 		case column.Header == "" || strings.ContainsAny(column.Header, "\r\n"):
-			r.report(header, "must be one line of text")
+			r.reportf(header, "must be one line of text")
 		}
 	}
 	given := r.firnValues(v)
 	for name, p := range given {
 		if name != "firn.path" {
-			r.report(p.at, "firn knows no property %s of a column%s", name, suggestion(name, []string{"firn.path"}))
+			r.reportf(p.at, "firn knows no property %s of a column%s", name, suggestion(name, []string{"firn.path"}))
 		}
 	}
 	if p, ok := given["firn.path"]; ok {
@@ -97,17 +97,17 @@ func (r *reader) readPlace(v value, column *Column, format Format) {
 // readPath reads the JSON pointer of an NDJSON column.
 func (r *reader) readPath(v value, column *Column, format Format) {
 	if !v.is(text) {
-		r.report(v, "must be a text, not %s", v.describe())
+		r.reportf(v, "must be a text, not %s", v.describe())
 		return
 	}
 	column.Path = v.node.Value
 	switch {
 	case format == CSV:
-		r.report(v, "is for firn.format ndjson; in a CSV file say physicalName")
+		r.reportf(v, "is for firn.format ndjson; in a CSV file say physicalName")
 	case !jsonPath.MatchString(column.Path):
-		r.report(v, `%q must be a JSON pointer such as "/properties/mag", or "" for the whole record`, column.Path)
+		r.reportf(v, `%q must be a JSON pointer such as "/properties/mag", or "" for the whole record`, column.Path)
 	case column.Path == "" && column.Type != JSON && column.Type != "":
-		r.report(v, "the whole record is an object: set logicalType to object")
+		r.reportf(v, "the whole record is an object: set logicalType to object")
 	}
 }
 
@@ -118,7 +118,7 @@ func (r *reader) readKey(v value, column *Column) {
 	position, positioned := v.get("primaryKeyPosition", whole)
 	if !v.flag("primaryKey") {
 		if n, _ := position.whole(); positioned && n > 0 {
-			r.report(position, "the column isn't part of the key: set primaryKey to true or leave this out")
+			r.reportf(position, "the column isn't part of the key: set primaryKey to true or leave this out")
 		}
 		return
 	}
@@ -127,10 +127,10 @@ func (r *reader) readKey(v value, column *Column) {
 		column.PrimaryKey, _ = position.whole() // out of range reads as 0 or less, which the check of the key reports
 	}
 	if required, ok := v.get("required", flag); ok && !column.Required {
-		r.report(required, "a part of the primary key is required")
+		r.reportf(required, "a part of the primary key is required")
 	}
 	if column.Type == JSON || column.Type == Double {
-		r.report(v, "a %s can't be part of a primary key", column.Type)
+		r.reportf(v, "a %s can't be part of a primary key", column.Type)
 	}
 	column.Required = true
 }
@@ -149,7 +149,7 @@ func (r *reader) checkPrimaryKey(properties []value, c *Contract) {
 	}
 	for i, position := range positions {
 		if position != i+1 {
-			r.report(last, "primaryKeyPosition must count the key's %d columns from 1, each once", len(positions))
+			r.reportf(last, "primaryKeyPosition must count the key's %d columns from 1, each once", len(positions))
 			return
 		}
 	}
@@ -172,7 +172,7 @@ func (r *reader) readType(v value, column *Column) {
 	logical, ok := v.get("logicalType", text)
 	if !ok {
 		if !v.has("logicalType") {
-			r.report(v, "a column needs a logicalType: %s", strings.Join(logicalTypes, ", "))
+			r.reportf(v, "a column needs a logicalType: %s", strings.Join(logicalTypes, ", "))
 		}
 		return
 	}
@@ -186,11 +186,11 @@ func (r *reader) readType(v value, column *Column) {
 		r.readNumberType(logical, physical, said, column)
 		return
 	default:
-		r.report(logical, "%q is no logicalType of ODCS v3.1: say %s", name, strings.Join(logicalTypes, ", "))
+		r.reportf(logical, "%q is no logicalType of ODCS v3.1: say %s", name, strings.Join(logicalTypes, ", "))
 		return
 	}
 	if said && physical.node.Value != string(column.Type) {
-		r.report(physical, "leave this out or say %q: firn derives the table's types (lengths go into logicalTypeOptions)", column.Type)
+		r.reportf(physical, "leave this out or say %q: firn derives the table's types (lengths go into logicalTypeOptions)", column.Type)
 	}
 }
 
@@ -199,7 +199,7 @@ var logicalTypes = []string{"string", "integer", "number", "boolean", "date", "t
 // readNumberType tells exact numbers from floating-point ones.
 func (r *reader) readNumberType(logical, physical value, said bool, column *Column) {
 	if !said {
-		r.report(logical, "a number needs a physicalType: decimal(precision,scale) for exact numbers such as money, else double")
+		r.reportf(logical, "a number needs a physicalType: decimal(precision,scale) for exact numbers such as money, else double")
 		return
 	}
 	if physical.node.Value == string(Double) {
@@ -208,13 +208,13 @@ func (r *reader) readNumberType(logical, physical value, said bool, column *Colu
 	}
 	match := decimalType.FindStringSubmatch(physical.node.Value)
 	if match == nil {
-		r.report(physical, "%q must be double or decimal(precision,scale)", physical.node.Value)
+		r.reportf(physical, "%q must be double or decimal(precision,scale)", physical.node.Value)
 		return
 	}
 	column.Type = Decimal
 	column.Precision, _ = strconv.Atoi(match[1]) // the pattern lets only two digits through
 	column.Scale, _ = strconv.Atoi(match[2])
 	if column.Precision < 1 || column.Precision > 38 || column.Scale > column.Precision {
-		r.report(physical, "the precision is 1 to 38 and the scale at most the precision")
+		r.reportf(physical, "the precision is 1 to 38 and the scale at most the precision")
 	}
 }

@@ -39,10 +39,10 @@ func (r *reader) readHead(root value, d *draft) {
 	r.matches(root, "version", semantic, `say it as "1.0.0": three numbers`)
 	c.Version = root.text("version")
 	if v, ok := root.get("kind", text); ok && v.node.Value != "DataContract" {
-		r.report(v, "must be DataContract")
+		r.reportf(v, "must be DataContract")
 	}
 	if v, ok := root.get("status", text); ok && !slices.Contains(statuses, v.node.Value) {
-		r.report(v, "must be one of %s", strings.Join(statuses, ", "))
+		r.reportf(v, "must be one of %s", strings.Join(statuses, ", "))
 	}
 	if v, ok := root.get("name", text); ok {
 		d.name, d.prefix = v, v
@@ -56,7 +56,7 @@ func (r *reader) readHead(root value, d *draft) {
 // matches reports the member of that name if the pattern doesn't match it.
 func (r *reader) matches(v value, name string, pattern *regexp.Regexp, hint string) {
 	if member, ok := v.get(name, text); ok && !pattern.MatchString(member.node.Value) {
-		r.report(member, "%q isn't right; %s", member.node.Value, hint)
+		r.reportf(member, "%q isn't right; %s", member.node.Value, hint)
 	}
 }
 
@@ -65,7 +65,7 @@ func (r *reader) matches(v value, name string, pattern *regexp.Regexp, hint stri
 func (r *reader) readName(v value, c *Contract) {
 	match := datasetName.FindStringSubmatch(v.node.Value)
 	if match == nil {
-		r.report(v, "%q must be <source>.<entity>, each one word of lower-case letters and digits", v.node.Value)
+		r.reportf(v, "%q must be <source>.<entity>, each one word of lower-case letters and digits", v.node.Value)
 		return
 	}
 	c.Source, c.Entity = match[1], match[2]
@@ -76,7 +76,7 @@ func (r *reader) readName(v value, c *Contract) {
 		return
 	}
 	if folder := path.Base(sourceFolder) + "/" + path.Base(entityFolder); folder != c.Source+"/"+c.Entity {
-		r.report(v, "the dataset %s belongs in the folder %s/%s, not %s", c.Dataset(), c.Source, c.Entity, folder)
+		r.reportf(v, "the dataset %s belongs in the folder %s/%s, not %s", c.Dataset(), c.Source, c.Entity, folder)
 	}
 }
 
@@ -86,22 +86,22 @@ func isRoot(folder string) bool { return folder == "." || folder == "/" }
 func (r *reader) readSchema(tables value, c *Contract) {
 	all := tables.items()
 	if len(all) != 1 {
-		r.report(tables, "firn reads one table a contract, this has %d", len(all))
+		r.reportf(tables, "firn reads one table a contract, this has %d", len(all))
 		return
 	}
 	table := all[0]
 	if v, ok := table.get("name", text); ok && c.Entity != "" && v.node.Value != c.Entity {
-		r.report(v, "must be the entity, %q, not %q", c.Entity, v.node.Value)
+		r.reportf(v, "must be the entity, %q, not %q", c.Entity, v.node.Value)
 	}
 	if v, ok := table.get("physicalName", text); ok && c.Entity != "" && !strings.EqualFold(v.node.Value, c.Table()) {
-		r.report(v, "the table is called %s; leave this out or say so", c.Table())
+		r.reportf(v, "the table is called %s; leave this out or say so", c.Table())
 	}
 	if v, ok := table.get("logicalType", text); ok && v.node.Value != "object" {
-		r.report(v, "a table's logicalType is object")
+		r.reportf(v, "a table's logicalType is object")
 	}
 	for _, p := range customOf(table) {
 		if strings.HasPrefix(p.name, firnPrefix) {
-			r.report(p.at, "%s belongs in the customProperties of the contract itself", p.name)
+			r.reportf(p.at, "%s belongs in the customProperties of the contract itself", p.name)
 		}
 	}
 	properties, ok := table.get("properties", list)
@@ -109,7 +109,7 @@ func (r *reader) readSchema(tables value, c *Contract) {
 		return
 	}
 	if len(properties.items()) == 0 {
-		r.report(properties, "a table needs a column")
+		r.reportf(properties, "a table needs a column")
 	}
 	r.readColumns(properties.items(), c)
 }
@@ -144,7 +144,7 @@ func paragraph(s string) string { return strings.Join(strings.Fields(s), " ") }
 // whether the name is new.
 func (r *reader) reportOnce(seen map[string]value, name string, at value, what string) bool {
 	if first, ok := seen[name]; ok {
-		r.report(at, "%s %q stands in line %d already", what, name, first.node.Line)
+		r.reportf(at, "%s %q stands in line %d already", what, name, first.node.Line)
 		return false
 	}
 	seen[name] = at

@@ -60,7 +60,7 @@ func (r *reader) readFirnProperties(root value, d *draft) {
 		names[i] = known.name
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		r.report(given[name].at, "firn knows no property %s here%s", name, suggestion(name, names))
+		r.reportf(given[name].at, "firn knows no property %s here%s", name, suggestion(name, names))
 	}
 }
 
@@ -78,7 +78,7 @@ func (r *reader) firnValues(v value) map[string]customProperty {
 func (r *reader) readFormat(v value, d *draft) {
 	d.contract.Format = Format(v.node.Value)
 	if d.contract.Format != CSV && d.contract.Format != NDJSON {
-		r.report(v, "must be csv or ndjson")
+		r.reportf(v, "must be csv or ndjson")
 	}
 }
 
@@ -87,7 +87,7 @@ func (r *reader) readFormat(v value, d *draft) {
 func (r *reader) readKeyPrefix(v value, d *draft) {
 	prefix := v.node.Value
 	if !strings.HasSuffix(prefix, "/") || strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
-		r.report(v, "%q must be folders that end in a slash and don't begin with one", prefix)
+		r.reportf(v, "%q must be folders that end in a slash and don't begin with one", prefix)
 		return
 	}
 	d.contract.KeyPrefix, d.prefix = prefix, v
@@ -100,7 +100,7 @@ func (r *reader) readDelimiter(v value, d *draft) {
 		return
 	}
 	if len(delimiter) != 1 || !strings.Contains(",;|\t:~^", delimiter) {
-		r.report(v, `must be one of , ; | : ~ ^ or a tab ("\t")`)
+		r.reportf(v, `must be one of , ; | : ~ ^ or a tab ("\t")`)
 		return
 	}
 	d.contract.Delimiter = delimiter[0]
@@ -113,7 +113,7 @@ func (r *reader) readNullValues(v value, d *draft) {
 	seen := map[string]value{}
 	for _, item := range v.items() {
 		if item.node.Value == "" {
-			r.report(item, "an empty field means no value anyhow")
+			r.reportf(item, "an empty field means no value anyhow")
 		}
 		if r.reportOnce(seen, item.node.Value, item, "the value") {
 			d.contract.NullValues = append(d.contract.NullValues, item.node.Value)
@@ -124,7 +124,7 @@ func (r *reader) readNullValues(v value, d *draft) {
 // csvOnly reports a property that only CSV has; JSON has its own null.
 func (r *reader) csvOnly(v value, c *Contract) bool {
 	if c.Format != CSV {
-		r.report(v, "is for firn.format csv only")
+		r.reportf(v, "is for firn.format csv only")
 	}
 	return c.Format == CSV
 }
@@ -132,7 +132,7 @@ func (r *reader) csvOnly(v value, c *Contract) bool {
 func (r *reader) readMaxRejectRatio(v value, d *draft) {
 	ratio, err := strconv.ParseFloat(v.node.Value, 64)
 	if err != nil || !(ratio >= 0 && ratio <= 1) {
-		r.report(v, "must be between 0 and 1")
+		r.reportf(v, "must be between 0 and 1")
 		return
 	}
 	d.contract.MaxRejectRatio = ratio
@@ -141,7 +141,7 @@ func (r *reader) readMaxRejectRatio(v value, d *draft) {
 func (r *reader) readMaxRejects(v value, d *draft) {
 	rejects, err := strconv.ParseInt(v.node.Value, 10, 64)
 	if err != nil || rejects < 0 {
-		r.report(v, "must be 0 or more")
+		r.reportf(v, "must be 0 or more")
 		return
 	}
 	d.contract.MaxRejects = rejects
@@ -150,7 +150,7 @@ func (r *reader) readMaxRejects(v value, d *draft) {
 func (r *reader) readLoadEvery(v value, d *draft) {
 	every, err := time.ParseDuration(v.node.Value)
 	if err != nil || every < 0 || every > maxLoadEvery || every%time.Second != 0 {
-		r.report(v, `must be whole seconds from "0s" to "15m", such as "90s"`)
+		r.reportf(v, `must be whole seconds from "0s" to "15m", such as "90s"`)
 		return
 	}
 	d.contract.LoadEvery = every
@@ -168,22 +168,22 @@ func (r *reader) readIngest(v value, d *draft) {
 	ingest := &Ingest{API: v.text("api"), URL: v.text("url"), PageSize: maxPageSize, Schedule: v.text("schedule")}
 	d.contract.Ingest = ingest
 	if d.contract.Format != NDJSON {
-		r.report(v, "what is ingested is NDJSON: set firn.format to ndjson")
+		r.reportf(v, "what is ingested is NDJSON: set firn.format to ndjson")
 	}
 	if api, _ := v.get("api", text); !slices.Contains(apis, ingest.API) {
-		r.report(api, "must be %s", strings.Join(apis, " or "))
+		r.reportf(api, "must be %s", strings.Join(apis, " or "))
 	}
 	address, err := url.Parse(ingest.URL)
 	if at, _ := v.get("url", text); err != nil || !isPlainAddress(address) {
-		r.report(at, "must be an http or https address without a query string")
+		r.reportf(at, "must be an http or https address without a query string")
 	}
 	if size, ok := v.get("pageSize", whole); ok {
 		if ingest.PageSize, ok = size.whole(); !ok || ingest.PageSize < 1 || ingest.PageSize > maxPageSize {
-			r.report(size, "must be between 1 and %d", maxPageSize)
+			r.reportf(size, "must be between 1 and %d", maxPageSize)
 		}
 	}
 	if at, ok := v.get("schedule", text); ok && !scheduling.MatchString(ingest.Schedule) {
-		r.report(at, "must be an EventBridge Scheduler expression such as rate(1 hour) or cron(0 2 * * ? *)")
+		r.reportf(at, "must be an EventBridge Scheduler expression such as rate(1 hour) or cron(0 2 * * ? *)")
 	}
 }
 

@@ -22,7 +22,7 @@ var checkedOptions = map[Type][]string{
 // whose type couldn't be read aren't judged: only the type is reported.
 func (r *reader) readRules(v value, column *Column) {
 	if column.Unique && column.Type == JSON {
-		r.report(v, "a json column can't be unique")
+		r.reportf(v, "a json column can't be unique")
 	}
 	if options, ok := v.get("logicalTypeOptions", object); ok {
 		r.checkOptions(options, column)
@@ -42,7 +42,7 @@ func (r *reader) checkOptions(options value, column *Column) {
 	for key := range options.members() {
 		name := key.node.Value
 		if typeOptions.keys[name] != nil && !slices.Contains(checkedOptions[column.Type], name) {
-			r.report(key, "firn doesn't check this on a %s: leave it out", column.Type)
+			r.reportf(key, "firn doesn't check this on a %s: leave it out", column.Type)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func (r *reader) readLengths(options value, column *Column) {
 	column.MaxLength = r.readLength(options, "maxLength")
 	if column.MinLength != nil && column.MaxLength != nil && *column.MinLength > *column.MaxLength {
 		at, _ := options.get("minLength", whole)
-		r.report(at, "is more than maxLength, %d", *column.MaxLength)
+		r.reportf(at, "is more than maxLength, %d", *column.MaxLength)
 	}
 }
 
@@ -65,7 +65,7 @@ func (r *reader) readLength(options value, name string) *int {
 	}
 	length, ok := v.whole()
 	if !ok || length < 0 {
-		r.report(v, "must be 0 or more")
+		r.reportf(v, "must be 0 or more")
 		return nil
 	}
 	return &length
@@ -85,11 +85,11 @@ func (r *reader) readPattern(options value, column *Column) {
 	}
 	switch reason := differs(column.Pattern); {
 	case column.Pattern == "":
-		r.report(v, "is empty: leave it out")
+		r.reportf(v, "is empty: leave it out")
 	case err != nil:
-		r.report(v, "isn't RE2 syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		r.reportf(v, "isn't RE2 syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	case reason != "":
-		r.report(v, "Spark reads %s otherwise than Go does; write it another way", reason)
+		r.reportf(v, "Spark reads %s otherwise than Go does; write it another way", reason)
 	}
 }
 
@@ -144,7 +144,7 @@ func (r *reader) readBounds(options value, column *Column) {
 	high := r.readBound(options, column.Type, "maximum", &column.Maximum)
 	highOut := r.readBound(options, column.Type, "exclusiveMaximum", &column.ExclusiveMaximum)
 	if low != nil && lowOut != nil || high != nil && highOut != nil {
-		r.report(options, "say a bound once: with or without exclusive")
+		r.reportf(options, "say a bound once: with or without exclusive")
 		return
 	}
 	exclusive := lowOut != nil || highOut != nil
@@ -155,7 +155,7 @@ func (r *reader) readBounds(options value, column *Column) {
 		high = highOut
 	}
 	if low != nil && high != nil && (low.Cmp(high) > 0 || exclusive && low.Cmp(high) == 0) {
-		r.report(options, "no number lies between minimum and maximum")
+		r.reportf(options, "no number lies between minimum and maximum")
 	}
 }
 
@@ -167,16 +167,16 @@ func (r *reader) readBound(options value, columnType Type, name string, into *st
 		return nil
 	}
 	if !v.is(number) || !plainNumber.MatchString(v.node.Value) {
-		r.report(v, "must be a plain decimal number, not %s", v.describe())
+		r.reportf(v, "must be a plain decimal number, not %s", v.describe())
 		return nil
 	}
 	if float, err := strconv.ParseFloat(v.node.Value, 64); err != nil || math.IsInf(float, 0) {
-		r.report(v, "is too large")
+		r.reportf(v, "is too large")
 		return nil
 	}
 	bound, _ := new(big.Rat).SetString(v.node.Value)
 	if columnType == Integer && !(bound.IsInt() && bound.Num().IsInt64()) {
-		r.report(v, "the bound of an integer must be a 64-bit integer")
+		r.reportf(v, "the bound of an integer must be a 64-bit integer")
 		return nil
 	}
 	*into = v.node.Value
@@ -197,13 +197,13 @@ func (r *reader) readEnum(v value, column *Column) {
 		values, ok := arguments.get("validValues", list)
 		switch {
 		case !ok:
-			r.report(rule, "firn needs arguments.validValues, a list; say a pattern in logicalTypeOptions")
+			r.reportf(rule, "firn needs arguments.validValues, a list; say a pattern in logicalTypeOptions")
 		case column.Type != String && column.Type != "":
-			r.report(values, "firn checks validValues on strings only; bound a number by minimum and maximum")
+			r.reportf(values, "firn checks validValues on strings only; bound a number by minimum and maximum")
 		case column.Pattern != "":
-			r.report(values, "say either validValues or a pattern")
+			r.reportf(values, "say either validValues or a pattern")
 		case column.Enum != nil:
-			r.report(values, "validValues were said before")
+			r.reportf(values, "validValues were said before")
 		default:
 			r.readValues(values, column)
 		}
@@ -214,12 +214,12 @@ func (r *reader) readEnum(v value, column *Column) {
 // the values of a file are compared as texts.
 func (r *reader) readValues(values value, column *Column) {
 	if len(values.items()) == 0 {
-		r.report(values, "names no value")
+		r.reportf(values, "names no value")
 	}
 	seen := map[string]value{}
 	for _, item := range values.items() {
 		if !item.is(text) || item.node.Value == "" {
-			r.report(item, "must be a text that isn't empty, not %s; put it in quotes", item.describe())
+			r.reportf(item, "must be a text that isn't empty, not %s; put it in quotes", item.describe())
 			continue
 		}
 		if r.reportOnce(seen, item.node.Value, item, "the value") {

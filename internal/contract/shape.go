@@ -70,8 +70,8 @@ type checker struct {
 	found problems
 }
 
-// report adds a Problem at the value.
-func (c *checker) report(v value, format string, arguments ...any) {
+// reportf adds a Problem at the value.
+func (c *checker) reportf(v value, format string, arguments ...any) {
 	c.found = append(c.found, &Problem{
 		File: c.file, Line: v.node.Line, Path: v.path, Message: fmt.Sprintf(format, arguments...),
 	})
@@ -83,11 +83,11 @@ func (c *checker) check(v value, s *shape) {
 		s = s.closest(v)
 	}
 	if v.node.Kind == yaml.AliasNode || v.node.Anchor != "" {
-		c.report(v, "a contract can't use YAML anchors; write the value out")
+		c.reportf(v, "a contract can't use YAML anchors; write the value out")
 		return
 	}
 	if !v.is(s.kind) {
-		c.report(v, "must be %s, not %s", s.kind, v.describe())
+		c.reportf(v, "must be %s, not %s", s.kind, v.describe())
 		return
 	}
 	switch v.node.Kind {
@@ -97,6 +97,7 @@ func (c *checker) check(v value, s *shape) {
 		}
 	case yaml.MappingNode:
 		c.checkKeys(v, s)
+	default: // a scalar has no parts
 	}
 }
 
@@ -109,13 +110,13 @@ func (c *checker) checkKeys(v value, s *shape) {
 		known, ok := s.keys[name]
 		switch {
 		case key.node.Kind != yaml.ScalarNode:
-			c.report(v, "keys must be texts")
+			c.reportf(v, "keys must be texts")
 		case seen[name]:
-			c.report(key, "stands twice in this mapping")
+			c.reportf(key, "stands twice in this mapping")
 		case s.keys == nil:
 			c.check(member, scalar(anything))
 		case !ok:
-			c.report(key, "unknown key%s", suggestion(name, slices.Sorted(maps.Keys(s.keys))))
+			c.reportf(key, "unknown key%s", suggestion(name, slices.Sorted(maps.Keys(s.keys))))
 		default:
 			c.check(member, known)
 		}
@@ -123,7 +124,7 @@ func (c *checker) checkKeys(v value, s *shape) {
 	}
 	for _, name := range s.required {
 		if !seen[name] {
-			c.report(v, "the key %q is missing", name)
+			c.reportf(v, "the key %q is missing", name)
 		}
 	}
 }

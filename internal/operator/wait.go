@@ -28,11 +28,12 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 				continue
 			}
 			entry, err := o.Journal.Get(ctx, id)
-			if errors.Is(err, journal.ErrNotFound) {
+			switch {
+			case errors.Is(err, journal.ErrNotFound):
 				entry = journal.Entry{ID: id}
-			} else if ctx.Err() != nil {
+			case ctx.Err() != nil:
 				return entries, unsettled(ctx, open, len(ids))
-			} else if err != nil {
+			case err != nil:
 				return entries, err
 			}
 			if entries[i] = entry; Settled(entry) {

@@ -73,8 +73,12 @@ func TestRouteByState(t *testing.T) {
 		state journal.State
 		sent  int
 	}{
-		{journal.Received, 1}, {journal.Transforming, 0}, {journal.Transformed, 0}, {journal.Loaded, 0},
-		{journal.Superseded, 0}, {journal.Failed, 0},
+		{journal.Received, 1},
+		{journal.Transforming, 0},
+		{journal.Transformed, 0},
+		{journal.Loaded, 0},
+		{journal.Superseded, 0},
+		{journal.Failed, 0},
 	}
 	for _, test := range tests {
 		o := flight("nycflights/flight/day.csv")

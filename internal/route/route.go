@@ -114,7 +114,7 @@ func (r *Router) oneOf(ctx context.Context, m batch.Message, faults []error) err
 	}
 	for _, err := range faults {
 		f := fault.As(err)
-		if err == chosen || f.Disposition != fault.Permanent {
+		if err == chosen || f.Disposition != fault.Permanent { //nolint:errorlint // the very same error is meant
 			continue
 		}
 		if f.ObjectID != "" {

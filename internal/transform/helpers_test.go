@@ -65,7 +65,7 @@ func run(t *testing.T, c *contract.Contract, key string, body []byte) outcome {
 	return runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, c, w)
 }
 
-func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *memory, c *contract.Contract, w work.Work) outcome {
+func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *memory, c *contract.Contract, w work.Work) outcome { //nolint:revive // t comes first, as in every helper
 	t.Helper()
 	receipt, err := engine.Transform(ctx, transform.Job{Work: w, Contract: c, Attempt: "01"})
 	o := outcome{receipt: receipt, err: err, store: store}

@@ -67,7 +67,7 @@ func (r *run) transform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stored.Close() //nolint:errcheck // nothing was written to it
+	defer stored.Close()
 	r.source = newSource(ctx, stored)
 	plain, err := reader.Decompress(r.source, compression)
 	if err != nil {

@@ -90,8 +90,9 @@ func checkUnique(events []event) error {
 // decompress tells gzip by its first two bytes (RFC 1952, 2.3.1).
 func decompress(source io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReader(source)
-	if magic, err := buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return buffered, nil
+	magic, err := buffered.Peek(2)
+	if err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return buffered, nil //nolint:nilerr // shorter than two bytes is plain; its reader tells the rest
 	}
 	plain, err := gzip.NewReader(buffered)
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 type File struct {
 	layout  Layout
 	output  *countingWriter
-	writer  *parquet.Writer
+	writer  *parquet.GenericWriter[any]
 	columns []*parquet.ColumnWriter
 	values  []parquet.Value
 	fixed   []byte // the bytes of wide decimals
@@ -54,7 +54,7 @@ func New(output io.Writer, layout Layout) *File {
 			options = append(options, parquet.SkipPageBounds(f.name), parquet.SkipPageStatistics(f.name))
 		}
 	}
-	writer := parquet.NewWriter(counting, options...)
+	writer := parquet.NewGenericWriter[any](counting, options...)
 	return &File{layout: layout, output: counting, writer: writer, columns: writer.ColumnWriters()}
 }
 

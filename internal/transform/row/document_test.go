@@ -72,7 +72,7 @@ func resolve(value any, pointer string) any {
 	if pointer == "" {
 		return value
 	}
-	for _, step := range strings.Split(pointer[1:], "/") {
+	for step := range strings.SplitSeq(pointer[1:], "/") {
 		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
 		switch container := value.(type) {
 		case map[string]any:
@@ -92,7 +92,7 @@ func resolve(value any, pointer string) any {
 
 func checkValue(t *testing.T, raw []byte, pointer string, got row.Value, want any) {
 	t.Helper()
-	ok := false
+	var ok bool
 	switch want := want.(type) {
 	case nil:
 		ok = got.Kind == row.Null
@@ -122,7 +122,7 @@ func TestExtraIsBounded(t *testing.T) {
 	t.Parallel()
 	d := row.NewDocument(&contract.Contract{Columns: []contract.Column{{Path: "/known"}}})
 	for i := range 1000 {
-		if _, broken := d.Values([]byte(fmt.Sprintf(`{"known":{"x":1},"m%04d":1}`, i))); broken != "" {
+		if _, broken := d.Values(fmt.Appendf(nil, `{"known":{"x":1},"m%04d":1}`, i)); broken != "" {
 			t.Fatal(broken)
 		}
 	}
@@ -137,9 +137,15 @@ func TestExtraIsBounded(t *testing.T) {
 func TestRejectedRowLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	columns := []contract.Column{
-		{Name: "s", Type: contract.String}, {Name: "i", Type: contract.Integer}, {Name: "d", Type: contract.Decimal, Precision: 30, Scale: 2},
-		{Name: "m", Type: contract.Decimal, Precision: 5, Scale: 2}, {Name: "f", Type: contract.Double}, {Name: "b", Type: contract.Boolean},
-		{Name: "t", Type: contract.Date}, {Name: "j", Type: contract.JSON}, {Name: "u", Type: contract.Integer, Unique: true},
+		{Name: "s", Type: contract.String},
+		{Name: "i", Type: contract.Integer},
+		{Name: "d", Type: contract.Decimal, Precision: 30, Scale: 2},
+		{Name: "m", Type: contract.Decimal, Precision: 5, Scale: 2},
+		{Name: "f", Type: contract.Double},
+		{Name: "b", Type: contract.Boolean},
+		{Name: "t", Type: contract.Date},
+		{Name: "j", Type: contract.JSON},
+		{Name: "u", Type: contract.Integer, Unique: true},
 	}
 	good := []string{"x", "1", "1.5", "2.5", "0.5", "true", "2024-01-01", "{}", ""}
 	bad := []string{"x\x00", "x", "1.555", "x", "x", "x", "x", "x", "first"}

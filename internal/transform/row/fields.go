@@ -2,6 +2,7 @@ package row
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -73,10 +74,5 @@ func (f *Fields) Values(fields [][]byte) (values []Value, broken string) {
 
 // isNull compares the whole value; whether it was quoted doesn't matter.
 func (f *Fields) isNull(text []byte) bool {
-	for _, null := range f.nulls {
-		if string(text) == null {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.nulls, string(text))
 }

@@ -53,7 +53,7 @@ func flatten(tree *syntax.Regexp, row classes) (classes, bool) {
 	case syntax.OpCharClass:
 		return flattenClass(tree, row)
 	case syntax.OpConcat, syntax.OpCapture:
-		fixed := true
+		var fixed bool
 		for _, part := range tree.Sub {
 			if row, fixed = flatten(part, row); !fixed {
 				return nil, false

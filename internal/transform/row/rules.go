@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -68,12 +69,7 @@ func (c *Column) checkLength(text []byte) (broken string) {
 }
 
 func contains(texts []string, text []byte) bool {
-	for _, allowed := range texts {
-		if string(text) == allowed {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(texts, string(text))
 }
 
 func (c *Column) checkExact(value Int128) (broken string) {
