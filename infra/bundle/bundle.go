@@ -44,8 +44,10 @@ func compile(ctx context.Context, root, goarch, binaries string, log io.Writer) 
 	if err := os.MkdirAll(binaries, 0o755); err != nil {
 		return err
 	}
-	arguments := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w", "-o", binaries + string(filepath.Separator)}
+	arguments := []string{
+		"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w", "-o", binaries + string(filepath.Separator),
+	}
 	for _, name := range Functions {
 		arguments = append(arguments, "./functions/"+name)
 	}

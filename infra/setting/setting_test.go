@@ -67,10 +67,14 @@ func TestReadFaults(t *testing.T) {
 		value     any
 		want      string
 	}{
-		{"no address", "alertAddress", nil,
-			"firn:alertAddress is missing: type cdk deploy -c firn:alertAddress=you@example.com -c firn:snowflakeAccount=A-B"},
-		{"no account", "snowflakeAccount", "",
-			"firn:snowflakeAccount is missing: type cdk deploy -c firn:alertAddress=me@example.com -c firn:snowflakeAccount=MYORG-ACCOUNT"},
+		{
+			"no address", "alertAddress", nil,
+			"firn:alertAddress is missing: type cdk deploy -c firn:alertAddress=you@example.com -c firn:snowflakeAccount=A-B",
+		},
+		{
+			"no account", "snowflakeAccount", "",
+			"firn:snowflakeAccount is missing: type cdk deploy -c firn:alertAddress=me@example.com -c firn:snowflakeAccount=MYORG-ACCOUNT",
+		},
 		{"address with a name", "alertAddress", "Me <me@example.com>", `firn:alertAddress is "Me <me@example.com>", not a mail address`},
 		{"account as an address", "snowflakeAccount", "https://a-b.example.com", `firn:snowflakeAccount is "https://a-b.example.com", not an account identifier`},
 		{"database with a space", "snowflakeDatabase", "MY DB", `firn:snowflakeDatabase is "MY DB", not an identifier`},

@@ -69,13 +69,14 @@ func (s *Stack) send(names ...string) grant {
 	return g
 }
 
-// keepJournal lets a function read and change single items.
-func (s *Stack) keepJournal(more ...string) grant {
-	return grant{
-		sid:       "Journal",
-		actions:   append([]string{"dynamodb:GetItem", "dynamodb:UpdateItem"}, more...),
-		resources: []*string{s.journal.TableArn()},
-	}
+// keepJournal lets a function read and change objects' entries.
+func (s *Stack) keepJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
+
+// keepCheckpoints lets a function read and replace its checkpoints.
+func (s *Stack) keepCheckpoints() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem") }
+
+func (s *Stack) useJournal(actions ...string) grant {
+	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}
 }
 
 // searchJournal lets a function query an index.
@@ -98,11 +99,18 @@ func (s *Stack) read(sid, action string, bucket awss3.Bucket, pattern string) []
 	}
 }
 
-// write lets a function put objects, in parts too.
-func (s *Stack) write(sid string, bucket awss3.Bucket) grant {
+// listVersions lets a function see the order of a key's versions. The action
+// is the bucket's.
+func (s *Stack) listVersions(sid string, bucket awss3.Bucket) grant {
+	return grant{sid: sid, actions: []string{"s3:ListBucketVersions"}, resources: []*string{bucket.BucketArn()}}
+}
+
+// write lets a function put objects, in parts too; to drop the parts of a
+// file that it gives up it needs s3:AbortMultipartUpload more.
+func (s *Stack) write(sid string, bucket awss3.Bucket, more ...string) grant {
 	return grant{
 		sid:       sid,
-		actions:   []string{"s3:AbortMultipartUpload", "s3:PutObject"},
+		actions:   append([]string{"s3:PutObject"}, more...),
 		resources: []*string{bucket.ArnForObjects(jsii.String("*"))},
 	}
 }

@@ -102,7 +102,7 @@ func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept 
 		if err == nil {
 			return false
 		}
-		f = fault.Dependency("bury message", fault.QueueAway, err)
+		f = fault.As(err)
 		log.ErrorContext(ctx, "dead letter not sent", telemetry.Fault(f)...)
 	}
 	if known {
@@ -150,7 +150,10 @@ func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Qu
 		MessageBody:       aws.String(m.Body),
 		MessageAttributes: c.attributes(m, f),
 	})
-	return err
+	if err != nil {
+		return fault.AWS("bury message", fault.QueueAway, err)
+	}
+	return nil
 }
 
 // attributes are those that the alert function reads; SQS takes no empty value

@@ -1,0 +1,102 @@
+package stack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The laptop's cloud doesn't ask for the grants that these tests look at
+// (local/path, notEnforced), so what needs them is read from the template. The
+// grants on keys are in TestKeyGrants.
+
+// grantedOn returns the actions that a role has on a resource.
+func grantedOn(statements []statement, resource string) []string {
+	var actions []string
+	for _, s := range statements {
+		if slices.Contains(s.resources, resource) {
+			actions = append(actions, s.actions...)
+		}
+	}
+	return actions
+}
+
+func lacks(t *testing.T, role string, statements []statement, resource string, actions ...string) {
+	t.Helper()
+	for _, action := range actions {
+		if !slices.Contains(grantedOn(statements, resource), action) {
+			t.Errorf("%s lacks %s on %s", role, action, resource)
+		}
+	}
+}
+
+// Lambda polls a queue by the function's role (lambda/latest/dg,
+// services-sqs-configure).
+func TestPollerGrants(t *testing.T) {
+	for _, tm := range []template{standard(t), fannedOut(t)} {
+		roles := granted(t, tm)
+		polled := map[string][]string{}
+		for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+			p := tm.Resources[name].Properties
+			role := strings.Replace(strings.Trim(render(p["FunctionName"]), "${}"), "Function", "Role", 1)
+			queue := render(p["EventSourceArn"])
+			polled[role] = append(polled[role], queue)
+			lacks(t, role, roles[role], queue, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+		}
+		if len(polled) != 5 {
+			t.Errorf("%d functions poll queues", len(polled))
+		}
+		for role, statements := range roles {
+			for _, s := range statements {
+				for _, queue := range s.resources {
+					if slices.Contains(s.actions, "sqs:ReceiveMessage") && !slices.Contains(polled[role], queue) {
+						t.Errorf("%s may receive from %s, which it doesn't poll", role, queue)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestLogGrants(t *testing.T) {
+	tm := standard(t)
+	roles := granted(t, tm)
+	for _, name := range tm.of("AWS::Lambda::Function") {
+		stage := strings.TrimSuffix(name, "Function")
+		lacks(t, stage+"Role", roles[stage+"Role"], "${"+stage+"Logs.Arn}", "logs:CreateLogStream", "logs:PutLogEvents")
+	}
+}
+
+// Who reads objects may list their bucket: an object that is gone must not
+// look like a grant that is.
+func TestMissingObjectGrants(t *testing.T) {
+	readers := 0
+	for role, statements := range granted(t, standard(t)) {
+		for _, s := range statements {
+			if !slices.Contains(s.actions, "s3:GetObject") && !slices.Contains(s.actions, "s3:GetObjectVersion") {
+				continue
+			}
+			for _, objects := range s.resources {
+				bucket, _, _ := strings.Cut(objects, "/")
+				lacks(t, role, statements, bucket, "s3:ListBucket")
+				readers++
+			}
+		}
+	}
+	if readers == 0 {
+		t.Error("nobody reads objects")
+	}
+}
+
+// A schedule's role reaches the schedule's target and its dead-letter queue.
+func TestScheduleGrants(t *testing.T) {
+	tm := standard(t)
+	roles := granted(t, tm)
+	for _, name := range tm.of("AWS::Scheduler::Schedule") {
+		target := at(tm.Resources[name].Properties, "Target")
+		role := strings.TrimSuffix(strings.TrimPrefix(render(at(target, "RoleArn")), "${"), ".Arn}")
+		for _, queue := range []string{render(at(target, "Arn")), render(at(target, "DeadLetterConfig", "Arn"))} {
+			lacks(t, role, roles[role], queue, "sqs:SendMessage")
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package path_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// The same event five times at once, before any is loaded: the loads are held
+// until every copy was routed.
+func TestTheSameEventFiveTimesLoadsOnce(t *testing.T) {
+	var o object.Object
+	unannounced(t, func() { o = put(t, keyOf(t, "airlines.csv"), airlines("five times", 7)) })
+	release := holdLoads(t)
+	since := time.Now()
+	event := s3Event(o, "01")
+	ids := send(t, event, event, event, event, event)
+	eventually(t, "all five are routed", func() (bool, string) {
+		done := 0
+		for _, line := range logOf(t, "Route", since) {
+			if line.Message == "message done" && slices.Contains(ids, line.ID) {
+				done++
+			}
+		}
+		return done == len(ids), fmt.Sprint(done)
+	})
+	awaitState(t, o, journal.Transformed)
+	release()
+	mustBe(t, settle(t, o)[0], journal.Loaded)
+	if got := rowsOf(t, o); got != 7 {
+		t.Errorf("%d rows, want 7", got)
+	}
+	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 7 {
+		t.Errorf("the ledger has %d entries with %d rows, want 1 with 7", entries, rows)
+	}
+}
+
+// A second version of a key replaces the rows of the first, whichever event
+// comes first.
+func TestANewVersionReplacesTheRows(t *testing.T) {
+	tests := []struct {
+		name string
+		// order is that of the events: 0 is the older version.
+		order []int
+	}{
+		{"in order", []int{0, 1}},
+		{"in reverse order", []int{1, 0}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			key := keyOf(t, "airlines.csv")
+			var versions [2]object.Object
+			unannounced(t, func() {
+				versions[0] = put(t, key, airlines("older", 5))
+				versions[1] = put(t, key, airlines("newer", 3))
+			})
+			sequencers := []string{"0055AED6DCD90281E5", "0055AED6DCD90281E6"}
+			for _, i := range test.order {
+				send(t, s3Event(versions[i], sequencers[i]))
+				settle(t, versions[i])
+			}
+			awaitState(t, versions[0], journal.Superseded)
+			awaitState(t, versions[1], journal.Loaded)
+			if got := rowsOf(t, versions[0]); got != 0 {
+				t.Errorf("the older version has %d rows left", got)
+			}
+			if got := rowsOf(t, versions[1]); got != 3 {
+				t.Errorf("the newer version has %d rows, want 3", got)
+			}
+			newest, err := stack.operator.Status(t.Context(), versions[1].URI())
+			if err != nil || newest.ID != versions[1].ID() {
+				t.Errorf("status names version %s: %v", newest.Object.Version, err)
+			}
+		})
+	}
+}
+
+// Two versions whose loads wait at the same time: one transaction sees both.
+func TestTwoVersionsInOneGroup(t *testing.T) {
+	t.Parallel()
+	release := holdLoads(t)
+	key := keyOf(t, "airlines.csv")
+	older := put(t, key, airlines("older", 5))
+	newer := put(t, key, airlines("newer", 4))
+	awaitState(t, older, journal.Transformed)
+	awaitState(t, newer, journal.Transformed)
+	release()
+	awaitState(t, newer, journal.Loaded)
+	awaitState(t, older, journal.Superseded)
+	if replaced, kept := rowsOf(t, older), rowsOf(t, newer); replaced != 0 || kept != 4 {
+		t.Errorf("%d older and %d newer rows, want 0 and 4", replaced, kept)
+	}
+}
+
+// One poisoned message in the middle of ten that one invocation gets: nine
+// load on their first receive, one is in the inbox.
+func TestAPoisonedMessageFailsAlone(t *testing.T) {
+	const poison = 4
+	var objects []object.Object
+	bodies := make([]string, 10)
+	unannounced(t, func() {
+		for i := range bodies {
+			if i == poison {
+				bodies[i] = `{"poison": "` + t.Name() + `"`
+				continue
+			}
+			o := put(t, keyOf(t, fmt.Sprintf("%d.csv", i)), airlines(fmt.Sprint("batch ", i), 2))
+			objects = append(objects, o)
+			bodies[i] = s3Event(o, fmt.Sprint(i+1))
+		}
+	})
+	since := time.Now()
+	ids := send(t, bodies...)
+	for _, entry := range settle(t, objects...) {
+		mustBe(t, entry, journal.Loaded)
+	}
+	eventually(t, "one mail tells of the poison", func() (bool, string) {
+		mails := mailsAbout(t, t.Name()+`"`)
+		return len(mails) == 1, fmt.Sprint(len(mails), " mails")
+	})
+	requests := make(map[string]bool)
+	for i, id := range ids {
+		lines := linesAbout(logOf(t, "Route", since), id)
+		if len(lines) != 1 || lines[0].Receives != 1 {
+			t.Fatalf("message %d was handled %d times: %+v", i, len(lines), lines)
+		}
+		if want := map[bool]string{true: "message failed", false: "message done"}[i == poison]; lines[0].Message != want {
+			t.Errorf("message %d: %q, want %q", i, lines[0].Message, want)
+		}
+		requests[lines[0].Request] = true
+	}
+	if len(requests) != 1 {
+		t.Errorf("the ten messages were in %d invocations, want 1", len(requests))
+	}
+}
+
+func linesAbout(lines []logLine, message string) []logLine {
+	return slices.DeleteFunc(lines, func(l logLine) bool { return l.ID != message })
+}

@@ -1,0 +1,51 @@
+package path_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// A day of the USGS week comes through the API, in as many parts as it has
+// pages, and asking for it again changes nothing.
+func TestAnIngestedDayIsLoadedOnce(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
+	end := start.AddDate(0, 0, 1)
+	const prefix = "usgs/event/run=20180201T000000Z-20180202T000000Z/"
+	ingest := func() []object.ID {
+		if err := stack.operator.Ingest(t.Context(), "usgs.event", start, end); err != nil {
+			t.Fatal(err)
+		}
+		var parts []object.ID
+		eventually(t, "the run is complete", func() (bool, string) {
+			var complete bool
+			var err error
+			if parts, complete, err = stack.operator.Run(t.Context(), prefix); err != nil {
+				t.Fatal(err)
+			}
+			return complete, "no manifest"
+		})
+		return parts
+	}
+	first := ingest()
+	entries, err := stack.operator.Wait(t.Context(), first, func(journal.Entry) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read int64
+	for _, entry := range entries {
+		mustBe(t, entry, journal.Loaded)
+		read += entry.RowsRead
+	}
+	const inTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
+	count := func() int64 { return number(t, "select count(distinct ID) as n from RAW.USGS_EVENT where "+inTheDay) }
+	if rows := count(); rows != read || rows == 0 {
+		t.Errorf("%d events in the table, %d read", rows, read)
+	}
+	if again := ingest(); len(again) != len(first) {
+		t.Errorf("asked again, the run has %d parts, want %d", len(again), len(first))
+	}
+}

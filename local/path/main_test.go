@@ -1,0 +1,133 @@
+// Package path_test proves the whole path on the laptop's cloud: the deployed
+// template, the functions' own roles, S3 to Snowflake.
+package path_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
+
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop"
+	"github.com/firn-data/firn/internal/operator"
+)
+
+// patience bounds every wait of these tests: far beyond what a wait takes on
+// a busy machine.
+const patience = 90 * time.Second
+
+// world is the deployed stack and the clients that tests look at it with, as
+// the account's root.
+type world struct {
+	cloud    *laptop.Cloud
+	operator *operator.Operator
+	journal  operator.Journal
+	s3       *s3.Client
+	sqs      *sqs.Client
+	iam      *iam.Client
+	logs     *cloudwatchlogs.Client
+}
+
+var stack world
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "path:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
+	// FIRN_PATH_DIRECTORY is the folder below build/ that keeps the cloud's
+	// state, for a run beside another one.
+	directory := cmp.Or(os.Getenv("FIRN_PATH_DIRECTORY"), "path")
+	cloud, err := laptop.Open(root, filepath.Join(root, "build", directory), filepath.Join(root, "build", "bin", "firn"))
+	if err != nil {
+		return 1, err
+	}
+	ctx := context.Background()
+	defer func() { err = errors.Join(err, cloud.Down()) }()
+	silently := func(name string, do func() error) error {
+		if err := do(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
+	if err := cloud.Up(ctx, silently); err != nil {
+		return 1, err
+	}
+	if stack, err = connect(ctx, cloud); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+func connect(ctx context.Context, cloud *laptop.Cloud) (world, error) {
+	if err := cloud.SetEnvironment(os.Setenv); err != nil {
+		return world{}, err
+	}
+	o, err := app.New(ctx, os.LookupEnv)
+	if err != nil {
+		return world{}, err
+	}
+	o.PollEvery = 50 * time.Millisecond
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	if err != nil {
+		return world{}, err
+	}
+	return world{
+		cloud: cloud, operator: o, journal: o.Journal,
+		s3:   s3.NewFromConfig(cfg, func(options *s3.Options) { options.UsePathStyle = true }),
+		sqs:  sqs.NewFromConfig(cfg),
+		iam:  iam.NewFromConfig(cfg),
+		logs: cloudwatchlogs.NewFromConfig(cfg),
+	}, nil
+}
+
+// eventually polls until the condition holds, and fails the test with what it
+// said last when it never does.
+func eventually(t *testing.T, what string, holds func() (bool, string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		ok, last := holds()
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s; last seen: %s", what, patience, last)
+		case <-ticker.C:
+		}
+	}
+}
+
+// mustBe fails the test unless the entry is in the state.
+func mustBe(t *testing.T, e journal.Entry, want journal.State) {
+	t.Helper()
+	if e.State != want {
+		t.Fatalf("%s is %s, want %s: %s %s", e.Object.URI(), e.State, want, e.Code, e.Cause)
+	}
+}

@@ -1,0 +1,208 @@
+package path_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// A file that the contract refuses is mailed with its cause; nothing of it is
+// loaded, and `firn status` says the same as the mail.
+func TestARefusedFileIsMailedAndNotLoaded(t *testing.T) {
+	t.Parallel()
+	o := put(t, keyOf(t, "air lines.csv"), []byte("carrier,name\nAA,fine\n\"BB,never closed\n"))
+	entry := settle(t, o)[0]
+	mustBe(t, entry, journal.Failed)
+	if entry.Code != string(fault.BadQuoting) || entry.Cause == "" || entry.Hint == "" {
+		t.Errorf("code %q, cause %q, hint %q", entry.Code, entry.Cause, entry.Hint)
+	}
+	if got := rowsOf(t, o); got != 0 {
+		t.Errorf("%d rows of a refused file are in the table", got)
+	}
+	m := awaitMail(t, o)
+	for _, part := range []string{entry.Cause, entry.Hint, string(o.ID()), o.Version} {
+		if !strings.Contains(m.Body, part) {
+			t.Errorf("the mail lacks %q:\n%s", part, m.Body)
+		}
+	}
+	status := firn(t, "status", o.URI())
+	for _, part := range []string{"failed", entry.Code, entry.Cause, entry.Hint, "received", "transforming"} {
+		if !strings.Contains(status, part) {
+			t.Errorf("status lacks %q:\n%s", part, status)
+		}
+	}
+}
+
+// status tells of a loaded object when it entered each state, and its counts.
+func TestStatusOfALoadedObject(t *testing.T) {
+	t.Parallel()
+	o := put(t, keyOf(t, "airlines.csv"), append(airlines("status", 20), []byte("TOO LONG,row\n")...))
+	mustBe(t, settle(t, o)[0], journal.Loaded)
+	status := firn(t, "status", o.URI())
+	for _, part := range []string{"loaded", "received", "transforming", "transformed", "21 read, 20 written, 1 rejected, 20 loaded"} {
+		if !strings.Contains(status, part) {
+			t.Errorf("status lacks %q:\n%s", part, status)
+		}
+	}
+	var entry journal.Entry
+	if err := json.Unmarshal([]byte(firn(t, "status", "--json", o.URI())), &entry); err != nil || entry.ID != o.ID() {
+		t.Errorf("status --json: %v", err)
+	}
+	rejects := number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
+	if rejects != 1 {
+		t.Errorf("the reject stands %d times in its table, want once", rejects)
+	}
+}
+
+// What a mail tells to type works: the file of one object is deleted before
+// its load, the mail names the command, the command mends it.
+func TestTheMailedCommandMends(t *testing.T) {
+	t.Parallel()
+	o := put(t, keyOf(t, "air lines.csv"), airlines("redrive", 6))
+	loseData(t, o)
+	mustBe(t, settle(t, o)[0], journal.Failed)
+	command := commandIn(t, awaitMail(t, o))
+	shell(t, command)
+	mustBe(t, settleAgain(t, o), journal.Loaded)
+	if got := rowsOf(t, o); got != 6 {
+		t.Errorf("%d rows, want 6", got)
+	}
+	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 6 {
+		t.Errorf("the ledger has %d entries with %d rows, want 1 with 6", entries, rows)
+	}
+}
+
+// All that failed in a dataset with one code is redriven at once.
+func TestRedriveByCode(t *testing.T) {
+	t.Parallel()
+	objects := []object.Object{
+		put(t, keyOf(t, "1.csv"), airlines("first", 2)),
+		put(t, keyOf(t, "2.csv"), airlines("second", 3)),
+	}
+	for _, o := range objects {
+		loseData(t, o)
+	}
+	var code string
+	for _, entry := range settle(t, objects...) {
+		mustBe(t, entry, journal.Failed)
+		code = entry.Code
+	}
+	firn(t, "redrive", "--dataset", "nycflights.airline", "--code", code)
+	for i, o := range objects {
+		mustBe(t, settleAgain(t, o), journal.Loaded)
+		if got := rowsOf(t, o); got != int64(2+i) {
+			t.Errorf("%s has %d rows, want %d", o.Key, got, 2+i)
+		}
+	}
+}
+
+// A key that no contract claims is in somebody's inbox too.
+func TestAnUnclaimedKeyIsMailed(t *testing.T) {
+	t.Parallel()
+	o := put(t, "unknown/thing/"+t.Name()+".csv", []byte("a\n1\n"))
+	entry := settle(t, o)[0]
+	mustBe(t, entry, journal.Failed)
+	if entry.Code != string(fault.NoDataset) {
+		t.Errorf("code %q, want %q", entry.Code, fault.NoDataset)
+	}
+	awaitMail(t, o)
+}
+
+// loseData deletes the data files of an object that waits for its load, held
+// back meanwhile.
+func loseData(t *testing.T, o object.Object) {
+	t.Helper()
+	release := holdLoads(t)
+	defer release()
+	entry := awaitState(t, o, journal.Transformed)
+	output, err := stack.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(entry.Receipt.Bucket), Key: aws.String(entry.Receipt.Key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Body.Close()
+	var receipt work.Receipt
+	if err := json.NewDecoder(output.Body).Decode(&receipt); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range receipt.Data {
+		if _, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(entry.Receipt.Bucket), Key: aws.String(file.Key)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// settleAgain waits until an object that failed before is settled otherwise.
+func settleAgain(t *testing.T, o object.Object) journal.Entry {
+	t.Helper()
+	var entry journal.Entry
+	eventually(t, o.Key+" is settled again", func() (bool, string) {
+		var err error
+		if entry, err = stack.journal.Get(t.Context(), o.ID()); err != nil {
+			t.Fatal(err)
+		}
+		return entry.State.Final() || entry.State == journal.Failed && entry.Redrives == 0, string(entry.State) + " " + entry.Cause
+	})
+	return entry
+}
+
+// awaitMail waits for the one mail that names the object.
+func awaitMail(t *testing.T, o object.Object) demo.Mail {
+	t.Helper()
+	var mails []demo.Mail
+	eventually(t, "a mail names "+o.Key, func() (bool, string) {
+		mails = mailsAbout(t, string(o.ID()))
+		return len(mails) > 0, "no mail"
+	})
+	return mails[0]
+}
+
+// commandIn returns the command that a mail tells to type.
+func commandIn(t *testing.T, m demo.Mail) string {
+	t.Helper()
+	for line := range strings.Lines(m.Body) {
+		if command, found := strings.CutPrefix(line, "Then type"); found {
+			return strings.TrimSpace(command)
+		}
+	}
+	t.Fatalf("the mail names no command:\n%s", m.Body)
+	return ""
+}
+
+// firn runs the operator's command and returns what it prints.
+func firn(t *testing.T, arguments ...string) string {
+	t.Helper()
+	return output(t, exec.CommandContext(t.Context(), stack.cloud.Program, arguments...))
+}
+
+// shell runs a command as a person who pastes it.
+func shell(t *testing.T, command string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(stack.cloud.Program)+":"+os.Getenv("PATH"))
+	return output(t, cmd)
+}
+
+func output(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	text, err := cmd.Output()
+	if err != nil {
+		message := err.Error()
+		if exit, ok := err.(*exec.ExitError); ok {
+			message = string(exit.Stderr)
+		}
+		t.Fatalf("%s: %s", strings.Join(cmd.Args, " "), message)
+	}
+	return string(text)
+}

@@ -1,0 +1,264 @@
+package path_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// airlines makes a small file of nycflights.airline with rows of its own: the
+// names tell tests apart, codes needn't be unique across files in RAW.
+func airlines(name string, rows int) []byte {
+	var text strings.Builder
+	text.WriteString("carrier,name\n")
+	for i := range rows {
+		fmt.Fprintf(&text, "%c%c,%s %d\n", 'A'+i/10, '0'+i%10, name, i)
+	}
+	return []byte(text.String())
+}
+
+// put uploads bytes to a landing key.
+func put(t *testing.T, key string, body []byte) object.Object {
+	t.Helper()
+	output, err := stack.s3.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(stack.operator.Stack.LandingBucket), Key: aws.String(key), Body: strings.NewReader(string(body)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object.Object{
+		Bucket: stack.operator.Stack.LandingBucket, Key: key, Version: aws.ToString(output.VersionId),
+		ETag: strings.Trim(aws.ToString(output.ETag), `"`), Size: int64(len(body)),
+	}
+}
+
+// settle waits until the objects stand still.
+func settle(t *testing.T, objects ...object.Object) []journal.Entry {
+	t.Helper()
+	ids := make([]object.ID, len(objects))
+	for i, o := range objects {
+		ids[i] = o.ID()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	entries, err := stack.operator.Wait(ctx, ids, func(journal.Entry) {})
+	if err != nil {
+		for i, e := range entries {
+			t.Logf("%s is %s: %s %s", objects[i].Key, e.State, e.Code, e.Cause)
+		}
+		t.Fatal(err)
+	}
+	return entries
+}
+
+// awaitState waits until the journal has the object in a state.
+func awaitState(t *testing.T, o object.Object, want journal.State) journal.Entry {
+	t.Helper()
+	var entry journal.Entry
+	eventually(t, o.Key+" becomes "+string(want), func() (bool, string) {
+		var err error
+		entry, err = stack.journal.Get(t.Context(), o.ID())
+		if err != nil && !errors.Is(err, journal.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return entry.State == want, string(entry.State)
+	})
+	return entry
+}
+
+// warehouse opens a Snowflake session that the test closes.
+func warehouse(t *testing.T) *snowflake.Session {
+	t.Helper()
+	session, err := app.OpenSnowflake(t.Context(), os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = session.Close() })
+	return session
+}
+
+// number runs a query that answers with one number in a column "n".
+func number(t *testing.T, statement string, args ...any) int64 {
+	t.Helper()
+	answer, err := warehouse(t).Query(t.Context(), "count", statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Number(0, "n")
+}
+
+// rowsOf counts the airline rows that came from an object.
+func rowsOf(t *testing.T, o object.Object) int64 {
+	t.Helper()
+	return number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE where _FIRN_OBJECT = ?", string(o.ID()))
+}
+
+// ledgerOf sums what the airline ledger says of an object: its entries and
+// its rows.
+func ledgerOf(t *testing.T, o object.Object) (entries, rows int64) {
+	t.Helper()
+	answer, err := warehouse(t).Query(t.Context(), "read ledger",
+		"select count(*) as n, coalesce(sum(ROWS_LOADED), 0) as r from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT = ?", string(o.ID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Number(0, "n"), answer.Number(0, "r")
+}
+
+// holdLoads keeps every load of airlines waiting until the returned function
+// is called, as another loader would.
+func holdLoads(t *testing.T) (release func()) {
+	t.Helper()
+	session := warehouse(t)
+	if err := session.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Exec(t.Context(), "hold the lock", "update RAW.NYCFLIGHTS_AIRLINE_LOADS set SEQ = SEQ where OBJECT = '~lock'"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := session.Rollback(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// s3Event is the message that S3 sends for an object. Sequencers order the
+// versions of one key.
+func s3Event(o object.Object, sequencer string) string {
+	key := strings.ReplaceAll(url.QueryEscape(o.Key), "%2F", "/")
+	body, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
+		"eventVersion": "2.6", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+		"eventTime": time.Now().UTC().Format(time.RFC3339),
+		"s3": map[string]any{
+			"bucket": map[string]any{"name": o.Bucket},
+			"object": map[string]any{"key": key, "size": o.Size, "eTag": o.ETag, "versionId": o.Version, "sequencer": sequencer},
+		},
+	}}})
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
+
+// send sends up to ten messages at once to the route queue and returns their
+// ids.
+func send(t *testing.T, bodies ...string) []string {
+	t.Helper()
+	var entries []sqstypes.SendMessageBatchRequestEntry
+	for i, body := range bodies {
+		entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String(body)})
+	}
+	output, err := stack.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{
+		QueueUrl: aws.String(stack.operator.Stack.Queues["route"]), Entries: entries,
+	})
+	if err != nil || len(output.Failed) > 0 {
+		t.Fatalf("send: %v %v", err, output.Failed)
+	}
+	ids := make([]string, len(bodies))
+	for i, sent := range output.Successful {
+		ids[i] = aws.ToString(sent.MessageId)
+	}
+	return ids
+}
+
+// unannounced keeps the landing bucket from announcing objects while do runs,
+// so that the test alone decides which events come, and in which order. Tests
+// that use it don't run in parallel.
+func unannounced(t *testing.T, do func()) {
+	t.Helper()
+	bucket := aws.String(stack.operator.Stack.LandingBucket)
+	current, err := stack.s3.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(c *types.NotificationConfiguration) {
+		_, err := stack.s3.PutBucketNotificationConfiguration(context.WithoutCancel(t.Context()), &s3.PutBucketNotificationConfigurationInput{
+			Bucket: bucket, NotificationConfiguration: c,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer set(&types.NotificationConfiguration{
+		QueueConfigurations: current.QueueConfigurations, TopicConfigurations: current.TopicConfigurations,
+	})
+	set(&types.NotificationConfiguration{})
+	do()
+}
+
+// logLine is one JSON line of a function's log.
+type logLine struct {
+	Message  string `json:"msg"`
+	Request  string `json:"request_id"`
+	ID       string `json:"message_id"`
+	Receives int    `json:"receive_count"`
+	Object   string `json:"object"`
+	Code     string `json:"code"`
+	Error    string `json:"err"`
+}
+
+// logOf returns a function's log lines since a time.
+func logOf(t *testing.T, function string, since time.Time) []logLine {
+	t.Helper()
+	group := stack.cloud.Outputs[function+"LogGroup"]
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(stack.logs, &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: aws.String(group), StartTime: aws.Int64(since.UnixMilli()),
+	})
+	var lines []logLine
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, event := range page.Events {
+			var line logLine
+			if json.Unmarshal([]byte(aws.ToString(event.Message)), &line) == nil && line.Message != "" {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// mailAbout returns the mails whose body names a text.
+func mailsAbout(t *testing.T, text string) []demo.Mail {
+	t.Helper()
+	mails, err := demo.ReadMails(stack.cloud.MailDirectory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var about []demo.Mail
+	for _, m := range mails {
+		if strings.Contains(m.Body, text) {
+			about = append(about, m)
+		}
+	}
+	return about
+}
+
+// keyOf makes a landing key that no other test uses.
+func keyOf(t *testing.T, name string) string {
+	t.Helper()
+	return path.Join("nycflights/airline", t.Name(), name)
+}
