@@ -9,6 +9,7 @@ import (
 
 func ingestCommand() *cobra.Command {
 	var start, end string
+	var asJSON bool
 	command := &cobra.Command{
 		Use:     "ingest DATASET --start TIME --end TIME",
 		Short:   "Fetch a dataset's records of an interval from its API",
@@ -30,11 +31,15 @@ func ingestCommand() *cobra.Command {
 			if err := o.Ingest(cmd.Context(), names[0], from, to); err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to})
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "asked for %s from %s to %s\n", names[0], start, end)
 			return nil
 		},
 	}
 	command.Flags().StringVar(&start, "start", "", "first instant, RFC 3339 (inclusive)")
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	command.Flags().StringVar(&end, "end", "", "last instant, RFC 3339 (exclusive)")
 	return command
 }

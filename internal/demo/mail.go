@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"mime"
@@ -77,13 +78,21 @@ func readMail(path string) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	var body io.Reader = message.Body
-	if strings.EqualFold(message.Header.Get("Content-Transfer-Encoding"), "quoted-printable") {
-		body = quotedprintable.NewReader(body)
-	}
-	text, err := io.ReadAll(body)
+	text, err := io.ReadAll(decoded(message))
 	return Mail{
 		From: message.Header.Get("From"), To: message.Header.Get("To"), Subject: subject,
 		Body: strings.ReplaceAll(string(text), "\r\n", "\n"),
 	}, err
+}
+
+// decoded undoes the encoding under which the body travelled (RFC 2045, 6).
+func decoded(message *mail.Message) io.Reader {
+	switch strings.ToLower(message.Header.Get("Content-Transfer-Encoding")) {
+	case "quoted-printable":
+		return quotedprintable.NewReader(message.Body)
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, message.Body)
+	default:
+		return message.Body
+	}
 }

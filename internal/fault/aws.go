@@ -2,6 +2,7 @@ package fault
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -26,12 +27,7 @@ func IsAccessDenied(err error) bool {
 // IsAWS reports whether an AWS service answered with one of the error codes.
 func IsAWS(err error, codes ...string) bool {
 	got := awsCode(err)
-	for _, code := range codes {
-		if got == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, got)
 }
 
 func awsCode(err error) string {

@@ -124,7 +124,7 @@ func TestHandsOnBeforeTheDeadline(t *testing.T) {
 	w := newWorld(t, week(t), 100)
 	w.putTakes = time.Minute
 	w.sent = []string{wholeWeek}
-	for invocation := 0; invocation < len(w.sent); invocation++ {
+	for invocation := 0; invocation < len(w.sent); invocation++ { //nolint:intrange // the list grows while it is walked
 		ctx, cancel := context.WithDeadline(t.Context(), w.clock.Add(5*time.Minute))
 		if err := w.handleUntil(ctx, w.sent[invocation]); err != nil {
 			t.Fatal(err)

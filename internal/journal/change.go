@@ -38,10 +38,11 @@ func (c *change) from(origins ...State) *change {
 	return c
 }
 
-// set sets an attribute; an empty text is left out.
+// set sets an attribute; an empty text removes it, so that nothing of an
+// earlier write shows through.
 func (c *change) set(name string, value types.AttributeValue) *change {
 	if s, ok := value.(*types.AttributeValueMemberS); ok && s.Value == "" {
-		return c
+		return c.clear(name)
 	}
 	c.names[name] = true
 	c.values[":"+name] = value

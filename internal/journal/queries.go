@@ -70,7 +70,7 @@ func (t *Table) query(ctx context.Context, partition, prefix string, limit int) 
 	if limit > 0 {
 		input.Limit = aws.Int32(int32(limit))
 	}
-	var entries []Entry
+	entries := []Entry{} // as JSON, none is an empty list
 	for {
 		output, err := t.Client.Query(ctx, input)
 		if err != nil {
@@ -83,7 +83,10 @@ func (t *Table) query(ctx context.Context, partition, prefix string, limit int) 
 			}
 			entries = append(entries, entry)
 		}
-		if len(output.LastEvaluatedKey) == 0 || limit > 0 && len(entries) >= limit {
+		if limit > 0 && len(entries) >= limit {
+			return entries[:limit], nil
+		}
+		if len(output.LastEvaluatedKey) == 0 {
 			return entries, nil
 		}
 		input.ExclusiveStartKey = output.LastEvaluatedKey

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
@@ -122,11 +123,16 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 	return recorded, err
 }
 
-// clip keeps a cause far below DynamoDB's 400 KB an item.
+// clip keeps a cause far below DynamoDB's 400 KB an item, and cuts it between
+// two characters.
 func clip(cause string) string {
 	const longest = 4 << 10
-	if len(cause) > longest {
-		return cause[:longest]
+	if len(cause) <= longest {
+		return cause
 	}
-	return cause
+	end := longest
+	for end > 0 && !utf8.RuneStart(cause[end]) {
+		end--
+	}
+	return cause[:end]
 }

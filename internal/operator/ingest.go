@@ -4,11 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Ingest asks the ingest function for the records of [start, end).
 func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.Time) error {
+	if c := o.Contracts.ByDataset(dataset); c == nil || c.Ingest == nil {
+		return fmt.Errorf("ingest %s: no contract of that dataset names an API: name one of %s", dataset, strings.Join(o.ingested(), ", "))
+	}
 	if !start.Before(end) {
 		return fmt.Errorf("ingest %s: start %s must be before end %s", dataset, start.Format(time.RFC3339), end.Format(time.RFC3339))
 	}
@@ -19,4 +24,9 @@ func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.T
 		return fmt.Errorf("ingest %s: %w", dataset, err)
 	}
 	return o.send(ctx, "ingest", string(body))
+}
+
+// ingested returns the datasets that are fetched from an API, sorted.
+func (o *Operator) ingested() []string {
+	return slices.DeleteFunc(o.datasets(), func(dataset string) bool { return o.Contracts.ByDataset(dataset).Ingest == nil })
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"github.com/firn-data/firn/internal/fault"
 )
 
 //go:embed stack.json
@@ -22,7 +24,7 @@ func Deploy(ctx context.Context, cfg aws.Config, name string) error {
 	client := cloudformation.NewFromConfig(cfg)
 	if _, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{
 		StackName: aws.String(name), TemplateBody: aws.String(template),
-	}); err != nil {
+	}); err != nil && !fault.IsAWS(err, "AlreadyExistsException") { // the SDK asked twice
 		return fmt.Errorf("deploy %s: %w", name, err)
 	}
 	done := cloudformation.NewStackCreateCompleteWaiter(client, func(o *cloudformation.StackCreateCompleteWaiterOptions) {

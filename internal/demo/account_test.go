@@ -1,0 +1,98 @@
+package demo_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+func put(key string, state journal.State, cause string) journal.Entry {
+	return journal.Entry{Object: object.Object{Bucket: "landing", Key: key}, State: state, Cause: cause}
+}
+
+// TestUnaccounted changes one figure of an account that adds up, and holds the
+// sentences against what a person must read.
+func TestUnaccounted(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		change  func(r *demo.Row)
+		entries []journal.Entry
+		broken  journal.State
+		want    []string
+	}{
+		{name: "all is well", broken: journal.Failed},
+		{
+			name: "one row is missing in the table", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Counted-- },
+			want:   []string{"shop.order: 9 rows loaded by the ledger, but the table holds 8"},
+		},
+		{
+			name: "one row too many in the table", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Counted++ },
+			want:   []string{"shop.order: 9 rows loaded by the ledger, but the table holds 10"},
+		},
+		{
+			name: "one reject is missing", broken: journal.Failed,
+			change: func(r *demo.Row) { r.CountedRejects-- },
+			want:   []string{"shop.order: 1 rows rejected, but the rejects table holds 0"},
+		},
+		{
+			name: "the ledger's sum differs", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Loaded-- },
+			want: []string{
+				"shop.order: 10 rows read, but loaded and rejected are 9",
+				"shop.order: 8 rows loaded by the ledger, but the table holds 9",
+			},
+		},
+		{
+			name: "a row was lost before the receipt", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Read++ },
+			want:   []string{"shop.order: 11 rows read, but loaded and rejected are 10"},
+		},
+		{
+			name: "an object isn't loaded", broken: journal.Failed,
+			entries: []journal.Entry{put("a.csv", journal.Loaded, ""), put("b.csv", journal.Failed, "no column x")},
+			want:    []string{"s3://landing/b.csv is failed, not loaded: no column x"},
+		},
+		{
+			name: "the broken one loaded", broken: journal.Loaded,
+			want: []string{"s3://landing/broken.csv is broken, but loaded"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			row := demo.Row{Dataset: "shop.order", Objects: 1, Read: 10, Written: 9, Rejected: 1, Loaded: 9, Counted: 9, CountedRejects: 1}
+			if test.change != nil {
+				test.change(&row)
+			}
+			sound := demo.Row{Dataset: "shop.item"}
+			got := demo.Unaccounted([]demo.Row{sound, row}, test.entries, put("broken.csv", test.broken, ""))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("sentences (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAdd: only loaded objects of the row's own dataset count.
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	entry := func(dataset string, state journal.State) journal.Entry {
+		return journal.Entry{Dataset: dataset, State: state, RowsRead: 10, RowsWritten: 9, RowsRejected: 1}
+	}
+	row := demo.Row{Dataset: "shop.order"}
+	row.Add([]journal.Entry{
+		entry("shop.order", journal.Loaded), entry("shop.order", journal.Loaded), entry("shop.order", journal.Failed),
+		entry("shop.item", journal.Loaded), entry("", journal.Ignored),
+	})
+	want := demo.Row{Dataset: "shop.order", Objects: 2, Read: 20, Written: 18, Rejected: 2}
+	if diff := cmp.Diff(want, row); diff != "" {
+		t.Errorf("row (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,14 @@
+package demo
+
+import "github.com/firn-data/firn/internal/journal"
+
+// The package's own, for tests.
+var (
+	AwaitMail   = awaitMail
+	BreakFile   = breakFile
+	Unaccounted = unaccounted
+	SampleFiles = files
+)
+
+// Add adds up the receipts of the dataset's loaded objects.
+func (r *Row) Add(entries []journal.Entry) { r.add(entries) }

@@ -1,0 +1,155 @@
+package journal_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// TestStart follows claims over time: each step is somebody's claim, after a
+// while has passed, and whether it is granted.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		after    time.Duration
+		owner    string
+		want     bool
+		attempts int
+	}
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"another waits until the lease is over", []step{
+			{0, "m1", true, 1}, {lease - time.Millisecond, "m2", false, 1}, {2 * time.Millisecond, "m2", true, 2},
+		}},
+		{"the lease's last instant is the owner's", []step{{0, "m1", true, 1}, {lease, "m2", false, 1}}},
+		{"its own redelivery claims at once", []step{{0, "m1", true, 1}, {0, "m1", true, 2}, {time.Minute, "m1", true, 3}}},
+		{"a new claim begins a new lease", []step{
+			{0, "m1", true, 1}, {lease / 2, "m1", true, 2}, {lease/2 + time.Second, "m2", false, 2}, {lease, "m2", true, 3},
+		}},
+		{"one who lost it gets it back only when it is over", []step{
+			{0, "m1", true, 1}, {lease + time.Second, "m2", true, 2}, {0, "m1", false, 2},
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			o := b.received(t)
+			for i, step := range test.steps {
+				b.pass(step.after)
+				entry, got, err := b.start(t.Context(), o, step.owner)
+				if err != nil || got != step.want || entry.Attempts != step.attempts || entry.State != journal.Transforming {
+					t.Fatalf("step %d: Start = %t (%s, %d attempts), %v; want %t, %d", i, got, entry.State, entry.Attempts, err, step.want, step.attempts)
+				}
+			}
+		})
+	}
+}
+
+func TestStartOfUnknown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if _, ok, err := b.start(t.Context(), b.object("never.csv", ""), "m1"); ok || !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Start = %t, %v; want ErrNotFound", ok, err)
+	}
+}
+
+func TestOneOfManyStarts(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.received(t)
+	const racers = 8
+	var (
+		begin = make(chan struct{})
+		won   = make(chan string, racers)
+		wait  sync.WaitGroup
+	)
+	for i := range racers {
+		owner := string(rune('a' + i))
+		wait.Go(func() {
+			<-begin
+			_, ok, err := b.start(t.Context(), o, owner)
+			if err != nil {
+				t.Errorf("Start: %v", err)
+			}
+			if ok {
+				won <- owner
+			}
+		})
+	}
+	close(begin)
+	wait.Wait()
+	if len(won) != 1 || b.get(t, o).Attempts != 1 {
+		t.Errorf("%d owners won, %d attempts; want one each", len(won), b.get(t, o).Attempts)
+	}
+}
+
+func TestReleaseCountsNothing(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t)
+	for range 3 {
+		if _, ok, err := b.start(ctx, o, "m1"); err != nil || !ok {
+			t.Fatalf("Start = %t, %v", ok, err)
+		}
+		if err := b.Release(ctx, o.ID(), "m1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if entry := b.get(t, o); entry.Attempts != 0 || entry.State != journal.Received {
+		t.Errorf("%s after %d attempts, want received after none", entry.State, entry.Attempts)
+	}
+	// The claim is gone with it: another message need not wait.
+	if entry, ok, err := b.start(ctx, o, "m2"); err != nil || !ok || entry.Attempts != 1 {
+		t.Errorf("Start by another = %t, %d attempts, %v", ok, entry.Attempts, err)
+	}
+	if err := b.Release(ctx, b.object("never.csv", "").ID(), "m1"); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Release of an unknown object = %v", err)
+	}
+}
+
+func TestReceiptThatFailed(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t)
+	if _, err := b.transformed(ctx, o, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.fail(ctx, o, work.Load, fault.ReceiptMismatch); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := b.transformed(ctx, o, "first")
+	if err != nil || entry.State != journal.Failed {
+		t.Errorf("the receipt that failed, again: %s, %v; want failed", entry.State, err)
+	}
+	entry, err = b.transformed(ctx, o, "second")
+	if err != nil || entry.State != journal.Transformed || entry.Code != "" || !strings.Contains(entry.Receipt.Key, "/second/") {
+		t.Errorf("another receipt: %s %q at %+v, %v; want transformed without a fault", entry.State, entry.Code, entry.Receipt, err)
+	}
+}
+
+func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, prefix := range []string{"", "x"} {
+		o := b.received(t)
+		f := fault.Permanentf("test", fault.BadHeader, "%s%s", prefix, strings.Repeat("é", 5000))
+		f.ObjectID = string(o.ID())
+		if _, err := b.Fail(t.Context(), f, "transform", "arn", "body"); err != nil {
+			t.Fatal(err)
+		}
+		cause := b.get(t, o).Cause
+		if !utf8.ValidString(cause) || strings.ContainsRune(cause, utf8.RuneError) || len(cause) > 4096 || len(cause) < 4094 {
+			t.Errorf("%d bytes, valid %t, ends %q", len(cause), utf8.ValidString(cause), cause[len(cause)-4:])
+		}
+	}
+}

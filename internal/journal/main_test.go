@@ -1,0 +1,170 @@
+package journal_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Each step of a property is a request or two: this many sequences take
+// seconds. -rapid.checks on the command line overrules it.
+const sequences = "40"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", sequences); err != nil {
+		panic(err)
+	}
+	os.Exit(laptoptest.Main(m, "aws"))
+}
+
+const (
+	tableName = "journal"
+	bucket    = "landing"
+)
+
+// database is a client of the stand-in with the table that infra/stack makes.
+var database = sync.OnceValues(func() (*dynamodb.Client, error) {
+	ctx := context.Background()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client := dynamodb.NewFromConfig(cfg)
+	attribute := func(name string) types.AttributeDefinition {
+		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
+	}
+	keys := func(partition, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(partition), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		}
+	}
+	all := &types.Projection{ProjectionType: types.ProjectionTypeAll}
+	_, err = client.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName: aws.String(tableName), BillingMode: types.BillingModePayPerRequest,
+		KeySchema: keys("pk", "")[:1],
+		AttributeDefinitions: []types.AttributeDefinition{
+			attribute("pk"), attribute("stuck_pk"), attribute("stuck_sk"), attribute("work_pk"), attribute("work_sk"),
+		},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			{IndexName: aws.String("stuck"), KeySchema: keys("stuck_pk", "stuck_sk"), Projection: all},
+			{IndexName: aws.String("work"), KeySchema: keys("work_pk", "work_sk"), Projection: all},
+		},
+	})
+	return client, err
+})
+
+// bench is the journal with a clock that stands still, and a source and names
+// of its own, so that tests share the table and nothing else.
+type bench struct {
+	*journal.Table
+
+	client  *strict
+	dataset string
+	mutex   sync.Mutex
+	now     time.Time
+}
+
+var benches atomic.Int64
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	client, err := database()
+	if err != nil {
+		t.Fatalf("create the table: %v", err)
+	}
+	b := &bench{
+		client: &strict{Client: client, fatal: t.Errorf}, dataset: fmt.Sprintf("test%d.entity", benches.Add(1)),
+		now: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
+	}
+	b.Table = &journal.Table{Client: b.client, Name: tableName, Now: b.clock}
+	return b
+}
+
+func (b *bench) clock() time.Time {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.now
+}
+
+func (b *bench) pass(d time.Duration) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.now = b.now.Add(d)
+}
+
+var versions atomic.Int64
+
+// object returns a new version of a key of this bench.
+func (b *bench) object(name, sequencer string) object.Object {
+	return object.Object{
+		Bucket: bucket, Key: b.dataset + "/" + name, Version: fmt.Sprintf("v%d", versions.Add(1)),
+		ETag: "e", Size: 12, Sequencer: object.NormalizeSequencer(sequencer),
+	}
+}
+
+// received returns an object that the journal has just received.
+func (b *bench) received(t testing.TB) object.Object {
+	t.Helper()
+	o := b.object("a.csv", "")
+	if _, err := b.Receive(t.Context(), o, b.dataset); err != nil {
+		t.Fatalf("Receive: %v", err)
+	}
+	return o
+}
+
+func (b *bench) get(t testing.TB, o object.Object) journal.Entry {
+	t.Helper()
+	entry, err := b.Get(t.Context(), o.ID())
+	if err != nil {
+		t.Fatalf("Get: %v", err)
+	}
+	return entry
+}
+
+func (b *bench) transformWork(o object.Object) work.Work {
+	return work.Work{Stage: work.Transform, Dataset: b.dataset, Object: o}
+}
+
+// lease is how long the tests claim an object.
+const lease = 10 * time.Minute
+
+func (b *bench) start(ctx context.Context, o object.Object, owner string) (journal.Entry, bool, error) {
+	return b.Start(ctx, b.transformWork(o), owner, b.clock().Add(lease))
+}
+
+// receipt returns a receipt of the object's nth attempt, and where it is.
+func (b *bench) receipt(o object.Object, attempt string) (work.Receipt, work.Location) {
+	return work.Receipt{
+		Object: o, ObjectID: o.ID(), Dataset: b.dataset, Attempt: attempt, Engine: "lambda", Outcome: work.Accepted,
+		RowsRead: 10, RowsWritten: 9, RowsRejected: 1,
+	}, work.Location{Bucket: "curated", Key: object.Attempt{Dataset: b.dataset, Object: o.ID(), Name: attempt}.Receipt()}
+}
+
+func (b *bench) transformed(ctx context.Context, o object.Object, attempt string) (journal.Entry, error) {
+	receipt, at := b.receipt(o, attempt)
+	return b.Transformed(ctx, receipt, at)
+}
+
+// fail fails an object in a stage; its dataset is that of the entry.
+func (b *bench) fail(ctx context.Context, o object.Object, stage work.Stage, code fault.Code) (bool, error) {
+	f := fault.Permanentf("test", code, "because of %s", code)
+	f.ObjectID = string(o.ID())
+	return b.Fail(ctx, f, string(stage), "arn:queue", "the message")
+}

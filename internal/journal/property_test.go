@@ -1,0 +1,173 @@
+package journal_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// model is what is known of one object, in the plainest form: no index, no
+// expression, no concurrency.
+type model struct {
+	state    journal.State
+	attempts int
+	redrives int
+	owner    string
+	leased   time.Time
+	proof    string
+	stage    work.Stage
+}
+
+func (m *model) in(states ...journal.State) bool { return slices.Contains(states, m.state) }
+
+// free drops the claim and the fault.
+func (m *model) free(to journal.State) {
+	m.state, m.owner, m.leased, m.stage = to, "", time.Time{}, ""
+}
+
+// machine runs methods against the table and the model alike. proved says that
+// the last method was an operator's or brought a proof.
+type machine struct {
+	*bench
+	model
+
+	object object.Object
+	proved bool
+}
+
+func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
+	m.proved = false
+	switch method {
+	case "receive":
+		_, err := m.Receive(ctx, m.object, m.dataset)
+		m.check(r, err)
+	case "ignore":
+		m.check(r, m.Ignore(ctx, m.object, "r"))
+	case "start":
+		m.doStart(ctx, r)
+	case "release":
+		owner := rapid.SampledFrom([]string{"m1", "m2"}).Draw(r, "owner")
+		m.check(r, m.Release(ctx, m.object.ID(), owner))
+		if m.in(journal.Transforming) && m.owner == owner {
+			m.attempts--
+			m.free(journal.Received)
+		}
+	case "transformed":
+		m.doTransformed(ctx, r)
+	case "loaded":
+		m.check(r, m.Loaded(ctx, m.object.ID(), journal.Load{LoadID: "l"}))
+		if m.proved = true; m.in(journal.Received, journal.Transforming, journal.Transformed, journal.Failed) {
+			m.free(journal.Loaded)
+		}
+	case "superseded":
+		m.check(r, m.Superseded(ctx, m.object.ID(), "newer"))
+		if m.proved = true; !m.in(journal.Superseded, journal.Ignored) {
+			m.free(journal.Superseded)
+		}
+	case "fail":
+		m.doFail(ctx, r)
+	case "redrive":
+		m.doRedrive(ctx, r)
+	case "pass":
+		m.pass(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
+	}
+}
+
+func (m *machine) check(r *rapid.T, err error) {
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (m *machine) doStart(ctx context.Context, r *rapid.T) {
+	owner := rapid.SampledFrom([]string{"m1", "m2"}).Draw(r, "owner")
+	_, got, err := m.start(ctx, m.object, owner)
+	m.check(r, err)
+	mine := m.owner == "" || m.owner == owner || m.leased.Before(m.clock())
+	want := m.in(journal.Received, journal.Transforming) && mine
+	if got != want {
+		r.Fatalf("Start by %s = %t, want %t: %+v", owner, got, want, m.model)
+	}
+	if want {
+		m.state, m.owner, m.leased = journal.Transforming, owner, m.clock().Add(lease)
+		m.attempts++
+	}
+}
+
+func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
+	attempt := rapid.SampledFrom([]string{"first", "second"}).Draw(r, "receipt")
+	_, err := m.transformed(ctx, m.object, attempt)
+	m.check(r, err)
+	if m.in(journal.Received, journal.Transforming) || m.in(journal.Failed) && m.proof != attempt {
+		m.proved = true
+		m.free(journal.Transformed)
+		m.proof = attempt
+	}
+}
+
+func (m *machine) doFail(ctx context.Context, r *rapid.T) {
+	stage := rapid.SampledFrom([]work.Stage{work.Transform, work.Load}).Draw(r, "stage")
+	got, err := m.fail(ctx, m.object, stage, fault.Exhausted)
+	m.check(r, err)
+	if want := !m.state.Final(); got != want {
+		r.Fatalf("Fail = %t, want %t: %+v", got, want, m.model)
+	}
+	if got {
+		m.free(journal.Failed)
+		m.stage = stage
+	}
+}
+
+func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
+	_, err := m.Redrive(ctx, m.object.ID())
+	again := m.redrives > 0 && m.in(journal.Received, journal.Transformed)
+	if want := again || m.in(journal.Failed); (err == nil) != want {
+		r.Fatalf("Redrive: %v, want success %t: %+v", err, want, m.model)
+	}
+	if !m.in(journal.Failed) {
+		return
+	}
+	m.proved = true
+	state := journal.Received
+	if m.stage == work.Load && m.proof != "" {
+		state = journal.Transformed
+	}
+	m.free(state)
+	m.attempts = 0
+	m.redrives++
+}
+
+// TestAnySequence runs any methods in any order. What holds beside the model:
+// a final state is left for superseded only, failed by proof or redrive only.
+func TestAnySequence(t *testing.T) {
+	t.Parallel()
+	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "pass"}
+	rapid.Check(t, func(r *rapid.T) {
+		b := newBench(t)
+		m := &machine{bench: b, model: model{state: journal.Received}, object: b.received(t)}
+		for range rapid.IntRange(1, 16).Draw(r, "steps") {
+			before := m.state
+			method := rapid.SampledFrom(methods).Draw(r, "method")
+			m.do(t.Context(), r, method)
+			entry, err := b.Get(t.Context(), m.object.ID())
+			m.check(r, err)
+			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives {
+				r.Fatalf("after %s: %s, %d attempts, %d redrives; want %+v", method, entry.State, entry.Attempts, entry.Redrives, m.model)
+			}
+			if before.Final() && entry.State != before && (entry.State != journal.Superseded || before != journal.Loaded) {
+				r.Fatalf("%s moved it from %s to %s", method, before, entry.State)
+			}
+			if before == journal.Failed && entry.State != journal.Failed && !m.proved {
+				r.Fatalf("%s moved a failed one to %s without proof", method, entry.State)
+			}
+		}
+	})
+}

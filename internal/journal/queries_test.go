@@ -1,0 +1,205 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func idsOf(entries []journal.Entry) []object.ID {
+	ids := make([]object.ID, len(entries))
+	for i, entry := range entries {
+		ids[i] = entry.ID
+	}
+	return ids
+}
+
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	var want []object.ID
+	for range 5 {
+		o := b.received(t)
+		b.pass(time.Second)
+		if _, err := b.transformed(ctx, o, "first"); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, o.ID())
+	}
+	b.client.page = 2
+	for _, limit := range []int{1, 2, 3, 5, 100} {
+		entries, err := b.Waiting(ctx, b.dataset, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want[:min(limit, len(want))], idsOf(entries)); diff != "" {
+			t.Errorf("limit %d, longest first (-want +got):\n%s", limit, diff)
+		}
+	}
+	b.client.page = 0
+	before := b.client.queries.Load()
+	if _, err := b.Waiting(ctx, b.dataset, 3); err != nil || b.client.queries.Load() != before+1 {
+		t.Errorf("a limit that one page fills took %d queries, %v", b.client.queries.Load()-before, err)
+	}
+	if err := b.Loaded(ctx, want[0], journal.Load{LoadID: "l"}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := b.Waiting(ctx, b.dataset, 100)
+	if diff := cmp.Diff(want[1:], idsOf(entries)); err != nil || diff != "" {
+		t.Errorf("after a load: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestFailed(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	failed := make(map[fault.Code][]object.ID)
+	// bad_header begins like no other code here; a prefix of a code is no code.
+	for _, code := range []fault.Code{fault.BadHeader, fault.TooManyRejects, fault.BadHeader, fault.BadQuoting} {
+		o := b.received(t)
+		b.pass(time.Second)
+		if _, err := b.fail(ctx, o, work.Transform, code); err != nil {
+			t.Fatal(err)
+		}
+		failed[code] = append(failed[code], o.ID())
+	}
+	b.client.page = 1 // every page is read, however small
+	all := append(append(append([]object.ID{}, failed[fault.BadHeader]...), failed[fault.BadQuoting]...), failed[fault.TooManyRejects]...)
+	for code, want := range map[fault.Code][]object.ID{
+		"": all, fault.BadHeader: failed[fault.BadHeader], fault.TooManyRejects: failed[fault.TooManyRejects], "bad": {}, fault.Crashed: {},
+	} {
+		entries, err := b.Failed(ctx, b.dataset, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, idsOf(entries)); diff != "" {
+			t.Errorf("code %q (-want +got):\n%s", code, diff)
+		}
+	}
+}
+
+// TestFailedUnclaimed: what no contract claims has a partition of its own. The
+// table is shared, so only this test's own object is looked for.
+func TestFailedUnclaimed(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.object("nobody.csv", "")
+	if _, err := b.Receive(ctx, o, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.fail(ctx, o, work.Route, fault.NoDataset); err != nil {
+		t.Fatal(err)
+	}
+	holds := func(code fault.Code) bool {
+		entries, err := b.Failed(ctx, "", code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if entry.Dataset != "" {
+				t.Errorf("%s of %s is among the unclaimed", entry.Object.URI(), entry.Dataset)
+			}
+			if entry.ID == o.ID() {
+				return true
+			}
+		}
+		return false
+	}
+	if !holds("") || !holds(fault.NoDataset) || holds(fault.Crashed) {
+		t.Errorf("unclaimed: any %t, no_dataset %t, crashed %t", holds(""), holds(fault.NoDataset), holds(fault.Crashed))
+	}
+}
+
+func TestCheckpoint(t *testing.T) {
+	t.Parallel()
+	type checkpoint struct {
+		Offset int    `json:"offset"`
+		Part   string `json:"part"`
+	}
+	b, ctx := newBench(t), t.Context()
+	run := b.dataset + "-run"
+	var got checkpoint
+	if found, err := b.Checkpoint(ctx, run, &got); found || err != nil {
+		t.Fatalf("Checkpoint of a new run = %t, %v", found, err)
+	}
+	for _, want := range []checkpoint{{100, "p1"}, {200, "p2"}} {
+		if err := b.SaveCheckpoint(ctx, run, want); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := b.Checkpoint(ctx, run, &got); !found || err != nil || got != want {
+			t.Errorf("Checkpoint = %+v, %t, %v; want %+v", got, found, err, want)
+		}
+	}
+	if found, err := b.Checkpoint(ctx, run+"-other", &got); found || err != nil {
+		t.Errorf("another run's = %t, %v", found, err)
+	}
+	var wrong []string
+	if _, err := b.Checkpoint(ctx, run, &wrong); err == nil || !strings.Contains(err.Error(), run) {
+		t.Errorf("a checkpoint of another form = %v, want an error that names the run", err)
+	}
+	if err := b.SaveCheckpoint(ctx, run, func() {}); err == nil {
+		t.Error("what JSON can't hold was saved")
+	}
+}
+
+// TestAway: what DynamoDB doesn't answer is a dependency's fault, which never
+// counts as an attempt.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	client, err := database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nowhere := &journal.Table{Client: client, Name: "no-such-table", Now: time.Now}
+	b, ctx := newBench(t), t.Context()
+	o := b.object("a.csv", "")
+	calls := map[string]func() error{
+		"Get":            func() error { _, err := nowhere.Get(ctx, o.ID()); return err },
+		"Receive":        func() error { _, err := nowhere.Receive(ctx, o, b.dataset); return err },
+		"Ignore":         func() error { return nowhere.Ignore(ctx, o, "r") },
+		"Start":          func() error { _, _, err := nowhere.Start(ctx, b.transformWork(o), "m", b.clock()); return err },
+		"Waiting":        func() error { _, err := nowhere.Waiting(ctx, b.dataset, 1); return err },
+		"Newest":         func() error { _, err := nowhere.Newest(ctx, bucket, "k"); return err },
+		"Redrive":        func() error { _, err := nowhere.Redrive(ctx, o.ID()); return err },
+		"SaveCheckpoint": func() error { return nowhere.SaveCheckpoint(ctx, "r", 1) },
+		"Checkpoint":     func() error { _, err := nowhere.Checkpoint(ctx, "r", new(int)); return err },
+	}
+	for name, call := range calls {
+		var f *fault.Fault
+		if err := call(); !errors.As(err, &f) || f.Code != fault.JournalAway || f.Disposition != fault.RetryAfter {
+			t.Errorf("%s = %v, want journal_away, retried without counting", name, err)
+		}
+	}
+}
+
+func TestDecodeRefusesWhatItCantRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, value := range map[string]string{"attempts": "many", "at_received": "yesterday"} {
+		o := b.object("a.csv", "")
+		_, err := b.client.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName: aws.String(tableName),
+			Item: map[string]types.AttributeValue{
+				"pk": &types.AttributeValueMemberS{Value: string(o.ID())}, name: &types.AttributeValueMemberS{Value: value},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Get(context.Background(), o.ID()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%q: %v, want an error that names it", name, value, err)
+		}
+	}
+}

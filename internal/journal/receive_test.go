@@ -1,0 +1,139 @@
+package journal_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestReceiveTwice(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.object("a b+c=%é.csv", "0055AED6DCD90281E5")
+	first, err := b.Receive(ctx, o, b.dataset)
+	if err != nil || first.State != journal.Received || first.Object != o || first.Dataset != b.dataset {
+		t.Fatalf("Receive = %+v, %v", first, err)
+	}
+	b.pass(1e9)
+	second, err := b.Receive(ctx, o, "another.dataset")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("the second changes the entry (-first +second):\n%s", diff)
+	}
+}
+
+// TestDatasetTakenLater: a key that nobody claimed when it came is claimed by a
+// contract that was deployed since.
+func TestDatasetTakenLater(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.object("a.csv", "")
+	if entry, err := b.Receive(ctx, o, ""); err != nil || entry.Dataset != "" {
+		t.Fatalf("Receive = %q, %v", entry.Dataset, err)
+	}
+	if _, err := b.fail(ctx, o, work.Route, fault.NoDataset); err != nil {
+		t.Fatal(err)
+	}
+	// Its event comes again: failed is left by a redrive only.
+	if entry, err := b.Receive(ctx, o, b.dataset); err != nil || entry.State != journal.Failed || entry.Dataset != "" {
+		t.Errorf("Receive of a failed one = %s of %q, %v; want failed of none", entry.State, entry.Dataset, err)
+	}
+	if _, err := b.Redrive(ctx, o.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if entry, err := b.Receive(ctx, o, b.dataset); err != nil || entry.Dataset != b.dataset || entry.State != journal.Received {
+		t.Errorf("Receive = %s of %q, %v; want received of %q", entry.State, entry.Dataset, err, b.dataset)
+	}
+	if _, err := b.transformed(ctx, o, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err := b.Waiting(ctx, b.dataset, 10); err != nil || len(waiting) != 1 {
+		t.Errorf("Waiting = %d entries, %v; want the one", len(waiting), err)
+	}
+}
+
+func TestIgnore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.object("folder/", "1")
+	if err := b.Ignore(t.Context(), o, "it is a folder marker"); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := b.Newest(t.Context(), o.Bucket, o.Key)
+	if err != nil || entry.State != journal.Ignored || entry.Reason != "it is a folder marker" || entry.ID != o.ID() {
+		t.Errorf("Newest = %+v, %v", entry, err)
+	}
+}
+
+// TestNewest receives versions of one key in some order; the newest is named by
+// its place in that order.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		sequencers []string
+		want       int
+	}{
+		{"in order", []string{"10", "11", "12"}, 2},
+		{"in reverse", []string{"12", "11", "10"}, 0},
+		{"mixed", []string{"11", "12", "10"}, 1},
+		{"by length, not by text", []string{"0A", "9"}, 0},
+		{"longer is later", []string{"FF", "100"}, 1},
+		{"found by a listing, after an event", []string{"10", ""}, 0},
+		{"found by a listing, before an event", []string{"", "10"}, 1},
+		{"only found by listings", []string{"", ""}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b, ctx := newBench(t), t.Context()
+			ids := make([]object.ID, len(test.sequencers))
+			key := ""
+			for i, sequencer := range test.sequencers {
+				o := b.object("a.csv", sequencer)
+				ids[i], key = o.ID(), o.Key
+				for range 2 { // every event comes twice
+					if _, err := b.Receive(ctx, o, b.dataset); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			entry, err := b.Newest(ctx, bucket, key)
+			if err != nil || entry.ID != ids[test.want] {
+				t.Errorf("Newest = sequencer %q, %v; want %q", entry.Object.Sequencer, err, test.sequencers[test.want])
+			}
+		})
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.object("never.csv", "")
+	if _, err := b.Get(ctx, o.ID()); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Get = %v", err)
+	}
+	if _, err := b.Newest(ctx, o.Bucket, o.Key); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Newest = %v", err)
+	}
+	if _, err := b.Redrive(ctx, o.ID()); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Redrive = %v", err)
+	}
+	if err := b.Loaded(ctx, o.ID(), journal.Load{}); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Loaded = %v", err)
+	}
+	if err := b.Superseded(ctx, o.ID(), "x"); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Superseded = %v", err)
+	}
+	if _, err := b.transformed(ctx, o, "first"); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Transformed = %v", err)
+	}
+}

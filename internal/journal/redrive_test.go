@@ -1,0 +1,114 @@
+package journal_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// TestRedrive fails an object in each way and looks where it starts again.
+func TestRedrive(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		unclaimed bool
+		receipt   bool
+		stage     work.Stage
+		code      fault.Code
+		want      work.Stage
+		state     journal.State
+	}{
+		{name: "transform failed", stage: work.Transform, code: fault.BadHeader, want: work.Transform, state: journal.Received},
+		{name: "receipt refused, as route found", stage: work.Route, code: fault.TooManyRejects, want: work.Transform, state: journal.Received},
+		{name: "load failed with a sound receipt", receipt: true, stage: work.Load, code: fault.CopyRefused, want: work.Load, state: journal.Transformed},
+		{name: "load failed, its table was missing", receipt: true, stage: work.Load, code: fault.TableMissing, want: work.Load, state: journal.Transformed},
+		{name: "the files hold other counts", receipt: true, stage: work.Load, code: fault.ReceiptMismatch, want: work.Transform, state: journal.Received},
+		{name: "the receipt was deleted", receipt: true, stage: work.Load, code: fault.ReceiptMissing, want: work.Transform, state: journal.Received},
+		{name: "load failed without a receipt in the journal", stage: work.Load, code: fault.Crashed, want: work.Transform, state: journal.Received},
+		{name: "no contract claimed it", unclaimed: true, stage: work.Route, code: fault.NoDataset, want: work.Route, state: journal.Received},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b, ctx := newBench(t), t.Context()
+			o := b.object("a.csv", "1")
+			dataset := b.dataset
+			if test.unclaimed {
+				dataset = ""
+			}
+			if _, err := b.Receive(ctx, o, dataset); err != nil {
+				t.Fatal(err)
+			}
+			wantWork := work.Work{Stage: test.want, Dataset: dataset, Object: o}
+			if test.receipt {
+				if _, _, err := b.start(ctx, o, "m1"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.transformed(ctx, o, "first"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.want == work.Load {
+				_, at := b.receipt(o, "first")
+				wantWork.Receipt = &at
+			}
+			want := journal.Redrive{Stage: test.want, Body: wantWork.Encode()}
+			if test.unclaimed {
+				want.Body = "the message" // the one that failed, as it came
+			}
+			if _, err := b.fail(ctx, o, test.stage, test.code); err != nil {
+				t.Fatal(err)
+			}
+			// The second is that of an operator whose command was killed
+			// between the journal and the queue.
+			for range 2 {
+				got, err := b.Redrive(ctx, o.ID())
+				if diff := cmp.Diff(want, got); err != nil || diff != "" {
+					t.Fatalf("Redrive: %v (-want +got):\n%s", err, diff)
+				}
+			}
+			entry := b.get(t, o)
+			if entry.State != test.state || entry.Redrives != 1 || entry.Attempts != 0 {
+				t.Errorf("%s, %d redrives, %d attempts; want %s, 1, 0", entry.State, entry.Redrives, entry.Attempts, test.state)
+			}
+			if entry.Stage+entry.Code+entry.Cause+entry.Hint != "" {
+				t.Errorf("the old fault shows: %s %s %s %s", entry.Stage, entry.Code, entry.Cause, entry.Hint)
+			}
+			checkIndexes(t, b, entry)
+			if failed, err := b.Failed(ctx, dataset, ""); err != nil || slices.Contains(idsOf(failed), o.ID()) {
+				t.Errorf("it is among the failed still, %v", err)
+			}
+		})
+	}
+}
+
+func TestRedriveOfWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t)
+	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Redrive(ctx, o.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if entry, ok, err := b.start(ctx, o, "m1"); err != nil || !ok || entry.Attempts != 1 {
+		t.Fatalf("Start = %t, %d attempts, %v; want the first", ok, entry.Attempts, err)
+	}
+	_, err := b.Redrive(ctx, o.ID())
+	if want := "redrive " + o.URI() + ": it is transforming, not failed"; err == nil || err.Error() != want {
+		t.Errorf("Redrive = %v, want %q", err, want)
+	}
+	// It fails again and is redriven again.
+	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Redrive(ctx, o.ID()); err != nil || b.get(t, o).Redrives != 2 {
+		t.Errorf("second Redrive: %v, %d redrives", err, b.get(t, o).Redrives)
+	}
+}

@@ -1,0 +1,79 @@
+package journal_test
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// strict passes calls on and complains of what DynamoDB refuses and a stand-in
+// may let pass: a placeholder that an expression lacks or that none uses, a
+// literal attribute name, an attribute that two clauses change
+// (docs.aws.amazon.com, amazondynamodb/latest/developerguide,
+// Expressions.UpdateExpressions and Expressions.ExpressionAttributeNames).
+type strict struct {
+	*dynamodb.Client
+
+	fatal func(format string, args ...any)
+	// page is the most that a query returns at once; 0 for no bound.
+	page    int32
+	queries atomic.Int64
+}
+
+var (
+	namePlaceholder  = regexp.MustCompile(`#\w+`)
+	valuePlaceholder = regexp.MustCompile(`:\w+`)
+	literal          = regexp.MustCompile(`\b[a-z_]+\b`)
+	changed          = regexp.MustCompile(`#\w+(?: = :\w+| :\w+|,|$)`)
+)
+
+func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	update := aws.ToString(input.UpdateExpression)
+	s.check(update+" "+aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
+	var paths []string
+	for _, clause := range changed.FindAllString(update, -1) {
+		paths = append(paths, namePlaceholder.FindString(clause))
+	}
+	slices.Sort(paths)
+	if len(slices.Compact(slices.Clone(paths))) != len(paths) {
+		s.fatal("two clauses change one attribute: %s", update)
+	}
+	return s.Client.UpdateItem(ctx, input, options...)
+}
+
+func (s *strict) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	s.queries.Add(1)
+	s.check(aws.ToString(input.KeyConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
+	if s.page > 0 && (input.Limit == nil || *input.Limit > s.page) {
+		paged := *input
+		paged.Limit = aws.Int32(s.page)
+		input = &paged
+	}
+	return s.Client.Query(ctx, input, options...)
+}
+
+func (s *strict) check(expression string, names map[string]string, values map[string]types.AttributeValue) {
+	if used := sortedSet(namePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(names))) {
+		s.fatal("names %v are given, %v used: %s", slices.Sorted(maps.Keys(names)), used, expression)
+	}
+	if used := sortedSet(valuePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(values))) {
+		s.fatal("values %v are given, %v used: %s", slices.Sorted(maps.Keys(values)), used, expression)
+	}
+	bare := valuePlaceholder.ReplaceAllString(namePlaceholder.ReplaceAllString(expression, ""), "")
+	for _, word := range literal.FindAllString(bare, -1) {
+		if word != "attribute_not_exists" && word != "begins_with" {
+			s.fatal("attribute %s goes by its name: %s", word, expression)
+		}
+	}
+}
+
+func sortedSet(words []string) []string {
+	slices.Sort(words)
+	return slices.Compact(words)
+}

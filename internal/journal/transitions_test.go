@@ -1,0 +1,282 @@
+package journal_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+var states = []journal.State{
+	journal.Received, journal.Transforming, journal.Transformed, journal.Loaded,
+	journal.Superseded, journal.Failed, journal.Ignored,
+}
+
+// reach brings a new object to a state, by the shortest way.
+func reach(t *testing.T, b *bench, state journal.State) object.Object {
+	t.Helper()
+	ctx := t.Context()
+	o := b.object(string(state)+".csv", "")
+	must := func(err error) {
+		if err != nil {
+			t.Fatalf("reach %s: %v", state, err)
+		}
+	}
+	if state == journal.Ignored {
+		must(b.Ignore(ctx, o, "it is a folder"))
+		return o
+	}
+	_, err := b.Receive(ctx, o, b.dataset)
+	must(err)
+	switch state {
+	case journal.Transforming:
+		_, _, err = b.start(ctx, o, "m1")
+	case journal.Transformed:
+		_, err = b.transformed(ctx, o, "first")
+	case journal.Loaded:
+		err = b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", Rows: 9})
+	case journal.Superseded:
+		err = b.Superseded(ctx, o.ID(), "newer")
+	case journal.Failed:
+		_, err = b.fail(ctx, o, work.Transform, fault.BadHeader)
+	case journal.Received, journal.Ignored: // it is there
+	}
+	must(err)
+	return o
+}
+
+// told is what a method says of its own success; some say nothing.
+type told string
+
+const (
+	silent  told = ""
+	accepts told = "accepted"
+	refuses told = "refused"
+)
+
+func say(accepted bool) told {
+	if accepted {
+		return accepts
+	}
+	return refuses
+}
+
+// TestTransitions runs every method on an object in every state. A state that
+// a method's table lacks is one in which it changes nothing at all.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	to := func(target journal.State, origins ...journal.State) map[journal.State]journal.State {
+		table := make(map[journal.State]journal.State)
+		for _, origin := range origins {
+			table[origin] = target
+		}
+		return table
+	}
+	methods := []struct {
+		name string
+		call func(ctx context.Context, b *bench, o object.Object) (told, error)
+		want map[journal.State]journal.State
+	}{
+		{"Receive", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			_, err := b.Receive(ctx, o, b.dataset)
+			return silent, err
+		}, nil},
+		{"Ignore", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			return silent, b.Ignore(ctx, o, "another reason")
+		}, nil},
+		{"Start by its owner", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			_, ok, err := b.start(ctx, o, "m1")
+			return say(ok), err
+		}, to(journal.Transforming, journal.Received, journal.Transforming)},
+		{"Start by another", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			_, ok, err := b.start(ctx, o, "m2")
+			return say(ok), err
+		}, to(journal.Transforming, journal.Received)},
+		{"Release by its owner", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			return silent, b.Release(ctx, o.ID(), "m1")
+		}, to(journal.Received, journal.Transforming)},
+		{"Release by another", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			return silent, b.Release(ctx, o.ID(), "m2")
+		}, nil},
+		{"Transformed", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			_, err := b.transformed(ctx, o, "second")
+			return silent, err
+		}, to(journal.Transformed, journal.Received, journal.Transforming, journal.Failed)},
+		{"Loaded", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			return silent, b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l2", QueryID: "q2", Rows: 9})
+		}, to(journal.Loaded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
+		{"Superseded", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			return silent, b.Superseded(ctx, o.ID(), "another")
+		}, to(journal.Superseded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded)},
+		{"Fail", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
+			return say(recorded), err
+		}, to(journal.Failed, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
+		{"Redrive", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			_, err := b.Redrive(ctx, o.ID())
+			return say(err == nil), nil
+		}, to(journal.Received, journal.Failed)},
+	}
+	for _, method := range methods {
+		for _, state := range states {
+			t.Run(method.name+"/"+string(state), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				o := reach(t, b, state)
+				before := b.get(t, o)
+				b.pass(1e9)
+				answer, err := method.call(t.Context(), b, o)
+				if err != nil {
+					t.Fatalf("%s: %v", method.name, err)
+				}
+				after := b.get(t, o)
+				want, moves := method.want[state]
+				if answer != silent && answer != say(moves) {
+					t.Errorf("it says %s", answer)
+				}
+				if !moves {
+					if diff := cmp.Diff(before, after); diff != "" {
+						t.Errorf("it was refused, but changed the entry (-before +after):\n%s", diff)
+					}
+					return
+				}
+				if after.State != want || !after.Times[want].Equal(b.clock()) {
+					t.Errorf("state %s since %s, want %s since now", after.State, after.Times[after.State], want)
+				}
+				checkIndexes(t, b, after)
+			})
+		}
+	}
+}
+
+// checkIndexes holds an entry's index attributes against its state: a wrong one
+// makes an object that nobody finds, or that is found for ever.
+func checkIndexes(t *testing.T, b *bench, e journal.Entry) {
+	t.Helper()
+	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(e.ID)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard := string(e.State) + "#" + string(e.ID)[:1]
+	want := map[journal.State][2]string{
+		journal.Received:     {shard, ""},
+		journal.Transforming: {shard, ""},
+		journal.Transformed:  {shard, "waiting#" + e.Dataset},
+		journal.Failed:       {"", "failed#" + e.Dataset},
+	}[e.State]
+	for i, index := range []string{"stuck", "work"} {
+		partition, _ := output.Item[index+"_pk"].(*types.AttributeValueMemberS)
+		switch {
+		case partition == nil && want[i] == "":
+		case partition == nil || partition.Value != want[i]:
+			t.Errorf("index %s: %+v, want %q", index, partition, want[i])
+		}
+		if _, sorted := output.Item[index+"_sk"]; sorted != (want[i] != "") {
+			t.Errorf("index %s: sort key there: %t", index, sorted)
+		}
+	}
+}
+
+func TestFinal(t *testing.T) {
+	t.Parallel()
+	for _, state := range states {
+		want := slices.Contains([]journal.State{journal.Loaded, journal.Superseded, journal.Ignored}, state)
+		if state.Final() != want {
+			t.Errorf("%s: Final = %t", state, !want)
+		}
+	}
+}
+
+func TestEntryTellsTheWholeWay(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t)
+	receivedAt := b.clock()
+	b.pass(1e9)
+	if _, _, err := b.start(ctx, o, "m1"); err != nil {
+		t.Fatal(err)
+	}
+	startedAt := b.clock()
+	b.pass(1e9)
+	if _, err := b.transformed(ctx, o, "first"); err != nil {
+		t.Fatal(err)
+	}
+	transformedAt := b.clock()
+	b.pass(1e9)
+	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", QueryID: "q1", Rows: 9}); err != nil {
+		t.Fatal(err)
+	}
+	_, at := b.receipt(o, "first")
+	want := journal.Entry{
+		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Loaded, Attempts: 1, Receipt: &at, Engine: "lambda",
+		RowsRead: 10, RowsWritten: 9, RowsRejected: 1, RowsLoaded: 9, LoadID: "l1", QueryID: "q1",
+	}
+	got := b.get(t, o)
+	for state, when := range map[journal.State]any{
+		journal.Received: receivedAt, journal.Transforming: startedAt, journal.Transformed: transformedAt, journal.Loaded: b.clock(),
+	} {
+		if got.Times[state] != when {
+			t.Errorf("%s at %s, want %s", state, got.Times[state], when)
+		}
+	}
+	got.Times = nil
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entry (-want +got):\n%s", diff)
+	}
+}
+
+func TestFailTellsTheFault(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t)
+	f := fault.Permanentf("copy", fault.CopyRefused, "no column a")
+	f.ObjectID, f.Dataset, f.QueryID = string(o.ID()), b.dataset, "q1"
+	if recorded, err := b.Fail(ctx, f, "load", "arn:load", "body"); err != nil || !recorded {
+		t.Fatalf("Fail = %t, %v", recorded, err)
+	}
+	got := b.get(t, o)
+	got.Times = nil
+	want := journal.Entry{
+		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Failed, Stage: "load", Code: "copy_refused",
+		Cause: "no column a", Hint: fault.CopyRefused.Hint(), QueryID: "q1", Message: "body", Queue: "arn:load",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entry (-want +got):\n%s", diff)
+	}
+	// A second failure replaces the first as a whole: another one's query id
+	// would send people to the wrong statement.
+	f.QueryID = ""
+	if _, err := b.Fail(ctx, f, "load", "arn:load", "body"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.get(t, o); got.QueryID != "" {
+		t.Errorf("the second failure shows the first's query %q", got.QueryID)
+	}
+}
+
+// TestFailOfUnknown: what no entry tells, the dead letter must.
+func TestFailOfUnknown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, dataset := range []string{"", b.dataset} {
+		f := fault.Permanentf("test", fault.Crashed, "it died")
+		f.ObjectID, f.Dataset = string(b.object("never.csv", "").ID()), dataset
+		if recorded, err := b.Fail(t.Context(), f, "transform", "arn", "body"); err != nil || !recorded {
+			t.Errorf("dataset %q: Fail = %t, %v; want true", dataset, recorded, err)
+		}
+		if _, err := b.Get(t.Context(), object.ID(f.ObjectID)); err == nil {
+			t.Error("Fail made an entry of an object that nobody received")
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package operator_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws")) }
+
+// bench is an operator of a stack of its own, wired as the command's is. No
+// function runs: the test plays the stages on the journal.
+type bench struct {
+	*operator.Operator
+
+	stages *journal.Table
+	queues *sqs.Client
+}
+
+var stacks atomic.Int64
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("Stack%d", stacks.Add(1))
+	if err := laptoptest.Deploy(t.Context(), cfg, name); err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{"FIRN_STACK": name, "FIRN_DATASETS": "../../datasets", "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL")}
+	o, err := app.New(t.Context(), func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.PollEvery = time.Millisecond
+	return &bench{Operator: o, stages: o.Journal.(*journal.Table), queues: sqs.NewFromConfig(cfg)}
+}
+
+// file writes a local file below a folder of the name that its dataset asks for.
+func file(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// received returns an object that the journal has received.
+func (b *bench) received(t *testing.T, name, dataset string) object.Object {
+	t.Helper()
+	o := object.Object{Bucket: b.Stack.LandingBucket, Key: name, Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, dataset); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// failed returns an object that failed in a stage; in load, with a receipt.
+func (b *bench) failed(t *testing.T, name, dataset string, stage work.Stage, code fault.Code) object.Object {
+	t.Helper()
+	o := b.received(t, name, dataset)
+	if stage == work.Load {
+		b.transformed(t, o, dataset)
+	}
+	f := fault.Permanentf("test", code, "because")
+	f.ObjectID = string(o.ID())
+	if _, err := b.stages.Fail(t.Context(), f, string(stage), "arn", "the event of "+name); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (b *bench) transformed(t *testing.T, o object.Object, dataset string) {
+	t.Helper()
+	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: dataset, RowsRead: 3, RowsWritten: 3}
+	if _, err := b.stages.Transformed(t.Context(), receipt, work.Location{Bucket: b.Stack.CuratedBucket, Key: "receipt.json"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bodies takes all messages from a stage's queue.
+func (b *bench) bodies(ctx context.Context, t *testing.T, stage string) []string {
+	t.Helper()
+	var bodies []string
+	for {
+		output, err := b.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: aws.String(b.Stack.Queues[stage]), MaxNumberOfMessages: 10,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(output.Messages) == 0 {
+			return bodies
+		}
+		for _, message := range output.Messages {
+			bodies = append(bodies, aws.ToString(message.Body))
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package operator_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/operator"
+)
+
+const all = "nycflights.airline, nycflights.airport, nycflights.flight, nycflights.plane, nycflights.weather, usgs.event"
+
+func TestKeyFor(t *testing.T) {
+	t.Parallel()
+	contracts, err := contract.ReadAll(os.DirFS("../../datasets"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &operator.Operator{Contracts: contracts}
+	tests := []struct{ name, file, dataset, want, wantErr string }{
+		{"by its folder", "datasets/nycflights/plane/planes.csv", "", "nycflights/plane/planes.csv", ""},
+		{"by its folder, absolute", "/data/usgs/event/a.ndjson.gz", "", "usgs/event/a.ndjson.gz", ""},
+		{"by name", "/tmp/x.csv", "nycflights.plane", "nycflights/plane/x.csv", ""},
+		{"the name wins", "usgs/event/x.csv", "nycflights.plane", "nycflights/plane/x.csv", ""},
+		{"nothing is encoded", "nycflights/plane/a b+c=%é.csv", "", "nycflights/plane/a b+c=%é.csv", ""},
+		{"no folder tells", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"the folder is no dataset's", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},
+		{"no such dataset", "x.csv", "shop.order", "", `x.csv: no contract for dataset "shop.order": name one of ` + all + ` with --dataset`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := o.KeyFor(test.file, test.dataset)
+			if got != test.want || message(err) != test.wantErr {
+				t.Errorf("KeyFor = %q, %v; want %q, %q", got, err, test.want, test.wantErr)
+			}
+		})
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestPut(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	const key = "nycflights/plane/a b+c=%é.csv"
+	first, err := b.Put(ctx, file(t, "a.csv", "first"), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.Put(ctx, file(t, "a.csv", "second!"), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Version == "" || first.Version == second.Version || first.ID() == second.ID() {
+		t.Errorf("versions %q and %q", first.Version, second.Version)
+	}
+	if second.Bucket != b.Stack.LandingBucket || second.Key != key || second.Size != 7 || strings.Contains(second.ETag, `"`) {
+		t.Errorf("Put = %+v", second)
+	}
+	client := b.Objects.(*s3.Client)
+	output, err := client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: aws.String(first.Bucket), Key: aws.String(first.Key), VersionId: aws.String(first.Version),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Body.Close()
+	if body, err := io.ReadAll(output.Body); err != nil || string(body) != "first" {
+		t.Errorf("the first version holds %q, %v", body, err)
+	}
+}
+
+func TestPutRefuses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	folder := t.TempDir()
+	if _, err := b.Put(t.Context(), folder, "k"); message(err) != "put: "+folder+" is a folder; name files" {
+		t.Errorf("a folder: %v", err)
+	}
+	missing := filepath.Join(folder, "missing.csv")
+	if _, err := b.Put(t.Context(), missing, "k"); message(err) != "put: open "+missing+": no such file or directory" {
+		t.Errorf("a missing file: %v", err)
+	}
+	b.Stack.LandingBucket = "no-such-bucket"
+	if _, err := b.Put(t.Context(), file(t, "a.csv", "x"), "k"); err == nil || !strings.HasPrefix(err.Error(), "put no-such-bucket/k: ") {
+		t.Errorf("no bucket: %v", err)
+	}
+}
+
+// TestRun: a run is complete once its manifest is there; parts are those of its
+// own prefix, in their newest version, over as many pages as it takes.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	put := func(key, content string) string {
+		t.Helper()
+		o, err := b.Put(ctx, file(t, "part", content), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(o.ID())
+	}
+	const prefix = "usgs/event/run=1/"
+	if parts, complete, err := b.Run(ctx, prefix); err != nil || complete || len(parts) > 0 {
+		t.Errorf("nothing yet: %v, %t, %v", parts, complete, err)
+	}
+	put(prefix+"part-00001.ndjson.gz", "old")
+	want := []string{put(prefix+"part-00001.ndjson.gz", "new"), put(prefix+"part-00002.ndjson.gz", "x")}
+	put("usgs/event/run=2/part-00001.ndjson.gz", "another run's")
+	if parts, complete, err := b.Run(ctx, prefix); err != nil || complete || len(parts) != 2 {
+		t.Errorf("before the manifest: %v, %t, %v", parts, complete, err)
+	}
+	put(prefix+"_manifest.json", "{}")
+	parts, complete, err := b.Run(ctx, prefix)
+	if err != nil || !complete || len(parts) != 2 || string(parts[0]) != want[0] || string(parts[1]) != want[1] {
+		t.Errorf("Run = %v, %t, %v; want %v", parts, complete, err, want)
+	}
+	b.Stack.LandingBucket = "no-such-bucket"
+	if _, _, err := b.Run(ctx, prefix); err == nil || !strings.HasPrefix(err.Error(), "list s3://no-such-bucket/"+prefix) {
+		t.Errorf("no bucket: %v", err)
+	}
+}

@@ -1,0 +1,168 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	o := b.received(t, "nycflights/plane/a b+c.csv", "nycflights.plane")
+	for _, name := range []string{o.URI(), string(o.ID())} {
+		if entry, err := b.Status(ctx, name); err != nil || entry.ID != o.ID() || entry.State != journal.Received {
+			t.Errorf("Status(%s) = %+v, %v", name, entry, err)
+		}
+	}
+	unknown := object.Object{Bucket: "b", Key: "k"}
+	for name, want := range map[string]string{
+		"s3://b/k":           "the journal knows no s3://b/k: was it put into the landing bucket " + b.Stack.LandingBucket + "?",
+		string(unknown.ID()): "the journal knows no " + string(unknown.ID()) + ": was it put into the landing bucket " + b.Stack.LandingBucket + "?",
+		"nycflights/plane/a": `"nycflights/plane/a" is no object: write s3://bucket/key`,
+		"s3://bucket":        `"s3://bucket" is no object: write s3://bucket/key`,
+		"":                   `"" is no object: write s3://bucket/key`,
+	} {
+		if _, err := b.Status(ctx, name); message(err) != want {
+			t.Errorf("Status(%q) = %v, want %q", name, err, want)
+		}
+	}
+}
+
+// TestStatusOfVersions: a key's status is that of its newest version, an id's
+// that of its own.
+func TestStatusOfVersions(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	version := func(name, sequencer string) object.Object {
+		o := object.Object{Bucket: "landing", Key: "nycflights/plane/a.csv", Version: name, Sequencer: object.NormalizeSequencer(sequencer)}
+		if _, err := b.stages.Receive(ctx, o, "nycflights.plane"); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	newer := version("v2", "2")
+	older := version("v1", "1") // arrives late
+	if entry, err := b.Status(ctx, newer.URI()); err != nil || entry.ID != newer.ID() {
+		t.Errorf("by key: %s, %v", entry.Object.Version, err)
+	}
+	if entry, err := b.Status(ctx, string(older.ID())); err != nil || entry.ID != older.ID() {
+		t.Errorf("by id: %s, %v", entry.Object.Version, err)
+	}
+}
+
+func TestSummaries(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	want := []operator.Summary{
+		{Dataset: "nycflights.airline"},
+		{Dataset: "nycflights.airport"},
+		{Dataset: "nycflights.flight"},
+		{Dataset: "nycflights.plane"},
+		{Dataset: "nycflights.weather"},
+		{Dataset: "usgs.event"},
+	}
+	check := func(when string) {
+		t.Helper()
+		got, err := b.Summaries(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if got[i].Failed == nil {
+				t.Errorf("%s: %s has null for its failed objects, want a list", when, got[i].Dataset)
+			}
+			for j, entry := range got[i].Failed {
+				got[i].Failed[j] = journal.Entry{ID: entry.ID, Code: entry.Code}
+			}
+			if len(got[i].Failed) == 0 {
+				got[i].Failed = nil
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	check("nothing happened")
+	b.transformed(t, b.received(t, "nycflights/plane/1.csv", "nycflights.plane"), "nycflights.plane")
+	header := b.failed(t, "nycflights/plane/2.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	nobody := b.failed(t, "nobody.csv", "", work.Route, fault.NoDataset)
+	want[3].Waiting = 1
+	want[3].Failed = []journal.Entry{{ID: header.ID(), Code: "bad_header"}}
+	want = append(want, operator.Summary{Failed: []journal.Entry{{ID: nobody.ID(), Code: "no_dataset"}}})
+	check("one waits, one failed, one is nobody's")
+}
+
+// TestWait settles one object after the other: the second when the first was
+// told, so that the wait must look again. One isn't known at first.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	failed := b.failed(t, "nycflights/plane/1.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	late := object.Object{Bucket: b.Stack.LandingBucket, Key: "nycflights/plane/2.csv", Version: "v1"}
+	var told []object.ID
+	entries, err := b.Wait(ctx, []object.ID{late.ID(), failed.ID()}, func(e journal.Entry) {
+		if told = append(told, e.ID); e.ID != failed.ID() {
+			return
+		}
+		if _, err := b.stages.Receive(ctx, late, "nycflights.plane"); err != nil {
+			t.Error(err)
+		}
+		if err := b.stages.Loaded(ctx, late.ID(), journal.Load{LoadID: "l", Rows: 3}); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil || len(entries) != 2 || entries[0].State != journal.Loaded || entries[1].State != journal.Failed {
+		t.Errorf("Wait = %+v, %v", entries, err)
+	}
+	if !slices.Equal(told, []object.ID{failed.ID(), late.ID()}) {
+		t.Errorf("told %v, want each once", told)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	failed := b.failed(t, "nycflights/plane/1.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	stays := b.received(t, "nycflights/plane/2.csv", "nycflights.plane")
+	over := errors.New("not settled within a moment")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	entries, err := b.Wait(ctx, []object.ID{failed.ID(), stays.ID()}, func(journal.Entry) { time.AfterFunc(20*time.Millisecond, func() { cancel(over) }) })
+	if want := "1 of 2 objects are not settled: " + over.Error(); message(err) != want || !errors.Is(err, over) {
+		t.Errorf("Wait = %v, want %q", err, want)
+	}
+	if len(entries) != 2 || entries[0].State != journal.Failed {
+		t.Errorf("Wait = %+v, want what is known", entries)
+	}
+}
+
+func TestWaitForNothing(t *testing.T) {
+	t.Parallel()
+	o := &operator.Operator{PollEvery: time.Hour}
+	if entries, err := o.Wait(t.Context(), nil, nil); err != nil || len(entries) > 0 {
+		t.Errorf("Wait = %v, %v", entries, err)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[journal.State]bool{
+		"": false, journal.Received: false, journal.Transforming: false, journal.Transformed: false,
+		journal.Loaded: true, journal.Superseded: true, journal.Ignored: true, journal.Failed: true,
+	} {
+		if operator.Settled(journal.Entry{State: state}) != want {
+			t.Errorf("%q: settled %t", state, !want)
+		}
+	}
+}
