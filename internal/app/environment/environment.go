@@ -18,11 +18,15 @@ type Lookup func(name string) (value string, found bool)
 // variable in a tag: `env:"NAME"` is required, `env:"NAME,default=VALUE"` has a
 // default, `env:"NAME,optional"` may be missing. Kinds: string, int, bool,
 // time.Duration, []string (comma-separated). An empty variable counts as
-// missing. The error joins all faults.
-func Decode(lookup func(string) (string, bool), into any) error {
+// missing. Embedded structs are filled in too. The error joins all faults.
+func Decode(lookup Lookup, into any) error {
 	target := reflect.ValueOf(into).Elem()
 	var faults []error
 	for i := range target.NumField() {
+		if target.Type().Field(i).Anonymous {
+			faults = append(faults, Decode(lookup, target.Field(i).Addr().Interface()))
+			continue
+		}
 		tag, tagged := target.Type().Field(i).Tag.Lookup("env")
 		if !tagged {
 			continue

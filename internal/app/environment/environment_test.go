@@ -9,7 +9,13 @@ import (
 	"github.com/firn-data/firn/internal/app/environment"
 )
 
+// Shared is embedded, as the settings of every function are.
+type Shared struct {
+	Region string `env:"REGION,default=eu-central-1"`
+}
+
 type config struct {
+	Shared
 	Table   string        `env:"TABLE"`
 	Count   int           `env:"COUNT,default=3"`
 	Quick   bool          `env:"QUICK,default=false"`
@@ -29,17 +35,17 @@ func TestDecode(t *testing.T) {
 		{
 			name:      "defaults",
 			variables: map[string]string{"TABLE": "journal"},
-			want:      config{Table: "journal", Count: 3, Wait: 30 * time.Second},
+			want:      config{Shared: Shared{"eu-central-1"}, Table: "journal", Count: 3, Wait: 30 * time.Second},
 		},
 		{
 			name:      "all given",
-			variables: map[string]string{"TABLE": "j", "COUNT": "7", "QUICK": "true", "WAIT": "0s", "QUEUES": "a,b"},
-			want:      config{Table: "j", Count: 7, Quick: true, Queues: []string{"a", "b"}},
+			variables: map[string]string{"TABLE": "j", "COUNT": "7", "QUICK": "true", "WAIT": "0s", "QUEUES": "a,b", "REGION": "us-east-1"},
+			want:      config{Shared: Shared{"us-east-1"}, Table: "j", Count: 7, Quick: true, Queues: []string{"a", "b"}},
 		},
 		{
 			name:      "every fault at once",
 			variables: map[string]string{"TABLE": "", "COUNT": "x", "QUICK": "maybe", "WAIT": "5"},
-			want:      config{},
+			want:      config{Shared: Shared{"eu-central-1"}},
 			wantErr: "environment variable TABLE is missing\n" +
 				"environment variable COUNT=\"x\": it must be a whole number\n" +
 				"environment variable QUICK=\"maybe\": it must be true or false\n" +

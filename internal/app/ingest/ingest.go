@@ -9,36 +9,23 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/firn-data/firn/internal/app/environment"
-	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/ingest"
-	"github.com/firn-data/firn/internal/journal"
-	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
 
 type settings struct {
-	JournalTable   string `env:"FIRN_JOURNAL_TABLE"`
-	LandingBucket  string `env:"FIRN_LANDING_BUCKET"`
-	QueueURL       string `env:"FIRN_QUEUE_URL"`
-	DeadLetterURL  string `env:"FIRN_DEAD_LETTER_URL"`
-	TaskRoot       string `env:"LAMBDA_TASK_ROOT"`
-	Attempts       int    `env:"FIRN_ATTEMPTS,default=3"`
-	BackoffSeconds int    `env:"FIRN_BACKOFF_SECONDS,default=5"`
-	Endpoint       string `env:"AWS_ENDPOINT_URL,optional"`
+	function.Common
+	function.Contracts
+	function.Source
+	LandingBucket string `env:"FIRN_LANDING_BUCKET"`
 }
 
 // sourceVariable begins the name of the variable that sends all requests for a
@@ -54,42 +41,32 @@ const (
 	maximumAnswer  int64 = 64 << 20
 )
 
-// New returns the function's handler. Its error names every fault of the
-// environment and of the contracts.
-func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (func(context.Context, events.SQSEvent) (events.SQSEventResponse, error), error) {
+// New returns the function's handler. Its error joins every fault of the
+// environment and the contracts.
+func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
-	if err := environment.Decode(lookup, &s); err != nil {
-		return nil, err
-	}
-	contracts, err := contract.ReadAll(os.DirFS(filepath.Join(s.TaskRoot, "contracts")))
+	contracts, err := function.Read(lookup, &s, &s.Contracts)
 	if err != nil {
 		return nil, err
 	}
 	if contracts, err = redirect(contracts, lookup); err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cloud, err := function.Connect(ctx, s.Common)
 	if err != nil {
-		return nil, fmt.Errorf("configure AWS: %w", err)
+		return nil, err
 	}
-	queues := sqs.NewFromConfig(cfg)
-	table := &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: s.JournalTable, Now: time.Now}
 	source := ingest.HTTP{Client: client(), Agent: "firn/" + version(), MaximumBytes: maximumAnswer, Now: time.Now}
 	stage := &ingest.Stage{
 		Contracts: contracts,
 		APIs:      map[string]ingest.API{ingest.FDSNEvent: source.FDSN},
 		Landing: ingest.Landing{
-			S3:     s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = s.Endpoint != "" }),
+			S3:     s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() }),
 			Bucket: s.LandingBucket,
 		},
-		Checkpoints: table, SQS: queues, QueueURL: s.QueueURL, Now: time.Now,
+		Checkpoints: cloud.Journal, SQS: cloud.Queues, QueueURL: s.QueueURL, Now: time.Now,
 	}
-	consumer := &batch.Consumer{
-		Stage: string(work.Ingest), Queues: []batch.Queue{{URL: s.QueueURL, DeadLetterURL: s.DeadLetterURL}},
-		SQS: queues, Journal: table, Handler: stage.Handler(), Attempts: s.Attempts,
-		Backoff: time.Duration(s.BackoffSeconds) * time.Second, Log: telemetry.NewLogger(log, string(work.Ingest)),
-	}
-	return consumer.Consume, nil
+	return cloud.Consume(work.Ingest, stage.Handler(), log, s.Queue()), nil
 }
 
 // redirect returns the contracts with the addresses that the environment

@@ -25,11 +25,11 @@ func TestEnvironmentFaultsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := app.New(t.Context(), lookupIn(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
 	want := `environment variable FIRN_JOURNAL_TABLE is missing
-environment variable FIRN_LANDING_BUCKET is missing
+environment variable FIRN_ATTEMPTS="many": it must be a whole number
+environment variable LAMBDA_TASK_ROOT is missing
 environment variable FIRN_QUEUE_URL is missing
 environment variable FIRN_DEAD_LETTER_URL is missing
-environment variable LAMBDA_TASK_ROOT is missing
-environment variable FIRN_ATTEMPTS="many": it must be a whole number`
+environment variable FIRN_LANDING_BUCKET is missing`
 	if err == nil {
 		t.Fatal("it started")
 	}

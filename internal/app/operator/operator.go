@@ -45,7 +45,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	}
 	contracts, err := contract.ReadAll(os.DirFS(s.Contracts))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the contracts in %s (set FIRN_DATASETS for other ones): %w", s.Contracts, err)
 	}
 	// The SDK's own log lines are for services; a person gets errors only.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
@@ -70,8 +70,11 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 // outputs reads the stack's parts by their output names.
 func outputs(ctx context.Context, client *cloudformation.Client, name string) (operator.Stack, error) {
 	answer, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
-	if err != nil || len(answer.Stacks) != 1 {
-		return operator.Stack{}, fmt.Errorf("stack %s can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: %w", name, errors.Join(err))
+	if err == nil && len(answer.Stacks) != 1 {
+		err = fmt.Errorf("%d stacks have that name", len(answer.Stacks))
+	}
+	if err != nil {
+		return operator.Stack{}, fmt.Errorf("stack %s can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: %w", name, err)
 	}
 	values := make(map[string]string)
 	for _, output := range answer.Stacks[0].Outputs {

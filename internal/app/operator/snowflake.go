@@ -38,7 +38,7 @@ func OpenSnowflakeAccount(ctx context.Context, lookup environment.Lookup) (*snow
 func openSnowflake(ctx context.Context, lookup environment.Lookup, inDatabase bool) (*snowflake.Session, error) {
 	var l login
 	if err := environment.Decode(lookup, &l); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("no Snowflake is named: start the laptop's cloud with `firn up`, or set the account's variables: %w", err)
 	}
 	c := snowflake.Config{
 		Account: l.Account, User: l.User, Warehouse: l.Warehouse, Role: l.Role,
