@@ -4,17 +4,29 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/firn-data/firn/internal/fault"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "firn: "+err.Error())
+		fmt.Fprintln(os.Stderr, "firn: "+explain(err))
 		os.Exit(1)
 	}
+}
+
+// explain adds to a fault what to do about it.
+func explain(err error) string {
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Advice() != "" {
+		return err.Error() + ". " + f.Advice()
+	}
+	return err.Error()
 }

@@ -16,7 +16,9 @@ func migrateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring Snowflake to what the scripts in snowflake/ say",
-		Args:  cobra.NoArgs,
+		Long: "Run the scripts in snowflake/ that Snowflake hasn't seen yet: V*.sql once each, in order, R__*.sql\n" +
+			"whenever they change. Safe to run at any time; --plan only shows what would run.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := openOperator(cmd.Context())
 			if err != nil {

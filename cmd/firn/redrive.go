@@ -30,15 +30,13 @@ func redriveCommand() *cobra.Command {
 			}
 			var redriven []journal.Entry
 			if len(names) == 1 {
-				var entry journal.Entry
-				if entry, err = o.Redrive(cmd.Context(), names[0]); err == nil {
-					redriven = append(redriven, entry)
+				entry, err := o.Redrive(cmd.Context(), names[0])
+				if err != nil {
+					return err
 				}
-			} else {
-				redriven, err = o.RedriveAll(cmd.Context(), strings.TrimPrefix(dataset, "-"), fault.Code(code))
-			}
-			if err != nil {
-				return errors.Join(err, fmt.Errorf("%d objects were redriven before that", len(redriven)))
+				redriven = append(redriven, entry)
+			} else if redriven, err = o.RedriveAll(cmd.Context(), strings.TrimPrefix(dataset, "-"), fault.Code(code)); err != nil {
+				return fmt.Errorf("%w (%d objects were redriven before that)", err, len(redriven))
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), redriven)

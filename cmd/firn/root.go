@@ -23,6 +23,8 @@ func rootCommand() *cobra.Command {
 		Short: "Files and API records to Snowflake tables that people can trust",
 		Long: "firn takes files dropped in S3 and records fetched from HTTP APIs to Snowflake.\n" +
 			"It works on the laptop's cloud while that is up, else on the AWS account of the environment.",
+		Args:         helpful(cobra.NoArgs),
+		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.AddCommand(
@@ -30,7 +32,23 @@ func rootCommand() *cobra.Command {
 		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), queryCommand(),
 		serveUSGSCommand(),
 	)
+	for _, command := range root.Commands() {
+		command.Args = helpful(command.Args)
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+	})
 	return root
+}
+
+// helpful says where to look when a command's arguments are wrong.
+func helpful(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, arguments []string) error {
+		if err := check(cmd, arguments); err != nil {
+			return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+		}
+		return nil
+	}
 }
 
 // openCloud returns the laptop's cloud of the repository that the working

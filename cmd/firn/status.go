@@ -39,6 +39,9 @@ func statusCommand() *cobra.Command {
 				printEntry(cmd.OutOrStdout(), entry)
 				return nil
 			}
+			if err := o.CheckDataset(strings.TrimPrefix(dataset, "-")); err != nil {
+				return err
+			}
 			summaries, err := o.Summaries(cmd.Context())
 			if err != nil {
 				return err

@@ -62,6 +62,7 @@ func downCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the laptop's cloud",
+		Long:  "Stop the laptop's cloud and remove build/local.env.\nIts logs, mails and objects stay in build/local until the next `firn up`.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cloud, err := openCloud(laptopDirectory)

@@ -31,7 +31,7 @@ func (o *Operator) KeyFor(file, dataset string) (string, error) {
 
 func (o *Operator) datasetOf(file string) string {
 	parts := strings.Split(filepath.ToSlash(file), "/")
-	if len(parts) < 3 {
+	if len(parts) < 3 || parts[len(parts)-3] == "" {
 		return ""
 	}
 	return parts[len(parts)-3] + "." + parts[len(parts)-2]

@@ -30,6 +30,7 @@ func TestKeyFor(t *testing.T) {
 		{"the name wins", "usgs/event/x.csv", "nycflights.plane", "nycflights/plane/x.csv", ""},
 		{"nothing is encoded", "nycflights/plane/a b+c=%é.csv", "", "nycflights/plane/a b+c=%é.csv", ""},
 		{"no folder tells", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"a folder at the root", "/tmp/x.csv", "", "", `/tmp/x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
 		{"the folder is no dataset's", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},
 		{"no such dataset", "x.csv", "shop.order", "", `x.csv: no contract for dataset "shop.order": name one of ` + all + ` with --dataset`},
 	}

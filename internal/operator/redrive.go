@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -25,6 +26,12 @@ func (o *Operator) Redrive(ctx context.Context, name string) (journal.Entry, err
 // only unless it is empty. It returns those that it redrove, also when it
 // fails halfway. The dataset "" stands for keys that no contract claims.
 func (o *Operator) RedriveAll(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error) {
+	if err := o.CheckDataset(dataset); err != nil {
+		return nil, err
+	}
+	if code != "" && !slices.Contains(fault.Codes(), code) {
+		return nil, fmt.Errorf("no fault has the code %q: docs/runbook.md has them all", code)
+	}
 	failed, err := o.Journal.Failed(ctx, dataset, code)
 	if err != nil {
 		return nil, err

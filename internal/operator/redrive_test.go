@@ -134,6 +134,23 @@ func TestRedriveAllTellsHowFarItGot(t *testing.T) {
 	}
 }
 
+func TestRedriveAllRefusesWhatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, test := range []struct {
+		dataset string
+		code    fault.Code
+		want    string
+	}{
+		{"nycflights.plan", "", `no contract for dataset "nycflights.plan": name one of ` + all},
+		{"nycflights.plane", "bad_heder", `no fault has the code "bad_heder": docs/runbook.md has them all`},
+	} {
+		if _, err := b.RedriveAll(t.Context(), test.dataset, test.code); message(err) != test.want {
+			t.Errorf("RedriveAll = %v, want %q", err, test.want)
+		}
+	}
+}
+
 func TestIngest(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -28,6 +29,16 @@ func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error)
 		return journal.Entry{}, err
 	}
 	return o.Journal.Newest(ctx, bucket, key)
+}
+
+// CheckDataset refuses a dataset that has no contract, so that a slip of the
+// pen isn't taken for "nothing failed". The dataset "" stands for keys that no
+// contract claims.
+func (o *Operator) CheckDataset(dataset string) error {
+	if dataset != "" && o.Contracts.ByDataset(dataset) == nil {
+		return fmt.Errorf("no contract for dataset %q: name one of %s", dataset, strings.Join(o.datasets(), ", "))
+	}
+	return nil
 }
 
 // Summary is how a dataset stands: what waits and what failed.

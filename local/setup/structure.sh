@@ -32,5 +32,10 @@ for mart in fact_flight fact_earthquake dim_airline dim_airport dim_aircraft dim
     [ -s "dbt/models/marts/$mart.sql" ] || fail "dbt/models/marts/$mart.sql is missing"
 done
 
+# What the documents call a proof must be a test.
+for test in $(grep -ohE '`Test[A-Za-z0-9]+`' README.md docs/*.md | tr -d '`' | sort -u); do
+    git grep --untracked -qE "func $test\(" -- '*_test.go' || fail "the documents name $test, which is no test"
+done
+
 # Parse in outline: quotes and parentheses are closed, nothing is empty.
 git ls-files -z --cached --others --exclude-standard -- 'snowflake/*.sql' 'dbt/**/*.sql' | xargs -0 "$1" local/setup/outline.py

@@ -1,0 +1,165 @@
+package main_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// busy takes a port for the time of the test.
+func busy(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// closed is a port on which nobody listens: 1, which only root could take.
+const closed = "1"
+
+const brokenLine = "nycflights/plane/contract.odcs.yaml:30: schema[0].properties[1].logicalType: "
+
+// breakContract makes one type of one contract unknown.
+func breakContract(t *testing.T, clone string) {
+	t.Helper()
+	path := filepath.Join(clone, "datasets/nycflights/plane/contract.odcs.yaml")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
+}
+
+// credentials are those of nobody: enough to ask, and to be refused.
+var credentials = []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=nothing"}
+
+func with(variables ...string) []string { return append(variables, credentials...) }
+
+// TestErrors: each is one line that says what to do, within seconds, with exit
+// code 1 and nothing on standard output.
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	contracts := "FIRN_DATASETS=" + filepath.Join(root(t), "datasets")
+	tests := []struct {
+		name string
+		call func(t *testing.T) call
+		want []string
+	}{
+		{"a busy port", func(t *testing.T) call {
+			return call{directory: clone(t), arguments: []string{"up", "--aws-port", busy(t)}}
+		}, []string{" is busy: stop what listens there, or choose another with --aws-port"}},
+		{"no environment of the AWS stand-in", func(t *testing.T) call {
+			c := clone(t)
+			remove(t, filepath.Join(c, "build/venv"))
+			return call{directory: c, arguments: []string{"up"}}
+		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
+		{"no environment, for the demo", func(t *testing.T) call {
+			c := clone(t)
+			remove(t, filepath.Join(c, "build/venv/snowflake"))
+			return call{directory: c, arguments: []string{"demo"}}
+		}, []string{"build/venv/snowflake/bin/python is missing: run `make setup` first"}},
+		{"no CDK", func(t *testing.T) call {
+			c := clone(t)
+			remove(t, filepath.Join(c, "node_modules"))
+			return call{directory: c, arguments: []string{"up"}}
+		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
+		{"up with a bad contract", func(t *testing.T) call {
+			c := clone(t)
+			breakContract(t, c)
+			return call{directory: c, arguments: []string{"up"}}
+		}, []string{"a contract in datasets/ must be mended first: " + brokenLine}},
+		{"status with a bad contract", func(t *testing.T) call {
+			c := clone(t)
+			breakContract(t, c)
+			return call{variables: with("FIRN_DATASETS=" + filepath.Join(c, "datasets")), arguments: []string{"status"}}
+		}, []string{"set FIRN_DATASETS", brokenLine}},
+		{"no contracts", func(*testing.T) call {
+			return call{variables: with("FIRN_DATASETS=/nowhere"), arguments: []string{"status"}}
+		}, []string{"contracts in /nowhere (set FIRN_DATASETS for other ones)"}},
+		{"outside a repository", func(*testing.T) call {
+			return call{arguments: []string{"up"}}
+		}, []string{"is in no firn repository: change to the folder that holds cdk.json"}},
+		{"down outside a repository", func(*testing.T) call {
+			return call{arguments: []string{"down"}}
+		}, []string{"is in no firn repository: change to the folder that holds cdk.json"}},
+		{"Snowflake doesn't answer", func(*testing.T) call {
+			return call{
+				variables: with("SNOWFLAKE_ACCOUNT=laptop", "SNOWFLAKE_PROTOCOL=http", "SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT="+closed),
+				arguments: []string{"query", "select 1"}, limit: 20 * time.Second,
+			}
+		}, []string{"log in to Snowflake: snowflake_away: ", "connection refused. Snowflake doesn't answer; look at"}},
+		{"no Snowflake is named", func(*testing.T) call {
+			return call{variables: []string{"SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT=" + closed}, arguments: []string{"query", "select 1"}}
+		}, []string{"`firn up`", "environment variable SNOWFLAKE_ACCOUNT is missing"}},
+		{"AWS doesn't answer", func(*testing.T) call {
+			return call{variables: with(contracts, "AWS_ENDPOINT_URL=http://127.0.0.1:"+closed), arguments: []string{"status"}, limit: 20 * time.Second}
+		}, []string{"stack Firn can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "connection refused"}},
+		{"no such stack", func(*testing.T) call {
+			return call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}}
+		}, []string{"stack Missing can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist"}},
+		{"no AWS at all", func(*testing.T) call {
+			return call{variables: []string{contracts, "AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere"}, arguments: []string{"status"}}
+		}, []string{"stack Firn can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: "}},
+		{"no file", func(*testing.T) call { return call{arguments: []string{"put"}} }, []string{"see `firn put --help`"}},
+		{"an argument too many", func(*testing.T) call { return call{arguments: []string{"up", "x"}} }, []string{"see `firn up --help`"}},
+		{"no number", func(*testing.T) call { return call{arguments: []string{"up", "--aws-port", "x"}} }, []string{"--aws-port", "see `firn up --help`"}},
+		{"no such command", func(*testing.T) call { return call{arguments: []string{"statsu"}} }, []string{`unknown command "statsu" for "firn": see `, "`firn --help`"}},
+		{"one key for two files", func(*testing.T) call {
+			return call{arguments: []string{"put", "--key", "k", "a.csv", "b.csv"}}
+		}, []string{"--key names one object, but there are 2 files"}},
+		{"redrive of nothing", func(*testing.T) call { return call{arguments: []string{"redrive"}} }, []string{"name one object, or a dataset with --dataset"}},
+		{"redrive of both", func(*testing.T) call {
+			return call{arguments: []string{"redrive", "s3://b/k", "--dataset", "a.b"}}
+		}, []string{"name one object, or a dataset with --dataset"}},
+		{"no time", func(*testing.T) call {
+			return call{arguments: []string{"ingest", "usgs.event", "--start", "yesterday"}}
+		}, []string{`--start "yesterday": write it as 2018-01-31T00:00:00Z`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			expectError(t, test.call(t), test.want...)
+		})
+	}
+}
+
+func expectError(t *testing.T, c call, want ...string) {
+	t.Helper()
+	got := c.run(t)
+	line, rest, _ := strings.Cut(got.stderr, "\n")
+	if got.code != 1 || got.stdout != "" || rest != "" || !strings.HasPrefix(line, "firn: ") {
+		t.Errorf("exit code %d, standard output %q; want 1, nothing, and one line:\n%s", got.code, got.stdout, got.stderr)
+	}
+	for _, text := range want {
+		if !strings.Contains(line, text) {
+			t.Errorf("it says %q\nwant %q in it", line, text)
+		}
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEveryContractFaultAtOnce: several faults are several lines, all of them
+// at once.
+func TestEveryContractFaultAtOnce(t *testing.T) {
+	t.Parallel()
+	c := clone(t)
+	breakContract(t, c)
+	write(t, filepath.Join(c, "datasets/nycflights/airline/contract.odcs.yaml"), "kind: [")
+	got := call{directory: c, arguments: []string{"up"}}.run(t)
+	if got.code != 1 || !strings.Contains(got.stderr, brokenLine) || !strings.Contains(got.stderr, "nycflights/airline/contract.odcs.yaml:") {
+		t.Errorf("exit code %d:\n%s", got.code, got.stderr)
+	}
+}

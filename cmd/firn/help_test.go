@@ -1,0 +1,59 @@
+package main_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var listed = regexp.MustCompile(`(?m)^  (\S+) +(\S.*)$`)
+
+// commands are what `firn --help` lists, with their one-line descriptions.
+func commands(t *testing.T) map[string]string {
+	t.Helper()
+	help := call{arguments: []string{"--help"}}.succeed(t)
+	_, list, there := strings.Cut(help, "Available Commands:\n")
+	if !there {
+		t.Fatalf("no list of commands in\n%s", help)
+	}
+	list, _, _ = strings.Cut(list, "\n\n")
+	found := make(map[string]string)
+	for _, match := range listed.FindAllStringSubmatch(list, -1) {
+		found[match[1]] = match[2]
+	}
+	return found
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	golden(t, "help", call{arguments: []string{"--help"}}.succeed(t))
+	all := commands(t)
+	for _, name := range []string{"up", "down", "demo", "migrate", "put", "ingest", "status", "redrive", "query"} {
+		if all[name] == "" {
+			t.Errorf("no command %s among %v", name, all)
+		}
+	}
+	if _, shown := all["serve-usgs"]; shown {
+		t.Error("serve-usgs, which only `firn up` needs, is shown")
+	}
+	for name, short := range all {
+		if slices.Contains([]string{"help", "completion"}, name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			help := call{arguments: []string{name, "--help"}}.succeed(t)
+			text, _, _ := strings.Cut(help, "\n\nUsage:")
+			if text == short && !strings.Contains(help, "\nExamples:\n  firn "+name) {
+				t.Errorf("neither an example nor more than %q:\n%s", short, help)
+			}
+			if !strings.Contains(help, "--json ") {
+				t.Errorf("no --json:\n%s", help)
+			}
+			if name == "demo" && strings.Contains(help, "before-count") {
+				t.Error("the flag for tests is shown")
+			}
+		})
+	}
+}

@@ -1,0 +1,211 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// bench is a stack of its own without functions; the test plays the stages on
+// its journal.
+type bench struct {
+	stages    *journal.Table
+	variables []string
+}
+
+var stacks atomic.Int64
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	ctx := t.Context()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("Stack%d", stacks.Add(1))
+	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bench{variables: append(laptop(), "FIRN_STACK="+name)}
+	for _, output := range answer.Stacks[0].Outputs {
+		if aws.ToString(output.OutputKey) == "JournalTable" {
+			b.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: aws.ToString(output.OutputValue), Now: newClock()}
+		}
+	}
+	return b
+}
+
+// newClock returns a clock that moves on by a second whenever it is read.
+func newClock() func() time.Time {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return func() time.Time {
+		now = now.Add(time.Second)
+		return now
+	}
+}
+
+func (b bench) firn(arguments ...string) call {
+	return call{variables: b.variables, arguments: arguments}
+}
+
+// failed returns an object that failed in its transform.
+func (b bench) failed(t *testing.T, key string, code fault.Code) object.Object {
+	t.Helper()
+	o := object.Object{Bucket: "landing", Key: key, Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, "nycflights.plane"); err != nil {
+		t.Fatal(err)
+	}
+	f := fault.Permanentf("test", code, "the header lacks tailnum")
+	f.ObjectID = string(o.ID())
+	if _, err := b.stages.Fail(t.Context(), f, "transform", "arn", "body"); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestPut(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	folder := t.TempDir()
+	for _, name := range []string{"a b+c.csv", "é.csv"} {
+		write(t, filepath.Join(folder, "nycflights/plane", name), "x")
+	}
+	put := b.firn("put", "--json", "--wait", "0", "nycflights/plane/a b+c.csv", "nycflights/plane/é.csv")
+	put.directory = folder
+	objects := decode[[]object.Object](t, put.succeed(t))
+	if len(objects) != 2 || objects[0].Key != "nycflights/plane/a b+c.csv" || objects[1].Key != "nycflights/plane/é.csv" || objects[0].Version == "" || objects[0].Size != 1 {
+		t.Errorf("put %+v", objects)
+	}
+	text := b.firn("put", "--wait", "0", "--key", "nycflights/plane/other.csv", filepath.Join(folder, "nycflights/plane/é.csv")).succeed(t)
+	if want := regexp.MustCompile(`^[0-9a-f]{32}  s3://\S+/nycflights/plane/other\.csv\n$`); !want.MatchString(text) {
+		t.Errorf("it says %q, want %s", text, want)
+	}
+	expectError(t, b.firn("put", "/tmp/x.csv"), `no contract for dataset ""`, "nycflights.plane", "--dataset")
+	expectError(t, b.firn("put", "--dataset", "nycflights.plane", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
+	expectError(t, b.firn("put", "--dataset", "nycflights.plane", folder), "is a folder; name files")
+	late := put
+	late.arguments = []string{"put", "--wait", "50ms", "nycflights/plane/é.csv"}
+	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: `firn status` tells more")
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	golden(t, "status-nothing.json", b.firn("status", "--json").succeed(t))
+	golden(t, "status-nothing", b.firn("status").succeed(t))
+	o := b.failed(t, "nycflights/plane/it's broken.csv", fault.BadHeader)
+	golden(t, "status-failed", b.firn("status").succeed(t))
+	golden(t, "status-object", b.firn("status", o.URI()).succeed(t))
+	golden(t, "status-object.json", b.firn("status", "--json", string(o.ID())).succeed(t))
+	golden(t, "status-dataset.json", b.firn("status", "--json", "--dataset", "nycflights.plane").succeed(t))
+	golden(t, "status-unclaimed.json", b.firn("status", "--json", "--dataset", "-").succeed(t))
+	expectError(t, b.firn("status", "s3://landing/never.csv"), "the journal knows no s3://landing/never.csv: was it put into the landing bucket ")
+	expectError(t, b.firn("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
+	expectError(t, b.firn("status", "--dataset", "nycflights.plan"), `no contract for dataset "nycflights.plan": name one of `)
+}
+
+// TestRedrive redrives one object by the name that a person types, and all that
+// failed in a dataset with one code.
+func TestRedrive(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.failed(t, "nycflights/plane/it's broken.csv", fault.BadHeader)
+	redriven := decode[[]json.RawMessage](t, b.firn("redrive", "--json", o.URI()).succeed(t))
+	if len(redriven) != 1 || decode[struct{ ID object.ID }](t, idOnly(t, redriven[0])).ID != o.ID() {
+		t.Errorf("redriven %s", redriven)
+	}
+	b.failed(t, "nycflights/plane/1.csv", fault.TooManyRejects)
+	b.failed(t, "nycflights/plane/2.csv", fault.TooManyRejects)
+	text := b.firn("redrive", "--dataset", "nycflights.plane", "--code", "too_many_rejects").succeed(t)
+	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; `firn status` shows what becomes of them\n") {
+		t.Errorf("it says %q", text)
+	}
+	if none := b.firn("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
+		t.Errorf("nothing to redrive is %q, want an empty list", none)
+	}
+	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "nycflights.plane"); err != nil {
+		t.Fatal(err)
+	}
+	expectError(t, b.firn("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
+	expectError(t, b.firn("redrive", "--dataset", "nycflights.plane", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+}
+
+// idOnly drops all but the id.
+func idOnly(t *testing.T, entry json.RawMessage) string {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(entry, &fields); err != nil {
+		t.Fatal(err)
+	}
+	return `{"id":` + string(fields["id"]) + `}`
+}
+
+func TestIngest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
+	golden(t, "ingest.json", b.firn(append([]string{"ingest", "usgs.event", "--json"}, week...)...).succeed(t))
+	golden(t, "ingest", b.firn(append([]string{"ingest", "usgs.event"}, week...)...).succeed(t))
+	expectError(t, b.firn(append([]string{"ingest", "usgs.quake"}, week...)...), "no contract of that dataset names an API: name one of usgs.event")
+}
+
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const statement = "select 1 as number, 'a b' as text, null as nothing union all select 22, '', 'x' order by 1"
+	golden(t, "query", b.firn("query", statement).succeed(t))
+	golden(t, "query.json", b.firn("query", "--json", statement).succeed(t))
+	expectError(t, b.firn("query", "select * from RAW.NO_SUCH_TABLE"), "query: ", "NO_SUCH_TABLE")
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	migrate := func(arguments ...string) string {
+		c := b.firn(append([]string{"migrate"}, arguments...)...)
+		c.directory = root(t)
+		return c.succeed(t)
+	}
+	planned := migrate("--plan", "--json")
+	golden(t, "migrate.json", planned)
+	if ran := migrate("--json"); ran != planned {
+		t.Errorf("it ran %s\nnot what it had planned: %s", ran, planned)
+	}
+	if again := migrate("--json"); again != "[]\n" {
+		t.Errorf("a second run: %s", again)
+	}
+	if text := migrate("--plan"); text != "0 scripts to run\n" {
+		t.Errorf("a plan after it: %q", text)
+	}
+}
+
+func TestDown(t *testing.T) {
+	t.Parallel()
+	c := clone(t)
+	write(t, filepath.Join(c, "build/local.env"), "export AWS_ENDPOINT_URL=http://127.0.0.1:1\n")
+	golden(t, "down.json", call{directory: c, arguments: []string{"down", "--json"}}.succeed(t))
+	golden(t, "down", call{directory: c, arguments: []string{"down"}}.succeed(t))
+	if _, err := os.Stat(filepath.Join(c, "build/local.env")); err == nil {
+		t.Error("build/local.env names what is gone")
+	}
+}

@@ -1,0 +1,130 @@
+// Package setup_test runs what `make` runs before it installs anything.
+package setup_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// machine is what a machine has on its PATH: a script a program. An empty one
+// is not there.
+type machine struct {
+	golang, python, node, npm string
+}
+
+// complete is the oldest machine that will do.
+var complete = machine{
+	golang: "echo go1.26",
+	python: pythonOf("3.11"),
+	node:   "echo v20.0.0",
+	npm:    "true",
+}
+
+// pythonOf is a Python of a version that has the venv module.
+func pythonOf(version string) string {
+	return `case "$2" in *version_info*) echo ` + version + `;; esac`
+}
+
+// withoutVenv is Debian's python3.12 without its python3.12-venv.
+const withoutVenv = `case "$2" in *version_info*) echo 3.12;; *) echo "No module named 'ensurepip'" >&2; exit 1;; esac`
+
+const (
+	wantPython = "firn needs Python 3.11 or 3.12: install it, or name it: make PYTHON=/path/to/python3.12 ...\n"
+	lacksNode  = "firn needs Node 20 or newer: install it and put it on PATH\n"
+	lacksNPM   = "firn needs npm: it comes with Node\n"
+	lacksGo    = "firn needs Go 1.26: install it and put it on PATH\n"
+)
+
+func TestPrerequisites(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(m *machine)
+		want   string
+	}{
+		{"the oldest that will do", func(*machine) {}, ""},
+		{"newer ones", func(m *machine) {
+			m.golang, m.python, m.node = "echo go1.27.3", pythonOf("3.12"), "echo v24.11.1"
+		}, ""},
+		{"no Go", func(m *machine) { m.golang = "" }, lacksGo},
+		{"an old Go", func(m *machine) { m.golang = "echo go1.9.7" }, "firn needs Go 1.26: this is 1.9.7\n"},
+		{"a Go that is broken", func(m *machine) { m.golang = "exit 2" }, lacksGo},
+		{"no Python", func(m *machine) { m.python = "" }, wantPython},
+		{"a Python that doesn't run", func(m *machine) { m.python = "exit 127" }, wantPython},
+		{"a Python that is too new", func(m *machine) { m.python = pythonOf("3.13") }, "firn needs Python 3.11 or 3.12: python is 3.13; name another: make PYTHON=/path/to/python3.12 ...\n"},
+		{"a Python that is too old", func(m *machine) { m.python = pythonOf("3.9") }, "firn needs Python 3.11 or 3.12: python is 3.9; name another: make PYTHON=/path/to/python3.12 ...\n"},
+		{"a Python without venv", func(m *machine) { m.python = withoutVenv }, "firn needs Python's venv module: install python3.12-venv\n"},
+		{"no Node", func(m *machine) { m.node = "" }, lacksNode},
+		{"an old Node", func(m *machine) { m.node = "echo v18.20.4" }, "firn needs Node 20 or newer: this is 18.20.4\n"},
+		{"no npm", func(m *machine) { m.npm = "" }, lacksNPM},
+		{"nothing at all", func(m *machine) { *m = machine{} }, lacksGo + wantPython + lacksNode + lacksNPM},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			m := complete
+			test.change(&m)
+			stderr, code := m.run(t)
+			wantCode := 0
+			if test.want != "" {
+				wantCode = 1
+			}
+			if diff := cmp.Diff(test.want, stderr); diff != "" || code != wantCode {
+				t.Errorf("exit code %d, want %d; it says (-want +got):\n%s", code, wantCode, diff)
+			}
+		})
+	}
+}
+
+// run runs the script with a PATH that holds the machine's programs and the
+// tools that every machine has.
+func (m machine) run(t *testing.T) (stderr string, code int) {
+	t.Helper()
+	path := t.TempDir()
+	for _, tool := range []string{"bash", "sed", "sort", "head"} {
+		found, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(found, filepath.Join(path, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What make passes: $(shell command -v python3.12 || ...), empty if there is none.
+	var arguments string
+	for name, script := range map[string]string{"go": m.golang, "python": m.python, "node": m.node, "npm": m.npm} {
+		if script == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(path, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name == "python" {
+			arguments = name
+		}
+	}
+	var output bytes.Buffer
+	cmd := exec.Command("./prerequisites.sh", arguments)
+	cmd.Env, cmd.Stderr = []string{"PATH=" + path}, &output
+	if out, err := cmd.Output(); len(out) > 0 {
+		t.Errorf("it says %q on standard output, %v", out, err)
+	}
+	return output.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestMakeStopsThere: make goes no further when something is missing.
+func TestMakeStopsThere(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("make", "setup", "PYTHON=/nowhere/python3.12")
+	cmd.Dir = filepath.Join("..", "..")
+	output, err := cmd.CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(output), wantPython) || strings.Contains(string(output), "installing") {
+		t.Errorf("make setup = %v:\n%s", err, output)
+	}
+}
