@@ -18,6 +18,8 @@ D2 := oss.terrastruct.com/d2@v0.7.1
 # command, the functions, the tests and the CDK app.
 export CGO_ENABLED = 0
 export GOFLAGS = -trimpath
+# The linter's cache holds paths: a clone elsewhere would be told of this one's.
+export GOLANGCI_LINT_CACHE = $(CURDIR)/build/golangci-lint
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = true
 
 .DEFAULT_GOAL := help
@@ -122,7 +124,7 @@ test: ## everything: what CI runs
 	@local/setup/suites.sh
 
 .PHONY: test-race
-test-race: ## Go's unit tests with the race detector (needs a C compiler)
+test-race: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests with the race detector (needs a C compiler)
 	@CGO_ENABLED=1 GOFLAGS= go test -race ./functions/... ./internal/... ./local/usgs/...
 
 .PHONY: test-infra

@@ -54,6 +54,9 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if cloud.Running() {
+		return errors.New("a demo runs already, or was killed: `firn down --demo` ends it")
+	}
 	steps := &steps{out: cmd.ErrOrStderr()}
 	defer func() { err = errors.Join(err, cloud.Down()) }()
 	if err := cloud.Up(cmd.Context(), steps.run); err != nil {

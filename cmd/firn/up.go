@@ -58,19 +58,25 @@ func upCommand() *cobra.Command {
 }
 
 func downCommand() *cobra.Command {
-	var asJSON bool
+	var ofDemo, asJSON bool
 	command := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the laptop's cloud",
 		Long:  "Stop the laptop's cloud and remove build/local.env.\nIts logs, mails and objects stay in build/local until the next `firn up`.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cloud, err := openCloud(laptopDirectory)
+			directory := laptopDirectory
+			if ofDemo {
+				directory = demoDirectory
+			}
+			cloud, err := openCloud(directory)
 			if err != nil {
 				return err
 			}
 			stopped := len(cloud.Servers)
-			cloud.EnvironmentFile = environmentFile(cloud)
+			if !ofDemo {
+				cloud.EnvironmentFile = environmentFile(cloud)
+			}
 			if err := cloud.Down(); err != nil {
 				return err
 			}
@@ -81,6 +87,7 @@ func downCommand() *cobra.Command {
 			return nil
 		},
 	}
+	command.Flags().BoolVar(&ofDemo, "demo", false, "stop what a killed demo left")
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }

@@ -31,6 +31,8 @@ type Cloud struct {
 	Ports           Ports  `json:"ports"`
 	// Servers are the process ids by name.
 	Servers map[string]int `json:"servers"`
+	// Boot is the boot of the machine in which the servers were started.
+	Boot string `json:"boot"`
 	// Outputs are the stack's, by name.
 	Outputs map[string]string `json:"outputs"`
 }
@@ -54,6 +56,9 @@ func Open(root, directory, program string) (*Cloud, error) {
 	}
 	if err := json.Unmarshal(content, c); err != nil {
 		return nil, fmt.Errorf("open the laptop's cloud: %s: %w", c.statePath(), err)
+	}
+	if c.Boot != bootID() {
+		c.Servers = make(map[string]int)
 	}
 	return c, nil
 }
@@ -94,6 +99,9 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	synthesized := make(chan error, 1)
 	go func() { synthesized <- c.synthesize(ctx) }()
 	if err := step("start the stand-ins", func() error { return c.StartServers(ctx) }); err != nil {
+		return errors.Join(err, <-synthesized)
+	}
+	if err := c.remember(); err != nil { // so that a killed command leaves nothing unknown
 		return errors.Join(err, <-synthesized)
 	}
 	if err := step("build and synthesize the stack", func() error { return <-synthesized }); err != nil {
@@ -210,6 +218,15 @@ func (c *Cloud) Stop() error {
 }
 
 func (c *Cloud) save() error {
+	if err := c.remember(); err != nil || c.EnvironmentFile == "" {
+		return err
+	}
+	return c.writeEnvironment()
+}
+
+// remember writes the state that Open reads.
+func (c *Cloud) remember() error {
+	c.Boot = bootID()
 	content, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save the laptop's cloud: %w", err)
@@ -217,8 +234,5 @@ func (c *Cloud) save() error {
 	if err := os.WriteFile(c.statePath(), append(content, '\n'), 0o644); err != nil {
 		return fmt.Errorf("save the laptop's cloud: %w", err)
 	}
-	if c.EnvironmentFile == "" {
-		return nil
-	}
-	return c.writeEnvironment()
+	return nil
 }

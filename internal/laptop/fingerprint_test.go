@@ -21,9 +21,11 @@ func TestFingerprint(t *testing.T) {
 		{"a file's content", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a.go"), "package b") }, true},
 		{"a new file", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/deep/b.go"), "") }, true},
 		{"a file's name", func(t *testing.T, root string) { rename(t, root, "internal/a.go", "internal/b.go") }, true},
-		{"a byte moves from one file to the next", func(t *testing.T, root string) {
-			write(t, filepath.Join(root, "internal/a.go"), "package")
-			write(t, filepath.Join(root, "internal/c.go"), " apackage c")
+		{"a file swallows the next one, name and all", func(t *testing.T, root string) {
+			write(t, filepath.Join(root, "internal/a.go"), "package ainternal/c.go\x00package c")
+			if err := os.Remove(filepath.Join(root, "internal/c.go")); err != nil {
+				t.Fatal(err)
+			}
 		}, true},
 		{"a single file that is named", func(t *testing.T, root string) { write(t, filepath.Join(root, "go.mod"), "module b") }, true},
 		{"a test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a_test.go"), "package b") }, false},

@@ -109,10 +109,21 @@ func stopWithin(pid int, patience time.Duration) error {
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return !errors.Is(err, os.ErrNotExist) && syscall.Kill(pid, 0) == nil
+		_, noProc := os.Stat("/proc/self")
+		return noProc != nil && syscall.Kill(pid, 0) == nil
 	}
 	fields := stat[bytes.LastIndexByte(stat, ')')+1:]
 	return !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z"))
+}
+
+// bootID tells one boot of the machine from another, so that a process id of
+// an earlier one names nobody. Empty where the system doesn't say.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }
 
 func ignoreGone(err error) error {
