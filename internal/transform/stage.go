@@ -21,11 +21,8 @@ type Journal interface {
 	// before it begins, so that a kill counts. It returns false if another
 	// message holds the object or it is past this state.
 	Start(ctx context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error)
-}
-
-// Releaser gives a claim back and takes its attempt off the count, for faults
-// that never count.
-type Releaser interface {
+	// Release gives a claim back and takes its attempt off the count, for
+	// faults that never count.
 	Release(ctx context.Context, id object.ID, owner string) error
 }
 
@@ -37,10 +34,7 @@ const longestInvocation = 15 * time.Minute
 type Stage struct {
 	Contracts contract.Set
 	Journal   Journal
-	// Releaser is nil where the journal has none; a dependency's fault counts
-	// as an attempt then.
-	Releaser Releaser
-	Engine   *Engine
+	Engine    *Engine
 	// Attempts is how often an object may be started.
 	Attempts int
 	Now      func() time.Time
@@ -106,10 +100,10 @@ func (s *Stage) attempt(w work.Work, entry journal.Entry) string {
 func (s *Stage) failed(ctx context.Context, m batch.Message, w work.Work, entry journal.Entry, err error) error {
 	f := *fault.As(err)
 	f.Attempt = entry.Attempts
-	if f.Disposition != fault.RetryAfter || s.Releaser == nil {
+	if f.Disposition != fault.RetryAfter {
 		return &f
 	}
-	if err := s.Releaser.Release(ctx, w.Object.ID(), m.ID); err != nil {
+	if err := s.Journal.Release(ctx, w.Object.ID(), m.ID); err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "claim not released", telemetry.KeyObject, string(w.Object.ID()), telemetry.KeyError, err.Error())
 	}
 	return &f

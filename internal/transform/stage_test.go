@@ -56,7 +56,7 @@ func setup(body string) bundle {
 	store, w := landed("a.csv", []byte(body))
 	c := &claims{}
 	return bundle{claims: c, store: store, work: w, stage: &transform.Stage{
-		Contracts: contract.Set{numbers()}, Journal: c, Releaser: c, Attempts: 3, Now: clock,
+		Contracts: contract.Set{numbers()}, Journal: c, Attempts: 3, Now: clock,
 		NewID:  func() string { return "unique" },
 		Engine: &transform.Engine{Store: store, Bucket: bucket, Now: clock},
 	}}

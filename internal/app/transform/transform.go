@@ -40,7 +40,6 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	stage := &transform.Stage{
 		Contracts: contracts,
 		Journal:   cloud.Journal,
-		Releaser:  cloud.Journal,
 		Engine:    &transform.Engine{Store: &s3store.Store{Client: client}, Bucket: s.CuratedBucket, Now: time.Now},
 		Attempts:  s.Attempts,
 		Now:       time.Now,
