@@ -17,9 +17,15 @@ import (
 
 const header = "From: firn <no-reply@firn.example>\r\nTo: operator@firn.example\r\n"
 
-func deliver(t *testing.T, directory, name, text string) {
+// deliver writes a mail as the sink does: whole under another name, then
+// renamed, so that no reader sees half of it.
+func deliver(t *testing.T, directory, name, content string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
+	path := filepath.Join(directory, name)
+	if err := os.WriteFile(path+".part", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".part", path); err != nil {
 		t.Fatal(err)
 	}
 }
