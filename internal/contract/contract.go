@@ -31,6 +31,12 @@ type Contract struct {
 	// Delimiter separates the fields of a CSV record. firn.delimiter; defaults
 	// to a comma.
 	Delimiter byte
+	// Encoding is how the bytes of a CSV file are text. firn.encoding; defaults
+	// to UTF8.
+	Encoding Encoding
+	// Engine says where objects are transformed. firn.engine; defaults to
+	// AutoEngine.
+	Engine Engine
 	// NullValues are the texts that mean "no value", besides the empty one.
 	// firn.nullValues; CSV only.
 	NullValues []string
@@ -41,6 +47,11 @@ type Contract struct {
 	// that one bad row doesn't refuse a small file. firn.maxRejects; defaults
 	// to 10.
 	MaxRejects int64
+	// MaxUnique is the number of records of an object up to which Unique is
+	// checked: the values are kept in memory. Records that follow are neither
+	// checked nor remembered, and the receipt says so. firn.maxUnique; defaults
+	// to 4,000,000, at most 10,000,000.
+	MaxUnique int64
 	// LoadEvery is how long a load may wait for others of the same dataset.
 	// firn.loadEvery; defaults to one minute.
 	LoadEvery time.Duration
@@ -59,6 +70,29 @@ const (
 	CSV Format = "csv"
 	// NDJSON is one JSON object a line.
 	NDJSON Format = "ndjson"
+)
+
+// Encoding is how bytes are text.
+type Encoding string
+
+// The encodings. A byte that an encoding doesn't define becomes U+FFFD, which
+// rejects its record.
+const (
+	UTF8        Encoding = "utf-8"
+	Latin1      Encoding = "latin-1"
+	Windows1252 Encoding = "windows-1252"
+)
+
+// Engine is where objects are transformed.
+type Engine string
+
+const (
+	// AutoEngine takes the Lambda for what it can hold, else Glue.
+	AutoEngine Engine = "auto"
+	// LambdaEngine never takes Glue.
+	LambdaEngine Engine = "lambda"
+	// GlueEngine always takes Glue, for what Glue can read.
+	GlueEngine Engine = "glue"
 )
 
 // Ingest says how the records of a dataset are fetched from an HTTP API.
@@ -111,8 +145,12 @@ type Column struct {
 	// PrimaryKey is the column's place in the primary key, from 1; 0 if it
 	// isn't part of it. Parts of the key are required.
 	PrimaryKey int
-	// Unique columns reject a row whose value the object had before.
+	// Unique columns reject a row whose value an accepted row of the object had
+	// before, up to MaxUnique records.
 	Unique bool
+	// Format is the name of what a text must be, such as "email"; empty for
+	// none. FormatPattern says what that means. ODCS format.
+	Format string
 	// Pattern must match the whole text; empty for none. RE2 syntax.
 	Pattern string
 	// MinLength and MaxLength bound a text, in characters; nil for none.

@@ -22,7 +22,10 @@ var (
 
 // read returns the contract with its defaults, as far as it could be read.
 func (r *reader) read(root value) *draft {
-	c := &Contract{File: r.file, Format: CSV, Delimiter: ',', MaxRejectRatio: 0.05, MaxRejects: 10, LoadEvery: time.Minute}
+	c := &Contract{
+		File: r.file, Format: CSV, Delimiter: ',', Encoding: UTF8, Engine: AutoEngine,
+		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: DefaultMaxUnique, LoadEvery: time.Minute,
+	}
 	d := &draft{contract: c, name: root, prefix: root}
 	r.readHead(root, d)
 	r.readFirnProperties(root, d)

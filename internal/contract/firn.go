@@ -31,9 +31,12 @@ var firnProperties = []struct {
 	{"firn.format", scalar(text), (*reader).readFormat},
 	{"firn.keyPrefix", scalar(text), (*reader).readKeyPrefix},
 	{"firn.delimiter", scalar(text), (*reader).readDelimiter},
+	{"firn.encoding", scalar(text), (*reader).readEncoding},
+	{"firn.engine", scalar(text), (*reader).readEngine},
 	{"firn.nullValues", listOf(scalar(text)), (*reader).readNullValues},
 	{"firn.maxRejectRatio", scalar(number), (*reader).readMaxRejectRatio},
 	{"firn.maxRejects", scalar(whole), (*reader).readMaxRejects},
+	{"firn.maxUnique", scalar(whole), (*reader).readMaxUnique},
 	{"firn.loadEvery", scalar(text), (*reader).readLoadEvery},
 	{"firn.ingest", ingestShape, (*reader).readIngest},
 }
@@ -106,6 +109,24 @@ func (r *reader) readDelimiter(v value, d *draft) {
 	d.contract.Delimiter = delimiter[0]
 }
 
+func (r *reader) readEncoding(v value, d *draft) {
+	d.contract.Encoding = Encoding(v.node.Value)
+	known := []Encoding{UTF8, Latin1, Windows1252}
+	switch {
+	case !slices.Contains(known, d.contract.Encoding):
+		r.reportf(v, "must be utf-8, latin-1 or windows-1252")
+	case d.contract.Encoding != UTF8:
+		r.csvOnly(v, d.contract)
+	}
+}
+
+func (r *reader) readEngine(v value, d *draft) {
+	d.contract.Engine = Engine(v.node.Value)
+	if !slices.Contains([]Engine{AutoEngine, LambdaEngine, GlueEngine}, d.contract.Engine) {
+		r.reportf(v, "must be auto, lambda or glue")
+	}
+}
+
 func (r *reader) readNullValues(v value, d *draft) {
 	if !r.csvOnly(v, d.contract) {
 		return
@@ -145,6 +166,22 @@ func (r *reader) readMaxRejects(v value, d *draft) {
 		return
 	}
 	d.contract.MaxRejects = rejects
+}
+
+// DefaultMaxUnique is Contract.MaxUnique where the contract doesn't say it, and
+// maxMaxUnique the most that a function's memory holds.
+const (
+	DefaultMaxUnique = 4_000_000
+	maxMaxUnique     = 10_000_000
+)
+
+func (r *reader) readMaxUnique(v value, d *draft) {
+	records, ok := v.whole()
+	if !ok || records < 1 || records > maxMaxUnique {
+		r.reportf(v, "must be between 1 and %d records", maxMaxUnique)
+		return
+	}
+	d.contract.MaxUnique = int64(records)
 }
 
 func (r *reader) readLoadEvery(v value, d *draft) {

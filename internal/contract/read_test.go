@@ -36,7 +36,8 @@ func TestReadComplete(t *testing.T) {
 		File: "contract.odcs.yaml", Version: "2.3.4", Source: "shop", Entity: "order",
 		Description: "Orders of the shop, one row an order.",
 		KeyPrefix:   "legacy/orders/", Format: contract.CSV, Delimiter: ';', NullValues: []string{"NA", "-"},
-		MaxRejectRatio: 0.25, MaxRejects: 3, LoadEvery: 90 * time.Second,
+		Encoding: contract.Windows1252, Engine: contract.GlueEngine,
+		MaxRejectRatio: 0.25, MaxRejects: 3, MaxUnique: 1000, LoadEvery: 90 * time.Second,
 		Columns: []contract.Column{
 			{
 				Name: "number", Header: "Order No.", Path: "/number", Description: "The shop's number.", Type: contract.Integer,
@@ -56,7 +57,7 @@ func TestReadComplete(t *testing.T) {
 			{Name: "day", Header: "day", Path: "/day", Type: contract.Date},
 			{Name: "paid_at", Header: "paid_at", Path: "/paid_at", Type: contract.Timestamp},
 			{Name: "slot", Header: "slot", Path: "/slot", Type: contract.Time},
-			{Name: "reference", Header: "reference", Path: "/reference", Type: contract.String, Unique: true},
+			{Name: "reference", Header: "reference", Path: "/reference", Type: contract.String, Format: "uuid", Unique: true},
 			{Name: "lines", Header: "lines", Path: "/lines", Type: contract.JSON},
 		},
 	}
@@ -115,7 +116,8 @@ func TestReadDefaults(t *testing.T) {
 	}
 	want := contract.Contract{
 		File: c.File, Version: "1.0.0", Source: "usgs", Entity: "event", Description: "Events.", KeyPrefix: "usgs/event/",
-		Format: contract.NDJSON, Delimiter: ',', MaxRejectRatio: 0.05, MaxRejects: 10, LoadEvery: time.Minute,
+		Format: contract.NDJSON, Delimiter: ',', Encoding: contract.UTF8, Engine: contract.AutoEngine,
+		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: 4_000_000, LoadEvery: time.Minute,
 		Columns: c.Columns, Ingest: &contract.Ingest{API: "fdsn-event", URL: "https://example.org/query", PageSize: 20000},
 	}
 	if diff := cmp.Diff(&want, c); diff != "" {

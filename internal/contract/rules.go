@@ -12,7 +12,7 @@ import (
 // checkedOptions are the logicalTypeOptions that firn checks, by type. An option
 // that isn't checked is refused, so that no contract promises more than is kept.
 var checkedOptions = map[Type][]string{
-	String:  {"minLength", "maxLength", "pattern"},
+	String:  {"minLength", "maxLength", "pattern", "format"},
 	Integer: {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
 	Decimal: {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
 	Double:  {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
@@ -27,6 +27,7 @@ func (r *reader) readRules(v value, column *Column) {
 	if options, ok := v.get("logicalTypeOptions", object); ok {
 		r.checkOptions(options, column)
 		r.readLengths(options, column)
+		r.readTextFormat(options, column)
 		r.readPattern(options, column)
 		r.readBounds(options, column)
 	}
@@ -34,7 +35,7 @@ func (r *reader) readRules(v value, column *Column) {
 }
 
 // checkOptions reports options that ODCS has for the type and firn doesn't
-// check, such as the format of a text or the bounds of a date.
+// check, such as the bounds of a date.
 func (r *reader) checkOptions(options value, column *Column) {
 	if column.Type == "" {
 		return

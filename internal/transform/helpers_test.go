@@ -23,7 +23,7 @@ func clock() time.Time { return start }
 func newContract(format contract.Format, columns ...contract.Column) *contract.Contract {
 	c := &contract.Contract{
 		Version: "1.0.0", Source: "shop", Entity: "order", Format: format, Delimiter: ',',
-		MaxRejectRatio: 0.05, MaxRejects: 10, Columns: columns,
+		Encoding: contract.UTF8, MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: contract.DefaultMaxUnique, Columns: columns,
 	}
 	fillNames(c)
 	return c

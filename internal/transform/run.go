@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
@@ -37,6 +38,7 @@ func (e *Engine) begin(job Job) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("contract %s: %w", job.Contract.Dataset(), err)
 	}
+	rows.UniqueUpTo = job.Contract.MaxUnique
 	id := job.Work.Object.ID()
 	attempt := object.Attempt{Dataset: job.Work.Dataset, Object: id, Name: job.Attempt}
 	roll := e.RollBytes
@@ -69,7 +71,7 @@ func (r *run) transform(ctx context.Context) error {
 	}
 	defer stored.Close()
 	r.source = newSource(ctx, stored)
-	plain, err := reader.Decompress(r.source, compression)
+	plain, err := reader.Open(r.source, compression, r.job.Contract.Encoding)
 	if err != nil {
 		return err
 	}
@@ -82,7 +84,19 @@ func (r *run) transform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.receipt.Unchecked = unchecked(r.job.Contract, r.tally.read)
 	return r.end(ctx)
+}
+
+// unchecked names the rules that the object was too long for.
+func unchecked(c *contract.Contract, records int64) []string {
+	var rules []string
+	for _, column := range c.Columns {
+		if column.Unique && c.MaxUnique > 0 && records > c.MaxUnique {
+			rules = append(rules, fmt.Sprintf("%s:unique after record %d", column.Name, c.MaxUnique))
+		}
+	}
+	return rules
 }
 
 // each holds every record against the contract and puts it where it belongs.
@@ -97,9 +111,7 @@ func (r *run) each(ctx context.Context, records records) error {
 		}
 		r.tally.read++
 		if broken == "" {
-			if broken, err = r.rows.Add(record.Number, values); err != nil {
-				return err
-			}
+			broken = r.rows.Add(record.Number, values)
 		}
 		if broken != "" {
 			err = r.reject(ctx, record, broken)

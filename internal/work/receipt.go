@@ -52,6 +52,9 @@ type Receipt struct {
 	FirstRejects []Reject `json:"first_rejects,omitempty"`
 	// ExtraColumns are columns that the file has and the contract hasn't.
 	ExtraColumns []string `json:"extra_columns,omitempty"`
+	// Unchecked are rules that the engine gave up on, in words: a unique column
+	// of an object with more records than the contract bounds.
+	Unchecked []string `json:"unchecked,omitempty"`
 	// ContentHash is "sha256:" and hex over the object's bytes as stored.
 	ContentHash string    `json:"content_hash"`
 	StartedAt   time.Time `json:"started_at"`

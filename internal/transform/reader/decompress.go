@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 )
 
@@ -28,9 +29,27 @@ const maxZstdWindow = 32 << 20
 // the end, a bomb) is a permanent fault; errors of the source pass unchanged.
 // io.EOF comes only after the last check sum fitted.
 func Decompress(source io.Reader, compression Compression) (io.Reader, error) {
+	return Open(source, compression, contract.UTF8)
+}
+
+// Open returns the text of an object as UTF-8: what Decompress returns,
+// converted from its encoding.
+func Open(source io.Reader, compression Compression, encoding contract.Encoding) (io.Reader, error) {
+	plain, err := unpack(source, compression)
+	if err != nil {
+		return nil, err
+	}
+	plain, marked, err := withoutMark(plain)
+	if err != nil {
+		return nil, err
+	}
+	return toUTF8(plain, encoding, marked)
+}
+
+func unpack(source io.Reader, compression Compression) (io.Reader, error) {
 	packed := &counter{source: source}
 	if compression == Plain {
-		return withoutMark(packed)
+		return packed, nil
 	}
 	unpacked, err := open(packed, compression)
 	if errors.Is(err, io.EOF) && packed.count == 0 {
@@ -40,7 +59,7 @@ func Decompress(source io.Reader, compression Compression) (io.Reader, error) {
 	if err != nil {
 		return nil, guarded.classify(err)
 	}
-	return withoutMark(guarded)
+	return guarded, nil
 }
 
 func open(packed io.Reader, compression Compression) (io.Reader, error) {
@@ -114,26 +133,27 @@ var (
 	magics    = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
 )
 
-// withoutMark drops one UTF-8 byte order mark, and refuses bytes that are no
-// UTF-8 text by their first bytes.
-func withoutMark(source io.Reader) (io.Reader, error) {
+// withoutMark drops one UTF-8 byte order mark, says whether it did, and refuses
+// bytes that are no text by their first bytes.
+func withoutMark(source io.Reader) (text io.Reader, marked bool, err error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(source, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
+		return nil, false, err
 	}
 	head = head[:n]
 	for _, mark := range markUTF16 {
 		if bytes.HasPrefix(head, mark) {
-			return nil, fault.Permanentf("read object", fault.BadEncoding, "it begins with the mark of UTF-16")
+			return nil, false, fault.Permanentf("read object", fault.BadEncoding, "it begins with the mark of UTF-16")
 		}
 	}
 	for name, magic := range magics {
 		if bytes.HasPrefix(head, magic) {
-			return nil, fault.Permanentf("read object", fault.BadCompression, "its bytes are %s, which its name doesn't say", name)
+			return nil, false, fault.Permanentf("read object", fault.BadCompression, "its bytes are %s, which its name doesn't say", name)
 		}
 	}
-	return io.MultiReader(bytes.NewReader(bytes.TrimPrefix(head, markUTF8)), source), nil
+	head, marked = bytes.CutPrefix(head, markUTF8)
+	return io.MultiReader(bytes.NewReader(head), source), marked, nil
 }
 
 type eof struct{}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/firn-data/firn/internal/contract"
-	"github.com/firn-data/firn/internal/fault"
 )
 
 // A batch is full at whichever comes first: its memory is bounded by bytes,
@@ -20,7 +19,10 @@ type Batch struct {
 	Columns []*Column
 	// Records are the rows' record numbers.
 	Records []int64
-	bytes   int
+	// UniqueUpTo is the last record that unique columns check and remember; 0
+	// for no bound.
+	UniqueUpTo int64
+	bytes      int
 }
 
 // NewBatch prepares the columns of a contract.
@@ -37,35 +39,26 @@ func NewBatch(columns []contract.Column) (*Batch, error) {
 }
 
 // Add appends a row of one value a column. If a value breaks a rule nothing is
-// appended, and the first broken rule in column order is returned. The error
-// refuses the object.
-func (b *Batch) Add(record int64, values []Value) (broken string, err error) {
+// appended, and the first broken rule in column order is returned.
+func (b *Batch) Add(record int64, values []Value) (broken string) {
 	rows := len(b.Records)
 	size := 0
+	unique := b.UniqueUpTo == 0 || record <= b.UniqueUpTo
 	for i, c := range b.Columns {
-		if broken = c.add(values[i]); broken != "" {
+		if broken = c.add(values[i], unique); broken != "" {
 			for _, touched := range b.Columns[:i+1] {
 				touched.truncate(rows)
 			}
-			return broken, nil
+			return broken
 		}
 		size += len(values[i].Text)
 	}
 	b.Records = append(b.Records, record)
 	b.bytes += size
-	return "", b.accept()
-}
-
-// accept lets unique columns remember the row that was added.
-func (b *Batch) accept() error {
 	for _, c := range b.Columns {
-		if err := c.accept(); err != nil {
-			refused := fault.Permanentf("check unique", fault.UnsupportedFormat, "column %s: %w (%d)", c.Contract.Name, err, MaxUnique)
-			refused.Hint = "Split the file, or drop `unique` from the contract and test it in dbt."
-			return refused
-		}
+		c.accept()
 	}
-	return nil
+	return ""
 }
 
 // Len returns the number of rows.

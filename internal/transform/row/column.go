@@ -44,8 +44,9 @@ type Column struct {
 	// form is a decimal's; bounds are a number's, in the order of checking.
 	form   decimalForm
 	bounds []bound
-	// match is nil without a pattern. checkText says that there is a pattern,
-	// an enum or a length, so that most columns skip all of them at once.
+	// format and match are nil without a format or pattern. checkText says that
+	// there is one, an enum or a length, so that most columns skip all of them.
+	format    func([]byte) bool
 	match     func([]byte) bool
 	checkText bool
 	// seen is nil unless the column is unique; pending says that it has a
@@ -57,8 +58,10 @@ type Column struct {
 }
 
 // add appends the value, or returns the rule that it breaks; what was appended
-// then is for truncate to take back.
-func (c *Column) add(v Value) (broken string) {
+// then is for truncate to take back. unique says whether a unique column looks
+// at the value.
+func (c *Column) add(v Value, unique bool) (broken string) {
+	c.pending = false
 	if v.Kind == Null {
 		if c.Contract.Required {
 			return c.rules.required
@@ -73,7 +76,7 @@ func (c *Column) add(v Value) (broken string) {
 		return broken
 	}
 	c.Present = append(c.Present, true)
-	if c.seen != nil {
+	if unique && c.seen != nil {
 		return c.checkUnique()
 	}
 	return ""
@@ -81,7 +84,6 @@ func (c *Column) add(v Value) (broken string) {
 
 // addNull appends a null: a zero that Present marks as absent.
 func (c *Column) addNull() {
-	c.pending = false
 	c.Present = append(c.Present, false)
 	switch c.Physical {
 	case Bytes:
@@ -166,11 +168,10 @@ func (c *Column) addText(text []byte) {
 }
 
 // accept makes the last value one that was seen before.
-func (c *Column) accept() error {
-	if c.seen == nil || !c.pending {
-		return nil
+func (c *Column) accept() {
+	if c.pending {
+		c.seen.accept()
 	}
-	return c.seen.accept()
 }
 
 // truncate drops what was appended after the first rows rows.

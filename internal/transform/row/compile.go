@@ -8,7 +8,7 @@ import (
 
 // ruleNames are made once, so that a broken rule allocates nothing.
 type ruleNames struct {
-	kind, required, unique, pattern, enum, minLength, maxLength, nul string
+	kind, required, unique, format, pattern, enum, minLength, maxLength, nul string
 }
 
 // NewColumn prepares a column. It fails if the contract asks for what its type
@@ -30,7 +30,12 @@ func NewColumn(c contract.Column) (*Column, error) {
 			return nil, fmt.Errorf("column %s: pattern: %w", c.Name, err)
 		}
 	}
-	column.checkText = c.Pattern != "" || len(c.Enum) > 0 || c.MinLength != nil || c.MaxLength != nil
+	if formatPattern := c.FormatPattern(); formatPattern != "" {
+		if column.format, err = compilePattern(formatPattern); err != nil {
+			return nil, fmt.Errorf("column %s: format %s: %w", c.Name, c.Format, err)
+		}
+	}
+	column.checkText = column.format != nil || c.Pattern != "" || len(c.Enum) > 0 || c.MinLength != nil || c.MaxLength != nil
 	if c.Unique {
 		column.seen = newSeen()
 	}
@@ -41,7 +46,7 @@ func namesOf(c contract.Column) ruleNames {
 	name := func(rule string) string { return c.Name + ":" + rule }
 	return ruleNames{
 		kind: name(string(c.Type)), required: name(ruleRequired), unique: name(ruleUnique),
-		pattern: name(rulePattern), enum: name(ruleEnum),
+		format: name(ruleFormat), pattern: name(rulePattern), enum: name(ruleEnum),
 		minLength: name(ruleMinLength), maxLength: name(ruleMaxLength), nul: name(ruleNUL),
 	}
 }

@@ -43,6 +43,9 @@ func (c *Column) checkTextRules(text []byte) (broken string) {
 	if broken = c.checkLength(text); broken != "" {
 		return broken
 	}
+	if c.format != nil && !c.format(text) {
+		return c.rules.format
+	}
 	if c.match != nil && !c.match(text) {
 		return c.rules.pattern
 	}

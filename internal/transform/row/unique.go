@@ -1,19 +1,12 @@
 package row
 
 import (
-	"errors"
 	"hash/maphash"
 )
 
-// MaxUnique bounds the values that are remembered for one unique column of an
-// object: about 200 MB of memory.
-const MaxUnique = 4_000_000
-
-// errTooManyUnique refuses an object rather than let a double pass unseen.
-var errTooManyUnique = errors.New("the object has more values than the unique rule can remember")
-
 // seen remembers the values of a unique column by two independent hashes of 64
-// bits: two different values are taken for one with a chance of 10^-25.
+// bits: two different values are taken for one with a chance of 10^-25. A value
+// takes about 50 bytes; the contract bounds how many there are.
 type seen struct {
 	first, second maphash.Seed
 	values        map[[2]uint64]struct{}
@@ -33,10 +26,4 @@ func (s *seen) before(value []byte) bool {
 
 // accept remembers the value that before was asked for last: values of
 // rejected rows don't count.
-func (s *seen) accept() error {
-	if len(s.values) >= MaxUnique {
-		return errTooManyUnique
-	}
-	s.values[s.candidate] = struct{}{}
-	return nil
-}
+func (s *seen) accept() { s.values[s.candidate] = struct{}{} }

@@ -46,6 +46,7 @@ const (
 const (
 	ruleRequired         = "required"
 	ruleUnique           = "unique"
+	ruleFormat           = "format"
 	rulePattern          = "pattern"
 	ruleEnum             = "enum"
 	ruleMinLength        = "minLength"

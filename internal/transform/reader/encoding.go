@@ -1,0 +1,31 @@
+package reader
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// toUTF8 converts text of the encoding. A byte that the encoding doesn't define
+// becomes U+FFFD, which rejects its record. Text that began with the mark of
+// UTF-8 isn't in another encoding, whatever the contract says.
+func toUTF8(text io.Reader, encoding contract.Encoding, marked bool) (io.Reader, error) {
+	if encoding == contract.UTF8 || encoding == "" {
+		return text, nil
+	}
+	if marked {
+		return nil, fault.Permanentf("read object", fault.BadEncoding, "it begins with the mark of UTF-8, but its contract says %s", encoding)
+	}
+	switch encoding {
+	case contract.Latin1:
+		return charmap.ISO8859_1.NewDecoder().Reader(text), nil
+	case contract.Windows1252:
+		return charmap.Windows1252.NewDecoder().Reader(text), nil
+	default:
+		return nil, fmt.Errorf("encoding %q is unknown", encoding)
+	}
+}
