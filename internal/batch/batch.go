@@ -6,6 +6,7 @@ package batch
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -33,6 +34,29 @@ type Message struct {
 // Handler handles a whole batch and returns an error for each message that
 // isn't done, by Message.ID.
 type Handler func(ctx context.Context, messages []Message) map[string]error
+
+// ByQueue handles each message as its queue, by name, says: Lambda batches
+// messages of one queue, but a function may have several.
+type ByQueue map[string]Handler
+
+// Handle implements Handler. A message of a queue without a handler fails.
+func (b ByQueue) Handle(ctx context.Context, messages []Message) map[string]error {
+	failed := make(map[string]error)
+	parts := make(map[string][]Message)
+	for _, m := range messages {
+		parts[m.Queue] = append(parts[m.Queue], m)
+	}
+	for queue, part := range parts {
+		handle, known := b[queue]
+		if !known {
+			handle = Each(func(context.Context, Message) error {
+				return fault.Permanentf("handle message", fault.Undecodable, "nobody handles the queue %s", queue)
+			})
+		}
+		maps.Copy(failed, handle(ctx, part))
+	}
+	return failed
+}
 
 // Each makes a Handler of a function that handles one message: one message's
 // error or panic never touches another.

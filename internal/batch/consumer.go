@@ -29,6 +29,9 @@ type Queue struct {
 	DeadLetterURL string
 }
 
+// Name returns the queue's name, as Message.Queue has it.
+func (q Queue) Name() string { return path.Base(q.URL) }
+
 // SQS is what a consumer needs of the queue service.
 type SQS interface {
 	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
@@ -214,7 +217,7 @@ func backoff(first time.Duration, receives int) time.Duration {
 
 func (c *Consumer) queue(name string) (Queue, bool) {
 	for _, q := range c.Queues {
-		if path.Base(q.URL) == name {
+		if q.Name() == name {
 			return q, true
 		}
 	}

@@ -274,3 +274,20 @@ func TestMessageCarriesWhatSQSSaid(t *testing.T) {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
+
+func TestByQueue(t *testing.T) {
+	t.Parallel()
+	var got []string
+	handle := func(name string) batch.Handler {
+		return batch.Each(func(_ context.Context, m batch.Message) error {
+			got = append(got, name+" "+m.ID)
+			return nil
+		})
+	}
+	failed := batch.ByQueue{"a": handle("first"), "b": handle("second")}.Handle(t.Context(), []batch.Message{
+		{ID: "1", Queue: "b"}, {ID: "2", Queue: "c"},
+	})
+	if want := []string{"second 1"}; !cmp.Equal(want, got) || len(failed) != 1 || fault.As(failed["2"]).Code != fault.Undecodable {
+		t.Errorf("handled %v, failed %v", got, failed)
+	}
+}

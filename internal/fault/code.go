@@ -30,6 +30,7 @@ const (
 	OutOfTime         Code = "out_of_time"
 	BadRequest        Code = "bad_request"
 	SourceRefused     Code = "source_refused"
+	GlueFailed        Code = "glue_failed"
 )
 
 // The codes of dependencies that are away; none of them counts as an attempt.
@@ -46,6 +47,7 @@ const (
 	SourceAway       Code = "source_away"
 	CommitUnknown    Code = "commit_unknown"
 	TopicAway        Code = "topic_away"
+	GlueAway         Code = "glue_away"
 )
 
 var hints = map[Code]string{
@@ -80,8 +82,10 @@ var hints = map[Code]string{
 	TableBehind:       "Run `firn migrate`: the contract is newer than the table.",
 	DatasetPaused:     "Loads of this dataset are paused in its ledger (PAUSED of the lock row): nothing to do until they are resumed.",
 	SourceAway:        "The source doesn't answer; it is tried again.",
+	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",
+	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",
 	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",
-	OutOfTime:         "The object is too large for one invocation of the function: split the file.",
+	OutOfTime:         "The object is too large for one invocation of the function: write it as gzip, so that Glue takes it, or split it.",
 	CommitUnknown:     "The connection broke during COMMIT; the next attempt reads the ledger.",
 }
 

@@ -91,7 +91,7 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		},
 		Dataset: i.text("dataset"), State: State(i.text("state")), Times: i.times(),
 		Attempts: int(i.number("attempts")), Generation: int(i.number("generation")),
-		Receipt: i.receipt(), Engine: i.text("engine"),
+		Receipt: i.receipt(), Engine: i.text("engine"), Manifest: i.text("manifest"), Run: i.text("run"),
 		RowsRead: i.number("rows_read"), RowsWritten: i.number("rows_written"),
 		RowsRejected: i.number("rows_rejected"), RowsLoaded: i.number("rows_loaded"),
 		LoadID: i.text("load_id"), QueryID: i.text("query_id"),

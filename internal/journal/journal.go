@@ -48,14 +48,18 @@ type Entry struct {
 	Attempts   int `json:"attempts"`
 	Generation int `json:"generation"`
 	// Receipt is where the transform's receipt is; nil before there is one.
-	Receipt      *work.Location `json:"receipt,omitempty"`
-	Engine       string         `json:"engine,omitempty"`
-	RowsRead     int64          `json:"rows_read"`
-	RowsWritten  int64          `json:"rows_written"`
-	RowsRejected int64          `json:"rows_rejected"`
-	RowsLoaded   int64          `json:"rows_loaded"`
-	LoadID       string         `json:"load_id,omitempty"`
-	QueryID      string         `json:"query_id,omitempty"`
+	Receipt *work.Location `json:"receipt,omitempty"`
+	Engine  string         `json:"engine,omitempty"`
+	// Manifest and Run are the Glue run that has the object, or had it last. A
+	// manifest without a run is about to get one.
+	Manifest     string `json:"manifest,omitempty"`
+	Run          string `json:"run,omitempty"`
+	RowsRead     int64  `json:"rows_read"`
+	RowsWritten  int64  `json:"rows_written"`
+	RowsRejected int64  `json:"rows_rejected"`
+	RowsLoaded   int64  `json:"rows_loaded"`
+	LoadID       string `json:"load_id,omitempty"`
+	QueryID      string `json:"query_id,omitempty"`
 	// SupersededBy is the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
 	// Reason is why an object is ignored.

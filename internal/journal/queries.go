@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -37,7 +38,7 @@ func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 // first, at most limit. The index is eventually consistent: what it misses is
 // found next time.
 func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry, error) {
-	return t.query(ctx, "waiting#"+dataset, "", limit)
+	return t.query(ctx, workIndex("waiting#"+dataset, ""), limit)
 }
 
 // Failed returns the dataset's failed objects with the code, or with any code
@@ -50,23 +51,41 @@ func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]
 	if code != "" {
 		prefix = string(code) + "#"
 	}
-	return t.query(ctx, "failed#"+dataset, prefix, 0)
+	return t.query(ctx, workIndex("failed#"+dataset, prefix), 0)
 }
 
-// query reads one partition of the work index, to the end if limit is 0.
-func (t *Table) query(ctx context.Context, partition, prefix string, limit int) ([]Entry, error) {
+// workIndex asks for one partition of the work index, of it only what begins
+// with the prefix.
+func workIndex(partition, prefix string) *dynamodb.QueryInput {
+	return partOf(indexWork, partition, "begins_with(#s, :s)", prefix)
+}
+
+// stuckIndex asks for what one shard of the index "stuck" has in the state since
+// before the time.
+func stuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
+	return partOf(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
+}
+
+// partOf asks for one partition of an index, and of it for what the condition on
+// the sort key #s and the value :s leaves; all if the value is empty.
+func partOf(index, partition, condition, value string) *dynamodb.QueryInput {
 	input := &dynamodb.QueryInput{
-		TableName:                 aws.String(t.Name),
-		IndexName:                 aws.String(indexWork),
+		IndexName:                 aws.String(index),
 		KeyConditionExpression:    aws.String("#p = :p"),
-		ExpressionAttributeNames:  map[string]string{"#p": "work_pk"},
+		ExpressionAttributeNames:  map[string]string{"#p": index + "_pk"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":p": text(partition)},
 	}
-	if prefix != "" {
-		input.KeyConditionExpression = aws.String("#p = :p AND begins_with(#s, :s)")
-		input.ExpressionAttributeNames["#s"] = "work_sk"
-		input.ExpressionAttributeValues[":s"] = text(prefix)
+	if value != "" {
+		input.KeyConditionExpression = aws.String("#p = :p AND " + condition)
+		input.ExpressionAttributeNames["#s"] = index + "_sk"
+		input.ExpressionAttributeValues[":s"] = text(value)
 	}
+	return input
+}
+
+// query reads one partition of an index, to the end if limit is 0.
+func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int) ([]Entry, error) {
+	input.TableName = aws.String(t.Name)
 	if limit > 0 {
 		input.Limit = aws.Int32(int32(limit))
 	}

@@ -59,7 +59,7 @@ func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
 		subtract("attempts").
 		where("#owner = :owner", "owner").
 		with(":owner", text(owner)).
-		clear("owner", "lease")
+		clear("owner", "lease", "manifest", "run")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }

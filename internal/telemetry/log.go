@@ -23,6 +23,8 @@ const (
 	KeyRejected  = "rows_rejected"
 	KeyQueryID   = "query_id"
 	KeyRunID     = "run_id"
+	KeyManifest  = "manifest"
+	KeyLeft      = "left" // objects of a run without a receipt
 	KeyLoadID    = "load_id"
 	KeyDuration  = "duration_ms"
 	KeyMessage   = "message_id"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
@@ -20,6 +21,7 @@ import (
 type run struct {
 	job     Job
 	store   Store
+	now     func() time.Time
 	attempt object.Attempt
 	// rows and rejected are the batches that are being filled; data and
 	// rejects are where they are written to once they are full.
@@ -46,7 +48,7 @@ func (e *Engine) begin(job Job) (*run, error) {
 		roll = rollBytes
 	}
 	r := &run{
-		job: job, store: e.Store, attempt: attempt, rows: rows, rejected: row.NewRejects(),
+		job: job, store: e.Store, now: e.Now, attempt: attempt, rows: rows, rejected: row.NewRejects(),
 		tally: tally{byRule: make(map[string]int64)},
 	}
 	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, layout: parquetfile.Data(job.Contract.Columns, id)}
@@ -70,7 +72,7 @@ func (r *run) transform(ctx context.Context) error {
 		return err
 	}
 	defer stored.Close()
-	r.source = newSource(ctx, stored)
+	r.source = newSource(ctx, pace(ctx, stored, r.job, r.now))
 	plain, err := reader.Open(r.source, compression, r.job.Contract.Encoding)
 	if err != nil {
 		return err
@@ -134,6 +136,9 @@ func (r *run) accept(ctx context.Context) error {
 
 func (r *run) reject(ctx context.Context, record reader.Record, rule string) error {
 	r.tally.reject(work.Reject{Record: record.Number, Line: record.Line, Rule: rule})
+	if r.job.Rejected != nil {
+		r.job.Rejected(record, rule)
+	}
 	r.rejected.AddReject(record.Number, record.Line, rule, record.Raw)
 	if !r.rejected.Full() {
 		return nil

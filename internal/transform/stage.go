@@ -26,6 +26,12 @@ type Journal interface {
 	Release(ctx context.Context, id object.ID, owner string) error
 }
 
+// Glue takes what the Lambda can't hold.
+type Glue interface {
+	// Send asks for a Glue run that has the object.
+	Send(ctx context.Context, w work.Work) error
+}
+
 // longestInvocation is a claim's length where the context has no deadline: the
 // longest that Lambda allows.
 const longestInvocation = 15 * time.Minute
@@ -35,6 +41,8 @@ type Stage struct {
 	Contracts contract.Set
 	Journal   Journal
 	Engine    *Engine
+	// Glue is nil where there is no Glue job.
+	Glue Glue
 	// Attempts is how often an object may be started.
 	Attempts int
 	Now      func() time.Time
@@ -60,6 +68,10 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if c == nil {
 		return fault.Permanentf("find contract", fault.NoDataset, "no contract of this deployment is named %s", w.Dataset)
 	}
+	glueReads := s.glueReads(w, c)
+	if glueReads && takesGlue(w, c, s.left(ctx)) {
+		return s.Glue.Send(ctx, w)
+	}
 	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, s.until(ctx))
 	if err != nil {
 		return fmt.Errorf("claim object: %w", err)
@@ -70,16 +82,34 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 		log.InfoContext(ctx, "object not claimed", telemetry.KeyState, string(entry.State))
 		return nil
 	}
+	if glueReads && entry.Attempts > 1 { // it was killed, or ran out of time
+		return s.handOver(ctx, m, w)
+	}
 	if entry.Attempts > s.Attempts {
 		return fault.Permanentf("transform object", fault.Crashed, "it was started %d times and never came to an end", entry.Attempts-1)
 	}
-	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: s.attempt(w, entry)})
+	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: s.attempt(w, entry), MayStop: glueReads})
+	if glueReads && err != nil && fault.As(err).Code == fault.OutOfTime {
+		return s.handOver(ctx, m, w)
+	}
 	if err != nil {
 		return s.failed(ctx, m, w, entry, err)
 	}
 	s.log(ctx, log, receipt)
 	return nil
 }
+
+// handOver sends a claimed object to Glue. The message goes first: a claim that
+// is given back without one would be nobody's.
+func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) error {
+	if err := s.Glue.Send(ctx, w); err != nil {
+		return err
+	}
+	return s.Journal.Release(ctx, w.Object.ID(), m.ID)
+}
+
+// left is the time that this invocation has.
+func (s *Stage) left(ctx context.Context) time.Duration { return s.until(ctx).Sub(s.Now()) }
 
 // until is when a claim ends by itself: when the function is killed at the
 // latest, and another message may take over.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/transform/reader"
 	"github.com/firn-data/firn/internal/transform/row"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -52,6 +53,12 @@ type Job struct {
 	Contract *contract.Contract
 	// Attempt is the attempt's name, a part of every key that it writes.
 	Attempt string
+	// MayStop lets the engine give up, with code out_of_time, as soon as it
+	// sees that it won't come to the object's end in time: another engine waits.
+	MayStop bool
+	// Rejected is told of every rejected record, in order, and even if the object
+	// is refused in the end; the record is valid until it returns. Nil tells nobody.
+	Rejected func(record reader.Record, rule string)
 }
 
 // Transform runs the job and returns the receipt that it wrote. An object that

@@ -17,14 +17,16 @@ const (
 	Ingest    Stage = "ingest"
 	Route     Stage = "route"
 	Transform Stage = "transform"
-	Load      Stage = "load"
-	Alert     Stage = "alert"
+	// Glue is transform by a Glue run: a queue of its own, no function.
+	Glue  Stage = "glue"
+	Load  Stage = "load"
+	Alert Stage = "alert"
 )
 
 // Work asks a stage to do something with an object. It is the whole body of
 // the message on the transform and load queues; it holds keys, never rows.
 type Work struct {
-	// Stage is the one that is asked: Transform or Load.
+	// Stage is the one that is asked: Transform, Glue or Load.
 	Stage Stage `json:"stage"`
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`
@@ -32,7 +34,7 @@ type Work struct {
 	Object object.Object `json:"object"`
 	// Generation counts deliberate reloads; 0 is the first.
 	Generation int `json:"generation,omitempty"`
-	// Receipt is where the transform's receipt is. Nil for Transform.
+	// Receipt is where the transform's receipt is. Nil for Transform and Glue.
 	Receipt *Location `json:"receipt,omitempty"`
 }
 

@@ -7,12 +7,14 @@ import (
 	"io"
 	"time"
 
+	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/uuid"
 
 	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/transform/glue"
 	"github.com/firn-data/firn/internal/transform/s3store"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -22,6 +24,14 @@ type settings struct {
 	function.Contracts
 	function.Source
 	CuratedBucket string `env:"FIRN_CURATED_BUCKET"`
+	// GlueJob is empty where the stack has no Glue job; the function then does
+	// everything itself.
+	GlueJob           string `env:"FIRN_GLUE_JOB,optional"`
+	GlueQueueURL      string `env:"FIRN_GLUE_QUEUE_URL,optional"`
+	GlueDeadLetterURL string `env:"FIRN_GLUE_DEAD_LETTER_URL,optional"`
+	// OverdueSeconds is how long an object may be with Glue before its run is
+	// asked for.
+	OverdueSeconds int `env:"FIRN_GLUE_OVERDUE_SECONDS,default=900"`
 }
 
 // New returns the function's handler. Its error joins every fault of the
@@ -45,5 +55,16 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		Now:       time.Now,
 		NewID:     uuid.NewString,
 	}
-	return cloud.Consume(work.Transform, batch.Each(stage.Handle), log, s.Queue()), nil
+	if s.GlueJob == "" {
+		return cloud.Consume(work.Transform, batch.Each(stage.Handle), log, s.Queue()), nil
+	}
+	stage.Glue = glue.Queue{Client: cloud.Queues, URL: s.GlueQueueURL}
+	waiting := batch.Queue{URL: s.GlueQueueURL, DeadLetterURL: s.GlueDeadLetterURL}
+	runs := &glue.Runs{
+		Contracts: contracts, Journal: cloud.Journal, Service: awsglue.NewFromConfig(cloud.Config), Store: client,
+		Job: s.GlueJob, Bucket: s.CuratedBucket, Overdue: time.Duration(s.OverdueSeconds) * time.Second,
+		Now: time.Now, NewID: uuid.NewString,
+	}
+	handlers := batch.ByQueue{waiting.Name(): runs.Handle, s.Queue().Name(): batch.Each(stage.Handle)}
+	return cloud.Consume(work.Transform, handlers.Handle, log, s.Queue(), waiting), nil
 }

@@ -1,0 +1,102 @@
+package journal_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// TestAGlueRunHoldsItsObjects: from the manifest to the run's end nobody else
+// gets the object, and a repeated message learns which manifest it is in.
+func TestAGlueRunHoldsItsObjects(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.received(t)
+	if _, claimed, err := b.start(t.Context(), o, "m1"); err != nil || !claimed {
+		t.Fatalf("claimed %t, %v", claimed, err)
+	}
+	if assigned, err := b.Assign(t.Context(), o.ID(), "m2", "one"); err != nil || assigned {
+		t.Errorf("a stranger assigned: %t, %v", assigned, err)
+	}
+	if assigned, err := b.Assign(t.Context(), o.ID(), "m1", "one"); err != nil || !assigned {
+		t.Fatalf("assigned %t, %v", assigned, err)
+	}
+	if entry, claimed, err := b.start(t.Context(), o, "m1"); err != nil || !claimed || entry.Manifest != "one" || entry.Run != "" {
+		t.Errorf("the repeated message got %+v, %t, %v", entry, claimed, err)
+	}
+	if err := b.Running(t.Context(), o.ID(), "other", "jr_0"); err != nil || b.get(t, o).Run != "" {
+		t.Errorf("another manifest's run was noted: %v", err)
+	}
+	if err := b.Running(t.Context(), o.ID(), "one", "jr_1"); err != nil || b.get(t, o).Run != "jr_1" {
+		t.Errorf("run %q, %v", b.get(t, o).Run, err)
+	}
+	b.pass(6 * 24 * time.Hour)
+	for _, owner := range []string{"m1", "m2"} {
+		if _, claimed, err := b.start(t.Context(), o, owner); err != nil || claimed {
+			t.Errorf("%s claimed what a run has: %t, %v", owner, claimed, err)
+		}
+	}
+	if moved, err := b.Reassign(t.Context(), o.ID(), "other", "two"); err != nil || moved {
+		t.Errorf("moved from a manifest that it isn't in: %t, %v", moved, err)
+	}
+	if moved, err := b.Reassign(t.Context(), o.ID(), "one", "two"); err != nil || !moved {
+		t.Errorf("moved %t, %v", moved, err)
+	}
+	if entry := b.get(t, o); entry.Manifest != "two" || entry.Run != "" || entry.Attempts != 3 {
+		t.Errorf("entry %+v", entry)
+	}
+	if _, err := b.transformed(t.Context(), o, "01"); err != nil {
+		t.Fatal(err)
+	}
+	if moved, err := b.Reassign(t.Context(), o.ID(), "two", "three"); err != nil || moved {
+		t.Errorf("a transformed object moved: %t, %v", moved, err)
+	}
+}
+
+// TestReleaseForgetsTheManifest: what comes again is put into a new one.
+func TestReleaseForgetsTheManifest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.received(t)
+	_, _, err := b.start(t.Context(), o, "m1")
+	if err == nil {
+		_, err = b.Assign(t.Context(), o.ID(), "m1", "one")
+	}
+	if err == nil {
+		err = b.Release(t.Context(), o.ID(), "m1")
+	}
+	if entry := b.get(t, o); err != nil || entry.Manifest != "" || entry.State != journal.Received || entry.Attempts != 0 {
+		t.Errorf("entry %+v, %v", entry, err)
+	}
+}
+
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.pass(-365 * 24 * time.Hour) // before all that other tests write
+	old, other := b.received(t), b.received(t)
+	for _, o := range []object.Object{old, other} {
+		if _, claimed, err := b.start(t.Context(), o, "m"); err != nil || !claimed {
+			t.Fatalf("claimed %t, %v", claimed, err)
+		}
+	}
+	b.pass(time.Hour)
+	if err := b.Release(t.Context(), other.ID(), "m"); err != nil {
+		t.Fatal(err)
+	}
+	if _, claimed, err := b.start(t.Context(), other, "m"); err != nil || !claimed {
+		t.Fatalf("claimed %t, %v", claimed, err)
+	}
+	stuck, err := b.Stuck(t.Context(), journal.Transforming, b.clock().Add(-time.Minute), 10)
+	if err != nil || len(stuck) != 1 || stuck[0].ID != old.ID() {
+		t.Errorf("stuck %v, %v", stuck, err)
+	}
+	stuck, err = b.Stuck(t.Context(), journal.Transforming, b.clock().Add(time.Minute), 10)
+	mine := func(e journal.Entry) bool { return e.Dataset == b.dataset }
+	if err != nil || !slices.ContainsFunc(stuck, mine) || len(stuck) < 2 {
+		t.Errorf("stuck %v, %v", stuck, err)
+	}
+}
