@@ -34,7 +34,7 @@ prerequisites:
 	@local/setup/prerequisites.sh "$(PYTHON)"
 
 .PHONY: setup
-setup: prerequisites $(VENVS)/aws/.done $(VENVS)/snowflake/.done $(VENVS)/dbt/.done node_modules/.done firn ## install what the laptop's cloud needs
+setup: prerequisites $(VENVS)/aws/.done $(VENVS)/snowflake/.done $(VENVS)/dbt/.done $(VENVS)/glue/.done build/jars/.done node_modules/.done firn ## install what the laptop's cloud needs
 
 # Each tool has an environment of its own. A lock that changed makes it anew.
 venv = $(VENVS)/uv/bin/uv venv --quiet --clear --no-python-downloads --python "$(PYTHON)" $(VENVS)/$(1) && \
@@ -64,6 +64,18 @@ $(VENVS)/snowflake-dev/.done: local/snowflake/requirements-dev.txt $(VENVS)/uv/.
 $(VENVS)/dbt/.done: dbt/requirements.txt $(VENVS)/uv/.done
 	@echo "installing dbt"
 	@$(call venv,dbt,$<)
+
+$(VENVS)/glue/.done: glue/requirements.txt $(VENVS)/uv/.done
+	@echo "installing PySpark"
+	@$(call venv,glue,$<)
+
+$(VENVS)/glue-dev/.done: glue/requirements-dev.txt $(VENVS)/uv/.done
+	@$(call venv,glue-dev,$<)
+
+build/jars/.done: glue/jars.txt
+	@echo "fetching the jars of S3A"
+	@glue/jars.sh build/jars
+	@touch $@
 
 $(VENVS)/contracts/.done: datasets/requirements.txt $(VENVS)/uv/.done
 	@$(call venv,contracts,$<)
@@ -109,7 +121,7 @@ structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
 	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/...
-	@$(VENVS)/lint/bin/ruff check --quiet local && $(VENVS)/lint/bin/ruff format --quiet --check local
+	@$(VENVS)/lint/bin/ruff check --quiet local glue && $(VENVS)/lint/bin/ruff format --quiet --check local glue
 	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
 	@$(BIN)/actionlint
 	@$(VENVS)/lint/bin/zizmor --offline --quiet .github/workflows
@@ -141,6 +153,17 @@ test-aws: $(VENVS)/aws-dev/.done ## the AWS stand-in's own tests
 	@cd local/aws && ../../$(VENVS)/aws-dev/bin/python -m pytest -q
 test-snowflake: $(VENVS)/snowflake-dev/.done ## the Snowflake stand-in's own tests
 	@cd local/snowflake && ../../$(VENVS)/snowflake-dev/bin/python -m pytest -q
+
+# Spark starts once for all cases, and once for the random files.
+.PHONY: test-glue
+test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done ## both engines against one suite, and against each other on random files
+	@cd glue && ../$(VENVS)/glue-dev/bin/python -m pytest -q
+	@go test -count=1 -timeout 20m ./local/engines/...
+
+.PHONY: fuzz
+fuzz: $(VENVS)/glue/.done build/jars/.done ## long: both engines on 2,000 random files, and Go's readers for 10 minutes each
+	@go test -count=1 -timeout 120m ./local/engines/... -run Differential -differential 2000 -v
+	@for target in FuzzCSV FuzzNDJSON; do go test ./internal/transform -run '^$$' -fuzz "^$$target$$" -fuzztime 10m; done
 
 .PHONY: test-stock
 test-stock: $(VENVS)/aws-dev/.done $(VENVS)/snowflake-dev/.done ## each mended gap still fails on the stock stand-in

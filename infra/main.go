@@ -50,7 +50,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stack.New(app, stack.Props{Settings: settings, Contracts: contracts, Functions: functions})
+	stack.New(app, stack.Props{
+		Settings: settings, Contracts: contracts, Functions: functions,
+		GlueScript: filepath.Join(root, "glue", "transform.py"),
+	})
 	app.Synth(nil)
 	return nil
 }

@@ -80,6 +80,8 @@ func printEntry(out io.Writer, e journal.Entry) {
 	for _, at := range chronology(e) {
 		line("  "+string(at), e.Times[at].Format("2006-01-02 15:04:05.000 UTC"))
 	}
+	line("engine", e.Engine)
+	line("Glue run", e.Run)
 	if e.Receipt != nil {
 		line("rows", fmt.Sprintf("%d read, %d written, %d rejected, %d loaded", e.RowsRead, e.RowsWritten, e.RowsRejected, e.RowsLoaded))
 		line("receipt", "s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key)

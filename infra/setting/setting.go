@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -69,6 +70,8 @@ type Settings struct {
 	// Retain keeps buckets, their key and the journal when the stack is
 	// deleted. firn:retain; defaults to true.
 	Retain bool
+	// Glue is what the runs get that take the objects that Lambda can't.
+	Glue Glue
 }
 
 var (
@@ -91,6 +94,7 @@ func Read(context map[string]any) (Settings, error) {
 		Encryption:        Encryption(r.choice("encryption", string(KMS), string(S3))),
 		FanOut:            r.choice("fanOut", "false", "true") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
+		Glue:              r.glue(),
 	}
 	derived := "firn-" + s.SnowflakeAccount + "-" + s.SnowflakeDatabase
 	s.SnowflakeExternalID = r.text("snowflakeExternalId", derived, "an external id", externalID.MatchString)
@@ -147,6 +151,17 @@ func (r *reader) text(name, fallback, want string, valid func(string) bool) stri
 func (r *reader) choice(name string, values ...string) string {
 	want := "one of " + strings.Join(values, ", ")
 	return r.text(name, values[0], want, func(text string) bool { return slices.Contains(values, text) })
+}
+
+// number returns a whole number within bounds.
+func (r *reader) number(name string, fallback, least, most int) int {
+	within := func(text string) bool {
+		n, err := strconv.Atoi(text)
+		return err == nil && n >= least && n <= most
+	}
+	text := r.text(name, strconv.Itoa(fallback), fmt.Sprintf("a whole number from %d to %d", least, most), within)
+	n, _ := strconv.Atoi(text) // what isn't one is a fault already
+	return n
 }
 
 // unknown finds misspelt keys, which would otherwise count for nothing.

@@ -2,6 +2,7 @@ package setting_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +23,7 @@ func TestReadDefaults(t *testing.T) {
 		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
 		Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true,
+		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -41,9 +43,16 @@ func TestReadAll(t *testing.T) {
 			"firn:encryption":          "s3",
 			"firn:fanOut":              "true",
 			"firn:retain":              "false",
+			"firn:glueWorkerType":      "G.2X",
+			"firn:glueWorkers":         "10",
+			"firn:glueTimeoutMinutes":  "45",
+			"firn:glueConcurrentRuns":  "1",
+			"firn:glueFlex":            "true",
+			"firn:glueWindowSeconds":   "0",
 		}
 		if form == "cdk.json" {
-			context["firn:fanOut"], context["firn:retain"] = true, false
+			context["firn:fanOut"], context["firn:retain"], context["firn:glueFlex"] = true, false, true
+			context["firn:glueWorkers"], context["firn:glueWindowSeconds"] = 10.0, 0.0
 		}
 		got, err := setting.Read(context)
 		if err != nil {
@@ -53,6 +62,7 @@ func TestReadAll(t *testing.T) {
 			AlertAddress: "ops+firn@example.com", SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
 			SnowflakeUserARN: "arn:aws:iam::123456789012:user/abcd0000-s", SnowflakeExternalID: "chosen",
 			Architecture: setting.X8664, Encryption: setting.S3, FanOut: true,
+			Glue: setting.Glue{WorkerType: "G.2X", Workers: 10, Timeout: 45 * time.Minute, ConcurrentRuns: 1, Flex: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", form, diff)
@@ -84,6 +94,13 @@ func TestReadFaults(t *testing.T) {
 		{"no encryption", "encryption", "none", `firn:encryption is "none", not one of kms, s3`},
 		{"yes for true", "fanOut", "yes", `firn:fanOut is "yes", not one of false, true`},
 		{"number for false", "retain", 0, `firn:retain is "0", not one of true, false`},
+		{"Python shell", "glueWorkerType", "G.025X", `firn:glueWorkerType is "G.025X", not one of G.1X, G.2X, G.4X, G.8X, G.12X, G.16X, R.1X, R.2X, R.4X, R.8X`},
+		{"a driver alone", "glueWorkers", "1", `firn:glueWorkers is "1", not a whole number from 2 to 299`},
+		{"half a worker", "glueWorkers", 2.5, `firn:glueWorkers is "2.5", not a whole number from 2 to 299`},
+		{"no time at all", "glueTimeoutMinutes", "0", `firn:glueTimeoutMinutes is "0", not a whole number from 1 to 10080`},
+		{"no run", "glueConcurrentRuns", "0", `firn:glueConcurrentRuns is "0", not a whole number from 1 to 1000`},
+		{"window with a unit", "glueWindowSeconds", "1m", `firn:glueWindowSeconds is "1m", not a whole number from 0 to 300`},
+		{"window too long", "glueWindowSeconds", "301", `firn:glueWindowSeconds is "301", not a whole number from 0 to 300`},
 		{"misspelt", "alertAdress", "me@example.com", `firn:alertAdress is not a setting`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -95,6 +112,19 @@ func TestReadFaults(t *testing.T) {
 				t.Errorf("Read() = %v\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+// Glue would refuse such a job, at the end of a deployment.
+func TestFlexOfLargeWorkers(t *testing.T) {
+	t.Parallel()
+	_, err := setting.Read(map[string]any{
+		"firn:alertAddress": "me@example.com", "firn:snowflakeAccount": "A-B",
+		"firn:glueWorkerType": "R.1X", "firn:glueFlex": "true",
+	})
+	want := "firn:glueFlex is true, but workers of type R.1X have no spare capacity: take G.1X or G.2X"
+	if err == nil || err.Error() != want {
+		t.Errorf("Read() = %v\nwant %s", err, want)
 	}
 }
 

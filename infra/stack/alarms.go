@@ -15,6 +15,7 @@ var oldestAllowed = map[string]time.Duration{
 	route:     20 * time.Minute,
 	receipts:  20 * time.Minute,
 	transform: time.Hour,
+	glue:      time.Hour,
 	load:      time.Hour,
 	ingest:    time.Hour,
 }

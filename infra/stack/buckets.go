@@ -8,8 +8,16 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// receiptSuffix ends the key of a receipt, the one curated object that is news.
-const receiptSuffix = "receipt.json"
+const (
+	// receiptSuffix ends the key of a receipt, the one curated object that is
+	// news.
+	receiptSuffix = "receipt.json"
+	// manifests begins the keys of what a Glue run is told to do, and of the
+	// copies of overwritten objects that it reads.
+	manifests = "_glue/"
+	// manifestDays is for how long they are kept after the run.
+	manifestDays = 30
+)
 
 // createLanding makes the bucket that files are dropped in. Every new object
 // is announced to route.
@@ -24,6 +32,11 @@ func (s *Stack) createCurated() {
 		S3Key: &awss3.CfnBucket_S3KeyFilterProperty{Rules: &[]any{
 			&awss3.CfnBucket_FilterRuleProperty{Name: jsii.String("suffix"), Value: jsii.String(receiptSuffix)},
 		}},
+	})
+	s.curated.AddLifecycleRule(&awss3.LifecycleRule{
+		Id:         jsii.String("manifests"),
+		Prefix:     jsii.String(manifests),
+		Expiration: awscdk.Duration_Days(jsii.Number(manifestDays)),
 	})
 }
 

@@ -45,14 +45,45 @@ type functionProps struct {
 	purpose     string
 	environment map[string]*string
 	grants      []grant
-	// queues are those that the function consumes.
-	queues []awssqs.Queue
+	// sources are the queues that the function consumes.
+	sources []source
 	// roleName is empty unless somebody outside must know it.
 	roleName string
 	// continues is true for a function that sends work to itself: Lambda stops
 	// such a chain after about 16 turns (lambda/latest/dg,
 	// invocation-recursion), and the function has a limit of its own.
 	continues bool
+}
+
+// source is a queue that a function consumes, and how many messages it gets of
+// it at once.
+type source struct {
+	queue awssqs.Queue
+	batch float64
+	// window is how long messages are collected. 0 hands over what is there;
+	// a batch of more than 10 needs one second at least (lambda/latest/dg,
+	// services-sqs-configure).
+	window time.Duration
+}
+
+// handOver is the batch of a queue whose messages nobody collects.
+const handOver = 10
+
+// each hands over the messages of queues as they come.
+func each(queues ...awssqs.Queue) []source {
+	var all []source
+	for _, q := range queues {
+		all = append(all, source{queue: q, batch: handOver})
+	}
+	return all
+}
+
+// collected hands over up to most messages of a queue once the window is over.
+func collected(q awssqs.Queue, most float64, window time.Duration) source {
+	if window == 0 {
+		most = handOver
+	}
+	return source{queue: q, batch: most, window: window}
 }
 
 func (s *Stack) createFunction(name string, props functionProps) {
@@ -84,13 +115,17 @@ func (s *Stack) createFunction(name string, props functionProps) {
 		lambda.RecursiveLoop = awslambda.RecursiveLoop_ALLOW
 	}
 	f := awslambda.NewFunction(s.Stack, jsii.String(id+"Function"), lambda)
-	for _, q := range props.queues {
-		f.AddEventSourceMapping(jsii.String("From"+*q.Node().Id()), &awslambda.EventSourceMappingOptions{
-			EventSourceArn:          q.QueueArn(),
-			BatchSize:               jsii.Number(10),
+	for _, from := range props.sources {
+		mapping := &awslambda.EventSourceMappingOptions{
+			EventSourceArn:          from.queue.QueueArn(),
+			BatchSize:               jsii.Number(from.batch),
 			MaxConcurrency:          jsii.Number(functionSizes[name].concurrency),
 			ReportBatchItemFailures: jsii.Bool(true),
-		})
+		}
+		if from.window > 0 {
+			mapping.MaxBatchingWindow = seconds(from.window)
+		}
+		f.AddEventSourceMapping(jsii.String("From"+*from.queue.Node().Id()), mapping)
 	}
 	s.functions[name] = function{Function: f, role: role, logs: logs}
 }

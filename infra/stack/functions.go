@@ -27,7 +27,7 @@ func (s *Stack) createIngest() {
 			[]grant{s.send(ingest), s.keepCheckpoints(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
-		queues:    []awssqs.Queue{s.queues[ingest].Queue},
+		sources:   each(s.queues[ingest].Queue),
 		continues: true,
 	})
 }
@@ -53,28 +53,33 @@ func (s *Stack) createRoute() {
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			s.decrypt(),
 		),
-		queues: []awssqs.Queue{s.queues[route].Queue, s.queues[receipts].Queue},
+		sources: each(s.queues[route].Queue, s.queues[receipts].Queue),
 	})
 }
 
 // createTransform makes the function that turns an object into typed Parquet,
-// rejects and a receipt.
+// rejects and a receipt, or starts a Glue run that does.
 func (s *Stack) createTransform() {
 	s.createFunction(transform, functionProps{
 		purpose: "turns landing objects into Parquet, rejects and a receipt",
 		environment: map[string]*string{
-			"FIRN_CURATED_BUCKET":  s.curated.BucketName(),
-			"FIRN_QUEUE_URL":       s.queues[transform].QueueUrl(),
-			"FIRN_DEAD_LETTER_URL": s.queues[transform].deadLetters.QueueUrl(),
+			"FIRN_CURATED_BUCKET":       s.curated.BucketName(),
+			"FIRN_QUEUE_URL":            s.queues[transform].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL":      s.queues[transform].deadLetters.QueueUrl(),
+			"FIRN_GLUE_JOB":             jsii.String(glueJob),
+			"FIRN_GLUE_QUEUE_URL":       s.queues[glue].QueueUrl(),
+			"FIRN_GLUE_DEAD_LETTER_URL": s.queues[glue].deadLetters.QueueUrl(),
 		},
 		grants: together(
-			s.consume(transform),
-			[]grant{s.keepJournal()},
+			s.consume(transform, glue),
+			[]grant{s.send(glue), s.keepJournal(), s.searchJournal(indexStuck), s.startRuns()},
 			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
+			[]grant{{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")}},
+			s.read("ReadCurated", "s3:GetObject", s.curated, manifests+"*", "*/"+receiptSuffix),
 			[]grant{s.write("WriteCurated", s.curated, "s3:AbortMultipartUpload")},
 			s.encrypt(),
 		),
-		queues: []awssqs.Queue{s.queues[transform].Queue},
+		sources: append(each(s.queues[transform].Queue), collected(s.queues[glue].Queue, glueBatch, s.props.Settings.Glue.Window)),
 	})
 }
 
@@ -103,7 +108,7 @@ func (s *Stack) createLoad() {
 			s.decrypt(),
 			s.publish(s.loaded),
 		),
-		queues:   []awssqs.Queue{s.queues[load].Queue},
+		sources:  each(s.queues[load].Queue),
 		roleName: physical(load),
 	})
 }
@@ -126,7 +131,7 @@ func (s *Stack) createAlert() {
 			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
 			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
 		},
-		grants: together([]grant{consume, s.keepJournal()}, s.publish(s.alerts)),
-		queues: deadLetters,
+		grants:  together([]grant{consume, s.keepJournal()}, s.publish(s.alerts)),
+		sources: each(deadLetters...),
 	})
 }

@@ -63,15 +63,19 @@ func TestQueues(t *testing.T) {
 		if got := render(p["FunctionResponseTypes"]); got != "ReportBatchItemFailures" {
 			t.Errorf("%s: one failure fails the batch: %s", name, got)
 		}
-		if p["BatchSize"] != 10.0 || p["MaximumBatchingWindowInSeconds"] != nil {
+		batch, window := any(10.0), any(nil)
+		if queue == "GlueQueue" {
+			batch, window = 100.0, 60.0
+		}
+		if p["BatchSize"] != batch || p["MaximumBatchingWindowInSeconds"] != window {
 			t.Errorf("%s: batch %v within %v s", name, p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
 		}
 		if got, _ := at(p, "ScalingConfig", "MaximumConcurrency").(float64); got < 2 || queue == "LoadQueue" && got != 2 {
 			t.Errorf("%s: at most %v at once", name, got)
 		}
 	}
-	want := map[string]string{"ReceiptsQueue": "RouteFunction"}
-	for _, stage := range []string{"Route", "Receipts", "Transform", "Load", "Ingest"} {
+	want := map[string]string{"ReceiptsQueue": "RouteFunction", "GlueQueue": "TransformFunction"}
+	for _, stage := range []string{"Route", "Receipts", "Transform", "Glue", "Load", "Ingest"} {
 		queue, deadLetters := stage+"Queue", stage+"DeadLetters"
 		if want[queue] == "" {
 			want[queue] = stage + "Function"
@@ -94,8 +98,13 @@ func TestQueues(t *testing.T) {
 	for _, name := range tm.of("AWS::SQS::Queue") {
 		p := tm.Resources[name].Properties
 		timeout := at(tm.Resources[consumers[name]].Properties, "Timeout").(float64)
-		if p["VisibilityTimeout"] != timeout+60 {
-			t.Errorf("%s hides messages for %v s, its function runs for %v s", name, p["VisibilityTimeout"], timeout)
+		collecting := 0.0
+		if name == "GlueQueue" {
+			collecting = 60
+		}
+		if p["VisibilityTimeout"] != collecting+timeout+60 {
+			t.Errorf("%s hides messages for %v s, which are collected for %v s, and its function runs for %v s",
+				name, p["VisibilityTimeout"], collecting, timeout)
 		}
 		if p["SqsManagedSseEnabled"] != true {
 			t.Errorf("%s isn't encrypted by SQS", name)

@@ -17,6 +17,8 @@ type grant struct {
 	sid       string
 	actions   []string
 	resources []*string
+	// condition is nil for a grant that always holds.
+	condition *map[string]any
 }
 
 // createRole makes a role that has exactly these grants. An empty name lets
@@ -25,7 +27,7 @@ func (s *Stack) createRole(id, name, description string, assumedBy awsiam.IPrinc
 	var statements []awsiam.PolicyStatement
 	for _, g := range grants {
 		statements = append(statements, awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Sid: jsii.String(g.sid), Actions: jsii.Strings(g.actions...), Resources: &g.resources,
+			Sid: jsii.String(g.sid), Actions: jsii.Strings(g.actions...), Resources: &g.resources, Conditions: g.condition,
 		}))
 	}
 	props := &awsiam.RoleProps{
@@ -88,15 +90,23 @@ func (s *Stack) searchJournal(index string) grant {
 	}
 }
 
-// read lets a function get objects of a bucket whose keys match a pattern, by
+// read lets a role get objects of a bucket whose keys match a pattern, by
 // s3:GetObject the newest version, by s3:GetObjectVersion the one it names.
 // Without ListBucket a missing object would look like a missing grant, 403 and
 // not 404 (AmazonS3 API reference, GetObject), and be tried again for ever.
-func (s *Stack) read(sid, action string, bucket awss3.Bucket, pattern string) []grant {
+func (s *Stack) read(sid, action string, bucket awss3.Bucket, patterns ...string) []grant {
 	return []grant{
-		{sid: sid, actions: []string{action}, resources: []*string{bucket.ArnForObjects(jsii.String(pattern))}},
+		{sid: sid, actions: []string{action}, resources: objects(bucket, patterns...)},
 		{sid: sid + "Missing", actions: []string{"s3:ListBucket"}, resources: []*string{bucket.BucketArn()}},
 	}
+}
+
+func objects(bucket awss3.Bucket, patterns ...string) []*string {
+	var all []*string
+	for _, pattern := range patterns {
+		all = append(all, bucket.ArnForObjects(jsii.String(pattern)))
+	}
+	return all
 }
 
 // listVersions lets a function see the order of a key's versions. The action

@@ -76,17 +76,28 @@ func TestGrants(t *testing.T) {
 		fmt.Fprintf(&text, "%s\n", name)
 		seen := map[string]bool{}
 		for _, s := range roles[name] {
-			if s.sid == "<nil>" || seen[s.sid] || s.effect != "Allow" || s.condition != "<nil>" {
+			if s.sid == "<nil>" || seen[s.sid] || s.effect != "Allow" {
 				t.Errorf("%s: statement %+v has no id of its own, or is more than a grant", name, s)
+			}
+			only := ""
+			if s.condition != "<nil>" {
+				only = " if " + s.condition
 			}
 			seen[s.sid] = true
 			fmt.Fprintf(&text, "  %s\n    %s\n", s.sid, strings.Join(s.actions, " "))
 			for _, resource := range s.resources {
-				fmt.Fprintf(&text, "      %s\n", resource)
+				fmt.Fprintf(&text, "      %s%s\n", resource, only)
 			}
 		}
 	}
 	golden(t, "grants", text.String())
+}
+
+// metricsOfGlue is the one grant on "anything": metrics are no resources, so
+// that IAM tells them apart by namespace alone.
+func metricsOfGlue(s statement) bool {
+	return slices.Equal(s.actions, []string{"cloudwatch:PutMetricData"}) &&
+		s.condition == "map[StringEquals:map[cloudwatch:namespace:Glue]]"
 }
 
 // No grant is for "anything": neither as an action nor as a resource.
@@ -94,7 +105,7 @@ func TestNoWildcardGrants(t *testing.T) {
 	for _, tm := range []template{standard(t), fannedOut(t)} {
 		for name, statements := range granted(t, tm) {
 			for _, s := range statements {
-				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") {
+				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") && !metricsOfGlue(s) {
 					t.Errorf("%s %s allows %v on %v", name, s.sid, s.actions, s.resources)
 				}
 			}

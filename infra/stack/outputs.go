@@ -22,6 +22,8 @@ func (s *Stack) createOutputs() {
 		s.output(title(name)+"RoleName", f.role.RoleName())
 		s.output(title(name)+"LogGroup", f.logs.LogGroupName())
 	}
+	s.output("GlueJobName", jsii.String(glueJob))
+	s.output("GlueRoleName", s.glueRole.RoleName())
 	s.output("LoadRoleArn", s.functions[load].role.RoleArn())
 	s.output("StorageRoleArn", s.storageRole.RoleArn())
 	s.output("StorageExternalId", jsii.String(s.props.Settings.SnowflakeExternalID))

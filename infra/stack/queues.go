@@ -13,14 +13,17 @@ const (
 	route     = "route"
 	receipts  = "receipts"
 	transform = "transform"
-	load      = "load"
-	ingest    = "ingest"
+	// glue has the objects that Lambda can't take, and the ends of the runs that
+	// take them. The function transform consumes it too.
+	glue   = "glue"
+	load   = "load"
+	ingest = "ingest"
 	// alert is a function without a queue of its own.
 	alert = "alert"
 )
 
 // queueNames is the order of the queues in outputs and variables.
-var queueNames = []string{route, receipts, transform, load, ingest}
+var queueNames = []string{route, receipts, transform, glue, load, ingest}
 
 // functionNames is the order of the functions.
 var functionNames = []string{ingest, route, transform, load, alert}
@@ -36,7 +39,8 @@ type queue struct {
 // (AWSSimpleQueueService developer guide, sqs-dead-letter-queues). Work
 // messages hold keys and no rows: Amazon SQS's own key is enough for them.
 func (s *Stack) createQueues() {
-	consumers := map[string]string{receipts: route}
+	consumers := map[string]string{receipts: route, glue: transform}
+	windows := map[string]time.Duration{glue: s.props.Settings.Glue.Window}
 	for _, name := range queueNames {
 		consumer := name
 		if c, ok := consumers[name]; ok {
@@ -44,7 +48,7 @@ func (s *Stack) createQueues() {
 		}
 		deadLetters := s.createQueue(title(name)+"DeadLetters", 14, functionSizes[alert].timeout, nil)
 		s.queues[name] = queue{
-			Queue:       s.createQueue(title(name)+"Queue", 4, functionSizes[consumer].timeout, deadLetters),
+			Queue:       s.createQueue(title(name)+"Queue", 4, windows[name]+functionSizes[consumer].timeout, deadLetters),
 			deadLetters: deadLetters,
 		}
 	}
@@ -61,14 +65,15 @@ const (
 	mostReceives = 1000
 )
 
-// createQueue makes one queue. Retention is in days; deadLetters is nil for a
-// queue of dead letters.
-func (s *Stack) createQueue(id string, retention float64, timeout time.Duration, deadLetters awssqs.Queue) awssqs.Queue {
+// createQueue makes one queue. Retention is in days, busy is how long a message
+// is with its function, collecting included; deadLetters is nil for a queue of
+// dead letters.
+func (s *Stack) createQueue(id string, retention float64, busy time.Duration, deadLetters awssqs.Queue) awssqs.Queue {
 	props := &awssqs.QueueProps{
 		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
 		RetentionPeriod:   awscdk.Duration_Days(jsii.Number(retention)),
-		VisibilityTimeout: seconds(timeout + afterTimeout),
+		VisibilityTimeout: seconds(busy + afterTimeout),
 	}
 	if deadLetters != nil {
 		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: jsii.Number(mostReceives)}

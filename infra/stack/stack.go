@@ -30,6 +30,8 @@ type Props struct {
 	// Functions is the folder with the content of each function's zip, in a
 	// folder of the function's name: what bundle.Build returns.
 	Functions string
+	// GlueScript is the file that a Glue run executes, glue/transform.py.
+	GlueScript string
 }
 
 // Stack holds the boxes while they are wired to each other.
@@ -48,11 +50,10 @@ type Stack struct {
 	queues           map[string]queue
 	functions        map[string]function
 	storageRole      awsiam.Role
+	glueRole         awsiam.Role
 }
 
 // New makes the stack. What is made later may refer to what is made earlier.
-// The Glue job and the rule on its state changes belong between the functions
-// and the schedules, once transform starts runs.
 func New(scope constructs.Construct, props Props) *Stack {
 	s := &Stack{
 		Stack: awscdk.NewStack(scope, jsii.String(Name), &awscdk.StackProps{
@@ -72,6 +73,7 @@ func New(scope constructs.Construct, props Props) *Stack {
 	s.createIngest()
 	s.createRoute()
 	s.createTransform()
+	s.createGlue()
 	s.createLoad()
 	s.createAlert()
 	s.createStorageRole()

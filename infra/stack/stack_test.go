@@ -73,10 +73,11 @@ func TestResources(t *testing.T) {
 		counts[r.Type]++
 	}
 	want := map[string]int{
-		"AWS::CloudWatch::Alarm": 20, "AWS::DynamoDB::Table": 1, "AWS::IAM::Role": 7, "AWS::KMS::Key": 2,
-		"AWS::Lambda::EventSourceMapping": 10, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 5,
+		"AWS::CloudWatch::Alarm": 22, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
+		"AWS::IAM::Role": 8, "AWS::KMS::Key": 2,
+		"AWS::Lambda::EventSourceMapping": 12, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
 		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,
-		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 10, "AWS::SQS::QueuePolicy": 10, "AWS::Scheduler::Schedule": 1,
+		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 12, "AWS::SQS::QueuePolicy": 12, "AWS::Scheduler::Schedule": 1,
 	}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
@@ -52,13 +53,25 @@ func props(t *testing.T) stack.Props {
 			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
 			Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true,
+			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{
 			{Source: "nycflights", Entity: "flight"},
 			{Source: "usgs", Entity: "event", Ingest: &contract.Ingest{Schedule: "cron(15 * * * ? *)"}},
 		},
-		Functions: functions(t, "arm64"),
+		Functions:  functions(t, "arm64"),
+		GlueScript: script(t),
 	}
+}
+
+// script makes a file for the Glue job to run.
+func script(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "transform.py")
+	if err := os.WriteFile(path, []byte("pass\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // functions makes a folder as bundle.Build leaves it.
@@ -97,6 +110,7 @@ func opposite(t *testing.T) template {
 	return once(t, "opposite", func(p *stack.Props) {
 		p.Settings.Encryption, p.Settings.Retain = setting.S3, false
 		p.Settings.SnowflakeUserARN = snowflakeUser
+		p.Settings.Glue.Flex, p.Settings.Glue.Window = true, 0
 		p.Contracts = p.Contracts[:1]
 	})
 }
@@ -167,6 +181,9 @@ func render(value any) string {
 	case map[string]any:
 		if name, ok := v["Ref"].(string); ok {
 			return "${" + plain(name) + "}"
+		}
+		if text, ok := v["Fn::Sub"].(string); ok {
+			return text
 		}
 		if of, ok := v["Fn::GetAtt"].([]any); ok {
 			return fmt.Sprintf("${%s.%v}", plain(of[0].(string)), of[1])

@@ -77,6 +77,9 @@ func TestMissingObjectGrants(t *testing.T) {
 				continue
 			}
 			for _, objects := range s.resources {
+				if s.sid == "ReadScript" { // a deployment leaves it there, and a run can't do without
+					continue
+				}
 				bucket, _, _ := strings.Cut(objects, "/")
 				lacks(t, role, statements, bucket, "s3:ListBucket")
 				readers++

@@ -55,6 +55,16 @@ func TestUnaccounted(t *testing.T) {
 			want:   []string{"shop.order: 11 rows read, but loaded and rejected are 10"},
 		},
 		{
+			name: "Glue took what it shouldn't", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Engine = "glue" },
+			want:   []string{"shop.order was transformed by glue"},
+		},
+		{
+			name: "Glue didn't take what it should", broken: journal.Failed,
+			change: func(r *demo.Row) { r.Dataset, r.Engine = "nycflights.weather", "lambda" },
+			want:   []string{"nycflights.weather was transformed by lambda"},
+		},
+		{
 			name: "an object isn't loaded", broken: journal.Failed,
 			entries: []journal.Entry{put("a.csv", journal.Loaded, ""), put("b.csv", journal.Failed, "no column x")},
 			want:    []string{"s3://landing/b.csv is failed, not loaded: no column x"},

@@ -13,6 +13,8 @@ import (
 type Row struct {
 	Dataset string `json:"dataset"`
 	Objects int    `json:"objects"`
+	// Engine is what transformed the objects: "lambda" or "glue".
+	Engine string `json:"engine"`
 	// Read, Written and Rejected are what the receipts say.
 	Read     int64 `json:"read"`
 	Written  int64 `json:"written"`
@@ -70,6 +72,7 @@ func (r *Row) add(entries []journal.Entry) {
 			continue
 		}
 		r.Objects++
+		r.Engine = e.Engine
 		r.Read += e.RowsRead
 		r.Written += e.RowsWritten
 		r.Rejected += e.RowsRejected
@@ -88,6 +91,9 @@ func unaccounted(rows []Row, entries []journal.Entry, broken journal.Entry) []st
 		faults = append(faults, fmt.Sprintf("%s is broken, but %s", broken.Object.URI(), broken.State))
 	}
 	for _, row := range rows {
+		if isGlue := row.Engine == "glue"; row.Objects > 0 && isGlue != (row.Dataset == glueDataset) {
+			faults = append(faults, fmt.Sprintf("%s was transformed by %s", row.Dataset, row.Engine))
+		}
 		faults = append(faults, row.faults()...)
 	}
 	return faults

@@ -35,6 +35,9 @@ type Demo struct {
 	BeforeCount string
 }
 
+// glueDataset is the one whose contract sends its files to Glue.
+const glueDataset = "nycflights.weather"
+
 // Result is what the demo shows.
 type Result struct {
 	Rows []Row  `json:"datasets"`

@@ -88,7 +88,7 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if _, err := contract.ReadAll(os.DirFS(filepath.Join(c.Root, "datasets"))); err != nil {
 		return fmt.Errorf("a contract in datasets/ must be mended first: %w", err)
 	}
-	if err := c.prepare("aws", "snowflake", "cdk"); err != nil {
+	if err := c.prepare("aws", "snowflake", "glue", "jars", "cdk"); err != nil {
 		return err
 	}
 	defer func() {

@@ -23,7 +23,7 @@ func repository(t *testing.T) string {
 	if err := os.CopyFS(filepath.Join(root, "datasets"), os.DirFS(datasets)); err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "node_modules/.bin/cdk"} {
+	for _, program := range []string{"build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "build/venv/glue/bin/python", "build/jars/s3a.jar", "node_modules/.bin/cdk"} {
 		write(t, filepath.Join(root, program), "")
 	}
 	return root
@@ -96,6 +96,16 @@ func TestUpRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
+		{"Spark isn't installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+			if err := os.RemoveAll(filepath.Join(root, "build", "venv", "glue")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"build/venv/glue/bin/python is missing: run `make setup` first"}},
+		{"Spark can't reach S3", func(t *testing.T, root string, _ *laptop.Cloud) {
+			if err := os.RemoveAll(filepath.Join(root, "build", "jars")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"build/jars is missing: run `make setup` first"}},
 		{"the CDK isn't installed", func(t *testing.T, root string, _ *laptop.Cloud) {
 			if err := os.RemoveAll(filepath.Join(root, "node_modules")); err != nil {
 				t.Fatal(err)

@@ -36,14 +36,19 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 		"--context", "firn:alertAddress=operator@firn.example",
 		"--context", "firn:snowflakeAccount=laptop",
 		"--context", "firn:architecture="+architecture(),
+		"--context", "firn:glueWindowSeconds="+glueWindowSeconds,
 	); err != nil {
 		return err
 	}
 	return os.WriteFile(fingerprintPath, []byte(fingerprint), 0o644)
 }
 
+// glueWindowSeconds is for how long objects are collected for a Glue run: the
+// least that still collects them.
+const glueWindowSeconds = "1"
+
 // sources are what the template and its assets are made from.
-var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets"}
+var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets", glueScript}
 
 // architecture is the laptop's own: the stand-in runs the functions' binaries
 // as they are.

@@ -15,7 +15,7 @@ func (c *Cloud) writeEnvironment() error {
 	text.WriteString("# The laptop's cloud, written by `firn up`. Source it.\n")
 	for _, variable := range c.Environment() {
 		name, value, _ := strings.Cut(variable, "=")
-		fmt.Fprintf(&text, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+		fmt.Fprintf(&text, "export %s=%s\n", name, quoted(value))
 	}
 	if err := os.MkdirAll(filepath.Dir(c.EnvironmentFile), 0o755); err != nil {
 		return fmt.Errorf("write local.env: %w", err)

@@ -22,6 +22,12 @@ const (
 // usgsData is the week of earthquakes that the USGS stand-in serves.
 const usgsData = "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
 
+// What a Glue run executes, and the command by which the stand-in does it.
+const (
+	glueScript = "glue/transform.py"
+	glueRunner = "glue/run_local.sh"
+)
+
 // Endpoint is the address of the laptop's AWS.
 func (c *Cloud) Endpoint() string { return "http://" + address(c.Ports.AWS) }
 
@@ -70,8 +76,9 @@ func (c *Cloud) awsEnvironment() []string {
 		"FIRN_LOAD_EVERY=0s",
 		"FIRN_BACKOFF_SECONDS=1",
 	}
-	return append(passed,
+	return append(append(passed, javaHome()...),
 		"FIRN_LAMBDA_PASS="+names(passed),
+		"MS_GLUE_RUNNER="+quoted(filepath.Join(c.Root, glueRunner)),
 		"AUTH=true",
 		"LAMBDA_EXECUTOR=local",
 		"GATEWAY_PORT="+strconv.Itoa(c.Ports.AWS),
@@ -113,6 +120,17 @@ func baseEnvironment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8"}
 }
 
+// javaHome is for Spark, where Java isn't on the PATH alone.
+func javaHome() []string {
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		return []string{"JAVA_HOME=" + home}
+	}
+	return nil
+}
+
+// quoted writes a text so that a shell reads it as one word.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
 func names(variables []string) string {
 	found := make([]string, len(variables))
 	for i, variable := range variables {
@@ -130,6 +148,7 @@ func (c *Cloud) python(environment string) string {
 func (c *Cloud) require(needs []string) error {
 	installed := map[string]string{
 		"aws": c.python("aws"), "mail": c.python("aws"), "snowflake": c.python("snowflake"), "cdk": c.cdk(),
+		"glue": c.python("glue"), "jars": filepath.Join(c.Root, "build", "jars"),
 	}
 	for _, need := range needs {
 		if _, err := os.Stat(installed[need]); err != nil {

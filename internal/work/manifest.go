@@ -68,3 +68,18 @@ func DecodeManifest(body []byte) (Manifest, error) {
 	}
 	return m, nil
 }
+
+// checkRuns asks for the Glue runs whose end nobody told.
+const checkRuns = "glue runs"
+
+// CheckRuns is the message that a schedule puts in the glue queue: Glue's events
+// are best effort.
+func CheckRuns() map[string]string { return map[string]string{"check": checkRuns} }
+
+// IsCheckRuns reports whether a message's body is CheckRuns as JSON.
+func IsCheckRuns(body string) bool {
+	var m struct {
+		Check string `json:"check"`
+	}
+	return json.Unmarshal([]byte(body), &m) == nil && m.Check == checkRuns
+}

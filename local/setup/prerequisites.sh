@@ -28,4 +28,15 @@ node_version=$(node --version 2>/dev/null | sed 's/^v//')
 [ -z "$node_version" ] || at_least "$node_version" 20 || lacks "Node 20 or newer" "this is $node_version"
 command -v npm >/dev/null || lacks "npm" "it comes with Node"
 
+# Spark 3.5 runs on 8, 11 and 17 alone; Glue has 17.
+java=java named="java"
+[ -z "${JAVA_HOME:-}" ] || java=$JAVA_HOME/bin/java named="JAVA_HOME's java"
+java_version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+case "$java_version" in
+17) ;;
+"") lacks "Java 17" "install openjdk-17-jre-headless, or name it: JAVA_HOME=/path/to/java-17 make ..." ;;
+*) lacks "Java 17" "$named is $java_version; name another: JAVA_HOME=/path/to/java-17 make ..." ;;
+esac
+command -v mvn >/dev/null || lacks "mvn" "install maven"
+
 exit $missing

@@ -15,7 +15,9 @@ import (
 // machine is what a machine has on its PATH: a script a program. An empty one
 // is not there.
 type machine struct {
-	golang, python, node, npm string
+	golang, python, node, npm, java, mvn string
+	// home is Java's version in JAVA_HOME. Empty leaves JAVA_HOME unset.
+	home string
 }
 
 // complete is the oldest machine that will do.
@@ -24,6 +26,13 @@ var complete = machine{
 	python: pythonOf("3.11"),
 	node:   "echo v20.0.0",
 	npm:    "true",
+	java:   javaOf("17.0.2"),
+	mvn:    "true",
+}
+
+// javaOf is a Java of a version: it says so on standard error.
+func javaOf(version string) string {
+	return `echo 'openjdk version "` + version + `" 2022-01-18' >&2; echo 'OpenJDK Runtime Environment (build ` + version + `)' >&2`
 }
 
 // pythonOf is a Python of a version that has the venv module.
@@ -39,6 +48,8 @@ const (
 	lacksNode  = "firn needs Node 20 or newer: install it and put it on PATH\n"
 	lacksNPM   = "firn needs npm: it comes with Node\n"
 	lacksGo    = "firn needs Go 1.26: install it and put it on PATH\n"
+	lacksJava  = "firn needs Java 17: install openjdk-17-jre-headless, or name it: JAVA_HOME=/path/to/java-17 make ...\n"
+	lacksMaven = "firn needs mvn: install maven\n"
 )
 
 func TestPrerequisites(t *testing.T) {
@@ -63,7 +74,14 @@ func TestPrerequisites(t *testing.T) {
 		{"no Node", func(m *machine) { m.node = "" }, lacksNode},
 		{"an old Node", func(m *machine) { m.node = "echo v18.20.4" }, "firn needs Node 20 or newer: this is 18.20.4\n"},
 		{"no npm", func(m *machine) { m.npm = "" }, lacksNPM},
-		{"nothing at all", func(m *machine) { *m = machine{} }, lacksGo + wantPython + lacksNode + lacksNPM},
+		{"no Java", func(m *machine) { m.java = "" }, lacksJava},
+		{"a Java that doesn't run", func(m *machine) { m.java = "exit 1" }, lacksJava},
+		{"a Java that is too new", func(m *machine) { m.java = javaOf("21") }, "firn needs Java 17: java is 21; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"an old Java", func(m *machine) { m.java = javaOf("1.8.0_392") }, "firn needs Java 17: java is 1; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"another Java on the PATH", func(m *machine) { m.java, m.home = javaOf("21"), "17.0.15" }, ""},
+		{"another Java in JAVA_HOME", func(m *machine) { m.home = "11.0.2" }, "firn needs Java 17: JAVA_HOME's java is 11; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"no Maven", func(m *machine) { m.mvn = "" }, lacksMaven},
+		{"nothing at all", func(m *machine) { *m = machine{} }, lacksGo + wantPython + lacksNode + lacksNPM + lacksJava + lacksMaven},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -98,7 +116,9 @@ func (m machine) run(t *testing.T) (stderr string, code int) {
 	}
 	// What make passes: $(shell command -v python3.12 || ...), empty if there is none.
 	var arguments string
-	for name, script := range map[string]string{"go": m.golang, "python": m.python, "node": m.node, "npm": m.npm} {
+	for name, script := range map[string]string{
+		"go": m.golang, "python": m.python, "node": m.node, "npm": m.npm, "java": m.java, "mvn": m.mvn,
+	} {
 		if script == "" {
 			continue
 		}
@@ -111,11 +131,27 @@ func (m machine) run(t *testing.T) (stderr string, code int) {
 	}
 	var output bytes.Buffer
 	cmd := exec.Command("./prerequisites.sh", arguments)
-	cmd.Env, cmd.Stderr = []string{"PATH=" + path}, &output
+	cmd.Env, cmd.Stderr = append([]string{"PATH=" + path}, m.javaHome(t)...), &output
 	if out, err := cmd.Output(); len(out) > 0 {
 		t.Errorf("it says %q on standard output, %v", out, err)
 	}
 	return output.String(), cmd.ProcessState.ExitCode()
+}
+
+// javaHome sets JAVA_HOME to a folder with Java, if the machine has one.
+func (m machine) javaHome(t *testing.T) []string {
+	t.Helper()
+	if m.home == "" {
+		return nil
+	}
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "bin", "java"), []byte("#!/bin/sh\n"+javaOf(m.home)+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"JAVA_HOME=" + home}
 }
 
 // TestMakeStopsThere: make goes no further when something is missing.

@@ -66,22 +66,18 @@ type Runs struct {
 // Handle handles a batch. Work of one dataset that comes in one batch goes into
 // one run.
 func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]error {
-	var work, others []batch.Message
+	var asked, others []batch.Message
 	for _, m := range messages {
-		if _, ended := event.DecodeRun(m.Body); ended || m.Body == CheckRuns {
+		if _, ended := event.DecodeRun(m.Body); ended || work.IsCheckRuns(m.Body) {
 			others = append(others, m)
 		} else {
-			work = append(work, m)
+			asked = append(asked, m)
 		}
 	}
 	failed := batch.Each(r.handleNews)(ctx, others)
-	maps.Copy(failed, r.handleWork(ctx, work))
+	maps.Copy(failed, r.handleWork(ctx, asked))
 	return failed
 }
-
-// CheckRuns is the body of the message that a schedule sends: Glue's events are
-// best effort.
-const CheckRuns = `{"check":"glue runs"}`
 
 func (r *Runs) handleNews(ctx context.Context, m batch.Message) error {
 	if ended, ok := event.DecodeRun(m.Body); ok {

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ministack import app
@@ -15,9 +16,9 @@ from ministack.core.responses import (
     request_scope,
 )
 from ministack.services import eventbridge, glue
-from ministack.services.cloudformation import provisioners
 
 from .glue_child import Child, Outcome
+from .glue_jobs import is_true
 from .patching import Function, replace, wrap
 from .settings import Settings
 
@@ -26,7 +27,9 @@ log = logging.getLogger("firn.aws.glue")
 Run = dict[str, Any]
 Job = dict[str, Any]
 
-ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
+ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
+"""States of a run that holds a slot of MaxConcurrentRuns."""
+
 RESTARTED = "the stand-in was restarted while the job ran"
 
 _MESSAGES = {
@@ -41,14 +44,14 @@ _children: dict[str, Child | None] = {}
 
 _starting = threading.Lock()
 
+_waiting: dict[str, Callable[[], None]] = {}
+"""How each run that waits for a slot is started, in the order in which they came."""
+
 
 def apply(settings: Settings) -> None:
     """Install the mends of this module."""
     replace(glue, "_start_job_run", lambda request: _start_job_run(request, settings))
     wrap(glue, "_batch_stop_job_run", _stop_children)
-    wrap(glue, "_create_job", _keep_limit_at_create)
-    wrap(glue, "_update_job", _keep_limit_at_update)
-    provisioners._GLUE_JOB_DEFAULTS["ExecutionProperty"] = {"MaxConcurrentRuns": 1}
     wrap(app, "_load_persisted_state", _fail_orphans_after)
 
 
@@ -57,31 +60,33 @@ def _start_job_run(request: dict[str, Any], settings: Settings) -> Any:  # noqa:
 
     Stock 1.5.33 has no Spark without Docker and calls every glueetl run SUCCEEDED at once, also if
     the script fails or is missing, and it ignores MaxConcurrentRuns. AWS runs it, and refuses one
-    run too many: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-runs.html
+    run too many, or lets it wait if JobRunQueuingEnabled says so:
+    https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-runs.html
+    https://docs.aws.amazon.com/glue/latest/dg/job-run-statuses.html
     """
     name = request.get("JobName")
     job = glue._jobs.get(name)
     if job is None:
         return error_response_json("EntityNotFoundException", f"Job {name} not found", 400)
     with _starting:
-        runs = glue._job_runs.get(name) or []
-        limit = _limit(job)
-        if sum(run["JobRunState"] in ACTIVE for run in runs) >= limit:
+        run = _new_run(job, request)
+        if not _has_slot(job) and not run["JobRunQueuingEnabled"]:
+            limit = _limit(job)
             return error_response_json(
                 "ConcurrentRunsExceededException",
                 f"Concurrent runs exceeded for {name}: {limit} of {limit} are active",
                 400,
             )
-        run = _new_run(job, request)
-        glue._job_runs[name] = [*runs, run]
-        _children[run["Id"]] = None
-    context = contextvars.copy_context()
-    threading.Thread(
-        target=context.run,
-        args=(_execute, run, job, request, settings),
-        name=f"glue-{name}",
-        daemon=True,
-    ).start()
+        run["JobRunState"] = "WAITING"
+        glue._job_runs[name] = [*(glue._job_runs.get(name) or []), run]
+        thread = threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(_execute, run, job, settings),
+            name=f"glue-{name}",
+            daemon=True,
+        )
+        _waiting[run["Id"]] = thread.start
+        _start_waiting(job)
     return json_response({"JobRunId": run["Id"]})
 
 
@@ -89,9 +94,24 @@ def _limit(job: Job) -> int:
     return int((job.get("ExecutionProperty") or {}).get("MaxConcurrentRuns") or 1)
 
 
+def _has_slot(job: Job) -> bool:
+    runs = glue._job_runs.get(job["Name"]) or []
+    return sum(run["JobRunState"] in ACTIVE for run in runs) < _limit(job)
+
+
+def _start_waiting(job: Job) -> None:
+    """Start the runs that wait, the first first, while there are slots; `_starting` is held."""
+    for run in glue._job_runs.get(job["Name"]) or []:
+        if run["JobRunState"] == "WAITING" and run["Id"] in _waiting and _has_slot(job):
+            run.update(JobRunState="STARTING", StartedOn=int(time.time()))
+            _children[run["Id"]] = None
+            _waiting.pop(run["Id"])()
+
+
 def _new_run(job: Job, request: dict[str, Any]) -> Run:
     now = int(time.time())
-    copied = ("GlueVersion", "MaxCapacity", "NumberOfWorkers", "WorkerType")
+    queued = request.get("JobRunQueuingEnabled", job.get("JobRunQueuingEnabled"))
+    copied = ("ExecutionClass", "GlueVersion", "MaxCapacity", "NumberOfWorkers", "WorkerType")
     return {
         "Id": "jr_" + new_uuid().replace("-", ""),
         "JobName": job["Name"],
@@ -100,6 +120,7 @@ def _new_run(job: Job, request: dict[str, Any]) -> Run:
         "LastModifiedOn": now,
         "CompletedOn": None,
         "JobRunState": "STARTING",
+        "JobRunQueuingEnabled": is_true(queued),
         "Arguments": request.get("Arguments") or {},
         "ErrorMessage": "",
         "PredecessorRuns": [],
@@ -109,12 +130,12 @@ def _new_run(job: Job, request: dict[str, Any]) -> Run:
     }
 
 
-def _execute(run: Run, job: Job, request: dict[str, Any], settings: Settings) -> None:
+def _execute(run: Run, job: Job, settings: Settings) -> None:
     if run["JobRunState"] == "STARTING":
         run["JobRunState"] = "RUNNING"
     try:
         script = glue._resolve_script(job.get("Command", {}).get("ScriptLocation", ""))
-        outcome = _run_child(run, job, request, settings, script)
+        outcome = _run_child(run, job, settings, script)
     except Exception as error:
         log.exception("job %s run %s could not be started", run["JobName"], run["Id"])
         outcome = Outcome("FAILED", f"the runner {settings.glue_runner!r} can't start: {error}")
@@ -122,21 +143,21 @@ def _execute(run: Run, job: Job, request: dict[str, Any], settings: Settings) ->
     if run["JobRunState"] == "STOPPING":
         outcome = Outcome("STOPPED", "")
     finish(run, outcome)
+    with _starting:
+        _start_waiting(job)
 
 
-def _run_child(
-    run: Run, job: Job, request: dict[str, Any], settings: Settings, script: str | None
-) -> Outcome:
+def _run_child(run: Run, job: Job, settings: Settings, script: str | None) -> Outcome:
     if not script:
         location = job.get("Command", {}).get("ScriptLocation", "")
         return Outcome("FAILED", f"the script {location} doesn't exist")
-    child = _children[run["Id"]] = Child(settings, job, script, _arguments(run, job, request))
+    child = _children[run["Id"]] = Child(settings, job, script, _arguments(run, job))
     return child.run(
         run["Timeout"] * settings.glue_minute_seconds, lambda: run["JobRunState"] == "STOPPING"
     )
 
 
-def _arguments(run: Run, job: Job, request: dict[str, Any]) -> dict[str, str]:
+def _arguments(run: Run, job: Job) -> dict[str, str]:
     """What the script finds in sys.argv; stock 1.5.33 gives environment variables instead.
 
     https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-calling.html
@@ -145,7 +166,7 @@ def _arguments(run: Run, job: Job, request: dict[str, Any]) -> dict[str, str]:
         **(job.get("DefaultArguments") or {}),
         "--JOB_NAME": run["JobName"],
         "--JOB_RUN_ID": run["Id"],
-        **(request.get("Arguments") or {}),
+        **run["Arguments"],
         **(job.get("NonOverridableArguments") or {}),
     }
 
@@ -181,51 +202,36 @@ def finish(run: Run, outcome: Outcome) -> None:
 
 
 def _stop_children(stock: Function) -> Function:
-    """Kill what BatchStopJobRun stops; stock 1.5.33 changes the state and lets it run on."""
+    """Kill what BatchStopJobRun stops; stock 1.5.33 changes the state and lets it run on.
+
+    A run that waits never starts, which the stock function doesn't know of either.
+    """
 
     def stop(request: dict[str, Any]) -> Any:  # noqa: ANN401 - the stock type
-        answer = stock(request)
-        for run in glue._job_runs.get(request.get("JobName")) or []:
-            if run["Id"] in request.get("JobRunIds", []) and run["Id"] in _children:
-                run.update(JobRunState="STOPPING", CompletedOn=None)
-                if child := _children.get(run["Id"]):
-                    child.kill()
+        named = [
+            run
+            for run in glue._job_runs.get(request.get("JobName")) or []
+            if run["Id"] in request.get("JobRunIds", [])
+        ]
+        with _starting:
+            withdrawn = [run for run in named if _waiting.pop(run["Id"], None)]
+            for run in withdrawn:
+                run["JobRunState"] = "STARTING"
+            answer = stock(request)
+            for run in named:
+                if run["Id"] in _children:
+                    _stop_child(run)
+        for run in withdrawn:
+            finish(run, Outcome("STOPPED", ""))
         return answer
 
     return stop
 
 
-def _keep_limit_at_create(stock: Function) -> Function:
-    """Keep a new job's ExecutionProperty, which stock 1.5.33 drops; 1 concurrent run unless told.
-
-    https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html#aws-glue-api-jobs-job-ExecutionProperty
-    """
-
-    def create(request: dict[str, Any]) -> Any:  # noqa: ANN401 - the stock type
-        answer = stock(request)
-        if answer[0] == 200:
-            _keep_limit(request["Name"], request.get("ExecutionProperty"))
-        return answer
-
-    return create
-
-
-def _keep_limit_at_update(stock: Function) -> Function:
-    """Keep a changed job's ExecutionProperty, which stock 1.5.33 drops."""
-
-    def update(request: dict[str, Any]) -> Any:  # noqa: ANN401 - the stock type
-        answer = stock(request)
-        changed = (request.get("JobUpdate") or {}).get("ExecutionProperty")
-        if answer[0] == 200 and changed:
-            _keep_limit(request["JobName"], changed)
-        return answer
-
-    return update
-
-
-def _keep_limit(name: str, execution: dict[str, Any] | None) -> None:
-    limit = int((execution or {}).get("MaxConcurrentRuns") or 1)
-    glue._jobs[name]["ExecutionProperty"] = {"MaxConcurrentRuns": limit}
+def _stop_child(run: Run) -> None:
+    run.update(JobRunState="STOPPING", CompletedOn=None)
+    if child := _children.get(run["Id"]):
+        child.kill()
 
 
 def _fail_orphans_after(stock: Function) -> Function:
@@ -240,7 +246,7 @@ def _fail_orphans_after(stock: Function) -> Function:
         for (account, region, _), runs in list(glue._job_runs._data.items()):
             with request_scope(account, region):
                 for run in runs:
-                    if run["JobRunState"] in ACTIVE:
+                    if run["JobRunState"] in ACTIVE or run["JobRunState"] == "WAITING":
                         finish(run, Outcome("FAILED", RESTARTED))
 
     return load

@@ -1,15 +1,18 @@
 """All mends, in the order in which they wrap one another."""
 
 from . import (
+    batching,
     buckets,
     cloudformation,
     glue,
+    glue_jobs,
     identity,
     lambdas,
     metrics,
     notifications,
     persistence,
     queues,
+    rules,
     schedules,
 )
 from .settings import Settings
@@ -21,9 +24,12 @@ def apply(settings: Settings) -> None:
     lambdas.apply(settings)
     metrics.apply(settings)  # before queues: a bad batch answer isn't an error of the function
     queues.apply()
+    batching.apply()
     buckets.apply()
     notifications.apply(settings)
+    rules.apply()
     schedules.apply()
     glue.apply(settings)
+    glue_jobs.apply()
     cloudformation.apply()
     persistence.apply(settings)  # last: it saves what the others keep

@@ -87,16 +87,46 @@ def test_a_schedule_keeps_its_zone(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-def test_a_job_keeps_its_limit(cloud: Cloud, name: str) -> None:
+def test_a_job_keeps_its_limit_its_class_and_its_queuing(cloud: Cloud, name: str) -> None:
     job = {
         "Name": name,
         "Role": "r",
         "ExecutionProperty": {"MaxConcurrentRuns": 3},
+        "ExecutionClass": "FLEX",
+        "JobRunQueuingEnabled": True,
         "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"},
     }
     resources.stack(cloud, name, only("AWS::Glue::Job", job))
     kept = cloud.client("glue").get_job(JobName=name)["Job"]
     assert kept.get("ExecutionProperty") == {"MaxConcurrentRuns": 3}
+    assert (kept.get("ExecutionClass"), kept.get("JobRunQueuingEnabled")) == ("FLEX", True)
+
+
+@pytest.mark.gap
+def test_a_mapping_of_large_batches_needs_a_window(cloud: Cloud, name: str) -> None:
+    def deploy(number: int, **options: int) -> None:
+        function = {
+            "Runtime": resources.PYTHON_RUNTIME,
+            "Handler": "index.handle",
+            "Code": {"ZipFile": "def handle(event, context): return None"},
+            "Role": f"arn:aws:iam::{ACCOUNT}:role/r",
+        }
+        mapping = {
+            "FunctionName": {"Ref": "Function"},
+            "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+            "BatchSize": 100,
+            **options,
+        }
+        parts = {
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+            "Queue": {"Type": "AWS::SQS::Queue"},
+            "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
+        }
+        resources.stack(cloud, f"{name}-{number}", parts)
+
+    deploy(1, MaximumBatchingWindowInSeconds=1)
+    with pytest.raises(RuntimeError, match="MaximumBatchingWindowInSeconds must be at least 1"):
+        deploy(2)
 
 
 @pytest.mark.gap

@@ -172,6 +172,68 @@ def test_one_run_too_many_is_refused_until_one_is_stopped(
     job.client.batch_stop_job_run(JobName=name, JobRunIds=runs[2:])
 
 
+@pytest.mark.gap
+def test_one_run_too_many_waits_if_the_job_says_so(cloud: Cloud, name: str, tmp_path: Path) -> None:
+    job = Job(cloud, name, WAIT, JobRunQueuingEnabled=True)
+    runs = [job.start(Arguments={"--out": str(tmp_path / f"{number}")}) for number in range(3)]
+    recorded(tmp_path / "0")
+    assert [job.run(run)["JobRunState"] for run in runs] == ["RUNNING", "WAITING", "WAITING"]
+    with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
+        job.start(JobRunQueuingEnabled=False)
+    stopped = job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[1]])
+    assert [each["JobRunId"] for each in stopped["SuccessfulSubmissions"]] == [runs[1]]
+    assert job.run(runs[1])["JobRunState"] == "STOPPED"
+    assert job.told()["jobRunId"] == runs[1]
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[0]])
+    assert recorded(tmp_path / "2")["argv"]
+    assert job.run(runs[2])["JobRunState"] == "RUNNING"
+    assert not (tmp_path / "1").exists()
+    job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[2]])
+
+
+@pytest.mark.gap
+def test_the_end_of_a_run_reaches_a_queue_that_a_template_made(cloud: Cloud, name: str) -> None:
+    job = Job(cloud, name, "")
+    pattern = {
+        "source": ["aws.glue"],
+        "detail-type": ["Glue Job State Change"],
+        "detail": {"jobName": [name], "state": ["SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED"]},
+    }
+    targets = [{"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}, "Id": "Target0"}]
+    send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+        "Condition": {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}},
+    }
+    policy = {"Queues": [{"Ref": "Queue"}], "PolicyDocument": {"Statement": [send]}}
+    queues = {"Queue": {"Type": "AWS::SQS::Queue"}, "Closed": {"Type": "AWS::SQS::Queue"}}
+    closed = [{"Arn": {"Fn::GetAtt": ["Closed", "Arn"]}, "Id": "Target0"}]
+    outputs = resources.stack(
+        cloud,
+        f"{name}-rule",
+        {
+            **queues,
+            "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy},
+            "Refused": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {"EventPattern": pattern, "State": "ENABLED", "Targets": closed},
+            },
+            "Rule": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {"EventPattern": pattern, "State": "ENABLED", "Targets": targets},
+            },
+        },
+        {"Queue": {"Ref": "Queue"}, "Closed": {"Ref": "Closed"}},
+    )
+    run = job.start()
+    event = json.loads(resources.receive(cloud, outputs["Queue"], seconds=4)[0]["Body"])
+    assert (event["detail"]["jobRunId"], event["detail"]["state"]) == (run, "SUCCEEDED")
+    job.told()
+    assert resources.depth(cloud, outputs["Closed"]) == 0
+
+
 def test_a_run_that_is_stopped_at_once_does_not_run_on(cloud: Cloud, name: str) -> None:
     job = Job(cloud, name, "import time; time.sleep(60)")
     run = job.start()

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs a Glue script on this machine: MS_GLUE_RUNNER of the AWS stand-in.
+# Usage: run_local.sh SCRIPT [ARGUMENT...]
+# AWS_ENDPOINT_URL says where S3 is, the other AWS_* variables as whom; without
+# an endpoint only file:// is read. FIRN_GLUE_HOME is where environment and jars
+# are (default: build/ of the repository), FIRN_SPARK_CONF a file of more settings.
+# Needs Java 17. Everything that Spark writes beside the output is removed.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+home=${FIRN_GLUE_HOME:-$here/../build}
+home=$(cd "$home" && pwd)
+python=$home/venv/glue/bin/python
+[ -x "$python" ] || { echo "EnvironmentError: $python is missing: run make setup" >&2; exit 1; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/spark-XXXXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# The file system s3:// of Glue is S3A here, so that a script says the same in both.
+# Queries are short: interpreting them is faster than compiling them.
+umask 077
+cat >"$work/spark.conf" <<EOF
+spark.master                            local[2]
+spark.driver.memory                     1g
+spark.driver.bindAddress                127.0.0.1
+spark.driver.host                       127.0.0.1
+spark.ui.enabled                        false
+spark.ui.showConsoleProgress            false
+spark.local.dir                         $work
+spark.sql.warehouse.dir                 $work
+spark.driver.extraJavaOptions           -Djava.io.tmpdir=$work -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m
+spark.sql.shuffle.partitions            2
+EOF
+if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
+    provider=SimpleAWSCredentialsProvider
+    [ -z "${AWS_SESSION_TOKEN:-}" ] || provider=TemporaryAWSCredentialsProvider
+    cat >>"$work/spark.conf" <<EOF
+spark.driver.extraClassPath             $(printf '%s:' "$home"/jars/*.jar)
+spark.hadoop.fs.s3.impl                 org.apache.hadoop.fs.s3a.S3AFileSystem
+spark.hadoop.fs.s3a.endpoint            $AWS_ENDPOINT_URL
+spark.hadoop.fs.s3a.endpoint.region     ${AWS_REGION:-us-east-1}
+spark.hadoop.fs.s3a.path.style.access   true
+spark.hadoop.fs.s3a.connection.ssl.enabled false
+spark.hadoop.fs.s3a.aws.credentials.provider org.apache.hadoop.fs.s3a.$provider
+spark.hadoop.fs.s3a.access.key          ${AWS_ACCESS_KEY_ID:-}
+spark.hadoop.fs.s3a.secret.key          ${AWS_SECRET_ACCESS_KEY:-}
+spark.hadoop.fs.s3a.session.token       ${AWS_SESSION_TOKEN:-}
+spark.hadoop.fs.s3a.buffer.dir          $work
+EOF
+fi
+[ -z "${FIRN_SPARK_CONF:-}" ] || cat "$FIRN_SPARK_CONF" >>"$work/spark.conf"
+
+export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$python
+export PYSPARK_SUBMIT_ARGS="--properties-file $work/spark.conf pyspark-shell"
+"$python" "$@"

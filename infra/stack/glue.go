@@ -1,0 +1,186 @@
+package stack
+
+import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsglue"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/firn-data/firn/internal/work"
+)
+
+const (
+	// glueVersion has Spark 3.5 and Python 3.11, and reads s3:// by S3A
+	// (glue/latest/dg, migrating-version-51).
+	glueVersion = "5.1"
+	// glueBatch is how many objects transform takes of the glue queue at once:
+	// one run for each dataset among them.
+	glueBatch = 100
+	// glueLogs begins the names of the job's log groups: an error and an output
+	// group (glue/latest/dg, monitor-continuous-logging).
+	glueLogs = "/aws-glue/firn-transform"
+)
+
+// glueJob is the job's name. It is written down, not asked for: the function
+// that starts runs is made before the job.
+var glueJob = physical(transform)
+
+// createGlue makes the job whose runs take the objects that Lambda can't, and
+// lets the end of each run reach the glue queue.
+func (s *Stack) createGlue() {
+	script := awss3assets.NewAsset(s.Stack, jsii.String("GlueScript"), &awss3assets.AssetProps{
+		Path: jsii.String(s.props.GlueScript),
+	})
+	s.glueRole = s.createRole("GlueRole", "", "firn: Glue runs turn landing objects into Parquet, rejects and receipts",
+		awsiam.NewServicePrincipal(jsii.String("glue.amazonaws.com"), nil), nil,
+		together(s.logRuns(), s.readForRuns(script), s.writeForRuns(), s.encrypt()))
+	s.createJob(script)
+	s.announceRuns()
+	s.checkRuns()
+}
+
+// createJob makes the job. Glue itself never repeats a run, because firn gives
+// the objects of a failed one back; runs beyond the limit wait in Glue's queue,
+// which excludes retries anyway (glue/latest/dg, add-job).
+func (s *Stack) createJob(script awss3assets.Asset) {
+	settings := s.props.Settings.Glue
+	class := "STANDARD"
+	if settings.Flex {
+		class = "FLEX"
+	}
+	awsglue.NewCfnJob(s.Stack, jsii.String("GlueJob"), &awsglue.CfnJobProps{
+		Name:        jsii.String(glueJob),
+		Description: jsii.String("firn: turns landing objects into Parquet, rejects and receipts"),
+		Role:        s.glueRole.RoleArn(),
+		GlueVersion: jsii.String(glueVersion),
+		Command: &awsglue.CfnJob_JobCommandProperty{
+			Name:           jsii.String("glueetl"),
+			PythonVersion:  jsii.String("3"),
+			ScriptLocation: script.S3ObjectUrl(),
+		},
+		WorkerType:           jsii.String(settings.WorkerType),
+		NumberOfWorkers:      jsii.Number(settings.Workers),
+		Timeout:              jsii.Number(settings.Timeout.Minutes()),
+		MaxRetries:           jsii.Number(0),
+		ExecutionProperty:    &awsglue.CfnJob_ExecutionPropertyProperty{MaxConcurrentRuns: jsii.Number(settings.ConcurrentRuns)},
+		ExecutionClass:       jsii.String(class),
+		JobRunQueuingEnabled: jsii.Bool(true),
+		DefaultArguments:     s.runArguments(),
+	})
+}
+
+// runArguments are Glue's own arguments (glue/latest/dg,
+// aws-glue-programming-etl-glue-arguments). Without its region S3A asks in
+// us-east-2 (glue/latest/dg, migrating-version-51).
+func (s *Stack) runArguments() *map[string]*string {
+	return &map[string]*string{
+		"--enable-metrics":                   jsii.String("true"),
+		"--enable-observability-metrics":     jsii.String("true"),
+		"--enable-continuous-cloudwatch-log": jsii.String("true"),
+		"--custom-logGroup-prefix":           jsii.String(glueLogs),
+		"--conf":                             jsii.String("spark.hadoop.fs.s3a.endpoint.region=" + *s.Stack.Region()),
+	}
+}
+
+// announceRuns sends the end of each run to the glue queue. Glue tells of no
+// other states, and of these by best effort (eventbridge/latest/ref,
+// events-ref-glue): who waits for a run must ask for it too.
+func (s *Stack) announceRuns() {
+	awsevents.NewRule(s.Stack, jsii.String("GlueRuns"), &awsevents.RuleProps{
+		Description: jsii.String("firn: the end of a Glue run"),
+		EventPattern: &awsevents.EventPattern{
+			Source:     jsii.Strings("aws.glue"),
+			DetailType: jsii.Strings("Glue Job State Change"),
+			Detail: &map[string]any{
+				"jobName": []string{glueJob},
+				"state":   []string{"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED"},
+			},
+		},
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSqsQueue(s.queues[glue].Queue, nil)},
+	})
+}
+
+// checkRuns has transform ask for the runs whose end nobody told.
+func (s *Stack) checkRuns() {
+	awsevents.NewRule(s.Stack, jsii.String("GlueCheck"), &awsevents.RuleProps{
+		Description: jsii.String("firn: looks for Glue runs that ended untold"),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(10))),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSqsQueue(s.queues[glue].Queue, &awseventstargets.SqsQueueProps{
+			Message: awsevents.RuleTargetInput_FromObject(work.CheckRuns()),
+		})},
+	})
+}
+
+// startRuns lets a function start runs of the job, and ask what became of them.
+func (s *Stack) startRuns() grant {
+	return grant{
+		sid:       "Runs",
+		actions:   []string{"glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"},
+		resources: []*string{jsii.String(s.arn("glue", "job/"+glueJob))},
+	}
+}
+
+// logRuns makes the job's log groups, and lets a run write there. Metrics have
+// no resource of their own, but a namespace (AmazonCloudWatch/latest/monitoring,
+// iam-cw-condition-keys-namespace).
+func (s *Stack) logRuns() []grant {
+	log := grant{sid: "Log", actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}}
+	for _, name := range []string{"error", "output"} {
+		group := awslogs.NewLogGroup(s.Stack, jsii.String("Glue"+title(name)+"Logs"), &awslogs.LogGroupProps{
+			LogGroupName:  jsii.String(glueLogs + "/" + name),
+			Retention:     awslogs.RetentionDays_ONE_MONTH,
+			RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		})
+		log.resources = append(log.resources, group.LogGroupArn())
+	}
+	return []grant{log, {
+		sid: "Measure", actions: []string{"cloudwatch:PutMetricData"}, resources: []*string{jsii.String("*")},
+		condition: &map[string]any{"StringEquals": map[string]any{"cloudwatch:namespace": "Glue"}},
+	}}
+}
+
+// readForRuns lets a run read its script, its manifest and the objects that the
+// manifest names. Spark can't name a version: it reads the newest, and the
+// script looks before and after whether that is the one that was meant.
+func (s *Stack) readForRuns(script awss3assets.Asset) []grant {
+	return together(
+		[]grant{{
+			sid: "ReadScript", actions: []string{"s3:GetObject"},
+			resources: []*string{script.Bucket().ArnForObjects(script.S3ObjectKey())},
+		}},
+		s.read("ReadLanding", "s3:GetObject", s.landing, "*"),
+		s.read("ReadCurated", "s3:GetObject", s.curated, append([]string{manifests + "*"}, s.below(true)...)...),
+	)
+}
+
+// writeForRuns lets a run write below the datasets' prefixes. Spark's committer
+// moves files, which S3A does by copying and deleting, so it also deletes
+// there; versions stay, and no run may write another's manifest.
+func (s *Stack) writeForRuns() []grant {
+	return []grant{{
+		sid:       "WriteCurated",
+		actions:   []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"},
+		resources: objects(s.curated, s.below(false)...),
+	}}
+}
+
+// below returns the patterns of all keys of the datasets in the curated bucket,
+// one for each source. With the folder, S3A can also ask whether the folder is
+// an object, which it does before it makes one below it.
+func (s *Stack) below(folder bool) []string {
+	var patterns []string
+	for _, c := range s.props.Contracts {
+		if folder {
+			patterns = append(patterns, c.Source)
+		}
+		patterns = append(patterns, c.Source+"/*")
+	}
+	slices.Sort(patterns)
+	return slices.Compact(patterns)
+}

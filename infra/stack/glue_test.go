@@ -1,0 +1,179 @@
+package stack_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/work"
+)
+
+// A run that Glue would repeat on its own would take objects that firn has
+// given back already, and a job without a limit could cost anything.
+func TestGlueJob(t *testing.T) {
+	for _, test := range []struct {
+		made  template
+		class string
+	}{{standard(t), "STANDARD"}, {opposite(t), "FLEX"}} {
+		job := test.made.Resources["GlueJob"].Properties
+		for what, pair := range map[string][2]string{
+			"name":     {render(job["Name"]), "firn-transform"},
+			"role":     {render(job["Role"]), "${GlueRole.Arn}"},
+			"version":  {render(job["GlueVersion"]), "5.1"},
+			"command":  {render(at(job, "Command", "Name")), "glueetl"},
+			"language": {render(at(job, "Command", "PythonVersion")), "3"},
+			"workers":  {render(job["NumberOfWorkers"]) + " x " + render(job["WorkerType"]), "2 x G.1X"},
+			"minutes":  {render(job["Timeout"]), "120"},
+			"runs":     {render(at(job, "ExecutionProperty", "MaxConcurrentRuns")), "4"},
+			"retries":  {render(job["MaxRetries"]), "0"},
+			"queuing":  {render(job["JobRunQueuingEnabled"]), "true"},
+			"class":    {render(job["ExecutionClass"]), test.class},
+		} {
+			if pair[0] != pair[1] {
+				t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+			}
+		}
+	}
+}
+
+// What Glue is told besides the manifest, which is a run's own argument.
+func TestGlueArguments(t *testing.T) {
+	tm := standard(t)
+	arguments, _ := tm.Resources["GlueJob"].Properties["DefaultArguments"].(map[string]any)
+	got := map[string]string{}
+	for name := range maps.Keys(arguments) {
+		got[name] = render(arguments[name])
+	}
+	want := map[string]string{
+		"--enable-metrics":                   "true",
+		"--enable-observability-metrics":     "true",
+		"--enable-continuous-cloudwatch-log": "true",
+		"--custom-logGroup-prefix":           "/aws-glue/firn-transform",
+		"--conf":                             "spark.hadoop.fs.s3a.endpoint.region=${AWS::Region}",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range []string{"error", "output"} {
+		group := tm.Resources["Glue"+strings.ToUpper(name[:1])+name[1:]+"Logs"].Properties
+		if group["LogGroupName"] != want["--custom-logGroup-prefix"]+"/"+name || group["RetentionInDays"] != 30.0 {
+			t.Errorf("a run writes to %s/%s, the stack has %v", want["--custom-logGroup-prefix"], name, group)
+		}
+	}
+}
+
+// The job runs the script that its role may read, and no other.
+func TestGlueScript(t *testing.T) {
+	tm := standard(t)
+	location := render(at(tm.Resources["GlueJob"].Properties, "Command", "ScriptLocation"))
+	if !strings.HasPrefix(location, "s3://") || !strings.HasSuffix(location, ".py") {
+		t.Fatalf("the script is at %s", location)
+	}
+	want := "arn:${AWS::Partition}:s3:::" + strings.TrimPrefix(location, "s3://")
+	for _, s := range granted(t, tm)["GlueRole"] {
+		if s.sid == "ReadScript" && !slices.Equal(s.resources, []string{want}) {
+			t.Errorf("the role reads %v, the job wants %s", s.resources, want)
+		}
+	}
+}
+
+// The ends of this job's runs reach the glue queue: by a rule, and by the
+// policy that lets this rule in.
+func TestGlueRuns(t *testing.T) {
+	tm := standard(t)
+	rule := tm.Resources["GlueRuns"].Properties
+	pattern := rule["EventPattern"]
+	for what, pair := range map[string][2]string{
+		"state":  {render(rule["State"]), "ENABLED"},
+		"source": {render(at(pattern, "source")), "aws.glue"},
+		"kind":   {render(at(pattern, "detail-type")), "Glue Job State Change"},
+		"job":    {render(at(pattern, "detail", "jobName")), "firn-transform"},
+		"states": {render(at(pattern, "detail", "state")), "SUCCEEDED FAILED TIMEOUT STOPPED"},
+		"target": {render(at(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+		}
+	}
+	if !allows(tm, "GlueQueuePolicy", "events.amazonaws.com", "sqs:SendMessage", "map[ArnEquals:map[aws:SourceArn:${GlueRuns.Arn}]]") {
+		t.Error("the rule may not send to its queue")
+	}
+}
+
+// Glue may lose the event of an end: on a schedule, transform is told to ask.
+func TestGlueCheck(t *testing.T) {
+	tm := standard(t)
+	rule := tm.Resources["GlueCheck"].Properties
+	for what, pair := range map[string][2]string{
+		"state":    {render(rule["State"]), "ENABLED"},
+		"schedule": {render(rule["ScheduleExpression"]), "rate(10 minutes)"},
+		"target":   {render(at(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+		}
+	}
+	if input := render(at(rule, "Targets", 0, "Input")); !work.IsCheckRuns(input) {
+		t.Errorf("transform doesn't know %s", input)
+	}
+	if !allows(tm, "GlueQueuePolicy", "events.amazonaws.com", "sqs:SendMessage", "map[ArnEquals:map[aws:SourceArn:${GlueCheck.Arn}]]") {
+		t.Error("the rule may not send to its queue")
+	}
+}
+
+// Without a window a batch may not be larger than 10: Lambda refuses it.
+func TestGlueWithoutWindow(t *testing.T) {
+	tm := opposite(t)
+	found := false
+	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+		p := tm.Resources[name].Properties
+		if render(p["EventSourceArn"]) != "${GlueQueue.Arn}" {
+			continue
+		}
+		found = true
+		if p["BatchSize"] != 10.0 || p["MaximumBatchingWindowInSeconds"] != nil {
+			t.Errorf("batch %v within %v s", p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
+		}
+	}
+	if !found {
+		t.Error("nobody consumes the glue queue")
+	}
+	if got := tm.Resources["GlueQueue"].Properties["VisibilityTimeout"]; got != 960.0 {
+		t.Errorf("messages are hidden for %v s", got)
+	}
+}
+
+// Manifests and copies go after a month, and nothing else of the bucket does.
+func TestManifestsExpire(t *testing.T) {
+	tm := standard(t)
+	for _, test := range []struct{ bucket, want string }{
+		{"Curated", "_glue/ 30"},
+		{"Landing", ""},
+	} {
+		var expiring []string
+		for _, rule := range list(at(tm.Resources[test.bucket].Properties, "LifecycleConfiguration", "Rules")) {
+			if days := at(rule, "ExpirationInDays"); days != nil {
+				expiring = append(expiring, render(at(rule, "Prefix"))+" "+render(days))
+			}
+		}
+		if got := strings.Join(expiring, ", "); got != test.want {
+			t.Errorf("%s: what expires is %q, want %q", test.bucket, got, test.want)
+		}
+	}
+}
+
+// The role of a run deletes below the datasets' prefixes and nowhere else.
+func TestGlueDeletes(t *testing.T) {
+	var deletes []string
+	for _, s := range granted(t, standard(t))["GlueRole"] {
+		if slices.Contains(s.actions, "s3:DeleteObject") {
+			deletes = append(deletes, s.resources...)
+		}
+	}
+	if want := []string{"${Curated.Arn}/nycflights/*", "${Curated.Arn}/usgs/*"}; !slices.Equal(deletes, want) {
+		t.Errorf("a run may delete %v, want %v", deletes, want)
+	}
+}
