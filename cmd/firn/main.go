@@ -18,7 +18,7 @@ func main() {
 	defer stop()
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "firn: "+explain(err))
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 

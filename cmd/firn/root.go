@@ -30,7 +30,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		upCommand(), downCommand(), demoCommand(), migrateCommand(),
 		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), queryCommand(),
-		serveUSGSCommand(),
+		contractCommand(), serveUSGSCommand(),
 	)
 	for _, command := range root.Commands() {
 		command.Args = helpful(command.Args)

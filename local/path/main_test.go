@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -39,6 +40,7 @@ type world struct {
 	sqs      *sqs.Client
 	iam      *iam.Client
 	logs     *cloudwatchlogs.Client
+	glue     *glue.Client
 }
 
 var stack world
@@ -100,6 +102,7 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (world, error) {
 		sqs:  sqs.NewFromConfig(cfg),
 		iam:  iam.NewFromConfig(cfg),
 		logs: cloudwatchlogs.NewFromConfig(cfg),
+		glue: glue.NewFromConfig(cfg),
 	}, nil
 }
 

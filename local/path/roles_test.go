@@ -85,10 +85,10 @@ type policy struct {
 	Statement []statement
 }
 
-// statement has no Condition: decoding refuses a policy that has one.
 type statement struct {
 	Sid, Effect      string
 	Action, Resource texts
+	Condition        json.RawMessage `json:",omitempty"`
 }
 
 // texts is what IAM writes as a text where it is one, else as a list.

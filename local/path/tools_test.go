@@ -214,6 +214,7 @@ type logLine struct {
 	ID       string `json:"message_id"`
 	Receives int    `json:"receive_count"`
 	Object   string `json:"object"`
+	Run      string `json:"run_id"`
 	Code     string `json:"code"`
 	Error    string `json:"err"`
 }

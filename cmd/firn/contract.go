@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+func contractCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "contract",
+		Short: "Write a first contract of a file, or hold a file against its contract",
+		Long: "Work on data contracts and files of this machine: nothing is sent anywhere, and no cloud is needed.\n" +
+			"`infer` writes a first contract of a file; `check` says which rows of a file a contract rejects, and why.",
+		Args: helpful(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	command.PersistentFlags().Bool("json", false, "print JSON")
+	command.AddCommand(contractCheckCommand(), contractInferCommand())
+	return command
+}
+
+// asJSON reads the flag that all commands on contracts have.
+func asJSON(cmd *cobra.Command) bool {
+	flag, err := cmd.Flags().GetBool("json")
+	return err == nil && flag
+}
+
+// datasetsFolder is where the contracts are: as the environment says, else those
+// of the repository that the working directory is in, else below it.
+func datasetsFolder() string {
+	if folder := os.Getenv("FIRN_DATASETS"); folder != "" {
+		return folder
+	}
+	root, err := repository()
+	if err != nil {
+		return "datasets"
+	}
+	return filepath.Join(root, "datasets")
+}
+
+// coded is an error that says with which code the command ends.
+type coded struct {
+	error
+
+	code int
+}
+
+// Unwrap returns the error itself.
+func (c coded) Unwrap() error { return c.error }
+
+// exitCode is 1 for an error that doesn't say its own.
+func exitCode(err error) int {
+	var c coded
+	if errors.As(err, &c) {
+		return c.code
+	}
+	return 1
+}

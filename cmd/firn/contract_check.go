@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/operator/check"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// countWidth is the width of the column of counts.
+const countWidth = 10
+
+// shownRejects is how many rejects are shown unless a person asks for others.
+const shownRejects = 10
+
+// uncheckedCode tells a file that couldn't be checked from one that was found
+// wanting.
+const uncheckedCode = 2
+
+func contractCheckCommand() *cobra.Command {
+	var path string
+	var rejects int
+	command := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Run a file through the engine, and show which rows the contract rejects and why",
+		Long: "Run a file of this machine through the engine that transforms objects, and show what it makes of it:\n" +
+			"counts, the broken rules, and the first rejected rows with the value that broke the rule. The contract is\n" +
+			"the one in the nearest folder above the file, else the one in datasets/ whose firn.keyPrefix is in its path.\n" +
+			"Exits 0 if every row is good, 1 if a row is rejected or the file refused, 2 if it couldn't be checked.",
+		Example: "  firn contract check datasets/nycflights/plane/planes.csv\n" +
+			"  firn contract check /tmp/planes.csv --contract datasets/nycflights/plane/contract.odcs.yaml --rejects 50",
+		Args: func(cmd *cobra.Command, arguments []string) error {
+			return unchecked(helpful(cobra.ExactArgs(1))(cmd, arguments))
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
+			report, err := checkFile(cmd, files[0], path, rejects)
+			if err != nil {
+				return unchecked(err)
+			}
+			if asJSON(cmd) {
+				err = printJSON(cmd.OutOrStdout(), report)
+			} else {
+				err = printReport(cmd.OutOrStdout(), report)
+			}
+			if err != nil {
+				return unchecked(err)
+			}
+			return verdict(report)
+		},
+	}
+	command.Flags().StringVar(&path, "contract", "", "the contract's file; default: found by the file's path")
+	command.Flags().IntVar(&rejects, "rejects", shownRejects, "how many rejected rows to show")
+	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return unchecked(cmd.Root().FlagErrorFunc()(cmd, err))
+	})
+	return command
+}
+
+// unchecked is an error after which nothing is known of the file.
+func unchecked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return coded{err, uncheckedCode}
+}
+
+func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report, error) {
+	if rejects < 0 {
+		return check.Report{}, fmt.Errorf("--rejects %d: say 0 or more", rejects)
+	}
+	var c *contract.Contract
+	var err error
+	if path != "" {
+		c, err = check.Read(path)
+	} else {
+		c, err = check.Find(file, datasetsFolder())
+	}
+	if err != nil {
+		return check.Report{}, err
+	}
+	return (&check.Check{File: file, Contract: c, Rejects: rejects, Now: time.Now}).Run(cmd.Context())
+}
+
+// verdict is an error unless every row is good.
+func verdict(r check.Report) error {
+	switch {
+	case r.Outcome != work.Accepted:
+		return fmt.Errorf("%s would be refused: %s", r.File, r.Code)
+	case r.RowsRejected > 0:
+		return fmt.Errorf("%d of %d rows of %s would be rejected", r.RowsRejected, r.RowsRead, r.File)
+	default:
+		return nil
+	}
+}
+
+func printReport(out io.Writer, r check.Report) error {
+	fmt.Fprintf(out, "%s by %s (%s %s)\n\n", r.File, r.Contract, r.Dataset, r.Version)
+	printCounts(out, r)
+	if r.Outcome != work.Accepted {
+		fmt.Fprintf(out, "\nThe whole file would be refused, %s: %s.\n%s\n", r.Code, strings.TrimSuffix(printable(r.Cause), "."), r.Hint)
+	}
+	if err := printRules(out, r); err != nil {
+		return err
+	}
+	if err := printRejects(out, r); err != nil {
+		return err
+	}
+	if len(r.ExtraColumns) > 0 {
+		fmt.Fprintf(out, "\nColumns that the contract doesn't know, which are left out: %s\n", printable(strings.Join(r.ExtraColumns, ", ")))
+	}
+	if len(r.Unchecked) > 0 {
+		fmt.Fprintf(out, "\nNot checked: %s\n", strings.Join(r.Unchecked, ", "))
+	}
+	if r.Clean() {
+		fmt.Fprintln(out, "\nEvery row is good.")
+	}
+	return nil
+}
+
+func printCounts(out io.Writer, r check.Report) {
+	share := 100 * float64(r.RowsRejected) / float64(max(r.RowsRead, 1))
+	fmt.Fprintf(out, "read      %*d\n", countWidth, r.RowsRead)
+	fmt.Fprintf(out, "good      %*d\n", countWidth, r.RowsGood)
+	fmt.Fprintf(out, "rejected  %*d  %.2f %%\n", countWidth, r.RowsRejected, share)
+}
+
+func printRules(out io.Writer, r check.Report) error {
+	if len(r.Rules) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROWS\tBROKEN RULE\tIT ASKS FOR")
+	for _, rule := range r.Rules {
+		fmt.Fprintf(table, "%d\t%s\t%s\n", rule.Rows, rule.Rule, printable(rule.Expected))
+	}
+	return table.Flush()
+}
+
+func printRejects(out io.Writer, r check.Report) error {
+	if len(r.Rejects) == 0 {
+		return nil
+	}
+	if int64(len(r.Rejects)) < r.RowsRejected {
+		fmt.Fprintf(out, "\nThe first %d rejected rows of %d (--rejects shows others):\n", len(r.Rejects), r.RowsRejected)
+	} else {
+		fmt.Fprintln(out, "\nThe rejected rows:")
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "RECORD\tLINE\tCOLUMN\tRULE\tVALUE\tIT SHOULD BE")
+	for _, reject := range r.Rejects {
+		column := reject.Column
+		if column == "" {
+			column = "(record)"
+		}
+		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%s\t%s\n", reject.Record, reject.Line, column, reject.Rule, shownValue(r.Format, reject), printable(reject.Expected))
+	}
+	return table.Flush()
+}
+
+// shownLength is how many characters of a value are shown.
+const shownLength = 40
+
+// shownValue shortens the value and escapes what no terminal should obey. The
+// text of a CSV file is quoted, so that spaces are seen; JSON has quotes already.
+func shownValue(format contract.Format, reject check.Reject) string {
+	if reject.Value == nil {
+		return "(none)"
+	}
+	value, more := *reject.Value, ""
+	if letters := []rune(value); len(letters) > shownLength {
+		value, more = string(letters[:shownLength]), "…"
+	}
+	if format == contract.NDJSON {
+		return printable(value) + more
+	}
+	return strconv.Quote(value) + more
+}
+
+// printable escapes what isn't a printable character.
+func printable(text string) string {
+	var shown strings.Builder
+	for _, letter := range text {
+		if strconv.IsPrint(letter) {
+			shown.WriteRune(letter)
+		} else {
+			shown.WriteString(strings.Trim(strconv.QuoteRune(letter), "'"))
+		}
+	}
+	return shown.String()
+}

@@ -1,0 +1,121 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// checkedPlanes is a file with good and bad rows, and two columns too many.
+const checkedPlanes = "tailnum,year,type,manufacturer,model,engines,seats,speed,engine,more,\"odd\x1b\"\n" +
+	"N10156,2004,Fixed wing multi engine,EMBRAER,EMB-145XR,2,55,NA,Turbo-fan,,\n" +
+	"N10157,20o4,Fixed wing multi engine,EMBRAER,EMB-145XR,2,55,NA,Turbo-fan,,\n" +
+	"N10158,2004\n" +
+	"N10159,2004,\"Fixed\x1b[31m wing \"\"multi\"\" engine, of a length that no terminal shows\",EMBRAER,EMB-145XR,two of them,55,NA,Turbo-fan,,\n"
+
+// planes writes the file where only its path tells the contract.
+func planes(t *testing.T, content string) (folder, file string) {
+	t.Helper()
+	folder = t.TempDir()
+	file = "landing/nycflights/plane/planes.csv"
+	write(t, filepath.Join(folder, file), content)
+	return folder, file
+}
+
+// inDatasets runs in a folder, with the repository's contracts.
+func inDatasets(t *testing.T, folder string, arguments ...string) call {
+	t.Helper()
+	write(t, filepath.Join(folder, "cdk.json"), "")
+	if err := os.CopyFS(filepath.Join(folder, "datasets"), os.DirFS(filepath.Join(root(t), "datasets"))); err != nil {
+		t.Fatal(err)
+	}
+	return call{directory: folder, arguments: append([]string{"contract"}, arguments...)}
+}
+
+func TestContractCheck(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		arguments     []string
+		code          int
+		stderr        string
+	}{
+		{"check", checkedPlanes, nil, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
+		{"check.json", checkedPlanes, []string{"--json"}, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
+		{"check-two", checkedPlanes, []string{"--rejects", "2"}, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
+		{"check-good", strings.Join(strings.SplitAfter(checkedPlanes, "\n")[:2], ""), nil, 0, ""},
+		{"check-refused", "tailnum,year\n", nil, 1, "firn: landing/nycflights/plane/planes.csv would be refused: bad_header\n"},
+		{"check-refused.json", "tailnum,year\n", []string{"--json"}, 1, "firn: landing/nycflights/plane/planes.csv would be refused: bad_header\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder, file := planes(t, test.content)
+			got := inDatasets(t, folder, append([]string{"check", file}, test.arguments...)...).run(t)
+			golden(t, test.name, got.stdout)
+			if got.code != test.code || got.stderr != test.stderr {
+				t.Errorf("exit code %d, want %d; standard error %q, want %q", got.code, test.code, got.stderr, test.stderr)
+			}
+		})
+	}
+}
+
+// TestContractInfer: what is written is what is printed, and keeps the file.
+func TestContractInfer(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "orders.csv"), "Order No.;Placed;Amount;State\n1;2026-01-02T03:04:05Z;12.50;paid\n2;2026-01-02T03:09:41Z;-;open\n")
+	infer := func(arguments ...string) call {
+		return call{directory: folder, arguments: append([]string{"contract", "infer", "orders.csv", "--source", "shop", "--entity", "order"}, arguments...)}
+	}
+	printed := infer().run(t)
+	golden(t, "infer", printed.stdout)
+	golden(t, "infer-notes", printed.stderr)
+	golden(t, "infer.json", infer("--json").succeed(t))
+	golden(t, "infer-out", infer("--out", "contract.odcs.yaml").succeed(t))
+	content, err := os.ReadFile(filepath.Join(folder, "contract.odcs.yaml"))
+	if err != nil || string(content) != printed.stdout {
+		t.Errorf("error %v; written is\n%s\nprinted was\n%s", err, content, printed.stdout)
+	}
+	call{directory: folder, arguments: []string{"contract", "check", "orders.csv", "--contract", "contract.odcs.yaml"}}.succeed(t)
+	expectError(t, infer("--out", "contract.odcs.yaml"), "contract.odcs.yaml exists already: remove it, or name another file with --out")
+}
+
+// TestContractUsage: a file that couldn't be checked is told from a bad one.
+func TestContractUsage(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		arguments []string
+		code      int
+		want      string
+	}{
+		{"no file", []string{"check"}, 2, "see `firn contract check --help`"},
+		{"two files", []string{"check", "a", "b"}, 2, "see `firn contract check --help`"},
+		{"no such flag", []string{"check", "a", "--rejcts"}, 2, "see `firn contract check --help`"},
+		{"less than no rejects", []string{"check", "a", "--rejects", "-1"}, 2, "--rejects -1: say 0 or more"},
+		{"no contract", []string{"check", "a.csv"}, 2, "no contract for a.csv: "},
+		{"no such contract", []string{"check", "a.csv", "--contract", "b.yaml"}, 2, "b.yaml: no such file"},
+		{"no such file", []string{"check", "nycflights/plane/a.csv"}, 2, "nycflights/plane/a.csv: no such file"},
+		{"no such command", []string{"chekc"}, 1, "see `firn contract --help`"},
+		{"no file to infer from", []string{"infer"}, 1, "see `firn contract infer --help`"},
+		{"no dataset", []string{"infer", "a.csv"}, 1, "name the dataset with --source and --entity"},
+		{"two words", []string{"infer", "a.csv", "--source", "my shop", "--entity", "order"}, 1, "one word of lower-case letters and digits"},
+		{"less than no rows", []string{"infer", "a.csv", "--source", "a", "--entity", "b", "--rows", "-1"}, 1, "--rows -1: say 0 for all"},
+		{"no format", []string{"infer", "a.xlsx", "--source", "a", "--entity", "b"}, 1, "Name the file .csv, "},
+		{"nothing there", []string{"infer", "a.csv", "--source", "a", "--entity", "b"}, 1, "a.csv: no such file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := inDatasets(t, t.TempDir(), test.arguments...).run(t)
+			if got.code != test.code || got.stdout != "" || !strings.HasPrefix(got.stderr, "firn: ") || strings.Count(got.stderr, "\n") != 1 {
+				t.Errorf("exit code %d, standard output %q; want %d, nothing, and one line:\n%s", got.code, got.stdout, test.code, got.stderr)
+			}
+			if !strings.Contains(got.stderr, test.want) {
+				t.Errorf("it says %q\nwant %q in it", got.stderr, test.want)
+			}
+		})
+	}
+}

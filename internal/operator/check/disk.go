@@ -1,0 +1,35 @@
+package check
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// disk is the engine's store: an object's key is a path, and what is written is
+// dropped, for the report is made of what the engine tells.
+type disk struct{}
+
+// Open implements transform.Store.
+func (disk) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+	return os.Open(filepath.FromSlash(o.Key))
+}
+
+// Create implements transform.Store.
+func (disk) Create(context.Context, work.Location) transform.Upload { return dropped{io.Discard} }
+
+// Put implements transform.Store.
+func (disk) Put(context.Context, work.Location, []byte) error { return nil }
+
+type dropped struct{ io.Writer }
+
+// Commit implements transform.Upload.
+func (dropped) Commit(context.Context) error { return nil }
+
+// Abort implements transform.Upload.
+func (dropped) Abort(context.Context) error { return nil }

@@ -1,0 +1,172 @@
+package infer
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// apiVersion is that of ODCS.
+const apiVersion = "v3.1.0"
+
+// render writes the contract.
+func (s *sample) render() ([]byte, error) {
+	document := mapping(
+		"apiVersion", text(apiVersion), "kind", text("DataContract"),
+		"id", text("firn."+s.Source+"."+s.Entity), "name", text(s.Source+"."+s.Entity),
+		"version", text("1.0.0"), "status", text("draft"),
+		"description", mapping("purpose", text("Inferred from "+s.name()+"; say here what the data is for, and what one row is.")),
+		"customProperties", s.properties(),
+		"schema", list(mapping("name", text(s.Entity), "logicalType", text("object"), "properties", s.columnNodes())),
+	)
+	document.HeadComment = s.head()
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(document); err != nil {
+		return nil, fmt.Errorf("write contract: %w", err)
+	}
+	return out.Bytes(), encoder.Close()
+}
+
+// head is the comment above all.
+func (s *sample) head() string {
+	lines := []string{
+		fmt.Sprintf("# Inferred from %s of %s.", s.read(), strconv.Quote(s.name())),
+		"# Review it: names, types and descriptions, what is required, and what the primary key is.",
+	}
+	for _, note := range s.notes {
+		lines = append(lines, "# - "+note)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (s *sample) properties() *yaml.Node {
+	all := list(property("firn.format", text(string(s.format))))
+	if s.format != contract.CSV {
+		return all
+	}
+	if s.delimiter != ',' && s.delimiter != 0 {
+		all.Content = append(all.Content, property("firn.delimiter", text(string(rune(s.delimiter)))))
+	}
+	if s.encoding != contract.UTF8 && s.encoding != "" {
+		all.Content = append(all.Content, property("firn.encoding", text(string(s.encoding))))
+	}
+	if len(s.nullValues) > 0 {
+		nulls := list()
+		nulls.Style = yaml.FlowStyle
+		for _, null := range s.nullValues {
+			nulls.Content = append(nulls.Content, text(null))
+		}
+		all.Content = append(all.Content, property("firn.nullValues", nulls))
+	}
+	return all
+}
+
+func (s *sample) columnNodes() *yaml.Node {
+	all := list()
+	for _, c := range s.columns {
+		all.Content = append(all.Content, s.columnNode(c))
+	}
+	return all
+}
+
+func (s *sample) columnNode(c *column) *yaml.Node {
+	node := mapping("name", text(c.name))
+	add := func(key string, value *yaml.Node) { node.Content = append(node.Content, text(key), value) }
+	place := c.path
+	if s.format == contract.CSV {
+		place = c.header
+		if c.header != c.name {
+			add("physicalName", text(c.header))
+		}
+	}
+	logical, physical := c.logicalType()
+	add("logicalType", text(logical))
+	if physical != "" {
+		add("physicalType", text(physical))
+	}
+	if c.required {
+		add("required", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+	}
+	add("description", text(fmt.Sprintf("Inferred from %s of %s; say here what it means.", strconv.Quote(place), s.name())))
+	if s.format == contract.NDJSON && c.path != "/"+c.name {
+		paths := list(property("firn.path", text(c.path)))
+		paths.Style = yaml.FlowStyle
+		add("customProperties", paths)
+	}
+	node.HeadComment = s.suggest(c)
+	return node
+}
+
+// logicalType returns the type as ODCS says it, and physicalType where firn asks
+// for one.
+func (c *column) logicalType() (logical, physical string) {
+	switch c.decided.Type {
+	case contract.Decimal:
+		return "number", fmt.Sprintf("decimal(%d,%d)", c.decided.Precision, c.decided.Scale)
+	case contract.Double:
+		return "number", "double"
+	case contract.JSON:
+		if c.judge != nil && c.judge.arrays {
+			return "array", ""
+		}
+		return "object", ""
+	default:
+		return string(c.decided.Type), ""
+	}
+}
+
+// suggest is what the sample lets suppose and no contract should say unreviewed.
+func (s *sample) suggest(c *column) string {
+	var lines []string
+	if c.key() {
+		lines = append(lines, "# No value stands twice in "+s.read()+": primaryKey: true, or unique: true?")
+	}
+	if !s.whole && c.records > 0 && c.missing == 0 {
+		lines = append(lines, "# No value is missing in "+s.read()+": required: true?")
+	}
+	if c.judge != nil && c.judge.values == 0 && c.decided.Type == contract.String {
+		lines = append(lines, "# There is no value, so its type is unknown.")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mapping takes keys and nodes in turn.
+func mapping(pairs ...any) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.MappingNode}
+	for _, each := range pairs {
+		switch part := each.(type) {
+		case string:
+			node.Content = append(node.Content, text(part))
+		case *yaml.Node:
+			node.Content = append(node.Content, part)
+		}
+	}
+	return node
+}
+
+func list(items ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Content: items}
+}
+
+func property(name string, value *yaml.Node) *yaml.Node {
+	node := mapping("property", text(name), "value", value)
+	node.Style = yaml.FlowStyle
+	return node
+}
+
+// text is a scalar that reads as a text again, whatever it looks like.
+func text(value string) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+	if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
+}

@@ -1,0 +1,129 @@
+package path_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// forcedToGlue is a file that a Glue run makes rows of.
+var forcedToGlue = deed{"a file is loaded by way of Glue", func(t *testing.T) attempt {
+	t.Helper()
+	lines := weather(t)
+	o := put(t, weatherKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
+	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+}}
+
+// endOfARun is news of a run that ended a while ago.
+var endOfARun = deed{"the end of a run is understood", func(t *testing.T) attempt {
+	t.Helper()
+	since := time.Now()
+	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range output.JobRuns {
+		if run.JobRunState != types.JobRunStateSucceeded {
+			continue
+		}
+		sendTo(t, "GlueQueue", fmt.Sprintf(`{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{"jobName":"%s","jobRunId":"%s","state":"SUCCEEDED"}}`,
+			aws.ToString(run.JobName), aws.ToString(run.Id)))
+		return attempt{done: func() (bool, string) {
+			for _, line := range logOf(t, "Transform", since) {
+				if line.Message == "Glue run ended" && line.Run == aws.ToString(run.Id) {
+					return true, ""
+				}
+			}
+			return false, "no line says so"
+		}}
+	}
+	t.Fatal("no run has ended yet")
+	return attempt{}
+}}
+
+// forgottenManifest is an object whose function was killed before it started the
+// run: the check for overdue runs starts it.
+var forgottenManifest = deed{"a manifest without a run gets one", func(t *testing.T) attempt {
+	t.Helper()
+	everythingIsOverdue(t)
+	var o object.Object
+	unannounced(t, func() { o = put(t, weatherKey(t, "forgotten.csv"), []byte(strings.Join(weather(t)[:11], ""))) })
+	c := stack.operator.Contracts.ByDataset(glueDataset)
+	portable, err := c.Portable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := work.Manifest{
+		ID: "forgotten-" + rand.Text(), Dataset: glueDataset, CuratedBucket: stack.operator.Stack.CuratedBucket, Contract: portable,
+		CreatedAt: time.Now().UTC(), Objects: []work.Assignment{{
+			Object: o, ObjectID: o.ID(), Attempt: "00-01-" + rand.Text(), Source: work.Location{Bucket: o.Bucket, Key: o.Key},
+		}},
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stack.s3.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(m.CuratedBucket), Key: aws.String(work.ManifestKey(m.ID)), Body: bytes.NewReader(body),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	table := stack.journal.(*journal.Table)
+	_, err = table.Receive(t.Context(), o, glueDataset)
+	if err == nil {
+		_, _, err = table.Start(t.Context(), work.Work{Stage: work.Glue, Dataset: glueDataset, Object: o}, "killed", time.Now())
+	}
+	if err == nil {
+		_, err = table.Assign(t.Context(), o.ID(), "killed", m.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, err := json.Marshal(work.CheckRuns())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sendTo(t, "GlueQueue", string(check))
+	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+}}
+
+// everythingIsOverdue makes transform ask for every run, until the test's end.
+func everythingIsOverdue(t *testing.T) {
+	t.Helper()
+	const variable = "FIRN_GLUE_OVERDUE_SECONDS"
+	client, name := lambdas(t), aws.String(stack.cloud.Outputs["TransformFunctionName"])
+	current, err := client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(variables map[string]string) {
+		_, err := client.UpdateFunctionConfiguration(context.WithoutCancel(t.Context()), &lambda.UpdateFunctionConfigurationInput{
+			FunctionName: name, Environment: &lambdatypes.Environment{Variables: variables},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := current.Environment.Variables
+	overdue := maps.Clone(before)
+	overdue[variable] = "0"
+	t.Cleanup(func() { set(before) })
+	set(overdue)
+}
