@@ -136,7 +136,7 @@ func TestGlueGivesTheRowsThatGoGives(t *testing.T) {
 		"create or replace table RAW.WEATHER_BY_GO like RAW.NYCFLIGHTS_WEATHER",
 		copyOf("RAW.WEATHER_BY_GO", receipt.Data),
 	} {
-		if _, err := session.Exec(t.Context(), "load Go's rows", statement); err != nil {
+		if _, err := session.Query(t.Context(), "load Go's rows", statement); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,7 +14,8 @@ suites=(
     "test-infra 120"
     "test-aws 120"
     "test-snowflake 120"
-    "test-path 300"
+    "test-glue 240"
+    "test-path 420"
     "test-demo 240"
 )
 
