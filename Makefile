@@ -7,7 +7,7 @@ SHELL := /bin/bash -euo pipefail
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
 VENVS := build/venv
 BIN := build/bin
-GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/... ./local/setup/...
+GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/... ./local/setup/... ./local/bench/...
 
 # golangci-lint and actionlint are built here from their modules, pinned.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -76,6 +76,10 @@ build/jars/.done: glue/jars.txt
 	@echo "fetching the jars of S3A"
 	@glue/jars.sh build/jars
 	@touch $@
+
+$(VENVS)/bench/.done: local/bench/requirements.txt $(VENVS)/uv/.done
+	@echo "installing the engines that the benchmark compares with"
+	@$(call venv,bench,$<)
 
 $(VENVS)/contracts/.done: datasets/requirements.txt $(VENVS)/uv/.done
 	@$(call venv,contracts,$<)
@@ -177,6 +181,18 @@ test-path: setup ## end to end on the laptop's cloud
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
 	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo
+
+##### Measure
+
+BENCH = PYTHONPATH=local/bench PYTHONDONTWRITEBYTECODE=1 $(VENVS)/bench/bin/python -m run
+
+.PHONY: bench bench-quick bench-check
+bench: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/jars/.done ## long: measure the engines on 10 million rows; writes docs/benchmarks.md
+	@$(BENCH)
+bench-quick: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/jars/.done ## the same on 1 million rows, printed only
+	@$(BENCH) --quick
+bench-check: $(VENVS)/bench/.done ## equality of the engines' rows alone, on 20,000 rows
+	@$(BENCH) --check
 
 ##### Documents
 

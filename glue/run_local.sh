@@ -32,8 +32,8 @@ spark.driver.extraJavaOptions           -Djava.io.tmpdir=$work -XX:TieredStopAtL
 spark.sql.shuffle.partitions            2
 EOF
 if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
-    provider=SimpleAWSCredentialsProvider
-    [ -z "${AWS_SESSION_TOKEN:-}" ] || provider=TemporaryAWSCredentialsProvider
+    # S3A's own TemporaryAWSCredentialsProvider, of Hadoop 3.3.4, has none for a second thread that
+    # asks while a first one makes them.
     cat >>"$work/spark.conf" <<EOF
 spark.driver.extraClassPath             $(printf '%s:' "$home"/jars/*.jar)
 spark.hadoop.fs.s3.impl                 org.apache.hadoop.fs.s3a.S3AFileSystem
@@ -41,10 +41,8 @@ spark.hadoop.fs.s3a.endpoint            $AWS_ENDPOINT_URL
 spark.hadoop.fs.s3a.endpoint.region     ${AWS_REGION:-us-east-1}
 spark.hadoop.fs.s3a.path.style.access   true
 spark.hadoop.fs.s3a.connection.ssl.enabled false
-spark.hadoop.fs.s3a.aws.credentials.provider org.apache.hadoop.fs.s3a.$provider
-spark.hadoop.fs.s3a.access.key          ${AWS_ACCESS_KEY_ID:-}
-spark.hadoop.fs.s3a.secret.key          ${AWS_SECRET_ACCESS_KEY:-}
-spark.hadoop.fs.s3a.session.token       ${AWS_SESSION_TOKEN:-}
+spark.hadoop.fs.s3a.aws.credentials.provider com.amazonaws.auth.EnvironmentVariableCredentialsProvider
+spark.hadoop.fs.s3a.directory.marker.retention keep
 spark.hadoop.fs.s3a.buffer.dir          $work
 EOF
 fi
@@ -52,4 +50,6 @@ fi
 
 export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$python
 export PYSPARK_SUBMIT_ARGS="--properties-file $work/spark.conf pyspark-shell"
-"$python" "$@"
+"$python" "$@" &
+trap 'kill $! 2>/dev/null' TERM INT
+wait $!

@@ -3,6 +3,7 @@ package transform_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,6 +14,9 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/transform/parquetfile"
+	"github.com/firn-data/firn/internal/transform/reader"
+	"github.com/firn-data/firn/internal/transform/row"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -46,6 +50,101 @@ func BenchmarkTransform(b *testing.B) {
 			b.ReportMetric(float64(b.N*len(test.body))/1e6/(cpuTime(b)-before).Seconds(), "MB/cpu-s")
 		})
 	}
+}
+
+// BenchmarkStages reports what the stages of a CSV object cost, each alone, in
+// megabytes of plain input that a second of CPU takes: its bytes read and
+// hashed, split into records, held against the contract, and written as Parquet
+// at both levels.
+func BenchmarkStages(b *testing.B) {
+	const rows = 500_000
+	body, _ := generate(rows)
+	c := newContract(contract.CSV, orderColumns()...)
+	for _, stage := range []struct {
+		name string
+		run  func(b *testing.B, body []byte, c *contract.Contract)
+	}{
+		{"hash", func(_ *testing.B, body []byte, _ *contract.Contract) { sha256.Sum256(body) }},
+		{"split", split},
+		{"parse", parseOnly},
+		{"parse and encode zstd 1", encodeAt(parquetfile.Fastest)},
+		{"parse and encode zstd 3", encodeAt(parquetfile.Default)},
+	} {
+		b.Run(stage.name, func(b *testing.B) {
+			b.ReportAllocs()
+			before := cpuTime(b)
+			for b.Loop() {
+				stage.run(b, body, c)
+			}
+			b.ReportMetric(float64(b.N*len(body))/1e6/(cpuTime(b)-before).Seconds(), "MB/cpu-s")
+		})
+	}
+}
+
+func split(b *testing.B, body []byte, c *contract.Contract) {
+	b.Helper()
+	lines := reader.NewCSV(bytes.NewReader(body), c.Delimiter)
+	for {
+		if _, err := lines.NextBlock(row.BlockRecords); err != nil {
+			return // io.EOF, or the benchmark of the whole would fail too
+		}
+	}
+}
+
+func parseOnly(b *testing.B, body []byte, c *contract.Contract) {
+	b.Helper()
+	parse(b, body, c, func(*row.Batch) {})
+}
+
+func encodeAt(level parquetfile.Level) func(*testing.B, []byte, *contract.Contract) {
+	return func(b *testing.B, body []byte, c *contract.Contract) {
+		b.Helper()
+		encode(b, body, c, level)
+	}
+}
+
+// parse hands over each full batch.
+func parse(b *testing.B, body []byte, c *contract.Contract, full func(*row.Batch)) {
+	b.Helper()
+	lines := reader.NewCSV(bytes.NewReader(body), c.Delimiter)
+	header, err := lines.Header()
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields, err := row.NewFields(header, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch, err := row.NewBatch(c.Columns)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for {
+		block, err := lines.NextBlock(row.BlockRecords)
+		if err != nil {
+			full(batch)
+			return
+		}
+		batch.AddBlock(fields.Block(block))
+		if batch.Full() {
+			full(batch)
+			batch.Reset()
+		}
+	}
+}
+
+func encode(b *testing.B, body []byte, c *contract.Contract, level parquetfile.Level) {
+	b.Helper()
+	file := parquetfile.New(io.Discard, parquetfile.Data(c.Columns, "0123456789abcdef0123456789abcdef"), level)
+	parse(b, body, c, func(batch *row.Batch) {
+		if err := file.Write(batch); err != nil {
+			b.Fatal(err)
+		}
+	})
+	if err := file.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(file.Size())/1e6, "MB/file")
 }
 
 func cpuTime(b *testing.B) time.Duration {

@@ -2,7 +2,6 @@ package transform_test
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/transform"
 	"github.com/firn-data/firn/internal/work"
+	"github.com/firn-data/firn/local/engines/suite"
 )
 
 const bucket = "curated"
@@ -102,20 +102,14 @@ func rowsOf(t *testing.T, store *memory, files []work.File) []map[string]any {
 		if int64(len(body)) != f.Bytes {
 			t.Errorf("%s has %d bytes, its receipt says %d", f.Key, len(body), f.Bytes)
 		}
-		read := readParquet(t, body)
+		read, err := suite.ReadParquet(body)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Key, err)
+		}
 		if int64(len(read)) != f.Rows {
 			t.Errorf("%s has %d rows, its receipt says %d", f.Key, len(read), f.Rows)
 		}
 		rows = append(rows, read...)
 	}
 	return rows
-}
-
-func asJSON(t *testing.T, v any) string {
-	t.Helper()
-	body, err := json.Marshal(v)
-	if err != nil {
-		t.Fatalf("encode: %v", err)
-	}
-	return string(body)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/firn-data/firn/internal/transform/row"
 )
 
-// records gives an object's records with their values in the contract's order,
-// or with the rule that a record as a whole breaks. io.EOF ends them; any other
-// error refuses the object.
+// records gives an object's records, some at once, with their values in the
+// contract's order, or with the rule that a record as a whole breaks. io.EOF
+// ends them; any other error refuses the object.
 type records interface {
-	next() (record reader.Record, values []row.Value, broken string, err error)
+	next() (*row.Block, error)
 	// extra names what the object has and the contract hasn't.
 	extra() []string
 }
@@ -48,15 +48,12 @@ func openCSV(plain io.Reader, c *contract.Contract) (records, error) {
 	return &csvRecords{reader: lines, fields: fields}, nil
 }
 
-func (c *csvRecords) next() (record reader.Record, values []row.Value, broken string, err error) {
-	if record, err = c.reader.Next(); err != nil {
-		return record, nil, "", err
+func (c *csvRecords) next() (*row.Block, error) {
+	block, err := c.reader.NextBlock(row.BlockRecords)
+	if err != nil {
+		return nil, err
 	}
-	if !row.ValidText(record.Raw) {
-		return record, nil, row.RuleUTF8, nil
-	}
-	values, broken = c.fields.Values(record.Fields)
-	return record, values, broken, nil
+	return c.fields.Block(block), nil
 }
 
 func (c *csvRecords) extra() []string { return c.fields.Extra }
@@ -66,15 +63,12 @@ type ndjsonRecords struct {
 	document *row.Document
 }
 
-func (n *ndjsonRecords) next() (record reader.Record, values []row.Value, broken string, err error) {
-	if record, err = n.reader.Next(); err != nil {
-		return record, nil, "", err
+func (n *ndjsonRecords) next() (*row.Block, error) {
+	block, err := n.reader.NextBlock(row.BlockRecords)
+	if err != nil {
+		return nil, err
 	}
-	if !row.ValidText(record.Raw) {
-		return record, nil, row.RuleUTF8, nil
-	}
-	values, broken = n.document.Values(record.Raw)
-	return record, values, broken, nil
+	return n.document.Block(block), nil
 }
 
 func (n *ndjsonRecords) extra() []string { return n.document.Extra() }

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,16 +44,14 @@ func (e *Engine) begin(job Job) (*run, error) {
 	rows.UniqueUpTo = job.Contract.MaxUnique
 	id := job.Work.Object.ID()
 	attempt := object.Attempt{Dataset: job.Work.Dataset, Object: id, Name: job.Attempt}
-	roll := e.RollBytes
-	if roll == 0 {
-		roll = rollBytes
-	}
+	roll := cmp.Or(e.RollBytes, rollBytes)
 	r := &run{
 		job: job, store: e.Store, now: e.Now, attempt: attempt, rows: rows, rejected: row.NewRejects(),
 		tally: tally{byRule: make(map[string]int64)},
 	}
-	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, layout: parquetfile.Data(job.Contract.Columns, id)}
-	r.rejects = &output{store: e.Store, bucket: e.Bucket, key: attempt.Rejects, roll: roll, layout: parquetfile.Rejects(r.rejected.Columns, id)}
+	level := cmp.Or(e.Level, parquetfile.Fastest)
+	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, level: level, layout: parquetfile.Data(job.Contract.Columns, id)}
+	r.rejects = &output{store: e.Store, bucket: e.Bucket, key: attempt.Rejects, roll: roll, level: level, layout: parquetfile.Rejects(r.rejected.Columns, id)}
 	r.receipt = work.Receipt{
 		Object: job.Work.Object, Dataset: job.Work.Dataset, ObjectID: id, Contract: job.Contract.Version,
 		Generation: job.Work.Generation, Attempt: job.Attempt, Engine: EngineName, Outcome: work.Accepted,
@@ -73,6 +72,7 @@ func (r *run) transform(ctx context.Context) error {
 	}
 	defer stored.Close()
 	r.source = newSource(ctx, pace(ctx, stored, r.job, r.now))
+	defer r.source.stop()
 	plain, err := reader.Open(r.source, compression, r.job.Contract.Encoding)
 	if err != nil {
 		return err
@@ -104,34 +104,39 @@ func unchecked(c *contract.Contract, records int64) []string {
 // each holds every record against the contract and puts it where it belongs.
 func (r *run) each(ctx context.Context, records records) error {
 	for {
-		record, values, broken, err := records.next()
+		block, err := records.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		r.tally.read++
-		if broken == "" {
-			broken = r.rows.Add(record.Number, values)
-		}
-		if broken != "" {
-			err = r.reject(ctx, record, broken)
-		} else {
-			err = r.accept(ctx)
-		}
-		if err != nil {
+		r.rows.AddBlock(block)
+		if err := r.account(ctx, block); err != nil {
 			return err
+		}
+		if r.rows.Full() {
+			if r.rows, err = r.data.write(ctx, r.rows); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func (r *run) accept(ctx context.Context) error {
-	r.tally.written++
-	if !r.rows.Full() {
-		return nil
+// account counts the records of a block, and writes the rejected ones down.
+func (r *run) account(ctx context.Context, block *row.Block) error {
+	r.tally.read += int64(block.Len())
+	r.tally.written += int64(block.Len())
+	for i, rule := range block.Broken {
+		if rule == "" {
+			continue
+		}
+		r.tally.written--
+		if err := r.reject(ctx, block.Record(i), rule); err != nil {
+			return err
+		}
 	}
-	return r.data.write(ctx, r.rows)
+	return nil
 }
 
 func (r *run) reject(ctx context.Context, record reader.Record, rule string) error {
@@ -143,7 +148,9 @@ func (r *run) reject(ctx context.Context, record reader.Record, rule string) err
 	if !r.rejected.Full() {
 		return nil
 	}
-	return r.rejects.write(ctx, r.rejected)
+	var err error
+	r.rejected, err = r.rejects.write(ctx, r.rejected)
+	return err
 }
 
 // end writes the last batches and decides whether the object is good enough.
@@ -151,10 +158,10 @@ func (r *run) end(ctx context.Context) error {
 	if err := r.tally.check(r.job.Contract); err != nil {
 		return err
 	}
-	if err := r.data.write(ctx, r.rows); err != nil {
+	if _, err := r.data.write(ctx, r.rows); err != nil {
 		return err
 	}
-	if err := r.rejects.write(ctx, r.rejected); err != nil {
+	if _, err := r.rejects.write(ctx, r.rejected); err != nil {
 		return err
 	}
 	return errors.Join(r.data.finish(), r.rejects.finish())

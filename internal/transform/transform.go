@@ -12,6 +12,7 @@ import (
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/transform/parquetfile"
 	"github.com/firn-data/firn/internal/transform/reader"
 	"github.com/firn-data/firn/internal/transform/row"
 	"github.com/firn-data/firn/internal/work"
@@ -33,6 +34,8 @@ type Engine struct {
 	Now    func() time.Time
 	// RollBytes is the size at which the next file begins. 0 takes 200 MiB.
 	RollBytes int64
+	// Level is how hard the files' pages are compressed. 0 takes zstd's 1.
+	Level parquetfile.Level
 }
 
 // Check reports every contract that asks for what its columns' types don't

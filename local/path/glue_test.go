@@ -189,8 +189,9 @@ func copyOf(table string, files []work.File) string {
 	for _, f := range files {
 		names = append(names, "'"+f.Key+"'")
 	}
-	return fmt.Sprintf(`copy into %s from @RAW.CURATED/ files = (%s) file_format = (type = parquet, use_vectorized_scanner = true)
-		match_by_column_name = case_insensitive on_error = abort_statement`, table, strings.Join(names, ", "))
+	return fmt.Sprintf(`copy into %s from @RAW.CURATED files = (%s) file_format = (type = parquet use_vectorized_scanner = true null_if = ())
+		match_by_column_name = case_insensitive include_metadata = (_firn_loaded_at = metadata$start_scan_time) on_error = abort_statement`,
+		table, strings.Join(names, ", "))
 }
 
 func TestGlueRunRefusesOneOfFive(t *testing.T) {

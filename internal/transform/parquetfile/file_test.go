@@ -35,12 +35,22 @@ var columns = []contract.Column{
 // returns the file.
 func write(t *testing.T, rows int) *parquet.File {
 	t.Helper()
+	body := writeBody(t, rows)
+	opened, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened
+}
+
+func writeBody(t *testing.T, rows int) []byte {
+	t.Helper()
 	batch, err := row.NewBatch(columns)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var body bytes.Buffer
-	file := parquetfile.New(&body, parquetfile.Data(columns, "0123456789abcdef0123456789abcdef"))
+	file := parquetfile.New(&body, parquetfile.Data(columns, "0123456789abcdef0123456789abcdef"), parquetfile.Fastest)
 	for i := range rows {
 		texts := []string{
 			strings.Repeat("x", 200) + fmt.Sprint(i), fmt.Sprint(-i), "-1.25", "0.0001", "-9223372036854775809", "-0.5", "1e-3",
@@ -68,11 +78,7 @@ func write(t *testing.T, rows int) *parquet.File {
 	if file.Rows() != int64(rows) || file.Size() != int64(body.Len()) {
 		t.Fatalf("the file says %d rows and %d bytes, it has %d bytes", file.Rows(), file.Size(), body.Len())
 	}
-	opened, err := parquet.OpenFile(bytes.NewReader(body.Bytes()), int64(body.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return opened
+	return body.Bytes()
 }
 
 func TestSchema(t *testing.T) {
@@ -162,7 +168,7 @@ func TestRejectsSchema(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer
 	batch := row.NewRejects()
-	file := parquetfile.New(&body, parquetfile.Rejects(batch.Columns, "0123456789abcdef0123456789abcdef"))
+	file := parquetfile.New(&body, parquetfile.Rejects(batch.Columns, "0123456789abcdef0123456789abcdef"), parquetfile.Fastest)
 	batch.AddReject(7, 9, "a:integer", []byte("x\xff,y"))
 	if err := file.Write(batch); err != nil {
 		t.Fatal(err)

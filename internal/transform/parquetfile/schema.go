@@ -2,12 +2,19 @@
 // vectorized scanner reads: zstd, data page version 1, encodings PLAIN, RLE and
 // RLE_DICTIONARY only, logical types instead of INT96 and bare bytes
 // (docs.snowflake.com, "Faster Parquet data ingestion" and create-file-format).
+//
+// It knows flat columns only, and takes them whole: a column of a batch goes to
+// its chunk by one loop. Numbers and texts that repeat go to a dictionary that
+// is given up where it doesn't pay; every page is one zstd frame, searched by a
+// general compressor only where that finds something.
 package parquetfile
 
 import (
-	"slices"
+	"math/big"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/object"
@@ -28,12 +35,14 @@ type Layout struct {
 // field is one column of a file. place is its column in the batch, or one of
 // the two below zero.
 type field struct {
-	name     string
-	node     parquet.Node
-	place    int
-	object   parquet.Value
-	opaque   bool // minimum and maximum mean nothing, or would be wrong
-	optional bool
+	name      string
+	element   format.SchemaElement
+	physical  row.Physical
+	precision int
+	place     int
+	object    object.ID
+	opaque    bool // minimum and maximum mean nothing, or would be wrong
+	optional  bool
 }
 
 const (
@@ -59,8 +68,8 @@ func Rejects(columns []*row.Column, id object.ID) Layout {
 
 func originFields(id object.ID) []field {
 	return []field{
-		{name: ObjectColumn, node: dictionary(parquet.String()), place: placeObject, object: parquet.ByteArrayValue([]byte(id))},
-		{name: RecordColumn, node: plain(parquet.Leaf(parquet.Int64Type)), place: placeRecord},
+		{name: ObjectColumn, place: placeObject, object: id, element: elementOf(contract.Column{Name: ObjectColumn, Type: contract.String, Required: true})},
+		{name: RecordColumn, place: placeRecord, element: elementOf(contract.Column{Name: RecordColumn, Type: contract.Integer, Required: true})},
 	}
 }
 
@@ -69,78 +78,82 @@ func originFields(id object.ID) []field {
 func columnFields(columns []contract.Column) []field {
 	fields := make([]field, len(columns))
 	for i, c := range columns {
-		fields[i] = field{name: c.Name, node: nodeOf(c), place: i, optional: !c.Required}
-		fields[i].opaque = c.Type == contract.JSON || c.Type == contract.Decimal && c.Precision > maxDigits64
-		if fields[i].optional {
-			fields[i].node = parquet.Optional(fields[i].node)
+		fields[i] = field{
+			name: c.Name, element: elementOf(c), physical: row.PhysicalOf(c), precision: c.Precision, place: i,
+			opaque:   c.Type == contract.JSON || row.PhysicalOf(c) == row.Wide,
+			optional: !c.Required,
 		}
 	}
 	return fields
 }
 
-// Most digits of a decimal in INT32 and INT64
-// (github.com/apache/parquet-format, LogicalTypes.md).
-const (
-	maxDigits32 = 9
-	maxDigits64 = 18
-)
-
-// nodeOf gives dictionaries to what repeats. A dictionary that grows too large
-// falls back to PLAIN by itself.
-func nodeOf(c contract.Column) parquet.Node {
+// elementOf describes a column by its logical type, and by the converted type
+// that older readers know.
+func elementOf(c contract.Column) format.SchemaElement {
+	e := format.SchemaElement{
+		Name: c.Name, Type: thrift.New(physicalType(row.PhysicalOf(c))), RepetitionType: thrift.New(format.Optional),
+	}
+	if c.Required {
+		e.RepetitionType = thrift.New(format.Required)
+	}
+	micros := format.TimeUnit{Value: &format.MicroSeconds{}}
 	switch c.Type {
+	case contract.String, contract.JSON:
+		annotate(&e, deprecated.UTF8, &format.StringType{})
 	case contract.Integer:
-		return plain(parquet.Leaf(parquet.Int64Type))
-	case contract.Double:
-		return plain(parquet.Leaf(parquet.DoubleType))
-	case contract.Boolean:
-		return plain(parquet.Leaf(parquet.BooleanType))
+		annotate(&e, deprecated.Int64, &format.IntType{BitWidth: 64, IsSigned: true})
 	case contract.Date:
-		return dictionary(parquet.Date())
+		annotate(&e, deprecated.Date, &format.DateType{})
 	case contract.Timestamp:
-		return plain(parquet.Timestamp(parquet.Microsecond))
-	case contract.Time:
-		return plain(parquet.TimeAdjusted(parquet.Microsecond, false))
+		annotate(&e, deprecated.TimestampMicros, &format.TimestampType{IsAdjustedToUTC: true, Unit: micros})
+	case contract.Time: // TIME_MICROS would say that it is UTC
+		e.LogicalType.Value = &format.TimeType{Unit: micros}
 	case contract.Decimal:
-		return decimalNode(c)
-	case contract.JSON:
-		return plain(parquet.String())
+		scale, precision := int32(c.Scale), int32(c.Precision)
+		annotate(&e, deprecated.Decimal, &format.DecimalType{Scale: scale, Precision: precision})
+		e.Scale, e.Precision = thrift.New(scale), thrift.New(precision)
+		if e.Type.V == format.FixedLenByteArray {
+			e.TypeLength = thrift.New(int32(fixedLength(c.Precision)))
+		}
+	default: // the physical type says it all
+	}
+	return e
+}
+
+func annotate(e *format.SchemaElement, converted deprecated.ConvertedType, logical format.LogicalTypeValue) {
+	e.ConvertedType = thrift.New(converted)
+	e.LogicalType.Value = logical
+}
+
+func physicalType(p row.Physical) format.Type {
+	switch p {
+	case row.Int64:
+		return format.Int64
+	case row.Int32:
+		return format.Int32
+	case row.Wide:
+		return format.FixedLenByteArray
+	case row.Float64:
+		return format.Double
+	case row.Bool:
+		return format.Boolean
 	default:
-		return dictionary(parquet.String())
+		return format.ByteArray
 	}
 }
 
-// decimalNode never gives a small decimal a wide form: readers may refuse it.
-func decimalNode(c contract.Column) parquet.Node {
-	physical := parquet.FixedLenByteArrayType(fixedLength(c.Precision))
-	switch {
-	case c.Precision <= maxDigits32:
-		physical = parquet.Int32Type
-	case c.Precision <= maxDigits64:
-		physical = parquet.Int64Type
+// fixedLength returns the fewest bytes that hold a decimal of the precision.
+func fixedLength(precision int) int {
+	largest := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil)
+	largest.Sub(largest, big.NewInt(1))
+	return largest.BitLen()/8 + 1 // one bit more, for the sign
+}
+
+// schema is the tree of columns, its root first.
+func (l Layout) schema() thrift.Slice[format.SchemaElement] {
+	elements := thrift.Slice[format.SchemaElement]{{Name: "row", NumChildren: thrift.New(int32(len(l.fields)))}}
+	for _, f := range l.fields {
+		elements = append(elements, f.element)
 	}
-	return plain(parquet.Decimal(c.Scale, c.Precision, physical))
+	return elements
 }
-
-func plain(n parquet.Node) parquet.Node      { return parquet.Encoded(n, &parquet.Plain) }
-func dictionary(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.RLEDictionary) }
-
-// schema keeps the order of the fields; parquet.Group alone sorts by name.
-func (l Layout) schema() *parquet.Schema {
-	group, order := parquet.Group{}, make(map[string]int)
-	for i, f := range l.fields {
-		group[f.name] = f.node
-		order[f.name] = i
-	}
-	fields := group.Fields()
-	slices.SortFunc(fields, func(a, b parquet.Field) int { return order[a.Name()] - order[b.Name()] })
-	return parquet.NewSchema("row", orderedGroup{Group: group, fields: fields})
-}
-
-type orderedGroup struct {
-	parquet.Group
-	fields []parquet.Field
-}
-
-// Fields returns the columns in the layout's order.
-func (g orderedGroup) Fields() []parquet.Field { return g.fields }

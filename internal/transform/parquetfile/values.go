@@ -2,92 +2,178 @@ package parquetfile
 
 import (
 	"encoding/binary"
-	"math/big"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/firn-data/firn/internal/transform/row"
 )
 
-// fill sets f.values to the batch's values of one field.
-func (f *File) fill(index int, batch *row.Batch) {
-	layout := &f.layout.fields[index]
-	f.values = f.values[:0]
-	switch layout.place {
+// values encodes the values of one column chunk, page by page. Nulls are no
+// values.
+type values interface {
+	// append adds a batch's values to the open page.
+	append(batch *row.Batch)
+	// size is about that of the open page in bytes.
+	size() int
+	// page appends the open page's values and begins the next. length is that
+	// of each value in bytes, or 0 if they differ.
+	page(dst []byte) (page []byte, encoding format.Encoding, length int)
+	// dictionary returns the dictionary's values as PLAIN writes them, or
+	// nothing if no page has used it.
+	dictionary() (page []byte, entries, length int)
+	// bounds returns the smallest and the largest value as PLAIN writes them,
+	// texts without their length, or nil.
+	bounds() (low, high []byte)
+	reset()
+}
+
+// valuesOf returns the encoder of a field.
+func valuesOf(f *field, most limits) values {
+	switch f.place {
 	case placeObject:
-		for range batch.Records {
-			f.values = append(f.values, layout.object)
-		}
+		return &constant{text: []byte(f.object)}
 	case placeRecord:
-		for _, record := range batch.Records {
-			f.values = append(f.values, parquet.Int64Value(record))
-		}
-	default:
-		c := batch.Columns[layout.place]
-		f.fillColumn(c)
-		if layout.optional {
-			f.setLevels(c.Present)
-		}
+		return &numbers{size64: true, read: func(b *row.Batch) []int64 { return b.Records }}
 	}
-}
-
-// fillColumn takes nulls for zeros; setLevels mends that.
-func (f *File) fillColumn(c *row.Column) {
-	switch c.Physical {
-	case row.Int64:
-		for _, v := range c.Int64s {
-			f.values = append(f.values, parquet.Int64Value(v))
-		}
-	case row.Int32:
-		for _, v := range c.Int32s {
-			f.values = append(f.values, parquet.Int32Value(v))
-		}
-	case row.Float64:
-		for _, v := range c.Float64s {
-			f.values = append(f.values, parquet.DoubleValue(v))
-		}
+	switch f.physical {
 	case row.Bool:
-		for _, v := range c.Bools {
-			f.values = append(f.values, parquet.BooleanValue(v))
-		}
+		return &booleans{place: f.place}
 	case row.Wide:
-		f.fixed = f.fixed[:0]
-		length := fixedLength(c.Contract.Precision)
-		for _, v := range c.Wides {
-			f.values = append(f.values, parquet.FixedLenByteArrayValue(f.wide(v, length)))
-		}
+		return &wides{place: f.place, length: fixedLength(f.precision)}
+	case row.Bytes:
+		t := &texts{place: f.place, opaque: f.opaque, words: textDictionary{limits: most}}
+		t.reset()
+		return t
 	default:
-		for i, end := range c.Ends[1:] {
-			f.values = append(f.values, parquet.ByteArrayValue(c.Text[c.Ends[i]:end]))
-		}
+		return newNumbers(f, most)
 	}
 }
 
-// setLevels tells nulls from values of an optional column: a value is defined
-// at level 1.
-func (f *File) setLevels(present []bool) {
-	for i, isPresent := range present {
-		if isPresent {
-			f.values[i].SetDefinitionLevel(1)
-		} else {
-			f.values[i] = parquet.NullValue()
-		}
+// handOver appends the plain values to the page, or changes both where the page
+// is empty, and returns the page and an empty buffer.
+func handOver(page, plain []byte) (filled, empty []byte) {
+	if len(page) == 0 {
+		return plain, page
 	}
+	return append(page, plain...), plain[:0]
 }
 
-// wide returns the number as big-endian two's complement of the length, at
-// most 16 bytes. The bytes stay valid until the next column is filled.
-func (f *File) wide(value row.Int128, length int) []byte {
+// constant is one text in every row.
+type constant struct {
+	text  []byte
+	count int
+	used  bool
+}
+
+func (c *constant) append(batch *row.Batch) { c.count += batch.Len() }
+
+func (c *constant) size() int { return 0 }
+
+func (c *constant) page(dst []byte) ([]byte, format.Encoding, int) {
+	dst = appendRun(append(dst, 1), 0, c.count, 1)
+	c.count, c.used = 0, true
+	return dst, format.RLEDictionary, 0
+}
+
+func (c *constant) dictionary() ([]byte, int, int) {
+	if !c.used {
+		return nil, 0, 0
+	}
+	page := binary.LittleEndian.AppendUint32(nil, uint32(len(c.text)))
+	return append(page, c.text...), 1, 0
+}
+
+func (c *constant) bounds() (low, high []byte) { return c.text, c.text }
+
+func (c *constant) reset() { c.count, c.used = 0, false }
+
+// booleans are bits, the first in the lowest bit of its byte.
+type booleans struct {
+	place   int
+	bits    bitmap
+	scratch []bool
+	// of the chunk: whether there is a true and a false, and how many there are
+	hasTrue, hasFalse bool
+	count             int
+}
+
+func (b *booleans) append(batch *row.Batch) {
+	c := batch.Columns[b.place]
+	known := c.Bools
+	if c.Nulls() > 0 {
+		known = b.scratch[:0]
+		for i, v := range c.Bools {
+			if c.Present[i] {
+				known = append(known, v)
+			}
+		}
+		b.scratch = known
+	}
+	before := b.bits.set
+	b.bits.append(known)
+	b.hasTrue = b.hasTrue || b.bits.set > before
+	b.hasFalse = b.hasFalse || b.bits.set-before < len(known)
+	b.count += len(known)
+}
+
+func (b *booleans) size() int { return len(b.bits.bytes) }
+
+func (b *booleans) page(dst []byte) ([]byte, format.Encoding, int) {
+	dst = append(dst, b.bits.bytes...)
+	b.bits.reset()
+	return dst, format.Plain, 0
+}
+
+func (b *booleans) dictionary() ([]byte, int, int) { return nil, 0, 0 }
+
+func (b *booleans) bounds() (low, high []byte) {
+	if b.count == 0 {
+		return nil, nil
+	}
+	low, high = []byte{1}, []byte{0}
+	if b.hasFalse {
+		low[0] = 0
+	}
+	if b.hasTrue {
+		high[0] = 1
+	}
+	return low, high
+}
+
+func (b *booleans) reset() {
+	b.bits.reset()
+	b.hasTrue, b.hasFalse, b.count = false, false, 0
+}
+
+// wides are numbers of up to 128 bits, as bytes of one length.
+type wides struct {
+	place, length int
+	plain         []byte
+}
+
+func (w *wides) append(batch *row.Batch) {
 	const whole = 16
-	from := len(f.fixed)
-	f.fixed = binary.BigEndian.AppendUint64(f.fixed, uint64(value.High))
-	f.fixed = binary.BigEndian.AppendUint64(f.fixed, value.Low)
-	return f.fixed[from+whole-length : from+whole]
+	c := batch.Columns[w.place]
+	for i, v := range c.Wides {
+		if !c.Present[i] {
+			continue
+		}
+		var number [whole]byte
+		binary.BigEndian.PutUint64(number[:], uint64(v.High))
+		binary.BigEndian.PutUint64(number[whole/2:], v.Low)
+		w.plain = append(w.plain, number[whole-w.length:]...)
+	}
 }
 
-// fixedLength returns the fewest bytes that hold a decimal of the precision.
-func fixedLength(precision int) int {
-	largest := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil)
-	largest.Sub(largest, big.NewInt(1))
-	return largest.BitLen()/8 + 1 // one bit more, for the sign
+func (w *wides) size() int { return len(w.plain) }
+
+func (w *wides) page(dst []byte) ([]byte, format.Encoding, int) {
+	dst, w.plain = handOver(dst, w.plain)
+	return dst, format.Plain, w.length
 }
+
+func (w *wides) dictionary() ([]byte, int, int) { return nil, 0, 0 }
+
+func (w *wides) bounds() (low, high []byte) { return nil, nil }
+
+func (w *wides) reset() { w.plain = w.plain[:0] }

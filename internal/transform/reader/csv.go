@@ -29,9 +29,9 @@ type CSV struct {
 	number    int64
 	line      int64
 	newlines  int64 // in the record that is being split
-	rawEnd    int
-	fields    [][]byte
-	unquoted  []byte // the values that had doubled quotes
+	rawEnd    int   // of that record
+	// block holds the fields of the records that were split last.
+	block Block
 }
 
 // NewCSV returns a reader of the stream, which must hold plain bytes.
@@ -62,36 +62,63 @@ func (c *CSV) Header() ([]string, error) {
 // fault that names the record.
 func (c *CSV) Next() (Record, error) { return c.read() }
 
-// read skips blank lines and asks for more bytes until the record is whole.
 func (c *CSV) read() (Record, error) {
+	block, err := c.NextBlock(1)
+	if err != nil {
+		return Record{}, err
+	}
+	return block.Record(0), nil
+}
+
+// NextBlock returns the next records, 1 to most, or io.EOF after the last. Any
+// other error is a fault that names the record. The block is valid until the
+// next call.
+func (c *CSV) NextBlock(most int) (*Block, error) {
 	for {
-		unread := c.window.unread()
-		size, complete, err := c.split(unread)
+		c.block.reset(c.window.unread(), c.number+1)
+		size, err := c.splitAll(most)
+		c.window.skip(size)
 		switch {
+		case c.block.Len() > 0: // an error comes again with the next block
+			return &c.block, nil
 		case err != nil:
-			return Record{}, c.refuse(fault.BadQuoting, err)
-		case complete && c.rawEnd == 0:
-			c.advance(size)
-		case complete && c.rawEnd > MaxRecord:
-			return Record{}, c.refuse(fault.RecordTooLong, errTooLong)
-		case complete:
-			c.number++
-			record := Record{Number: c.number, Line: c.line, Raw: unread[:c.rawEnd], Fields: c.fields}
-			c.advance(size)
-			return record, nil
-		case c.window.last && len(unread) == 0:
-			return Record{}, io.EOF
-		default:
-			if err := c.fill(); err != nil {
-				return Record{}, err
-			}
+			return nil, err
+		case c.window.last && len(c.window.unread()) == 0:
+			return nil, io.EOF
+		}
+		if err := c.fill(); err != nil {
+			return nil, err
 		}
 	}
 }
 
-func (c *CSV) advance(size int) {
-	c.window.skip(size)
-	c.line += c.newlines
+// splitAll splits the block's text into records, most of them at most, and
+// skips blank lines. It returns the bytes that it took.
+func (c *CSV) splitAll(most int) (size int, err error) {
+	b := &c.block
+	for b.Len() < most && size < len(b.Text) {
+		fields, unquoted := len(b.fields), len(b.unquoted)
+		end, complete, err := c.split(b.Text, size)
+		switch {
+		case err != nil:
+			err = c.refuse(fault.BadQuoting, err)
+		case complete && c.rawEnd-size > MaxRecord:
+			err = c.refuse(fault.RecordTooLong, errTooLong)
+		}
+		if err != nil || !complete {
+			b.fields, b.unquoted = b.fields[:fields], b.unquoted[:unquoted]
+			return size, err
+		}
+		if c.rawEnd > size {
+			c.number++
+			b.add(Span{uint32(size), uint32(c.rawEnd)}, c.line)
+		} else {
+			b.fields = b.fields[:fields]
+		}
+		c.line += c.newlines
+		size = end
+	}
+	return size, nil
 }
 
 func (c *CSV) fill() error {
@@ -114,60 +141,51 @@ func (c *CSV) refuse(code fault.Code, cause error) error {
 	return fault.Permanentf("read record", code, "%s (line %d): %w", name, c.line, cause)
 }
 
-// split cuts the record that b begins with into fields, and sets where its raw
-// text ends. It returns the bytes it takes with its line end, or incomplete if
-// b ends before the record does.
-func (c *CSV) split(b []byte) (size int, complete bool, err error) {
-	c.fields, c.unquoted, c.newlines = c.fields[:0], c.unquoted[:0], 0
-	if len(b) == 0 {
-		return 0, false, nil
-	}
-	at := 0
+// split cuts the record that begins at b[at] into fields, and sets where its
+// raw text ends. It returns where the next record begins, or incomplete if b
+// ends before the record does.
+func (c *CSV) split(b []byte, at int) (end int, complete bool, err error) {
+	c.newlines = 0
+	delimiters := uint64(c.delimiter) * everyByte
 	for {
-		quoted := at < len(b) && b[at] == '"'
-		if quoted {
+		if at < len(b) && b[at] == '"' {
 			at, complete, err = c.quotedField(b, at)
-		} else {
-			at, complete = c.bareField(b, at)
-		}
-		if !complete || err != nil {
-			return 0, false, err
-		}
-		if at < len(b) && b[at] == c.delimiter {
+			if !complete || err != nil {
+				return 0, false, err
+			}
+			if at == len(b) || b[at] != c.delimiter {
+				return c.endAfterQuote(b, at)
+			}
 			at++
 			continue
 		}
-		if quoted {
-			return c.endAfterQuote(b, at)
+		start := at
+		at = indexEnd(b, at, delimiters)
+		if at == len(b) && !c.window.last {
+			return 0, false, nil
 		}
-		return c.end(at, min(at+1, len(b)))
+		c.block.fields = append(c.block.fields, Span{uint32(start), uint32(at)})
+		if at == len(b) || b[at] == '\n' {
+			return c.end(b, start, at)
+		}
+		at++
 	}
 }
 
-// end ends a record whose last field wasn't quoted: the "\r" before the line
-// end is no part of it.
-func (c *CSV) end(rawEnd, size int) (int, bool, error) {
-	if size > rawEnd {
+// end ends a record whose last field, from start on, wasn't quoted: the "\r"
+// before the line end is no part of it.
+func (c *CSV) end(b []byte, start, at int) (end int, complete bool, err error) {
+	end = at
+	if at < len(b) {
 		c.newlines++
+		end++
 	}
-	last := len(c.fields) - 1
-	if n := len(c.fields[last]); n > 0 && c.fields[last][n-1] == '\r' {
-		c.fields[last] = c.fields[last][:n-1]
-		rawEnd--
+	if at > start && b[at-1] == '\r' {
+		at--
+		c.block.fields[len(c.block.fields)-1].End--
 	}
-	c.rawEnd = rawEnd
-	return size, true, nil
-}
-
-// bareField appends the field that begins at b[at] and isn't quoted. It returns
-// where the field ends: at a delimiter, a line end, or the end of the object.
-func (c *CSV) bareField(b []byte, at int) (end int, complete bool) {
-	end = c.indexEnd(b, at)
-	if end == len(b) && !c.window.last {
-		return 0, false
-	}
-	c.fields = append(c.fields, b[at:end])
-	return end, true
+	c.rawEnd = at
+	return end, true, nil
 }
 
 const (
@@ -175,20 +193,19 @@ const (
 	highBits  = 0x8080808080808080
 )
 
-// zeroBytes sets the high bit of each byte that is zero in x, and no other.
-func zeroBytes(x uint64) uint64 { return ^((x&^highBits + ^uint64(highBits)) | x | ^uint64(highBits)) }
-
 // indexEnd returns the index of the first delimiter or "\n" from at on, or
-// len(b). It looks at eight bytes at once.
-func (c *CSV) indexEnd(b []byte, at int) int {
-	delimiters := uint64(c.delimiter) * everyByte
-	for ; at+8 <= len(b); at += 8 {
+// len(b). It looks at eight bytes at once: subtracting 1 sets the high bit of
+// the first byte that is zero, and none before it.
+func indexEnd(b []byte, at int, delimiters uint64) int {
+	for at+8 <= len(b) {
 		word := binary.LittleEndian.Uint64(b[at:])
-		if ends := zeroBytes(word^delimiters) | zeroBytes(word^('\n'*everyByte)); ends != 0 {
+		x, y := word^delimiters, word^'\n'*everyByte
+		if ends := ((x-everyByte)&^x | (y-everyByte)&^y) & highBits; ends != 0 {
 			return at + bits.TrailingZeros64(ends)>>3
 		}
+		at += 8
 	}
-	for at < len(b) && b[at] != c.delimiter && b[at] != '\n' {
+	for at < len(b) && b[at] != byte(delimiters) && b[at] != '\n' {
 		at++
 	}
 	return at
@@ -197,7 +214,8 @@ func (c *CSV) indexEnd(b []byte, at int) int {
 // quotedField appends the field whose opening quote is b[open]. It returns the
 // index after the closing quote.
 func (c *CSV) quotedField(b []byte, open int) (end int, complete bool, err error) {
-	start, at, from := open+1, open+1, len(c.unquoted)
+	block := &c.block
+	start, at, from := open+1, open+1, len(block.unquoted)
 	for {
 		quote := bytes.IndexByte(b[at:], '"')
 		if quote < 0 {
@@ -213,17 +231,17 @@ func (c *CSV) quotedField(b []byte, open int) (end int, complete bool, err error
 		if at == len(b) || b[at] != '"' {
 			break
 		}
-		c.unquoted = append(c.unquoted, b[start:at]...)
+		block.unquoted = append(block.unquoted, b[start:at]...)
 		at++
 		start = at
 	}
-	value := b[start : at-1]
-	if len(c.unquoted) > from {
-		c.unquoted = append(c.unquoted, value...)
-		value = c.unquoted[from:len(c.unquoted):len(c.unquoted)]
+	value := Span{uint32(start), uint32(at - 1)}
+	if len(block.unquoted) > from {
+		block.unquoted = append(block.unquoted, b[start:at-1]...)
+		value = Span{uint32(from) | inUnquoted, uint32(len(block.unquoted)) | inUnquoted}
 	}
 	c.newlines += int64(bytes.Count(b[open:at], newline))
-	c.fields = append(c.fields, value)
+	block.fields = append(block.fields, value)
 	return at, true, nil
 }
 

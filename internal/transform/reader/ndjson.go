@@ -17,6 +17,7 @@ type NDJSON struct {
 	// searched is how much of the unread bytes is known to hold no line end.
 	searched int
 	read     bool
+	block    Block
 }
 
 // NewNDJSON returns a reader of the stream, which must hold plain bytes.
@@ -27,50 +28,67 @@ func NewNDJSON(source io.Reader) *NDJSON {
 // Next returns the next record, or io.EOF after the last. Any other error is a
 // fault that names the record. An object without any byte is refused.
 func (n *NDJSON) Next() (Record, error) {
+	block, err := n.NextBlock(1)
+	if err != nil {
+		return Record{}, err
+	}
+	return block.Record(0), nil
+}
+
+// NextBlock returns the next records, 1 to most, or io.EOF after the last. Any
+// other error is as Next's. The block is valid until the next call.
+func (n *NDJSON) NextBlock(most int) (*Block, error) {
 	for {
-		unread := n.window.unread()
-		n.read = n.read || len(unread) > 0
-		end := bytes.IndexByte(unread[n.searched:], '\n')
+		n.block.reset(n.window.unread(), n.number+1)
+		n.read = n.read || len(n.block.Text) > 0
+		size, err := n.splitAll(most)
+		n.window.skip(size)
 		switch {
-		case end >= 0:
-			end += n.searched
-			if record, ok, err := n.cut(unread[:end], end+1); ok || err != nil {
-				return record, err
-			}
-		case n.window.last && len(unread) == 0:
-			return Record{}, n.finish()
-		case n.window.last:
-			if record, ok, err := n.cut(unread, len(unread)); ok || err != nil {
-				return record, err
-			}
-		default:
-			n.searched = len(unread)
-			if err := n.fill(); err != nil {
-				return Record{}, err
-			}
+		case n.block.Len() > 0: // an error comes again with the next block
+			return &n.block, nil
+		case err != nil:
+			return nil, err
+		case n.window.last && len(n.window.unread()) == 0:
+			return nil, n.finish()
+		}
+		if err := n.fill(); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// cut takes size bytes, of which raw without a last "\r" is the record. It
-// returns false for a blank line.
-func (n *NDJSON) cut(raw []byte, size int) (Record, bool, error) {
-	raw = bytes.TrimSuffix(raw, carriageReturn)
-	line := n.line
-	if len(raw) > MaxRecord {
-		return Record{}, false, n.tooLong()
+// splitAll splits the block's text into records, most of them at most, and
+// skips blank lines. It returns the bytes that it took.
+func (n *NDJSON) splitAll(most int) (size int, err error) {
+	b := &n.block
+	for b.Len() < most && size < len(b.Text) {
+		end := bytes.IndexByte(b.Text[size+n.searched:], '\n')
+		next := size + n.searched + end + 1
+		switch {
+		case end >= 0:
+			end = next - 1
+		case n.window.last:
+			end, next = len(b.Text), len(b.Text)
+		default:
+			n.searched = len(b.Text) - size
+			return size, nil
+		}
+		n.searched = 0
+		if end > size && b.Text[end-1] == '\r' {
+			end--
+		}
+		if end-size > MaxRecord {
+			return size, n.tooLong()
+		}
+		if end > size {
+			n.number++
+			b.add(Span{uint32(size), uint32(end)}, n.line)
+		}
+		n.line++
+		size = next
 	}
-	n.window.skip(size)
-	n.line++
-	n.searched = 0
-	if len(raw) == 0 {
-		return Record{}, false, nil
-	}
-	n.number++
-	return Record{Number: n.number, Line: line, Raw: raw}, true, nil
+	return size, nil
 }
-
-var carriageReturn = []byte{'\r'}
 
 func (n *NDJSON) fill() error {
 	err := n.window.more()

@@ -9,9 +9,13 @@ import (
 // A batch is full at whichever comes first: its memory is bounded by bytes,
 // its speed comes from rows.
 const (
-	BatchRows  = 8192
-	batchBytes = 8 << 20
+	batchRows  = 8192
+	batchBytes = 2 << 20
 )
+
+// BlockRecords is how many records had best be added at once: what they take
+// stays in the processor's cache.
+const BlockRecords = 1024
 
 // Batch holds rows by column until they are written. It is reused.
 type Batch struct {
@@ -22,55 +26,102 @@ type Batch struct {
 	// UniqueUpTo is the last record that unique columns check and remember; 0
 	// for no bound.
 	UniqueUpTo int64
-	bytes      int
+
+	checkers []*checker
+	single   *Block // of Add
+	kept     []span
 }
+
+// span is records of a block that follow each other and keep all rules.
+type span struct{ from, to int }
 
 // NewBatch prepares the columns of a contract.
 func NewBatch(columns []contract.Column) (*Batch, error) {
-	b := &Batch{Columns: make([]*Column, len(columns))}
+	b := &Batch{Columns: make([]*Column, len(columns)), checkers: make([]*checker, len(columns))}
 	for i, c := range columns {
-		column, err := NewColumn(c)
+		compiled, err := newChecker(c)
 		if err != nil {
 			return nil, fmt.Errorf("prepare columns: %w", err)
 		}
-		b.Columns[i] = column
+		b.checkers[i] = compiled
+		b.Columns[i] = newColumn(c)
 	}
 	return b, nil
+}
+
+// Sibling returns an empty batch of the same contract that shares what unique
+// columns remember: only one of both may be added to at a time.
+func (b *Batch) Sibling() *Batch {
+	sibling := &Batch{Columns: make([]*Column, len(b.Columns)), UniqueUpTo: b.UniqueUpTo, checkers: b.checkers}
+	for i, c := range b.Columns {
+		sibling.Columns[i] = newColumn(c.Contract)
+	}
+	return sibling
 }
 
 // Add appends a row of one value a column. If a value breaks a rule nothing is
 // appended, and the first broken rule in column order is returned.
 func (b *Batch) Add(record int64, values []Value) (broken string) {
-	rows := len(b.Records)
-	size := 0
-	unique := b.UniqueUpTo == 0 || record <= b.UniqueUpTo
-	for i, c := range b.Columns {
-		if broken = c.add(values[i], unique); broken != "" {
-			for _, touched := range b.Columns[:i+1] {
-				touched.truncate(rows)
-			}
-			return broken
+	if b.single == nil {
+		b.single = &Block{hasNUL: true}
+	}
+	b.single.copyOf(len(b.Columns))
+	b.single.first = record
+	b.single.resize(1)
+	b.single.setValues(values)
+	b.AddBlock(b.single)
+	return b.single.Broken[0]
+}
+
+// AddBlock appends the records that keep all rules. Of the others it notes the
+// first broken rule in column order.
+func (b *Batch) AddBlock(block *Block) {
+	rows := b.Len()
+	for i, k := range b.checkers {
+		k.add(b.Columns[i], block, i)
+	}
+	b.checkUnique(block, rows)
+	b.keep(block, rows)
+}
+
+// keep drops the rows from rows on that were rejected.
+func (b *Batch) keep(block *Block, rows int) {
+	b.kept = b.kept[:0]
+	for i := 0; i < block.Len(); i++ {
+		if block.Broken[i] != "" {
+			continue
 		}
-		size += len(values[i].Text)
+		from := i
+		for i < block.Len() && block.Broken[i] == "" {
+			b.Records = append(b.Records, block.first+int64(i))
+			i++
+		}
+		b.kept = append(b.kept, span{from, i})
 	}
-	b.Records = append(b.Records, record)
-	b.bytes += size
+	if block.rejected == 0 {
+		return
+	}
 	for _, c := range b.Columns {
-		c.accept()
+		c.keep(rows, b.kept)
 	}
-	return ""
 }
 
 // Len returns the number of rows.
 func (b *Batch) Len() int { return len(b.Records) }
 
-// Full reports whether the batch must be written before the next row.
-func (b *Batch) Full() bool { return len(b.Records) >= BatchRows || b.bytes >= batchBytes }
+// Full reports whether the batch must be written before the next rows.
+func (b *Batch) Full() bool {
+	size := 0
+	for _, c := range b.Columns {
+		size += len(c.Text)
+	}
+	return len(b.Records) >= batchRows || size >= batchBytes
+}
 
 // Reset drops all rows. Unique columns go on remembering their values.
 func (b *Batch) Reset() {
 	for _, c := range b.Columns {
-		c.truncate(0)
+		c.keep(0, nil)
 	}
-	b.Records, b.bytes = b.Records[:0], 0
+	b.Records = b.Records[:0]
 }

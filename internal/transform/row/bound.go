@@ -14,7 +14,10 @@ import (
 type bound struct {
 	rule      string
 	low, high Int128
-	double    func(float64) bool
+	// low64 and high64 are the same within 64 bits; low64 is larger than high64
+	// if no number of 64 bits keeps the bound.
+	low64, high64 int64
+	double        func(float64) bool
 }
 
 var (
@@ -24,6 +27,24 @@ var (
 
 // holds reports whether the unscaled number keeps the bound.
 func (b *bound) holds(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
+
+// holds64 is holds for numbers that fit 64 bits.
+func (b *bound) holds64(value int64) bool { return b.low64 <= value && value <= b.high64 }
+
+// narrow sets the limits within 64 bits.
+func (b *bound) narrow() {
+	smallest, largest := Int128{High: -1, Low: 1 << 63}, Int128{Low: math.MaxInt64}
+	b.low64, b.high64 = math.MinInt64, math.MaxInt64
+	if smallest.Less(b.low) {
+		b.low64 = int64(b.low.Low)
+	}
+	if b.high.Less(largest) {
+		b.high64 = int64(b.high.Low)
+	}
+	if largest.Less(b.low) || b.high.Less(smallest) {
+		b.low64, b.high64 = 1, 0
+	}
+}
 
 // compileBounds returns the column's bounds in the order in which they are
 // checked.
@@ -43,6 +64,7 @@ func compileBounds(c contract.Column) ([]bound, error) {
 			return nil, fmt.Errorf("column %s: %s %q: %w", c.Name, limit.rule, limit.text, err)
 		}
 		b.rule = c.Name + ":" + limit.rule
+		b.narrow()
 		bounds = append(bounds, b)
 	}
 	return bounds, nil

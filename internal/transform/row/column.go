@@ -1,6 +1,8 @@
 package row
 
 import (
+	"slices"
+
 	"github.com/firn-data/firn/internal/contract"
 )
 
@@ -38,158 +40,112 @@ type Column struct {
 	// of row i is Text[Ends[i]:Ends[i+1]].
 	Text []byte
 	Ends []int32
-
-	// accepts is the bit set of the kinds that the type may be read from.
-	accepts uint8
-	// form is a decimal's; bounds are a number's, in the order of checking.
-	form   decimalForm
-	bounds []bound
-	// format and match are nil without a format or pattern. checkText says that
-	// there is one, an enum or a length, so that most columns skip all of them.
-	format    func([]byte) bool
-	match     func([]byte) bool
-	checkText bool
-	// seen is nil unless the column is unique; pending says that it has a
-	// candidate of the row that is being added.
-	seen    *seen
-	pending bool
-	scratch [16]byte
-	rules   ruleNames
 }
 
-// add appends the value, or returns the rule that it breaks; what was appended
-// then is for truncate to take back. unique says whether a unique column looks
-// at the value.
-func (c *Column) add(v Value, unique bool) (broken string) {
-	c.pending = false
-	if v.Kind == Null {
-		if c.Contract.Required {
-			return c.rules.required
-		}
-		c.addNull()
-		return ""
-	}
-	if c.accepts&(1<<v.Kind) == 0 {
-		return c.rules.kind
-	}
-	if broken = c.addTyped(v); broken != "" {
-		return broken
-	}
-	c.Present = append(c.Present, true)
-	if unique && c.seen != nil {
-		return c.checkUnique()
-	}
-	return ""
+func newColumn(c contract.Column) *Column {
+	return &Column{Contract: c, Physical: PhysicalOf(c), Ends: []int32{0}}
 }
 
-// addNull appends a null: a zero that Present marks as absent.
-func (c *Column) addNull() {
-	c.Present = append(c.Present, false)
-	switch c.Physical {
-	case Bytes:
-		c.Ends = append(c.Ends, int32(len(c.Text)))
-	case Int64:
-		c.Int64s = append(c.Int64s, 0)
-	case Int32:
-		c.Int32s = append(c.Int32s, 0)
-	case Wide:
-		c.Wides = append(c.Wides, Int128{})
-	case Float64:
-		c.Float64s = append(c.Float64s, 0)
-	case Bool:
-		c.Bools = append(c.Bools, false)
-	}
-}
-
-// addTyped parses the text and appends the value, broken or not. The type is
-// checked first, then the text's rules, then a number's bounds.
-func (c *Column) addTyped(v Value) (broken string) {
-	text := v.Text
-	switch c.Physical {
-	case Bytes:
-		if broken = c.checkBytes(v); broken == "" {
-			broken = c.checkTextRules(text)
-		}
-		c.addText(text)
-		return broken
-	case Bool:
-		isTrue := string(text) == "true"
-		c.Bools = append(c.Bools, isTrue)
-		return c.outcome(isTrue || string(text) == "false", text)
-	case Float64:
-		value, ok := parseDouble(text)
-		c.Float64s = append(c.Float64s, value)
-		if broken = c.outcome(ok, text); broken == "" {
-			broken = c.checkDouble(value)
-		}
-		return broken
-	case Wide:
-		value, ok := c.form.parse128(text)
-		c.Wides = append(c.Wides, value)
-		if broken = c.outcome(ok, text); broken == "" {
-			broken = c.checkExact(value)
-		}
-		return broken
-	default:
-		value, ok := c.parse64(text)
-		if c.Physical == Int32 {
-			c.Int32s = append(c.Int32s, int32(value))
-		} else {
-			c.Int64s = append(c.Int64s, value)
-		}
-		if broken = c.outcome(ok, text); broken == "" && c.bounds != nil {
-			broken = c.checkExact(Int128{High: value >> 63, Low: uint64(value)})
-		}
-		return broken
-	}
-}
-
-// parse64 reads what fits 64 bits: the value's unscaled, day or microsecond
-// number.
-func (c *Column) parse64(text []byte) (int64, bool) {
-	switch c.Contract.Type {
-	case contract.Integer:
-		return parseInteger(text)
-	case contract.Decimal:
-		return c.form.parse64(text)
+// PhysicalOf returns how a column's values are held: a decimal in the smallest
+// form that takes its precision, as the Parquet format asks.
+func PhysicalOf(c contract.Column) Physical {
+	switch c.Type {
+	case contract.Integer, contract.Timestamp, contract.Time:
+		return Int64
+	case contract.Double:
+		return Float64
+	case contract.Boolean:
+		return Bool
 	case contract.Date:
-		days, ok := parseDate(text)
-		return int64(days), ok
-	case contract.Time:
-		return parseTime(text)
+		return Int32
+	case contract.Decimal:
+		return decimalPhysical(c.Precision)
 	default:
-		return parseTimestamp(text)
+		return Bytes
 	}
 }
 
-func (c *Column) addText(text []byte) {
+func decimalPhysical(precision int) Physical {
+	switch {
+	case precision <= maxDigits32:
+		return Int32
+	case precision <= maxDigits64:
+		return Int64
+	default:
+		return Wide
+	}
+}
+
+// Len returns the number of rows.
+func (c *Column) Len() int { return len(c.Present) }
+
+// Nulls returns the number of rows without a value.
+func (c *Column) Nulls() int {
+	nulls := 0
+	for _, isPresent := range c.Present {
+		if !isPresent {
+			nulls++
+		}
+	}
+	return nulls
+}
+
+// TextAt returns the text of a row.
+func (c *Column) TextAt(i int) []byte { return c.Text[c.Ends[i]:c.Ends[i+1]] }
+
+// appendText appends a row with a text.
+func (c *Column) appendText(text []byte) {
+	c.Present = append(c.Present, true)
 	c.Text = append(c.Text, text...)
 	c.Ends = append(c.Ends, int32(len(c.Text)))
 }
 
-// accept makes the last value one that was seen before.
-func (c *Column) accept() {
-	if c.pending {
-		c.seen.accept()
+// keep drops the rows from rows on, but the kept ones, which count from there.
+func (c *Column) keep(rows int, kept []span) {
+	c.Present = keep(c.Present, rows, kept)
+	switch c.Physical {
+	case Bytes:
+		c.keepTexts(rows, kept)
+	case Int64:
+		c.Int64s = keep(c.Int64s, rows, kept)
+	case Int32:
+		c.Int32s = keep(c.Int32s, rows, kept)
+	case Wide:
+		c.Wides = keep(c.Wides, rows, kept)
+	case Float64:
+		c.Float64s = keep(c.Float64s, rows, kept)
+	case Bool:
+		c.Bools = keep(c.Bools, rows, kept)
 	}
 }
 
-// truncate drops what was appended after the first rows rows.
-func (c *Column) truncate(rows int) {
-	c.Present = c.Present[:min(rows, len(c.Present))]
-	switch c.Physical {
-	case Bytes:
-		c.Ends = c.Ends[:min(rows+1, len(c.Ends))]
-		c.Text = c.Text[:c.Ends[len(c.Ends)-1]]
-	case Int64:
-		c.Int64s = c.Int64s[:min(rows, len(c.Int64s))]
-	case Int32:
-		c.Int32s = c.Int32s[:min(rows, len(c.Int32s))]
-	case Wide:
-		c.Wides = c.Wides[:min(rows, len(c.Wides))]
-	case Float64:
-		c.Float64s = c.Float64s[:min(rows, len(c.Float64s))]
-	case Bool:
-		c.Bools = c.Bools[:min(rows, len(c.Bools))]
+func keep[T any](values []T, rows int, kept []span) []T {
+	end := rows
+	for _, k := range kept {
+		end += copy(values[end:], values[rows+k.from:rows+k.to])
 	}
+	return values[:end]
+}
+
+func (c *Column) keepTexts(rows int, kept []span) {
+	end, size := rows, c.Ends[rows]
+	for _, k := range kept {
+		from, to := c.Ends[rows+k.from], c.Ends[rows+k.to]
+		moved := from - size
+		size += int32(copy(c.Text[size:], c.Text[from:to]))
+		for _, e := range c.Ends[rows+k.from+1 : rows+k.to+1] {
+			end++
+			c.Ends[end] = e - moved
+		}
+	}
+	c.Text, c.Ends = c.Text[:size], c.Ends[:end+1]
+}
+
+// grow appends so many zeros and returns them.
+func grow[T any](values *[]T, count int) []T {
+	from := len(*values)
+	*values = slices.Grow(*values, count)[:from+count]
+	added := (*values)[from:]
+	clear(added)
+	return added
 }

@@ -11,35 +11,35 @@ type ruleNames struct {
 	kind, required, unique, format, pattern, enum, minLength, maxLength, nul string
 }
 
-// NewColumn prepares a column. It fails if the contract asks for what its type
-// doesn't have.
-func NewColumn(c contract.Column) (*Column, error) {
-	column := &Column{Contract: c, Ends: []int32{0}, rules: namesOf(c)}
-	if err := column.compileType(); err != nil {
+// newChecker compiles a column's rules. It fails if the contract asks for what
+// its type doesn't have.
+func newChecker(c contract.Column) (*checker, error) {
+	k := &checker{contract: c, physical: PhysicalOf(c), rules: namesOf(c)}
+	if err := k.compileType(); err != nil {
 		return nil, err
 	}
 	if c.Type == contract.Integer {
 		c.Scale = 0
 	}
 	var err error
-	if column.bounds, err = compileBounds(c); err != nil {
+	if k.bounds, err = compileBounds(c); err != nil {
 		return nil, err
 	}
 	if c.Pattern != "" {
-		if column.match, err = compilePattern(c.Pattern); err != nil {
+		if k.match, err = compilePattern(c.Pattern); err != nil {
 			return nil, fmt.Errorf("column %s: pattern: %w", c.Name, err)
 		}
 	}
 	if formatPattern := c.FormatPattern(); formatPattern != "" {
-		if column.format, err = compilePattern(formatPattern); err != nil {
+		if k.format, err = compilePattern(formatPattern); err != nil {
 			return nil, fmt.Errorf("column %s: format %s: %w", c.Name, c.Format, err)
 		}
 	}
-	column.checkText = column.format != nil || c.Pattern != "" || len(c.Enum) > 0 || c.MinLength != nil || c.MaxLength != nil
+	k.checkText = k.format != nil || c.Pattern != "" || len(c.Enum) > 0 || c.MinLength != nil || c.MaxLength != nil
 	if c.Unique {
-		column.seen = newSeen()
+		k.seen = newSeen()
 	}
-	return column, nil
+	return k, nil
 }
 
 func namesOf(c contract.Column) ruleNames {
@@ -51,47 +51,29 @@ func namesOf(c contract.Column) ruleNames {
 	}
 }
 
-// compileType chooses the physical form and the kinds a value may have: CSV
-// text always, of JSON only the kind that is the type's own. A JSON string "5"
-// is no integer.
-func (c *Column) compileType() error {
+// compileType chooses the kinds a value may have: CSV text always, of JSON only
+// the kind that is the type's own. A JSON string "5" is no integer.
+func (k *checker) compileType() error {
 	kinds := []Kind{Text}
-	switch c.Contract.Type {
+	switch k.contract.Type {
 	case contract.String:
-		c.Physical, kinds = Bytes, append(kinds, JSONString, JSONRecord)
+		kinds = append(kinds, JSONString, JSONRecord)
 	case contract.JSON:
-		c.Physical, kinds = Bytes, append(kinds, JSONStructure, JSONRecord)
-	case contract.Integer:
-		c.Physical, kinds = Int64, append(kinds, JSONNumber)
-	case contract.Double:
-		c.Physical, kinds = Float64, append(kinds, JSONNumber)
+		kinds = append(kinds, JSONStructure, JSONRecord)
+	case contract.Integer, contract.Double:
+		kinds = append(kinds, JSONNumber)
 	case contract.Decimal:
-		c.Physical, kinds = decimalPhysical(c.Contract.Precision), append(kinds, JSONNumber)
-		c.form = decimalForm{whole: c.Contract.Precision - c.Contract.Scale, scale: c.Contract.Scale}
+		kinds = append(kinds, JSONNumber)
+		k.form = decimalForm{whole: k.contract.Precision - k.contract.Scale, scale: k.contract.Scale}
 	case contract.Boolean:
-		c.Physical, kinds = Bool, append(kinds, JSONBoolean)
-	case contract.Date:
-		c.Physical, kinds = Int32, append(kinds, JSONString)
-	case contract.Timestamp, contract.Time:
-		c.Physical, kinds = Int64, append(kinds, JSONString)
+		kinds = append(kinds, JSONBoolean)
+	case contract.Date, contract.Timestamp, contract.Time:
+		kinds = append(kinds, JSONString)
 	default:
-		return fmt.Errorf("column %s: type %q is unknown", c.Contract.Name, c.Contract.Type)
+		return fmt.Errorf("column %s: type %q is unknown", k.contract.Name, k.contract.Type)
 	}
 	for _, kind := range kinds {
-		c.accepts |= 1 << kind
+		k.accepts |= 1 << kind
 	}
 	return nil
-}
-
-// decimalPhysical takes the smallest form that holds the precision, as the
-// Parquet format asks.
-func decimalPhysical(precision int) Physical {
-	switch {
-	case precision <= maxDigits32:
-		return Int32
-	case precision <= maxDigits64:
-		return Int64
-	default:
-		return Wide
-	}
 }

@@ -1,6 +1,7 @@
 package row
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/transform/reader"
 )
 
 // MaxDepth is how deep objects and arrays of a record may nest; the record
@@ -23,6 +25,7 @@ type Document struct {
 	values  []Value
 	scratch []byte // strings without their escapes
 	extra   map[string]bool
+	block   Block
 }
 
 // pathNode is one step of the contract's pointers.
@@ -114,6 +117,28 @@ func (d *Document) Values(raw []byte) (values []Value, broken string) {
 		return nil, RuleDepth
 	}
 	return d.values, ""
+}
+
+// Block returns what the records have for the contract's columns, valid until
+// the next call.
+func (d *Document) Block(records *reader.Block) *Block {
+	b := &d.block
+	b.copyOf(len(d.values))
+	b.records, b.first = records, records.First
+	b.resize(records.Len())
+	for i := range records.Len() {
+		var values []Value
+		broken := RuleUTF8
+		if raw := records.Raw(i); ValidText(raw) {
+			values, broken = d.Values(raw)
+		}
+		if broken != "" {
+			b.reject(i, broken, wholeRecord)
+		}
+		b.setValues(values)
+	}
+	b.hasNUL = bytes.IndexByte(b.text.Text, 0) >= 0 // an escape may have made one
+	return b
 }
 
 // checkRecord validates the whole record: RFC 8259 with unique names. It

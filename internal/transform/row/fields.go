@@ -2,11 +2,11 @@ package row
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/transform/reader"
 )
 
 // Fields finds the values of CSV records by the header's names.
@@ -14,16 +14,14 @@ type Fields struct {
 	// Extra are the header's columns that the contract doesn't have.
 	Extra []string
 
-	width  int
-	places []int // by contract column: the field's index
-	nulls  []string
-	values []Value
+	width int
+	block Block
 }
 
 // NewFields holds a header against the contract. A column twice or a missing
 // one refuses the object: the names, not the places, say what a field is.
 func NewFields(header []string, c *contract.Contract) (*Fields, error) {
-	f := &Fields{width: len(header), nulls: c.NullValues, values: make([]Value, len(c.Columns))}
+	f := &Fields{width: len(header), block: Block{nulls: c.NullValues, special: len(c.NullValues) > 0}}
 	places := make(map[string]int, len(header))
 	for i, name := range header {
 		if !ValidText([]byte(name)) {
@@ -41,7 +39,7 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 			missing = append(missing, fmt.Sprintf("%q", column.Header))
 			continue
 		}
-		f.places = append(f.places, place)
+		f.block.places = append(f.block.places, place)
 		delete(places, column.Header)
 	}
 	if len(missing) > 0 {
@@ -55,24 +53,18 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 	return f, nil
 }
 
-// Values returns the record's values in the contract's order, valid until the
-// next call, or the rule that the record as a whole breaks.
-func (f *Fields) Values(fields [][]byte) (values []Value, broken string) {
-	if len(fields) != f.width {
-		return nil, RuleColumns
-	}
-	for i, place := range f.places {
-		text := fields[place]
-		if len(text) == 0 || f.isNull(text) {
-			f.values[i] = Value{}
-		} else {
-			f.values[i] = Value{Kind: Text, Text: text}
+// Block returns what the records have for the contract's columns, valid until
+// the next call.
+func (f *Fields) Block(records *reader.Block) *Block {
+	b := &f.block
+	b.reset(records)
+	for i := range records.Len() {
+		switch {
+		case !ValidText(records.Raw(i)):
+			b.reject(i, RuleUTF8, wholeRecord)
+		case len(records.Fields(i)) != f.width:
+			b.reject(i, RuleColumns, wholeRecord)
 		}
 	}
-	return f.values, ""
-}
-
-// isNull compares the whole value; whether it was quoted doesn't matter.
-func (f *Fields) isNull(text []byte) bool {
-	return slices.Contains(f.nulls, string(text))
+	return b
 }

@@ -27,15 +27,10 @@ func NewRejects() *Batch {
 func (b *Batch) AddReject(record, line int64, rule string, raw []byte) {
 	lines, rules, raws := b.Columns[rejectLine], b.Columns[rejectRule], b.Columns[rejectRaw]
 	lines.Present, lines.Int64s = append(lines.Present, true), append(lines.Int64s, line)
-	rules.Present = append(rules.Present, true)
-	rules.addText([]byte(rule))
-	raws.Present = append(raws.Present, true)
-	if ValidText(raw) {
-		raws.Text = append(raws.Text, raw...)
-	} else {
-		raws.Text = Legible(raws.Text, raw)
+	rules.appendText([]byte(rule))
+	if !ValidText(raw) {
+		raw = Legible(nil, raw)
 	}
-	raws.Ends = append(raws.Ends, int32(len(raws.Text)))
+	raws.appendText(raw)
 	b.Records = append(b.Records, record)
-	b.bytes += len(rule) + len(raw)
 }

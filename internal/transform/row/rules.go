@@ -1,124 +1,151 @@
 package row
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
-
-	"github.com/firn-data/firn/internal/contract"
 )
 
-// outcome names the type if the text isn't of it, else the first of the text's
-// rules that is broken.
-func (c *Column) outcome(isOfType bool, text []byte) (broken string) {
-	if !isOfType {
-		return c.rules.kind
-	}
-	return c.checkTextRules(text)
-}
-
-// checkBytes holds text against what all text must be.
-func (c *Column) checkBytes(v Value) (broken string) {
-	if c.Contract.Type == contract.JSON {
-		if v.Kind == Text && !isStructure(v.Text) {
-			return c.rules.kind
-		}
-		return ""
-	}
-	if bytes.IndexByte(v.Text, 0) >= 0 {
-		return c.rules.nul
-	}
-	return ""
-}
-
-// checkTextRules holds the text as the record has it, of whatever type: "1.50"
+// checkTexts holds each text as the record has it, of whatever type: "1.50"
 // isn't in the enum of "1.5".
-func (c *Column) checkTextRules(text []byte) (broken string) {
-	if !c.checkText {
-		return ""
+func (k *checker) checkTexts(b *Block, column int) {
+	for i, broken := range b.Broken {
+		if broken != "" {
+			continue
+		}
+		span := b.span(i, b.places[column])
+		if b.kind(i, b.places[column], span) == Null {
+			continue
+		}
+		if rule := k.checkTextRules(b.text.Value(span)); rule != "" {
+			b.reject(i, rule, column)
+		}
 	}
-	if broken = c.checkLength(text); broken != "" {
+}
+
+func (k *checker) checkTextRules(text []byte) (broken string) {
+	if broken = k.checkLength(text); broken != "" {
 		return broken
 	}
-	if c.format != nil && !c.format(text) {
-		return c.rules.format
+	if k.format != nil && !k.format(text) {
+		return k.rules.format
 	}
-	if c.match != nil && !c.match(text) {
-		return c.rules.pattern
+	if k.match != nil && !k.match(text) {
+		return k.rules.pattern
 	}
-	if len(c.Contract.Enum) > 0 && !contains(c.Contract.Enum, text) {
-		return c.rules.enum
+	if len(k.contract.Enum) > 0 && !slices.Contains(k.contract.Enum, string(text)) {
+		return k.rules.enum
 	}
 	return ""
 }
 
 // checkLength counts characters (Unicode code points), not bytes.
-func (c *Column) checkLength(text []byte) (broken string) {
-	shortest, longest := c.Contract.MinLength, c.Contract.MaxLength
+func (k *checker) checkLength(text []byte) (broken string) {
+	shortest, longest := k.contract.MinLength, k.contract.MaxLength
 	if shortest == nil && longest == nil {
 		return ""
 	}
 	length := utf8.RuneCount(text)
 	if shortest != nil && length < *shortest {
-		return c.rules.minLength
+		return k.rules.minLength
 	}
 	if longest != nil && length > *longest {
-		return c.rules.maxLength
+		return k.rules.maxLength
 	}
 	return ""
 }
 
-func contains(texts []string, text []byte) bool {
-	return slices.Contains(texts, string(text))
-}
-
-func (c *Column) checkExact(value Int128) (broken string) {
-	for i := range c.bounds {
-		if !c.bounds[i].holds(value) {
-			return c.bounds[i].rule
+// checkBounds holds the numbers of the block's rows, which begin at from,
+// against the bounds.
+func (k *checker) checkBounds(c *Column, b *Block, column, from int) {
+	for i := range k.bounds {
+		limit := &k.bounds[i]
+		switch c.Physical {
+		case Int64:
+			checkBound(c, b, column, from, limit.rule, c.Int64s, limit.holds64)
+		case Int32:
+			checkBound(c, b, column, from, limit.rule, c.Int32s, func(v int32) bool { return limit.holds64(int64(v)) })
+		case Wide:
+			checkBound(c, b, column, from, limit.rule, c.Wides, limit.holds)
+		case Float64:
+			checkBound(c, b, column, from, limit.rule, c.Float64s, limit.double)
+		default: // has none
 		}
 	}
-	return ""
 }
 
-func (c *Column) checkDouble(value float64) (broken string) {
-	for i := range c.bounds {
-		if !c.bounds[i].double(value) {
-			return c.bounds[i].rule
+func checkBound[T any](c *Column, b *Block, column, from int, rule string, values []T, holds func(T) bool) {
+	for i, v := range values[from:] {
+		if b.Broken[i] == "" && !holds(v) && c.Present[from+i] {
+			b.reject(i, rule, column)
 		}
 	}
-	return ""
 }
 
-// checkUnique looks the value up that was appended last, in its physical form:
-// 1.5 and 1.50 are one value of a decimal(4,2).
-func (c *Column) checkUnique() (broken string) {
-	c.pending = true
-	if c.seen.before(c.lastBytes()) {
-		return c.rules.unique
+// checkUnique holds the rows from rows on against those that were accepted
+// before, and remembers the accepted ones. A unique column comes into play
+// where no column before it broke a rule, and none of its own.
+func (b *Batch) checkUnique(block *Block, rows int) {
+	var unique []int
+	for i, k := range b.checkers {
+		if k.seen != nil {
+			unique = append(unique, i)
+		}
 	}
-	return ""
+	if unique == nil {
+		return
+	}
+	for i := range block.Broken {
+		if b.UniqueUpTo > 0 && block.first+int64(i) > b.UniqueUpTo {
+			return
+		}
+		b.checkRow(block, i, rows+i, unique)
+	}
 }
 
-func (c *Column) lastBytes() []byte {
-	scratch := &c.scratch
-	last := len(c.Present) - 1
+func (b *Batch) checkRow(block *Block, record, row int, unique []int) {
+	end := len(b.Columns)
+	if block.Broken[record] != "" {
+		end = block.column[record]
+	}
+	for _, column := range unique {
+		c, k := b.Columns[column], b.checkers[column]
+		if column >= end {
+			return
+		}
+		if c.Present[row] && k.seen.before(c.bytesAt(row, &k.scratch)) {
+			block.reject(record, k.rules.unique, column)
+			return
+		}
+	}
+	if block.Broken[record] != "" {
+		return
+	}
+	for _, column := range unique {
+		if b.Columns[column].Present[row] {
+			b.checkers[column].seen.accept()
+		}
+	}
+}
+
+// bytesAt returns a value in its physical form: 1.5 and 1.50 are one value of
+// a decimal(4,2). It may use the scratch.
+func (c *Column) bytesAt(row int, scratch *[16]byte) []byte {
 	switch c.Physical {
 	case Bytes:
-		return c.Text[c.Ends[last]:c.Ends[last+1]]
+		return c.TextAt(row)
 	case Int64:
-		return binary.LittleEndian.AppendUint64(scratch[:0], uint64(c.Int64s[last]))
+		return binary.LittleEndian.AppendUint64(scratch[:0], uint64(c.Int64s[row]))
 	case Int32:
-		return binary.LittleEndian.AppendUint32(scratch[:0], uint32(c.Int32s[last]))
+		return binary.LittleEndian.AppendUint32(scratch[:0], uint32(c.Int32s[row]))
 	case Wide:
-		high := binary.LittleEndian.AppendUint64(scratch[:0], uint64(c.Wides[last].High))
-		return binary.LittleEndian.AppendUint64(high, c.Wides[last].Low)
+		high := binary.LittleEndian.AppendUint64(scratch[:0], uint64(c.Wides[row].High))
+		return binary.LittleEndian.AppendUint64(high, c.Wides[row].Low)
 	case Float64:
-		return binary.LittleEndian.AppendUint64(scratch[:0], math.Float64bits(c.Float64s[last]))
+		return binary.LittleEndian.AppendUint64(scratch[:0], math.Float64bits(c.Float64s[row]))
 	default:
-		return strconv.AppendBool(scratch[:0], c.Bools[last])
+		return strconv.AppendBool(scratch[:0], c.Bools[row])
 	}
 }

@@ -17,9 +17,16 @@ func ValidText(text []byte) bool {
 	return utf8.Valid(text) && !bytes.Contains(text, replacement)
 }
 
-// isASCII looks at eight bytes at once.
+// isASCII looks at 32 bytes at once, then at eight.
 func isASCII(text []byte) bool {
 	const highBits = 0x8080808080808080
+	for len(text) >= 32 {
+		if (binary.LittleEndian.Uint64(text)|binary.LittleEndian.Uint64(text[8:])|
+			binary.LittleEndian.Uint64(text[16:])|binary.LittleEndian.Uint64(text[24:]))&highBits != 0 {
+			return false
+		}
+		text = text[32:]
+	}
 	for len(text) >= 8 {
 		if binary.LittleEndian.Uint64(text)&highBits != 0 {
 			return false

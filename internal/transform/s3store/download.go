@@ -20,15 +20,17 @@ const maxResumes = 5
 // sizeUnknown stands for an answer without a length; S3 always gives one.
 const sizeUnknown = -1
 
-// download reads an object's body and resumes where the connection broke.
+// download reads an object's body, or a range of it, and resumes where the
+// connection broke.
 type download struct {
-	ctx     context.Context //nolint:containedctx // io.Reader has no place for it
-	client  Client
-	object  object.Object
-	body    io.ReadCloser
-	size    int64
-	read    int64
-	resumes int
+	ctx    context.Context //nolint:containedctx // io.Reader has no place for it
+	client Client
+	object object.Object
+	body   io.ReadCloser
+	// read is how far it came in the object, and size where it ends; end is
+	// where it shall end, 0 for the object's own end.
+	read, size, end int64
+	resumes         int
 }
 
 // open asks for the bytes that weren't read yet.
@@ -40,7 +42,10 @@ func (d *download) open() error {
 	if d.object.Version == "" && d.object.ETag != "" {
 		input.IfMatch = aws.String(d.object.ETag)
 	}
-	if d.read > 0 {
+	switch {
+	case d.end > 0:
+		input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", d.read, d.end-1))
+	case d.read > 0:
 		input.Range = aws.String(fmt.Sprintf("bytes=%d-", d.read))
 	}
 	output, err := d.client.GetObject(d.ctx, input)
@@ -51,6 +56,10 @@ func (d *download) open() error {
 	d.size = sizeUnknown
 	if output.ContentLength != nil {
 		d.size = d.read + *output.ContentLength
+	}
+	if d.end > 0 && d.size != d.end {
+		_ = d.body.Close() // nothing of it was read
+		return fault.Dependency("read landing object", fault.StoreAway, fmt.Errorf("asked for bytes %d to %d, the answer ends at %d", d.read, d.end, d.size))
 	}
 	return nil
 }

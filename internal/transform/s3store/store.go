@@ -31,8 +31,12 @@ type Store struct{ Client Client }
 
 var _ transform.Store = (*Store)(nil)
 
-// Open reads exactly the version that the object names.
+// Open reads exactly the version that the object names. Of a large one several
+// ranges are read at once.
 func (s *Store) Open(ctx context.Context, o object.Object) (io.ReadCloser, error) {
+	if o.Size > rangeSize {
+		return openRanges(ctx, s.Client, o)
+	}
 	d := &download{ctx: ctx, client: s.Client, object: o}
 	if err := d.open(); err != nil {
 		return nil, err

@@ -45,14 +45,19 @@ func (f *fake) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3
 	if aws.ToString(in.VersionId) != "v1" {
 		return nil, &smithy.GenericAPIError{Code: "NoSuchVersion"}
 	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	f.ranges = append(f.ranges, aws.ToString(in.Range))
-	var from int64
+	from, to := int64(0), int64(len(f.body))-1
 	if in.Range != nil {
-		if _, err := fmt.Sscanf(*in.Range, "bytes=%d-", &from); err != nil {
+		if n, err := fmt.Sscanf(*in.Range, "bytes=%d-%d", &from, &to); n == 0 {
 			return nil, err
 		}
 	}
-	rest := f.body[from:]
+	if from >= int64(len(f.body)) && from > 0 {
+		return nil, &smithy.GenericAPIError{Code: "InvalidRange"}
+	}
+	rest := f.body[from:min(to+1, int64(len(f.body)))]
 	var body io.Reader = bytes.NewReader(rest)
 	if len(f.breakAt) > 0 {
 		body = io.MultiReader(io.LimitReader(body, f.breakAt[0]), broken{})
@@ -246,5 +251,64 @@ func TestUploadFails(t *testing.T) {
 	}
 	if err := upload.Abort(t.Context()); err != nil || !f.aborted {
 		t.Errorf("error %v, aborted %t", err, f.aborted)
+	}
+}
+
+// TestOpenRanges: a large object is read in ranges that break, fail and come
+// back in order, and no byte twice.
+func TestOpenRanges(t *testing.T) {
+	t.Parallel()
+	const size = 21<<20 + 17
+	large := landing
+	large.Size = size
+	f := newFake(size)
+	f.breakAt = []int64{4000, 0, 5999, 4 << 20, 1}
+	body, err := (&s3store.Store{Client: f}).Open(t.Context(), large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	got, err := io.ReadAll(body)
+	if err != nil || !bytes.Equal(got, f.body) {
+		t.Errorf("%d bytes of %d came, or others: %v", len(got), size, err)
+	}
+	const ranges, resumed = 6, 4
+	if len(f.ranges) != ranges+resumed {
+		t.Errorf("%d requests: %v", len(f.ranges), f.ranges)
+	}
+}
+
+// TestOpenRangesFails: each failure of a range is told, and closing early
+// leaves nothing behind.
+func TestOpenRangesFails(t *testing.T) {
+	t.Parallel()
+	large := landing
+	large.Size = 30 << 20
+	f := newFake(20 << 20) // the event said more than there is
+	body, err := (&s3store.Store{Client: f}).Open(t.Context(), large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, body); n != 20<<20 || fault.As(err).Code != fault.StoreAway {
+		t.Errorf("%d bytes came, error %v", n, err)
+	}
+	if err := body.Close(); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	f = newFake(30 << 20)
+	if body, err = (&s3store.Store{Client: f}).Open(ctx, large); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := io.Copy(io.Discard, body); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after the end of the context", err)
+	}
+	if err := body.Close(); err != nil {
+		t.Error(err)
+	}
+	f.getErr = &smithy.GenericAPIError{Code: "NoSuchVersion"}
+	if _, err := (&s3store.Store{Client: f}).Open(t.Context(), large); fault.As(err).Code != fault.ObjectGone {
+		t.Errorf("error %v for a version that is gone", err)
 	}
 }

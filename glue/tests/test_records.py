@@ -1,0 +1,97 @@
+"""Where records begin and end, whatever the blocks in which the text comes."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+import transform
+from transform import Csv, Ndjson, Refused
+
+PIECES = ["a", "ü", ",", '"', '""', "\n", "\r", "\r\n", "1", "\n\n", '"x\n",']
+
+
+def cut(text: bytes, size: int) -> Iterator[bytes]:
+    """Give a text in blocks of a size."""
+    yield from (text[i : i + size] for i in range(0, len(text), size))
+
+
+def records_of(text: bytes, size: int) -> tuple[list[list[str]], str]:
+    """Cut a text by the reader, and say what refused it."""
+    reader = Csv(cut(text, size), ",")
+    reader._in_header = False
+    found = []
+    try:
+        for record in reader.records():
+            found.append(record.fields or record.raw.split(","))
+    except Refused as refused:
+        return found, refused.cause
+    return found, ""
+
+
+def test_blocks_and_shortcuts_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(1)
+    texts = ["".join(chance.choices(PIECES, k=chance.randrange(20))).encode() for _ in range(5000)]
+    found = [[records_of(text, size) for size in (1, 2, 3, 7, 100)] for text in texts]
+    monkeypatch.setattr(Csv, "_quoted_line", lambda _: None)
+    for text, answers in zip(texts, found, strict=True):
+        slow = records_of(text, 100)
+        assert all(answer == slow for answer in answers), text
+
+
+@pytest.mark.parametrize(
+    ("text", "records"),
+    [
+        (b"", []),
+        (b"\n\r\n\n", []),
+        (b"a,b\r\nc", [["a", "b"], ["c"]]),
+        (b"a\r\r\n", [["a\r"]]),
+        (b'"a\r\nb","c""d"\r\n', [["a\r\nb", 'c"d']]),
+        (b'a"b,"c"\r', [['a"b', "c"]]),
+        (b'""\n', [[""]]),
+        (b"a,\n,", [["a", ""], ["", ""]]),
+    ],
+)
+def test_records(text: bytes, records: list[list[str]]) -> None:
+    assert records_of(text, 100) == (records, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (b'a\n\n"b"c\n', "record 2 (line 3): there is text after a closing quote"),
+        (b'"a\n"\r,\n', "record 1 (line 1): there is text after a closing quote"),
+        (b'a\n"b\nc\n', "record 2 (line 2): its quote is never closed"),
+    ],
+)
+def test_quotes_refuse(text: bytes, cause: str) -> None:
+    assert records_of(text, 100)[1] == cause
+
+
+def test_records_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transform, "MAX_RECORD", 10)
+    for size in (1, 4, 100):
+        assert records_of(b"1234567890\r\n", size) == ([["1234567890"]], "")
+        for text in (b"12345678901\n", b'"123456789\n1234567890', b'a\n"1234567"\n12345678901'):
+            assert "is longer than" in records_of(text, size)[1], text
+        with pytest.raises(Refused, match=r"record 2 \(line 3\): it is longer"):
+            list(Ndjson(cut(b"1\n\n12345678901\n", size)).records())
+
+
+def test_lines_are_legible() -> None:
+    text = b"a\xff\n\xf0\x9f\x98b\r\n\n\xef\xbf\xbd\nok"
+    for size in (1, 100):
+        found = [(r.raw, r.is_valid) for r in Ndjson(cut(text, size)).records()]
+        assert found == [
+            ("a\ufffd", False),
+            ("\ufffdb", False),
+            ("\ufffd", False),
+            ("ok", True),
+        ]
+
+
+def test_an_object_without_a_byte_is_refused() -> None:
+    with pytest.raises(Refused, match="holds no byte"):
+        list(Ndjson(iter([b""])).records())
+    with pytest.raises(Refused, match="holds no header line"):
+        Csv(iter([b"\n\r\n"]), ",").header()

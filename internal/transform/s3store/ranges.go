@@ -1,0 +1,128 @@
+package s3store
+
+import (
+	"context"
+	"io"
+
+	"github.com/firn-data/firn/internal/object"
+)
+
+const (
+	// rangeSize is how many bytes one request reads of a large object.
+	rangeSize = 4 << 20
+	// rangesInFlight bounds the ranges that are read at once, or wait to be
+	// taken, and so their memory. One connection to S3 gives about 80 MB a
+	// second (AmazonS3/latest/userguide/optimizing-performance-guidelines).
+	rangesInFlight = 4
+)
+
+// ranges reads an object in ranges, several at once, and gives them in order.
+type ranges struct {
+	cancel context.CancelFunc
+	// pending are the ranges that were asked for, in order; free are buffers.
+	pending chan chan piece
+	free    chan []byte
+	ended   chan struct{}
+	current piece
+	rest    []byte
+}
+
+// piece is the bytes of a range, or why it couldn't be read.
+type piece struct {
+	bytes []byte
+	err   error
+}
+
+// openRanges fails if the first range can't be opened.
+func openRanges(ctx context.Context, client Client, o object.Object) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	first := &download{ctx: ctx, client: client, object: o, end: rangeSize}
+	if err := first.open(); err != nil {
+		cancel()
+		return nil, err
+	}
+	r := &ranges{cancel: cancel, pending: make(chan chan piece, rangesInFlight+1), free: make(chan []byte, rangesInFlight), ended: make(chan struct{})}
+	for range rangesInFlight {
+		r.free <- make([]byte, rangeSize)
+	}
+	go r.ask(ctx, first, o.Size)
+	return r, nil
+}
+
+// ask begins one range after the other while there are buffers.
+func (r *ranges) ask(ctx context.Context, next *download, size int64) {
+	defer close(r.ended)
+	defer close(r.pending)
+	for {
+		var buffer []byte
+		select {
+		case buffer = <-r.free:
+		case <-ctx.Done():
+			r.pending <- failed(ctx.Err()) // there is room for this one too
+			if next.body != nil {
+				_ = next.Close() // nobody reads it
+			}
+			return
+		}
+		answer := make(chan piece, 1)
+		r.pending <- answer // there is room: a range has one of the buffers
+		go next.fetch(buffer, answer)
+		if next.end == size {
+			return
+		}
+		next = &download{ctx: ctx, client: next.client, object: next.object, read: next.end, end: min(next.end+rangeSize, size)}
+	}
+}
+
+func failed(err error) chan piece {
+	answer := make(chan piece, 1)
+	answer <- piece{err: err}
+	return answer
+}
+
+// fetch reads a whole range.
+func (d *download) fetch(buffer []byte, answer chan<- piece) {
+	buffer = buffer[:d.end-d.read]
+	if d.body == nil {
+		if err := d.open(); err != nil {
+			answer <- piece{err: err}
+			return
+		}
+	}
+	defer d.Close()
+	_, err := io.ReadFull(d, buffer)
+	answer <- piece{buffer, err}
+}
+
+// Read implements io.Reader. io.EOF means that every byte was read.
+func (r *ranges) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.current.err != nil {
+			return 0, r.current.err
+		}
+		if r.current.bytes != nil {
+			r.free <- r.current.bytes[:rangeSize]
+		}
+		answer, more := <-r.pending
+		if !more {
+			r.current = piece{err: io.EOF}
+			continue
+		}
+		if r.current = <-answer; r.current.err == nil {
+			r.rest = r.current.bytes
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// Close ends the reading, done or not.
+func (r *ranges) Close() error {
+	r.cancel()
+	<-r.ended
+	for answer := range r.pending {
+		<-answer
+	}
+	return nil
+}

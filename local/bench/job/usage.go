@@ -1,0 +1,47 @@
+package job
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Usage is what this process has taken since it began.
+type Usage struct {
+	// CPUSeconds are user and system time of all threads.
+	CPUSeconds float64 `json:"cpu_seconds"`
+	// PeakBytes is VmHWM: the most memory that was resident at once.
+	PeakBytes int64 `json:"peak_bytes"`
+}
+
+func ownUsage() (Usage, error) {
+	var spent syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &spent); err != nil {
+		return Usage{}, fmt.Errorf("ask for own usage: %w", err)
+	}
+	peak, err := peakBytes()
+	const second = 1e9
+	return Usage{CPUSeconds: float64(spent.Utime.Nano()+spent.Stime.Nano()) / second, PeakBytes: peak}, err
+}
+
+// peakBytes reads VmHWM (man 5 proc_pid_status). A rusage's maximum would
+// count the process that started this one too.
+func peakBytes() (int64, error) {
+	const name = "VmHWM:"
+	file, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if rest, found := strings.CutPrefix(lines.Text(), name); found {
+			kilobytes, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no %s in /proc/self/status", name)
+}

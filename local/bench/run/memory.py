@@ -1,0 +1,120 @@
+"""The Go engine from S3 to S3, against the laptop's AWS stand-in."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .contenders import BUILD, CONTRACT, ENGINE, ROOT
+from .measure import EngineFailedError, last_words, measure
+from .prepare import Source
+
+LIMIT = 256 << 20
+"""Bytes that the whole function may have resident."""
+
+FOLDER = BUILD / "aws"
+START_SECONDS, STOP_SECONDS = 60, 10
+
+
+def measure_s3(source: Source) -> dict[str, Any]:
+    """Upload the file, run the engine from S3 to S3 with one core and with two.
+
+    The result is empty where the stand-in isn't installed (`make setup`).
+    """
+    python = ROOT / "build" / "venv" / "aws" / "bin" / "python"
+    if not python.exists():
+        print("no AWS stand-in: the run from and to S3 is left out")
+        return {}
+    with stand_in(python) as environment:
+        upload = [f"{BUILD}/bin/upload", str(source.path), f"s3://landing/{source.path.name}"]
+        measure([*upload, "curated"], environment, FOLDER / "upload.log", alone=False)
+        runs = [once(source, processors, environment) for processors in (1, 2)]
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    return {"bytes": source.size, "limit": LIMIT, "runs": runs}
+
+
+def once(source: Source, processors: int, environment: dict[str, str]) -> dict[str, Any]:
+    """Run the engine and return what it took, and its own word on its peak."""
+    log = FOLDER / f"engine{processors}.log"
+    command = [str(ENGINE), "-contract", str(CONTRACT)]
+    command += ["-input", f"s3://landing/{source.path.name}", "-output", "s3://curated"]
+    took = measure(command, {**environment, "GOMAXPROCS": str(processors)}, log, alone=False)
+    own = json.loads(log.read_text().splitlines()[-1])
+    if own["receipt"]["rows_read"] != source.rows:
+        raise EngineFailedError(f"from S3 came {own['receipt']['rows_read']} rows")
+    print(f"Go, S3 to S3, {processors} cores: peak {own['peak_bytes'] / 2**20:.0f} MiB", flush=True)
+    return {"processors": processors, **took.as_dict(), "own_peak": own["peak_bytes"]}
+
+
+@contextlib.contextmanager
+def stand_in(python: Path) -> Iterator[dict[str, str]]:
+    """Run the stand-in with an empty state; give what its clients need."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    port = free_port()
+    client = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    server = {
+        **client,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "local" / "aws"),
+        "GATEWAY_PORT": str(port),
+    }
+    log = FOLDER / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(python), "-m", "firn_aws"],
+            cwd=FOLDER,
+            env=server,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        await_ready(process, port, log)
+        yield client
+    finally:
+        stop(process)
+
+
+def await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the stand-in is healthy."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/_ministack/health")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        time.sleep(0.1)
+    raise EngineFailedError(f"the AWS stand-in didn't start: {last_words(log)}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the stand-in and what it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,139 @@
+package engines_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/firn-data/firn/internal/work"
+)
+
+var (
+	differential = flag.Int("differential", 60, "how many random files both engines transform; half as many malformed ones follow")
+	seed         = flag.Uint64("seed", 1, "what the random files are made from")
+)
+
+// A run of the engine on Glue takes so many files; a contract has so many.
+const (
+	filesPerRun      = 200
+	filesPerContract = 20
+	// enough is the number of files from which on every rule must have fired.
+	enough = 1000
+)
+
+// TestDifferential gives both engines the same random files. Whatever differs
+// is an error, and so is a rule, a type or a form that never came up.
+func TestDifferential(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(*seed, 0))
+	fired := newFired()
+	wellFormed := differ(t, r, *differential, false, fired)
+	malformed := differ(t, r, *differential/2, true, fired)
+	for _, name := range slices.Sorted(maps.Keys(fired)) {
+		t.Logf("%6d %s", fired[name], name)
+		if fired[name] == 0 && *differential >= enough {
+			t.Errorf("%s never came up in %d files", name, *differential)
+		}
+	}
+	t.Logf("seed %d: %s; malformed: %s", *seed, wellFormed, malformed)
+}
+
+// newFired lists what must come up.
+func newFired() counts {
+	fired := make(counts)
+	for _, rule := range strings.FieldsSeq(`_row:columns _row:utf8 _row:json _row:object _row:depth _row:duplicate required unique format
+		pattern enum minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum nul`) {
+		fired["rule "+rule] = 0
+	}
+	for _, kind := range columnTypes {
+		fired["rule "+string(kind)], fired["type "+string(kind)] = 0, 0
+	}
+	for _, form := range []string{
+		"bare", "bare with a quote inside", "quoted", "quoted empty", "doubled quote", "line end in quotes", "delimiter in quotes",
+		"blank line", `line end "\n"`, `line end "\r\n"`, "mark", "gzip", "accepted", "refused",
+	} {
+		fired[form] = 0
+	}
+	return fired
+}
+
+// account is how many files were compared, and how many differed.
+type account struct{ files, refused, differ int }
+
+func (a account) String() string {
+	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.differ)
+}
+
+func differ(t *testing.T, r *rand.Rand, files int, malformed bool, fired counts) account {
+	t.Helper()
+	var total account
+	for total.files < files {
+		w := newWorld(t)
+		var subjects []subject
+		for len(subjects) < min(filesPerRun, files-total.files) {
+			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, total.files+len(subjects)), files, malformed, fired)
+			subjects = append(subjects, group...)
+			w.add(t, group...)
+		}
+		w.runGlue(t, interpreted)
+		for _, s := range subjects {
+			w.runLambda(t, s)
+			total.add(t, w, s, fired)
+		}
+	}
+	return total
+}
+
+// newGroup makes the files of one contract.
+func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired counts) []subject {
+	t.Helper()
+	c := newContract(r)
+	var group []subject
+	for i := range max(1, min(filesPerContract, files/15)) {
+		file, body := newFile(t, r, c, malformed, fired)
+		group = append(group, subject{name: fmt.Sprintf("%s-%d", name, i), file: file, contract: c, body: body})
+	}
+	return group
+}
+
+var ruleOf = regexp.MustCompile(`"rule":"([^"]*)"`)
+
+func (a *account) add(t *testing.T, w *world, s subject, fired counts) {
+	t.Helper()
+	want, got := w.answer(t, lambda, s), w.answer(t, glue, s)
+	a.files++
+	if !compareEngines(t, s.name, want, got) {
+		a.differ++
+		explain(t, s)
+	}
+	fired[string(want.receipt.Outcome)]++
+	if want.receipt.Outcome == work.Refused {
+		a.refused++
+	}
+	for _, match := range ruleOf.FindAllStringSubmatch(want.rejects, -1) {
+		rule := match[1]
+		if column, name, _ := strings.Cut(rule, ":"); column != "_row" {
+			rule = name
+		}
+		fired["rule "+rule]++
+	}
+	for _, c := range s.contract.Columns {
+		nulls := strings.Count(want.rows, fmt.Sprintf("%q:null", c.Name))
+		fired["type "+string(c.Type)] += strings.Count(want.rows, "\n") - nulls
+	}
+}
+
+// explain writes out what is needed to make a case of a difference.
+func explain(t *testing.T, s subject) {
+	t.Helper()
+	portable, err := s.contract.Portable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s %s\ncontract %s\nbody %q", s.name, s.file, portable, s.body[:min(len(s.body), 4000)])
+}

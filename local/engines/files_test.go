@@ -1,0 +1,268 @@
+package engines_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/text/encoding/charmap"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// counts says how often something was made or fired.
+type counts map[string]int
+
+// file is an object that is being made.
+type file struct {
+	r     *rand.Rand
+	c     *contract.Contract
+	text  bytes.Buffer
+	forms counts
+}
+
+// newFile makes an object of a contract and its name; a malformed one may be
+// refused by both engines.
+func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, forms counts) (name string, body []byte) {
+	t.Helper()
+	f := &file{r: r, c: c, forms: forms}
+	if c.Format == contract.CSV {
+		f.csv()
+		name = pick(r, "input.csv", "input.tsv", "input.txt")
+	} else {
+		f.ndjson()
+		name = pick(r, "input.ndjson", "input.jsonl")
+	}
+	body = encode(c.Encoding, f.text.Bytes())
+	if c.Encoding == contract.UTF8 && one(r, 8) {
+		body = append([]byte("\ufeff"), body...)
+		forms["mark"]++
+	}
+	if malformed && one(r, 2) {
+		body = spoil(r, body)
+	}
+	if one(r, 3) {
+		name, body = name+".gz", pack(t, r, body)
+		forms["gzip"]++
+		if malformed && one(r, 3) {
+			body = spoil(r, body)
+		}
+	}
+	return name, body
+}
+
+// encode leaves out what an encoding doesn't have.
+func encode(encoding contract.Encoding, text []byte) []byte {
+	table := map[contract.Encoding]*charmap.Charmap{contract.Latin1: charmap.ISO8859_1, contract.Windows1252: charmap.Windows1252}[encoding]
+	if table == nil {
+		return text
+	}
+	var body []byte
+	for _, character := range string(text) {
+		if b, ok := table.EncodeRune(character); ok {
+			body = append(body, b)
+		}
+	}
+	return append(body, pick(rand.New(rand.NewPCG(uint64(len(body)), 1)), "", "\x81", "\xe9")...)
+}
+
+// pack writes one gzip member, or two.
+func pack(t *testing.T, r *rand.Rand, body []byte) []byte {
+	t.Helper()
+	cut := pick(r, 0, len(body)/2)
+	var packed bytes.Buffer
+	for _, part := range [][]byte{body[:cut], body[cut:]} {
+		packer := gzip.NewWriter(&packed)
+		if _, err := packer.Write(part); err != nil {
+			t.Fatal(err)
+		}
+		if err := packer.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return packed.Bytes()
+}
+
+// spoil damages a body at a few places.
+func spoil(r *rand.Rand, body []byte) []byte {
+	body = bytes.Clone(body)
+	for range 1 + r.IntN(3) {
+		at := r.IntN(len(body) + 1)
+		switch r.IntN(4) {
+		case 0:
+			body = body[:at]
+		case 1:
+			body = append(body[:at:at], append([]byte(pick(r, `"`, `""`, "\"\r", "\n", "\xff", "\x00", "{", ",")), body[at:]...)...)
+		case 2:
+			if at < len(body) {
+				body[at] ^= byte(1 + r.IntN(255))
+			}
+		case 3:
+			body = append(body, pick(r, "junk", "\"", "\r", "\x1f\x8b")...)
+		}
+	}
+	return body
+}
+
+func (f *file) csv() {
+	place := f.r.Perm(len(f.c.Columns))
+	extra := pick(f.r, 0, 0, 1, 2)
+	var names []string
+	for _, i := range place {
+		names = append(names, f.c.Columns[i].Header)
+	}
+	for i := range extra {
+		names = append(names, fmt.Sprintf("extra %d", i))
+	}
+	f.record(names)
+	for range f.r.IntN(30) {
+		var values []string
+		for _, i := range place {
+			values = append(values, f.csvText(f.c.Columns[i]))
+		}
+		for range extra {
+			values = append(values, pick(f.r, strangeTexts...))
+		}
+		switch f.r.IntN(25) {
+		case 0:
+			values = append(values, pick(f.r, "", "more"))
+		case 1:
+			values = values[:len(values)-1]
+		}
+		f.record(values)
+		if one(f.r, 15) {
+			f.text.WriteString(pick(f.r, "\n", "\r\n", "\n\n"))
+			f.forms["blank line"]++
+		}
+	}
+	if one(f.r, 4) {
+		f.text.Truncate(len(bytes.TrimRight(f.text.Bytes(), "\r\n")))
+	}
+}
+
+func (f *file) csvText(c contract.Column) string {
+	if len(f.c.NullValues) > 0 && one(f.r, 10) {
+		return pick(f.r, f.c.NullValues...)
+	}
+	if f.c.Encoding == contract.UTF8 && one(f.r, 60) {
+		return pick(f.r, "\xff", "a\xc3", "\xed\xa0\x80", "\ufffd", "\xf0\x9f\x98")
+	}
+	return textFor(f.r, c)
+}
+
+// record writes a record that is well formed: a field is quoted where it must
+// be, and sometimes where it need not.
+func (f *file) record(values []string) {
+	for i, value := range values {
+		if i > 0 {
+			f.text.WriteByte(f.c.Delimiter)
+		}
+		f.field(value, i == len(values)-1)
+	}
+	end := pick(f.r, "\n", "\n", "\r\n")
+	f.forms[fmt.Sprintf("line end %q", end)]++
+	f.text.WriteString(end)
+}
+
+func (f *file) field(value string, isLast bool) {
+	must := strings.Contains(value, "\n") || strings.Contains(value, string(f.c.Delimiter)) || strings.HasPrefix(value, `"`) ||
+		isLast && strings.HasSuffix(value, "\r")
+	if !must && !one(f.r, 4) {
+		form := "bare"
+		if strings.Contains(value, `"`) {
+			form = "bare with a quote inside"
+		}
+		f.forms[form]++
+		f.text.WriteString(value)
+		return
+	}
+	for form, holds := range map[string]bool{
+		"quoted": true, "quoted empty": value == "", "doubled quote": strings.Contains(value, `"`),
+		"line end in quotes": strings.Contains(value, "\n"), "delimiter in quotes": strings.Contains(value, string(f.c.Delimiter)),
+	} {
+		if holds {
+			f.forms[form]++
+		}
+	}
+	f.text.WriteString(`"` + strings.ReplaceAll(value, `"`, `""`) + `"`)
+}
+
+func (f *file) ndjson() {
+	for range f.r.IntN(30) {
+		line := f.object()
+		switch f.r.IntN(30) {
+		case 0:
+			line = pick(f.r, `[]`, `5`, `"x"`, `{}`, ` `, `{"a":1}{}`, `{"a":`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`}`)
+		case 1:
+			line = line[:len(line)-1]
+		case 2:
+			line = strings.Replace(line, "{", `{"d":1,"d":{},`, 1)
+		case 3:
+			line = pick(f.r, " ", "\t") + line + " "
+		case 4:
+			line += pick(f.r, "\xff", "\ufffd", ",")
+		}
+		f.text.WriteString(line + pick(f.r, "\n", "\n", "\r\n", "\n\n"))
+	}
+}
+
+// object writes the members where the contract's pointers lead.
+func (f *file) object() string {
+	members := map[string][]string{"": nil, "o": nil, "l": nil}
+	for i, c := range f.c.Columns {
+		value := f.jsonText(c)
+		switch name := strings.TrimPrefix(c.Path, "/"); {
+		case c.Path == "" || one(f.r, 8):
+		case strings.HasPrefix(name, "o/"):
+			members["o"] = append(members["o"], member(name[2:], value))
+		case strings.HasPrefix(name, "l/"):
+			for len(members["l"]) < i {
+				members["l"] = append(members["l"], "null")
+			}
+			members["l"] = append(members["l"], value)
+		default:
+			members[""] = append(members[""], member(strings.NewReplacer("~1", "/", "~0", "~").Replace(name), value))
+		}
+	}
+	all := append(members[""], `"o": {`+strings.Join(members["o"], ",")+`}`, `"l":[`+strings.Join(members["l"], " , ")+`]`)
+	if one(f.r, 10) {
+		all = append(all, `"extra":"\u00e4\n"`)
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}
+
+func member(name, value string) string { return quotedJSON(name) + ":" + value }
+
+func quotedJSON(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil { // a text can be encoded always
+		panic(err)
+	}
+	return string(quoted)
+}
+
+// jsonText writes a value in the JSON kind of its type, but for some.
+func (f *file) jsonText(c contract.Column) string {
+	text := textFor(f.r, c)
+	if one(f.r, 15) {
+		return pick(f.r, "null", "true", "5", `"5"`, "[]", `{"a":1}`, `"\u0000"`, `"\ud83d\ude00"`)
+	}
+	switch c.Type {
+	case contract.Integer, contract.Decimal, contract.Double, contract.Boolean:
+		if json.Valid([]byte(text)) || one(f.r, 30) && text != "" {
+			return strings.ReplaceAll(text, "\n", "")
+		}
+		return "null"
+	case contract.JSON:
+		if json.Valid([]byte(text)) {
+			return text
+		}
+		return "{}"
+	default:
+		return quotedJSON(text)
+	}
+}

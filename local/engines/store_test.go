@@ -1,0 +1,54 @@
+package engines_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/transform"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// folder is a store whose buckets are folders below it, as the engine on Glue
+// reads them by file://.
+type folder string
+
+var _ transform.Store = folder("")
+
+func (f folder) path(bucket, key string) string {
+	return filepath.Join(string(f), bucket, filepath.FromSlash(key))
+}
+
+// Open implements transform.Store.
+func (f folder) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+	return os.Open(f.path(o.Bucket, o.Key))
+}
+
+// Create implements transform.Store.
+func (f folder) Create(_ context.Context, at work.Location) transform.Upload {
+	return &upload{folder: f, at: at}
+}
+
+// Put implements transform.Store.
+func (f folder) Put(_ context.Context, at work.Location, body []byte) error {
+	path := f.path(at.Bucket, at.Key)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, body, 0o644)
+}
+
+type upload struct {
+	bytes.Buffer
+	folder folder
+	at     work.Location
+}
+
+// Commit implements transform.Upload.
+func (u *upload) Commit(ctx context.Context) error { return u.folder.Put(ctx, u.at, u.Bytes()) }
+
+// Abort implements transform.Upload.
+func (u *upload) Abort(context.Context) error { return nil }

@@ -1,0 +1,159 @@
+// Package suite reads the transform's conformance suite: what goes into an
+// engine, and what must come out of it.
+package suite
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// Case is one case of the suite.
+type Case struct {
+	// Name is the folder's.
+	Name string
+	// Contract is complete: what contract.json leaves out has the defaults of a
+	// contract file.
+	Contract *contract.Contract
+	// InputName is the last part of the object's key: its ending is the format.
+	InputName string
+
+	folder string
+}
+
+// Cases reads all cases of a folder, by name.
+func Cases(folder string) ([]Case, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("read suite: %w", err)
+	}
+	var cases []Case
+	for _, entry := range entries {
+		c, err := readCase(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("case %s: %w", entry.Name(), err)
+		}
+		cases = append(cases, c)
+	}
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("read suite: %s holds no case", folder)
+	}
+	return cases, nil
+}
+
+func readCase(folder string) (Case, error) {
+	c := Case{Name: filepath.Base(folder), folder: folder}
+	var err error
+	if c.Contract, err = readContract(filepath.Join(folder, "contract.json")); err != nil {
+		return Case{}, err
+	}
+	inputs, err := filepath.Glob(filepath.Join(folder, "input.*"))
+	if err != nil {
+		return Case{}, err
+	}
+	recipe, err := c.recipe()
+	switch {
+	case err != nil:
+		return Case{}, err
+	case recipe == nil && len(inputs) == 1:
+		c.InputName = filepath.Base(inputs[0])
+	case recipe != nil && len(inputs) == 0:
+		c.InputName = recipe.Name
+	default:
+		return Case{}, errors.New("it must hold one input file or a recipe")
+	}
+	return c, nil
+}
+
+// readContract reads the fields of contract.Contract that matter. The path
+// "(record)" stands for the whole record.
+func readContract(path string) (*contract.Contract, error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &contract.Contract{
+		Version: "1.0.0", Source: "shop", Entity: "order", Format: contract.CSV, Delimiter: ',',
+		Encoding: contract.UTF8, MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: contract.DefaultMaxUnique,
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(c); err != nil { //nolint:musttag // a case says the fields by their names in Go
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	for i := range c.Columns {
+		fillPlace(&c.Columns[i])
+	}
+	return c, nil
+}
+
+func fillPlace(column *contract.Column) {
+	if column.Header == "" {
+		column.Header = column.Name
+	}
+	switch column.Path {
+	case "":
+		column.Path = "/" + column.Name
+	case "(record)":
+		column.Path = ""
+	}
+}
+
+// Input returns the object's bytes.
+func (c Case) Input() ([]byte, error) {
+	recipe, err := c.recipe()
+	if err != nil {
+		return nil, err
+	}
+	if recipe != nil {
+		return recipe.body()
+	}
+	return os.ReadFile(filepath.Join(c.folder, c.InputName))
+}
+
+// Head returns the object's bytes, or of a recipe the parts once each: enough to
+// see what the object is about.
+func (c Case) Head() ([]byte, error) {
+	recipe, err := c.recipe()
+	if recipe == nil || err != nil {
+		return os.ReadFile(filepath.Join(c.folder, c.InputName))
+	}
+	for i := range recipe.Parts {
+		recipe.Parts[i].Times = min(recipe.Parts[i].Times, 10)
+		recipe.Parts[i].Inner = nil
+	}
+	return recipe.body()
+}
+
+func (c Case) recipe() (*Recipe, error) {
+	body, err := os.ReadFile(filepath.Join(c.folder, "recipe.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	recipe := new(Recipe)
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(recipe); err != nil {
+		return nil, fmt.Errorf("recipe: %w", err)
+	}
+	return recipe, nil
+}
+
+// Differs reports whether an engine's answer is another than the first
+// engine's, and is so on purpose: the case says it in a file of the engine's name.
+func (c Case) Differs(engine string) bool {
+	return slices.ContainsFunc([]string{Rows, Rejects, Receipt}, func(kind string) bool {
+		_, err := os.Stat(filepath.Join(c.folder, ofEngine(kind, engine)))
+		return err == nil
+	})
+}
