@@ -11,6 +11,9 @@ PYTHON = ROOT / "build" / "venv" / "bench" / "bin" / "python"
 ENGINE = BUILD / "bin" / "engine"
 CONTRACT = BENCH / "orders.odcs.yaml"
 
+GOGC = "50"
+"""Go's own setting in the deployed function: infra/stack/functions.go."""
+
 WHOLE = "yes: good rows, rejects with record, line, rule and text, receipt"
 NO_LINES = "good rows and rejects; no line, and no record for a broken value"
 SQL = {
@@ -53,7 +56,7 @@ def go(level: int, processors: int) -> Contender:
         [str(ENGINE), "-contract", str(CONTRACT), "-input", "{input}", "-output", "{output}"]
         + flags,
         WHOLE,
-        {"GOMAXPROCS": str(processors)},
+        {"GOMAXPROCS": str(processors), "GOGC": GOGC},
     )
 
 
