@@ -124,7 +124,7 @@ structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
-	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/...
+	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...
 	@$(VENVS)/lint/bin/ruff check --quiet local glue && $(VENVS)/lint/bin/ruff format --quiet --check local glue
 	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
 	@$(BIN)/actionlint
@@ -132,7 +132,7 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
 
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
-	@go vet $(GO_PACKAGES) ./infra/... ./local/path/...
+	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...
 	@go test $(GO_PACKAGES)
 
 .PHONY: test
@@ -162,7 +162,7 @@ test-snowflake: $(VENVS)/snowflake-dev/.done ## the Snowflake stand-in's own tes
 .PHONY: test-glue
 test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done ## both engines against one suite, and against each other on random files
 	@cd glue && ../$(VENVS)/glue-dev/bin/python -m pytest -q
-	@go test -count=1 -timeout 20m ./local/engines/...
+	@go test -count=1 -timeout 20m ./local/engines/... -differential 30
 
 .PHONY: fuzz
 fuzz: $(VENVS)/glue/.done build/jars/.done ## long: both engines on 2,000 random files, and Go's readers for 10 minutes each
