@@ -152,7 +152,7 @@ func (w *world) deliver(messages ...batch.Message) {
 				continue
 			}
 			w.faults[object.ID(f.ObjectID)] = append(w.faults[object.ID(f.ObjectID)], f)
-			if _, err := w.journal.Table.Fail(context.Background(), f, "transform", "glue", m.Body); err != nil {
+			if _, err := w.journal.Fail(context.Background(), f, "transform", "glue", m.Body); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -198,7 +198,7 @@ func (w *world) settle() {
 
 func (w *world) entry(o object.Object) journal.Entry {
 	w.t.Helper()
-	e, err := w.journal.Table.Get(context.Background(), o.ID())
+	e, err := w.journal.Get(context.Background(), o.ID())
 	if err != nil {
 		w.t.Fatal(err)
 	}
