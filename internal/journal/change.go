@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -113,7 +114,8 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 		}
 		dataset = entry.Dataset
 	}
-	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c))
+	once := rand.Text()
+	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c.once(once)))
 	if err == nil {
 		entry, err := decode(output.Attributes)
 		return entry, true, err
@@ -122,8 +124,23 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 	if !errors.As(err, &refused) {
 		return Entry{}, false, fault.AWS("write journal", fault.JournalAway, err)
 	}
-	entry, err := t.Get(ctx, id)
-	return entry, false, err
+	attributes, err := t.get(ctx, string(id))
+	if err != nil {
+		return Entry{}, false, err
+	}
+	entry, err := decode(attributes)
+	return entry, valueOf(attributes[attributeOnce]) == once, err
+}
+
+// attributeOnce names the attribute that tells a write from its own repetition.
+const attributeOnce = "change"
+
+// once makes the change one that can't be made twice: the client repeats a write
+// whose answer is lost, and an attempt would be counted twice. The repetition
+// fails its condition, and finds its own mark in the entry.
+func (c *change) once(mark string) *change {
+	c.set(attributeOnce, text(mark))
+	return c
 }
 
 func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.UpdateItemInput {
@@ -156,7 +173,7 @@ func (c *change) expression() string {
 func (c *change) conditions() string {
 	if len(c.origins) == 0 {
 		c.names["pk"] = true
-		return "attribute_not_exists(#pk)"
+		return "attribute_not_exists(#pk)" // a repetition finds itself there
 	}
 	states := make([]string, len(c.origins))
 	for i, origin := range c.origins {
@@ -165,6 +182,7 @@ func (c *change) conditions() string {
 		states[i] = placeholder
 	}
 	condition := "#state IN (" + strings.Join(states, ", ") + ")"
+	condition += " AND (attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce + ")"
 	if c.condition != "" {
 		condition += " AND (" + c.condition + ")"
 	}

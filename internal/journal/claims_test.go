@@ -153,3 +153,27 @@ func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
 		}
 	}
 }
+
+// TestARepeatedWriteIsOneWrite: the SDK repeats a write whose answer was lost.
+func TestARepeatedWriteIsOneWrite(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.client.repeats = true
+	o := b.received(t)
+	entry, claimed, err := b.start(t.Context(), o, "m1")
+	if err != nil || !claimed || entry.Attempts != 1 {
+		t.Errorf("claimed %t, attempts %d, %v", claimed, entry.Attempts, err)
+	}
+	if entry, claimed, err = b.start(t.Context(), o, "m1"); err != nil || !claimed || entry.Attempts != 2 {
+		t.Errorf("claimed again %t, attempts %d, %v", claimed, entry.Attempts, err)
+	}
+	if err := b.Release(t.Context(), o.ID(), "m1"); err != nil || b.get(t, o).Attempts != 1 {
+		t.Errorf("attempts %d after the release, %v", b.get(t, o).Attempts, err)
+	}
+	if recorded, err := b.fail(t.Context(), o, work.Transform, fault.Crashed); err != nil || !recorded {
+		t.Errorf("recorded %t, %v", recorded, err)
+	}
+	if _, err := b.Redrive(t.Context(), o.ID()); err != nil || b.get(t, o).Redrives != 1 {
+		t.Errorf("%d redrives, %v", b.get(t, o).Redrives, err)
+	}
+}

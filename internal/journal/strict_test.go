@@ -23,6 +23,8 @@ type strict struct {
 	fatal func(format string, args ...any)
 	// page is the most that a query returns at once; 0 for no bound.
 	page    int32
+	// repeats makes every write twice, as the SDK does when an answer is lost.
+	repeats bool
 	queries atomic.Int64
 }
 
@@ -43,6 +45,11 @@ func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput
 	slices.Sort(paths)
 	if len(slices.Compact(slices.Clone(paths))) != len(paths) {
 		s.fatal("two clauses change one attribute: %s", update)
+	}
+	if s.repeats {
+		if _, err := s.Client.UpdateItem(ctx, input, options...); err != nil {
+			return nil, err
+		}
 	}
 	return s.Client.UpdateItem(ctx, input, options...)
 }

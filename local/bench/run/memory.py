@@ -46,7 +46,9 @@ def once(source: Source, processors: int, environment: dict[str, str]) -> dict[s
     log = FOLDER / f"engine{processors}.log"
     command = [str(ENGINE), "-contract", str(CONTRACT)]
     command += ["-input", f"s3://landing/{source.path.name}", "-output", "s3://curated"]
-    took = measure(command, {**environment, "GOMAXPROCS": str(processors), "GOGC": GOGC}, log, alone=False)
+    took = measure(
+        command, {**environment, "GOMAXPROCS": str(processors), "GOGC": GOGC}, log, alone=False
+    )
     own = json.loads(log.read_text().splitlines()[-1])
     if own["receipt"]["rows_read"] != source.rows:
         raise EngineFailedError(f"from S3 came {own['receipt']['rows_read']} rows")
