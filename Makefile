@@ -140,8 +140,8 @@ test: ## everything: what CI runs
 	@local/setup/suites.sh
 
 .PHONY: test-race
-test-race: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests with the race detector (needs a C compiler)
-	@CGO_ENABLED=1 GOFLAGS= go test -race ./functions/... ./internal/... ./local/usgs/...
+test-race: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests with the race detector (needs a C compiler); -short leaves out the largest objects
+	@CGO_ENABLED=1 GOFLAGS= go test -race -short ./functions/... ./internal/... ./local/usgs/...
 
 .PHONY: test-infra
 test-infra: node_modules/.done ## assertions on the CDK's template

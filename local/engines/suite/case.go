@@ -106,6 +106,12 @@ func fillPlace(column *contract.Column) {
 	}
 }
 
+// IsGenerated reports whether the object is too large to keep: it takes a while.
+func (c Case) IsGenerated() bool {
+	recipe, err := c.recipe()
+	return recipe != nil || err != nil
+}
+
 // Input returns the object's bytes.
 func (c Case) Input() ([]byte, error) {
 	recipe, err := c.recipe()
