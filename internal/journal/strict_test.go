@@ -22,7 +22,7 @@ type strict struct {
 
 	fatal func(format string, args ...any)
 	// page is the most that a query returns at once; 0 for no bound.
-	page    int32
+	page int32
 	// repeats makes every write twice, as the SDK does when an answer is lost.
 	repeats bool
 	queries atomic.Int64
