@@ -30,11 +30,11 @@ var largeBrokenFile = deed{"what a broken file left behind is dropped", func(t *
 }}
 
 // largeAndBroken is a file of airlines whose names don't compress. Its first
-// 524,288 rows are one row group, and more than one part of an upload; then
+// 1,048,576 rows are one row group, and more than one part of an upload; then
 // comes a quote that is never closed.
 func largeAndBroken(t *testing.T) []byte {
 	t.Helper()
-	const rows, width = 540_000, 18
+	const rows, width = 1_100_000, 18
 	var text strings.Builder
 	text.WriteString("carrier,name\n")
 	noise := make([]byte, rows*width)
