@@ -1,4 +1,4 @@
-"""S3: what Hadoop's S3A connector must not see over plain http."""
+"""S3: ranges of versions, and what Hadoop's S3A connector must not see over plain http."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,7 @@ _KEY_HEADERS = "x-amz-server-side-encryption"
 def apply() -> None:
     """Install the mends of this module."""
     wrap(s3, "handle_request", _hide_kms_from_hadoop)
+    wrap(s3, "_get_object", _cut_ranges_of_versions)
 
 
 def _hide_kms_from_hadoop(stock: Function) -> Function:
@@ -35,3 +36,31 @@ def _hide_kms_from_hadoop(stock: Function) -> Function:
         return answer
 
     return handle
+
+
+def _cut_ranges_of_versions(stock: Function) -> Function:
+    """Answer a Range of a version with that range.
+
+    Stock 1.5.33 cuts only the newest version, asked for without its id; of a version it gives the
+    whole. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html knows no such limit.
+    """
+
+    def get(
+        bucket: str, key: str, headers: Mapping[str, str], query: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 - the stock type
+        answer = stock(bucket, key, headers, query)
+        asked = headers.get("range", "")
+        status, shown, body = answer[:3]
+        if not asked or status != 200:
+            return answer
+        cut = s3._parse_range(asked, len(body))
+        if cut is None:
+            wrong = s3._xml_body(s3._range_error_xml(bucket, key))
+            return 416, {"Content-Type": "application/xml"}, wrong
+        start, end = cut
+        shown = {k: v for k, v in shown.items() if not k.lower().startswith("x-amz-checksum")}
+        shown["Content-Length"] = str(end - start + 1)
+        shown["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+        return 206, shown, body[start : end + 1]
+
+    return get

@@ -110,3 +110,16 @@ def test_hadoop_does_not_see_the_key_of_an_object(cloud: Cloud, name: str) -> No
     assert client.head_object(Bucket=name, Key="k")["SSEKMSKeyId"] == key
     hadoop = cloud.client("s3", agent="Hadoop 3.3.4, aws-sdk-java/1.12.262")
     assert "SSEKMSKeyId" not in hadoop.head_object(Bucket=name, Key="k")
+
+
+@pytest.mark.gap
+def test_a_range_of_a_version_is_a_range(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    older = client.put_object(Bucket=name, Key="k", Body=b"0123456789")["VersionId"]
+    client.put_object(Bucket=name, Key="k", Body=b"abcdefghij")
+    part = client.get_object(Bucket=name, Key="k", VersionId=older, Range="bytes=2-4")
+    assert (part["Body"].read(), part["ContentRange"]) == (b"234", "bytes 2-4/10")
+    with pytest.raises(client.exceptions.ClientError, match="InvalidRange"):
+        client.get_object(Bucket=name, Key="k", VersionId=older, Range="bytes=10-")
