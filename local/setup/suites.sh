@@ -15,7 +15,7 @@ suites=(
     "test-aws 120"
     "test-snowflake 120"
     "test-glue 240"
-    "test-path 420"
+    "test-path 540"
     "test-demo 240"
 )
 
