@@ -142,7 +142,7 @@ func clone(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, path := range []string{"cdk.json", "build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "node_modules/.bin/cdk"} {
+	for _, path := range []string{"cdk.json", "build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "build/venv/glue/bin/python", "build/jars/s3a.jar", "node_modules/.bin/cdk"} {
 		write(t, filepath.Join(folder, path), "")
 	}
 	return folder
