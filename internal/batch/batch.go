@@ -35,6 +35,20 @@ type Message struct {
 // isn't done, by Message.ID.
 type Handler func(ctx context.Context, messages []Message) map[string]error
 
+// longestInvocation is the longest that Lambda allows
+// (lambda/latest/dg, gettingstarted-limits).
+const longestInvocation = 15 * time.Minute
+
+// Until is when the invocation ends: by the context's deadline, else after the
+// longest that there is. A claim that lasts so long ends by itself if the
+// function is killed, and another message may take over.
+func Until(ctx context.Context, now time.Time) time.Time {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline
+	}
+	return now.Add(longestInvocation)
+}
+
 // ByQueue handles each message as its queue, by name, says: Lambda batches
 // messages of one queue, but a function may have several.
 type ByQueue map[string]Handler

@@ -6,16 +6,14 @@ import (
 	"github.com/firn-data/firn/internal/event"
 )
 
-func TestDecodeRun(t *testing.T) {
+func TestEndedRun(t *testing.T) {
 	t.Parallel()
 	// As the page shows it: aws:glue/latest/dg, automating-awsglue-with-cloudwatch-events.
 	const failed = `{"version":"0","id":"abcdef01-1234-5678-9abc-def012345678","detail-type":"Glue Job State Change",
 		"source":"aws.glue","account":"123456789012","time":"2017-09-07T06:02:03Z","region":"us-west-2","resources":[],
 		"detail":{"jobName":"MyJob","severity":"ERROR","state":"FAILED","jobRunId":"jr_0123456789abcdef","message":"JobName:MyJob and JobRunId:jr_0123456789abcdef failed to execute with exception Role arn is invalid"}}`
-	run, ok := event.DecodeRun(failed)
-	if want := "JobName:MyJob and JobRunId:jr_0123456789abcdef failed to execute with exception Role arn is invalid"; !ok ||
-		run.Job != "MyJob" || run.ID != "jr_0123456789abcdef" || run.State != "FAILED" || run.Message != want {
-		t.Errorf("run %+v, %t", run, ok)
+	if run, ok := event.EndedRun(failed); !ok || run != "jr_0123456789abcdef" {
+		t.Errorf("run %q, %t", run, ok)
 	}
 	for name, body := range map[string]string{
 		"no JSON":         "x",
@@ -24,8 +22,8 @@ func TestDecodeRun(t *testing.T) {
 		"another event":   `{"source":"aws.glue","detail-type":"Glue Job Run Status","detail":{"jobRunId":"jr"}}`,
 		"no run":          `{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{}}`,
 	} {
-		if run, ok := event.DecodeRun(body); ok {
-			t.Errorf("%s: %+v", name, run)
+		if run, ok := event.EndedRun(body); ok {
+			t.Errorf("%s: %q", name, run)
 		}
 	}
 }

@@ -22,6 +22,13 @@ type Attempt struct {
 	Name string
 }
 
+// AttemptName names the nth attempt at an object in a generation. Counts alone
+// don't tell attempts apart, since a redrive counts from 1 again: unique is a
+// text that no other attempt has.
+func AttemptName(generation, n int, unique string) string {
+	return fmt.Sprintf("%02d-%02d-%s", generation, n, unique)
+}
+
 // Prefix returns "<source>/<entity>/<object id>/<attempt>/".
 func (a Attempt) Prefix() string {
 	return path.Join(strings.Replace(a.Dataset, ".", "/", 1), string(a.Object), a.Name) + "/"

@@ -21,7 +21,7 @@ import (
 func (r *Router) routeLanding(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
 	o := n.Object
 	if reason := ignoredBecause(o); reason != "" {
-		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, describe(o, "")...)
+		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, telemetry.Object(o, "")...)
 		return onObject(r.Journal.Ignore(ctx, o, reason), o, "")
 	}
 	dataset := ""
@@ -39,7 +39,7 @@ func (r *Router) routeLanding(ctx context.Context, m batch.Message, n event.Noti
 		return failAgain(entry)
 	case entry.State != journal.Received:
 		telemetry.Logger(ctx).InfoContext(ctx, "duplicate event dropped",
-			append(describe(o, dataset), telemetry.KeyState, string(entry.State))...)
+			append(telemetry.Object(o, dataset), telemetry.KeyState, string(entry.State))...)
 		return nil
 	}
 	out.add(m.ID, r.TransformURL, 0, work.Work{
@@ -90,11 +90,4 @@ func onObject(err error, o object.Object, dataset string) error {
 		return nil
 	}
 	return fault.On(err, string(o.ID()), dataset, o.URI())
-}
-
-func describe(o object.Object, dataset string) []any {
-	return []any{
-		telemetry.KeyObject, string(o.ID()), telemetry.KeyKey, o.Key,
-		telemetry.KeyVersion, o.Version, telemetry.KeyDataset, dataset,
-	}
 }

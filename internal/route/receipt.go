@@ -116,7 +116,7 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 
 func (r *Router) dropped(ctx context.Context, entry journal.Entry) {
 	telemetry.Logger(ctx).InfoContext(ctx, "receipt dropped",
-		append(describe(entry.Object, entry.Dataset), telemetry.KeyState, string(entry.State))...)
+		append(telemetry.Object(entry.Object, entry.Dataset), telemetry.KeyState, string(entry.State))...)
 }
 
 // longestDelay is SQS's limit of DelaySeconds (SQS developer guide,

@@ -97,7 +97,7 @@ func (r *Router) sendBatch(ctx context.Context, queue string, letters []*letter)
 		}
 		delete(failed, i)
 		telemetry.Logger(ctx).InfoContext(ctx, "sent to "+string(letters[i].work.Stage),
-			append(describe(letters[i].work.Object, letters[i].work.Dataset), telemetry.KeyDelay, letters[i].delay.Seconds())...)
+			append(telemetry.Object(letters[i].work.Object, letters[i].work.Dataset), telemetry.KeyDelay, letters[i].delay.Seconds())...)
 	}
 	for _, refused := range output.Failed {
 		if i := place(refused.Id, letters); i >= 0 {

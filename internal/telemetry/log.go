@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
 )
 
 // The fixed keys. Nothing else may be a key of a log line.
@@ -68,4 +69,9 @@ func Fault(f *fault.Fault) []any {
 		KeyOperation, f.Op, KeyCode, string(f.Code), KeyOutcome, f.Disposition.String(),
 		KeyObject, f.ObjectID, KeyDataset, f.Dataset, KeyQueryID, f.QueryID, KeyError, f.Error(),
 	}
+}
+
+// Object returns the attributes that name an object.
+func Object(o object.Object, dataset string) []any {
+	return []any{KeyObject, string(o.ID()), KeyKey, o.Key, KeyVersion, o.Version, KeyDataset, dataset}
 }

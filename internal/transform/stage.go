@@ -32,10 +32,6 @@ type Glue interface {
 	Send(ctx context.Context, w work.Work) error
 }
 
-// longestInvocation is a claim's length where the context has no deadline: the
-// longest that Lambda allows.
-const longestInvocation = 15 * time.Minute
-
 // Stage handles the messages of the transform queue.
 type Stage struct {
 	Contracts contract.Set
@@ -72,12 +68,11 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if glueReads && takesGlue(w, c, s.left(ctx)) {
 		return s.Glue.Send(ctx, w)
 	}
-	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, s.until(ctx))
+	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, batch.Until(ctx, s.Now()))
 	if err != nil {
 		return fmt.Errorf("claim object: %w", err)
 	}
-	log := telemetry.Logger(ctx).With(telemetry.KeyObject, string(w.Object.ID()), telemetry.KeyKey, w.Object.Key,
-		telemetry.KeyVersion, w.Object.Version, telemetry.KeyDataset, w.Dataset, telemetry.KeyAttempt, entry.Attempts)
+	log := telemetry.Logger(ctx).With(telemetry.Object(w.Object, w.Dataset)...).With(telemetry.KeyAttempt, entry.Attempts)
 	if !claimed {
 		log.InfoContext(ctx, "object not claimed", telemetry.KeyState, string(entry.State))
 		return nil
@@ -88,7 +83,7 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if entry.Attempts > s.Attempts {
 		return fault.Permanentf("transform object", fault.Crashed, "it was started %d times and never came to an end", entry.Attempts-1)
 	}
-	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: s.attempt(w, entry), MayStop: glueReads})
+	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: object.AttemptName(w.Generation, entry.Attempts, s.NewID()), MayStop: glueReads})
 	if glueReads && err != nil && fault.As(err).Code == fault.OutOfTime {
 		return s.handOver(ctx, m, w)
 	}
@@ -109,21 +104,8 @@ func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) erro
 }
 
 // left is the time that this invocation has.
-func (s *Stage) left(ctx context.Context) time.Duration { return s.until(ctx).Sub(s.Now()) }
-
-// until is when a claim ends by itself: when the function is killed at the
-// latest, and another message may take over.
-func (s *Stage) until(ctx context.Context) time.Time {
-	if deadline, ok := ctx.Deadline(); ok {
-		return deadline
-	}
-	return s.Now().Add(longestInvocation)
-}
-
-// attempt names an attempt. Counts alone don't tell attempts apart: a redrive
-// counts from 1 again.
-func (s *Stage) attempt(w work.Work, entry journal.Entry) string {
-	return fmt.Sprintf("%02d-%02d-%s", w.Generation, entry.Attempts, s.NewID())
+func (s *Stage) left(ctx context.Context) time.Duration {
+	return batch.Until(ctx, s.Now()).Sub(s.Now())
 }
 
 // failed numbers the attempt, and takes it off the count if it doesn't count.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -143,7 +144,7 @@ func (r *Runs) again(ctx context.Context, before work.Manifest, group []work.Ass
 		if a.Source, err = r.source(ctx, m.ID, a.Object); err != nil {
 			return fault.On(err, string(a.ObjectID), m.Dataset, a.Object.URI())
 		}
-		a.Attempt = r.attempt(a.Generation, m.Try+1)
+		a.Attempt = object.AttemptName(a.Generation, m.Try+1, r.NewID())
 		m.Objects = append(m.Objects, a)
 	}
 	if err := r.putManifest(ctx, m); err != nil {

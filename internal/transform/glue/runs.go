@@ -68,7 +68,7 @@ type Runs struct {
 func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var asked, others []batch.Message
 	for _, m := range messages {
-		if _, ended := event.DecodeRun(m.Body); ended || work.IsCheckRuns(m.Body) {
+		if _, ended := event.EndedRun(m.Body); ended || work.IsCheckRuns(m.Body) {
 			others = append(others, m)
 		} else {
 			asked = append(asked, m)
@@ -80,8 +80,8 @@ func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]
 }
 
 func (r *Runs) handleNews(ctx context.Context, m batch.Message) error {
-	if ended, ok := event.DecodeRun(m.Body); ok {
-		return r.ended(ctx, ended.ID)
+	if run, ended := event.EndedRun(m.Body); ended {
+		return r.ended(ctx, run)
 	}
 	return r.check(ctx)
 }
@@ -131,7 +131,7 @@ func (r *Runs) claim(ctx context.Context, m batch.Message) (claim, bool, error) 
 	if err != nil {
 		return claim{}, false, fault.Permanentf("decode message", fault.Undecodable, "%w", err)
 	}
-	entry, claimed, err := r.Journal.Start(ctx, w, m.ID, r.until(ctx))
+	entry, claimed, err := r.Journal.Start(ctx, w, m.ID, batch.Until(ctx, r.Now()))
 	if err != nil {
 		return claim{}, false, onObject(err, w)
 	}
@@ -139,14 +139,6 @@ func (r *Runs) claim(ctx context.Context, m batch.Message) (claim, bool, error) 
 		logger(ctx, w.Dataset, w.Object).InfoContext(ctx, "object not claimed", telemetry.KeyState, string(entry.State))
 	}
 	return claim{message: m, work: w, entry: entry}, claimed, nil
-}
-
-// until is when a claim ends by itself: with this invocation.
-func (r *Runs) until(ctx context.Context) time.Time {
-	if deadline, ok := ctx.Deadline(); ok {
-		return deadline
-	}
-	return r.Now().Add(15 * time.Minute)
 }
 
 // failAll fails the messages of the claims.

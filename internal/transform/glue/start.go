@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
 
-	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
@@ -58,7 +57,7 @@ func (r *Runs) fill(ctx context.Context, m *work.Manifest, claims []claim, faile
 		}
 		m.Objects = append(m.Objects, work.Assignment{
 			Object: c.work.Object, ObjectID: c.work.Object.ID(), Generation: c.work.Generation, Source: source,
-			Attempt: r.attempt(c.work.Generation, c.entry.Attempts),
+			Attempt: object.AttemptName(c.work.Generation, c.entry.Attempts, r.NewID()),
 		})
 		readable = append(readable, c)
 	}
@@ -78,11 +77,6 @@ func (r *Runs) commit(ctx context.Context, m work.Manifest, claims []claim) (run
 	return r.start(ctx, m)
 }
 
-// attempt names an attempt, as the stage does.
-func (r *Runs) attempt(generation, attempts int) string {
-	return fmt.Sprintf("%02d-%02d-%s", generation, attempts, r.NewID())
-}
-
 // giveUp fails the messages and gives their claims back: they come again.
 func (r *Runs) giveUp(ctx context.Context, claims []claim, failed map[string]error, err error) {
 	failAll(failed, claims, err)
@@ -98,10 +92,6 @@ func (r *Runs) newManifest(dataset string) (work.Manifest, error) {
 	if c == nil {
 		return work.Manifest{}, fault.Permanentf("find contract", fault.NoDataset, "no contract of this deployment is named %s", dataset)
 	}
-	return r.manifestOf(c)
-}
-
-func (r *Runs) manifestOf(c *contract.Contract) (work.Manifest, error) {
 	portable, err := c.Portable()
 	if err != nil {
 		return work.Manifest{}, fmt.Errorf("write contract %s: %w", c.Dataset(), err)
@@ -209,6 +199,5 @@ func (r *Runs) manifestOfRun(run *types.JobRun) string {
 }
 
 func logger(ctx context.Context, dataset string, o object.Object) *slog.Logger {
-	return telemetry.Logger(ctx).With(telemetry.KeyObject, string(o.ID()), telemetry.KeyKey, o.Key,
-		telemetry.KeyVersion, o.Version, telemetry.KeyDataset, dataset)
+	return telemetry.Logger(ctx).With(telemetry.Object(o, dataset)...)
 }
