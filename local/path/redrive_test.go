@@ -2,6 +2,7 @@ package path_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,8 +71,7 @@ func TestStatusOfALoadedObject(t *testing.T) {
 // its load, the mail names the command, the command mends it.
 func TestTheMailedCommandMends(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "air lines.csv"), airlines("redrive", 6))
-	loseData(t, o)
+	o := putAndLose(t, "air lines.csv", airlines("redrive", 6))[0]
 	mustBe(t, settle(t, o)[0], journal.Failed)
 	command := commandIn(t, awaitMail(t, o))
 	shell(t, command)
@@ -87,13 +87,7 @@ func TestTheMailedCommandMends(t *testing.T) {
 // All that failed in a dataset with one code is redriven at once.
 func TestRedriveByCode(t *testing.T) {
 	t.Parallel()
-	objects := []object.Object{
-		put(t, keyOf(t, "1.csv"), airlines("first", 2)),
-		put(t, keyOf(t, "2.csv"), airlines("second", 3)),
-	}
-	for _, o := range objects {
-		loseData(t, o)
-	}
+	objects := putAndLose(t, "lost.csv", airlines("first", 2), airlines("second", 3))
 	var code string
 	for _, entry := range settle(t, objects...) {
 		mustBe(t, entry, journal.Failed)
@@ -120,12 +114,25 @@ func TestAnUnclaimedKeyIsMailed(t *testing.T) {
 	awaitMail(t, o)
 }
 
-// loseData deletes the data files of an object that waits for its load, held
-// back meanwhile.
-func loseData(t *testing.T, o object.Object) {
+// putAndLose puts files, numbered from 1 before the key's name, and deletes their
+// data files before they are loaded: loads are held back before the first is put.
+func putAndLose(t *testing.T, name string, bodies ...[]byte) []object.Object {
 	t.Helper()
 	release := holdLoads(t)
 	defer release()
+	var objects []object.Object
+	for i, body := range bodies {
+		objects = append(objects, put(t, keyOf(t, fmt.Sprintf("%d %s", i+1, name)), body))
+	}
+	for _, o := range objects {
+		loseData(t, o)
+	}
+	return objects
+}
+
+// loseData deletes the data files of an object that waits for its load.
+func loseData(t *testing.T, o object.Object) {
+	t.Helper()
 	entry := awaitState(t, o, journal.Transformed)
 	output, err := stack.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(entry.Receipt.Bucket), Key: aws.String(entry.Receipt.Key)})
 	if err != nil {
