@@ -166,7 +166,7 @@ test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done ## both 
 
 .PHONY: fuzz
 fuzz: $(VENVS)/glue/.done build/jars/.done ## long: both engines on 2,000 random files, and Go's readers for 10 minutes each
-	@go test -count=1 -timeout 120m ./local/engines/... -run Differential -differential 2000 -v
+	@go test -count=1 -timeout 120m ./local/engines/... -run Differential -differential 2000 -parallel 4 -v
 	@for target in FuzzCSV FuzzNDJSON; do go test ./internal/transform -run '^$$' -fuzz "^$$target$$" -fuzztime 10m -fuzzminimizetime 10x; done
 
 .PHONY: test-stock

@@ -42,7 +42,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import unquote
@@ -1387,7 +1387,10 @@ def unscaled(number: int, scale: int) -> str:
 
 
 class Plan:
-    """The expressions of one contract, and of one CSV header."""
+    """The expressions of one contract, and of one CSV header.
+
+    Each is made once: to make it is a call to the JVM for every part of it.
+    """
 
     def __init__(self, spark: SparkSession, contract: Contract, header: Header | None) -> None:
         self._spark = spark
@@ -1404,11 +1407,9 @@ class Plan:
         """Read an object as record, raw, rule (null for an accepted row) and values v0, v1, …."""
         contract = self.contract
 
-        def read(_: Iterable[Any]) -> Iterator[Row]:
-            return object_rows(contract, source)
-
-        one = self._spark.sparkContext.parallelize([0], 1)
-        rows = self._typed(self._frame(one.mapPartitions(read)))
+        # Each partition has to be read to its end, or Spark starts a new Python for every task.
+        one = self._spark.sparkContext.parallelize([source], 1)
+        rows = self._typed(self._frame(one.flatMap(partial(object_rows, contract))))
         if not self._unique.places:
             return rows
         checked = self._checked(rows)
@@ -1422,33 +1423,37 @@ class Plan:
 
     def _typed(self, raw: DataFrame) -> DataFrame:
         rows = self._values(self._texts(raw))
+        kept = ["texts", "wrong"] if self._unique.places else []
+        return rows.select("record", "raw", self._rule, *kept, *self._names("v"))
+
+    @cached_property
+    def _rule(self) -> Expression:
+        """The first rule that a record breaks, as a whole or in a column."""
         rules = [
             broken_rule(F.col(f"t{i}"), wrong_kind(i), F.col(f"v{i}"), c)
             for i, c in enumerate(self.contract.columns)
         ]
-        kept = ["texts", "wrong"] if self._unique.places else []
-        return rows.select(
-            "record",
-            "raw",
-            F.coalesce(F.col("rule"), *rules).alias("rule"),
-            *kept,
-            *self._names("v"),
-        )
+        return F.coalesce(F.col("rule"), *rules).alias("rule")
 
     def _texts(self, raw: DataFrame) -> DataFrame:
         """Add t0, t1, …: the values as texts; null for none."""
         names = ["record", "raw", "rule", "texts", "wrong"]
-        if self._header is None:
-            texts = [F.col("texts")[i] for i in range(len(self.contract.columns))]
-        else:
+        if self._header is not None:
             delimiter = self.contract.delimiter
             if delimiter in ".$|()[{^?*+\\":
                 delimiter = "\\" + delimiter
             is_plain = F.col("rule").isNull() & F.col("texts").isNull()
             split = F.when(is_plain, F.split("raw", delimiter, -1))
             raw = raw.select(*names, split.alias("fields"))
+        return raw.select(*names, *self._picked)
+
+    @cached_property
+    def _picked(self) -> list[Expression]:
+        if self._header is None:
+            texts = [F.col("texts")[i] for i in range(len(self.contract.columns))]
+        else:
             texts = [self._text(i, place) for i, place in enumerate(self._header.places)]
-        return raw.select(*names, *[t.alias(f"t{i}") for i, t in enumerate(texts)])
+        return [t.alias(f"t{i}") for i, t in enumerate(texts)]
 
     def _text(self, i: int, place: int) -> Expression:
         field = F.col("fields")[place]
@@ -1458,10 +1463,12 @@ class Plan:
 
     def _values(self, rows: DataFrame) -> DataFrame:
         """Add v0, v1, …: the typed values."""
-        values = [
-            typed(F.col(f"t{i}"), c).alias(f"v{i}") for i, c in enumerate(self.contract.columns)
-        ]
-        return rows.select("*", *values)
+        return rows.select("*", *self._typed_texts)
+
+    @cached_property
+    def _typed_texts(self) -> list[Expression]:
+        columns = enumerate(self.contract.columns)
+        return [typed(F.col(f"t{i}"), c).alias(f"v{i}") for i, c in columns]
 
     def _checked(self, rows: DataFrame) -> DataFrame:
         """Check unique columns, in the order of the records."""
@@ -1483,9 +1490,19 @@ def data_of(rows: DataFrame, contract: Contract, object_id: str) -> DataFrame:
     return rows.where("rule is null").select(*values, *origin)
 
 
+def rejected(rows: DataFrame) -> DataFrame:
+    """Return the records that break a rule.
+
+    What is observed stops Spark from pushing the filter below it, where the rule's expression would
+    hold a copy of every value's: a million records took four times as long.
+    """
+    held = rows.observe(Observation(), F.count("*"))
+    return held.where("rule is not null and record > 0")
+
+
 def rejects_of(rows: DataFrame, object_id: str) -> DataFrame:
     """Return the rejected rows as they are stored: Spark knows no line."""
-    return rows.where("rule is not null and record > 0").select(
+    return rejected(rows).select(
         F.lit(object_id).alias("_firn_object"),
         F.col("record").alias("_firn_record"),
         F.lit(None).cast("bigint").alias("line"),
@@ -1666,6 +1683,7 @@ class Engine:
         self._buckets = buckets
         self._contract = contract
         self._files = Files(spark)
+        self._plans: dict[Header | None, Plan] = {}
 
     def transform(self, source: Assignment) -> str:
         """Transform one object and return its outcome.
@@ -1708,7 +1726,7 @@ class Engine:
         return tally, refused
 
     def _write(self, source: Assignment, tally: Tally) -> None:
-        plan = Plan(self._spark, self._contract, self._header(source, tally))
+        plan = self._plan(self._header(source, tally))
         rows = plan.rows(source)
         self._write_data(rows, source, tally)
         if tally.end.get("code"):
@@ -1720,6 +1738,12 @@ class Engine:
         if tally.rejected:
             self._write_rejects(rows, source, tally)
             tally.rejects = self._listed(source, "rejects", tally.rejected)
+
+    def _plan(self, header: Header | None) -> Plan:
+        """Return the plan of a header, the same one for objects that begin alike."""
+        if header not in self._plans:
+            self._plans[header] = Plan(self._spark, self._contract, header)
+        return self._plans[header]
 
     def _header(self, source: Assignment, tally: Tally) -> Header | None:
         """Read a CSV object's header. What refuses the object by its start is found here."""
@@ -1772,7 +1796,7 @@ class Engine:
         share = tally.rejected / max(tally.read, 1)
         if tally.rejected <= contract.max_rejects or share <= contract.max_reject_ratio:
             return
-        broken = rows.where("rule is not null and record > 0").select("record", "rule")
+        broken = rejected(rows).select("record", "rule")
         tally.first, by_rule = broken.rdd.mapPartitions(tallied).collect()
         rule, count = min(by_rule.items(), key=lambda item: (-item[1], item[0]))
         raise Refused(

@@ -32,15 +32,21 @@ func TestDifferential(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(*seed, 0))
 	fired := newFired()
-	wellFormed := differ(t, r, *differential, false, fired)
-	malformed := differ(t, r, *differential/2, true, fired)
+	wellFormed := newBatches(t, r, *differential, false, fired)
+	malformed := newBatches(t, r, *differential/2, true, fired)
+	t.Run("batch", func(t *testing.T) {
+		for i, b := range append(slices.Clone(wellFormed), malformed...) {
+			t.Run(fmt.Sprint(i), b.compare)
+		}
+	})
+	wellFormedSum, malformedSum := sum(wellFormed, fired), sum(malformed, fired)
 	for _, name := range slices.Sorted(maps.Keys(fired)) {
 		t.Logf("%6d %s", fired[name], name)
 		if fired[name] == 0 && *differential >= enough {
 			t.Errorf("%s never came up in %d files", name, *differential)
 		}
 	}
-	t.Logf("seed %d: %s; malformed: %s", *seed, wellFormed, malformed)
+	t.Logf("seed %d: %s; malformed: %s", *seed, wellFormedSum, malformedSum)
 }
 
 // newFired lists what must come up.
@@ -69,21 +75,57 @@ func (a account) String() string {
 	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.differ)
 }
 
-func differ(t *testing.T, r *rand.Rand, files int, malformed bool, fired counts) account {
+// batch is the files of one run of the engine on Glue, and what became of them.
+type batch struct {
+	groups [][]subject
+	fired  counts
+	account
+}
+
+// newBatches makes the files one after the other, so that a seed says them all;
+// the batches run side by side.
+func newBatches(t *testing.T, r *rand.Rand, files int, malformed bool, fired counts) []*batch {
 	t.Helper()
-	var total account
-	for total.files < files {
-		w := newWorld(t)
-		var subjects []subject
-		for len(subjects) < min(filesPerRun, files-total.files) {
-			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, total.files+len(subjects)), files, malformed, fired)
-			subjects = append(subjects, group...)
-			w.add(t, group...)
+	var batches []*batch
+	for made := 0; made < files; {
+		b := &batch{fired: make(counts)}
+		for size := 0; size < min(filesPerRun, files-made); {
+			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, made+size), files, malformed, fired)
+			b.groups = append(b.groups, group)
+			size += len(group)
 		}
-		w.runGlue(t, interpreted)
-		for _, s := range subjects {
+		for _, group := range b.groups {
+			made += len(group)
+		}
+		batches = append(batches, b)
+	}
+	return batches
+}
+
+func (b *batch) compare(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, group := range b.groups {
+		w.add(t, group...)
+	}
+	w.runGlue(t, interpreted)
+	for _, group := range b.groups {
+		for _, s := range group {
 			w.runLambda(t, s)
-			total.add(t, w, s, fired)
+			b.add(t, w, s, b.fired)
+		}
+	}
+}
+
+// sum adds up what became of the batches' files, and what fired.
+func sum(batches []*batch, fired counts) account {
+	var total account
+	for _, b := range batches {
+		total.files += b.files
+		total.refused += b.refused
+		total.differ += b.differ
+		for name, count := range b.fired {
+			fired[name] += count
 		}
 	}
 	return total
