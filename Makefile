@@ -130,6 +130,10 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
 	@$(BIN)/actionlint
 	@$(VENVS)/lint/bin/zizmor --offline --quiet .github/workflows
 
+.PHONY: contract-diff
+contract-diff: firn ## what the contracts change of the last release's tables
+	@local/setup/contracts.sh $(BIN)/firn
+
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
 	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...

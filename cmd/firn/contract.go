@@ -11,14 +11,15 @@ import (
 func contractCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "contract",
-		Short: "Write a first contract of a file, or hold a file against its contract",
+		Short: "Write a first contract of a file, hold a file against its contract, or compare two versions of one",
 		Long: "Work on data contracts and files of this machine: nothing is sent anywhere, and no cloud is needed.\n" +
-			"`infer` writes a first contract of a file; `check` says which rows of a file a contract rejects, and why.",
+			"`infer` writes a first contract of a file; `check` says which rows of a file a contract rejects, and why;\n" +
+			"`diff` says what a changed contract does to its table.",
 		Args: helpful(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.PersistentFlags().Bool("json", false, "print JSON")
-	command.AddCommand(contractCheckCommand(), contractInferCommand())
+	command.AddCommand(contractCheckCommand(), contractInferCommand(), contractDiffCommand())
 	return command
 }
 

@@ -191,7 +191,7 @@ func TestMigrate(t *testing.T) {
 	if ran := migrate("--json"); ran != planned {
 		t.Errorf("it ran %s\nnot what it had planned: %s", ran, planned)
 	}
-	if again := migrate("--json"); again != "[]\n" {
+	if again := migrate("--json"); again != "{\n  \"scripts\": [],\n  \"tables\": []\n}\n" {
 		t.Errorf("a second run: %s", again)
 	}
 	if text := migrate("--plan"); text != "0 scripts to run\n" {
@@ -207,5 +207,79 @@ func TestDown(t *testing.T) {
 	golden(t, "down", call{directory: c, arguments: []string{"down"}}.succeed(t))
 	if _, err := os.Stat(filepath.Join(c, "build/local.env")); err == nil {
 		t.Error("build/local.env names what is gone")
+	}
+}
+
+// TestEvolve changes a contract whose table is there, as a person does.
+func TestEvolve(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	folder := t.TempDir()
+	inDatasets(t, folder)
+	if err := os.CopyFS(filepath.Join(folder, "snowflake"), os.DirFS(filepath.Join(root(t), "snowflake"))); err != nil {
+		t.Fatal(err)
+	}
+	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
+	firn := func(arguments ...string) call {
+		c := b.firn(arguments...)
+		c.directory = folder
+		return c
+	}
+	firn("migrate").succeed(t)
+
+	path := filepath.Join(folder, "datasets/nycflights/airline/contract.odcs.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(folder, "old.yaml")
+	write(t, old, string(before))
+	changed := strings.Replace(string(before), "version: 1.0.0", "version: 1.1.0", 1) +
+		"      - name: country\n        logicalType: string\n        description: Where it is at home.\n"
+	write(t, path, changed)
+
+	want := "nycflights.airline 1.0.0 -> 1.1.0\n  add column country varchar\n"
+	if got := firn("contract", "diff", old, path).succeed(t); got != want {
+		t.Errorf("diff says %q, want %q", got, want)
+	}
+	if got := firn("pause", "nycflights.airline").succeed(t); got != "nycflights.airline was paused\n" {
+		t.Errorf("pause says %q", got)
+	}
+	fails(t, firn("migrate"), 1, "nycflights.airline is paused, by a person or by another migration", "`firn resume nycflights.airline`")
+	if got := firn("resume", "nycflights.airline").succeed(t); got != "nycflights.airline was resumed\n" {
+		t.Errorf("resume says %q", got)
+	}
+	if got := firn("resume", "nycflights.airline").succeed(t); got != "nycflights.airline was already resumed\n" {
+		t.Errorf("resume again says %q", got)
+	}
+	if got := firn("migrate", "--plan").succeed(t); got != want+"0 scripts to run\n" {
+		t.Errorf("the plan is %q", got)
+	}
+	if got := firn("migrate").succeed(t); got != want+"0 scripts run\n" {
+		t.Errorf("migrate says %q", got)
+	}
+	firn("query", "select COUNTRY from RAW.NYCFLIGHTS_AIRLINE").succeed(t)
+	if got := firn("migrate").succeed(t); got != "0 scripts run\n" {
+		t.Errorf("migrate again says %q", got)
+	}
+
+	write(t, path, strings.Replace(changed, "logicalType: string\n        description: Where it is", "logicalType: integer\n        description: Where it is", 1))
+	fails(t, firn("migrate"), 1, "column country is varchar in the table and number(38, 0) in contract 1.1.0")
+	fails(t, firn("contract", "diff", old, path), 1)
+	fails(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
+}
+
+// fails runs a command that says on standard output what it did, and on standard
+// error why it ends with the code.
+func fails(t *testing.T, c call, code int, parts ...string) {
+	t.Helper()
+	got := c.run(t)
+	if got.code != code {
+		t.Errorf("firn %v ends with %d, want %d", c.arguments, got.code, code)
+	}
+	for _, part := range parts {
+		if !strings.Contains(got.stderr, part) {
+			t.Errorf("firn %v says %q, not %q", c.arguments, got.stderr, part)
+		}
 	}
 }

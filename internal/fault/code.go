@@ -80,7 +80,7 @@ var hints = map[Code]string{
 	SnowflakeRefused:  "Snowflake refuses the login: check the account, user and role that the stack was given.",
 	LockBusy:          "Another loader holds the dataset; nothing to do unless it lasts over ten minutes.",
 	TableBehind:       "Run `firn migrate`: the contract is newer than the table.",
-	DatasetPaused:     "Loads of this dataset are paused in its ledger (PAUSED of the lock row): nothing to do until they are resumed.",
+	DatasetPaused:     "Once the change of its table is over, run `firn resume DATASET`; what waits is loaded then.",
 	SourceAway:        "The source doesn't answer; it is tried again.",
 	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",
 	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",

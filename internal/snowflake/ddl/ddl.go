@@ -55,7 +55,7 @@ func Table(c *contract.Contract) string {
 		columns = append(columns, column{name: from.Name, kind: SQLType(from), comment: from.Description})
 	}
 	columns = append(columns, address...)
-	return create(tableName(c, ""), strings.TrimSpace(c.Description+" "+keyNote(c)), columns)
+	return create(TableName(c), strings.TrimSpace(c.Description+" "+keyNote(c)), columns)
 }
 
 // Rejects returns the statement that creates the table of rejected rows.
@@ -108,17 +108,46 @@ type column struct {
 	required            bool
 }
 
+// definition returns the column as statements define it, with the text before
+// its comment.
+func (c column) definition(beforeComment string) string {
+	text := c.name + " " + c.kind
+	if c.required {
+		text += " not null"
+	}
+	if c.comment != "" {
+		text += beforeComment + "comment " + literal(c.comment)
+	}
+	return text
+}
+
+// Definition returns a column that may be null as a statement defines it, on
+// one line. The type is one of SQLType's; an empty comment is none.
+func Definition(name, sqlType, comment string) string {
+	return column{name: name, kind: sqlType, comment: comment}.definition(" ")
+}
+
+// AddedColumns are the names of the columns that a raw table has beside the
+// contract's.
+func AddedColumns() []string {
+	names := make([]string, len(address))
+	for i, c := range address {
+		names[i] = c.name
+	}
+	return names
+}
+
+// TableName returns the qualified name of the dataset's raw table.
+func TableName(c *contract.Contract) string { return tableName(c, "") }
+
+// LedgerName returns the qualified name of the dataset's ledger.
+func LedgerName(c *contract.Contract) string { return tableName(c, "_loads") }
+
 // create returns a create table statement.
 func create(name, comment string, columns []column) string {
 	lines := make([]string, len(columns))
 	for i, c := range columns {
-		lines[i] = "    " + c.name + " " + c.kind
-		if c.required {
-			lines[i] += " not null"
-		}
-		if c.comment != "" {
-			lines[i] += "\n        comment " + literal(c.comment)
-		}
+		lines[i] = "    " + c.definition("\n        ")
 	}
 	return fmt.Sprintf("create table if not exists %s (\n%s\n)\n    comment = %s;\n",
 		name, strings.Join(lines, ",\n"), literal(comment))

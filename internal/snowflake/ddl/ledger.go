@@ -58,5 +58,5 @@ func Ledger(c *contract.Contract) string {
 		lines[i] = fmt.Sprintf("    %s::%s as %s", value, column.kind, column.name)
 	}
 	return fmt.Sprintf("create table if not exists %s as\nselect\n%s;\n",
-		tableName(c, "_loads"), strings.Join(lines, ",\n"))
+		LedgerName(c), strings.Join(lines, ",\n"))
 }

@@ -32,9 +32,19 @@ type Migrator struct {
 // Step is a script that Apply will run, and why.
 type Step struct {
 	Script Script
-	// Reason is "new", "changed" or "forgotten".
+	// Reason is New, Changed or Forgotten.
 	Reason string
 }
+
+// Why a script runs.
+const (
+	// New scripts never ran.
+	New = "new"
+	// Changed scripts are repeatable and ran in another form.
+	Changed = "changed"
+	// Forgotten scripts are those that the Migrator is told of.
+	Forgotten = "forgotten"
+)
 
 // Plan returns the scripts to run, in order. It is an error that names each,
 // if versioned scripts changed after they ran.
@@ -49,13 +59,13 @@ func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
 		checksum, ran := applied[s.Name]
 		switch {
 		case !ran:
-			steps = append(steps, Step{Script: s, Reason: "new"})
+			steps = append(steps, Step{Script: s, Reason: New})
 		case checksum != s.Checksum() && s.Kind == Versioned:
 			faults = append(faults, fmt.Errorf("script %s was changed after it ran: give the change a script of its own", s.Name))
 		case checksum != s.Checksum():
-			steps = append(steps, Step{Script: s, Reason: "changed"})
+			steps = append(steps, Step{Script: s, Reason: Changed})
 		case m.forgets(s):
-			steps = append(steps, Step{Script: s, Reason: "forgotten"})
+			steps = append(steps, Step{Script: s, Reason: Forgotten})
 		}
 	}
 	return steps, errors.Join(faults...)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/operator/check"
+	"github.com/firn-data/firn/internal/snowflake/evolve"
+)
+
+// errRefusedChange ends `contract diff` for a change that can't be made in
+// place. The sentences stand on standard output.
+var errRefusedChange = errors.New("the table can't be changed to the new contract")
+
+func contractDiffCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what a changed contract does to the table that is loaded under the old one",
+		Long: "Compare two versions of a contract: what `firn migrate` would do to the table, and what can't be done in\n" +
+			"place, with the reason and the way out. A new optional column is added, a number is given more digits;\n" +
+			"rules, descriptions and settings change no table.\n" +
+			"Exits 0 if the change can be made, 1 if not, 2 if a contract can't be read.",
+		Example: "  git show v1.2.0:datasets/nycflights/plane/contract.odcs.yaml >/tmp/old.yaml\n" +
+			"  firn contract diff /tmp/old.yaml datasets/nycflights/plane/contract.odcs.yaml",
+		Args: func(cmd *cobra.Command, arguments []string) error {
+			return unchecked(helpful(cobra.ExactArgs(2))(cmd, arguments))
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
+			change, err := diff(files[0], files[1])
+			if err != nil {
+				return unchecked(err)
+			}
+			if asJSON(cmd) {
+				err = printJSON(cmd.OutOrStdout(), change)
+			} else {
+				printChange(cmd.OutOrStdout(), change)
+			}
+			if err == nil && len(change.Refusals) > 0 {
+				return errRefusedChange
+			}
+			return err
+		},
+	}
+}
+
+func diff(from, to string) (evolve.Change, error) {
+	was, err := check.Read(from)
+	if err != nil {
+		return evolve.Change{}, err
+	}
+	is, err := check.Read(to)
+	if err != nil {
+		return evolve.Change{}, err
+	}
+	return evolve.Diff(was, is)
+}
+
+// printChange writes what a change does, a line a step; nothing to do is a line
+// too.
+func printChange(out io.Writer, change evolve.Change) {
+	fmt.Fprintf(out, "%s %s\n", change.Dataset, versions(change))
+	for _, step := range change.Steps {
+		fmt.Fprintf(out, "  %s\n", step)
+	}
+	for _, sentence := range change.Refusals {
+		fmt.Fprintf(out, "  refused: %s\n", sentence)
+	}
+	if len(change.Steps)+len(change.Refusals) == 0 {
+		fmt.Fprintln(out, "  no change of the table")
+	}
+}
+
+func versions(change evolve.Change) string {
+	if change.From == change.To {
+		return change.From
+	}
+	return change.From + " -> " + change.To
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/snowflake/evolve"
+)
+
+func pauseCommand() *cobra.Command {
+	return flagCommand(&cobra.Command{
+		Use:   "pause DATASET",
+		Short: "Hold the loads of a dataset back until it is resumed",
+		Long: "Hold the loads of a dataset back, so that its table can be changed: it waits for the load that runs.\n" +
+			"Files are still taken and transformed, and wait; nothing is lost. `firn migrate` pauses by itself.",
+		Example: "  firn pause nycflights.flight",
+	}, "paused", (*evolve.Evolver).Pause)
+}
+
+func resumeCommand() *cobra.Command {
+	return flagCommand(&cobra.Command{
+		Use:     "resume DATASET",
+		Short:   "Let the loads of a paused dataset go on",
+		Long:    "Let the loads of a paused dataset go on: what waited is loaded within the load queue's next retry, at most 15 minutes.",
+		Example: "  firn resume nycflights.flight",
+	}, "resumed", (*evolve.Evolver).Resume)
+}
+
+// flagged is what pause and resume print as JSON.
+type flagged struct {
+	Dataset string `json:"dataset"`
+	// Changed is false if the dataset was so before.
+	Changed bool `json:"changed"`
+}
+
+// flagCommand makes a command of what sets a dataset's flag.
+func flagCommand(command *cobra.Command, done string, set func(*evolve.Evolver, context.Context, *contract.Contract) (bool, error)) *cobra.Command {
+	var asJSON bool
+	command.Args = cobra.ExactArgs(1)
+	command.RunE = func(cmd *cobra.Command, names []string) error {
+		o, err := openOperator(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if err := o.CheckDataset(names[0]); err != nil {
+			return err
+		}
+		session, err := openSnowflake(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		changed, err := set(&evolve.Evolver{Session: session}, cmd.Context(), o.Contracts.ByDataset(names[0]))
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), flagged{Dataset: names[0], Changed: changed})
+		}
+		before := ""
+		if !changed {
+			before = " already"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s was%s %s\n", names[0], before, done)
+		return nil
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}

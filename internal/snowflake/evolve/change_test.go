@@ -1,0 +1,107 @@
+package evolve_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/snowflake/evolve"
+)
+
+// orders is a contract of shop.order with the columns.
+func orders(version string, columns ...contract.Column) *contract.Contract {
+	return &contract.Contract{Source: "shop", Entity: "order", Version: version, Columns: columns}
+}
+
+var (
+	id       = contract.Column{Name: "id", Type: contract.Integer, Required: true, PrimaryKey: 1}
+	name     = contract.Column{Name: "name", Type: contract.String}
+	price    = contract.Column{Name: "price", Type: contract.Decimal, Precision: 9, Scale: 2}
+	dear     = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 2}
+	exact    = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 4}
+	paidAt   = contract.Column{Name: "paid_at", Type: contract.Timestamp, Description: "When it's paid."}
+	required = contract.Column{Name: "paid_at", Type: contract.Timestamp, Required: true}
+)
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	table := evolve.Of(orders("1.0.0", id, name, price))
+	tests := []struct {
+		name     string
+		contract *contract.Contract
+		steps    string
+		refusal  string
+	}{
+		{"nothing", orders("1.0.0", id, name, price), "", ""},
+		{"another order of columns", orders("1.0.0", price, name, id), "", ""},
+		{"a version alone", orders("1.0.1", id, name, price), "", ""},
+		{"an optional column", orders("1.1.0", id, paidAt, name, price), "add column paid_at timestamp_ltz", ""},
+		{"more digits", orders("1.1.0", id, name, dear), "widen column price from number(9, 2) to number(12, 2)", ""},
+		{"both", orders("1.1.0", id, name, dear, paidAt), "widen column price from number(9, 2) to number(12, 2); add column paid_at timestamp_ltz", ""},
+		{"a required column", orders("1.1.0", id, name, price, required), "", "column paid_at is new and required"},
+		{"another scale", orders("1.1.0", id, name, exact), "", "column price is number(9, 2) in the table and number(12, 4)"},
+		{"fewer digits", orders("1.1.0", id, name, contract.Column{Name: "price", Type: contract.Decimal, Precision: 8, Scale: 2}), "", "number(8, 2)"},
+		{"another type", orders("1.1.0", id, contract.Column{Name: "name", Type: contract.Integer}, price), "", "column name is varchar in the table and number(38, 0)"},
+		{"no longer there", orders("1.1.0", id, price), "", "column name is in the table and not in contract 1.1.0"},
+		{"an older contract", orders("0.9.0", id, name, price), "", "it is older"},
+		{"a change under the same version", orders("1.0.0", id, name, price, paidAt), "add column paid_at timestamp_ltz", "Raise the version"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := evolve.Compare(table, test.contract)
+			var steps []string
+			for _, step := range got.Steps {
+				steps = append(steps, step.String())
+			}
+			if diff := cmp.Diff(test.steps, strings.Join(steps, "; ")); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if refused := strings.Join(got.Refusals, "\n"); !strings.Contains(refused, test.refusal) || (test.refusal == "") != (refused == "") {
+				t.Errorf("refusals %q, want one with %q", refused, test.refusal)
+			}
+			if want := test.steps == "" && test.refusal == "" && test.contract.Version == "1.0.0"; got.IsNone() != want {
+				t.Errorf("IsNone %t, want %t", got.IsNone(), want)
+			}
+		})
+	}
+}
+
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	old := orders("1.0.0", id, name, price)
+	pattern := name
+	pattern.Pattern = "[a-z]+"
+	structure := name
+	structure.Type = contract.JSON
+	second := price
+	second.PrimaryKey, second.Required = 2, true
+	other := orders("1.1.0", id, name, price)
+	other.Entity = "parcel"
+	tests := []struct {
+		name    string
+		to      *contract.Contract
+		refusal string
+	}{
+		{"nothing", orders("1.0.0", id, name, price), ""},
+		{"a rule with a version", orders("1.0.1", id, pattern, price), ""},
+		{"a rule without one", orders("1.0.0", id, pattern, price), "rows are judged by other rules than before"},
+		{"a text that becomes JSON", orders("1.1.0", id, structure, price), "column name was string and is json"},
+		{"another key", orders("1.1.0", id, name, second), "the primary key was (id) and is (id, price)"},
+		{"another dataset", other, "contracts of two datasets, shop.order and shop.parcel"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := evolve.Diff(old, test.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if refused := strings.Join(got.Refusals, "\n"); !strings.Contains(refused, test.refusal) || (test.refusal == "") != (refused == "") {
+				t.Errorf("refusals %q, want one with %q", refused, test.refusal)
+			}
+		})
+	}
+}
