@@ -99,7 +99,7 @@ func Compare(table Table, c *contract.Contract) Change {
 	}
 	for _, column := range table.Columns {
 		if c.Column(column.Name) == nil {
-			change.refuse("column %s is in the table and not in contract %s: rows that are loaded would lose it. Leave it in the contract,"+
+			change.refusef("column %s is in the table and not in contract %s: rows that are loaded would lose it. Leave it in the contract,"+
 				" not required, or "+anew, column.Name, c.Version)
 		}
 	}
@@ -114,14 +114,14 @@ func (c *Change) compare(has *Column, wanted contract.Column) {
 	kind := ddl.SQLType(wanted)
 	switch {
 	case has == nil && wanted.Required:
-		c.refuse("column %s is new and required, and the rows that are loaded have no value for it. Let it be optional, or "+anew, wanted.Name)
+		c.refusef("column %s is new and required, and the rows that are loaded have no value for it. Let it be optional, or "+anew, wanted.Name)
 	case has == nil:
 		c.Steps = append(c.Steps, Step{Kind: Add, Column: wanted.Name, Type: kind, Comment: wanted.Description})
 	case has.Type == kind:
 	case isWider(kind, has.Type):
 		c.Steps = append(c.Steps, Step{Kind: Widen, Column: wanted.Name, From: has.Type, Type: kind})
 	default:
-		c.refuse("column %s is %s in the table and %s in contract %s: Snowflake can't change that in place."+
+		c.refusef("column %s is %s in the table and %s in contract %s: Snowflake can't change that in place."+
 			" Leave the type and add a column of another name, or "+anew, wanted.Name, has.Type, kind, c.To)
 	}
 }
@@ -129,15 +129,15 @@ func (c *Change) compare(has *Column, wanted contract.Column) {
 func (c *Change) compareVersions() {
 	switch order := semver.Compare("v"+c.To, "v"+c.From); {
 	case order < 0:
-		c.refuse("the table has contract %s, and this contract is %s: it is older. Take the newer contracts, or raise this one's version"+
+		c.refusef("the table has contract %s, and this contract is %s: it is older. Take the newer contracts, or raise this one's version"+
 			" if the table is to go on from it.", c.From, c.To)
 	case order == 0 && len(c.Steps) > 0:
-		c.refuse("the contract changes the table, and its version is still %s: receipts under both forms would look alike."+
+		c.refusef("the contract changes the table, and its version is still %s: receipts under both forms would look alike."+
 			" Raise the version.", c.To)
 	}
 }
 
-func (c *Change) refuse(format string, args ...any) {
+func (c *Change) refusef(format string, args ...any) {
 	c.Refusals = append(c.Refusals, fmt.Sprintf(format, args...))
 }
 
@@ -177,7 +177,7 @@ func Diff(from, to *contract.Contract) (Change, error) {
 		return Change{}, err
 	}
 	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(was, is) {
-		change.refuse("rows are judged by other rules than before, and the version is still %s. Raise the version.", to.Version)
+		change.refusef("rows are judged by other rules than before, and the version is still %s. Raise the version.", to.Version)
 	}
 	change.compareMeaning(from, to)
 	return change, nil
@@ -187,16 +187,16 @@ func Diff(from, to *contract.Contract) (Change, error) {
 // says.
 func (c *Change) compareMeaning(from, to *contract.Contract) {
 	if from.Dataset() != to.Dataset() {
-		c.refuse("they are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
+		c.refusef("they are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
 	}
 	if was, is := keyOf(from), keyOf(to); was != is {
-		c.refuse("the primary key was (%s) and is (%s): what joins on it, or takes the newest row of it, would change its meaning."+
+		c.refusef("the primary key was (%s) and is (%s): what joins on it, or takes the newest row of it, would change its meaning."+
 			" Leave the key, or "+anew, was, is)
 	}
 	for _, column := range to.Columns {
 		was := from.Column(column.Name)
 		if was != nil && was.Type != column.Type && ddl.SQLType(*was) == ddl.SQLType(column) {
-			c.refuse("column %s was %s and is %s: the table's type is the same, but readers would take the texts for what they aren't."+
+			c.refusef("column %s was %s and is %s: the table's type is the same, but readers would take the texts for what they aren't."+
 				" Leave the type, or "+anew, column.Name, was.Type, column.Type)
 		}
 	}
