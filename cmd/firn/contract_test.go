@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,5 +118,47 @@ func TestContractUsage(t *testing.T) {
 				t.Errorf("it says %q\nwant %q in it", got.stderr, test.want)
 			}
 		})
+	}
+}
+
+// TestContractsOfARelease holds contracts against those of the last release, as
+// CI does.
+func TestContractsOfARelease(t *testing.T) {
+	t.Parallel()
+	folder := clone(t)
+	script, err := os.ReadFile(filepath.Join(root(t), "local/setup/contracts.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "local/setup/contracts.sh"), string(script))
+	git := func(arguments ...string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), "git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, arguments...)...)
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v: %s", arguments, err, output)
+		}
+	}
+	compare := func() (string, bool) {
+		output, err := exec.CommandContext(t.Context(), "bash", filepath.Join(folder, "local/setup/contracts.sh"), program).CombinedOutput()
+		return string(output), err == nil
+	}
+	git("init", "--quiet")
+	git("add", "datasets")
+	git("commit", "--quiet", "--message", "release")
+	if output, passes := compare(); !passes || output != "no release yet: no table to change\n" {
+		t.Errorf("without a release: %t, %q", passes, output)
+	}
+	git("tag", "v1.0.0")
+	if output, passes := compare(); !passes || !strings.Contains(output, "nycflights.airline 1.0.0\n  no change of the table\n") {
+		t.Errorf("the release itself: %t, %q", passes, output)
+	}
+	path := filepath.Join(folder, "datasets/nycflights/airline/contract.odcs.yaml")
+	contract, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, string(contract)+"      - name: country\n        logicalType: string\n        required: true\n        description: Its home.\n")
+	if output, passes := compare(); passes || !strings.Contains(output, "  refused: column country is new and required") {
+		t.Errorf("a required column: %t, %q", passes, output)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	app "github.com/firn-data/firn/internal/app/operator"
-	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
@@ -27,39 +28,11 @@ func migrateCommand() *cobra.Command {
 			"Safe to run at any time; --plan only shows what would be done.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := openOperator(cmd.Context())
-			if err != nil {
+			done, err := migrateAll(cmd.Context(), plan)
+			if err != nil && len(done.Scripts)+len(done.Tables) == 0 {
 				return err
 			}
-			root, err := repository()
-			if err != nil {
-				return err
-			}
-			scripts, err := migrate.Read(os.DirFS(filepath.Join(root, "snowflake")), o.Stack.ScriptVariables())
-			if err != nil {
-				return err
-			}
-			session, err := app.OpenSnowflakeAccount(cmd.Context(), os.LookupEnv)
-			if err != nil {
-				return err
-			}
-			defer session.Close()
-			migrator := migrate.Migrator{Session: session, Database: o.Stack.Database}
-			done := migration{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
-			steps, err := migrator.Plan(cmd.Context(), scripts)
-			if err == nil && !plan {
-				err = migrator.Apply(cmd.Context(), steps)
-			}
-			if err != nil {
-				return err
-			}
-			for _, step := range steps {
-				done.Scripts = append(done.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
-			}
-			if !plan || !isFirst(steps, scripts) {
-				done.Tables, err = evolveTables(cmd.Context(), o.Contracts, plan)
-			}
-			return errors.Join(printMigration(cmd, done, plan, asJSON), err)
+			return errors.Join(printMigration(cmd.OutOrStdout(), done, plan, asJSON), err)
 		},
 	}
 	command.Flags().BoolVar(&plan, "plan", false, "only show what would run")
@@ -78,26 +51,59 @@ type migratedScript struct {
 	Reason string `json:"reason"`
 }
 
-// isFirst reports whether nothing ran before: then there is no database yet to
-// look into.
-func isFirst(steps []migrate.Step, scripts []migrate.Script) bool {
-	return len(steps) == len(scripts) && !slices.ContainsFunc(steps, func(s migrate.Step) bool { return s.Reason != migrate.New })
-}
-
-// evolveTables brings the tables to their contracts. What is refused is an
-// error, after all else was done.
-func evolveTables(ctx context.Context, contracts contract.Set, onlyPlan bool) ([]evolve.Change, error) {
+// migrateAll runs the scripts and brings the tables to their contracts. What is
+// refused of a table is an error, after all else was done.
+func migrateAll(ctx context.Context, onlyPlan bool) (migration, error) {
+	done := migration{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
+	o, err := openOperator(ctx)
+	if err != nil {
+		return done, err
+	}
+	steps, isFirst, err := runScripts(ctx, o.Stack, onlyPlan)
+	if err != nil {
+		return done, err
+	}
+	for _, step := range steps {
+		done.Scripts = append(done.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
+	}
+	if isFirst && onlyPlan { // there is no database yet to look into
+		return done, nil
+	}
 	session, err := openSnowflake(ctx)
 	if err != nil {
-		return []evolve.Change{}, err
+		return done, err
 	}
 	defer session.Close()
-	changes, err := (&evolve.Evolver{Session: session}).All(ctx, contracts, onlyPlan)
-	return append([]evolve.Change{}, changes...), err
+	done.Tables, err = (&evolve.Evolver{Session: session}).All(ctx, o.Contracts, onlyPlan)
+	return done, err
 }
 
-func printMigration(cmd *cobra.Command, done migration, plan, asJSON bool) error {
-	out := cmd.OutOrStdout()
+// runScripts runs what the history lacks, or only looks what that is. It also
+// reports whether no script ran before.
+func runScripts(ctx context.Context, stack operator.Stack, onlyPlan bool) (steps []migrate.Step, isFirst bool, err error) {
+	root, err := repository()
+	if err != nil {
+		return nil, false, err
+	}
+	scripts, err := migrate.Read(os.DirFS(filepath.Join(root, "snowflake")), stack.ScriptVariables())
+	if err != nil {
+		return nil, false, err
+	}
+	session, err := app.OpenSnowflakeAccount(ctx, os.LookupEnv)
+	if err != nil {
+		return nil, false, err
+	}
+	defer session.Close()
+	migrator := migrate.Migrator{Session: session, Database: stack.Database}
+	steps, err = migrator.Plan(ctx, scripts)
+	if err == nil && !onlyPlan {
+		err = migrator.Apply(ctx, steps)
+	}
+	isOld := func(s migrate.Step) bool { return s.Reason != migrate.New }
+	return steps, len(steps) == len(scripts) && !slices.ContainsFunc(steps, isOld), err
+}
+
+func printMigration(out io.Writer, done migration, plan, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, done)
 	}

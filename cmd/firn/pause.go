@@ -11,7 +11,7 @@ import (
 )
 
 func pauseCommand() *cobra.Command {
-	return flagCommand(&cobra.Command{
+	return switchCommand(&cobra.Command{
 		Use:   "pause DATASET",
 		Short: "Hold the loads of a dataset back until it is resumed",
 		Long: "Hold the loads of a dataset back, so that its table can be changed: it waits for the load that runs.\n" +
@@ -21,7 +21,7 @@ func pauseCommand() *cobra.Command {
 }
 
 func resumeCommand() *cobra.Command {
-	return flagCommand(&cobra.Command{
+	return switchCommand(&cobra.Command{
 		Use:     "resume DATASET",
 		Short:   "Let the loads of a paused dataset go on",
 		Long:    "Let the loads of a paused dataset go on: what waited is loaded within the load queue's next retry, at most 15 minutes.",
@@ -29,15 +29,15 @@ func resumeCommand() *cobra.Command {
 	}, "resumed", (*evolve.Evolver).Resume)
 }
 
-// flagged is what pause and resume print as JSON.
-type flagged struct {
+// switched is what pause and resume print as JSON.
+type switched struct {
 	Dataset string `json:"dataset"`
 	// Changed is false if the dataset was so before.
 	Changed bool `json:"changed"`
 }
 
-// flagCommand makes a command of what sets a dataset's flag.
-func flagCommand(command *cobra.Command, done string, set func(*evolve.Evolver, context.Context, *contract.Contract) (bool, error)) *cobra.Command {
+// switchCommand makes a command of what pauses or resumes a dataset.
+func switchCommand(command *cobra.Command, done string, set func(*evolve.Evolver, context.Context, *contract.Contract) (bool, error)) *cobra.Command {
 	var asJSON bool
 	command.Args = cobra.ExactArgs(1)
 	command.RunE = func(cmd *cobra.Command, names []string) error {
@@ -58,7 +58,7 @@ func flagCommand(command *cobra.Command, done string, set func(*evolve.Evolver, 
 			return err
 		}
 		if asJSON {
-			return printJSON(cmd.OutOrStdout(), flagged{Dataset: names[0], Changed: changed})
+			return printJSON(cmd.OutOrStdout(), switched{Dataset: names[0], Changed: changed})
 		}
 		before := ""
 		if !changed {

@@ -214,11 +214,7 @@ func TestDown(t *testing.T) {
 func TestEvolve(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	folder := t.TempDir()
-	inDatasets(t, folder)
-	if err := os.CopyFS(filepath.Join(folder, "snowflake"), os.DirFS(filepath.Join(root(t), "snowflake"))); err != nil {
-		t.Fatal(err)
-	}
+	folder := clone(t)
 	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
 	firn := func(arguments ...string) call {
 		c := b.firn(arguments...)
@@ -245,7 +241,7 @@ func TestEvolve(t *testing.T) {
 	if got := firn("pause", "nycflights.airline").succeed(t); got != "nycflights.airline was paused\n" {
 		t.Errorf("pause says %q", got)
 	}
-	fails(t, firn("migrate"), 1, "nycflights.airline is paused, by a person or by another migration", "`firn resume nycflights.airline`")
+	fails(t, firn("migrate"), 1, "it is paused, by a person or by another migration", "`firn resume nycflights.airline`")
 	if got := firn("resume", "nycflights.airline").succeed(t); got != "nycflights.airline was resumed\n" {
 		t.Errorf("resume says %q", got)
 	}

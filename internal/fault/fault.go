@@ -126,6 +126,12 @@ func As(err error) *Fault {
 	return &Fault{Op: "handle message", Code: Unexpected, Disposition: Retry, Err: err}
 }
 
+// Is reports whether the fault in err's chain has the code.
+func Is(err error, code Code) bool {
+	f := As(err)
+	return f != nil && f.Code == code
+}
+
 // Permanentf makes a permanent fault with a cause in words.
 func Permanentf(op string, code Code, format string, args ...any) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: Permanent, Err: fmt.Errorf(format, args...)}

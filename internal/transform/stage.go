@@ -84,7 +84,7 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 		return fault.Permanentf("transform object", fault.Crashed, "it was started %d times and never came to an end", entry.Attempts-1)
 	}
 	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: object.AttemptName(w.Generation, entry.Attempts, s.NewID()), MayStop: glueReads})
-	if glueReads && err != nil && fault.As(err).Code == fault.OutOfTime {
+	if glueReads && fault.Is(err, fault.OutOfTime) {
 		return s.handOver(ctx, m, w)
 	}
 	if err != nil {

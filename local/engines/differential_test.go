@@ -89,12 +89,9 @@ func newBatches(t *testing.T, r *rand.Rand, files int, malformed bool, fired cou
 	var batches []*batch
 	for made := 0; made < files; {
 		b := &batch{fired: make(counts)}
-		for size := 0; size < min(filesPerRun, files-made); {
-			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, made+size), files, malformed, fired)
+		for full := made + min(filesPerRun, files-made); made < full; {
+			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, made), files, malformed, fired)
 			b.groups = append(b.groups, group)
-			size += len(group)
-		}
-		for _, group := range b.groups {
 			made += len(group)
 		}
 		batches = append(batches, b)

@@ -32,7 +32,7 @@ func (s *sample) findEncoding(ctx context.Context) error {
 	}
 	for _, encoding := range []contract.Encoding{contract.Windows1252, contract.Latin1} {
 		lines, err := s.linesIn(ctx, encoding)
-		if fault.As(err) != nil && fault.As(err).Code == fault.BadEncoding {
+		if fault.Is(err, fault.BadEncoding) {
 			break
 		}
 		if err != nil {

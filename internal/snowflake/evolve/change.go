@@ -5,6 +5,7 @@ package evolve
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -91,9 +92,17 @@ func (s Step) String() string {
 // IsNone reports whether the table is what the contract says.
 func (c Change) IsNone() bool { return c.From == c.To && len(c.Steps) == 0 && len(c.Refusals) == 0 }
 
+// refusal is the sentences as an error; nil if there are none.
+func (c Change) refusal() error {
+	if len(c.Refusals) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(c.Refusals, " "))
+}
+
 // Compare finds what leads from the table to the contract.
 func Compare(table Table, c *contract.Contract) Change {
-	change := Change{Dataset: table.Dataset, From: table.Contract, To: c.Version}
+	change := Change{Dataset: table.Dataset, From: table.Contract, To: c.Version, Steps: []Step{}, Refusals: []string{}}
 	for _, column := range c.Columns {
 		change.compare(table.column(column.Name), column)
 	}

@@ -28,30 +28,28 @@ type Evolver struct {
 // ErrNoTable says that a dataset has no table yet.
 var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
 
-// All finds what leads from the tables to their contracts, and does it unless it
-// is only to be planned. It returns what was done or planned, and what is
-// refused. A dataset whose change is refused or fails doesn't keep the others
-// from theirs; the error names each.
+// All brings the tables to their contracts, or only looks what that would take.
+// It returns what was done or is to be done, and what is refused. A dataset
+// whose change is refused or fails doesn't keep the others from theirs; the
+// error names each.
 func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool) ([]Change, error) {
-	var changes []Change
+	changes := []Change{}
 	var faults []error
 	for _, c := range contracts {
 		change, err := e.Plan(ctx, c)
-		switch {
-		case errors.Is(err, ErrNoTable) && onlyPlan: // a script is to make it
+		if errors.Is(err, ErrNoTable) && onlyPlan { // a script is to make it
 			continue
-		case err != nil:
+		}
+		if err == nil && !onlyPlan {
+			change, err = e.Apply(ctx, c, change)
+		}
+		if err == nil {
+			err = change.refusal()
+		}
+		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.Dataset(), err))
-			continue
-		case change.IsNone():
-			continue
 		}
-		refused := len(change.Refusals) > 0
-		if !onlyPlan || refused {
-			err = e.Apply(ctx, c, change)
-			faults = append(faults, err)
-		}
-		if err == nil || refused {
+		if !change.IsNone() {
 			changes = append(changes, change)
 		}
 	}
@@ -73,33 +71,48 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 	return Compare(table, c), nil
 }
 
-// Apply changes the table. Loads of the dataset are paused meanwhile: the
+// Apply makes a planned change, and returns what it did; refused ones and those
+// that are none it leaves alone. Loads of the dataset are paused meanwhile: the
 // pause waits for the loader that runs, and whoever finds the dataset paused
-// changes nothing, so two migrations can't meet. One that dies leaves it paused;
-// after a resume, Plan finds what is still to do.
-func (e *Evolver) Apply(ctx context.Context, c *contract.Contract, change Change) error {
-	if len(change.Refusals) > 0 {
-		return fmt.Errorf("change %s: %s", change.Dataset, strings.Join(change.Refusals, " "))
-	}
-	if change.IsNone() {
-		return nil
+// changes nothing. Under the pause it plans again, since another migration may
+// have come first. One that dies leaves the dataset paused; after a resume, Plan
+// finds what is still to do.
+func (e *Evolver) Apply(ctx context.Context, c *contract.Contract, planned Change) (Change, error) {
+	if planned.IsNone() || len(planned.Refusals) > 0 {
+		return planned, nil
 	}
 	switch is, err := e.Pause(ctx, c); {
 	case err != nil:
-		return err
+		return Change{}, err
 	case !is:
-		f := fault.Permanentf("change table", fault.DatasetPaused, "%s is paused, by a person or by another migration", change.Dataset)
-		f.Hint = fmt.Sprintf("Once that is over, run `firn resume %s`, then `firn migrate`.", change.Dataset)
-		return f
+		f := fault.Permanentf("change table", fault.DatasetPaused, "it is paused, by a person or by another migration")
+		f.Hint = fmt.Sprintf("Once that is over, run `firn resume %s`, then `firn migrate`.", c.Dataset())
+		return Change{}, f
+	}
+	change, err := e.applyPaused(ctx, c)
+	if err != nil {
+		return Change{}, fmt.Errorf("it stays paused until `firn resume %s`: %w", c.Dataset(), err)
+	}
+	return change, nil
+}
+
+func (e *Evolver) applyPaused(ctx context.Context, c *contract.Contract) (Change, error) {
+	change, err := e.Plan(ctx, c)
+	if err != nil {
+		return Change{}, err
+	}
+	if len(change.Refusals) > 0 {
+		_, err := e.Resume(ctx, c)
+		return change, err
 	}
 	for _, step := range change.Steps {
 		if _, err := e.Session.Query(ctx, "change table", step.statement(c)); err != nil {
-			return fmt.Errorf("%s stays paused until `firn resume %s`: %w", change.Dataset, change.Dataset, err)
+			return Change{}, err
 		}
 	}
-	_, err := e.Session.Exec(ctx, "set contract version",
-		"update "+ledger(c)+" set contract = ?, paused = false where object = '"+ddl.LockRow+"'", change.To)
-	return err
+	_, err = e.Session.Exec(ctx, "set contract version",
+		"update "+ddl.LedgerName(c)+" set contract = ?, paused = false where object = '"+ddl.LockRow+"'", change.To)
+	return change, err
 }
 
 // Pause keeps loads of the dataset waiting. It returns false if they do
@@ -115,8 +128,8 @@ func (e *Evolver) Resume(ctx context.Context, c *contract.Contract) (bool, error
 
 func (e *Evolver) setPaused(ctx context.Context, c *contract.Contract, op, to, from string) (bool, error) {
 	result, err := e.Session.Exec(ctx, op,
-		"update "+ledger(c)+" set paused = "+to+" where object = '"+ddl.LockRow+"' and paused = "+from)
-	if isMissing(err) {
+		"update "+ddl.LedgerName(c)+" set paused = "+to+" where object = '"+ddl.LockRow+"' and paused = "+from)
+	if fault.Is(err, fault.TableMissing) {
 		return false, ErrNoTable
 	}
 	if err != nil || result.Affected > 0 {
@@ -128,9 +141,9 @@ func (e *Evolver) setPaused(ctx context.Context, c *contract.Contract, op, to, f
 
 func (e *Evolver) lockRow(ctx context.Context, c *contract.Contract) (snowflake.Result, error) {
 	lock, err := e.Session.Query(ctx, "read lock row",
-		"select contract, paused from "+ledger(c)+" where object = '"+ddl.LockRow+"'")
+		"select contract, paused from "+ddl.LedgerName(c)+" where object = '"+ddl.LockRow+"'")
 	switch {
-	case isMissing(err):
+	case fault.Is(err, fault.TableMissing):
 		return lock, ErrNoTable
 	case err != nil:
 		return lock, err
@@ -176,18 +189,10 @@ func typeOf(result snowflake.Result, row int) string {
 	return name
 }
 
-// statement changes one column. A column that is added again, after a migration
-// died, is found by Plan and not added twice.
+// statement changes one column.
 func (s Step) statement(c *contract.Contract) string {
 	if s.Kind == Widen {
 		return fmt.Sprintf("alter table %s alter column %s set data type %s", ddl.TableName(c), s.Column, s.Type)
 	}
 	return fmt.Sprintf("alter table %s add column %s", ddl.TableName(c), ddl.Definition(s.Column, s.Type, s.Comment))
-}
-
-func ledger(c *contract.Contract) string { return ddl.LedgerName(c) }
-
-func isMissing(err error) bool {
-	f := fault.As(err)
-	return f != nil && f.Code == fault.TableMissing
 }

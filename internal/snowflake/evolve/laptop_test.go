@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,31 +21,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
 
-// open logs in to a database of the test's own.
-func open(t *testing.T, database string) *snowflake.Session {
-	t.Helper()
-	number, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := snowflake.Open(t.Context(), snowflake.Config{
-		Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: number, Protocol: "http", Database: database, Schema: "RAW",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := session.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return session
-}
-
 // made makes the tables of a contract in a database of their own.
 func made(t *testing.T, c *contract.Contract) (*snowflake.Session, *evolve.Evolver) {
 	t.Helper()
-	session := open(t, fmt.Sprintf("FIRN_EVOLVE_%d", time.Now().UnixNano()))
+	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_EVOLVE_%d", time.Now().UnixNano()))
 	for _, statement := range migrate.Split(ddl.File(c)) {
 		if _, err := session.Query(t.Context(), "make tables", statement); err != nil {
 			t.Fatal(err)
@@ -91,8 +69,13 @@ func TestApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := orders("1.1.0", id, name, dear, paidAt)
-	if err := e.Apply(t.Context(), newer, plan(t, e, newer)); err != nil {
+	planned := plan(t, e, newer)
+	done, err := e.Apply(t.Context(), newer, planned)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if diff := cmp.Diff(planned, done); diff != "" {
+		t.Errorf("it did not what it had planned (-want +got):\n%s", diff)
 	}
 	if change := plan(t, e, newer); !change.IsNone() {
 		t.Errorf("after the change there is still %+v", change)
@@ -121,7 +104,7 @@ func TestApplyGoesOnWhereAMigrationDied(t *testing.T) {
 	if _, err := session.Query(t.Context(), "change table", "alter table raw.shop_order alter column price set data type number(12, 2)"); err != nil {
 		t.Fatal(err)
 	}
-	err := e.Apply(t.Context(), newer, change)
+	_, err := e.Apply(t.Context(), newer, change)
 	if f := fault.As(err); err == nil || f.Code != fault.DatasetPaused || !strings.Contains(f.Hint, "firn resume shop.order") {
 		t.Fatalf("a paused dataset was changed: %v", err)
 	}
@@ -132,11 +115,48 @@ func TestApplyGoesOnWhereAMigrationDied(t *testing.T) {
 	if diff := cmp.Diff([]evolve.Step{{Kind: evolve.Add, Column: "paid_at", Type: "timestamp_ltz", Comment: paidAt.Description}}, rest.Steps); diff != "" {
 		t.Errorf("what is left to do (-want +got):\n%s", diff)
 	}
-	if err := e.Apply(t.Context(), newer, rest); err != nil {
+	if _, err := e.Apply(t.Context(), newer, rest); err != nil {
 		t.Fatal(err)
 	}
 	if change := plan(t, e, newer); !change.IsNone() {
 		t.Errorf("after the change there is still %+v", change)
+	}
+}
+
+// TestApplyAfterAnotherMigration applies what was planned before another
+// migration came first: to the same contract, and to one that it can't follow.
+func TestApplyAfterAnotherMigration(t *testing.T) {
+	t.Parallel()
+	ours := orders("1.1.0", id, name, paidAt)
+	for _, test := range []struct {
+		name   string
+		theirs *contract.Contract
+		refuse bool
+	}{
+		{"to the same", ours, false},
+		{"to a newer one", orders("1.2.0", id, name, paidAt, price), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, e := made(t, orders("1.0.0", id, name))
+			planned := plan(t, e, ours)
+			if _, err := e.Apply(t.Context(), test.theirs, plan(t, e, test.theirs)); err != nil {
+				t.Fatal(err)
+			}
+			done, err := e.Apply(t.Context(), ours, planned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(done.Steps) > 0 || len(done.Refusals) > 0 != test.refuse {
+				t.Errorf("it did %+v", done)
+			}
+			if change := plan(t, e, test.theirs); !change.IsNone() {
+				t.Errorf("the table differs from the other contract: %+v", change)
+			}
+			if is, err := e.Resume(t.Context(), ours); err != nil || is {
+				t.Errorf("it was left paused: %t, %v", is, err)
+			}
+		})
 	}
 }
 

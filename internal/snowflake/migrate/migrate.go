@@ -104,7 +104,7 @@ func (m *Migrator) apply(ctx context.Context, s Script) error {
 func (m *Migrator) history(ctx context.Context) (map[string]string, error) {
 	result, err := m.Session.Query(ctx, "read change history",
 		"select script, checksum from "+m.table()+" order by applied_at")
-	if f := fault.As(err); f != nil && f.Code == fault.TableMissing {
+	if fault.Is(err, fault.TableMissing) {
 		return nil, nil
 	}
 	if err != nil {

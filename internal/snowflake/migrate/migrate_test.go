@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,16 +134,7 @@ func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
 // twice.
 func TestLaptop(t *testing.T) {
 	t.Parallel()
-	host := os.Getenv("SNOWFLAKE_HOST")
-	number, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := snowflake.Open(t.Context(), snowflake.Config{Account: "local", Host: host, Port: number, Protocol: "http"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	session := laptoptest.OpenSnowflake(t, "")
 	database := fmt.Sprintf("FIRN_MIGRATE_%d", time.Now().UnixNano())
 	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
 		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",

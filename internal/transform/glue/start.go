@@ -125,7 +125,7 @@ func (r *Runs) uri(manifest string) string {
 // mayHaveStarted tells a start whose answer is lost, or that failed inside Glue,
 // from one that was refused, and from what failed before.
 func mayHaveStarted(err error) bool {
-	return fault.As(err).Code == fault.GlueAway && !fault.IsAWS(err,
+	return fault.Is(err, fault.GlueAway) && !fault.IsAWS(err,
 		"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException", "ThrottlingException",
 		"EntityNotFoundException", "InvalidInputException")
 }

@@ -1,0 +1,34 @@
+package laptoptest
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// OpenSnowflake opens a session on the Snowflake that Main started, until the
+// test ends: in a database and its schema RAW, which are made if they are
+// missing, or in none if the name is empty.
+func OpenSnowflake(t testing.TB, database string) *snowflake.Session {
+	t.Helper()
+	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := snowflake.Config{Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http", Database: database}
+	if database != "" {
+		config.Schema = "RAW"
+	}
+	session, err := snowflake.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return session
+}
