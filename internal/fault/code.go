@@ -79,7 +79,7 @@ var hints = map[Code]string{
 	SnowflakeAway:     "Snowflake doesn't answer; look at its status page and at the network.",
 	SnowflakeRefused:  "Snowflake refuses the login: check the account, user and role that the stack was given.",
 	LockBusy:          "Another loader holds the dataset; nothing to do unless it lasts over ten minutes.",
-	TableBehind:       "Run `firn migrate`: the contract is newer than the table.",
+	TableBehind:       "Run `firn migrate`: the contract, or firn itself, is newer than the table.",
 	DatasetPaused:     "Once the change of its table is over, run `firn resume DATASET`; what waits is loaded then.",
 	SourceAway:        "The source doesn't answer; it is tried again.",
 	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",

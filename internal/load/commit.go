@@ -21,6 +21,7 @@ func (t *transaction) record(ctx context.Context) error {
 			Files: len(p.Data), RowsRead: p.RowsRead, RowsWritten: p.RowsWritten, RowsRejected: p.RowsRejected,
 			CopyQueryID: t.firstQuery(Rows.names(p)), RejectsQueryID: t.firstQuery(Rejects.names(p)),
 			TransformedAt: p.FinishedAt, StartedAt: t.lock.TakenAt,
+			Bytes: p.bytes(), TransformStartedAt: p.StartedAt,
 		}
 		for _, name := range Rows.names(p) {
 			row.RowsLoaded += t.copied[name].rows

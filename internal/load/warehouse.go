@@ -106,6 +106,15 @@ type LedgerRow struct {
 	// TransformedAt is the receipt's; StartedAt and LoadedAt bound the
 	// transaction, by the server's clock.
 	TransformedAt, StartedAt, LoadedAt time.Time
+	// Bytes is what the data files have as Parquet. 0 in rows of versions of
+	// firn that didn't write it.
+	Bytes int64
+	// TransformStartedAt is the receipt's; zero in rows of versions of firn
+	// that didn't write it.
+	TransformStartedAt time.Time
+	// DuplicateOf is an object of another key with the same content whose rows
+	// were there first; empty if there was none.
+	DuplicateOf object.ID
 }
 
 // Window is a time window by _FIRN_LOADED_AT, both ends in it. The zero one is

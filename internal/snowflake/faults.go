@@ -15,6 +15,7 @@ import (
 const (
 	numberCancelled        = 604
 	numberNoWarehouse      = 606
+	numberNoColumn         = 904
 	numberLockBusy         = 625
 	numberStatementTimeout = 630
 	numberDoesNotExist     = 2003
@@ -63,6 +64,8 @@ func classify(op string, copying bool, err error) *fault.Fault {
 		return fault.Dependency(op, fault.TableMissing, err) // a stand-in forgets its stages; they are made again at its start
 	case number == numberDoesNotExist:
 		return &fault.Fault{Op: op, Code: fault.TableMissing, Disposition: fault.Permanent, Err: err}
+	case number == numberNoColumn: // firn was deployed before it migrated
+		return fault.Dependency(op, fault.TableBehind, err)
 	case number == numberNoWarehouse:
 		return refused(op, err)
 	case within(number, firstDriverNumber, lastDriverNumber), within(number, firstSessionNumber, lastSessionNumber),

@@ -35,6 +35,7 @@ func TestFault(t *testing.T) {
 		{"lock timeout of unknown number", updating, answer(1234, "57014", "lock timeout"), fault.LockBusy, fault.RetryAfter},
 		{"statement timeout", copying, answer(630, "57014", "reached its statement timeout"), fault.SnowflakeAway, fault.Retry},
 		{"no table", updating, answer(2003, "42S02", "Object 'RAW.X_LOADS' does not exist or not authorized"), fault.TableMissing, fault.Permanent},
+		{"no such column", updating, answer(904, "42000", "invalid identifier 'BYTES'"), fault.TableBehind, fault.RetryAfter},
 		{"no stage", copying, answer(2003, "02000", "Stage 'RAW.CURATED' does not exist or not authorized"), fault.TableMissing, fault.RetryAfter},
 		{"no privilege", copying, answer(3001, "42501", "Insufficient privileges to operate on stage"), fault.AccessDenied, fault.RetryAfter},
 		{"no warehouse", updating, answer(606, "57P03", "No active warehouse selected"), fault.SnowflakeRefused, fault.RetryAfter},

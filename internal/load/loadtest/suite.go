@@ -71,8 +71,11 @@ func oneObject(t *testing.T, w *World) {
 	if row.CopyQueryID == "" || row.RejectsQueryID != "" {
 		t.Errorf("query ids %q and %q, want one for the rows only", row.CopyQueryID, row.RejectsQueryID)
 	}
-	if !row.TransformedAt.Equal(r.FinishedAt) || row.StartedAt.IsZero() || row.LoadedAt.Before(row.StartedAt) {
-		t.Errorf("times %v, %v, %v", row.TransformedAt, row.StartedAt, row.LoadedAt)
+	if row.Bytes != r.Data[0].Bytes || row.DuplicateOf != "" {
+		t.Errorf("%d bytes, want the receipt's %d; duplicate of %q, want none", row.Bytes, r.Data[0].Bytes, row.DuplicateOf)
+	}
+	if !row.TransformStartedAt.Equal(r.StartedAt) || !row.TransformedAt.Equal(r.FinishedAt) || row.StartedAt.IsZero() || row.LoadedAt.Before(row.StartedAt) {
+		t.Errorf("times %v, %v, %v, %v", row.TransformStartedAt, row.TransformedAt, row.StartedAt, row.LoadedAt)
 	}
 	entry, _ := w.Journal.Get(t.Context(), d.ID)
 	if entry.LoadID != row.LoadID || entry.QueryID != row.CopyQueryID || entry.RowsLoaded != 3 {

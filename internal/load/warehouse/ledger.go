@@ -33,6 +33,7 @@ var columns = []string{
 	"contract", "engine", "attempt", "content_hash", "files",
 	"rows_read", "rows_written", "rows_rejected", "rows_loaded",
 	"copy_query_id", "rejects_query_id", "transformed_at", "started_at",
+	"bytes", "transform_started_at", "duplicate_of",
 }
 
 func values(r load.LedgerRow) []any {
@@ -41,6 +42,7 @@ func values(r load.LedgerRow) []any {
 		r.Contract, r.Engine, r.Attempt, r.ContentHash, r.Files,
 		r.RowsRead, r.RowsWritten, r.RowsRejected, r.RowsLoaded,
 		r.CopyQueryID, r.RejectsQueryID, stamp(r.TransformedAt), stamp(r.StartedAt),
+		r.Bytes, stamp(r.TransformStartedAt), orNull(string(r.DuplicateOf)),
 	}
 }
 
@@ -80,6 +82,8 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 		RowsRejected: result.Number(i, "rows_rejected"), RowsLoaded: result.Number(i, "rows_loaded"),
 		CopyQueryID: result.Text(i, "copy_query_id"), RejectsQueryID: result.Text(i, "rejects_query_id"),
 		TransformedAt: result.Time(i, "transformed_at"), StartedAt: result.Time(i, "started_at"), LoadedAt: result.Time(i, "loaded_at"),
+		Bytes: result.Number(i, "bytes"), TransformStartedAt: result.Time(i, "transform_started_at"),
+		DuplicateOf: object.ID(result.Text(i, "duplicate_of")),
 	}
 }
 
@@ -141,6 +145,14 @@ func (s *statements) Begin(ctx context.Context) error    { return s.session.Begi
 func (s *statements) Commit(ctx context.Context) error   { return s.session.Commit(ctx) }
 func (s *statements) Rollback(ctx context.Context) error { return s.session.Rollback(ctx) }
 func (s *statements) Close() error                       { return s.session.Close() }
+
+// orNull writes an empty text as null.
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
 
 // stamp writes a time as Snowflake's AUTO format reads it; null for the zero
 // time.

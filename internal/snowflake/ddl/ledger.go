@@ -37,11 +37,26 @@ var ledgerColumns = []struct{ name, kind, lock string }{
 	{"transformed_at", timestamp, null},
 	{"started_at", timestamp, null},
 	{"loaded_at", timestamp, null},
+	{"bytes", number, null},
+	{"transform_started_at", timestamp, null},
+	{"duplicate_of", varchar, null},
 	{"seq", number, "0"},
 	{"paused", "boolean", "false"},
 }
 
 const null = "null"
+
+// LedgerColumn is a column of every dataset's ledger.
+type LedgerColumn struct{ Name, Type string }
+
+// LedgerColumns are the columns of a ledger.
+func LedgerColumns() []LedgerColumn {
+	columns := make([]LedgerColumn, len(ledgerColumns))
+	for i, c := range ledgerColumns {
+		columns[i] = LedgerColumn{Name: c.name, Type: c.kind}
+	}
+	return columns
+}
 
 // Ledger returns the statement that creates the ledger together with its lock
 // row: one statement, so that two migrations at once can't make two lock rows,

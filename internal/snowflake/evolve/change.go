@@ -26,13 +26,16 @@ type Column struct {
 	Type string
 }
 
-// Table is a raw table as it stands, without the columns that firn adds.
+// Table is a raw table as it stands, without the columns that firn adds, and
+// the ledger beside it.
 type Table struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string
 	// Contract is the version that the table was made from.
 	Contract string
 	Columns  []Column
+	// Ledger is the columns of the ledger, by name.
+	Ledger []string
 }
 
 // Of returns the table that a contract makes.
@@ -40,6 +43,9 @@ func Of(c *contract.Contract) Table {
 	table := Table{Dataset: c.Dataset(), Contract: c.Version}
 	for _, column := range c.Columns {
 		table.Columns = append(table.Columns, Column{Name: column.Name, Type: ddl.SQLType(column)})
+	}
+	for _, column := range ddl.LedgerColumns() {
+		table.Ledger = append(table.Ledger, column.Name)
 	}
 	return table
 }
@@ -51,7 +57,8 @@ type Change struct {
 	// From and To are contract versions.
 	From string `json:"from"`
 	To   string `json:"to"`
-	// Steps are what is done to the table, in the contract's order of columns.
+	// Steps are what is done to the table, in the contract's order of columns,
+	// and then to the ledger.
 	Steps []Step `json:"steps"`
 	// Refusals are sentences that say what can't be done, why, and what to do;
 	// with one of them nothing is done.
@@ -67,6 +74,9 @@ type Step struct {
 	From string `json:"from,omitempty"`
 	// Type is the type that the contract says.
 	Type string `json:"type"`
+	// Ledger tells that the column is the ledger's, which has what this version
+	// of firn writes, whatever the contract says.
+	Ledger bool `json:"ledger,omitempty"`
 	// Comment is the column's description in the contract.
 	Comment string `json:"-"`
 }
@@ -85,6 +95,9 @@ const (
 func (s Step) String() string {
 	if s.Kind == Widen {
 		return fmt.Sprintf("widen column %s from %s to %s", s.Column, s.From, s.Type)
+	}
+	if s.Ledger {
+		return fmt.Sprintf("add column %s %s to the ledger", s.Column, s.Type)
 	}
 	return fmt.Sprintf("add column %s %s", s.Column, s.Type)
 }
@@ -113,6 +126,7 @@ func Compare(table Table, c *contract.Contract) Change {
 		}
 	}
 	change.compareVersions()
+	change.compareLedger(table.Ledger)
 	return change
 }
 
@@ -143,6 +157,16 @@ func (c *Change) compareVersions() {
 	case order == 0 && len(c.Steps) > 0:
 		c.refusef("the contract changes the table, and its version is still %s: receipts under both forms would look alike."+
 			" Raise the version.", c.To)
+	}
+}
+
+// compareLedger comes after the versions were compared: what an older version
+// of firn made may lack columns under any contract.
+func (c *Change) compareLedger(has []string) {
+	for _, column := range ddl.LedgerColumns() {
+		if !slices.Contains(has, column.Name) {
+			c.Steps = append(c.Steps, Step{Kind: Add, Column: column.Name, Type: column.Type, Ledger: true})
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package evolve_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,23 @@ func TestCompare(t *testing.T) {
 				t.Errorf("IsNone %t, want %t", got.IsNone(), want)
 			}
 		})
+	}
+}
+
+// TestCompareLedger: a ledger that an older version of firn made gets what it
+// lacks, under whatever contract, and without a newer version of that.
+func TestCompareLedger(t *testing.T) {
+	t.Parallel()
+	table := evolve.Of(orders("1.0.0", id))
+	table.Ledger = slices.DeleteFunc(table.Ledger, func(name string) bool { return name == "bytes" || name == "duplicate_of" })
+	got := evolve.Compare(table, orders("1.0.0", id))
+	want := []string{"add column bytes number(38, 0) to the ledger", "add column duplicate_of varchar to the ledger"}
+	var steps []string
+	for _, step := range got.Steps {
+		steps = append(steps, step.String())
+	}
+	if diff := cmp.Diff(want, steps); diff != "" || len(got.Refusals) > 0 || got.IsNone() {
+		t.Errorf("refusals %q, none %t, steps (-want +got):\n%s", got.Refusals, got.IsNone(), diff)
 	}
 }
 

@@ -65,8 +65,15 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 		return Change{}, err
 	}
 	table.Contract = lock.Text(0, "contract")
-	if table.Columns, err = e.columns(ctx, c); err != nil {
+	if table.Columns, err = e.columns(ctx, ddl.TableName(c)); err != nil {
 		return Change{}, err
+	}
+	ledger, err := e.columns(ctx, ddl.LedgerName(c))
+	if err != nil {
+		return Change{}, err
+	}
+	for _, column := range ledger {
+		table.Ledger = append(table.Ledger, column.Name)
 	}
 	return Compare(table, c), nil
 }
@@ -153,12 +160,13 @@ func (e *Evolver) lockRow(ctx context.Context, c *contract.Contract) (snowflake.
 	return lock, nil
 }
 
-// columns reads what the table has (docs.snowflake.com,
-// sql-reference/info-schema/columns).
-func (e *Evolver) columns(ctx context.Context, c *contract.Contract) ([]Column, error) {
+// columns reads what a table has, but what firn adds to every row
+// (docs.snowflake.com, sql-reference/info-schema/columns).
+func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
+	schema, name, _ := strings.Cut(strings.ToUpper(table), ".")
 	result, err := e.Session.Query(ctx, "read columns",
 		"select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"+
-			" where table_schema = ? and table_name = ? order by ordinal_position", strings.ToUpper(ddl.Schema), c.Table())
+			" where table_schema = ? and table_name = ? order by ordinal_position", schema, name)
 	if err != nil {
 		return nil, err
 	}
@@ -194,5 +202,9 @@ func (s Step) statement(c *contract.Contract) string {
 	if s.Kind == Widen {
 		return fmt.Sprintf("alter table %s alter column %s set data type %s", ddl.TableName(c), s.Column, s.Type)
 	}
-	return fmt.Sprintf("alter table %s add column %s", ddl.TableName(c), ddl.Definition(s.Column, s.Type, s.Comment))
+	table := ddl.TableName(c)
+	if s.Ledger {
+		table = ddl.LedgerName(c)
+	}
+	return fmt.Sprintf("alter table %s add column %s", table, ddl.Definition(s.Column, s.Type, s.Comment))
 }

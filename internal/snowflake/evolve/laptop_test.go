@@ -92,6 +92,43 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestApplyToAnOlderLedger brings the ledger of an older version of firn, that
+// has a row, to what this one writes.
+func TestApplyToAnOlderLedger(t *testing.T) {
+	t.Parallel()
+	c := orders("1.0.0", id)
+	session, e := made(t, c)
+	added := []string{"bytes", "transform_started_at", "duplicate_of"}
+	for _, name := range added {
+		if _, err := session.Query(t.Context(), "make it old", "alter table raw.shop_order_loads drop column "+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := session.Exec(t.Context(), "load", "insert into raw.shop_order_loads (object, rows_loaded) select 'o', 3"); err != nil {
+		t.Fatal(err)
+	}
+	planned := plan(t, e, c)
+	if len(planned.Steps) != len(added) {
+		t.Fatalf("planned %+v, want a step for each of %v", planned, added)
+	}
+	if _, err := e.Apply(t.Context(), c, planned); err != nil {
+		t.Fatal(err)
+	}
+	if change := plan(t, e, c); !change.IsNone() {
+		t.Errorf("after the change there is still %+v", change)
+	}
+	rows, err := session.Query(t.Context(), "look", "select rows_loaded, "+strings.Join(added, ", ")+" from raw.shop_order_loads where object = 'o'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows.Rows) != 1 || rows.Text(0, "rows_loaded") != "3" || rows.Text(0, "bytes") != "" {
+		t.Errorf("the row that was there is %+v", rows.Rows)
+	}
+	if is, err := e.Resume(t.Context(), c); err != nil || is {
+		t.Errorf("it was left paused: %t, %v", is, err)
+	}
+}
+
 func TestApplyGoesOnWhereAMigrationDied(t *testing.T) {
 	t.Parallel()
 	session, e := made(t, orders("1.0.0", id, price))

@@ -3,7 +3,7 @@
     'sequencer', 'size', 'contract', 'engine', 'attempt', 'content_hash',
     'files', 'rows_read', 'rows_written', 'rows_rejected', 'rows_loaded',
     'copy_query_id', 'rejects_query_id', 'transformed_at', 'started_at',
-    'loaded_at',
+    'loaded_at', 'bytes', 'transform_started_at', 'duplicate_of',
 ] %}
 
 with
@@ -38,7 +38,9 @@ renamed as (
         engine,
         attempt as attempt_id,
         content_hash,
+        duplicate_of as duplicate_of_object_id,
         files as file_count,
+        bytes as file_bytes,
 
         ---------- rows
         rows_read,
@@ -47,6 +49,7 @@ renamed as (
         rows_loaded,
 
         ---------- timestamps
+        transform_started_at,
         transformed_at,
         started_at,
         loaded_at
