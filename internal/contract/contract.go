@@ -55,6 +55,18 @@ type Contract struct {
 	// LoadEvery is how long a load may wait for others of the same dataset.
 	// firn.loadEvery; defaults to one minute.
 	LoadEvery time.Duration
+	// Mode says which rows are the current ones. firn.mode; defaults to Append.
+	Mode Mode
+	// OrderBy are the columns that tell which row of a primary key is the newest,
+	// the first one first: the greatest value is. firn.orderBy; Merge only.
+	// Without them, or where they are equal, the object's sequencer decides.
+	OrderBy []string
+	// Delivery says which objects make one delivery. firn.delivery; defaults to
+	// each object. Nil unless the mode is Snapshot.
+	Delivery *Delivery
+	// DuplicateContent is what becomes of bytes that were loaded under another
+	// key. firn.duplicateContent; defaults to WarnDuplicate.
+	DuplicateContent DuplicateContent
 	// Columns are the table's columns, in order.
 	Columns []Column
 	// Ingest says where records are fetched from. Nil for datasets whose files

@@ -25,12 +25,16 @@ func (r *reader) read(root value) *draft {
 	c := &Contract{
 		File: r.file, Format: CSV, Delimiter: ',', Encoding: UTF8, Engine: AutoEngine,
 		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: DefaultMaxUnique, LoadEvery: time.Minute,
+		Mode: Append, DuplicateContent: WarnDuplicate,
 	}
-	d := &draft{contract: c, name: root, prefix: root}
+	d := &draft{contract: c, name: root, prefix: root, mode: root}
 	r.readHead(root, d)
 	r.readFirnProperties(root, d)
 	if tables, ok := root.get("schema", list); ok {
 		r.readSchema(tables, c)
+	}
+	if len(c.Columns) > 0 {
+		r.checkMode(d)
 	}
 	return d
 }

@@ -21,8 +21,8 @@ const maxPageSize = 20000
 var ingestShape = mapping(map[kind]string{text: "api url schedule", whole: "pageSize"}, nil).must("api", "url")
 
 // firnProperties are the custom properties that a contract may have, with their
-// shapes, in the order in which they are read: the format is known before what
-// depends on it.
+// shapes, in the order in which they are read: the format and the mode are known
+// before what depends on them.
 var firnProperties = []struct {
 	name  string
 	shape *shape
@@ -39,6 +39,10 @@ var firnProperties = []struct {
 	{"firn.maxUnique", scalar(whole), (*reader).readMaxUnique},
 	{"firn.loadEvery", scalar(text), (*reader).readLoadEvery},
 	{"firn.ingest", ingestShape, (*reader).readIngest},
+	{"firn.mode", scalar(text), (*reader).readMode},
+	{"firn.orderBy", oneOf(scalar(text), listOf(scalar(text))), (*reader).readOrderBy},
+	{"firn.delivery", deliveryShape, (*reader).readDelivery},
+	{"firn.duplicateContent", scalar(text), (*reader).readDuplicateContent},
 }
 
 // readFirnProperties reads the contract's firn.* properties and reports those

@@ -91,6 +91,8 @@ type draft struct {
 	contract *Contract
 	name     value
 	prefix   value
+	mode     value
+	orderBy  []value
 }
 
 // read returns what could be read (nil if there is no document) and all faults.

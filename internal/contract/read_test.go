@@ -38,6 +38,7 @@ func TestReadComplete(t *testing.T) {
 		KeyPrefix:   "legacy/orders/", Format: contract.CSV, Delimiter: ';', NullValues: []string{"NA", "-"},
 		Encoding: contract.Windows1252, Engine: contract.GlueEngine,
 		MaxRejectRatio: 0.25, MaxRejects: 3, MaxUnique: 1000, LoadEvery: 90 * time.Second,
+		Mode: contract.Merge, OrderBy: []string{"paid_at", "number"}, DuplicateContent: contract.RefuseDuplicate,
 		Columns: []contract.Column{
 			{
 				Name: "number", Header: "Order No.", Path: "/number", Description: "The shop's number.", Type: contract.Integer,
@@ -118,6 +119,7 @@ func TestReadDefaults(t *testing.T) {
 		File: c.File, Version: "1.0.0", Source: "usgs", Entity: "event", Description: "Events.", KeyPrefix: "usgs/event/",
 		Format: contract.NDJSON, Delimiter: ',', Encoding: contract.UTF8, Engine: contract.AutoEngine,
 		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: 4_000_000, LoadEvery: time.Minute,
+		Mode: contract.Append, DuplicateContent: contract.WarnDuplicate,
 		Columns: c.Columns, Ingest: &contract.Ingest{API: "fdsn-event", URL: "https://example.org/query", PageSize: 20000},
 	}
 	if diff := cmp.Diff(&want, c); diff != "" {

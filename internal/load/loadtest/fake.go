@@ -51,9 +51,20 @@ type File struct {
 	// Object is the value of _firn_object in every row.
 	Object object.ID
 	Rows   int64
+	// Values are the rows, where it matters what is in them; then Rows is their
+	// number.
+	Values []Value
 	// Broken refuses the COPY. Anonymous leaves the file's name out of the
 	// message.
 	Broken, Anonymous bool
+}
+
+// Value is what a row has in a dataset of ModeContract.
+type Value struct {
+	ID int64
+	// Updated is null if it is nil.
+	Updated *int64
+	Name    string
 }
 
 type dataset struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,10 +103,35 @@ func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Repla
 func (l *Laptop) Create(t testing.TB, name string) {
 	t.Helper()
 	source, entity, _ := strings.Cut(name, ".")
-	l.run(t, ddl.File(&contract.Contract{
+	l.CreateFrom(t, &contract.Contract{
 		Source: source, Entity: entity, Version: "1.0.0",
 		Columns: []contract.Column{{Name: "name", Type: contract.String}},
-	}))
+	})
+}
+
+// CreateFrom makes the tables and the view that a contract asks for.
+func (l *Laptop) CreateFrom(t testing.TB, c *contract.Contract) {
+	t.Helper()
+	l.run(t, ddl.File(c)+ddl.View(c))
+}
+
+// Current reads the view of the dataset's current rows, each row as "id updated
+// name", sorted.
+func (l *Laptop) Current(t testing.TB, name string) []string {
+	t.Helper()
+	rows := l.query(t, "select id, updated, name from "+tableOf(name)+"_CURRENT")
+	current := make([]string, len(rows.Rows))
+	for i := range rows.Rows {
+		current[i] = rows.Text(i, "id") + " " + rows.Text(i, "updated") + " " + rows.Text(i, "name")
+	}
+	slices.Sort(current)
+	return current
+}
+
+type valueRow struct {
+	ID      int64  `parquet:"id,zstd"`
+	Updated *int64 `parquet:"updated,optional,zstd"`
+	dataRow
 }
 
 type dataRow struct {
@@ -134,6 +160,12 @@ func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
 		rows := make([]rejectRow, f.Rows)
 		for i := range rows {
 			rows[i] = rejectRow{Object: string(f.Object), Record: int64(i + 1), Rule: "name:required", Raw: "x,y"}
+		}
+		err = parquet.Write(&body, rows)
+	case f.Values != nil:
+		rows := make([]valueRow, len(f.Values))
+		for i, v := range f.Values {
+			rows[i] = valueRow{v.ID, v.Updated, dataRow{Name: v.Name, Object: string(f.Object), Record: int64(i + 1)}}
 		}
 		err = parquet.Write(&body, rows)
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
@@ -50,6 +51,31 @@ func NewWorld(t testing.TB, bench Bench) *World {
 	return w
 }
 
+// NewModeWorld makes a dataset of a mode, with the view of its current rows.
+func NewModeWorld(t testing.TB, l *Laptop, change func(*contract.Contract)) *World {
+	t.Helper()
+	w := NewWorld(t, l)
+	w.Dataset = "m" + w.Dataset
+	c := ModeContract(w.Dataset)
+	change(c)
+	l.CreateFrom(t, c)
+	return w
+}
+
+// ModeContract is a contract of rows with a primary key and a time, in mode
+// append.
+func ModeContract(dataset string) *contract.Contract {
+	source, entity, _ := strings.Cut(dataset, ".")
+	return &contract.Contract{
+		Source: source, Entity: entity, Version: "1.0.0", KeyPrefix: source + "/" + entity + "/", Mode: contract.Append,
+		Columns: []contract.Column{
+			{Name: "id", Type: contract.Integer, PrimaryKey: 1, Required: true},
+			{Name: "updated", Type: contract.Integer},
+			{Name: "name", Type: contract.String},
+		},
+	}
+}
+
 // NewLoader returns a loader of this world on another warehouse.
 func (w *World) NewLoader(on load.Warehouse) *load.Loader {
 	return &load.Loader{
@@ -64,6 +90,10 @@ type Delivery struct {
 	Key, Version, Sequencer string
 	Rows, Rejects           int64
 	Generation              int
+	// Values are the rows, where it matters what is in them; Rows then follows.
+	Values []Value
+	// Content is the hash of the object's bytes. Defaults to one of its own.
+	Content string
 	// Contract defaults to 1.0.0, the tables' own.
 	Contract string
 	// Claimed is what the receipt says of the rows, if it lies.
@@ -95,7 +125,7 @@ func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
 	attempt := object.Attempt{Dataset: w.Dataset, Object: o.ID(), Name: fmt.Sprintf("attempt-%d", d.Generation)}
 	receipt := work.Receipt{
 		Object: o, Dataset: w.Dataset, ObjectID: o.ID(), Contract: d.Contract, Generation: d.Generation,
-		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: "sha256:00",
+		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: d.Content,
 		StartedAt: time.Unix(1764000000, 0).UTC(), FinishedAt: time.Unix(1764000001, 0).UTC(),
 		RowsWritten: d.Claimed, RowsRejected: d.Rejects, RowsRead: d.Claimed + d.Rejects,
 		Data: w.putData(t, attempt, d), Rejects: []work.File{},
@@ -123,8 +153,14 @@ func (d *Delivery) defaults() {
 	if d.Contract == "" {
 		d.Contract = "1.0.0"
 	}
+	if d.Values != nil {
+		d.Rows = int64(len(d.Values))
+	}
 	if d.Claimed == 0 {
 		d.Claimed = d.Rows
+	}
+	if d.Content == "" {
+		d.Content = "sha256:" + d.Key + d.Version
 	}
 	if d.Files == 0 {
 		d.Files = 1
@@ -145,7 +181,7 @@ func (w *World) putData(t testing.TB, attempt object.Attempt, d Delivery) []work
 		}
 		name := attempt.Data(int(n))
 		if !d.Missing {
-			w.Bench.Put(t, load.Rows, name, File{Object: attempt.Object, Rows: rows, Broken: d.Broken || d.Anonymous, Anonymous: d.Anonymous})
+			w.Bench.Put(t, load.Rows, name, File{Object: attempt.Object, Rows: rows, Values: d.Values, Broken: d.Broken || d.Anonymous, Anonymous: d.Anonymous})
 		}
 		files = append(files, work.File{Key: name, Rows: claimed, Bytes: 100})
 	}

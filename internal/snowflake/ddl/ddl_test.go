@@ -95,6 +95,29 @@ func TestFile(t *testing.T) {
 	compare(t, filepath.Join("testdata", "shop_order.golden.sql"), ddl.File(c))
 }
 
+// TestView writes the views of the modes that have one.
+func TestView(t *testing.T) {
+	t.Parallel()
+	columns := `
+      - {name: number, logicalType: integer, primaryKey: true, primaryKeyPosition: 2}
+      - {name: shop, logicalType: string, primaryKey: true, primaryKeyPosition: 1}
+      - {name: paid_at, logicalType: timestamp}
+`
+	for name, properties := range map[string]string{
+		"merge":           "{property: firn.mode, value: merge}",
+		"merge_ordered":   "{property: firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}",
+		"snapshot":        "{property: firn.mode, value: snapshot}",
+		"snapshot_files":  "{property: firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}.csv', files: 3}}",
+		"snapshot_parted": "{property: firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/part-{part}-of-{parts}.csv'}}",
+	} {
+		c := read(t, columns+"customProperties:\n  - "+properties+"\n")
+		compare(t, filepath.Join("testdata", "shop_order_current_"+name+".golden.sql"), ddl.View(c))
+	}
+	if sql := ddl.View(read(t, columns)); sql != "" {
+		t.Errorf("mode append has a view:\n%s", sql)
+	}
+}
+
 // Whoever applies the file splits it at semicolons that end a line, and
 // schemachange reads it as a Jinja template: no description may upset either.
 func TestFileIsSafeToSplit(t *testing.T) {

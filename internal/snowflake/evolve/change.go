@@ -212,6 +212,9 @@ func Diff(from, to *contract.Contract) (Change, error) {
 	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(was, is) {
 		change.refusef("rows are judged by other rules than before, and the version is still %s. Raise the version.", to.Version)
 	}
+	if from.Version == to.Version && ddl.View(from) != ddl.View(to) && len(change.Steps) == 0 {
+		change.refusef("other rows are the current ones than before, and the version is still %s. Raise the version.", to.Version)
+	}
 	change.compareMeaning(from, to)
 	return change, nil
 }

@@ -98,6 +98,8 @@ func TestDiff(t *testing.T) {
 	second.PrimaryKey, second.Required = 2, true
 	other := orders("1.1.0", id, name, price)
 	other.Entity = "parcel"
+	merged, laterMerged := orders("1.0.0", id, name, price), orders("1.1.0", id, name, price)
+	merged.Mode, laterMerged.Mode = contract.Merge, contract.Merge
 	tests := []struct {
 		name    string
 		to      *contract.Contract
@@ -107,6 +109,8 @@ func TestDiff(t *testing.T) {
 		{"a rule with a version", orders("1.0.1", id, pattern, price), ""},
 		{"a rule without one", orders("1.0.0", id, pattern, price), "rows are judged by other rules than before"},
 		{"a text that becomes JSON", orders("1.1.0", id, structure, price), "column name was string and is json"},
+		{"another mode with a version", laterMerged, ""},
+		{"another mode without one", merged, "other rows are the current ones than before"},
 		{"another key", orders("1.1.0", id, name, second), "the primary key was (id) and is (id, price)"},
 		{"another dataset", other, "contracts of two datasets, shop.order and shop.parcel"},
 	}

@@ -28,7 +28,8 @@ type Evolver struct {
 // ErrNoTable says that a dataset has no table yet.
 var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
 
-// All brings the tables to their contracts, or only looks what that would take.
+// All brings the tables to their contracts, or only looks what that would take,
+// and makes the views of current rows anew.
 // It returns what was done or is to be done, and what is refused. A dataset
 // whose change is refused or fails doesn't keep the others from theirs; the
 // error names each.
@@ -45,6 +46,9 @@ func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool
 		}
 		if err == nil {
 			err = change.refusal()
+		}
+		if err == nil && !onlyPlan {
+			err = e.makeView(ctx, c)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.Dataset(), err))
@@ -120,6 +124,18 @@ func (e *Evolver) applyPaused(ctx context.Context, c *contract.Contract) (Change
 	_, err = e.Session.Exec(ctx, "set contract version",
 		"update "+ddl.LedgerName(c)+" set contract = ?, paused = false where object = '"+ddl.LockRow+"'", change.To)
 	return change, err
+}
+
+// makeView makes the view of the dataset's current rows anew, whether or not it
+// changed: nothing that is comparable tells what a view was made of. The table
+// has the contract's columns by now. In mode append there is none.
+func (e *Evolver) makeView(ctx context.Context, c *contract.Contract) error {
+	statement := ddl.View(c)
+	if statement == "" {
+		statement = "drop view if exists " + ddl.ViewName(c)
+	}
+	_, err := e.Session.Query(ctx, "make view of current rows", statement)
+	return err
 }
 
 // Pause keeps loads of the dataset waiting. It returns false if they do

@@ -197,6 +197,48 @@ func TestApplyAfterAnotherMigration(t *testing.T) {
 	}
 }
 
+// TestAllMakesViews takes a dataset through versions of its contract: a view of
+// current rows has a new column once the table has it, a refused change leaves
+// the view, and a mode without a view drops it.
+func TestAllMakesViews(t *testing.T) {
+	t.Parallel()
+	merging := orders("1.0.0", id, name)
+	merging.Mode = contract.Merge
+	session, e := made(t, merging)
+	all := func(c *contract.Contract) error {
+		_, err := e.All(t.Context(), contract.Set{c}, false)
+		return err
+	}
+	columns := func() string {
+		rows, err := session.Query(t.Context(), "look", "select * from raw.shop_order_current")
+		if err != nil {
+			return err.Error()
+		}
+		return strings.Join(rows.Columns, " ")
+	}
+	const added = " _firn_object _firn_record _firn_loaded_at"
+	if _, err := e.All(t.Context(), contract.Set{merging}, true); err != nil || !strings.Contains(columns(), "does not exist") {
+		t.Errorf("planning made a view, or failed: %v, %s", err, columns())
+	}
+	if err := all(merging); err != nil || columns() != "id name"+added {
+		t.Fatalf("%v; the view has %s", err, columns())
+	}
+	wider := orders("1.1.0", id, paidAt, name)
+	wider.Mode, wider.OrderBy = contract.Merge, []string{"paid_at"}
+	if err := all(wider); err != nil || columns() != "id paid_at name"+added {
+		t.Errorf("%v; with another column the view has %s", err, columns())
+	}
+	refused := orders("1.2.0", id)
+	refused.Mode = contract.Merge
+	if err := all(refused); err == nil || columns() != "id paid_at name"+added {
+		t.Errorf("%v; after a refused change the view has %s", err, columns())
+	}
+	wider.Mode, wider.Version = contract.Append, "1.3.0"
+	if err := all(wider); err != nil || !strings.Contains(columns(), "does not exist") {
+		t.Errorf("%v; without a mode that has a view there is %s", err, columns())
+	}
+}
+
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	c := orders("1.0.0", id)

@@ -1,0 +1,80 @@
+package contract_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// snapshot is a contract of shop.price with a form of keys.
+func snapshot(t *testing.T, delivery string) *contract.Contract {
+	t.Helper()
+	property := ""
+	if delivery != "" {
+		property = "\n  - {property: firn.delivery, value: " + delivery + "}"
+	}
+	text := strings.NewReplacer(
+		"usgs.event", "shop.price", "name: event", "name: price",
+		`  - {property: firn.ingest, value: {api: fdsn-event, url: "https://example.org/query"}}`,
+		"  - {property: firn.mode, value: snapshot}"+property,
+	).Replace(minimal)
+	c, err := contract.Read("shop/price/contract.odcs.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestDeliveryPattern(t *testing.T) {
+	t.Parallel()
+	const ofParts = `{key: "{delivery}/part-{part}-of-{parts}.csv"}`
+	const ofFiles = `{key: "prices_{delivery}_{part}.csv", files: 3}`
+	tests := []struct {
+		name, delivery, key string
+		// groups are in the order of the form; nil if the key doesn't fit.
+		groups []string
+	}{
+		{"each object is one", "", "shop/price/a b/2026.csv", []string{"a b/2026.csv"}},
+		{"an ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv", []string{"2026-01"}},
+		{"another ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01xcsv", nil},
+		{"another folder", `{key: "{delivery}.csv"}`, "shop/prices/2026-01.csv", nil},
+		{"more behind it", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv.gz", nil},
+		{"parts", ofParts, "shop/price/2026/01/part-02-of-3.csv", []string{"2026/01", "02", "3"}},
+		{"a part that is no number", ofParts, "shop/price/2026/part-b-of-3.csv", nil},
+		{"files", ofFiles, "shop/price/prices_2026_01_north.csv", []string{"2026_01", "north"}},
+		{"a part in folders", ofFiles, "shop/price/prices_2026_01/north.csv", nil},
+		{"characters of patterns", `{key: "a+(b)/{delivery}"}`, "shop/price/a+(b)/x", []string{"x"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pattern := snapshot(t, test.delivery).DeliveryPattern()
+			found := regexp.MustCompile(pattern).FindStringSubmatch(test.key)
+			if strings.Contains(pattern, `\`) || (found == nil) != (test.groups == nil) || found != nil && strings.Join(found[1:], "|") != strings.Join(test.groups, "|") {
+				t.Errorf("%s finds %q in %s, want %q", pattern, found, test.key, test.groups)
+			}
+		})
+	}
+	d := snapshot(t, ofParts).Delivery
+	if d.Group(contract.DeliveryName) != 1 || d.Group(contract.DeliveryParts) != 3 || (contract.Delivery{}).Group(contract.DeliveryPart) != 0 {
+		t.Error("the placeholders' groups are counted otherwise than they stand")
+	}
+}
+
+func TestModesNeedWhatTheyRestOn(t *testing.T) {
+	t.Parallel()
+	prefixed := strings.Replace(minimal, `  - {property: firn.ingest, value: {api: fdsn-event, url: "https://example.org/query"}}`,
+		"  - {property: firn.mode, value: snapshot}\n  - {property: firn.keyPrefix, value: 'usgs/[old]/'}", 1)
+	keyless := strings.Replace(strings.Replace(minimal, "        primaryKey: true\n", "", 1),
+		"customProperties:\n", "customProperties:\n  - {property: firn.mode, value: merge}\n", 1)
+	for name, test := range map[string]struct{ contract, want string }{
+		"merge without a primary key":       {keyless, "merge keeps one row a primary key"},
+		"a snapshot below a strange folder": {prefixed, "has a character that firn doesn't match"},
+	} {
+		if _, err := contract.Read("usgs/event/contract.odcs.yaml", []byte(test.contract)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+create or replace view raw.shop_order_current
+    copy grants
+as
+with
+
+files as (
+
+    select
+        object,
+        nullif(
+            regexp_substr(
+                key, '^shop/order/(.+)$', 1, 1, 'e', 1
+            ),
+            ''
+        ) as delivery
+    from raw.shop_order_loads
+    where object <> '~lock'
+
+),
+
+newest as (
+
+    select delivery
+    from files
+    where delivery is not null
+    group by delivery
+    -- Each object is a delivery.
+    -- The name says which delivery is the newest, not the time at which it was
+    -- loaded: an old one that is loaded again stays old.
+    order by delivery desc
+    limit 1
+
+)
+
+select
+    loaded.number,
+    loaded.shop,
+    loaded.paid_at,
+    loaded._firn_object,
+    loaded._firn_record,
+    loaded._firn_loaded_at
+from raw.shop_order as loaded
+inner join files
+    on loaded._firn_object = files.object
+inner join newest
+    on files.delivery = newest.delivery
