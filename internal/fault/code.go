@@ -22,6 +22,8 @@ const (
 	ReceiptMismatch   Code = "receipt_mismatch"
 	ReceiptMissing    Code = "receipt_missing"
 	CopyRefused       Code = "copy_refused"
+	DuplicateContent  Code = "duplicate_content"
+	NoDelivery        Code = "no_delivery"
 	TableMissing      Code = "table_missing"
 	LedgerBroken      Code = "ledger_broken"
 	Exhausted         Code = "exhausted"
@@ -65,6 +67,8 @@ var hints = map[Code]string{
 	ReceiptMismatch:   "The files hold other counts than their receipt says: transform the object again with redrive.",
 	ReceiptMissing:    "The receipt or a file it names was deleted: transform the object again with redrive.",
 	CopyRefused:       "Look the query up in Snowflake; the file or the table's columns don't fit.",
+	DuplicateContent:  "Its rows are loaded under the other key: delete this one, or, if both are meant, set firn.duplicateContent to load, deploy and redrive.",
+	NoDelivery:        "Put the file under a key of the form that the contract's firn.delivery says, or mend that, deploy and redrive.",
 	TableMissing:      "Run `firn migrate`, then redrive.",
 	LedgerBroken:      "The ledger's lock row isn't there exactly once: restore the ledger table by Time Travel, then redrive.",
 	Exhausted:         "It failed on every attempt; look at the cause, mend it, then redrive.",

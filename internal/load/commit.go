@@ -21,7 +21,7 @@ func (t *transaction) record(ctx context.Context) error {
 			Files: len(p.Data), RowsRead: p.RowsRead, RowsWritten: p.RowsWritten, RowsRejected: p.RowsRejected,
 			CopyQueryID: t.firstQuery(Rows.names(p)), RejectsQueryID: t.firstQuery(Rejects.names(p)),
 			TransformedAt: p.FinishedAt, StartedAt: t.lock.TakenAt,
-			Bytes: p.bytes(), TransformStartedAt: p.StartedAt,
+			Bytes: p.bytes(), TransformStartedAt: p.StartedAt, DuplicateOf: t.duplicateOf[p.id()],
 		}
 		for _, name := range Rows.names(p) {
 			row.RowsLoaded += t.copied[name].rows
@@ -137,6 +137,9 @@ func (t *transaction) news() []News {
 			news = append(news, News{Dataset: t.dataset, LoadID: row.LoadID})
 		}
 		news[i].Objects++
+		if t.tellsDuplicate(row) {
+			news[i].Duplicates++
+		}
 		news[i].Rows += row.RowsLoaded
 	}
 	for _, row := range t.recorded {

@@ -46,4 +46,7 @@ type News struct {
 	// Rows and Objects count what the load added.
 	Rows    int64 `json:"rows"`
 	Objects int   `json:"objects"`
+	// Duplicates counts those among them whose bytes were loaded under another
+	// key before. Always 0 where the contract says firn.duplicateContent: load.
+	Duplicates int `json:"duplicates,omitempty"`
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
@@ -24,6 +25,8 @@ type Loader struct {
 	// CuratedBucket is the bucket behind the stage: receipts anywhere else are
 	// refused.
 	CuratedBucket string
+	// Contracts say what is done about duplicate content.
+	Contracts contract.Set
 	// NewID makes load ids, unique for ever.
 	NewID func() string
 	// Limits bound one transaction. The zero value takes the defaults.

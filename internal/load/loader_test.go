@@ -1,17 +1,21 @@
 package load_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"regexp"
 	"testing"
 	"time"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
 )
 
 // TestNewsFirst: while nobody can be told, the object isn't done, and the
@@ -33,6 +37,29 @@ func TestNewsFirst(t *testing.T) {
 	news := w.News.Published()
 	if len(news) != 2 || news[0] != news[1] {
 		t.Errorf("news %+v, want the same load twice", news)
+	}
+}
+
+// TestDuplicatesAreLogged: whoever reads the log learns whose bytes were loaded
+// again, unless the contract says that this is meant.
+func TestDuplicatesAreLogged(t *testing.T) {
+	t.Parallel()
+	for what, want := range map[contract.DuplicateContent]int{contract.WarnDuplicate: 1, contract.LoadDuplicate: 0} {
+		w := loadtest.NewWorld(t, loadtest.NewFake())
+		w.Contract = loadtest.ModeContract(w.Dataset)
+		w.Contract.DuplicateContent = what
+		w.Loader = w.NewLoader(w.Bench)
+		first := w.Deliver(t, loadtest.Delivery{Key: "a.csv", Rows: 3, Content: "sha256:same"})
+		second := w.Deliver(t, loadtest.Delivery{Key: "b.csv", Rows: 3, Content: "sha256:same"})
+		var log bytes.Buffer
+		ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&log, "load"))
+		if failed := w.Loader.Handle(ctx, []batch.Message{w.Message(first), w.Message(second)}); len(failed) > 0 {
+			t.Fatal(failed)
+		}
+		line := regexp.MustCompile(`"level":"WARN","msg":"duplicate content loaded".*"object":"` + string(second.ID) + `".*"duplicate_of":"` + string(first.ID) + `"`)
+		if n := len(line.FindAllString(log.String(), -1)); n != want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", what, n, want, log.String())
+		}
 	}
 }
 

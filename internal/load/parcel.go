@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -80,6 +81,9 @@ func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (parc
 	if err := matches(receipt, dataset, w); err != nil {
 		return parcel{}, err
 	}
+	if err := l.checkDelivery(receipt); err != nil {
+		return parcel{}, err
+	}
 	return parcel{Receipt: receipt, asked: true}, nil
 }
 
@@ -100,6 +104,17 @@ func matches(r work.Receipt, dataset string, w work.Work) error {
 		}
 	}
 	return nil
+}
+
+// checkDelivery refuses an object that belongs to no delivery of a snapshot: it
+// would be loaded and never be current, and nobody would know.
+func (l *Loader) checkDelivery(r work.Receipt) error {
+	c := l.Contracts.ByDataset(r.Dataset)
+	if c == nil || c.Delivery == nil || regexp.MustCompile(c.DeliveryPattern()).MatchString(r.Object.Key) {
+		return nil
+	}
+	return fault.Permanentf("check delivery", fault.NoDelivery,
+		"the key %q isn't of the form %q, by which the snapshot's deliveries are told apart", r.Object.Key, c.KeyPrefix+c.Delivery.Key)
 }
 
 // Limits bound one transaction: the lock's time, and what is done again if

@@ -46,6 +46,7 @@ func (l *Loader) load(ctx context.Context, dataset string, group []parcel) (resu
 		return nil, err
 	}
 	t.end(ctx)
+	t.warn(ctx)
 	if t.announce(ctx) { // before the journal: a loader that dies in between is asked again, and announces again
 		t.writeJournal(ctx)
 	}

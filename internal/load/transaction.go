@@ -23,6 +23,10 @@ type transaction struct {
 
 	lock   Lock
 	ledger map[Key]LedgerRow
+	// holders are who has which content.
+	holders holders
+	// duplicateOf are the fresh objects' duplicates that were there first.
+	duplicateOf map[object.ID]object.ID
 
 	// fresh are the objects that this transaction loads.
 	fresh []parcel
@@ -51,10 +55,12 @@ type copiedFile struct {
 func (l *Loader) newTransaction(dataset string, group []parcel) *transaction {
 	return &transaction{
 		loader: l, dataset: dataset, loadID: l.NewID(), group: group,
-		ledger:     make(map[Key]LedgerRow),
-		superseded: make(map[object.ID]object.ID),
-		copied:     make(map[string]copiedFile),
-		results:    make(results),
+		ledger:      make(map[Key]LedgerRow),
+		holders:     make(holders),
+		duplicateOf: make(map[object.ID]object.ID),
+		superseded:  make(map[object.ID]object.ID),
+		copied:      make(map[string]copiedFile),
+		results:     make(results),
 	}
 }
 
@@ -80,12 +86,13 @@ func (t *transaction) takeLock(ctx context.Context) error {
 }
 
 func (t *transaction) readLedger(ctx context.Context) error {
-	lock, rows, err := t.session.ReadLedger(ctx, keysOf(t.group))
+	lock, rows, err := t.session.ReadLedger(ctx, keysOf(t.group), contentsOf(t.group))
 	if err != nil {
 		return err
 	}
 	t.lock = lock
 	for _, row := range rows {
+		t.holders.add(row)
 		key := KeyOf(row.Object)
 		if other, twice := t.ledger[key]; twice {
 			return t.broken("read ledger", "objects %s and %s both stand for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
@@ -125,49 +132,77 @@ func (t *transaction) giveUp(rivals []parcel, err error) {
 // those in the group and the one in the ledger. A version that can't be loaded
 // now takes no part, so an older one still loads.
 func (t *transaction) contest(ctx context.Context, key Key, rivals []parcel) error {
-	standing, stands := t.ledger[key]
-	var best *parcel
+	standing := t.ledger[key] // the zero row if the key has none
+	fit := t.fit(rivals, standing)
+	for len(fit) > 0 {
+		best, err := t.newest(ctx, fit)
+		if err != nil {
+			return err
+		}
+		rest := without(fit, func(p parcel) bool { return p.id() == best.id() })
+		isNewer, err := t.replaces(ctx, best, standing)
+		if err != nil {
+			return err
+		}
+		if isNewer {
+			if f := t.refuse(best, standing); f != nil {
+				t.results[best.id()] = result{err: f}
+				fit = rest
+				continue
+			}
+			t.take(best, standing)
+		} else {
+			t.supersede(best, standing.ID)
+		}
+		for _, older := range rest {
+			t.supersede(older, best.id())
+		}
+		return nil
+	}
+	return nil
+}
+
+// fit returns the rivals that may take the key's place: neither ahead of the
+// table, nor what the ledger has.
+func (t *transaction) fit(rivals []parcel, standing LedgerRow) []parcel {
+	var fit []parcel
 	for _, p := range rivals {
 		switch {
 		case isAhead(p.Contract, t.lock.Contract):
 			t.results[p.id()] = result{err: p.fault(fault.Dependency("load object", fault.TableBehind,
 				fmt.Errorf("the receipt's contract is %s, the table's %s", p.Contract, t.lock.Contract)))}
-		case stands && standing.ID == p.id() && p.Generation <= standing.Generation:
+		case standing.ID == p.id() && p.Generation <= standing.Generation:
 			t.found = append(t.found, foundRow{parcel: p, row: standing})
 			t.results[p.id()] = result{}
-		case best == nil:
-			best = &p
 		default:
-			newer, err := t.newer(ctx, p.Object, best.Object)
-			if err != nil {
-				return err
-			}
-			older := p
-			if newer {
-				older, best = *best, &p
-			}
-			t.supersede(older, best.id())
+			fit = append(fit, p)
 		}
 	}
-	if best == nil {
-		return nil
-	}
-	if stands && standing.ID != best.id() {
-		newer, err := t.newer(ctx, best.Object, standing.Object)
+	return fit
+}
+
+// newest returns the newest version of a key that has at least one.
+func (t *transaction) newest(ctx context.Context, versions []parcel) (parcel, error) {
+	best := versions[0]
+	for _, p := range versions[1:] {
+		isNewer, err := t.newer(ctx, p.Object, best.Object)
 		if err != nil {
-			return err
+			return parcel{}, err
 		}
-		if !newer {
-			t.supersede(*best, standing.ID)
-			return nil
+		if isNewer {
+			best = p
 		}
 	}
-	if stands {
-		t.replaced = append(t.replaced, standing)
+	return best, nil
+}
+
+// replaces reports whether the object is to take the place of the key's ledger
+// row: as a newer version of it, as a newer generation, or since there is none.
+func (t *transaction) replaces(ctx context.Context, p parcel, standing LedgerRow) (bool, error) {
+	if standing.ID == "" || standing.ID == p.id() {
+		return true, nil
 	}
-	t.fresh = append(t.fresh, *best)
-	t.results[best.id()] = result{}
-	return nil
+	return t.newer(ctx, p.Object, standing.Object)
 }
 
 func (t *transaction) supersede(p parcel, by object.ID) {

@@ -42,8 +42,10 @@ type Session interface {
 	// TakeLock updates the ledger's lock row, waits for whoever holds it, and
 	// returns how many rows it hit.
 	TakeLock(ctx context.Context) (int64, error)
-	// ReadLedger reads the lock row and the rows of the given keys.
-	ReadLedger(ctx context.Context, keys []Key) (Lock, []LedgerRow, error)
+	// ReadLedger reads the lock row, the rows of the given keys, and of each
+	// content, named by its hash, at least the row of the object of another key
+	// that was loaded first. Rows of objects without records have no content.
+	ReadLedger(ctx context.Context, keys []Key, contents []string) (Lock, []LedgerRow, error)
 	// Forget deletes the ledger's rows of the objects.
 	Forget(ctx context.Context, objects []object.ID) error
 	// Delete deletes the objects' rows that were loaded within the window, and

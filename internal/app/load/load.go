@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/uuid"
 
-	"github.com/firn-data/firn/internal/app/environment"
 	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/warehouse"
@@ -19,6 +18,7 @@ import (
 
 type settings struct {
 	function.Common
+	function.Contracts
 	function.Source
 	CuratedBucket string `env:"FIRN_CURATED_BUCKET"`
 	LoadedTopic   string `env:"FIRN_LOADED_TOPIC_ARN"`
@@ -34,10 +34,11 @@ type settings struct {
 }
 
 // New returns the function's handler. Its error joins every fault of the
-// environment.
+// environment and the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
-	if err := environment.Decode(lookup, &s); err != nil {
+	contracts, err := function.Read(lookup, &s, &s.Contracts)
+	if err != nil {
 		return nil, err
 	}
 	cloud, err := function.Connect(ctx, s.Common)
@@ -52,6 +53,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		Journal:       cloud.Journal,
 		Publisher:     load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic},
 		CuratedBucket: s.CuratedBucket,
+		Contracts:     contracts,
 		NewID:         uuid.NewString,
 	}
 	return cloud.Consume(work.Load, loader.Handle, log, s.Queue()), nil

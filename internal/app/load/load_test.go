@@ -2,6 +2,9 @@ package load_test
 
 import (
 	"io"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +19,20 @@ var complete = map[string]string{
 
 func TestNew(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-central-1")
-	handler, err := load.New(t.Context(), lookup(complete), io.Discard)
+	root := t.TempDir()
+	variables := maps.Clone(complete)
+	variables["LAMBDA_TASK_ROOT"] = root
+	if _, err := load.New(t.Context(), lookup(variables), io.Discard); err == nil {
+		t.Error("a zip without contracts is no error")
+	}
+	datasets, err := filepath.Abs("../../../datasets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(datasets, filepath.Join(root, "contracts")); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := load.New(t.Context(), lookup(variables), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("a complete environment: %v", err)
 	}
@@ -24,7 +40,7 @@ func TestNew(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty environment is no error")
 	}
-	for name := range complete {
+	for name := range variables {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error doesn't name %s:\n%v", name, err)
 		}

@@ -219,7 +219,7 @@ func (l *Laptop) Contents(t testing.TB, name string) Contents {
 		t.Fatal(err)
 	}
 	defer closed(t, session)
-	if _, c.Ledger, err = session.ReadLedger(t.Context(), wanted); err != nil {
+	if _, c.Ledger, err = session.ReadLedger(t.Context(), wanted, nil); err != nil {
 		t.Fatal(err)
 	}
 	return c

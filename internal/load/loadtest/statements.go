@@ -89,14 +89,14 @@ func overlay[V any](committed map[int64]V, removed map[int64]bool, added map[int
 }
 
 // ReadLedger implements load.Session.
-func (s *session) ReadLedger(_ context.Context, keys []load.Key) (lock load.Lock, rows []load.LedgerRow, err error) {
+func (s *session) ReadLedger(_ context.Context, keys []load.Key, contents []string) (lock load.Lock, rows []load.LedgerRow, err error) {
 	err = s.statement("read ledger", func(d *dataset) error {
 		seen := s.ledger(d)
 		if s.fake.ReadBeforeLock {
 			seen = s.early
 		}
 		for _, r := range seen {
-			if slices.Contains(keys, load.KeyOf(r.Object)) {
+			if slices.Contains(keys, load.KeyOf(r.Object)) || r.RowsRead > 0 && slices.Contains(contents, r.ContentHash) {
 				rows = append(rows, r)
 			}
 		}

@@ -44,6 +44,18 @@ func Run(t *testing.T, bench Bench) {
 		"waiting objects come along":        waitingComeAlong,
 		"a waiting object that is at fault": waitingAtFault,
 		"no tables":                         noTables,
+
+		"duplicate content":                          duplicateWarned,
+		"duplicate content that is meant":            duplicateLoaded,
+		"duplicate content, refused":                 duplicateRefused,
+		"duplicate content in one group":             duplicateTogether,
+		"duplicate content whose first went":         duplicateFirstWent,
+		"duplicate content that is no key's newest":  duplicateNewer,
+		"duplicate content of a poisoned object":     duplicatePoisoned,
+		"duplicate content of objects without a row": duplicateEmpty,
+		"duplicate content under the same key":       duplicateSameKey,
+		"duplicate content that left in the group":   duplicateLeft,
+		"a key that is no delivery's":                noDelivery,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,6 +35,9 @@ type World struct {
 	News     *News
 	Versions Versions
 	Dataset  string
+	// Contract is what loaders made from now on know of the dataset; nil for
+	// nothing.
+	Contract *contract.Contract
 
 	messages atomic.Int64
 }
@@ -78,7 +81,12 @@ func ModeContract(dataset string) *contract.Contract {
 
 // NewLoader returns a loader of this world on another warehouse.
 func (w *World) NewLoader(on load.Warehouse) *load.Loader {
+	var contracts contract.Set
+	if w.Contract != nil {
+		contracts = contract.Set{w.Contract}
+	}
 	return &load.Loader{
+		Contracts: contracts,
 		Warehouse: on, Receipts: w.Receipts, Versions: w.Versions, Journal: w.Journal, Publisher: w.News,
 		CuratedBucket: curated, NewID: uuid.NewString,
 	}

@@ -46,11 +46,21 @@ func values(r load.LedgerRow) []any {
 	}
 }
 
-// ReadLedger implements load.Session.
-func (s *statements) ReadLedger(ctx context.Context, keys []load.Key) (load.Lock, []load.LedgerRow, error) {
+// ReadLedger implements load.Session. Of a content that many objects have, one
+// row comes: the ledger may be long, and they all alike.
+func (s *statements) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
 	condition, args := keyCondition(keys)
-	result, err := s.session.Query(ctx, "read ledger", "select "+strings.Join(columns, ", ")+", loaded_at, paused from "+
-		s.names.ledger+" where object = '"+load.LockRow+"' or "+condition, args...)
+	selected := "select " + strings.Join(columns, ", ") + ", loaded_at, paused from " + s.names.ledger
+	statement := selected + " where object = '" + load.LockRow + "' or " + condition
+	if len(contents) > 0 {
+		statement += " union all (" + selected + " where content_hash in (" + placeholders(len(contents)) + ") and rows_read > 0 and not " + condition +
+			" qualify row_number() over (partition by content_hash order by loaded_at, object) = 1)"
+		for _, content := range contents {
+			args = append(args, content)
+		}
+		args = append(args, args[:2*len(keys)]...)
+	}
+	result, err := s.session.Query(ctx, "read ledger", statement, args...)
 	if err != nil {
 		return load.Lock{}, nil, err
 	}

@@ -1,0 +1,201 @@
+package loadtest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// same is the content of the objects that are alike.
+const same = "sha256:same"
+
+// onDuplicates gives the world's loader a contract that says it.
+func (w *World) onDuplicates(what contract.DuplicateContent) {
+	w.Contract = ModeContract(w.Dataset)
+	w.Contract.DuplicateContent = what
+	w.Loader = w.NewLoader(w.Bench)
+}
+
+// wantDuplicates holds whose duplicates the ledger has, and how many of them
+// the news told.
+func (w *World) wantDuplicates(t *testing.T, c Contents, want map[object.ID]object.ID, told int) {
+	t.Helper()
+	got := make(map[object.ID]object.ID)
+	for _, row := range c.Ledger {
+		if row.DuplicateOf != "" {
+			got[row.ID] = row.DuplicateOf
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("duplicates in the ledger (-want +got):\n%s", diff)
+	}
+	sum := 0
+	for _, n := range w.News.Published() {
+		sum += n.Duplicates
+	}
+	if sum != told {
+		t.Errorf("the news told of %d duplicates, want %d", sum, told)
+	}
+}
+
+func duplicateWarned(t *testing.T, w *World) { // what a loader does that knows no contract
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	w.MustHandle(t, second, w.Deliver(t, Delivery{Key: "c.csv", Rows: 1}))
+	third := w.Deliver(t, Delivery{Key: "d.csv", Rows: 3, Content: same})
+	w.MustHandle(t, third)
+	again := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same, Generation: 1})
+	w.MustHandle(t, again)
+	c := w.Bench.Contents(t, w.Dataset)
+	if c.Rows[first.ID] != 3 || c.Rows[second.ID] != 3 || c.Rows[third.ID] != 3 {
+		t.Errorf("rows %v, want all", c.Rows)
+	}
+	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID, third.ID: first.ID}, 3)
+}
+
+func duplicateLoaded(t *testing.T, w *World) {
+	w.onDuplicates(contract.LoadDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	w.MustHandle(t, second)
+	c := w.WantRows(t, map[object.ID]int64{first.ID: 3, second.ID: 3})
+	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 0)
+}
+
+func duplicateRefused(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	other := w.Deliver(t, Delivery{Key: "c.csv", Rows: 1})
+	errs := w.Handle(t, second, other)
+	f := WantFault(t, errs[0], fault.DuplicateContent, fault.Permanent, second.ID)
+	if errs[1] != nil {
+		t.Errorf("the other object: %v", errs[1])
+	}
+	c := w.WantRows(t, map[object.ID]int64{first.ID: 3, other.ID: 1})
+	w.wantDuplicates(t, c, map[object.ID]object.ID{}, 0)
+	for _, row := range c.Ledger {
+		if row.ID == first.ID && !(strings.Contains(f.Cause(), first.Object.URI()) && strings.Contains(f.Cause(), first.Object.Version) && strings.Contains(f.Cause(), row.LoadID)) {
+			t.Errorf("the cause %q doesn't name key, version and load %s of the first", f.Cause(), row.LoadID)
+		}
+	}
+	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same, Generation: 1}))
+	w.WantRows(t, map[object.ID]int64{first.ID: 3, other.ID: 1})
+}
+
+// duplicateTogether: which of two is first doesn't matter, that only one loads
+// does.
+func duplicateTogether(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	errs := w.Handle(t, first, second)
+	if errs[0] != nil {
+		t.Errorf("the first: %v", errs[0])
+	}
+	WantFault(t, errs[1], fault.DuplicateContent, fault.Permanent, second.ID)
+	w.WantRows(t, map[object.ID]int64{first.ID: 3})
+}
+
+// duplicateFirstWent: a refused object is redriven once the one that had its
+// bytes has others.
+func duplicateFirstWent(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	WantFault(t, w.Handle(t, second)[0], fault.DuplicateContent, fault.Permanent, second.ID)
+	w.Journal.Set(second.ID, journal.Failed)
+	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 4})
+	w.MustHandle(t, newer)
+	w.WantRows(t, map[object.ID]int64{newer.ID: 4})
+	w.MustHandle(t, second)
+	w.WantRows(t, map[object.ID]int64{newer.ID: 4, second.ID: 3})
+	w.WantState(t, second.ID, journal.Loaded)
+}
+
+// duplicateNewer: a version that is refused takes no part, so an older one of
+// its key loads.
+func duplicateNewer(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	older := w.Deliver(t, Delivery{Key: "b.csv", Version: "v1", Sequencer: "1", Rows: 2})
+	newer := w.Deliver(t, Delivery{Key: "b.csv", Version: "v2", Sequencer: "2", Rows: 3, Content: same})
+	errs := w.Handle(t, older, newer)
+	if errs[0] != nil {
+		t.Errorf("the older version: %v", errs[0])
+	}
+	WantFault(t, errs[1], fault.DuplicateContent, fault.Permanent, newer.ID)
+	w.WantRows(t, map[object.ID]int64{first.ID: 3, older.ID: 2})
+	w.WantState(t, older.ID, journal.Loaded)
+}
+
+func duplicatePoisoned(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Claimed: 4, Content: same})
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	errs := w.Handle(t, first, second)
+	WantFault(t, errs[0], fault.ReceiptMismatch, fault.Permanent, first.ID)
+	if errs[1] != nil {
+		t.Errorf("nothing of the first was loaded: %v", errs[1])
+	}
+	c := w.WantRows(t, map[object.ID]int64{second.ID: 3})
+	w.wantDuplicates(t, c, map[object.ID]object.ID{}, 0)
+}
+
+func duplicateEmpty(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Content: same}))
+	w.MustHandle(t, w.Deliver(t, Delivery{Key: "b.csv", Content: same}))
+	w.wantDuplicates(t, w.WantRows(t, map[object.ID]int64{}), map[object.ID]object.ID{}, 0)
+}
+
+// duplicateSameKey: what a key had already isn't brought twice, whoever else
+// has it too.
+func duplicateSameKey(t *testing.T, w *World) {
+	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	w.MustHandle(t, second)
+	w.onDuplicates(contract.RefuseDuplicate)
+	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 3, Content: same})
+	w.MustHandle(t, newer)
+	c := w.WantRows(t, map[object.ID]int64{newer.ID: 3, second.ID: 3})
+	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 1)
+}
+
+// duplicateLeft: a content that its key gives up in the same transaction is
+// nobody's.
+func duplicateLeft(t *testing.T, w *World) {
+	w.onDuplicates(contract.RefuseDuplicate)
+	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same}))
+	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 4})
+	moved := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
+	w.MustHandle(t, newer, moved)
+	w.WantRows(t, map[object.ID]int64{newer.ID: 4, moved.ID: 3})
+}
+
+// noDelivery: a file that would never be current isn't loaded in silence.
+func noDelivery(t *testing.T, w *World) {
+	w.Contract = ModeContract(w.Dataset)
+	w.Contract.Mode, w.Contract.Delivery = contract.Snapshot, &contract.Delivery{Key: "{delivery}/{part}-of-{parts}.csv"}
+	w.Loader = w.NewLoader(w.Bench)
+	fits := w.Deliver(t, Delivery{Key: "2026-01/1-of-1.csv", Rows: 3})
+	other := w.Deliver(t, Delivery{Key: "2026-01/more.csv", Rows: 3})
+	errs := w.Handle(t, fits, other)
+	if errs[0] != nil {
+		t.Errorf("a part of a delivery: %v", errs[0])
+	}
+	WantFault(t, errs[1], fault.NoDelivery, fault.Permanent, other.ID)
+	w.WantRows(t, map[object.ID]int64{fits.ID: 3})
+}
