@@ -25,6 +25,7 @@ func migrateCommand() *cobra.Command {
 		Long: "Run the scripts in snowflake/ that Snowflake hasn't seen yet: V*.sql once each, in order, R__*.sql\n" +
 			"whenever they change. Then bring the tables to newer contracts: a new optional column is added, a number\n" +
 			"is given more digits, while the dataset's loads wait; what can't be done in place is refused with the reason.\n" +
+			"The views of current rows are made anew each time.\n" +
 			"Safe to run at any time; --plan only shows what would be done.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -255,6 +255,7 @@ func TestEvolve(t *testing.T) {
 		t.Errorf("migrate says %q", got)
 	}
 	firn("query", "select COUNTRY from RAW.NYCFLIGHTS_AIRLINE").succeed(t)
+	firn("query", "select COUNTRY from RAW.NYCFLIGHTS_AIRLINE_CURRENT").succeed(t)
 	if got := firn("migrate").succeed(t); got != "0 scripts run\n" {
 		t.Errorf("migrate again says %q", got)
 	}

@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('nycflights', 'airline') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['carrier']) }}
+    select * from {{ source('nycflights', 'airline_current') }}
 
 ),
 
@@ -28,7 +20,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 

@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('nycflights', 'airport') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['faa']) }}
+    select * from {{ source('nycflights', 'airport_current') }}
 
 ),
 
@@ -38,7 +30,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 

@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('nycflights', 'flight') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['time_hour', 'carrier', 'flight']) }}
+    select * from {{ source('nycflights', 'flight_current') }}
 
 ),
 
@@ -55,7 +47,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 

@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('nycflights', 'plane') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['tailnum']) }}
+    select * from {{ source('nycflights', 'plane_current') }}
 
 ),
 
@@ -35,7 +27,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 

@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('nycflights', 'weather') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['origin', 'time_hour']) }}
+    select * from {{ source('nycflights', 'weather_current') }}
 
 ),
 
@@ -41,7 +33,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 

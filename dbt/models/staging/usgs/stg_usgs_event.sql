@@ -2,15 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('usgs', 'event') }}
-
-),
-
-newest as (
-
-    select *
-    from source
-    {{ newest_version(['id'], by=['updated']) }}
+    select * from {{ source('usgs', 'event_current') }}
 
 ),
 
@@ -66,7 +58,7 @@ renamed as (
         _firn_record as record_number,
         _firn_loaded_at as loaded_at
 
-    from newest
+    from source
 
 )
 
