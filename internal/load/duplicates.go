@@ -70,7 +70,7 @@ func (t *transaction) refuse(p parcel, standing LedgerRow) *fault.Fault {
 		return nil
 	}
 	first, found := t.holders.first(p)
-	if !found {
+	if !found || !hasContent(p.ContentHash, p.RowsRead) {
 		return nil
 	}
 	if t.loader.onDuplicates(t.dataset) == contract.RefuseDuplicate {

@@ -104,6 +104,9 @@ func TestModes(t *testing.T) {
 			{"doesn't stand", delivered{Key: "6/01-of-3.csv", Sequencer: "10", Values: rows("1 6 a")}, "1 4 a, 2 4 b"},
 			{"for the one that lacks", delivered{Key: "6/3-of-3.csv", Sequencer: "11", Values: rows("3 6 c")}, "1 4 a, 2 4 b"},
 		}},
+		"snapshot of keys with spaces": {snapshots("of  {delivery}.csv", 0), []step{
+			{"one", delivered{Key: "of  1.csv", Sequencer: "1", Values: rows("1 1 a")}, "1 1 a"},
+		}},
 		"snapshot of files": {snapshots("{delivery}_{part}.csv", 2), []step{
 			{"one", delivered{Key: "1_north.csv", Sequencer: "1", Values: rows("1 1 a")}, ""},
 			{"both", delivered{Key: "1_south.csv", Sequencer: "2", Values: rows("2 1 b")}, "1 1 a, 2 1 b"},

@@ -157,7 +157,10 @@ func duplicateEmpty(t *testing.T, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Content: same}))
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "b.csv", Content: same}))
-	w.wantDuplicates(t, w.WantRows(t, map[object.ID]int64{}), map[object.ID]object.ID{}, 0)
+	filled := w.Deliver(t, Delivery{Key: "c.csv", Rows: 3, Content: same})
+	w.MustHandle(t, filled)
+	w.MustHandle(t, w.Deliver(t, Delivery{Key: "d.csv", Content: same}))
+	w.wantDuplicates(t, w.WantRows(t, map[object.ID]int64{filled.ID: 3}), map[object.ID]object.ID{}, 0)
 }
 
 // duplicateSameKey: what a key had already isn't brought twice, whoever else

@@ -173,8 +173,9 @@ func keyNote(c *contract.Contract) string {
 // literal quotes a text for Snowflake, where a backslash escapes, on one line.
 // schemachange reads its files as Jinja templates, so what opens a tag is torn
 // apart.
-func literal(s string) string {
-	return "'" + escapes.Replace(strings.Join(strings.Fields(s), " ")) + "'"
-}
+func literal(s string) string { return quoted(strings.Join(strings.Fields(s), " ")) }
+
+// quoted quotes a text of which no space may be lost.
+func quoted(s string) string { return "'" + escapes.Replace(s) + "'" }
 
 var escapes = strings.NewReplacer(`\`, `\\`, `'`, `''`, "{{", "{ {", "{%", "{ %", "{#", "{ #")

@@ -68,7 +68,7 @@ qualify
 func snapshotView(c *contract.Contract) string {
 	group := func(name string) string {
 		return fmt.Sprintf("nullif(\n            regexp_substr(\n                key, %s, 1, 1, 'e', %d\n            ),\n            ''\n        )",
-			literal(c.DeliveryPattern()), c.Delivery.Group(name))
+			quoted(c.DeliveryPattern()), c.Delivery.Group(name))
 	}
 	files := []string{group(contract.DeliveryName) + " as delivery"}
 	if c.Delivery.Group(contract.DeliveryParts) > 0 {
