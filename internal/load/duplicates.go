@@ -24,13 +24,9 @@ func (h holders) remove(row LedgerRow) {
 	h[row.ContentHash] = slices.DeleteFunc(h[row.ContentHash], func(r LedgerRow) bool { return r.ID == row.ID })
 }
 
-// first returns the object of another key that holds the parcel's content
-// longest.
-func (h holders) first(p parcel) (first LedgerRow, found bool) {
-	for _, row := range h[p.ContentHash] {
-		if KeyOf(row.Object) == KeyOf(p.Object) {
-			continue
-		}
+// first returns the object that holds the content longest.
+func (h holders) first(content string) (first LedgerRow, found bool) {
+	for _, row := range h[content] {
 		if !found || row.LoadedAt.Before(first.LoadedAt) {
 			first, found = row, true
 		}
@@ -69,7 +65,7 @@ func (t *transaction) refuse(p parcel, standing LedgerRow) *fault.Fault {
 		t.duplicateOf[p.id()] = standing.DuplicateOf
 		return nil
 	}
-	first, found := t.holders.first(p)
+	first, found := t.holders.first(p.ContentHash) // of another key, since this one's is another content
 	if !found || !hasContent(p.ContentHash, p.RowsRead) {
 		return nil
 	}
