@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/firn-data/firn/internal/batch"
@@ -92,13 +93,31 @@ func (l *Loader) loadAll(ctx context.Context, dataset string, parcels []parcel) 
 		parts, isolated := isolate(group, err, all)
 		if !isolated { // the dataset's fault, or Snowflake's: the others would meet it too
 			for _, g := range pending {
-				all.fail(g, err)
+				l.leave(ctx, g, err, all)
 			}
 			return all
 		}
 		pending = append(parts, pending[1:]...)
 	}
 	return all
+}
+
+// leave gives a group up for a fault that is none of its objects'. Whoever held
+// the lock that was waited for may have loaded the same objects: what the
+// journal calls done by now needn't come back to learn that.
+func (l *Loader) leave(ctx context.Context, group []parcel, err error, into results) {
+	into.fail(group, err)
+	if fault.As(err).Code != fault.LockBusy {
+		return
+	}
+	asked := slices.DeleteFunc(slices.Clone(group), func(p parcel) bool { return !p.asked })
+	done := make([]bool, len(asked))
+	atOnce(len(asked), func(i int) { done[i], _ = l.final(ctx, asked[i].id(), asked[i].Generation) }) // no answer is no
+	for i, p := range asked {
+		if done[i] {
+			into[p.id()] = result{}
+		}
+	}
 }
 
 // loadOnce runs the protocol if the invocation's time allows.

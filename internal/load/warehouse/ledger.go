@@ -35,6 +35,13 @@ var columns = []string{
 	"copy_query_id", "rejects_query_id", "transformed_at", "started_at",
 }
 
+// casts are the types of the columns that aren't text.
+var casts = map[string]string{
+	"generation": "number", "size": "number", "files": "number",
+	"rows_read": "number", "rows_written": "number", "rows_rejected": "number", "rows_loaded": "number",
+	"transformed_at": "timestamp_ltz", "started_at": "timestamp_ltz",
+}
+
 func values(r load.LedgerRow) []any {
 	return []any{
 		string(r.ID), r.Generation, r.LoadID, r.Object.Bucket, r.Object.Key, r.Object.Version, r.Object.ETag, r.Object.Sequencer, r.Object.Size,
@@ -46,9 +53,12 @@ func values(r load.LedgerRow) []any {
 
 // ReadLedger implements load.Session.
 func (s *statements) ReadLedger(ctx context.Context, keys []load.Key) (load.Lock, []load.LedgerRow, error) {
-	condition, args := keyCondition(keys)
+	list, err := foldedKeys(keys)
+	if err != nil {
+		return load.Lock{}, nil, err
+	}
 	result, err := s.session.Query(ctx, "read ledger", "select "+strings.Join(columns, ", ")+", loaded_at, paused from "+
-		s.names.ledger+" where object = '"+load.LockRow+"' or "+condition, args...)
+		s.names.ledger+" where object = '"+load.LockRow+"' or "+amongKeys, list)
 	if err != nil {
 		return load.Lock{}, nil, err
 	}
@@ -83,39 +93,49 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 	}
 }
 
-// Record implements load.Session. SELECT over VALUES, since a VALUES clause of
-// its own takes no cast in every column.
+// Record implements load.Session. The rows travel as one text, as those of
+// every list do: see unfolded. Times go through text, since a JSON null is null
+// only once it was cast to one (user-guide/semistructured-considerations).
 func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
+	listed := make([][]any, len(rows))
+	for i, row := range rows {
+		listed[i] = values(row)
+	}
 	selected := make([]string, len(columns))
 	for i, name := range columns {
-		selected[i] = "column" + itoa(i+1)
-		if strings.HasSuffix(name, "_at") {
-			selected[i] += "::timestamp_ltz"
+		selected[i] = "value[" + itoa(i) + "]::varchar"
+		if cast, found := casts[name]; found {
+			selected[i] += "::" + cast
 		}
 	}
-	var args []any
-	for _, row := range rows {
-		args = append(args, values(row)...)
+	list, err := folded(listed)
+	if err != nil {
+		return err
 	}
-	tuple := "(" + placeholders(len(columns)) + ")"
-	_, err := s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
-		strings.Join(selected, ", ")+", current_timestamp() from values "+repeat(tuple, len(rows)), args...)
+	_, err = s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
+		strings.Join(selected, ", ")+", current_timestamp() from "+unfolded, list)
 	return err
 }
 
 // Forget implements load.Session.
 func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
-	condition, args := objectCondition("object", objects)
-	_, err := s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+condition, args...)
+	list, err := folded(objects)
+	if err != nil {
+		return err
+	}
+	_, err = s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+among("object"), list)
 	return err
 }
 
 // Standing implements load.Session.
 func (s *statements) Standing(ctx context.Context, keys []load.Key) (load.Standing, error) {
-	condition, args := keyCondition(keys)
+	list, err := foldedKeys(keys)
+	if err != nil {
+		return load.Standing{}, err
+	}
 	result, err := s.session.Query(ctx, "check ledger",
 		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
-			s.names.ledger+" where "+condition, args...)
+			s.names.ledger+" where "+amongKeys, list)
 	if err != nil {
 		return load.Standing{}, err
 	}
