@@ -74,11 +74,10 @@ func match(named string, files []string) (string, bool) {
 
 // Delete implements load.Session.
 func (s *statements) Delete(ctx context.Context, from load.Table, objects []object.ID, within load.Window) (int64, error) {
-	list, err := folded(objects)
+	condition, args, err := objectsAmong("_firn_object", objects)
 	if err != nil {
 		return 0, err
 	}
-	condition, args := among("_firn_object"), []any{list}
 	if within != (load.Window{}) {
 		condition += " and _firn_loaded_at between cast(? as timestamp_ltz) and cast(? as timestamp_ltz)"
 		args = append(args, stamp(within.From), stamp(within.To))
@@ -89,12 +88,12 @@ func (s *statements) Delete(ctx context.Context, from load.Table, objects []obje
 
 // Count implements load.Session.
 func (s *statements) Count(ctx context.Context, of load.Table, objects []object.ID) (map[object.ID]int64, error) {
-	list, err := folded(objects)
+	condition, args, err := objectsAmong("_firn_object", objects)
 	if err != nil {
 		return nil, err
 	}
 	result, err := s.session.Query(ctx, "count rows",
-		"select _firn_object, count(*) as all_rows from "+s.names.of(of)+" where "+among("_firn_object")+" group by _firn_object", list)
+		"select _firn_object, count(*) as all_rows from "+s.names.of(of)+" where "+condition+" group by _firn_object", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -53,12 +53,12 @@ func values(r load.LedgerRow) []any {
 
 // ReadLedger implements load.Session.
 func (s *statements) ReadLedger(ctx context.Context, keys []load.Key) (load.Lock, []load.LedgerRow, error) {
-	list, err := foldedKeys(keys)
+	condition, args, err := keysAmong(keys)
 	if err != nil {
 		return load.Lock{}, nil, err
 	}
 	result, err := s.session.Query(ctx, "read ledger", "select "+strings.Join(columns, ", ")+", loaded_at, paused from "+
-		s.names.ledger+" where object = '"+load.LockRow+"' or "+amongKeys, list)
+		s.names.ledger+" where object = '"+load.LockRow+"' or "+condition, args...)
 	if err != nil {
 		return load.Lock{}, nil, err
 	}
@@ -93,49 +93,48 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 	}
 }
 
-// Record implements load.Session. The rows travel as one text, as those of
-// every list do: see unfolded. Times go through text, since a JSON null is null
-// only once it was cast to one (user-guide/semistructured-considerations).
+// Record implements load.Session. SELECT over the list, since a VALUES clause
+// of its own takes no cast in every column.
 func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
 	listed := make([][]any, len(rows))
 	for i, row := range rows {
 		listed[i] = values(row)
 	}
+	l, err := listOf(listed)
+	if err != nil {
+		return err
+	}
 	selected := make([]string, len(columns))
 	for i, name := range columns {
-		selected[i] = "value[" + itoa(i) + "]::varchar"
+		selected[i] = l.column(i)
 		if cast, found := casts[name]; found {
 			selected[i] += "::" + cast
 		}
 	}
-	list, err := folded(listed)
-	if err != nil {
-		return err
-	}
 	_, err = s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
-		strings.Join(selected, ", ")+", current_timestamp() from "+unfolded, list)
+		strings.Join(selected, ", ")+", current_timestamp() from "+l.source, l.args...)
 	return err
 }
 
 // Forget implements load.Session.
 func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
-	list, err := folded(objects)
+	condition, args, err := objectsAmong("object", objects)
 	if err != nil {
 		return err
 	}
-	_, err = s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+among("object"), list)
+	_, err = s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+condition, args...)
 	return err
 }
 
 // Standing implements load.Session.
 func (s *statements) Standing(ctx context.Context, keys []load.Key) (load.Standing, error) {
-	list, err := foldedKeys(keys)
+	condition, args, err := keysAmong(keys)
 	if err != nil {
 		return load.Standing{}, err
 	}
 	result, err := s.session.Query(ctx, "check ledger",
 		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
-			s.names.ledger+" where "+amongKeys, list)
+			s.names.ledger+" where "+condition, args...)
 	if err != nil {
 		return load.Standing{}, err
 	}
