@@ -104,10 +104,10 @@ func (t *Table) create(ctx context.Context, o object.Object, c *change) (Entry, 
 }
 
 // apply writes the change. It returns the entry as it is afterwards, and
-// whether the condition held. The dataset decides the index entries; empty
-// takes the entry's own.
+// whether the condition held. The dataset decides the index entries of the
+// states that have any by it; empty takes the entry's own.
 func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *change) (Entry, bool, error) {
-	if dataset == "" && len(c.origins) > 0 {
+	if dataset == "" && len(c.origins) > 0 && c.to.byDataset() {
 		entry, err := t.Get(ctx, id)
 		if err != nil {
 			return Entry{}, false, err

@@ -39,6 +39,10 @@ func (c *change) index(id object.ID, dataset string, now time.Time) {
 	}
 }
 
+// byDataset reports whether an index has the objects in this state by their
+// dataset.
+func (s State) byDataset() bool { return s == Transformed || s == Failed }
+
 func (c *change) stuck(id object.ID, since string) *change {
 	return c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1])).set("stuck_sk", text(since))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -108,20 +109,20 @@ func (t *transaction) announce(ctx context.Context) bool {
 // askJournal drops from found what needs no further word: what the journal has
 // as done by now, and what no message of ours asks for.
 func (t *transaction) askJournal(ctx context.Context) error {
-	var kept []foundRow
-	for _, f := range t.found {
-		if !f.parcel.asked {
-			continue
+	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.parcel.asked })
+	done, faults := make([]bool, len(asked)), make([]error, len(asked))
+	atOnce(len(asked), func(i int) {
+		done[i], faults[i] = t.loader.final(ctx, asked[i].parcel.id(), asked[i].parcel.Generation)
+	})
+	t.found = nil
+	for i, f := range asked {
+		if faults[i] != nil {
+			return faults[i]
 		}
-		entry, err := t.loader.Journal.Get(ctx, f.parcel.id())
-		if err != nil && !errors.Is(err, journal.ErrNotFound) {
-			return err
-		}
-		if err != nil || !entry.State.Final() || entry.Generation < f.parcel.Generation {
-			kept = append(kept, f)
+		if !done[i] {
+			t.found = append(t.found, f)
 		}
 	}
-	t.found = kept
 	return nil
 }
 
@@ -151,37 +152,62 @@ func (t *transaction) news() []News {
 	return news
 }
 
-// writeJournal tells the journal what the ledger says now.
+// writeJournal tells the journal what the ledger says now: first what is
+// loaded, then what gave way to it.
 func (t *transaction) writeJournal(ctx context.Context) {
+	var loaded, superseded []note
 	for _, f := range t.found {
-		t.note(ctx, f.row.ID, t.loaded(ctx, f.row))
+		loaded = append(loaded, t.loaded(ctx, f.row))
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.recorded {
 		successor[KeyOf(row.Object)] = row.ID
-		t.note(ctx, row.ID, t.loaded(ctx, row))
+		loaded = append(loaded, t.loaded(ctx, row))
 	}
 	for old, by := range t.superseded {
-		t.note(ctx, old, t.loader.Journal.Superseded(ctx, old, by))
+		superseded = append(superseded, t.gaveWay(old, by))
 	}
 	for _, old := range t.replaced {
 		if by := successor[KeyOf(old.Object)]; by != old.ID {
-			t.note(ctx, old.ID, t.loader.Journal.Superseded(ctx, old.ID, by))
+			superseded = append(superseded, t.gaveWay(old.ID, by))
 		}
+	}
+	t.write(ctx, loaded)
+	t.write(ctx, superseded)
+}
+
+// note is one write of the journal.
+type note struct {
+	id    object.ID
+	write func(ctx context.Context) error
+}
+
+func (t *transaction) gaveWay(old, by object.ID) note {
+	return note{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
+}
+
+// write writes the notes, in any order.
+func (t *transaction) write(ctx context.Context, notes []note) {
+	faults := make([]error, len(notes))
+	atOnce(len(notes), func(i int) { faults[i] = notes[i].write(ctx) })
+	for i, n := range notes {
+		t.keep(ctx, n.id, faults[i])
 	}
 }
 
-func (t *transaction) loaded(ctx context.Context, row LedgerRow) error {
+func (t *transaction) loaded(ctx context.Context, row LedgerRow) note {
 	telemetry.Logger(ctx).InfoContext(ctx, "object loaded",
 		telemetry.KeyObject, string(row.ID), telemetry.KeyKey, row.Object.Key, telemetry.KeyVersion, row.Object.Version,
 		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
 		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
-	return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
+	return note{row.ID, func(ctx context.Context) error {
+		return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
+	}}
 }
 
-// note keeps the message of an object whose journal entry couldn't be written.
+// keep keeps the message of an object whose journal entry couldn't be written.
 // An object that the journal doesn't know is loaded all the same.
-func (t *transaction) note(ctx context.Context, id object.ID, err error) {
+func (t *transaction) keep(ctx context.Context, id object.ID, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, journal.ErrNotFound):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/firn-data/firn/internal/batch"
@@ -72,19 +73,22 @@ func (l *Loader) dataset(ctx context.Context, asked *request) results {
 		return results
 	}
 	parcels := l.open(ctx, asked.dataset, wanted, results)
-	parcels = append(parcels, l.waiting(ctx, asked)...)
-	maps.Copy(results, l.loadAll(ctx, asked.dataset, parcels))
+	maps.Copy(results, l.loadAll(ctx, asked, parcels))
 	return results
 }
 
-// loadAll loads the parcels in as few transactions as the limits and the
-// poisoned ones among them allow.
-func (l *Loader) loadAll(ctx context.Context, dataset string, parcels []parcel) results {
+// loadAll loads the parcels, and with the last of them what waits besides, in as
+// few transactions as the limits and the poisoned ones among them allow.
+func (l *Loader) loadAll(ctx context.Context, asked *request, parcels []parcel) results {
 	all := make(results)
 	pending := l.Limits.split(parcels)
+	waiting := func(ctx context.Context) []parcel { return l.waiting(ctx, asked) }
 	for len(pending) > 0 {
-		group := pending[0]
-		got, err := l.loadOnce(ctx, dataset, group)
+		joining := nobody
+		if len(pending) == 1 {
+			joining, waiting = waiting, nobody // once
+		}
+		group, got, err := l.loadOnce(ctx, asked.dataset, pending[0], joining)
 		maps.Copy(all, got)
 		if err == nil {
 			pending = pending[1:]
@@ -95,7 +99,7 @@ func (l *Loader) loadAll(ctx context.Context, dataset string, parcels []parcel) 
 		parts, isolated := isolate(group, err, all)
 		if !isolated { // the dataset's fault, or Snowflake's: the others would meet it too
 			for _, g := range pending {
-				all.fail(g, err)
+				l.leave(ctx, g, err, all)
 			}
 			return all
 		}
@@ -104,12 +108,39 @@ func (l *Loader) loadAll(ctx context.Context, dataset string, parcels []parcel) 
 	return all
 }
 
-// loadOnce runs the protocol if the invocation's time allows.
-func (l *Loader) loadOnce(ctx context.Context, dataset string, group []parcel) (results, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
+// leave gives a group up for a fault that is none of its objects'. Whoever held
+// the lock that was waited for may have loaded the same objects: what the
+// journal calls done by now needn't come back to learn that.
+func (l *Loader) leave(ctx context.Context, group []parcel, err error, into results) {
+	into.fail(group, err)
+	if fault.As(err).Code != fault.LockBusy {
+		return
 	}
-	return l.load(ctx, dataset, group)
+	asked := slices.DeleteFunc(slices.Clone(group), func(p parcel) bool { return !p.asked })
+	done := make([]bool, len(asked))
+	atOnce(len(asked), func(i int) { done[i], _ = l.final(ctx, asked[i].id(), asked[i].Generation) }) // no answer is no
+	for i, p := range asked {
+		if done[i] {
+			into[p.id()] = result{}
+		}
+	}
+}
+
+// joiners finds the parcels that may join a group once its transaction has the
+// lock. Before, whoever waits for the lock would read what its holder loads.
+type joiners func(ctx context.Context) []parcel
+
+func nobody(context.Context) []parcel { return nil }
+
+// loadOnce runs the protocol if the invocation's time allows. It returns the
+// group with those that joined it.
+func (l *Loader) loadOnce(ctx context.Context, dataset string, group []parcel, joining joiners) ([]parcel, results, error) {
+	if err := ctx.Err(); err != nil {
+		return group, nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
+	}
+	t := l.newTransaction(dataset, group, joining)
+	results, err := t.load(ctx)
+	return t.group, results, err
 }
 
 func (l *Loader) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {

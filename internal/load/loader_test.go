@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // TestNewsFirst: while nobody can be told, the object isn't done, and the
@@ -170,4 +173,141 @@ func TestUnknownOrder(t *testing.T) {
 		t.Errorf("the other key: %v", errs[3])
 	}
 	w.WantRows(t, map[object.ID]int64{other.ID: 2})
+}
+
+// TestLoadedWhileTheLockWasBusy: what the lock's holder loaded meanwhile is done,
+// and needn't come back; what it didn't load comes back.
+func TestLoadedWhileTheLockWasBusy(t *testing.T) {
+	t.Parallel()
+	fake := loadtest.NewFake()
+	fake.LockTimeout = time.Second
+	w := loadtest.NewWorld(t, fake)
+	loaded := w.Deliver(t, loadtest.Delivery{Key: "loaded.csv", Rows: 3})
+	open := w.Deliver(t, loadtest.Delivery{Key: "open.csv", Rows: 3})
+	holder, err := fake.Open(t.Context(), w.Dataset, "holder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.TakeLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-fake.Waiting()
+		w.Journal.Set(loaded.ID, journal.Loaded)
+	}()
+	errs := w.Handle(t, loaded, open)
+	if errs[0] != nil {
+		t.Errorf("the object that is loaded by now: %v", errs[0])
+	}
+	loadtest.WantFault(t, errs[1], fault.LockBusy, fault.RetryAfter, open.ID)
+	if err := holder.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// reading counts the receipts that are read.
+type reading struct {
+	load.Receipts
+	read atomic.Int64
+}
+
+func (r *reading) Read(ctx context.Context, at work.Location) (work.Receipt, error) {
+	r.read.Add(1)
+	return r.Receipts.Read(ctx, at)
+}
+
+// TestWhoWaitsForTheLockReadsOnlyItsOwn: a loader that another one keeps from the
+// lock doesn't read what that one is loading.
+func TestWhoWaitsForTheLockReadsOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	fake := loadtest.NewFake()
+	fake.LockTimeout = 10 * time.Millisecond
+	w := loadtest.NewWorld(t, fake)
+	receipts := &reading{Receipts: w.Receipts}
+	w.Loader.Receipts = receipts
+	asked := w.Deliver(t, loadtest.Delivery{Key: "asked.csv", Rows: 1})
+	want := map[object.ID]int64{asked.ID: 1}
+	for i := range 5 {
+		d := w.Deliver(t, loadtest.Delivery{Key: fmt.Sprintf("%d.csv", i), Rows: 1})
+		want[d.ID] = 1
+	}
+	holder, err := fake.Open(t.Context(), w.Dataset, "holder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.TakeLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	loadtest.WantFault(t, w.Handle(t, asked)[0], fault.LockBusy, fault.RetryAfter, asked.ID)
+	if n := receipts.read.Load(); n != 1 {
+		t.Errorf("%d receipts were read, want 1", n)
+	}
+	if err := holder.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.MustHandle(t, asked)
+	w.WantRows(t, want)
+}
+
+// TestAThousandObjects: ten messages, one transaction of a thousand files.
+func TestAThousandObjects(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	const objects = 1000
+	var all []loadtest.Delivered
+	want := make(map[object.ID]int64)
+	for i := range objects {
+		d := w.Deliver(t, loadtest.Delivery{Key: fmt.Sprintf("%d.csv", i), Sequencer: "1", Rows: 1})
+		all, want[d.ID] = append(all, d), 1
+	}
+	w.MustHandle(t, all[:10]...)
+	w.WantRows(t, want)
+	if n := len(w.News.Published()); n != 1 {
+		t.Errorf("%d transactions, want 1", n)
+	}
+}
+
+// together is a journal whose writes wait until as many have come at once.
+type together struct {
+	load.Journal
+	expected int64
+	come     atomic.Int64
+	all      chan struct{}
+}
+
+func (j *together) Loaded(ctx context.Context, id object.ID, l journal.Load) error {
+	if j.come.Add(1) == j.expected {
+		close(j.all)
+	}
+	select {
+	case <-j.all:
+		return j.Journal.Loaded(ctx, id, l)
+	case <-ctx.Done():
+		return fault.Dependency("write journal", fault.JournalAway, ctx.Err())
+	}
+}
+
+// TestTheJournalIsWrittenAtOnce: a thousand objects' entries one after the other
+// would take as many round trips.
+func TestTheJournalIsWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	const objects = 5
+	w.Loader.Journal = &together{Journal: w.Journal, expected: objects, all: make(chan struct{})}
+	w.Loader.Margin = time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var messages []batch.Message
+	for i := range objects {
+		messages = append(messages, w.Message(w.Deliver(t, loadtest.Delivery{Key: fmt.Sprintf("%d.csv", i), Rows: 1})))
+	}
+	for id, err := range w.Loader.Handle(ctx, messages) {
+		t.Errorf("message %s: %v", id, err)
+	}
 }

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
@@ -42,22 +40,11 @@ func (p parcel) bytes() int64 {
 	return sum
 }
 
-// receiptReaders is how many receipts are read at once.
-const receiptReaders = 8
-
 // open reads the receipts of the work. What can't be opened is in the results.
 func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, into results) []parcel {
 	opened := make([]parcel, len(wanted))
 	faults := make([]error, len(wanted))
-	var readers errgroup.Group
-	readers.SetLimit(receiptReaders)
-	for i, w := range wanted {
-		readers.Go(func() error {
-			opened[i], faults[i] = l.openOne(ctx, dataset, w)
-			return nil
-		})
-	}
-	_ = readers.Wait() // the errors are in faults
+	atOnce(len(wanted), func(i int) { opened[i], faults[i] = l.openOne(ctx, dataset, wanted[i]) })
 	var parcels []parcel
 	for i, w := range wanted {
 		if faults[i] != nil {
@@ -120,7 +107,8 @@ func (l *Loader) checkDelivery(r work.Receipt) error {
 // Limits bound one transaction: the lock's time, and what is done again if
 // another object of the group is poisoned.
 type Limits struct {
-	// Objects defaults to 100.
+	// Objects defaults to 1,000: each has a file at least, and that is what one
+	// COPY takes.
 	Objects int
 	// Files defaults to 1,000, what one COPY takes.
 	Files int
@@ -132,7 +120,7 @@ func (l Limits) objects() int {
 	if l.Objects > 0 {
 		return l.Objects
 	}
-	return 100
+	return maximumFiles
 }
 
 func (l Limits) files() int {

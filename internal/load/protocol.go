@@ -17,13 +17,13 @@ import (
 // (docs.snowflake.com, sql-reference/transactions).
 //
 // Everything is written in one order of tables: ledger, rows, rejects.
-func (l *Loader) load(ctx context.Context, dataset string, group []parcel) (results, error) {
-	t := l.newTransaction(dataset, group)
+func (t *transaction) load(ctx context.Context) (results, error) {
 	defer t.end(ctx)
 	err := inOrder(ctx,
 		t.open,       // a new session
 		t.begin,      // BEGIN
 		t.takeLock,   // a second loader waits here, and comes back later
+		t.join,       // no statement: who else waits in the journal, as far as the limits allow
 		t.readLedger, // begins after the lock was granted: sees every earlier loader
 		t.sortOut,    // loaded before, superseded, ahead of the table; the rest is fresh
 	)

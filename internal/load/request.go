@@ -77,13 +77,18 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 
 // unfinished returns the work whose objects the journal doesn't call done.
 func (l *Loader) unfinished(ctx context.Context, asked *request, into results) []work.Work {
+	done, faults := make([]bool, len(asked.order)), make([]error, len(asked.order))
+	atOnce(len(asked.order), func(i int) {
+		w := asked.wanted[asked.order[i]]
+		done[i], faults[i] = l.final(ctx, w.Object.ID(), w.Generation)
+	})
 	var wanted []work.Work
-	for _, id := range asked.order {
+	for i, id := range asked.order {
 		w := asked.wanted[id]
-		switch done, err := l.done(ctx, w); {
-		case err != nil:
-			into[id] = result{err: fault.On(err, string(id), w.Dataset, w.Object.URI())}
-		case done:
+		switch {
+		case faults[i] != nil:
+			into[id] = result{err: fault.On(faults[i], string(id), w.Dataset, w.Object.URI())}
+		case done[i]:
 			into[id] = result{}
 		default:
 			wanted = append(wanted, w)
@@ -92,15 +97,17 @@ func (l *Loader) unfinished(ctx context.Context, asked *request, into results) [
 	return wanted
 }
 
-func (l *Loader) done(ctx context.Context, w work.Work) (bool, error) {
-	entry, err := l.Journal.Get(ctx, w.Object.ID())
+// final reports whether the journal calls a generation of an object done. A
+// journal that lost the entry mustn't lose the object: the ledger decides.
+func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool, error) {
+	entry, err := l.Journal.Get(ctx, id)
 	if errors.Is(err, journal.ErrNotFound) {
-		return false, nil // a journal that lost an entry mustn't lose the object: the ledger decides
+		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return entry.State.Final() && entry.Generation >= w.Generation, nil
+	return entry.State.Final() && entry.Generation >= generation, nil
 }
 
 // waiting opens the parcels that wait in the journal besides those asked for.

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/semver"
 
@@ -15,7 +16,10 @@ type transaction struct {
 	loader  *Loader
 	dataset string
 	loadID  string
+	// group are the objects of the transaction: those it began with, and from
+	// the lock on those that joined.
 	group   []parcel
+	joining joiners
 
 	session   Session
 	begun     bool
@@ -52,9 +56,9 @@ type copiedFile struct {
 	queryID string
 }
 
-func (l *Loader) newTransaction(dataset string, group []parcel) *transaction {
+func (l *Loader) newTransaction(dataset string, group []parcel, joining joiners) *transaction {
 	return &transaction{
-		loader: l, dataset: dataset, loadID: l.NewID(), group: group,
+		loader: l, dataset: dataset, loadID: l.NewID(), group: group, joining: joining,
 		ledger:      make(map[Key]LedgerRow),
 		holders:     make(holders),
 		duplicateOf: make(map[object.ID]object.ID),
@@ -82,6 +86,12 @@ func (t *transaction) takeLock(ctx context.Context) error {
 	if rows != 1 {
 		return t.broken("take lock", "the ledger has %d lock rows", rows)
 	}
+	return nil
+}
+
+// join lets those join the group that wait, as many as fit.
+func (t *transaction) join(ctx context.Context) error {
+	t.group = t.loader.Limits.split(append(slices.Clone(t.group), t.joining(ctx)...))[0]
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package load copies what the transform wrote to Snowflake, exactly once, in
-// groups. The protocol is one function, Loader.load; the rest decides what goes
+// groups. The protocol is one function, transaction.load; the rest decides what goes
 // into a group, and what a failed group says of its objects.
 package load
 

@@ -110,7 +110,13 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (world, error) {
 // said last when it never does.
 func eventually(t *testing.T, what string, holds func() (bool, string)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	within(t, patience, what, holds)
+}
+
+// within is eventually with a limit of its own.
+func within(t *testing.T, limit time.Duration, what string, holds func() (bool, string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -121,7 +127,7 @@ func eventually(t *testing.T, what string, holds func() (bool, string)) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %s; last seen: %s", what, patience, last)
+			t.Fatalf("%s: not within %s; last seen: %s", what, limit, last)
 		case <-ticker.C:
 		}
 	}

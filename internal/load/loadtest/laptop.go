@@ -148,9 +148,24 @@ type rejectRow struct {
 	Raw    string `parquet:"raw,zstd"`
 }
 
-// Put implements Bench: a Parquet file, unless it is to be broken.
+// Put implements Bench.
 func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
 	t.Helper()
+	body, err := f.Parquet(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.store.PutObject(context.Background(), &s3.PutObjectInput{
+		Bucket: aws.String(l.bucket), Key: aws.String(name), Body: bytes.NewReader(body),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Parquet is the file's bytes, as a transform would write them: a column "name"
+// and firn's own. One that is to be broken is no Parquet.
+func (f File) Parquet(table load.Table) ([]byte, error) {
 	var body bytes.Buffer
 	var err error
 	switch {
@@ -175,15 +190,7 @@ func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
 		}
 		err = parquet.Write(&body, rows)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = l.store.PutObject(context.Background(), &s3.PutObjectInput{
-		Bucket: aws.String(l.bucket), Key: aws.String(name), Body: bytes.NewReader(body.Bytes()),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return body.Bytes(), err
 }
 
 // Pause implements Bench.

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
@@ -44,6 +45,7 @@ func Run(t *testing.T, bench Bench) {
 		"waiting objects come along":        waitingComeAlong,
 		"a waiting object that is at fault": waitingAtFault,
 		"no tables":                         noTables,
+		"many objects":                      manyObjects,
 
 		"duplicate content":                          duplicateWarned,
 		"duplicate content that is meant":            duplicateLoaded,
@@ -256,4 +258,39 @@ func waitingComeAlong(t *testing.T, w *World) {
 	}
 	w.MustHandle(t, quiet)
 	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
+}
+
+// manyObjects are more than a statement takes as binds of their own, with what
+// is written, read, counted and deleted by such lists: new rows, versions that
+// give way, a file that the load history has.
+func manyObjects(t *testing.T, w *World) {
+	const n = 40
+	old, fresh, want := make([]Delivered, n), make([]Delivered, n), make(map[object.ID]int64)
+	for i := range n {
+		old[i] = w.Deliver(t, Delivery{Key: fmt.Sprintf("it's %d.csv", i), Version: "v1", Sequencer: "1", Rows: 1, Rejects: 1})
+	}
+	w.MustHandle(t, old...)
+	for i := range n {
+		fresh[i] = w.Deliver(t, Delivery{Key: fmt.Sprintf("it's %d.csv", i), Version: "v2", Sequencer: "2", Rows: 2})
+		want[fresh[i].ID] = 2
+	}
+	w.MustHandle(t, fresh[:10]...) // the others wait in the journal
+	got := w.WantRows(t, want)
+	if len(got.Ledger) != n || len(got.Rejects) != 0 {
+		t.Errorf("%d ledger rows and rejects of %d objects, want %d and none", len(got.Ledger), len(got.Rejects), n)
+	}
+	for _, row := range got.Ledger {
+		if row.TransformedAt.IsZero() || row.StartedAt.IsZero() || row.Files != 1 || row.Object.Size != 100 {
+			t.Fatalf("a ledger row lost what it was given: %+v", row)
+		}
+	}
+	if transactions := len(w.News.Published()); transactions != 2 {
+		t.Errorf("%d transactions, want 2", transactions)
+	}
+	for _, d := range fresh {
+		w.Bench.Erase(t, w.Dataset, d.ID)
+		w.Journal.Set(d.ID, journal.Transformed)
+	}
+	w.MustHandle(t, fresh[0])
+	w.WantRows(t, want)
 }

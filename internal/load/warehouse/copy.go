@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -75,7 +74,10 @@ func match(named string, files []string) (string, bool) {
 
 // Delete implements load.Session.
 func (s *statements) Delete(ctx context.Context, from load.Table, objects []object.ID, within load.Window) (int64, error) {
-	condition, args := objectCondition("_firn_object", objects)
+	condition, args, err := textsAmong("_firn_object", objects)
+	if err != nil {
+		return 0, err
+	}
 	if within != (load.Window{}) {
 		condition += " and _firn_loaded_at between cast(? as timestamp_ltz) and cast(? as timestamp_ltz)"
 		args = append(args, stamp(within.From), stamp(within.To))
@@ -86,7 +88,10 @@ func (s *statements) Delete(ctx context.Context, from load.Table, objects []obje
 
 // Count implements load.Session.
 func (s *statements) Count(ctx context.Context, of load.Table, objects []object.ID) (map[object.ID]int64, error) {
-	condition, args := objectCondition("_firn_object", objects)
+	condition, args, err := textsAmong("_firn_object", objects)
+	if err != nil {
+		return nil, err
+	}
 	result, err := s.session.Query(ctx, "count rows",
 		"select _firn_object, count(*) as all_rows from "+s.names.of(of)+" where "+condition+" group by _firn_object", args...)
 	if err != nil {
@@ -97,28 +102,6 @@ func (s *statements) Count(ctx context.Context, of load.Table, objects []object.
 		counts[object.ID(result.Text(i, "_firn_object"))] = result.Number(i, "all_rows")
 	}
 	return counts, nil
-}
-
-func objectCondition(column string, objects []object.ID) (string, []any) {
-	args := make([]any, len(objects))
-	for i, id := range objects {
-		args[i] = string(id)
-	}
-	return fmt.Sprintf("%s in (%s)", column, placeholders(len(objects))), args
-}
-
-func keyCondition(keys []load.Key) (string, []any) {
-	args := make([]any, 0, 2*len(keys))
-	for _, key := range keys {
-		args = append(args, key.Bucket, key.Name)
-	}
-	return "(bucket, key) in (" + repeat("(?, ?)", len(keys)) + ")", args
-}
-
-func placeholders(n int) string { return repeat("?", n) }
-
-func repeat(text string, n int) string {
-	return strings.TrimSuffix(strings.Repeat(text+", ", n), ", ")
 }
 
 // literal quotes a text. A backslash escapes in Snowflake's literals

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,13 @@ var columns = []string{
 	"bytes", "transform_started_at", "duplicate_of",
 }
 
+// casts are the types of the columns that aren't text.
+var casts = map[string]string{
+	"generation": "number", "size": "number", "files": "number",
+	"rows_read": "number", "rows_written": "number", "rows_rejected": "number", "rows_loaded": "number",
+	"transformed_at": "timestamp_ltz", "started_at": "timestamp_ltz", "bytes": "number", "transform_started_at": "timestamp_ltz",
+}
+
 func values(r load.LedgerRow) []any {
 	return []any{
 		string(r.ID), r.Generation, r.LoadID, r.Object.Bucket, r.Object.Key, r.Object.Version, r.Object.ETag, r.Object.Sequencer, r.Object.Size,
@@ -49,16 +57,20 @@ func values(r load.LedgerRow) []any {
 // ReadLedger implements load.Session. Of a content that many objects have, one
 // row comes: the ledger may be long, and they all alike.
 func (s *statements) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	condition, args := keyCondition(keys)
+	ofKeys, keyArgs, err := keysAmong(keys)
+	if err != nil {
+		return load.Lock{}, nil, err
+	}
 	selected := "select " + strings.Join(columns, ", ") + ", loaded_at, paused from " + s.names.ledger
-	statement := selected + " where object = '" + load.LockRow + "' or " + condition
+	statement, args := selected+" where object = '"+load.LockRow+"' or "+ofKeys, keyArgs
 	if len(contents) > 0 {
-		statement += " union all (" + selected + " where content_hash in (" + placeholders(len(contents)) + ") and rows_read > 0 and not " + condition +
-			" qualify row_number() over (partition by content_hash order by loaded_at, object) = 1)"
-		for _, content := range contents {
-			args = append(args, content)
+		ofContents, contentArgs, err := textsAmong("content_hash", contents)
+		if err != nil {
+			return load.Lock{}, nil, err
 		}
-		args = append(args, args[:2*len(keys)]...)
+		statement += " union all (" + selected + " where " + ofContents + " and rows_read > 0 and not " + ofKeys +
+			" qualify row_number() over (partition by content_hash order by loaded_at, object) = 1)"
+		args = slices.Concat(keyArgs, contentArgs, keyArgs)
 	}
 	result, err := s.session.Query(ctx, "read ledger", statement, args...)
 	if err != nil {
@@ -97,36 +109,45 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 	}
 }
 
-// Record implements load.Session. SELECT over VALUES, since a VALUES clause of
-// its own takes no cast in every column.
+// Record implements load.Session. SELECT over the list, since a VALUES clause
+// of its own takes no cast in every column.
 func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
+	listed := make([][]any, len(rows))
+	for i, row := range rows {
+		listed[i] = values(row)
+	}
+	l, err := listOf(listed)
+	if err != nil {
+		return err
+	}
 	selected := make([]string, len(columns))
 	for i, name := range columns {
-		selected[i] = "column" + itoa(i+1)
-		if strings.HasSuffix(name, "_at") {
-			selected[i] += "::timestamp_ltz"
+		selected[i] = l.column(i)
+		if cast, found := casts[name]; found {
+			selected[i] += "::" + cast
 		}
 	}
-	var args []any
-	for _, row := range rows {
-		args = append(args, values(row)...)
-	}
-	tuple := "(" + placeholders(len(columns)) + ")"
-	_, err := s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
-		strings.Join(selected, ", ")+", current_timestamp() from values "+repeat(tuple, len(rows)), args...)
+	_, err = s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
+		strings.Join(selected, ", ")+", current_timestamp() from "+l.source, l.args...)
 	return err
 }
 
 // Forget implements load.Session.
 func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
-	condition, args := objectCondition("object", objects)
-	_, err := s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+condition, args...)
+	condition, args, err := textsAmong("object", objects)
+	if err != nil {
+		return err
+	}
+	_, err = s.session.Exec(ctx, "forget replaced objects", "delete from "+s.names.ledger+" where "+condition, args...)
 	return err
 }
 
 // Standing implements load.Session.
 func (s *statements) Standing(ctx context.Context, keys []load.Key) (load.Standing, error) {
-	condition, args := keyCondition(keys)
+	condition, args, err := keysAmong(keys)
+	if err != nil {
+		return load.Standing{}, err
+	}
 	result, err := s.session.Query(ctx, "check ledger",
 		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
 			s.names.ledger+" where "+condition, args...)

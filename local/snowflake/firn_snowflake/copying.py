@@ -92,8 +92,7 @@ class _Copy:
         listed = bool(self.stock.files)
         rows: list[tuple[Any, ...]] = []
         loaded: list[tuple[Any, ...]] = []
-        for url in self._urls():
-            tag = self.objects.tag(url)
+        for url, tag in self.objects.tagged(self._urls()):
             if not self.options.force and self._is_loaded(url, tag):
                 if listed:
                     rows.append(_skipped(url))

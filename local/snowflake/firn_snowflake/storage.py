@@ -6,6 +6,9 @@ import io
 import os
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
@@ -17,6 +20,9 @@ from firn_snowflake.settings import Settings
 
 KEPT_SECONDS = 5.0
 """How long an object that was read stays in memory; a COPY asks S3 whether it is the newest."""
+
+READ_AHEAD = 8
+"""How many files of one COPY are read at a time."""
 
 LARGEST_KEPT = 16 << 20
 """Bytes; a larger object is streamed at each opening."""
@@ -133,6 +139,20 @@ class Objects:
         except OSError as error:
             text = f"Remote file '{url}' was not found or may not be read: {error}"
             raise errors.failure(errors.FILE_NOT_FOUND, "22000", text) from error
+
+    def tagged(self, urls: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Each file with its tag; some are read ahead at a time, as a warehouse's threads do.
+
+        Stock fakesnow reads one file after the other. In Snowflake the files of a COPY are loaded
+        in parallel (/user-guide/data-load-considerations-prepare).
+
+        Raises:
+            ProgrammingError: as tag, for the first file that isn't there.
+        """
+        with ThreadPoolExecutor(READ_AHEAD) as readers:
+            remaining = iter(urls)
+            while some := list(islice(remaining, READ_AHEAD)):
+                yield from zip(some, readers.map(self.tag, some), strict=True)
 
     def _s3_tag(self, url: str) -> str:
         if not self._s3:

@@ -1,0 +1,40 @@
+package journey
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// machine says what the figures depend on.
+func machine() []string {
+	return []string{
+		fmt.Sprintf("| processor | %d x %s |", runtime.NumCPU(), processor()),
+		fmt.Sprintf("| system | %s %s, %s |", runtime.GOOS, firstLine("/proc/sys/kernel/osrelease"), runtime.GOARCH),
+		fmt.Sprintf("| Go | %s |", strings.TrimPrefix(runtime.Version(), "go")),
+	}
+}
+
+// processor is its name as Linux knows it.
+func processor() string {
+	info, _ := os.ReadFile("/proc/cpuinfo") // elsewhere the architecture has to do
+	for line := range strings.Lines(string(info)) {
+		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// loadAverage is the load of the last 1, 5 and 15 minutes.
+func loadAverage() string {
+	fields := strings.Fields(firstLine("/proc/loadavg"))
+	return strings.Join(fields[:min(3, len(fields))], " ")
+}
+
+func firstLine(path string) string {
+	content, _ := os.ReadFile(path) // a system without it says nothing
+	line, _, _ := strings.Cut(string(content), "\n")
+	return line
+}
