@@ -37,6 +37,9 @@ var ledgerColumns = []struct{ name, kind, lock string }{
 	{"transformed_at", timestamp, null},
 	{"started_at", timestamp, null},
 	{"loaded_at", timestamp, null},
+	{"bytes", number, null},
+	{"transform_started_at", timestamp, null},
+	{"duplicate_of", varchar, null},
 	{"seq", number, "0"},
 	{"paused", "boolean", "false"},
 }

@@ -74,6 +74,9 @@ select
     null::timestamp_ltz as transformed_at,
     null::timestamp_ltz as started_at,
     null::timestamp_ltz as loaded_at,
+    null::number(38, 0) as bytes,
+    null::timestamp_ltz as transform_started_at,
+    null::varchar as duplicate_of,
     0::number(38, 0) as seq,
     false::boolean as paused;
 

@@ -1,25 +1,23 @@
--- The tables of nycflights.plane, from datasets/nycflights/plane/contract.odcs.yaml.
+-- The tables of nycflights.airport, from datasets/nycflights/airport/contract.odcs.yaml.
 -- Written by internal/snowflake/ddl: change the contract, then go generate.
 
-create table if not exists raw.nycflights_plane (
-    tailnum varchar
-        comment 'The tail number, as registered.',
-    year number(38, 0)
-        comment 'The year of manufacture.',
-    type varchar
-        comment 'What kind of aircraft it is, such as a rotorcraft.',
-    manufacturer varchar
-        comment 'Who built it.',
-    model varchar
-        comment 'The builder''s model name.',
-    engines number(38, 0)
-        comment 'The number of engines.',
-    seats number(38, 0)
-        comment 'The number of seats.',
-    speed number(38, 0)
-        comment 'Average cruising speed in miles an hour; known for few aircraft.',
-    engine varchar
-        comment 'What kind of engine it has, such as a turbo-fan.',
+create table if not exists raw.nycflights_airport (
+    faa varchar
+        comment 'The airport''s three-character FAA code.',
+    name varchar
+        comment 'The airport''s usual name.',
+    lat float
+        comment 'Latitude in degrees, north positive.',
+    lon float
+        comment 'Longitude in degrees, east positive.',
+    alt number(38, 0)
+        comment 'Height above the sea, in feet.',
+    tz number(38, 0)
+        comment 'Offset from UTC in hours, without daylight saving time.',
+    dst varchar
+        comment 'Daylight saving rule; A is that of the United States, N is none, U is unknown.',
+    tzone varchar
+        comment 'The zone''s name in the IANA time zone database.',
     _firn_object varchar not null
         comment 'Id of the object that the row came from.',
     _firn_record number(38, 0) not null
@@ -27,9 +25,9 @@ create table if not exists raw.nycflights_plane (
     _firn_loaded_at timestamp_ltz
         comment 'When COPY began to read the row''s file.'
 )
-    comment = 'Aircraft in the register of the FAA, one row a tail number. Primary key, not enforced: tailnum.';
+    comment = 'Airports, most of them in the United States, one row an airport. Primary key, not enforced: faa.';
 
-create table if not exists raw.nycflights_plane_loads as
+create table if not exists raw.nycflights_airport_loads as
 select
     '~lock'::varchar as object,
     0::number(38, 0) as generation,
@@ -54,10 +52,13 @@ select
     null::timestamp_ltz as transformed_at,
     null::timestamp_ltz as started_at,
     null::timestamp_ltz as loaded_at,
+    null::number(38, 0) as bytes,
+    null::timestamp_ltz as transform_started_at,
+    null::varchar as duplicate_of,
     0::number(38, 0) as seq,
     false::boolean as paused;
 
-create table if not exists raw.nycflights_plane_rejects (
+create table if not exists raw.nycflights_airport_rejects (
     _firn_object varchar not null
         comment 'Id of the object that the row came from.',
     _firn_record number(38, 0) not null
@@ -71,4 +72,4 @@ create table if not exists raw.nycflights_plane_rejects (
     _firn_loaded_at timestamp_ltz
         comment 'When COPY began to read the row''s file.'
 )
-    comment = 'Rows of nycflights.plane that broke the contract.';
+    comment = 'Rows of nycflights.airport that broke the contract.';
