@@ -194,28 +194,30 @@ from raw.usgs_event_loads
 where object <> '~lock';
 
 create or replace view ops.loads
-    comment = 'Every load that objects stand from in a table, of all datasets: one transaction each.' as
+    comment = 'Every load that something stands of, of all datasets: a transaction each.' as
 select
-    dataset,
-    load_id,
+    loaded.dataset,
+    loaded.load_id,
     count(*) as objects,
-    sum(files) as files,
-    sum(bytes) as bytes,
-    sum(rows_read) as rows_read,
-    sum(rows_written) as rows_written,
-    sum(rows_rejected) as rows_rejected,
-    sum(rows_loaded) as rows_loaded,
-    min(started_at) as started_at,
-    max(loaded_at) as loaded_at,
-    datediff('millisecond', min(started_at), max(loaded_at)) / 1000 as seconds,
-    listagg(distinct contract, ', ') within group (order by contract)
-        as contracts,
-    listagg(distinct engine, ', ') within group (order by engine) as engines
-from ops.objects
-group by dataset, load_id;
+    sum(loaded.files) as files,
+    sum(loaded.bytes) as bytes,
+    sum(loaded.rows_read) as rows_read,
+    sum(loaded.rows_written) as rows_written,
+    sum(loaded.rows_rejected) as rows_rejected,
+    sum(loaded.rows_loaded) as rows_loaded,
+    min(loaded.started_at) as started_at,
+    max(loaded.loaded_at) as loaded_at,
+    datediff('millisecond', min(loaded.started_at), max(loaded.loaded_at))
+    / 1000 as seconds,
+    listagg(distinct loaded.contract, ', ')
+        within group (order by loaded.contract) as contracts,
+    listagg(distinct loaded.engine, ', ')
+        within group (order by loaded.engine) as engines
+from ops.objects as loaded
+group by loaded.dataset, loaded.load_id;
 
 create or replace view ops.rejects_by_rule
-    comment = 'How many rows broke which rule, of all datasets. No row''s text.' as
+    comment = 'How many rows broke which rule, of all datasets.' as
 select
     'nycflights.airline' as dataset,
     rule,
@@ -324,13 +326,13 @@ with ledgers as (
 
 select
     ledgers.dataset,
-    max(objects.loaded_at) as last_loaded_at,
-    max(objects.transformed_at) as newest_object_at,
-    datediff('minute', max(objects.loaded_at), current_timestamp())
+    max(loaded.loaded_at) as last_loaded_at,
+    max(loaded.transformed_at) as newest_object_at,
+    datediff('minute', max(loaded.loaded_at), current_timestamp())
         as age_minutes,
-    count(objects.object) as objects,
+    count(loaded.object) as objects,
     ledgers.paused,
     ledgers.contract
 from ledgers
-left join ops.objects on ledgers.dataset = objects.dataset
+left join ops.objects as loaded on ledgers.dataset = loaded.dataset
 group by ledgers.dataset, ledgers.paused, ledgers.contract;

@@ -46,28 +46,32 @@ func objectsView(set contract.Set) string {
 // ofLockRow tells the columns that only the lock row has values in.
 func ofLockRow(column string) bool { return column == "seq" || column == "paused" }
 
-var loadsView = view("loads", "Every load that objects stand from in a table, of all datasets: one transaction each.",
+// loadsView qualifies its columns: a bare name that is also an alias of the same
+// select may mean either.
+var loadsView = view("loads", "Every load that something stands of, of all datasets: a transaction each.",
 	`select
-    dataset,
-    load_id,
+    loaded.dataset,
+    loaded.load_id,
     count(*) as objects,
-    sum(files) as files,
-    sum(bytes) as bytes,
-    sum(rows_read) as rows_read,
-    sum(rows_written) as rows_written,
-    sum(rows_rejected) as rows_rejected,
-    sum(rows_loaded) as rows_loaded,
-    min(started_at) as started_at,
-    max(loaded_at) as loaded_at,
-    datediff('millisecond', min(started_at), max(loaded_at)) / 1000 as seconds,
-    listagg(distinct contract, ', ') within group (order by contract)
-        as contracts,
-    listagg(distinct engine, ', ') within group (order by engine) as engines
-from `+OpsSchema+`.objects
-group by dataset, load_id`)
+    sum(loaded.files) as files,
+    sum(loaded.bytes) as bytes,
+    sum(loaded.rows_read) as rows_read,
+    sum(loaded.rows_written) as rows_written,
+    sum(loaded.rows_rejected) as rows_rejected,
+    sum(loaded.rows_loaded) as rows_loaded,
+    min(loaded.started_at) as started_at,
+    max(loaded.loaded_at) as loaded_at,
+    datediff('millisecond', min(loaded.started_at), max(loaded.loaded_at))
+    / 1000 as seconds,
+    listagg(distinct loaded.contract, ', ')
+        within group (order by loaded.contract) as contracts,
+    listagg(distinct loaded.engine, ', ')
+        within group (order by loaded.engine) as engines
+from `+OpsSchema+`.objects as loaded
+group by loaded.dataset, loaded.load_id`)
 
 func rejectsView(set contract.Set) string {
-	return view("rejects_by_rule", "How many rows broke which rule, of all datasets. No row's text.",
+	return view("rejects_by_rule", "How many rows broke which rule, of all datasets.",
 		union(set, func(c *contract.Contract) string {
 			return fmt.Sprintf(`select
     %s as dataset,
@@ -93,15 +97,15 @@ func freshnessView(set contract.Set) string {
 
 select
     ledgers.dataset,
-    max(objects.loaded_at) as last_loaded_at,
-    max(objects.transformed_at) as newest_object_at,
-    datediff('minute', max(objects.loaded_at), current_timestamp())
+    max(loaded.loaded_at) as last_loaded_at,
+    max(loaded.transformed_at) as newest_object_at,
+    datediff('minute', max(loaded.loaded_at), current_timestamp())
         as age_minutes,
-    count(objects.object) as objects,
+    count(loaded.object) as objects,
     ledgers.paused,
     ledgers.contract
 from ledgers
-left join `+OpsSchema+`.objects on ledgers.dataset = objects.dataset
+left join `+OpsSchema+`.objects as loaded on ledgers.dataset = loaded.dataset
 group by ledgers.dataset, ledgers.paused, ledgers.contract`)
 }
 

@@ -1,9 +1,13 @@
 package migrate_test
 
 import (
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // created is what a statement creates, with the text after its name.
@@ -105,6 +109,62 @@ func TestScriptsBearToRunAgain(t *testing.T) {
 		}
 		if strings.HasPrefix(statement, "create or replace ") && !strings.HasPrefix(statement, "create or replace view ") {
 			t.Errorf("this would take what is there away: %s", statement)
+		}
+	}
+}
+
+// TestStageEndsInASlash: COPY appends names to it as they are.
+func TestStageEndsInASlash(t *testing.T) {
+	t.Parallel()
+	for _, s := range all(t, "stage", 1) {
+		expectOptions(t, s, `url = 's3://curated/'`, `storage_integration = firn_curated`)
+	}
+}
+
+// guide is docs/deploying.md.
+func guide(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestTheGuideUndoesAll: what stands outside of the database is dropped one by
+// one.
+func TestTheGuideUndoesAll(t *testing.T) {
+	t.Parallel()
+	var made, dropped []string
+	for _, statement := range statements(t) {
+		switch c := parseCreate(statement); c.kind {
+		case "role", "user", "warehouse", "resource monitor", "database":
+			made = append(made, c.kind+" "+c.name)
+		case "storage integration":
+			made = append(made, "integration "+c.name)
+		}
+	}
+	for _, found := range regexp.MustCompile(`(?m)^\s+drop (.+);$`).FindAllStringSubmatch(guide(t), -1) {
+		dropped = append(dropped, found[1])
+	}
+	slices.Sort(made)
+	slices.Sort(dropped)
+	if diff := cmp.Diff(made, dropped); diff != "" {
+		t.Errorf("docs/deploying.md (-made +dropped):\n%s", diff)
+	}
+}
+
+// TestTheGuideNamesEveryVariable, and its default.
+func TestTheGuideNamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	asked := regexp.MustCompile(`\{\{ (\w+)(?: \| default\('(\w+)'\))? \}\}`)
+	text := guide(t)
+	for _, script := range own(t, "firn") {
+		for _, found := range asked.FindAllStringSubmatch(script.Body, -1) {
+			row := regexp.MustCompile("(?m)^\\|.*`" + found[1] + "`.*\\| (the stack's|" + found[2] + ") \\|")
+			if !row.MatchString(text) {
+				t.Errorf("docs/deploying.md doesn't say that %s, of %s, is %q by default", found[1], script.Name, found[2])
+			}
 		}
 	}
 }
