@@ -194,7 +194,7 @@ from raw.usgs_event_loads
 where object <> '~lock';
 
 create or replace view ops.loads
-    comment = 'Every load that something stands of, of all datasets: a transaction each.' as
+    comment = 'Every load that objects stand of: one transaction each.' as
 select
     loaded.dataset,
     loaded.load_id,
@@ -210,9 +210,9 @@ select
     datediff('millisecond', min(loaded.started_at), max(loaded.loaded_at))
     / 1000 as seconds,
     listagg(distinct loaded.contract, ', ')
-        within group (order by loaded.contract) as contracts,
+    within group (order by loaded.contract) as contracts,
     listagg(distinct loaded.engine, ', ')
-        within group (order by loaded.engine) as engines
+    within group (order by loaded.engine) as engines
 from ops.objects as loaded
 group by loaded.dataset, loaded.load_id;
 

@@ -48,7 +48,7 @@ func ofLockRow(column string) bool { return column == "seq" || column == "paused
 
 // loadsView qualifies its columns: a bare name that is also an alias of the same
 // select may mean either.
-var loadsView = view("loads", "Every load that something stands of, of all datasets: a transaction each.",
+var loadsView = view("loads", "Every load that objects stand of: one transaction each.",
 	`select
     loaded.dataset,
     loaded.load_id,
@@ -64,9 +64,9 @@ var loadsView = view("loads", "Every load that something stands of, of all datas
     datediff('millisecond', min(loaded.started_at), max(loaded.loaded_at))
     / 1000 as seconds,
     listagg(distinct loaded.contract, ', ')
-        within group (order by loaded.contract) as contracts,
+    within group (order by loaded.contract) as contracts,
     listagg(distinct loaded.engine, ', ')
-        within group (order by loaded.engine) as engines
+    within group (order by loaded.engine) as engines
 from `+OpsSchema+`.objects as loaded
 group by loaded.dataset, loaded.load_id`)
 

@@ -39,7 +39,7 @@ func runs(t *testing.T, session *snowflake.Session, database string) int64 {
 // each script runs once, and who comes second is told of the first.
 func TestTwoMigrationsAtOnce(t *testing.T) {
 	t.Parallel()
-	for round := range 5 {
+	for round := range 2 {
 		database := newDatabase()
 		scripts := counted(t)
 		var all sync.WaitGroup
@@ -272,6 +272,28 @@ func TestAMigrationThatLostItsLockStops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWithoutAWarehouse: a new account's user may have none.
+func TestWithoutAWarehouse(t *testing.T) {
+	t.Parallel()
+	m, session := newMigrator(t, newDatabase(), "ours")
+	m.Session = refused{session}
+	_, err := m.Apply(t.Context(), counted(t))
+	if f := fault.As(err); f == nil || f.Code != fault.SnowflakeRefused || !strings.Contains(f.Hint, "SNOWFLAKE_WAREHOUSE") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// refused is a session without a warehouse, in which a table can't be made of a
+// select.
+type refused struct{ migrate.Session }
+
+func (r refused) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+	if strings.Contains(statement, " as select ") {
+		return snowflake.Result{}, fault.Dependency(op, fault.SnowflakeRefused, errors.New("000606 (57P03): No active warehouse selected in the current session"))
+	}
+	return r.Session.Query(ctx, op, statement, args...)
 }
 
 // TestAnInterruptedMigrationReleasesItsLock: the command's context ends by

@@ -99,11 +99,11 @@ func (m *Migrator) Apply(ctx context.Context, scripts []Script) (Done, error) {
 		return Done{}, err
 	}
 	if err := m.prepare(ctx, applied == nil); err != nil {
-		return Done{}, err
+		return Done{}, withWarehouse(err)
 	}
 	l, err := m.takeLock(ctx)
 	if err != nil {
-		return Done{}, err
+		return Done{}, withWarehouse(err)
 	}
 	done := Done{TookOver: l.tookOver}
 	done.Steps, err = m.applyLocked(ctx, l, scripts)
@@ -175,6 +175,17 @@ func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
 		}
 	}
 	return nil
+}
+
+// withWarehouse tells of a refusal what a migration can be refused for once it
+// is logged in: it is the first to need a warehouse.
+func withWarehouse(err error) error {
+	if !fault.Is(err, fault.SnowflakeRefused) {
+		return err
+	}
+	f := *fault.As(err)
+	f.Hint = "Set SNOWFLAKE_WAREHOUSE to a warehouse that the role may use: a migration needs one, also before it made firn's own."
+	return &f
 }
 
 // table is the change history. It isn't in RAW, where the loader may write to

@@ -9,7 +9,8 @@ from __future__ import annotations
 from duckdb import DuckDBPyConnection
 
 _METERING = """
-    start_time timestamptz, end_time timestamptz, warehouse_id decimal(38,0), warehouse_name varchar,
+    start_time timestamptz, end_time timestamptz,
+    warehouse_id decimal(38,0), warehouse_name varchar,
     credits_used double, credits_used_compute double, credits_used_cloud_services double
 """
 """/sql-reference/account-usage/warehouse_metering_history"""

@@ -96,9 +96,9 @@ def _mend_execute() -> None:
 def _one_creator(text: str) -> Iterator[None]:
     """Let one statement at a time look whether its object exists, and make it if not.
 
-    Stock fakesnow looks, makes it and then notes its columns: two sessions that make the same table
-    fail over the notes. Snowflake: who comes second finds it there and succeeds
-    (/sql-reference/sql/create-table).
+    Stock fakesnow looks, makes it and then notes its columns: of two sessions that make the same
+    table one fails over the notes, with HTTP 500, after which drivers try again. Snowflake: who
+    comes second finds it there and succeeds (/sql-reference/sql/create-table).
     """
     if not _IF_NOT_EXISTS.match(text):
         yield

@@ -31,7 +31,6 @@ from conftest import Connect, Run, runner
         "on 80 percent do notify on 100 percent do suspend on 110 percent do suspend_immediate",
         "grant ownership on future views in schema raw to role admin",
         "grant database role snowflake.usage_viewer to role admin",
-        "use role admin",
         "use secondary roles none",
         "alter session set query_tag = 'firn', timezone = 'UTC'",
         "alter session unset query_tag",
@@ -86,6 +85,7 @@ def test_json_paths(run: Run) -> None:
     "sql",
     [
         "create schema if not exists managed with managed access",
+        "use role admin",
         "alter schema raw enable managed access",
         "alter schema raw set comment = 'raw rows'",
         "create file format if not exists raw.parquet type = parquet "
@@ -144,8 +144,8 @@ def test_temporary_tables_with_a_schema(run: Run) -> None:
     assert run("select n from raw.t") == [(1,)]
 
 
-@pytest.mark.gap
 def test_who_creates_second_finds_it_there(connect: Connect) -> None:
+    """No gap: a driver repeats what ends in stock's HTTP 500, and then the table is there."""
     sessions = [runner(connect()) for _ in range(4)]
     with ThreadPoolExecutor(len(sessions)) as pool:
         for number in range(10):
@@ -162,7 +162,7 @@ def test_a_view_over_account_usage(run: Run) -> None:
         "from snowflake.account_usage.warehouse_metering_history group by 1"
     )
     assert run("select day, credits from cost") == []
-    run("select query_tag, credits_attributed_compute from snowflake.account_usage.query_attribution_history")
+    assert run("select query_tag from snowflake.account_usage.query_attribution_history") == []
 
 
 @pytest.mark.gap
