@@ -36,7 +36,7 @@ func operations(t *testing.T) *snowflake.Session {
 			('o3', 1, 2, 'type:dep_time', 'z', '2026-03-02 10:00:00')`,
 		"update raw.usgs_event_loads set paused = true where object = '~lock'",
 	} {
-		if _, err := r.Session.Exec(t.Context(), "load", statement); err != nil {
+		if _, err := r.Exec(t.Context(), "load", statement); err != nil {
 			t.Fatal(err)
 		}
 	}
