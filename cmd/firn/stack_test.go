@@ -188,7 +188,7 @@ func TestMigrate(t *testing.T) {
 	}
 	planned := migrate("--plan", "--json")
 	golden(t, "migrate.json", planned)
-	if ran := migrate("--json"); ran != planned {
+	if ran := migrate("--apply", "--json", "--set", "retention_days=0"); ran != planned {
 		t.Errorf("it ran %s\nnot what it had planned: %s", ran, planned)
 	}
 	if again := migrate("--json"); again != "{\n  \"scripts\": [],\n  \"tables\": []\n}\n" {
@@ -196,6 +196,36 @@ func TestMigrate(t *testing.T) {
 	}
 	if text := migrate("--plan"); text != "0 scripts to run\n" {
 		t.Errorf("a plan after it: %q", text)
+	}
+	for _, wrong := range []struct{ flags, says string }{
+		{"--plan --apply", "[apply plan] were all set"},
+		{"--plan --break-lock", "[break-lock plan] were all set"},
+		{"--set retention_day=1", "variable retention_day: no script asks for it"},
+	} {
+		c := b.firn(append([]string{"migrate"}, strings.Fields(wrong.flags)...)...)
+		c.directory = root(t)
+		expectError(t, c, wrong.says)
+	}
+}
+
+// TestMigrateAfterADeadOne leaves the lock as a migration does that was killed.
+func TestMigrateAfterADeadOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	folder := clone(t)
+	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
+	firn := func(arguments ...string) call {
+		c := b.firn(arguments...)
+		c.directory = folder
+		return c
+	}
+	firn("migrate").succeed(t)
+	firn("query", "update ops.change_history set holder = 'ann on build-7', seen_at = current_timestamp() where script = '~lock'").succeed(t)
+	write(t, filepath.Join(folder, "snowflake/V9.0.0__more.sql"), "select 1;\n")
+	expectError(t, firn("migrate"), "a migration runs: ann on build-7, last heard of at 2", "`firn migrate --break-lock` works at once")
+	got := firn("migrate", "--break-lock").succeed(t)
+	if want := regexp.MustCompile(`^took the lock over from ann on build-7, last heard of at \S+Z\nV9\.0\.0__more\.sql \(new\)\n1 scripts run\n$`); !want.MatchString(got) {
+		t.Errorf("it says %q", got)
 	}
 }
 

@@ -25,7 +25,7 @@ print(len(sys.argv) - 1, "Python files parse")
 for contract in datasets/*/*/contract.odcs.yaml; do
     entity=$(basename "$(dirname "$contract")")
     source=$(basename "$(dirname "$(dirname "$contract")")")
-    [ -s "snowflake/R__${source}_${entity}.sql" ] || fail "snowflake/R__${source}_${entity}.sql is missing: go generate ./internal/snowflake/ddl"
+    [ -s "snowflake/R__dataset_${source}_${entity}.sql" ] || fail "snowflake/R__dataset_${source}_${entity}.sql is missing: go generate ./internal/snowflake/ddl"
     [ -s "dbt/models/staging/${source}/stg_${source}_${entity}.sql" ] || fail "dbt/models/staging/${source}/stg_${source}_${entity}.sql is missing"
 done
 for mart in fact_flight fact_earthquake dim_airline dim_airport dim_aircraft dim_date; do

@@ -11,6 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
+// fileFormat is what transforms write. It stands in each COPY, though the stage has
+// a file format of that name for people: whoever alters that changes nothing of
+// what is loaded, and the loader needs no grant on it.
+const fileFormat = "type = parquet use_vectorized_scanner = true null_if = ()"
+
 // Copy implements load.Session. Each option is there for a reason
 // (docs.snowflake.com, sql-reference/sql/copy-into-table): NULL_IF=() since its
 // default turns a text \N into null; INCLUDE_METADATA since a column that the
@@ -27,7 +32,7 @@ func (s *statements) Copy(ctx context.Context, into load.Table, files []string, 
 	}
 	result, err := s.session.Query(ctx, "copy files", "copy into "+s.names.of(into)+" from "+s.names.stage+
 		" files = ("+strings.Join(quoted, ", ")+")"+
-		" file_format = (type = parquet use_vectorized_scanner = true null_if = ())"+
+		" file_format = ("+fileFormat+")"+
 		" match_by_column_name = case_insensitive"+
 		" include_metadata = (_firn_loaded_at = metadata$start_scan_time)"+
 		" on_error = abort_statement "+forced)

@@ -2,6 +2,8 @@ package warehouse_test
 
 import (
 	"database/sql"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,5 +95,19 @@ func TestLiteral(t *testing.T) {
 		if got := warehouse.Literal(text); got != want {
 			t.Errorf("%s became %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestPeopleReadFilesAsTheLoaderDoes: the file format of the stage is for
+// people, and has the options of the loader's COPY.
+func TestPeopleReadFilesAsTheLoaderDoes(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../../../snowflake/V1.3.0__stage.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "create file format if not exists {{ database }}.raw.parquet " + warehouse.FileFormat + " comment = "
+	if got := strings.Join(strings.Fields(string(script)), " "); !strings.Contains(got, want) {
+		t.Errorf("the script has no %q", want)
 	}
 }

@@ -17,7 +17,8 @@ type Warehouse struct {
 }
 
 // Open implements load.Warehouse. The session's QUERY_TAG names the load, so
-// that a statement without an answer is found in the query history.
+// that a statement without an answer is found in the query history, and that
+// ops.cost_by_day (snowflake/R__ops_cost.sql) finds its dataset.
 func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	config := w.Config
 	config.Tag = "firn load " + dataset + " " + loadID

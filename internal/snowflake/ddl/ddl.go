@@ -16,20 +16,22 @@ import (
 // Schema is the schema of all tables that loads write.
 const Schema = "raw"
 
-// Generate returns the repeatable migration of every contract by file name:
-// "R__nycflights_flight.sql". The names are schemachange's,
+// Generate returns the repeatable migrations by file name: one a contract,
+// "R__dataset_nycflights_flight.sql", and "R__ops_views.sql", which comes after
+// all of them in the alphabet, and so runs after them. The names are schemachange's,
 // https://github.com/Snowflake-Labs/schemachange#repeatable-script-naming.
 func Generate(set contract.Set) map[string]string {
-	files := make(map[string]string, len(set))
+	files := make(map[string]string, len(set)+1)
 	for _, c := range set {
 		files[FileName(c)] = File(c)
 	}
+	files[OpsFileName] = Ops(set)
 	return files
 }
 
 // FileName returns the name of the contract's repeatable migration.
 func FileName(c *contract.Contract) string {
-	return "R__" + c.Source + "_" + c.Entity + ".sql"
+	return "R__dataset_" + c.Source + "_" + c.Entity + ".sql"
 }
 
 // File returns the contract's repeatable migration. Each statement ends with a
@@ -67,7 +69,7 @@ func Rejects(c *contract.Contract) string {
 		{name: "raw", kind: varchar, comment: "The record as it stood in the file."},
 		address[2],
 	}
-	return create(tableName(c, "_rejects"), "Rows of "+c.Dataset()+" that broke the contract.", columns)
+	return create(RejectsName(c), "Rows of "+c.Dataset()+" that broke the contract.", columns)
 }
 
 // SQLType returns the column type that holds every value of the contract's.
@@ -142,6 +144,9 @@ func TableName(c *contract.Contract) string { return tableName(c, "") }
 
 // LedgerName returns the qualified name of the dataset's ledger.
 func LedgerName(c *contract.Contract) string { return tableName(c, "_loads") }
+
+// RejectsName returns the qualified name of the dataset's table of rejects.
+func RejectsName(c *contract.Contract) string { return tableName(c, "_rejects") }
 
 // create returns a create table statement.
 func create(name, comment string, columns []column) string {

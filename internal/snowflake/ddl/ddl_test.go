@@ -19,6 +19,8 @@ var update = flag.Bool("update", false, "write golden and generated files instea
 const (
 	datasets  = "../../../datasets"
 	committed = "../../../snowflake"
+	// byHand is the repeatable script that comes from no contract.
+	byHand = "R__ops_cost.sql"
 )
 
 func read(t *testing.T, columns string) *contract.Contract {
@@ -55,7 +57,7 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range present {
-		if _, ok := files[filepath.Base(path)]; !ok {
+		if _, ok := files[filepath.Base(path)]; !ok && filepath.Base(path) != byHand {
 			t.Errorf("%s belongs to no contract: delete it", path)
 		}
 	}

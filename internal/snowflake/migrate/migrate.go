@@ -4,35 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
 // Session runs statements; snowflake.Session is one. Log it in without a
-// database: the first script creates it.
+// database: the first migration creates it.
 type Session interface {
 	Exec(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 }
 
-// Migrator runs what the history lacks. It takes no lock (DDL commits, so a
-// lock wouldn't last): run one at a time.
+// Migrator runs what the history lacks, one migration at a time: the history
+// has a lock row.
 type Migrator struct {
 	Session Session
 	// Database is the one that holds the history, and that scripts run in.
 	Database string
-	// Forgotten names scripts that run each time although the history has
-	// them: a stand-in that restarts has forgotten its stages. Empty for
-	// Snowflake.
-	Forgotten []string
+	// Name says which migration this is, to the person who finds it running.
+	// Two migrations never have the same one.
+	Name string
+	// BreakLock takes the lock from whoever holds it, which is right only if
+	// that one is dead.
+	BreakLock bool
+	// Now tells the time; only differences count.
+	Now func() time.Time
 }
 
 // Step is a script that Apply will run, and why.
 type Step struct {
 	Script Script
-	// Reason is New, Changed or Forgotten.
+	// Reason is New or Changed.
 	Reason string
 }
 
@@ -42,17 +46,28 @@ const (
 	New = "new"
 	// Changed scripts are repeatable and ran in another form.
 	Changed = "changed"
-	// Forgotten scripts are those that the Migrator is told of.
-	Forgotten = "forgotten"
 )
 
+// Done is what Apply did.
+type Done struct {
+	// Steps ran.
+	Steps []Step
+	// TookOver is the migration that the lock was taken from; nil if it was
+	// free.
+	TookOver *Holder
+}
+
 // Plan returns the scripts to run, in order. It is an error that names each,
-// if versioned scripts changed after they ran.
+// if versioned scripts changed after they ran. It takes no lock.
 func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
 	applied, err := m.history(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return plan(scripts, applied)
+}
+
+func plan(scripts []Script, applied map[string]string) ([]Step, error) {
 	var steps []Step
 	var faults []error
 	for _, s := range inOrder(scripts) {
@@ -64,46 +79,68 @@ func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
 			faults = append(faults, fmt.Errorf("script %s was changed after it ran: give the change a script of its own", s.Name))
 		case checksum != s.Checksum():
 			steps = append(steps, Step{Script: s, Reason: Changed})
-		case m.forgets(s):
-			steps = append(steps, Step{Script: s, Reason: Forgotten})
 		}
 	}
 	return steps, errors.Join(faults...)
 }
 
-// Apply runs the steps and writes each to the history once all of its
-// statements ran. It stops at the first error: what a failed script did is
-// done, so its statements must bear to run again.
-func (m *Migrator) Apply(ctx context.Context, steps []Step) error {
-	if len(steps) == 0 {
-		return nil
+// Apply runs what Plan returns and writes each script to the history once all
+// of its statements ran. It does so under the history's lock, and plans there
+// once more, since another migration may have come first; if nothing is to run,
+// it takes no lock. It stops at the first error: what a failed script did is
+// done, so its statements must bear to run again. The error is a fault of code
+// lock_busy if another migration runs.
+func (m *Migrator) Apply(ctx context.Context, scripts []Script) (Done, error) {
+	applied, err := m.history(ctx)
+	if err != nil {
+		return Done{}, err
 	}
-	if err := m.prepare(ctx); err != nil {
-		return err
+	if steps, err := plan(scripts, applied); err != nil || len(steps) == 0 {
+		return Done{}, err
 	}
-	for _, step := range steps {
-		if err := m.apply(ctx, step.Script); err != nil {
-			return fmt.Errorf("script %s: %w", step.Script.Name, err)
-		}
+	if err := m.prepare(ctx, applied == nil); err != nil {
+		return Done{}, withWarehouse(err)
 	}
-	return nil
+	l, err := m.takeLock(ctx)
+	if err != nil {
+		return Done{}, withWarehouse(err)
+	}
+	done := Done{TookOver: l.tookOver}
+	done.Steps, err = m.applyLocked(ctx, l, scripts)
+	return done, errors.Join(err, l.release(ctx))
 }
 
-func (m *Migrator) apply(ctx context.Context, s Script) error {
+func (m *Migrator) applyLocked(ctx context.Context, l *lock, scripts []Script) (ran []Step, err error) {
+	steps, err := m.Plan(ctx, scripts)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := m.run(ctx, l, step.Script); err != nil {
+			return ran, fmt.Errorf("script %s: %w", step.Script.Name, err)
+		}
+		ran = append(ran, step)
+	}
+	return ran, nil
+}
+
+func (m *Migrator) run(ctx context.Context, l *lock, s Script) error {
 	for i, statement := range Split(s.Rendered) {
+		if err := l.keep(ctx); err != nil {
+			return err
+		}
 		if _, err := m.Session.Query(ctx, fmt.Sprintf("run statement %d", i+1), statement); err != nil {
 			return err
 		}
 	}
-	_, err := m.Session.Exec(ctx, "write change history",
-		"insert into "+m.table()+" (script, checksum, applied_at) select ?, ?, current_timestamp()", s.Name, s.Checksum())
-	return err
+	return l.record(ctx, s)
 }
 
-// history returns each script's newest checksum; none before the first run.
+// history returns each script's newest checksum; nil if there is no history
+// yet.
 func (m *Migrator) history(ctx context.Context) (map[string]string, error) {
 	result, err := m.Session.Query(ctx, "read change history",
-		"select script, checksum from "+m.table()+" order by applied_at")
+		"select script, checksum from "+m.table()+" where script <> '"+lockRow+"' order by applied_at")
 	if fault.Is(err, fault.TableMissing) {
 		return nil, nil
 	}
@@ -117,14 +154,22 @@ func (m *Migrator) history(ctx context.Context) (map[string]string, error) {
 	return applied, nil
 }
 
-// prepare makes the history's table and enters the database.
-func (m *Migrator) prepare(ctx context.Context) error {
-	for _, statement := range []string{
-		"create database if not exists " + m.Database,
-		"create schema if not exists " + m.Database + ".raw",
-		"create table if not exists " + m.table() + " (script varchar not null, checksum varchar not null, applied_at timestamp_ltz not null)",
-		"use database " + m.Database,
-	} {
+// prepare enters the database. The first migration makes it and the history's
+// table, with its lock row: one statement, so that two migrations at once can't
+// make two lock rows. A later one mustn't try: a role that may not create
+// databases is refused even if there is the one that it names.
+func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
+	statements := []string{"use database " + m.Database}
+	if isFirst {
+		statements = []string{
+			"create database if not exists " + m.Database,
+			"create schema if not exists " + m.Database + ".ops",
+			"create table if not exists " + m.table() + " as select '" + lockRow + "'::varchar as script, null::varchar as checksum," +
+				" null::timestamp_ltz as applied_at, null::varchar as applied_by, null::varchar as holder, null::timestamp_ltz as seen_at",
+			"use database " + m.Database,
+		}
+	}
+	for _, statement := range statements {
 		if _, err := m.Session.Query(ctx, "prepare change history", statement); err != nil {
 			return err
 		}
@@ -132,8 +177,17 @@ func (m *Migrator) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (m *Migrator) table() string { return m.Database + ".raw.change_history" }
-
-func (m *Migrator) forgets(s Script) bool {
-	return slices.Contains(m.Forgotten, s.Name)
+// withWarehouse tells of a refusal what a migration can be refused for once it
+// is logged in: it is the first to need a warehouse.
+func withWarehouse(err error) error {
+	if !fault.Is(err, fault.SnowflakeRefused) {
+		return err
+	}
+	f := *fault.As(err)
+	f.Hint = "Set SNOWFLAKE_WAREHOUSE to a warehouse that the role may use: a migration needs one, also before it made firn's own."
+	return &f
 }
+
+// table is the change history. It isn't in RAW, where the loader may write to
+// every table.
+func (m *Migrator) table() string { return m.Database + ".ops.change_history" }

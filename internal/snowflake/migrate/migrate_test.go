@@ -2,53 +2,54 @@ package migrate_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// account records statements and keeps the history.
-type account struct {
-	ran     []string
-	history [][2]string
-	exists  bool
-	fails   string
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
+
+var databases atomic.Int64
+
+func newDatabase() string {
+	return fmt.Sprintf("FIRN_MIGRATE_%d_%d", time.Now().UnixNano(), databases.Add(1))
 }
 
-func (a *account) Query(_ context.Context, op, statement string, _ ...any) (snowflake.Result, error) {
-	switch {
-	case op == "read change history" && !a.exists:
-		return snowflake.Result{}, fault.Permanentf(op, fault.TableMissing, "no table")
-	case op == "read change history":
-		result := snowflake.Result{Columns: []string{"script", "checksum"}}
-		for _, row := range a.history {
-			result.Rows = append(result.Rows, []sql.NullString{{String: row[0], Valid: true}, {String: row[1], Valid: true}})
+// recorder is a session that keeps the scripts' statements, and can do something
+// before each.
+type recorder struct {
+	*snowflake.Session
+	ran    []string
+	before func(statement string) error
+}
+
+func (r *recorder) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+	if strings.HasPrefix(op, "run statement") {
+		if r.before != nil {
+			if err := r.before(statement); err != nil {
+				return snowflake.Result{}, err
+			}
 		}
-		return result, nil
-	case op == "prepare change history":
-		a.exists = true
-		return snowflake.Result{}, nil
-	case statement == a.fails:
-		return snowflake.Result{}, errors.New("refused")
+		r.ran = append(r.ran, statement)
 	}
-	a.ran = append(a.ran, statement)
-	return snowflake.Result{}, nil
+	return r.Session.Query(ctx, op, statement, args...)
 }
 
-func (a *account) Exec(_ context.Context, _, _ string, args ...any) (snowflake.Result, error) {
-	a.history = append(a.history, [2]string{args[0].(string), args[1].(string)})
-	return snowflake.Result{Affected: 1}, nil
+// newMigrator returns a migrator with a session of its own.
+func newMigrator(t *testing.T, database, name string) (*migrate.Migrator, *recorder) {
+	t.Helper()
+	r := &recorder{Session: laptoptest.OpenSnowflake(t, "")}
+	return &migrate.Migrator{Session: r, Database: database, Name: name, Now: time.Now}, r
 }
 
 func parse(t *testing.T, bodies map[string]string) []migrate.Script {
@@ -64,102 +65,127 @@ func parse(t *testing.T, bodies map[string]string) []migrate.Script {
 	return scripts
 }
 
-// run plans and applies, and returns what was planned and what ran.
-func run(t *testing.T, m *migrate.Migrator, a *account, bodies map[string]string) (planned, ran []string) {
-	t.Helper()
-	a.ran = nil
-	steps, err := m.Plan(t.Context(), parse(t, bodies))
-	if err != nil {
-		t.Fatal(err)
-	}
+func words(steps []migrate.Step) []string {
+	var all []string
 	for _, s := range steps {
-		planned = append(planned, s.Reason+" "+s.Script.Name)
+		all = append(all, s.Reason+" "+s.Script.Name)
 	}
-	if err := m.Apply(t.Context(), steps); err != nil {
-		t.Fatal(err)
-	}
-	return planned, a.ran
+	return all
 }
 
 func TestPlanAndApply(t *testing.T) {
 	t.Parallel()
-	a := &account{}
-	m := &migrate.Migrator{Session: a, Database: "FIRN"}
-	bodies := map[string]string{"R__view.sql": "view 1;", "V2__b.sql": "b;", "V1__a.sql": "a 1;\na 2;"}
-	expect := func(wantPlanned, wantRan []string) {
+	m, r := newMigrator(t, newDatabase(), "ours")
+	bodies := map[string]string{"R__view.sql": "select 1;", "V2__b.sql": "select 'b';", "V1__a.sql": "select 'a 1';\nselect 'a 2';"}
+	expect := func(wantSteps, wantRan []string) {
 		t.Helper()
-		planned, ran := run(t, m, a, bodies)
-		if diff := cmp.Diff(wantPlanned, planned); diff != "" {
+		r.ran = nil
+		planned, err := m.Plan(t.Context(), parse(t, bodies))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wantSteps, words(planned)); diff != "" {
 			t.Errorf("plan (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(wantRan, ran); diff != "" {
+		done, err := m.Apply(t.Context(), parse(t, bodies))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wantSteps, words(done.Steps)); diff != "" {
+			t.Errorf("done (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(wantRan, r.ran); diff != "" {
 			t.Errorf("statements (-want +got):\n%s", diff)
 		}
 	}
-	expect([]string{"new V1__a.sql", "new V2__b.sql", "new R__view.sql"}, []string{"a 1", "a 2", "b", "view 1"})
+	expect([]string{"new V1__a.sql", "new V2__b.sql", "new R__view.sql"}, []string{"select 'a 1'", "select 'a 2'", "select 'b'", "select 1"})
 	expect(nil, nil)
-	bodies["R__view.sql"] = "view 2;"
-	expect([]string{"changed R__view.sql"}, []string{"view 2"})
+	bodies["R__view.sql"] = "select 2;"
+	expect([]string{"changed R__view.sql"}, []string{"select 2"})
 	expect(nil, nil)
-	bodies["R__view.sql"] = "view 1;" // back to what ran first: the newest checksum counts
-	expect([]string{"changed R__view.sql"}, []string{"view 1"})
-	m.Forgotten = []string{"V2__b.sql"}
-	expect([]string{"forgotten V2__b.sql"}, []string{"b"})
+	bodies["R__view.sql"] = "select 1;" // back to what ran first: the newest checksum counts
+	expect([]string{"changed R__view.sql"}, []string{"select 1"})
+}
 
-	bodies["V1__a.sql"] = "a 3;"
-	if _, err := m.Plan(t.Context(), parse(t, bodies)); err == nil || !strings.Contains(err.Error(), "V1__a.sql was changed after it ran") {
-		t.Errorf("a changed versioned script: %v", err)
+func TestAVersionedScriptThatChangedIsRefused(t *testing.T) {
+	t.Parallel()
+	m, r := newMigrator(t, newDatabase(), "ours")
+	if _, err := m.Apply(t.Context(), parse(t, map[string]string{"V1__a.sql": "select 1;", "V2__b.sql": "select 2;"})); err != nil {
+		t.Fatal(err)
+	}
+	r.ran = nil
+	changed := parse(t, map[string]string{"V1__a.sql": "select 3;", "V2__b.sql": "select 4;", "V3__c.sql": "select 5;"})
+	_, planned := m.Plan(t.Context(), changed)
+	_, applied := m.Apply(t.Context(), changed)
+	for _, err := range []error{planned, applied} {
+		if err == nil || !strings.Contains(err.Error(), "V1__a.sql was changed after it ran") || !strings.Contains(err.Error(), "V2__b.sql was changed after it ran") {
+			t.Errorf("the error doesn't name both: %v", err)
+		}
+	}
+	if r.ran != nil {
+		t.Errorf("it ran %v", r.ran)
 	}
 }
 
 func TestApplyStopsAtTheFirstError(t *testing.T) {
 	t.Parallel()
-	a := &account{fails: "a 2"}
-	m := &migrate.Migrator{Session: a, Database: "FIRN"}
-	steps, err := m.Plan(t.Context(), parse(t, map[string]string{"V1__a.sql": "a 1;\na 2;", "V2__b.sql": "b;"}))
+	m, r := newMigrator(t, newDatabase(), "ours")
+	refused := errors.New("refused")
+	r.before = func(statement string) error {
+		if statement == "select 'b 2'" {
+			return refused
+		}
+		return nil
+	}
+	scripts := parse(t, map[string]string{"V1__a.sql": "select 'a';", "V2__b.sql": "select 'b 1';\nselect 'b 2';", "V3__c.sql": "select 'c';"})
+	done, err := m.Apply(t.Context(), scripts)
+	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "V2__b.sql") {
+		t.Errorf("the error doesn't name the script: %v", err)
+	}
+	if diff := cmp.Diff([]string{"new V1__a.sql"}, words(done.Steps)); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"select 'a'", "select 'b 1'"}, r.ran); diff != "" {
+		t.Errorf("statements (-want +got):\n%s", diff)
+	}
+	r.before = nil
+	done, err = m.Apply(t.Context(), scripts) // the lock is free, and the failed script runs again
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Apply(t.Context(), steps); err == nil || !strings.Contains(err.Error(), "V1__a.sql") {
-		t.Errorf("the error doesn't name the script: %v", err)
-	}
-	if diff := cmp.Diff([]string{"a 1"}, a.ran); diff != "" || len(a.history) != 0 {
-		t.Errorf("history %v, statements (-want +got):\n%s", a.history, diff)
+	if diff := cmp.Diff([]string{"new V2__b.sql", "new V3__c.sql"}, words(done.Steps)); diff != "" {
+		t.Errorf("done the second time (-want +got):\n%s", diff)
 	}
 }
-
-func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
 
 // TestLaptop migrates the laptop's Snowflake with the repository's own scripts,
 // twice.
 func TestLaptop(t *testing.T) {
 	t.Parallel()
-	session := laptoptest.OpenSnowflake(t, "")
-	database := fmt.Sprintf("FIRN_MIGRATE_%d", time.Now().UnixNano())
-	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
-		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &migrate.Migrator{Session: session, Database: database}
+	database := newDatabase()
+	scripts := own(t, database)
+	m, r := newMigrator(t, database, "ours")
 	for _, want := range []int{len(scripts), 0} {
-		steps, err := m.Plan(t.Context(), scripts)
+		done, err := m.Apply(t.Context(), scripts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(steps) != want {
-			t.Errorf("%d scripts to run, want %d", len(steps), want)
-		}
-		if err := m.Apply(t.Context(), steps); err != nil {
-			t.Fatal(err)
+		if len(done.Steps) != want {
+			t.Errorf("%d scripts ran, want %d", len(done.Steps), want)
 		}
 	}
-	rows, err := session.Query(t.Context(), "read lock row", "select contract, paused from raw.nycflights_flight_loads where object = '~lock'")
+	rows, err := r.Session.Query(t.Context(), "read lock row", "select contract, paused from raw.nycflights_flight_loads where object = '~lock'")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(rows.Rows) != 1 || rows.Text(0, "contract") == "" || rows.Bool(0, "paused") {
 		t.Errorf("lock rows %+v", rows.Rows)
+	}
+	history, err := r.Session.Query(t.Context(), "read history", "select script, applied_by from ops.change_history where script <> '~lock' and applied_at is not null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history.Rows) != len(scripts) || history.Text(0, "applied_by") != "ours" {
+		t.Errorf("the history holds %+v", history.Rows)
 	}
 }

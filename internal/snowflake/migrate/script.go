@@ -1,5 +1,5 @@
 // Package migrate brings a Snowflake account to what the scripts in snowflake/
-// say, and remembers in RAW.CHANGE_HISTORY what it ran. Script names are
+// say, and remembers in OPS.CHANGE_HISTORY what it ran. Script names are
 // schemachange's, so that its users feel at home.
 package migrate
 
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,11 +43,12 @@ type Script struct {
 var (
 	versionedName  = regexp.MustCompile(`^V([0-9]+(?:[._][0-9]+)*)__\w+\.sql$`)
 	repeatableName = regexp.MustCompile(`^R__\w+\.sql$`)
-	variable       = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
+	variable       = regexp.MustCompile(`\{\{\s*(\w+)\s*(\|\s*default\('([^']*)'\)\s*)?\}\}`)
 )
 
-// Parse makes a script of a file. Each {{ name }} takes the variable's value;
-// one that is missing is an error.
+// Parse makes a script of a file. Each {{ name }} takes the variable's value, or
+// the one of {{ name | default('value') }}; one that has neither is an error.
+// schemachange, whose files are Jinja templates, reads both the same.
 func Parse(name, body string, variables map[string]string) (Script, error) {
 	s := Script{Name: name, Body: body}
 	switch found := versionedName.FindStringSubmatch(name); {
@@ -75,18 +77,22 @@ func Parse(name, body string, variables map[string]string) (Script, error) {
 func render(body string, variables map[string]string) (string, error) {
 	var missing []error
 	rendered := variable.ReplaceAllStringFunc(body, func(placeholder string) string {
-		name := variable.FindStringSubmatch(placeholder)[1]
-		value, found := variables[name]
-		if !found {
+		parts := variable.FindStringSubmatch(placeholder)
+		name, hasDefault := parts[1], parts[2] != ""
+		if value, found := variables[name]; found {
+			return value
+		}
+		if !hasDefault {
 			missing = append(missing, fmt.Errorf("variable %s has no value", name))
 		}
-		return value
+		return parts[3]
 	})
 	return rendered, errors.Join(missing...)
 }
 
 // Read parses every .sql file at the root of the file system, in the order in
-// which they run. Faults of all files are reported at once.
+// which they run. Faults of all files are reported at once; a variable that no
+// file asks for is one.
 func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -107,7 +113,26 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 		}
 		scripts = append(scripts, script)
 	}
-	return inOrder(scripts), errors.Join(append(faults, distinct(scripts)...)...)
+	faults = append(faults, distinct(scripts)...)
+	return inOrder(scripts), errors.Join(append(faults, unasked(scripts, variables)...)...)
+}
+
+// unasked names the variables that no script asks for: a misspelt one would
+// leave its default standing in silence.
+func unasked(scripts []Script, variables map[string]string) []error {
+	asked := make(map[string]bool)
+	for _, s := range scripts {
+		for _, parts := range variable.FindAllStringSubmatch(s.Body, -1) {
+			asked[parts[1]] = true
+		}
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if !asked[name] {
+			faults = append(faults, fmt.Errorf("variable %s: no script asks for it", name))
+		}
+	}
+	return faults
 }
 
 // inOrder sorts: versioned by version, then repeatable by name.

@@ -42,13 +42,33 @@ func TestReadReportsEveryFault(t *testing.T) {
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(body)}
 	}
-	_, err := migrate.Read(files, nil)
+	_, err := migrate.Read(files, map[string]string{"loader_roll_arn": "arn"})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, part := range []string{"nameless.sql", "V1.0__b.sql and V1_0__a.sql have the same version", "unknown", "missing"} {
+	for _, part := range []string{
+		"nameless.sql", "V1.0__b.sql and V1_0__a.sql have the same version", "variable unknown has no value", "variable missing has no value",
+		"variable loader_roll_arn: no script asks for it",
+	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error doesn't say %q:\n%v", part, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	const body = "quota = {{ credits | default('50') }} of '{{name|default('')}}';"
+	for _, test := range []struct {
+		variables map[string]string
+		want      string
+	}{
+		{nil, "quota = 50 of '';"},
+		{map[string]string{"credits": "7", "name": "x"}, "quota = 7 of 'x';"},
+	} {
+		s, err := migrate.Parse("R__a.sql", body, test.variables)
+		if err != nil || s.Rendered != test.want {
+			t.Errorf("%v gives %q, %v; want %q", test.variables, s.Rendered, err, test.want)
 		}
 	}
 }
@@ -118,15 +138,21 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// TestOwnScripts reads the repository's own scripts.
-func TestOwnScripts(t *testing.T) {
-	t.Parallel()
+// own reads the repository's own scripts.
+func own(t *testing.T, database string) []migrate.Script {
+	t.Helper()
 	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
-		"database": "firn", "loader_role_arn": "arn", "curated_bucket": "curated", "storage_role_arn": "arn", "external_id": "x",
+		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return scripts
+}
+
+func TestOwnScripts(t *testing.T) {
+	t.Parallel()
+	scripts := own(t, "firn")
 	if len(scripts) < 2 || scripts[0].Kind != migrate.Versioned {
 		t.Fatalf("%d scripts", len(scripts))
 	}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fakesnow.cursor as stock
@@ -18,6 +22,9 @@ from firn_snowflake.parameters import ALTER_SESSION, SHOW_PARAMETERS
 from firn_snowflake.statements import SUCCESS, Statement, bare
 
 RESULTS_KEPT = 64
+
+_IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
+_CREATING = threading.Lock()
 
 
 def mend(fake: FakeSnow) -> None:
@@ -72,7 +79,7 @@ def _mend_execute() -> None:
             return inner(self, sql, *arguments, **options)
 
         try:
-            with session.running():
+            with session.running(), _one_creator(text):
                 if altered := ALTER_SESSION.match(text):
                     _alter_session(session, *altered.groups())
                     return run(SUCCESS)
@@ -83,6 +90,21 @@ def _mend_execute() -> None:
             raise errors.translate(error, command) from error
 
     FakeSnowflakeCursor.execute = execute  # type: ignore[method-assign]
+
+
+@contextmanager
+def _one_creator(text: str) -> Iterator[None]:
+    """Let one statement at a time look whether its object exists, and make it if not.
+
+    Stock fakesnow looks, makes it and then notes its columns: of two sessions that make the same
+    table one fails over the notes, with HTTP 500, after which drivers try again. Snowflake: who
+    comes second finds it there and succeeds (/sql-reference/sql/create-table).
+    """
+    if not _IF_NOT_EXISTS.match(text):
+        yield
+        return
+    with _CREATING:
+        yield
 
 
 def _alter_session(session: sessions.Session, verb: str, text: str) -> None:

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from firn_snowflake import (
+    account_usage,
     copying,
     errors,
     execution,
@@ -70,6 +71,7 @@ def build(settings: Settings) -> FakeSnow:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     fake = FakeSnow(db_path=settings.data_dir)
     objects.register(fake.duck_conn)
+    account_usage.add(fake.duck_conn)
     execution.mend(fake)
     sessions.configure(settings.lock_timeout_seconds)
     transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds

@@ -39,12 +39,14 @@ _IGNORED = [
         r"alter\s+account\b",
         r"alter\s+(?:table|schema|database|view)\s+\S+\s+(?:re)?cluster\b",
         r"alter\s+\S+\s+\S+\s+(?:suspend|resume)\b",
+        r"alter\s+schema\s+(?:if\s+exists\s+)?\S+\s+(?:en|dis)able\s+managed\s+access\b",
         r"alter\s+(?:table|view)\s+\S+\s+(?:alter|modify)\s+\(?\s*(?:column\s+)?\S+\s+comment\b",
         r"alter\s+table\s+(?:if\s+exists\s+)?\S+\s+(?:add|drop|alter|modify)\s+"
         r"(?:constraint\s+\S+\s+)?(?:primary\s+key|unique|foreign\s+key)\b",
         r"alter\s+table\s+(?:if\s+exists\s+)?\S+\s+drop\s+constraint\b",
         r"alter\s+(?:table|schema|database)\s+(?:if\s+exists\s+)?\S+\s+(?:un)?set\s+"
         r"(?:data_retention|change_tracking|enable_schema_evolution|max_data_extension|log_level)",
+        r"alter\s+(?:schema|database)\s+(?:if\s+exists\s+)?\S+\s+(?:un)?set\s+comment\b",
         r"use\s+secondary\s+roles\b",
         r"execute\s+task\b",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from snowflake.connector.errors import DatabaseError
@@ -26,6 +27,10 @@ from conftest import Connect, Run, runner
         "create network policy p allowed_ip_list=('192.0.2.1')",
         "create storage integration if not exists s type=external_stage storage_provider='S3' "
         "enabled=true storage_aws_role_arn='arn:x' storage_allowed_locations=('s3://curated/')",
+        "create resource monitor if not exists m with credit_quota = 50 triggers "
+        "on 80 percent do notify on 100 percent do suspend on 110 percent do suspend_immediate",
+        "grant ownership on future views in schema raw to role admin",
+        "grant database role snowflake.usage_viewer to role admin",
         "use secondary roles none",
         "alter session set query_tag = 'firn', timezone = 'UTC'",
         "alter session unset query_tag",
@@ -80,6 +85,13 @@ def test_json_paths(run: Run) -> None:
     "sql",
     [
         "create schema if not exists managed with managed access",
+        "use role admin",
+        "alter schema raw enable managed access",
+        "alter schema raw set comment = 'raw rows'",
+        "create file format if not exists raw.parquet type = parquet "
+        "use_vectorized_scanner = true null_if = () comment = 'x'",
+        "create stage if not exists raw.curated url = 's3://curated/' storage_integration = s "
+        "file_format = (format_name = 'raw.parquet') comment = 'x'",
         "create schema if not exists kept data_retention_time_in_days=7 comment='raw rows'",
         "create or replace transient table t copy grants cluster by (a) as (select 1 as a)",
         "create or replace view v copy grants as select 1 as a",
@@ -130,6 +142,27 @@ def test_ctas_keeps_not_null_and_defaults(run: Run) -> None:
 def test_temporary_tables_with_a_schema(run: Run) -> None:
     run("create or replace temporary table raw.t as select 1 as n")
     assert run("select n from raw.t") == [(1,)]
+
+
+def test_who_creates_second_finds_it_there(connect: Connect) -> None:
+    """No gap: a driver repeats what ends in stock's HTTP 500, and then the table is there."""
+    sessions = [runner(connect()) for _ in range(4)]
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        for number in range(10):
+            create = f"create table if not exists t{number} as select '~lock'::varchar as k"
+            list(pool.map(lambda run, sql=create: run(sql), sessions))
+            assert sessions[0](f"select k from t{number}") == [("~lock",)]
+
+
+@pytest.mark.gap
+def test_a_view_over_account_usage(run: Run) -> None:
+    run(
+        "create view cost comment = 'a day' as "
+        "select to_date(convert_timezone('UTC', start_time)) as day, sum(credits_used) as credits "
+        "from snowflake.account_usage.warehouse_metering_history group by 1"
+    )
+    assert run("select day, credits from cost") == []
+    assert run("select query_tag from snowflake.account_usage.query_attribution_history") == []
 
 
 @pytest.mark.gap

@@ -1,0 +1,44 @@
+-- The users that no person is: without a password, and without secondary roles,
+-- which every user has by default. Run it with a role that may
+-- create users (ACCOUNTADMIN does).
+--
+-- The load function proves that it runs under its AWS role: no secret. It can
+-- have a key pair besides, and gets none here; the users' owner gives it one.
+-- dbt's user can't log in until its owner binds it to where dbt runs, by an AWS
+-- role or a key pair (docs/deploying.md).
+--
+-- A session that sets no QUERY_TAG has its user's, so that costs can be told
+-- apart. The loader's names dataset and load.
+--
+-- Variables:
+--   loader_role_arn  ARN of the load function's role, an output of the
+--                    stack: arn:aws:iam::<account>:role/<name>
+--
+-- Sources:
+--   https://docs.snowflake.com/en/sql-reference/sql/create-user
+--   https://docs.snowflake.com/en/user-guide/workload-identity-federation
+--   https://docs.snowflake.com/en/user-guide/key-pair-auth
+create user if not exists firn_loader
+    type = service
+    workload_identity = (type = aws arn = '{{ loader_role_arn }}')
+    default_role = firn_loader
+    default_warehouse = firn_load
+    default_secondary_roles = ()
+    query_tag = 'firn load'
+    comment = 'The load function.';
+
+create user if not exists firn_transformer
+    type = service
+    default_role = firn_transformer
+    default_warehouse = firn_transform
+    default_secondary_roles = ()
+    query_tag = 'firn dbt'
+    comment = 'dbt.';
+
+grant role firn_loader to user firn_loader;
+grant role firn_transformer to user firn_transformer;
+
+grant ownership on user firn_loader
+    to role firn_admin copy current grants;
+grant ownership on user firn_transformer
+    to role firn_admin copy current grants;
