@@ -173,6 +173,8 @@ func TestAway(t *testing.T) {
 		"Waiting":        func() error { _, err := nowhere.Waiting(ctx, b.dataset, 1); return err },
 		"Newest":         func() error { _, err := nowhere.Newest(ctx, bucket, "k"); return err },
 		"Redrive":        func() error { _, err := nowhere.Redrive(ctx, o.ID()); return err },
+		"Reload":         func() error { _, err := nowhere.Reload(ctx, o.ID()); return err },
+		"Restore":        func() error { return nowhere.Restore(ctx, o, b.dataset, journal.Load{}) },
 		"SaveCheckpoint": func() error { return nowhere.SaveCheckpoint(ctx, "r", 1) },
 		"Checkpoint":     func() error { _, err := nowhere.Checkpoint(ctx, "r", new(int)); return err },
 	}

@@ -100,7 +100,7 @@ func (l *Loader) done(ctx context.Context, w work.Work) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return entry.State.Final() && entry.Generation >= w.Generation, nil
+	return entry.Done(w.Generation), nil
 }
 
 // waiting opens the parcels that wait in the journal besides those asked for.
