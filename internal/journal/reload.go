@@ -30,8 +30,8 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	if err != nil {
 		return Reload{}, err
 	}
-	if !entry.reloadable() {
-		return entry.notReloaded(), nil
+	if plan := entry.PlanReload(); plan.Refused != "" || plan.UnderWay {
+		return plan, nil
 	}
 	change := newChange(Received).from(Loaded, Failed).
 		set("generation", number(int64(entry.Generation+1))).
@@ -48,7 +48,16 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	case !moved:
 		return after.notReloaded(), nil
 	}
-	return Reload{Generation: after.Generation, Work: after.transform()}, nil
+	return entry.PlanReload(), nil
+}
+
+// PlanReload tells what a reload of the object would do now.
+func (e Entry) PlanReload() Reload {
+	if !e.reloadable() {
+		return e.notReloaded()
+	}
+	e.Generation++
+	return Reload{Generation: e.Generation, Work: e.transform()}
 }
 
 func (e Entry) reloadable() bool { return e.State == Loaded || e.State == Failed && e.Dataset != "" }

@@ -111,6 +111,26 @@ func TestOneOfManyReloads(t *testing.T) {
 	}
 }
 
+// TestAReloadOfWhatWasReloadedMeanwhile: between its read and its write another
+// reload came to its end. It must not give that one's generation out again.
+func TestAReloadOfWhatWasReloadedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := reach(t, b, journal.Loaded)
+	b.client.before = func() {
+		b.reload(t, o)
+		if err := b.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l2", Generation: 1}); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := b.reload(t, o); got.Refused != "it became loaded meanwhile: look again" || got.Work != nil {
+		t.Errorf("reload %+v", got)
+	}
+	if entry := b.get(t, o); entry.State != journal.Loaded || entry.Generation != 1 {
+		t.Errorf("%s, generation %d", entry.State, entry.Generation)
+	}
+}
+
 // reloading brings a loaded object to a state of its reload.
 func reloading(t *testing.T, b *bench, state journal.State) object.Object {
 	t.Helper()

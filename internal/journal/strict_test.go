@@ -25,6 +25,8 @@ type strict struct {
 	page int32
 	// repeats makes every write twice, as the SDK does when an answer is lost.
 	repeats bool
+	// before runs once before the next write, as somebody who is faster would.
+	before  func()
 	queries atomic.Int64
 }
 
@@ -45,6 +47,10 @@ func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput
 	slices.Sort(paths)
 	if len(slices.Compact(slices.Clone(paths))) != len(paths) {
 		s.fatal("two clauses change one attribute: %s", update)
+	}
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
 	}
 	if s.repeats {
 		if _, err := s.Client.UpdateItem(ctx, input, options...); err != nil {

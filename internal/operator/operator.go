@@ -1,5 +1,5 @@
 // Package operator is what a person does to a running firn: look, put, redrive,
-// query. It works the same against an AWS account and the laptop's cloud.
+// reload, query. It works the same against an AWS account and the laptop's cloud.
 package operator
 
 import (
@@ -22,6 +22,8 @@ type Journal interface {
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
 	Redrive(ctx context.Context, id object.ID) (journal.Redrive, error)
+	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
+	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 }
 
 // Objects is what an operator needs of S3.
@@ -34,6 +36,7 @@ type Objects interface {
 // Queues is what an operator needs of SQS.
 type Queues interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 }
 
 // Stack names the parts of a deployed stack, from its outputs.

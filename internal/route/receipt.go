@@ -81,7 +81,7 @@ func (r *Router) unreadable(ctx context.Context, attempt object.Attempt, n event
 		return f
 	case err != nil:
 		return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
-	case entry.State.Final():
+	case entry.State.Final(), entry.Done(attempt.Generation()):
 		r.dropped(ctx, entry)
 		return nil
 	}

@@ -67,7 +67,7 @@ func Rejects(c *contract.Contract) string {
 		{name: "raw", kind: varchar, comment: "The record as it stood in the file."},
 		address[2],
 	}
-	return create(tableName(c, "_rejects"), "Rows of "+c.Dataset()+" that broke the contract.", columns)
+	return create(RejectsName(c), "Rows of "+c.Dataset()+" that broke the contract.", columns)
 }
 
 // SQLType returns the column type that holds every value of the contract's.
@@ -142,6 +142,9 @@ func TableName(c *contract.Contract) string { return tableName(c, "") }
 
 // LedgerName returns the qualified name of the dataset's ledger.
 func LedgerName(c *contract.Contract) string { return tableName(c, "_loads") }
+
+// RejectsName returns the qualified name of the dataset's table of rejected rows.
+func RejectsName(c *contract.Contract) string { return tableName(c, "_rejects") }
 
 // create returns a create table statement.
 func create(name, comment string, columns []column) string {
