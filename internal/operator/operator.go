@@ -18,6 +18,7 @@ import (
 // Journal is what an operator needs of the journal.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+	Each(ctx context.Context, do func(journal.Entry)) error
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
@@ -29,6 +30,7 @@ type Journal interface {
 // Objects is what an operator needs of S3.
 type Objects interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
 }

@@ -108,7 +108,7 @@ func (c *comparison) unstick(e *journal.Entry) string {
 // itself.
 func (c *comparison) ledgerItself() {
 	if n := len(c.account.Locks); n != 1 {
-		c.add(LockRow, object.Object{}, "ledger: "+plural(n, "lock row"), "there should be: 1", c.ledgerRows(ddl.LockRow))
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerRows(ddl.LockRow))
 	}
 	for _, count := range c.account.Counts {
 		row := count.Row
@@ -189,7 +189,7 @@ func (c *comparison) ledgerAndJournal() {
 }
 
 func (c *comparison) loaded(e *journal.Entry, row, standing *ledger.Row) {
-	says := fmt.Sprintf("journal: load %s, generation %d, %d rows", e.LoadID, e.Generation, e.RowsLoaded)
+	says := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
 	switch {
 	case row == nil && standing == nil:
 		c.add(NotInLedger, e.Object, says, "ledger: nothing", reload(e.ID))
@@ -223,14 +223,7 @@ func (c *comparison) successor(e *journal.Entry) string {
 }
 
 func loadWords(row *ledger.Row) string {
-	return fmt.Sprintf("load %s, generation %d, %d rows", row.LoadID, row.Generation, row.RowsLoaded)
+	return fmt.Sprintf("load %s, generation %d, %s", row.LoadID, row.Generation, plural(row.RowsLoaded, "row"))
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

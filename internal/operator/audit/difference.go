@@ -113,5 +113,12 @@ func literals(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// rows counts rows in words.
-func rows(who string, n int64) string { return fmt.Sprintf("%s: %d rows", who, n) }
+// rows says how many rows somebody counts.
+func rows(who string, n int64) string { return who + ": " + plural(n, "row") }
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,13 +30,12 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
-const dataset = "shop.order"
-
 // world is a deployment in which everything adds up, on the stand-ins: the tests
 // play the stages.
 type world struct {
 	*audit.Auditor
 
+	dataset  string
 	journal  *journal.Table
 	dynamo   *dynamodb.Client
 	s3       *s3.Client
@@ -52,31 +52,56 @@ type world struct {
 
 var worlds atomic.Int64
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	ctx := t.Context()
+// stack is what the worlds share: each has a dataset and a database of its own.
+var stack = sync.OnceValues(func() (map[string]string, error) { return deploy("Audit") })
+
+func deploy(name string) (map[string]string, error) {
+	ctx := context.Background()
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	name := fmt.Sprintf("Audit%d", worlds.Add(1))
 	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	outputs := make(map[string]string)
 	for _, o := range described.Stacks[0].Outputs {
 		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 	}
+	return outputs, nil
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	outputs, err := stack()
+	must(t, err)
+	return newWorldIn(t, outputs)
+}
+
+// newWorldAlone makes a world in a stack of its own, for audits of all that there
+// is.
+func newWorldAlone(t *testing.T) *world {
+	t.Helper()
+	outputs, err := deploy(fmt.Sprintf("Audit%d", worlds.Add(1)))
+	must(t, err)
+	return newWorldIn(t, outputs)
+}
+
+func newWorldIn(t *testing.T, outputs map[string]string) *world {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	must(t, err)
+	source := fmt.Sprintf("shop%d", worlds.Add(1))
 	w := &world{
-		now: time.Now(), dynamo: dynamodb.NewFromConfig(cfg),
+		dataset: source + ".order", now: time.Now(), dynamo: dynamodb.NewFromConfig(cfg),
 		s3:      s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		session: laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_AUDIT_%d", time.Now().UnixNano())),
 		contract: &contract.Contract{
-			Source: "shop", Entity: "order", Version: "1.0.0", Format: contract.CSV, Delimiter: ',', KeyPrefix: "shop/order/",
+			Source: source, Entity: "order", Version: "1.0.0", Format: contract.CSV, Delimiter: ',', KeyPrefix: source + "/order/",
 			Columns: []contract.Column{{Name: "id", Header: "id", Type: contract.Integer}},
 		},
 	}
@@ -95,17 +120,17 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) fill(t *testing.T) {
 	t.Helper()
-	w.plain = w.load(t, w.put(t, "shop/order/it's plain.csv"), 0)
-	w.older = w.received(t, w.put(t, "shop/order/twice.csv"))
-	w.newer = w.load(t, w.put(t, "shop/order/twice.csv"), 2)
+	w.plain = w.load(t, w.putHere(t, "it's plain.csv"), 0)
+	w.older = w.received(t, w.putHere(t, "twice.csv"))
+	w.newer = w.load(t, w.putHere(t, "twice.csv"), 2)
 	must(t, w.journal.Superseded(t.Context(), w.older.ID(), w.newer.ID()))
-	w.failed = w.fail(t, w.received(t, w.put(t, "shop/order/failed.csv")))
-	w.again = w.load(t, w.put(t, "shop/order/again.csv"), 0)
+	w.failed = w.fail(t, w.received(t, w.putHere(t, "failed.csv")))
+	w.again = w.load(t, w.putHere(t, "again.csv"), 0)
 	w.reload(t, w.again)
 	w.fail(t, w.again)
-	w.put(t, "shop/order/")               // a folder of S3's console
-	w.put(t, "shop/order/_manifest.json") // a run's
-	w.later(-10*time.Minute, func() { w.received(t, w.put(t, "shop/order/new.csv")) })
+	w.putHere(t, "")               // a folder of S3's console
+	w.putHere(t, "_manifest.json") // a run's
+	w.later(-10*time.Minute, func() { w.received(t, w.putHere(t, "new.csv")) })
 }
 
 // later runs what happens at a time after the audit's beginning, or before it.
@@ -135,9 +160,15 @@ func (w *world) put(t *testing.T, name string) object.Object {
 	return object.Object{Bucket: w.LandingBucket, Key: name, Version: aws.ToString(output.VersionId)}
 }
 
+// putHere puts a new version of a key of the world's dataset.
+func (w *world) putHere(t *testing.T, name string) object.Object {
+	t.Helper()
+	return w.put(t, w.contract.KeyPrefix+name)
+}
+
 func (w *world) received(t *testing.T, o object.Object) object.Object {
 	t.Helper()
-	_, err := w.journal.Receive(t.Context(), o, dataset)
+	_, err := w.journal.Receive(t.Context(), o, w.dataset)
 	must(t, err)
 	return o
 }
@@ -160,20 +191,20 @@ func (w *world) reload(t *testing.T, o object.Object) {
 func (w *world) transformed(t *testing.T, o object.Object) {
 	t.Helper()
 	w.received(t, o)
-	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: dataset, RowsRead: 3, RowsWritten: 2, RowsRejected: 1}
-	_, err := w.journal.Transformed(t.Context(), receipt, work.Location{Bucket: w.CuratedBucket, Key: receiptKey(o)})
+	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: w.dataset, RowsRead: 3, RowsWritten: 2, RowsRejected: 1}
+	_, err := w.journal.Transformed(t.Context(), receipt, work.Location{Bucket: w.CuratedBucket, Key: w.receiptKey(o)})
 	must(t, err)
 }
 
-func receiptKey(o object.Object) string {
-	return object.Attempt{Dataset: dataset, Object: o.ID(), Name: "00-01-a"}.Receipt()
+func (w *world) receiptKey(o object.Object) string {
+	return object.Attempt{Dataset: w.dataset, Object: o.ID(), Name: "00-01-a"}.Receipt()
 }
 
 // load brings an object to its end: two rows and a reject.
 func (w *world) load(t *testing.T, o object.Object, generation int) object.Object {
 	t.Helper()
 	w.transformed(t, o)
-	_, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(receiptKey(o)), Body: strings.NewReader("{}")})
+	_, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(w.receiptKey(o)), Body: strings.NewReader("{}")})
 	must(t, err)
 	w.record(t, o, generation, 2, 1)
 	w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 1, ?, 1 union all select 2, ?, 2", string(o.ID()), string(o.ID()))
@@ -192,7 +223,7 @@ func (w *world) record(t *testing.T, o object.Object, generation, loaded, reject
 
 func (w *world) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
-	_, err := w.session.Exec(t.Context(), "play", statement, args...)
+	_, err := w.session.Exec(t.Context(), "play", strings.ReplaceAll(statement, "shop_order", w.contract.Source+"_order"), args...)
 	must(t, err)
 }
 
@@ -210,7 +241,7 @@ func (w *world) remove(t *testing.T, o object.Object) {
 	}
 }
 
-// unseen is a version of a key that the bucket has no more.
-func unseen(w *world, name string) object.Object {
-	return object.Object{Bucket: w.LandingBucket, Key: name, Version: fmt.Sprintf("gone-%d", worlds.Add(1))}
+// unseen is a version of a key of the dataset that the bucket has no more.
+func (w *world) unseen(name string) object.Object {
+	return object.Object{Bucket: w.LandingBucket, Key: w.contract.KeyPrefix + name, Version: fmt.Sprintf("gone-%d", worlds.Add(1))}
 }
