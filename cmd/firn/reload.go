@@ -14,9 +14,9 @@ import (
 )
 
 func reloadCommand() *cobra.Command {
-	var since string
-	var asJSON bool
-	var reload operator.Reload
+	var dataset, since string
+	var objects []string
+	var plan, asJSON bool
 	command := &cobra.Command{
 		Use:   "reload",
 		Short: "Transform loaded objects again under the contract that is deployed now",
@@ -28,11 +28,12 @@ func reloadCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			switch {
-			case reload.Dataset == "" && len(reload.Objects) == 0:
+			case dataset == "" && len(objects) == 0:
 				return errors.New("name a dataset with --dataset, or objects with --object")
-			case since != "" && len(reload.Objects) > 0:
+			case since != "" && len(objects) > 0:
 				return errors.New("--since chooses among a dataset's objects: it doesn't go with --object")
 			}
+			reload := operator.Reload{Dataset: dataset, Objects: objects, OnlyPlan: plan}
 			if reload.Since, err = parseSince(since); err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ func reloadCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if reload.Dataset != "" {
+			if dataset != "" {
 				session, err := openSnowflake(cmd.Context())
 				if err != nil {
 					return err
@@ -48,15 +49,15 @@ func reloadCommand() *cobra.Command {
 				defer session.Close()
 				reload.Ledger = ledger.Reader{Session: session}
 			}
-			told := reloads{out: cmd.OutOrStdout(), asJSON: asJSON, plan: reload.OnlyPlan, all: []operator.Reloaded{}}
+			told := reloads{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
 			return told.end(o.Reload(cmd.Context(), reload, told.add))
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&reload.Dataset, "dataset", "", "reload what this dataset's ledger has")
+	flags.StringVar(&dataset, "dataset", "", "reload what this dataset's ledger has")
 	flags.StringVar(&since, "since", "", "only what was loaded at this time (2026-03-01T12:00:00Z) or on this day (2026-03-01, UTC) or later")
-	flags.StringArrayVar(&reload.Objects, "object", nil, "reload this object, s3://BUCKET/KEY or OBJECT-ID; may be repeated")
-	flags.BoolVar(&reload.OnlyPlan, "plan", false, "only show what would be reloaded")
+	flags.StringArrayVar(&objects, "object", nil, "reload this object, s3://BUCKET/KEY or OBJECT-ID; may be repeated")
+	flags.BoolVar(&plan, "plan", false, "only show what would be reloaded")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
