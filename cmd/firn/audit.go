@@ -65,7 +65,7 @@ func runAudit(ctx context.Context, dataset string, grace, stuck time.Duration) (
 	var session *snowflake.Session
 	defer func() {
 		if session != nil {
-			session.Close()
+			_ = session.Close() // what was read is all that was wanted
 		}
 	}()
 	auditor := &audit.Auditor{

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -188,12 +189,8 @@ func (a *Auditor) readLedgers(ctx context.Context, w *world) error {
 // judge compares, dataset by dataset.
 func (w *world) judge() Result {
 	result := Result{Datasets: []Summary{}, Differences: []Difference{}}
-	parts := make([]*part, 0, len(w.parts))
-	for _, p := range w.parts {
-		parts = append(parts, p)
-	}
-	slices.SortFunc(parts, func(a, b *part) int { return cmp.Compare(a.dataset, b.dataset) })
-	for _, p := range parts {
+	byName := func(a, b *part) int { return cmp.Compare(a.dataset, b.dataset) }
+	for _, p := range slices.SortedFunc(maps.Values(w.parts), byName) {
 		found := w.compare(p)
 		if p.contract == nil && len(p.entries) == 0 && len(found) == 0 {
 			continue
