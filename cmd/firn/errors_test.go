@@ -118,6 +118,13 @@ func TestErrors(t *testing.T) {
 		{"redrive of both", func(*testing.T) call {
 			return call{arguments: []string{"redrive", "s3://b/k", "--dataset", "a.b"}}
 		}, []string{"name one object, or a dataset with --dataset"}},
+		{"reload of nothing", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
+		{"reload of an object since", func(*testing.T) call {
+			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}
+		}, []string{"--since chooses among a dataset's objects"}},
+		{"reload since no time", func(*testing.T) call {
+			return call{arguments: []string{"reload", "--dataset", "a.b", "--since", "yesterday"}}
+		}, []string{`--since "yesterday": write it as 2018-01-31T00:00:00Z or 2018-01-31`}},
 		{"no time", func(*testing.T) call {
 			return call{arguments: []string{"ingest", "usgs.event", "--start", "yesterday"}}
 		}, []string{`--start "yesterday": write it as 2018-01-31T00:00:00Z`}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -148,6 +149,85 @@ func TestRedrive(t *testing.T) {
 	}
 	expectError(t, b.firn("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
 	expectError(t, b.firn("redrive", "--dataset", "nycflights.plane", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+}
+
+// TestReload reloads one object, and a dataset by its ledger.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
+	firn := func(arguments ...string) call {
+		c := b.firn(arguments...)
+		c.directory = root(t)
+		return c
+	}
+	firn("migrate").succeed(t)
+	o := object.Object{Bucket: "landing", Key: "nycflights/plane/it's loaded.csv", Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, "nycflights.plane"); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were left alone")
+	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
+		t.Fatal(err)
+	}
+	line := string(o.ID()) + "  " + o.URI() + "  generation 1"
+	const look = "; `firn status` shows what becomes of them\n"
+	if got := firn("reload", "--plan", "--object", o.URI()).succeed(t); got != line+"\n1 to reload"+look {
+		t.Errorf("the plan is %q", got)
+	}
+	if got := firn("reload", "--object", o.URI()).succeed(t); got != line+"\n1 reloaded"+look {
+		t.Errorf("it says %q", got)
+	}
+	if got := firn("reload", "--object", string(o.ID())).succeed(t); got != line+", being reloaded already\n0 reloaded, 1 being reloaded already"+look {
+		t.Errorf("again it says %q", got)
+	}
+	for _, part := range []string{"generation          1\n", "still in the table  3 rows of load l1, from before the reload\n"} {
+		if status := firn("status", o.URI()).succeed(t); !strings.Contains(status, part) {
+			t.Errorf("status lacks %q:\n%s", part, status)
+		}
+	}
+
+	if none := firn("reload", "--dataset", "nycflights.plane", "--json").succeed(t); none != "[]\n" {
+		t.Errorf("an empty ledger: %q", none)
+	}
+	firn("query", "insert into RAW.NYCFLIGHTS_PLANE_LOADS (OBJECT, GENERATION, BUCKET, KEY, VERSION, LOADED_AT)"+
+		" select 'lost', 4, 'landing', 'nycflights/plane/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
+	if late := firn("reload", "--dataset", "nycflights.plane", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
+		t.Errorf("what was loaded before: %q", late)
+	}
+	golden(t, "reload.json", firn("reload", "--dataset", "nycflights.plane", "--since", "2026-03-01", "--json", "--plan").succeed(t))
+}
+
+// TestAudit audits a dataset that adds up, and one whose table was written to.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_AUDIT_CLI")
+	firn := func(arguments ...string) call {
+		c := b.firn(arguments...)
+		c.directory = root(t)
+		return c
+	}
+	fails(t, firn("audit", "--dataset", "nycflights.plan"), 2, `no contract for dataset "nycflights.plan"`)
+	none := firn("audit")
+	none.variables = append(none.variables, "FIRN_STACK=Missing")
+	fails(t, none, 2, "stack Missing can't be read")
+	firn("migrate").succeed(t)
+	golden(t, "audit", firn("audit").succeed(t))
+	golden(t, "audit.json", firn("audit", "--dataset", "nycflights.plane", "--json").succeed(t))
+
+	firn("query", "insert into RAW.NYCFLIGHTS_PLANE (TAILNUM, _FIRN_OBJECT, _FIRN_RECORD) select 'N1', 'nobody''s', 1").succeed(t)
+	found := firn("audit", "--dataset", "nycflights.plane")
+	fails(t, found, 1, "firn: 1 differences")
+	golden(t, "audit-orphan", found.run(t).stdout)
+	golden(t, "audit-orphan.json", firn("audit", "--dataset", "nycflights.plane", "--json").run(t).stdout)
+	_, command, _ := strings.Cut(found.run(t).stdout, "type: ")
+	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
+	shell.Dir, shell.Env = root(t), append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, b.variables...)
+	if output, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, output)
+	}
+	firn("audit", "--dataset", "nycflights.plane").succeed(t)
 }
 
 // idOnly drops all but the id.

@@ -86,7 +86,14 @@ func printEntry(out io.Writer, e journal.Entry) {
 		line("rows", fmt.Sprintf("%d read, %d written, %d rejected, %d loaded", e.RowsRead, e.RowsWritten, e.RowsRejected, e.RowsLoaded))
 		line("receipt", "s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key)
 	}
-	line("load", e.LoadID)
+	if e.Generation > 0 {
+		line("generation", e.Generation)
+	}
+	if e.Keeps() {
+		line("still in the table", fmt.Sprintf("%d rows of load %s, from before the reload", e.RowsLoaded, e.LoadID))
+	} else {
+		line("load", e.LoadID)
+	}
 	line("query", e.QueryID)
 	if e.State == journal.Failed {
 		line("failed in", e.Stage)

@@ -170,6 +170,31 @@ func TestUnreportedDeadLetters(t *testing.T) {
 	}
 }
 
+// TestUnreportedDeadLettersOfBeforeAReload fail nothing: the object is on its way
+// again, by a message of its own.
+func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
+	t.Parallel()
+	o := landing("nycflights/flight/day.csv")
+	of := func(generation int) []string {
+		attempt := object.Attempt{Dataset: "nycflights.flight", Object: o.ID(), Name: object.AttemptName(generation, 1, "a")}
+		w := work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o, Generation: generation}
+		return []string{w.Encode(), event(object.Object{Bucket: "firn-curated", Key: attempt.Receipt(), Version: "c"})}
+	}
+	for generation, want := range []int{0, 1} {
+		for _, body := range of(generation) {
+			b := setup(t)
+			b.journal.add(journal.Entry{Object: o, Dataset: "nycflights.flight", State: journal.Transforming, Generation: 1})
+			m := batch.Message{ID: "m", Body: body, Receives: 1000, Queue: "dead"}
+			if failed := b.alerter.Handle(t.Context(), []batch.Message{m}); len(failed) != 0 {
+				t.Fatal(failed)
+			}
+			if got := len(b.subjects()); got != want {
+				t.Errorf("generation %d: %d mails, want %d: %s", generation, got, want, body)
+			}
+		}
+	}
+}
+
 // TestRecordedFailureKeepsItsCause: the stage wrote the journal, but its dead
 // letter never arrived.
 func TestRecordedFailureKeepsItsCause(t *testing.T) {

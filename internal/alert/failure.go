@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type failure struct {
 	state                            journal.State
 	attempts                         int
 	rowsRead, rowsGood, rowsRejected int64
+	// kept says what of before a failed reload is in the table; empty if nothing.
+	kept string
 	// newest is whether the object is its key's newest version, so that the
 	// key alone names it.
 	newest bool
@@ -85,6 +88,9 @@ func (f *failure) know(entry journal.Entry) {
 	f.rowsRead, f.rowsGood, f.rowsRejected = entry.RowsRead, entry.RowsWritten, entry.RowsRejected
 	if f.dataset == "" {
 		f.dataset = entry.Dataset
+	}
+	if entry.Keeps() {
+		f.kept = fmt.Sprintf("its reload failed: the %d rows of before stay, from load %s", entry.RowsLoaded, entry.LoadID)
 	}
 	if failedAt := entry.Times[journal.Failed]; entry.State == journal.Failed && !failedAt.IsZero() {
 		f.at = failedAt

@@ -114,6 +114,7 @@ func (f *failure) write(text *strings.Builder, groupHint string) {
 	if f.rowsRead > 0 {
 		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsGood, f.rowsRejected))
 	}
+	line("reload", plain(f.kept))
 	if hint := firstLine(f.hint); hint != groupHint {
 		line("what to do", hint)
 	}

@@ -110,6 +110,14 @@ func TestMails(t *testing.T) {
 			return []batch.Message{letter("m1", o, flight, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
 				"cause", "the receipt says 98 rows, Snowflake read 97")}
 		}},
+		{"reload_failed", func(b *bundle) []batch.Message {
+			o := landing("nycflights/flight/day.csv")
+			b.journal.add(journal.Entry{
+				Object: o, Dataset: flight, State: journal.Failed, Attempts: 1, Generation: 2, LoadID: "load-7", RowsLoaded: 98,
+				Times: map[journal.State]time.Time{journal.Failed: failedAt},
+			})
+			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+		}},
 		{"key_to_quote", func(b *bundle) []batch.Message {
 			o := b.failed(landing("nycflights/flight/it's $5 100% é.csv"), flight)
 			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}

@@ -21,6 +21,8 @@ type casualty struct {
 	id      object.ID
 	object  object.Object // empty where the message names the id only
 	dataset string
+	// generation is the work's, or the receipt's.
+	generation int
 	// receipt is whether the message announced a receipt, not a landing object.
 	receipt bool
 }
@@ -52,7 +54,7 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 func casualtiesOf(body string) ([]casualty, bool) {
 	for _, stage := range []work.Stage{work.Transform, work.Load} {
 		if w, err := work.Decode(body, stage); err == nil {
-			return []casualty{{stage: stage, id: w.Object.ID(), object: w.Object, dataset: w.Dataset}}, true
+			return []casualty{{stage: stage, id: w.Object.ID(), object: w.Object, dataset: w.Dataset, generation: w.Generation}}, true
 		}
 	}
 	notices, err := event.Decode(body)
@@ -62,7 +64,7 @@ func casualtiesOf(body string) ([]casualty, bool) {
 	var casualties []casualty
 	for _, n := range notices {
 		if attempt, found := n.Attempt(); found {
-			casualties = append(casualties, casualty{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, receipt: true})
+			casualties = append(casualties, casualty{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
 			continue
 		}
 		casualties = append(casualties, casualty{stage: work.Route, id: n.Object.ID(), object: n.Object})
@@ -85,7 +87,7 @@ func (a *Alerter) record(ctx context.Context, m batch.Message, c casualty) (*fai
 		ObjectID: string(c.id), Dataset: c.dataset, Subject: c.object.URI(),
 		Err: fmt.Errorf("the function %s had the message %d times and died each time before it could say why", c.stage, m.Receives),
 	}
-	recorded := !past(entry.State, c)
+	recorded := !past(entry, c)
 	if recorded && entry.State == journal.Failed { // recorded before, and its dead letter was lost
 		crash.Code, crash.Hint, crash.Err = fault.Code(entry.Code), entry.Hint, errors.New(entry.Cause)
 		c.stage = work.Stage(entry.Stage)
@@ -120,11 +122,14 @@ func (a *Alerter) entry(ctx context.Context, c casualty) (journal.Entry, error) 
 	return entry, err
 }
 
-// past reports whether an object in this state needs nothing more from the
-// stage that died.
-func past(state journal.State, c casualty) bool {
+// past reports whether an object needs nothing more from the stage that died: it
+// is further on, or was reloaded since.
+func past(entry journal.Entry, c casualty) bool {
+	if entry.Generation > c.generation {
+		return true
+	}
 	landing := c.stage == work.Route && !c.receipt
-	switch state {
+	switch entry.State {
 	case journal.Loaded, journal.Superseded, journal.Ignored:
 		return true
 	case journal.Transformed:

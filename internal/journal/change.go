@@ -19,14 +19,14 @@ import (
 // placeholder: DynamoDB reserves hundreds of words, "state" and "key" among
 // them.
 type change struct {
-	to        State
-	origins   []State
-	values    map[string]types.AttributeValue
-	names     map[string]bool
-	sets      []string
-	counts    []string
-	removes   []string
-	condition string
+	to      State
+	origins []State
+	values  map[string]types.AttributeValue
+	names   map[string]bool
+	sets    []string
+	counts  []string
+	removes []string
+	asks    []string
 }
 
 func newChange(to State) *change {
@@ -76,13 +76,21 @@ func (c *change) clear(names ...string) *change {
 	return c
 }
 
-// where adds a condition besides the states; names are those it mentions.
+// where adds a condition to those that there are; names are those it mentions.
 func (c *change) where(condition string, names ...string) *change {
-	c.condition = condition
+	c.asks = append(c.asks, condition)
 	for _, name := range names {
 		c.names[name] = true
 	}
 	return c
+}
+
+// of refuses the change if the entry was reloaded since the generation that it
+// is about: what is left of an earlier one has nothing to say any more. An entry
+// that the journal lost and got again takes the generation over.
+func (c *change) of(generation int) *change {
+	return c.set("generation", number(int64(generation))).
+		where("attribute_not_exists(#generation) OR #generation <= :generation")
 }
 
 // with gives a value that only the condition mentions.
@@ -183,8 +191,8 @@ func (c *change) conditions() string {
 	}
 	condition := "#state IN (" + strings.Join(states, ", ") + ")"
 	condition += " AND (attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce + ")"
-	if c.condition != "" {
-		condition += " AND (" + c.condition + ")"
+	for _, ask := range c.asks {
+		condition += " AND (" + ask + ")"
 	}
 	return condition
 }

@@ -176,4 +176,10 @@ func TestARepeatedWriteIsOneWrite(t *testing.T) {
 	if _, err := b.Redrive(t.Context(), o.ID()); err != nil || b.get(t, o).Redrives != 1 {
 		t.Errorf("%d redrives, %v", b.get(t, o).Redrives, err)
 	}
+	if err := b.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l"}); err != nil {
+		t.Fatal(err)
+	}
+	if reload := b.reload(t, o); reload.UnderWay || reload.Generation != 1 || b.get(t, o).Reloads != 1 {
+		t.Errorf("reload %+v, %d of them", reload, b.get(t, o).Reloads)
+	}
 }

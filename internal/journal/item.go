@@ -97,7 +97,7 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		LoadID: i.text("load_id"), QueryID: i.text("query_id"),
 		SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
 		Stage: i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
-		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")),
+		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")), Reloads: int(i.number("reloads")),
 	}
 	return entry, i.err
 }

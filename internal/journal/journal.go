@@ -58,8 +58,10 @@ type Entry struct {
 	RowsWritten  int64  `json:"rows_written"`
 	RowsRejected int64  `json:"rows_rejected"`
 	RowsLoaded   int64  `json:"rows_loaded"`
-	LoadID       string `json:"load_id,omitempty"`
-	QueryID      string `json:"query_id,omitempty"`
+	// LoadID is the last load's, and so are RowsLoaded; while a reload is on its
+	// way, or after it failed, they are those of the generation before.
+	LoadID  string `json:"load_id,omitempty"`
+	QueryID string `json:"query_id,omitempty"`
 	// SupersededBy is the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
 	// Reason is why an object is ignored.
@@ -72,8 +74,21 @@ type Entry struct {
 	// Message and Queue are what failed, for a redrive.
 	Message string `json:"-"`
 	Queue   string `json:"queue,omitempty"`
-	// Redrives counts the operator's redrives.
+	// Redrives and Reloads count the operator's redrives and reloads.
 	Redrives int `json:"redrives"`
+	Reloads  int `json:"reloads"`
+}
+
+// Done reports whether the work of a generation of the object needs nothing more:
+// the object has come to its end, or was reloaded since.
+func (e Entry) Done(generation int) bool {
+	return e.Generation > generation || e.State.Final() && e.Generation == generation
+}
+
+// Keeps reports whether the rows of an earlier generation are in the table while
+// a reload is on its way, or after it failed.
+func (e Entry) Keeps() bool {
+	return e.Generation > 0 && e.LoadID != "" && !e.State.Final()
 }
 
 // DynamoDB is what the journal needs of the database.
@@ -82,6 +97,7 @@ type DynamoDB interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }
 
 // Table is the journal.
@@ -97,6 +113,8 @@ type Table struct {
 type Load struct {
 	// LoadID is the transaction's own id, as in the ledger.
 	LoadID string
+	// Generation is that of the rows.
+	Generation int
 	// QueryID is the COPY statement's id.
 	QueryID string
 	// Rows is how many rows the table got.

@@ -20,6 +20,7 @@ type model struct {
 	state    journal.State
 	attempts int
 	redrives int
+	reloads  int
 	owner    string
 	leased   time.Time
 	proof    string
@@ -63,8 +64,9 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 	case "transformed":
 		m.doTransformed(ctx, r)
 	case "loaded":
-		m.check(r, m.Loaded(ctx, m.object.ID(), journal.Load{LoadID: "l"}))
-		if m.proved = true; m.in(journal.Received, journal.Transforming, journal.Transformed, journal.Failed) {
+		generation := m.generation(r)
+		m.check(r, m.Loaded(ctx, m.object.ID(), journal.Load{LoadID: "l", Generation: generation}))
+		if m.proved = true; generation == m.reloads && m.in(journal.Received, journal.Transforming, journal.Transformed, journal.Failed) {
 			m.free(journal.Loaded)
 		}
 	case "superseded":
@@ -76,6 +78,8 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 		m.doFail(ctx, r)
 	case "redrive":
 		m.doRedrive(ctx, r)
+	case "reload":
+		m.doReload(ctx, r)
 	case "pass":
 		m.pass(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
 	}
@@ -89,10 +93,12 @@ func (m *machine) check(r *rapid.T, err error) {
 
 func (m *machine) doStart(ctx context.Context, r *rapid.T) {
 	owner := rapid.SampledFrom([]string{"m1", "m2"}).Draw(r, "owner")
-	_, got, err := m.start(ctx, m.object, owner)
+	w := m.transformWork(m.object)
+	w.Generation = m.generation(r)
+	_, got, err := m.Start(ctx, w, owner, m.clock().Add(lease))
 	m.check(r, err)
 	mine := m.owner == "" || m.owner == owner || m.leased.Before(m.clock())
-	want := m.in(journal.Received, journal.Transforming) && mine
+	want := m.in(journal.Received, journal.Transforming) && mine && w.Generation == m.reloads
 	if got != want {
 		r.Fatalf("Start by %s = %t, want %t: %+v", owner, got, want, m.model)
 	}
@@ -104,8 +110,13 @@ func (m *machine) doStart(ctx context.Context, r *rapid.T) {
 
 func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
 	attempt := rapid.SampledFrom([]string{"first", "second"}).Draw(r, "receipt")
-	_, err := m.transformed(ctx, m.object, attempt)
+	receipt, at := m.receipt(m.object, attempt)
+	receipt.Generation = m.generation(r)
+	_, err := m.Transformed(ctx, receipt, at)
 	m.check(r, err)
+	if receipt.Generation < m.reloads {
+		return
+	}
 	if m.in(journal.Received, journal.Transforming) || m.in(journal.Failed) && m.proof != attempt {
 		m.proved = true
 		m.free(journal.Transformed)
@@ -145,11 +156,32 @@ func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
 	m.redrives++
 }
 
+// generation draws the object's own, or one that it had before.
+func (m *machine) generation(r *rapid.T) int {
+	return max(0, m.reloads-rapid.SampledFrom([]int{0, 0, 1}).Draw(r, "generations ago"))
+}
+
+func (m *machine) doReload(ctx context.Context, r *rapid.T) {
+	reload, err := m.Reload(ctx, m.object.ID())
+	m.check(r, err)
+	onItsWay := m.in(journal.Received, journal.Transforming, journal.Transformed) && m.reloads > 0
+	if reload.UnderWay != onItsWay {
+		r.Fatalf("Reload: %+v: %+v", reload, m.model)
+	}
+	if m.in(journal.Loaded, journal.Failed) {
+		m.proved = true
+		m.free(journal.Received)
+		m.attempts, m.proof = 0, ""
+		m.reloads++
+	}
+}
+
 // TestAnySequence runs any methods in any order. What holds beside the model:
-// a final state is left for superseded only, failed by proof or redrive only.
+// a final state is left for superseded or by a reload only, failed by proof or by
+// an operator only.
 func TestAnySequence(t *testing.T) {
 	t.Parallel()
-	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "pass"}
+	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "pass"}
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t)
 		m := &machine{bench: b, model: model{state: journal.Received}, object: b.received(t)}
@@ -159,10 +191,11 @@ func TestAnySequence(t *testing.T) {
 			m.do(t.Context(), r, method)
 			entry, err := b.Get(t.Context(), m.object.ID())
 			m.check(r, err)
-			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives {
-				r.Fatalf("after %s: %s, %d attempts, %d redrives; want %+v", method, entry.State, entry.Attempts, entry.Redrives, m.model)
+			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads {
+				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads; want %+v",
+					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, m.model)
 			}
-			if before.Final() && entry.State != before && (entry.State != journal.Superseded || before != journal.Loaded) {
+			if before.Final() && entry.State != before && method != "reload" && (entry.State != journal.Superseded || before != journal.Loaded) {
 				r.Fatalf("%s moved it from %s to %s", method, before, entry.State)
 			}
 			if before == journal.Failed && entry.State != journal.Failed && !m.proved {

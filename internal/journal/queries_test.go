@@ -122,6 +122,33 @@ func TestFailedUnclaimed(t *testing.T) {
 	}
 }
 
+// TestEach tells every object once, over as many pages as it takes, and nothing
+// but objects. The table is shared: only this bench's entries are looked at.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	b, ctx := newBench(t), t.Context()
+	if err := b.SaveCheckpoint(ctx, b.dataset+"-run", 1); err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[object.ID]int)
+	for range 5 {
+		want[b.received(t).ID()] = 1
+	}
+	b.client.page = 3
+	got := make(map[object.ID]int)
+	err := b.Each(ctx, func(e journal.Entry) {
+		if e.State == "" || !object.IsID(string(e.ID)) {
+			t.Errorf("no object: %+v", e)
+		}
+		if e.Dataset == b.dataset {
+			got[e.ID]++
+		}
+	})
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()
 	type checkpoint struct {
@@ -173,6 +200,9 @@ func TestAway(t *testing.T) {
 		"Waiting":        func() error { _, err := nowhere.Waiting(ctx, b.dataset, 1); return err },
 		"Newest":         func() error { _, err := nowhere.Newest(ctx, bucket, "k"); return err },
 		"Redrive":        func() error { _, err := nowhere.Redrive(ctx, o.ID()); return err },
+		"Reload":         func() error { _, err := nowhere.Reload(ctx, o.ID()); return err },
+		"Restore":        func() error { return nowhere.Restore(ctx, o, b.dataset, journal.Load{}) },
+		"Each":           func() error { return nowhere.Each(ctx, func(journal.Entry) {}) },
 		"SaveCheckpoint": func() error { return nowhere.SaveCheckpoint(ctx, "r", 1) },
 		"Checkpoint":     func() error { _, err := nowhere.Checkpoint(ctx, "r", new(int)); return err },
 	}

@@ -25,6 +25,8 @@ type strict struct {
 	page int32
 	// repeats makes every write twice, as the SDK does when an answer is lost.
 	repeats bool
+	// before runs once before the next write, as somebody who is faster would.
+	before  func()
 	queries atomic.Int64
 }
 
@@ -46,6 +48,10 @@ func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput
 	if len(slices.Compact(slices.Clone(paths))) != len(paths) {
 		s.fatal("two clauses change one attribute: %s", update)
 	}
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
 	if s.repeats {
 		if _, err := s.Client.UpdateItem(ctx, input, options...); err != nil {
 			return nil, err
@@ -65,6 +71,16 @@ func (s *strict) Query(ctx context.Context, input *dynamodb.QueryInput, options 
 	return s.Client.Query(ctx, input, options...)
 }
 
+func (s *strict) Scan(ctx context.Context, input *dynamodb.ScanInput, options ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	s.check(aws.ToString(input.FilterExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
+	if s.page > 0 {
+		paged := *input
+		paged.Limit = aws.Int32(s.page)
+		input = &paged
+	}
+	return s.Client.Scan(ctx, input, options...)
+}
+
 func (s *strict) check(expression string, names map[string]string, values map[string]types.AttributeValue) {
 	if used := sortedSet(namePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(names))) {
 		s.fatal("names %v are given, %v used: %s", slices.Sorted(maps.Keys(names)), used, expression)
@@ -74,7 +90,7 @@ func (s *strict) check(expression string, names map[string]string, values map[st
 	}
 	bare := valuePlaceholder.ReplaceAllString(namePlaceholder.ReplaceAllString(expression, ""), "")
 	for _, word := range literal.FindAllString(bare, -1) {
-		if word != "attribute_not_exists" && word != "begins_with" {
+		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" {
 			s.fatal("attribute %s goes by its name: %s", word, expression)
 		}
 	}

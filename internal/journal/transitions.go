@@ -39,13 +39,14 @@ func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) erro
 // Start claims the object for a transform until the given time and counts the
 // attempt before it begins, so that a killed attempt counts. The owner is the
 // message that asks: its own redelivery may claim again, another one only after
-// the time is over. It returns false if the object is somebody else's, or past
-// this state; the entry then says which.
+// the time is over. It returns false if the object is somebody else's, past this
+// state, or was reloaded since the work was asked for; the entry then says which.
 func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time.Time) (Entry, bool, error) {
 	change := newChange(Transforming).from(Received, Transforming).
 		set("owner", text(owner)).
 		set("lease", number(until.UnixMilli())).
 		count("attempts").
+		of(w.Generation).
 		where("attribute_not_exists(#owner) OR #owner = :owner OR #lease < :now", "owner", "lease").
 		with(":now", number(t.Now().UnixMilli()))
 	return t.apply(ctx, w.Object.ID(), w.Dataset, change)
@@ -65,8 +66,8 @@ func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
 }
 
 // Transformed records an accepted receipt. A failed object moves forward only
-// by a receipt that it didn't have when it failed; one that is further on, or
-// has a receipt already, stays as it is.
+// by a receipt that it didn't have when it failed; one that is further on, has a
+// receipt already, or was reloaded since, stays as it is.
 func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Location) (Entry, error) {
 	change := newChange(Transformed).from(Received, Transforming, Failed).
 		set("receipt_bucket", text(at.Bucket)).
@@ -75,6 +76,7 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 		set("rows_read", number(r.RowsRead)).
 		set("rows_written", number(r.RowsWritten)).
 		set("rows_rejected", number(r.RowsRejected)).
+		of(r.Generation).
 		where("#state <> :failed OR attribute_not_exists(#receipt_key) OR #receipt_key <> :receipt_key", "state", "receipt_key").
 		with(":failed", text(string(Failed))).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
@@ -82,12 +84,14 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 	return entry, err
 }
 
-// Loaded records that the ledger has the object.
+// Loaded records that the ledger has the object. One that was reloaded since
+// stays as it is: its own rows are still to come.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
 		set("rows_loaded", number(l.Rows)).
+		of(l.Generation).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err

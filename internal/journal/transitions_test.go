@@ -121,6 +121,10 @@ func TestTransitions(t *testing.T) {
 			recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
 			return say(recorded), err
 		}, to(journal.Failed, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
+		{"Reload", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+			reload, err := b.Reload(ctx, o.ID())
+			return say(reload.Refused == ""), err
+		}, to(journal.Received, journal.Loaded, journal.Failed)},
 		{"Redrive", func(ctx context.Context, b *bench, o object.Object) (told, error) {
 			_, err := b.Redrive(ctx, o.ID())
 			return say(err == nil), nil

@@ -201,7 +201,9 @@ func (t *transaction) loaded(ctx context.Context, row LedgerRow) note {
 		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
 		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
 	return note{row.ID, func(ctx context.Context) error {
-		return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
+		return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{
+			LoadID: row.LoadID, Generation: row.Generation, QueryID: row.CopyQueryID, Rows: row.RowsLoaded,
+		})
 	}}
 }
 

@@ -147,6 +147,27 @@ func TestWaitingAlreadyLoaded(t *testing.T) {
 	}
 }
 
+// TestALateMessageEndsNoReload: SQS delivers the message of the first load again
+// while the object's reload is on its way.
+func TestALateMessageEndsNoReload(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	first := w.Deliver(t, loadtest.Delivery{Rows: 3})
+	w.MustHandle(t, first)
+	w.Journal.Reload(first.ID)
+	w.MustHandle(t, first)
+	w.WantState(t, first.ID, journal.Received)
+	if news := w.News.Published(); len(news) != 1 {
+		t.Errorf("news %+v, want the first load's only", news)
+	}
+	again := w.Deliver(t, loadtest.Delivery{Rows: 4, Generation: 1})
+	w.MustHandle(t, first)
+	w.WantState(t, first.ID, journal.Transformed)
+	w.MustHandle(t, again)
+	w.WantState(t, first.ID, journal.Loaded)
+	w.WantRows(t, map[object.ID]int64{again.ID: 4})
+}
+
 // noVersions is a bucket that doesn't answer.
 type noVersions struct{}
 

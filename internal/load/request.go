@@ -107,7 +107,7 @@ func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool,
 	if err != nil {
 		return false, err
 	}
-	return entry.State.Final() && entry.Generation >= generation, nil
+	return entry.Done(generation), nil
 }
 
 // waiting opens the parcels that wait in the journal besides those asked for.

@@ -3,6 +3,7 @@ package object
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,17 @@ type Attempt struct {
 // text that no other attempt has.
 func AttemptName(generation, n int, unique string) string {
 	return fmt.Sprintf("%02d-%02d-%s", generation, n, unique)
+}
+
+// Generation returns the generation that AttemptName wrote into the name; 0 for a
+// name of another form.
+func (a Attempt) Generation() int {
+	digits, _, _ := strings.Cut(a.Name, "-")
+	generation, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
+	return generation
 }
 
 // Prefix returns "<source>/<entity>/<object id>/<attempt>/".

@@ -22,7 +22,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws")) }
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
 // bench is an operator of a stack of its own, wired as the command's is. No
 // function runs: the test plays the stages on the journal.

@@ -1,5 +1,5 @@
 // Package operator is what a person does to a running firn: look, put, redrive,
-// query. It works the same against an AWS account and the laptop's cloud.
+// reload, query. It works the same against an AWS account and the laptop's cloud.
 package operator
 
 import (
@@ -18,15 +18,19 @@ import (
 // Journal is what an operator needs of the journal.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+	Each(ctx context.Context, do func(journal.Entry)) error
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
 	Redrive(ctx context.Context, id object.ID) (journal.Redrive, error)
+	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
+	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 }
 
 // Objects is what an operator needs of S3.
 type Objects interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
 }
@@ -34,6 +38,7 @@ type Objects interface {
 // Queues is what an operator needs of SQS.
 type Queues interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 }
 
 // Stack names the parts of a deployed stack, from its outputs.

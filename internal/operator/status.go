@@ -15,10 +15,20 @@ import (
 func (o *Operator) Status(ctx context.Context, name string) (journal.Entry, error) {
 	entry, err := o.find(ctx, name)
 	if errors.Is(err, journal.ErrNotFound) {
-		return journal.Entry{}, fmt.Errorf("the journal knows no %s: was it put into the landing bucket %s?", name, o.Stack.LandingBucket)
+		return journal.Entry{}, unknown{name: name, bucket: o.Stack.LandingBucket}
 	}
 	return entry, err
 }
+
+// unknown is the error of an object that the journal doesn't know, in the words
+// of whoever named it.
+type unknown struct{ name, bucket string }
+
+func (u unknown) Error() string {
+	return fmt.Sprintf("the journal knows no %s: was it put into the landing bucket %s?", u.name, u.bucket)
+}
+
+func (unknown) Unwrap() error { return journal.ErrNotFound }
 
 func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error) {
 	if object.IsID(name) {

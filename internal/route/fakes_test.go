@@ -97,9 +97,12 @@ func (j *fakeJournal) Transformed(ctx context.Context, r work.Receipt, at work.L
 	if err != nil {
 		return e, err
 	}
+	if r.Generation < e.Generation {
+		return e, nil
+	}
 	proof := e.State == journal.Failed && (e.Receipt == nil || *e.Receipt != at)
 	if e.State == journal.Received || e.State == journal.Transforming || proof {
-		e.State, e.Receipt = journal.Transformed, &at
+		e.State, e.Receipt, e.Generation = journal.Transformed, &at, r.Generation
 		j.entries[e.ID] = e
 	}
 	return e, nil

@@ -3,8 +3,6 @@ package route
 import (
 	"context"
 	"errors"
-	"path"
-	"strings"
 
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/event"
@@ -20,7 +18,7 @@ import (
 // failed; transform claims it only once.
 func (r *Router) routeLanding(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
 	o := n.Object
-	if reason := ignoredBecause(o); reason != "" {
+	if reason := o.IgnoredBecause(); reason != "" {
 		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, telemetry.Object(o, "")...)
 		return onObject(r.Journal.Ignore(ctx, o, reason), o, "")
 	}
@@ -46,21 +44,6 @@ func (r *Router) routeLanding(ctx context.Context, m batch.Message, n event.Noti
 		Stage: work.Transform, Dataset: dataset, Object: o, Generation: entry.Generation,
 	})
 	return nil
-}
-
-// ignoredBecause returns why an object is none of anybody's data; empty if it
-// may be. S3's console makes "folders" that are empty objects with a key that
-// ends in a slash (AmazonS3 userguide, using-folders).
-func ignoredBecause(o object.Object) string {
-	name := path.Base(o.Key)
-	switch {
-	case strings.HasSuffix(o.Key, "/") && o.Size == 0:
-		return "an empty object that stands for a folder"
-	case strings.HasPrefix(name, "_"), strings.HasPrefix(name, "."):
-		return "a marker or a manifest: its name begins with " + name[:1]
-	default:
-		return ""
-	}
 }
 
 // noDataset is permanent. The journal keeps the event itself, so that a redrive

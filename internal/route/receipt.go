@@ -81,7 +81,7 @@ func (r *Router) unreadable(ctx context.Context, attempt object.Attempt, n event
 		return f
 	case err != nil:
 		return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
-	case entry.State.Final():
+	case entry.State.Final(), entry.Done(attempt.Generation()):
 		r.dropped(ctx, entry)
 		return nil
 	}
@@ -101,7 +101,7 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 	if err != nil {
 		return onObject(err, receipt.Object, receipt.Dataset)
 	}
-	if entry.State != journal.Transformed {
+	if entry.State != journal.Transformed || receipt.Generation < entry.Generation {
 		r.dropped(ctx, entry)
 		return nil
 	}
@@ -109,7 +109,7 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 		at = *entry.Receipt
 	}
 	out.add(m.ID, r.LoadURL, r.loadDelay(receipt.Dataset), work.Work{
-		Stage: work.Load, Dataset: receipt.Dataset, Object: receipt.Object, Generation: receipt.Generation, Receipt: &at,
+		Stage: work.Load, Dataset: receipt.Dataset, Object: receipt.Object, Generation: entry.Generation, Receipt: &at,
 	})
 	return nil
 }

@@ -35,6 +35,27 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	}
 }
 
+// TestLateReceiptOfAReloadedObject: S3 announces the first receipt again while
+// the object's reload is on its way, or waits for its own load.
+func TestLateReceiptOfAReloadedObject(t *testing.T) {
+	t.Parallel()
+	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
+		b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+		b.add(t, r, state)
+		b.change(r.ObjectID, func(e *journal.Entry) { e.Generation = 1 })
+		if f := b.handle(announce(r)); f != nil {
+			t.Fatal(f)
+		}
+		delete(b.receipts, place(r).Key) // somebody tidied up
+		if f := b.handle(announce(r)); f != nil {
+			t.Errorf("%s: a receipt that nobody needs is gone: %v", state, f)
+		}
+		if len(b.sqs.taken) > 0 {
+			t.Errorf("%s: %s was sent", state, b.sqs.taken[0].Body)
+		}
+	}
+}
+
 func TestLoadDelay(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

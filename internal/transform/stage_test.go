@@ -82,6 +82,20 @@ func TestStageTransforms(t *testing.T) {
 	}
 }
 
+func TestStageKeepsTheGeneration(t *testing.T) {
+	t.Parallel()
+	b := setup("n\n1\n")
+	b.work.Generation = 2
+	if f := b.handle(t); f != nil {
+		t.Fatal(f)
+	}
+	home := object.Attempt{Dataset: "shop.order", Object: b.work.Object.ID(), Name: "02-01-unique"}
+	receipt, err := work.DecodeReceipt(b.store.files[home.Receipt()])
+	if err != nil || receipt.Generation != 2 || home.Generation() != 2 {
+		t.Errorf("receipt %+v, %v, of generation %d", receipt, err, home.Generation())
+	}
+}
+
 func TestStageClaimsUntilTheDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup("n\n1\n")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
 // OpenSnowflake opens a session on the Snowflake that Main started, until the
@@ -31,4 +32,14 @@ func OpenSnowflake(t testing.TB, database string) *snowflake.Session {
 		}
 	})
 	return session
+}
+
+// MakeTables runs a script that makes tables, as ddl.File writes it.
+func MakeTables(t testing.TB, session *snowflake.Session, script string) {
+	t.Helper()
+	for _, statement := range migrate.Split(script) {
+		if _, err := session.Query(t.Context(), "make tables", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

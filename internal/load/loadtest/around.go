@@ -34,7 +34,7 @@ func (j *Journal) Transformed(r work.Receipt, at work.Location) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	had, found := j.entries[r.ObjectID]
-	if found && had.State.Final() && had.Generation >= r.Generation {
+	if found && had.Done(r.Generation) {
 		return
 	}
 	if !found {
@@ -58,6 +58,16 @@ func (j *Journal) Set(id object.ID, state journal.State) {
 	defer j.mutex.Unlock()
 	entry := j.entries[id]
 	entry.State = state
+	j.entries[id] = entry
+}
+
+// Reload puts an object one generation on, as an operator does.
+func (j *Journal) Reload(id object.ID) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	entry := j.entries[id]
+	entry.State, entry.Receipt = journal.Received, nil
+	entry.Generation++
 	j.entries[id] = entry
 }
 
@@ -88,7 +98,7 @@ func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journ
 // Loaded implements load.Journal.
 func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
 	return j.change(id, func(e *journal.Entry) {
-		if e.State != journal.Superseded {
+		if e.State != journal.Superseded && l.Generation >= e.Generation {
 			e.State, e.LoadID, e.QueryID, e.RowsLoaded = journal.Loaded, l.LoadID, l.QueryID, l.Rows
 		}
 	})

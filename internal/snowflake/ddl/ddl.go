@@ -145,7 +145,7 @@ func TableName(c *contract.Contract) string { return tableName(c, "") }
 // LedgerName returns the qualified name of the dataset's ledger.
 func LedgerName(c *contract.Contract) string { return tableName(c, "_loads") }
 
-// RejectsName returns the qualified name of the dataset's table of rejects.
+// RejectsName returns the qualified name of the dataset's table of rejected rows.
 func RejectsName(c *contract.Contract) string { return tableName(c, "_rejects") }
 
 // create returns a create table statement.

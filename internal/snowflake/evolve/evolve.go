@@ -11,6 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
 // Session runs statements in the database that firn loads; snowflake.Session
@@ -26,7 +27,7 @@ type Evolver struct {
 }
 
 // ErrNoTable says that a dataset has no table yet.
-var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
+var ErrNoTable = ledger.ErrNoTable
 
 // All brings the tables to their contracts, or only looks what that would take,
 // and makes the views of current rows anew.

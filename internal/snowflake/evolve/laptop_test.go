@@ -16,7 +16,6 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
-	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
@@ -25,11 +24,7 @@ func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
 func made(t *testing.T, c *contract.Contract) (*snowflake.Session, *evolve.Evolver) {
 	t.Helper()
 	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_EVOLVE_%d", time.Now().UnixNano()))
-	for _, statement := range migrate.Split(ddl.File(c)) {
-		if _, err := session.Query(t.Context(), "make tables", statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	laptoptest.MakeTables(t, session, ddl.File(c))
 	return session, &evolve.Evolver{Session: session}
 }
 

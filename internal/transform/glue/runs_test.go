@@ -3,6 +3,7 @@ package glue_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,39 @@ func TestABrokenObjectIsFoundInFewRuns(t *testing.T) {
 				t.Errorf("%d runs, want %d", len(w.service.order), test.runs)
 			}
 		})
+	}
+}
+
+// TestAReloadKeepsItsGeneration: through the manifest, a run that breaks on one
+// object, and the manifests that follow.
+func TestAReloadKeepsItsGeneration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, first := w.putAll(3)
+	var again []batch.Message
+	for _, o := range objects {
+		if err := w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.journal.Reload(t.Context(), o.ID()); err != nil {
+			t.Fatal(err)
+		}
+		again = append(again, w.message(o))
+	}
+	w.deliver(first...) // late messages of the first generation start nothing
+	if len(w.service.order) != 0 {
+		t.Fatalf("%d runs for what was reloaded since", len(w.service.order))
+	}
+	w.service.broken[objects[0].ID()] = true
+	w.deliver(again...)
+	w.settle()
+	w.check(objects)
+	for _, run := range w.service.runs {
+		for _, a := range w.manifest(run).Objects {
+			if a.Generation != 1 || !strings.HasPrefix(a.Attempt, "01-") {
+				t.Errorf("%s is in a manifest with generation %d, attempt %s", a.Object.Key, a.Generation, a.Attempt)
+			}
+		}
 	}
 }
 

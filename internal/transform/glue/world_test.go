@@ -125,7 +125,9 @@ func (w *world) put(key string) object.Object {
 // message returns a message that asks for the object.
 func (w *world) message(o object.Object) batch.Message {
 	w.messages++
-	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: work.Work{Stage: work.Glue, Dataset: dataset, Object: o}.Encode()}
+	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: work.Work{
+		Stage: work.Glue, Dataset: dataset, Object: o, Generation: w.entry(o).Generation,
+	}.Encode()}
 }
 
 // news returns the message that tells of a run's end.
@@ -298,7 +300,7 @@ func (w *world) transform(a work.Assignment) {
 	if err != nil || aws.ToInt64(source.ContentLength) != a.Object.Size {
 		w.t.Fatalf("source %v of %v: %v", a.Source, a.Object, err)
 	}
-	receipt := work.Receipt{Object: a.Object, ObjectID: a.ObjectID, Dataset: dataset, Attempt: a.Attempt, Engine: "glue", Outcome: work.Accepted}
+	receipt := work.Receipt{Object: a.Object, ObjectID: a.ObjectID, Dataset: dataset, Generation: a.Generation, Attempt: a.Attempt, Engine: "glue", Outcome: work.Accepted}
 	body, err := json.Marshal(receipt)
 	if err != nil {
 		w.t.Fatal(err)

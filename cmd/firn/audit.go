@@ -1,0 +1,113 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/operator/audit"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
+)
+
+func auditCommand() *cobra.Command {
+	var dataset string
+	var grace, stuck time.Duration
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "audit",
+		Short: "Hold S3, the journal, the ledgers and the tables against each other",
+		Long: "Hold S3, the journal, the ledgers and count(*) of the tables against each other, and tell every difference\n" +
+			"with the command to type next. It changes nothing and keeps no load waiting. docs/runbook.md explains each kind.\n" +
+			"Exits 0 if all adds up, 1 if something doesn't, 2 if it couldn't be audited.",
+		Example: "  firn audit\n  firn audit --dataset nycflights.plane --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			result, err := runAudit(cmd.Context(), dataset, grace, stuck)
+			if err != nil {
+				return coded{err, uncheckedCode}
+			}
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), result)
+			} else {
+				printAudit(cmd.OutOrStdout(), result)
+			}
+			if err == nil && len(result.Differences) > 0 {
+				err = fmt.Errorf("%d differences", len(result.Differences))
+			}
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&dataset, "dataset", "", "only this dataset, <source>.<entity>; default: all, and keys that no contract claims")
+	flags.DurationVar(&grace, "grace", 15*time.Minute, "what changed so shortly before isn't judged: it may be on its way")
+	flags.DurationVar(&stuck, "stuck", time.Hour, "how long an object may stay on its way in one state")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+func runAudit(ctx context.Context, dataset string, grace, stuck time.Duration) (result audit.Result, err error) {
+	o, err := openOperator(ctx)
+	if err != nil {
+		return result, err
+	}
+	if err := o.CheckDataset(dataset); err != nil {
+		return result, err
+	}
+	var session *snowflake.Session
+	defer func() {
+		if session != nil {
+			_ = session.Close() // what was read is all that was wanted
+		}
+	}()
+	auditor := &audit.Auditor{
+		Contracts: o.Contracts, Journal: o.Journal, Objects: o.Objects,
+		LandingBucket: o.Stack.LandingBucket, CuratedBucket: o.Stack.CuratedBucket,
+		Open: func(ctx context.Context) (audit.Ledger, error) {
+			var err error
+			session, err = openSnowflake(ctx)
+			return ledger.Reader{Session: session}, err
+		},
+		Now: time.Now, Grace: grace, Stuck: stuck,
+	}
+	return auditor.Run(ctx, dataset)
+}
+
+// onTheWay are the states of an object that isn't at its end.
+var onTheWay = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
+
+// printAudit prints what there is of each dataset, then one line a difference.
+func printAudit(out io.Writer, result audit.Result) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "DATASET\tIN S3\tON THE WAY\tLOADED\tSUPERSEDED\tFAILED\tLEDGER\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	for _, s := range result.Datasets {
+		moving := 0
+		for _, state := range onTheWay {
+			moving += s.Journal[state]
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,
+			s.Journal[journal.Loaded], s.Journal[journal.Superseded], s.Journal[journal.Failed],
+			s.Objects, s.LedgerRows, s.TableRows, s.TableRejects, s.Differences)
+	}
+	_ = table.Flush()
+	if len(result.Differences) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, d := range result.Differences {
+		fmt.Fprintln(out, strings.Join(words(d), "  "))
+	}
+}
+
+// words are a difference's, without what it hasn't.
+func words(d audit.Difference) []string {
+	all := []string{cmp.Or(d.Dataset, "(no dataset)"), string(d.Kind), printable(d.Object), string(d.ID), d.One, d.Other, "type: " + d.Command}
+	return slices.DeleteFunc(all, func(word string) bool { return word == "" })
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
+)
+
+func reloadCommand() *cobra.Command {
+	var dataset, since string
+	var objects []string
+	var plan, asJSON bool
+	command := &cobra.Command{
+		Use:   "reload",
+		Short: "Transform loaded objects again under the contract that is deployed now",
+		Long: "Transform objects again under the contract that is deployed now, and put the new rows in the place of the\n" +
+			"old ones, which stay until then: all that a dataset's ledger has, or the named objects. Safe to repeat: an\n" +
+			"object that is being reloaded already is left to that. --plan only shows what would be done.",
+		Example: "  firn reload --dataset nycflights.plane --since 2026-03-01\n" +
+			"  firn reload --object 's3://my-landing/nycflights/plane/planes.csv'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			switch {
+			case dataset == "" && len(objects) == 0:
+				return errors.New("name a dataset with --dataset, or objects with --object")
+			case since != "" && len(objects) > 0:
+				return errors.New("--since chooses among a dataset's objects: it doesn't go with --object")
+			}
+			reload := operator.Reload{Dataset: dataset, Objects: objects, OnlyPlan: plan}
+			if reload.Since, err = parseSince(since); err != nil {
+				return err
+			}
+			o, err := openOperator(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if dataset != "" {
+				session, err := openSnowflake(cmd.Context())
+				if err != nil {
+					return err
+				}
+				defer session.Close()
+				reload.Ledger = ledger.Reader{Session: session}
+			}
+			told := reloads{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
+			return told.end(o.Reload(cmd.Context(), reload, told.add))
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&dataset, "dataset", "", "reload what this dataset's ledger has")
+	flags.StringVar(&since, "since", "", "only what was loaded at this time (2026-03-01T12:00:00Z) or on this day (2026-03-01, UTC) or later")
+	flags.StringArrayVar(&objects, "object", nil, "reload this object, s3://BUCKET/KEY or OBJECT-ID; may be repeated")
+	flags.BoolVar(&plan, "plan", false, "only show what would be reloaded")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+// parseSince reads a time or a day; "" is the zero time.
+func parseSince(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--since %q: write it as 2018-01-31T00:00:00Z or 2018-01-31", text)
+}
+
+// reloads prints what becomes of each object, at once or, as JSON, in the end.
+type reloads struct {
+	out          io.Writer
+	asJSON, plan bool
+	all          []operator.Reloaded
+}
+
+func (r *reloads) add(one operator.Reloaded) {
+	r.all = append(r.all, one)
+	if r.asJSON {
+		return
+	}
+	what := fmt.Sprintf("generation %d", one.Generation)
+	switch {
+	case one.Refused != "":
+		what = "left alone: " + one.Refused
+	case one.UnderWay:
+		what += ", being reloaded already"
+	}
+	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, one.Object.URI(), what)
+}
+
+// end prints the sum. Objects that were left alone are an error.
+func (r *reloads) end(err error) error {
+	var begun, underWay, refused int
+	for _, one := range r.all {
+		switch {
+		case one.Refused != "":
+			refused++
+		case one.UnderWay:
+			underWay++
+		default:
+			begun++
+		}
+	}
+	if err != nil && len(r.all) == 0 {
+		return err
+	}
+	if r.asJSON {
+		err = errors.Join(printJSON(r.out, r.all), err)
+	} else {
+		words := []string{fmt.Sprintf("%d reloaded", begun)}
+		if r.plan {
+			words[0] = fmt.Sprintf("%d to reload", begun)
+		}
+		if underWay > 0 {
+			words = append(words, fmt.Sprintf("%d being reloaded already", underWay))
+		}
+		fmt.Fprintf(r.out, "%s; `firn status` shows what becomes of them\n", strings.Join(words, ", "))
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%d objects were reloaded before that: give the command again)", err, begun)
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d objects were left alone", refused, len(r.all))
+	}
+	return nil
+}

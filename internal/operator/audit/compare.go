@@ -1,0 +1,229 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
+)
+
+// key is one S3 key, whatever its version.
+type key struct{ bucket, name string }
+
+func keyOf(o object.Object) key { return key{o.Bucket, o.Key} }
+
+// comparison is one dataset's, while it is made.
+type comparison struct {
+	*world
+	*part
+
+	rows map[object.ID]*ledger.Row
+	// standing is the row of each key.
+	standing map[key]*ledger.Row
+	found    []Difference
+}
+
+// compare returns the differences in the order of kinds, then of objects.
+func (w *world) compare(p *part) []Difference {
+	c := &comparison{world: w, part: p, rows: make(map[object.ID]*ledger.Row), standing: make(map[key]*ledger.Row)}
+	c.bucketAndJournal()
+	switch {
+	case p.account != nil:
+		c.ledgerItself()
+		c.ledgerAndTables()
+		c.ledgerAndJournal()
+	case p.contract != nil:
+		c.add(NoTable, object.Object{}, "contract: "+p.contract.Version, "Snowflake: no table", "firn migrate")
+	}
+	order := Kinds()
+	slices.SortStableFunc(c.found, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
+	})
+	return c.found
+}
+
+func (c *comparison) add(kind Kind, o object.Object, one, other, command string) {
+	d := Difference{Dataset: c.dataset, Kind: kind, One: one, Other: other, Command: command}
+	if o != (object.Object{}) {
+		d.Object, d.ID = o.URI(), o.ID()
+	}
+	c.found = append(c.found, d)
+}
+
+// moved reports whether something happened so shortly before the audit, or while
+// it ran, that not everybody may have heard of it.
+func (w *world) moved(at time.Time) bool { return at.After(w.began.Add(-w.grace)) }
+
+// lastChange is when the journal last wrote of the object's state.
+func lastChange(e *journal.Entry) time.Time {
+	var last time.Time
+	for _, at := range e.Times {
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// bucketAndJournal finds what nobody announced, and what stays on its way.
+func (c *comparison) bucketAndJournal() {
+	for _, v := range c.versions {
+		if !c.known[v.ID()] && !c.moved(v.modified) {
+			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", put(v.Object))
+		}
+	}
+	for _, e := range c.entries {
+		since := e.Times[e.State]
+		onItsWay := !e.State.Final() && e.State != journal.Failed
+		if onItsWay && since.Before(c.began.Add(-c.stuck)) {
+			c.add(Stuck, e.Object, fmt.Sprintf("journal: %s since %s", e.State, stamp(since)),
+				fmt.Sprintf("at most: %s", c.stuck), c.unstick(e))
+		}
+	}
+}
+
+// unstick is the command that helps an object on its way.
+func (c *comparison) unstick(e *journal.Entry) string {
+	if c.account == nil || len(c.account.Locks) != 1 || e.State != journal.Transformed {
+		return status(e.ID)
+	}
+	switch lock := c.account.Locks[0]; {
+	case lock.Paused:
+		return "firn resume " + c.dataset
+	case semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0:
+		return "firn migrate"
+	default:
+		return status(e.ID)
+	}
+}
+
+// ledgerItself holds the ledger's rows against each other, and each against
+// itself.
+func (c *comparison) ledgerItself() {
+	if n := len(c.account.Locks); n != 1 {
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerRows(ddl.LockRow))
+	}
+	for _, count := range c.account.Counts {
+		row := count.Row
+		if row == nil {
+			continue
+		}
+		if _, twice := c.rows[row.ID]; twice {
+			c.add(ObjectTwice, row.Object, "ledger: it is there twice", "there should be: 1", c.ledgerRows(string(row.ID)))
+			continue
+		}
+		if other, twice := c.standing[keyOf(row.Object)]; twice {
+			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "there should be: 1",
+				c.ledgerRows(string(other.ID), string(row.ID)))
+		}
+		c.rows[row.ID], c.standing[keyOf(row.Object)] = row, row
+		if row.RowsRead != row.RowsWritten+row.RowsRejected {
+			c.add(RowsRead, row.Object, rows("ledger: read", row.RowsRead),
+				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), reload(row.ID))
+		}
+		if row.RowsWritten != row.RowsLoaded {
+			c.add(RowsLoaded, row.Object, rows("ledger: written", row.RowsWritten), rows("ledger: loaded", row.RowsLoaded), reload(row.ID))
+		}
+	}
+}
+
+// ledgerAndTables needs no grace: one statement read both.
+func (c *comparison) ledgerAndTables() {
+	for _, count := range c.account.Counts {
+		if row := count.Row; row != nil {
+			if count.Rows != row.RowsLoaded {
+				c.add(TableRows, row.Object, rows("ledger", row.RowsLoaded), rows("table", count.Rows), reload(row.ID))
+			}
+			if count.Rejects != row.RowsRejected {
+				c.add(RejectRows, row.Object, rows("ledger", row.RowsRejected), rows("rejects table", count.Rejects), reload(row.ID))
+			}
+			continue
+		}
+		c.orphans(Orphans, count.ID, rows("table", count.Rows), count.Rows, ddl.TableName(c.contract))
+		c.orphans(RejectOrphans, count.ID, rows("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
+	}
+}
+
+func (c *comparison) orphans(kind Kind, id object.ID, says string, n int64, table string) {
+	if n == 0 {
+		return
+	}
+	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: says, Other: "ledger: nothing", Command: deletion(table, id)}
+	if e := c.entries[id]; e != nil {
+		d.Object = e.Object.URI()
+	}
+	c.found = append(c.found, d)
+}
+
+// ledgerAndJournal holds what both say of an object that stands still.
+func (c *comparison) ledgerAndJournal() {
+	for id, row := range c.rows {
+		if !c.known[id] && !c.moved(row.LoadedAt) {
+			c.add(JournalLost, row.Object, "ledger: "+loadWords(row), "journal: nothing", c.restore(id))
+		}
+	}
+	for _, e := range c.entries {
+		row, standing := c.rows[e.ID], c.standing[keyOf(e.Object)]
+		if c.moved(lastChange(e)) || standing != nil && c.moved(standing.LoadedAt) {
+			continue
+		}
+		switch e.State {
+		case journal.Loaded:
+			c.loaded(e, row, standing)
+		case journal.Superseded:
+			c.superseded(e, row, standing)
+		case journal.Failed:
+			if row != nil && row.Generation >= e.Generation {
+				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+loadWords(row), "firn redrive "+string(e.ID))
+			}
+		default: // on its way, or ignored
+		}
+	}
+}
+
+func (c *comparison) loaded(e *journal.Entry, row, standing *ledger.Row) {
+	says := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
+	switch {
+	case row == nil && standing == nil:
+		c.add(NotInLedger, e.Object, says, "ledger: nothing", reload(e.ID))
+	case row == nil:
+		c.add(JournalBehind, e.Object, says, "ledger: version "+string(standing.ID), reload(e.ID))
+	case row.LoadID != e.LoadID || row.Generation != e.Generation || row.RowsLoaded != e.RowsLoaded:
+		c.add(OtherLoad, e.Object, says, "ledger: "+loadWords(row), reload(e.ID))
+	}
+	if e.Receipt != nil && e.Receipt.Bucket == c.curated && !c.receipts[e.Receipt.Key] {
+		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", reload(e.ID))
+	}
+}
+
+func (c *comparison) superseded(e *journal.Entry, row, standing *ledger.Row) {
+	says := "journal: superseded by " + string(e.SupersededBy)
+	switch {
+	case row != nil:
+		c.add(SupersededInLedger, e.Object, says, "ledger: "+loadWords(row), c.successor(e))
+	case standing == nil:
+		c.add(NoSuccessor, e.Object, says, "ledger: nothing", c.successor(e))
+	}
+}
+
+// successor is the command that loads the version which took the object's place.
+func (c *comparison) successor(e *journal.Entry) string {
+	by := c.entries[e.SupersededBy]
+	if by == nil || by.PlanReload().Refused != "" {
+		return put(e.Object)
+	}
+	return reload(by.ID)
+}
+
+func loadWords(row *ledger.Row) string {
+	return fmt.Sprintf("load %s, generation %d, %s", row.LoadID, row.Generation, plural(row.RowsLoaded, "row"))
+}
+
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }

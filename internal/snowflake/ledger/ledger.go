@@ -1,0 +1,186 @@
+// Package ledger reads what the datasets' ledgers say, for people who look at
+// them or hold them against something. It writes nothing: the loader's own
+// statements are internal/load/warehouse's.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+)
+
+// Session runs statements in the database that firn loads; snowflake.Session is
+// one.
+type Session interface {
+	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
+}
+
+// Reader reads ledgers.
+type Reader struct{ Session Session }
+
+// ErrNoTable says that a dataset has no table yet.
+var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
+
+// Row says that the rows of one object are in the raw table.
+type Row struct {
+	ID         object.ID
+	Object     object.Object
+	Generation int
+	LoadID     string
+	// QueryID is the COPY's.
+	QueryID                                         string
+	RowsRead, RowsWritten, RowsRejected, RowsLoaded int64
+	// LoadedAt is the server's clock, inside the load's transaction.
+	LoadedAt time.Time
+}
+
+var columns = []string{
+	"object", "generation", "load_id", "bucket", "key", "version", "etag", "sequencer", "size",
+	"rows_read", "rows_written", "rows_rejected", "rows_loaded", "copy_query_id", "loaded_at",
+}
+
+// Page returns the next rows by id, at most limit, from the one after an id on
+// ("" begins): of all objects, or of those that were loaded at a time or later.
+func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]Row, error) {
+	condition, args := "object <> '"+ddl.LockRow+"' and object > ?", []any{string(after)}
+	if !since.IsZero() {
+		condition += " and loaded_at >= cast(? as timestamp_ltz)"
+		args = append(args, since.UTC().Format(time.RFC3339Nano))
+	}
+	return r.rows(ctx, c, condition+" order by object limit ?", append(args, limit)...)
+}
+
+// Find returns the row of one object; false if the ledger has none.
+func (r Reader) Find(ctx context.Context, c *contract.Contract, id object.ID) (Row, bool, error) {
+	rows, err := r.rows(ctx, c, "object = ?", string(id))
+	if err != nil || len(rows) == 0 {
+		return Row{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+func (r Reader) rows(ctx context.Context, c *contract.Contract, condition string, args ...any) ([]Row, error) {
+	result, err := r.Session.Query(ctx, "read ledger",
+		"select "+strings.Join(columns, ", ")+" from "+ddl.LedgerName(c)+" where "+condition, args...)
+	if fault.Is(err, fault.TableMissing) {
+		return nil, ErrNoTable
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, len(result.Rows))
+	for i := range result.Rows {
+		rows[i] = row(result, i)
+	}
+	return rows, nil
+}
+
+func row(result snowflake.Result, i int) Row {
+	return Row{
+		ID: object.ID(result.Text(i, "object")),
+		Object: object.Object{
+			Bucket: result.Text(i, "bucket"), Key: result.Text(i, "key"), Version: result.Text(i, "version"),
+			ETag: result.Text(i, "etag"), Sequencer: result.Text(i, "sequencer"), Size: result.Number(i, "size"),
+		},
+		Generation: int(result.Number(i, "generation")),
+		LoadID:     result.Text(i, "load_id"), QueryID: result.Text(i, "copy_query_id"),
+		RowsRead: result.Number(i, "rows_read"), RowsWritten: result.Number(i, "rows_written"),
+		RowsRejected: result.Number(i, "rows_rejected"), RowsLoaded: result.Number(i, "rows_loaded"),
+		LoadedAt: result.Time(i, "loaded_at"),
+	}
+}
+
+// Lock is a lock row: one a ledger, unless somebody wrote to it.
+type Lock struct {
+	Paused bool
+	// Contract is the version that the tables were made from.
+	Contract string
+}
+
+// Account is what one dataset's three tables hold, at one instant.
+type Account struct {
+	Locks []Lock
+	// Counts are one for each ledger row, and one for each object that has rows
+	// in a table and none in the ledger.
+	Counts []Count
+}
+
+// Count is what the tables hold of one object.
+type Count struct {
+	ID object.ID
+	// Row is nil if the ledger has none.
+	Row *Row
+	// Rows and Rejects are count(*) of the raw table and of the rejects.
+	Rows, Rejects int64
+}
+
+// Account counts the tables beside the ledger. It is one statement, which sees
+// what was committed before it began and nothing of what is committed while it
+// runs (docs.snowflake.com, sql-reference/transactions, "READ COMMITTED
+// isolation"): a load's rows and its ledger row are both in it, or neither is.
+func (r Reader) Account(ctx context.Context, c *contract.Contract) (Account, error) {
+	selected := make([]string, len(columns))
+	for i, name := range columns {
+		selected[i] = "ledger." + name
+	}
+	result, err := r.Session.Query(ctx, "count tables beside ledger", `
+select
+    `+strings.Join(selected, ",\n    ")+`,
+    ledger.paused,
+    ledger.contract,
+    counts.counted_object,
+    coalesce(counts.accepted, 0) as counted,
+    coalesce(counts.rejected, 0) as counted_rejects
+from `+ddl.LedgerName(c)+` as ledger
+full outer join (
+    select
+        counted_object,
+        sum(accepted) as accepted,
+        sum(rejected) as rejected
+    from (
+        select _firn_object as counted_object, count(*) as accepted, 0 as rejected
+        from `+ddl.TableName(c)+`
+        group by _firn_object
+        union all
+        select _firn_object as counted_object, 0 as accepted, count(*) as rejected
+        from `+ddl.RejectsName(c)+`
+        group by _firn_object
+    ) as both_tables
+    group by counted_object
+) as counts on counts.counted_object = ledger.object`)
+	if fault.Is(err, fault.TableMissing) {
+		return Account{}, ErrNoTable
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return accountOf(result), nil
+}
+
+func accountOf(result snowflake.Result) Account {
+	var account Account
+	for i := range result.Rows {
+		count := Count{
+			ID:   object.ID(result.Text(i, "counted_object")),
+			Rows: result.Number(i, "counted"), Rejects: result.Number(i, "counted_rejects"),
+		}
+		switch id := result.Text(i, "object"); id {
+		case ddl.LockRow:
+			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract")})
+			continue
+		case "": // no ledger row
+		default:
+			found := row(result, i)
+			count.ID, count.Row = found.ID, &found
+		}
+		account.Counts = append(account.Counts, count)
+	}
+	return account
+}

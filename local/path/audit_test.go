@@ -1,0 +1,118 @@
+package path_test
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// awaitGeneration waits until the journal has the object loaded in a generation.
+func awaitGeneration(t *testing.T, o object.Object, want int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s is loaded in generation %d", o.Key, want), func() (bool, string) {
+		entry, err := stack.journal.Get(t.Context(), o.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.State == journal.Loaded && entry.Generation == want, fmt.Sprint(entry.State, " ", entry.Generation, " ", entry.Cause)
+	})
+}
+
+func generationOf(t *testing.T, o object.Object) int64 {
+	t.Helper()
+	return number(t, "select max(GENERATION) as n from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT = ?", string(o.ID()))
+}
+
+// A reload puts the same rows in the place of the old ones, and the ledger's sum
+// is the table's count at any time.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	o := put(t, keyOf(t, "air lines.csv"), append(airlines("reload", 5), []byte("TOO LONG,row\n")...))
+	mustBe(t, settle(t, o)[0], journal.Loaded)
+	firn(t, "reload", "--object", o.URI())
+	awaitGeneration(t, o, 1)
+	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 5 || generationOf(t, o) != 1 {
+		t.Errorf("the ledger has %d entries with %d rows in generation %d, want 1 with 5 in 1", entries, rows, generationOf(t, o))
+	}
+	rejects := number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
+	if got := rowsOf(t, o); got != 5 || rejects != 1 {
+		t.Errorf("%d rows and %d rejects, want 5 and 1", got, rejects)
+	}
+	apart := number(t, "select (select count(*) from RAW.NYCFLIGHTS_AIRLINE) - "+
+		"(select sum(ROWS_LOADED) from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT <> '~lock') as n")
+	if apart != 0 {
+		t.Errorf("the table and its ledger are %d rows apart", apart)
+	}
+}
+
+// A reload that fails leaves what was loaded, and the mail says so.
+func TestAReloadThatFails(t *testing.T) {
+	t.Parallel()
+	o := put(t, keyOf(t, "airlines.csv"), airlines("gone", 4))
+	mustBe(t, settle(t, o)[0], journal.Loaded)
+	if _, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	firn(t, "reload", "--object", string(o.ID()))
+	entry := awaitState(t, o, journal.Failed)
+	if entry.Code != string(fault.ObjectGone) || entry.Generation != 1 || entry.RowsLoaded != 4 {
+		t.Errorf("entry %+v", entry)
+	}
+	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 4 || rowsOf(t, o) != 4 || generationOf(t, o) != 0 {
+		t.Errorf("the ledger has %d entries with %d rows, the table %d, generation %d", entries, rows, rowsOf(t, o), generationOf(t, o))
+	}
+	if m := awaitMail(t, o); !strings.Contains(m.Body, "its reload failed: the 4 rows of before stay") {
+		t.Errorf("the mail doesn't say what stays:\n%s", m.Body)
+	}
+}
+
+// audit runs `firn audit` on a dataset that no other test uses, without grace,
+// and returns what it says and how it ends.
+func audit(t *testing.T) (text string, code int) {
+	t.Helper()
+	said, err := exec.CommandContext(t.Context(), stack.cloud.Program, "audit", "--dataset", "nycflights.airport", "--grace", "0s").Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return string(said) + string(exit.Stderr), exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return string(said), 0
+}
+
+// After a load everything adds up. A row that somebody deletes is told with a
+// command, and the command brings it back.
+func TestAuditFindsARowAndSaysWhatMends(t *testing.T) {
+	t.Parallel()
+	body := "faa,name,lat,lon,alt,tz,dst,tzone\nJFK,John F Kennedy Intl,40.639751,-73.778925,13,-5,A,America/New_York\n" +
+		"LGA,La Guardia,40.777245,-73.872608,22,-5,A,America/New_York\n"
+	o := put(t, "nycflights/airport/audited.csv", []byte(body))
+	mustBe(t, settle(t, o)[0], journal.Loaded)
+	if said, code := audit(t); code != 0 {
+		t.Fatalf("after a load it ends with %d:\n%s", code, said)
+	}
+	if _, err := warehouse(t).Exec(t.Context(), "delete a row", "delete from RAW.NYCFLIGHTS_AIRPORT where FAA = 'JFK'"); err != nil {
+		t.Fatal(err)
+	}
+	said, code := audit(t)
+	line := "nycflights.airport  table_rows  " + o.URI() + "  " + string(o.ID()) + "  ledger: 2 rows  table: 1 row  type: firn reload --object " + string(o.ID()) + "\n"
+	if code != 1 || !strings.Contains(said, line) {
+		t.Fatalf("it ends with %d and lacks %q:\n%s", code, line, said)
+	}
+	_, command, _ := strings.Cut(line, "type: ")
+	shell(t, command)
+	awaitGeneration(t, o, 1)
+	if said, code := audit(t); code != 0 {
+		t.Errorf("after its command it ends with %d:\n%s", code, said)
+	}
+}
