@@ -49,11 +49,11 @@ type guardedSession struct {
 	pass    journal.Pass
 }
 
-// Begin implements Session. It needs no warehouse, so it proves nothing but a
-// failure.
+// Begin implements Session. It needs no warehouse, so only that Snowflake is
+// away can be learned from it.
 func (s *guardedSession) Begin(ctx context.Context) error {
 	err := s.Session.Begin(ctx)
-	if err != nil {
+	if err != nil && isAway(fault.As(err)) {
 		s.guarded.learn(ctx, s.pass, err)
 	}
 	return err
@@ -71,7 +71,7 @@ func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 func (g Guarded) learn(ctx context.Context, pass journal.Pass, err error) {
 	f := fault.As(err)
 	switch {
-	case f == nil, !isAway(f):
+	case err == nil, !isAway(f):
 		g.Breaker.Worked(ctx, pass)
 	case ctx.Err() == nil:
 		g.Breaker.Failed(ctx, pass, f)
