@@ -79,7 +79,7 @@ var hints = map[Code]string{
 	JournalAway:       "DynamoDB doesn't answer; nothing to do unless it lasts.",
 	QueueAway:         "SQS doesn't answer; nothing to do unless it lasts.",
 	SnowflakeAway:     "Snowflake doesn't answer; look at its status page and at the network.",
-	SnowflakeRefused:  "Snowflake refuses the login: check the account, user and role that the stack was given.",
+	SnowflakeRefused:  "Snowflake refuses the login: check the account, user, key and role that the stack was given, and its network policies.",
 	WarehouseAway:     "The warehouse can't run: resume it, raise its resource monitor's quota, or give the loader's role USAGE on it.",
 	LockBusy:          "Another loader holds the dataset; nothing to do unless it lasts over ten minutes.",
 	TableBehind:       "Run `firn migrate`: the contract is newer than the table.",
