@@ -203,6 +203,26 @@ func TestPassOfAClosedBreaker(t *testing.T) {
 	}
 }
 
+// TestPassesOfAnOutageThatGoesOn: of two callers that fail at once the first one
+// opens the breaker.
+func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	breaker := b.breaker()
+	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	if err := b.Told(t.Context(), b.outage(t), journal.Away); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(5 * time.Second)
+	breaker.Worked(t.Context(), enter(t, breaker))
+	first, second := enter(t, breaker), enter(t, breaker)
+	breaker.Failed(t.Context(), first, saidNo)
+	breaker.Failed(t.Context(), second, noAnswer)
+	if o := b.outage(t); !o.Open || o.Code != fault.SnowflakeRefused {
+		t.Errorf("the outage is %+v", o)
+	}
+}
+
 // TestBreakerCostsOneRead as long as nothing is wrong.
 func TestBreakerCostsOneRead(t *testing.T) {
 	t.Parallel()

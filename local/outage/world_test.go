@@ -26,7 +26,7 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws")) }
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
 const (
 	backoff = 5 * time.Second
