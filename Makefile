@@ -7,7 +7,7 @@ SHELL := /bin/bash -euo pipefail
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
 VENVS := build/venv
 BIN := build/bin
-GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/... ./local/setup/... ./local/bench/...
+GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/... ./local/setup/... ./local/bench/... ./local/outage/...
 
 # golangci-lint and actionlint are built here from their modules, pinned.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Prefix begins the context keys that are firn's.
@@ -70,6 +71,9 @@ type Settings struct {
 	// Retain keeps buckets, their key and the journal when the stack is
 	// deleted. firn:retain; defaults to true.
 	Retain bool
+	// Tick is how often alert looks for what is away. firn:tickMinutes; 1 to 60,
+	// defaults to 5.
+	Tick time.Duration
 	// Glue is what the runs get that take the objects that Lambda can't.
 	Glue Glue
 }
@@ -94,6 +98,7 @@ func Read(context map[string]any) (Settings, error) {
 		Encryption:        Encryption(r.choice("encryption", string(KMS), string(S3))),
 		FanOut:            r.choice("fanOut", "false", "true") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
+		Tick:              time.Duration(r.number("tickMinutes", 5, 1, 60)) * time.Minute,
 		Glue:              r.glue(),
 	}
 	derived := "firn-" + s.SnowflakeAccount + "-" + s.SnowflakeDatabase

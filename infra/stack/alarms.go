@@ -18,6 +18,7 @@ var oldestAllowed = map[string]time.Duration{
 	glue:      time.Hour,
 	load:      time.Hour,
 	ingest:    time.Hour,
+	alert:     20 * time.Minute,
 }
 
 // deadLetterAllowed is the age at which a dead letter means that alert is

@@ -117,25 +117,31 @@ func (s *Stack) createLoad() {
 	})
 }
 
-// createAlert makes the function that tells people what failed. What it can't
-// announce stays in the dead-letter queue.
+// createAlert makes the function that tells people what failed and what is away.
+// What it can't announce stays in the dead-letter queue.
 func (s *Stack) createAlert() {
-	var deadLetters []awssqs.Queue
+	consumed := []awssqs.Queue{s.queues[alert].Queue}
 	var urls []*string
-	consume := grant{sid: "Consume", actions: s.consume()[0].actions}
 	for _, name := range queueNames {
-		q := s.queues[name].deadLetters
-		deadLetters = append(deadLetters, q)
-		urls = append(urls, q.QueueUrl())
+		consumed = append(consumed, s.queues[name].deadLetters)
+		urls = append(urls, s.queues[name].deadLetters.QueueUrl())
+	}
+	consume := grant{sid: "Consume", actions: s.consume()[0].actions}
+	for _, q := range consumed {
 		consume.resources = append(consume.resources, q.QueueArn())
 	}
 	s.createFunction(alert, functionProps{
-		purpose: "tells people what failed, and what to do",
+		purpose: "tells people what failed or is away, and what to do",
 		environment: map[string]*string{
 			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
+			"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
+			"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
 			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
 		},
-		grants:  together([]grant{consume, s.keepJournal()}, s.publish(s.alerts)),
-		sources: each(deadLetters...),
+		grants: together(
+			[]grant{consume, s.consume(alert)[1], s.keepJournal(), s.searchJournal(indexWork)},
+			s.publish(s.alerts),
+		),
+		sources: each(consumed...),
 	})
 }

@@ -75,7 +75,7 @@ func TestQueues(t *testing.T) {
 		}
 	}
 	want := map[string]string{"ReceiptsQueue": "RouteFunction", "GlueQueue": "TransformFunction"}
-	for _, stage := range []string{"Route", "Receipts", "Transform", "Glue", "Load", "Ingest"} {
+	for _, stage := range []string{"Route", "Receipts", "Transform", "Glue", "Load", "Ingest", "Alert"} {
 		queue, deadLetters := stage+"Queue", stage+"DeadLetters"
 		if want[queue] == "" {
 			want[queue] = stage + "Function"

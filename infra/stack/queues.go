@@ -18,12 +18,13 @@ const (
 	glue   = "glue"
 	load   = "load"
 	ingest = "ingest"
-	// alert is a function without a queue of its own.
+	// alert has the ticks at which the function looks for what is away. The
+	// function empties all dead-letter queues too.
 	alert = "alert"
 )
 
 // queueNames is the order of the queues in outputs and variables.
-var queueNames = []string{route, receipts, transform, glue, load, ingest}
+var queueNames = []string{route, receipts, transform, glue, load, ingest, alert}
 
 // functionNames is the order of the functions.
 var functionNames = []string{ingest, route, transform, load, alert}

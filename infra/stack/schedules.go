@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
@@ -15,41 +17,60 @@ func order(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// createSchedules makes one schedule for each contract that has one. No
-// schedule, no role.
+// tick is the message that makes alert look for what is away.
+const tick = `{"tick":"<aws.scheduler.scheduled-time>"}`
+
+// createSchedules makes alert's tick, and one schedule for each contract that
+// has one.
 func (s *Stack) createSchedules() {
-	var role awsiam.Role
+	s.createSchedule(schedule{
+		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tick,
+		expression: fmt.Sprintf("rate(%d minutes)", int(s.props.Settings.Tick.Minutes())),
+		role:       s.createScheduleRole("TickRole", "firn: a schedule puts ticks in alert's queue", alert),
+	})
+	var role awsiam.Role // no schedule of a contract, no role
 	for _, c := range s.props.Contracts {
 		if c.Ingest == nil || c.Ingest.Schedule == "" {
 			continue
 		}
 		if role == nil {
-			role = s.createScheduleRole()
+			role = s.createScheduleRole("ScheduleRole", "firn: schedules put orders in the ingest queue", ingest)
 		}
-		s.createSchedule(title(c.Source)+title(c.Entity), c.Dataset(), c.Ingest.Schedule, role)
+		s.createSchedule(schedule{
+			id: title(c.Source) + title(c.Entity), description: "firn: fetches " + c.Dataset(), queue: ingest, input: order(c.Dataset()),
+			expression: c.Ingest.Schedule, role: role,
+		})
 	}
 }
 
-func (s *Stack) createSchedule(id, dataset, expression string, role awsiam.Role) {
-	awsscheduler.NewCfnSchedule(s.Stack, jsii.String(id+"Schedule"), &awsscheduler.CfnScheduleProps{
-		Description:        jsii.String("firn: fetches " + dataset),
-		ScheduleExpression: jsii.String(expression),
+// schedule puts one message in a queue, again and again.
+type schedule struct {
+	id, description, queue, input string
+	// expression is rate, cron or at (scheduler/latest/UserGuide,
+	// schedule-types).
+	expression string
+	role       awsiam.Role
+}
+
+func (s *Stack) createSchedule(made schedule) {
+	awsscheduler.NewCfnSchedule(s.Stack, jsii.String(made.id+"Schedule"), &awsscheduler.CfnScheduleProps{
+		Description:        jsii.String(made.description),
+		ScheduleExpression: jsii.String(made.expression),
 		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn:              s.queues[ingest].QueueArn(),
-			RoleArn:          role.RoleArn(),
-			Input:            jsii.String(order(dataset)),
-			DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: s.queues[ingest].deadLetters.QueueArn()},
+			Arn:              s.queues[made.queue].QueueArn(),
+			RoleArn:          made.role.RoleArn(),
+			Input:            jsii.String(made.input),
+			DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: s.queues[made.queue].deadLetters.QueueArn()},
 		},
 	})
 }
 
-// createScheduleRole makes the role by which Scheduler sends messages, and
-// buries those that it can't send.
-func (s *Stack) createScheduleRole() awsiam.Role {
+// createScheduleRole makes the role by which Scheduler sends messages to a queue,
+// and buries those that it can't send.
+func (s *Stack) createScheduleRole(id, description, queue string) awsiam.Role {
 	scheduler := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
 		Conditions: s.sameAccount(s.arn("scheduler", "schedule-group/default")),
 	})
-	return s.createRole("ScheduleRole", "", "firn: schedules put orders in the ingest queue", scheduler, nil,
-		append([]grant{s.send(ingest)}, s.consume(ingest)[1]))
+	return s.createRole(id, "", description, scheduler, nil, append([]grant{s.send(queue)}, s.consume(queue)[1]))
 }

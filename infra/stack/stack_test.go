@@ -73,11 +73,11 @@ func TestResources(t *testing.T) {
 		counts[r.Type]++
 	}
 	want := map[string]int{
-		"AWS::CloudWatch::Alarm": 22, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
-		"AWS::IAM::Role": 8, "AWS::KMS::Key": 2,
-		"AWS::Lambda::EventSourceMapping": 12, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
+		"AWS::CloudWatch::Alarm": 24, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
+		"AWS::IAM::Role": 9, "AWS::KMS::Key": 2,
+		"AWS::Lambda::EventSourceMapping": 14, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
 		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,
-		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 12, "AWS::SQS::QueuePolicy": 12, "AWS::Scheduler::Schedule": 1,
+		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 14, "AWS::SQS::QueuePolicy": 14, "AWS::Scheduler::Schedule": 2,
 	}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
@@ -202,23 +202,30 @@ func TestJournal(t *testing.T) {
 
 func TestSchedules(t *testing.T) {
 	tm := standard(t)
-	if got := tm.of("AWS::Scheduler::Schedule"); !slices.Equal(got, []string{"UsgsEventSchedule"}) {
-		t.Fatalf("schedules: %v", got)
+	want := map[string]map[string]string{
+		"AlertSchedule": {
+			"expression": "rate(5 minutes)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
+			"role": "${TickRole.Arn}", "input": `{"tick":"<aws.scheduler.scheduled-time>"}`,
+		},
+		"UsgsEventSchedule": {
+			"expression": "cron(15 * * * ? *)", "target": "${IngestQueue.Arn}", "dead letters": "${IngestDeadLetters.Arn}",
+			"role": "${ScheduleRole.Arn}", "input": `{"dataset":"usgs.event","scheduled":"<aws.scheduler.scheduled-time>"}`,
+		},
 	}
-	p := tm.Resources["UsgsEventSchedule"].Properties
-	for what, pair := range map[string][2]string{
-		"expression":   {render(p["ScheduleExpression"]), "cron(15 * * * ? *)"},
-		"target":       {render(at(p, "Target", "Arn")), "${IngestQueue.Arn}"},
-		"dead letters": {render(at(p, "Target", "DeadLetterConfig", "Arn")), "${IngestDeadLetters.Arn}"},
-		"role":         {render(at(p, "Target", "RoleArn")), "${ScheduleRole.Arn}"},
-		"input":        {render(at(p, "Target", "Input")), `{"dataset":"usgs.event","scheduled":"<aws.scheduler.scheduled-time>"}`},
-	} {
-		if pair[0] != pair[1] {
-			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+	got := map[string]map[string]string{}
+	for _, name := range tm.of("AWS::Scheduler::Schedule") {
+		p := tm.Resources[name].Properties
+		got[name] = map[string]string{
+			"expression": render(p["ScheduleExpression"]), "target": render(at(p, "Target", "Arn")),
+			"dead letters": render(at(p, "Target", "DeadLetterConfig", "Arn")),
+			"role":         render(at(p, "Target", "RoleArn")), "input": render(at(p, "Target", "Input")),
 		}
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 	none := opposite(t)
-	if _, made := none.Resources["ScheduleRole"]; made || len(none.of("AWS::Scheduler::Schedule")) > 0 {
+	if _, made := none.Resources["ScheduleRole"]; made || len(none.of("AWS::Scheduler::Schedule")) != 1 {
 		t.Error("no contract has a schedule, but the stack has one or its role")
 	}
 }

@@ -7,9 +7,6 @@ package alert
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
-
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -25,17 +22,10 @@ type Journal interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
 }
 
-// Topic is where mails are published.
-type Topic interface {
-	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
-}
-
 // Alerter announces dead letters.
 type Alerter struct {
 	Journal Journal
-	Topic   Topic
-	// TopicARN is the topic that people subscribe to.
-	TopicARN string
+	Mailer  Mailer
 }
 
 // Handle announces a batch of dead letters: one mail for each dataset and code,
@@ -77,16 +67,10 @@ func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) 
 }
 
 func (a *Alerter) publish(ctx context.Context, g *group) error {
-	mail := compose(g)
 	log := telemetry.Logger(ctx).With(
 		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, len(g.failures))
-	_, err := a.Topic.Publish(ctx, &sns.PublishInput{
-		TopicArn: aws.String(a.TopicARN), Subject: aws.String(mail.subject), Message: aws.String(mail.body),
-	})
-	if err != nil {
-		f := fault.AWS("publish alert", fault.TopicAway, err)
-		f.Subject, f.Dataset = a.TopicARN, g.dataset
-		return f
+	if err := a.Mailer.send(ctx, compose(g)); err != nil {
+		return fault.On(err, "", g.dataset, "")
 	}
 	log.InfoContext(ctx, "alert published")
 	return nil

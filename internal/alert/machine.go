@@ -46,6 +46,11 @@ func machineText(g *group, c commands) string {
 	for _, f := range g.failures[:min(len(g.failures), listed)] {
 		m.Objects = append(m.Objects, f.machine())
 	}
+	return encode(m)
+}
+
+// encode writes a mail's part for programs.
+func encode(m any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)

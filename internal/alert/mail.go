@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/firn-data/firn/internal/journal"
@@ -30,27 +29,40 @@ const (
 // then each object, then the same as JSON.
 func compose(g *group) mail {
 	c := commandsFor(g)
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n\n", g.headline())
-	write := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(&text, "%-12s%s\n", name, value)
-		}
-	}
-	write("What to do", g.hint())
-	write("Then type", c.next)
-	write("Or type", note(c.otherwise, "  # if you changed the contract, not the file"))
-	write("To look", c.look)
-	write("More", "docs/runbook.md, entry "+plain(g.code))
+	text := &letter{}
+	text.line("%s", g.headline())
+	text.line("")
+	text.field("What to do", g.hint())
+	text.field("Then type", c.next)
+	text.field("Or type", note(c.otherwise, "  # if you changed the contract, not the file"))
+	text.field("To look", c.look)
+	text.field("More", "docs/runbook.md, entry "+plain(g.code))
 	for i, f := range g.failures[:min(len(g.failures), listed)] {
-		fmt.Fprintf(&text, "\n%d. %s\n", i+1, f.title())
-		f.write(&text, g.hint())
+		text.line("\n%d. %s", i+1, f.title())
+		f.write(text, g.hint())
 	}
 	if more := len(g.failures) - listed; more > 0 {
-		fmt.Fprintf(&text, "\nand %d more: %s\n", more, g.status())
+		text.line("\nand %d more: %s", more, g.status())
 	}
-	fmt.Fprintf(&text, "\n%s\n%s\n", Separator, machineText(g, c))
-	return mail{subject: g.subject(), body: text.String()}
+	return mail{subject: g.subject(), body: text.with(machineText(g, c))}
+}
+
+// letter is the text of a mail.
+type letter struct{ text strings.Builder }
+
+func (l *letter) line(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
+
+// field writes a named value; nothing if it is empty.
+func (l *letter) field(name, value string) {
+	if value != "" {
+		l.line("%-12s%s", name, value)
+	}
+}
+
+// with ends the letter with its part for machines.
+func (l *letter) with(machines string) string {
+	l.line("\n%s\n%s", Separator, machines)
+	return l.text.String()
 }
 
 func note(text, remark string) string {
@@ -60,18 +72,22 @@ func note(text, remark string) string {
 	return text + remark
 }
 
-// subject is ASCII without line breaks.
 func (g *group) subject() string {
 	dataset := g.dataset
 	if dataset == "" {
 		dataset = "no dataset"
 	}
+	return subjectLine(fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
+}
+
+// subjectLine makes a subject: ASCII without line breaks.
+func subjectLine(text string) string {
 	subject := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
-	}, fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
+	}, text)
 	return subject[:min(len(subject), longestSubject)]
 }
 
@@ -99,10 +115,10 @@ func (f *failure) title() string {
 	}
 }
 
-func (f *failure) write(text *strings.Builder, groupHint string) {
+func (f *failure) write(text *letter, groupHint string) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(text, "   %-12s%s\n", name, value)
+			text.line("   %-12s%s", name, value)
 		}
 	}
 	line("version", printable(f.object.Version))
@@ -132,7 +148,7 @@ func (f *failure) write(text *strings.Builder, groupHint string) {
 func (f *failure) when() string {
 	var words []string
 	if !f.at.IsZero() {
-		words = append(words, f.at.UTC().Format(time.DateTime)+" UTC")
+		words = append(words, stamp(f.at))
 	}
 	if f.stage != "" {
 		words = append(words, "in "+plain(f.stage))

@@ -36,7 +36,7 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{journal: newJournal(), topic: &fakeTopic{t: t}}
-	b.alerter = &alert.Alerter{Journal: b.journal, Topic: b.topic, TopicARN: topicARN}
+	b.alerter = &alert.Alerter{Journal: b.journal, Mailer: alert.Mailer{Topic: b.topic, ARN: topicARN}}
 	return b
 }
 

@@ -75,7 +75,7 @@ func TestCommandsExist(t *testing.T) {
 		t.Fatalf("no mails: %v", err)
 	}
 	commandLine := regexp.MustCompile("(?:`|type +|look +|more: )firn ([a-z][a-z-]*)([^`\\n]*)")
-	flag := regexp.MustCompile(` --([a-z]+)`)
+	flag := regexp.MustCompile(` --([a-z]+(?:-[a-z]+)*)`)
 	for _, file := range append(golden, runbook) {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -90,7 +90,7 @@ func TestCommandsExist(t *testing.T) {
 				t.Errorf("%s names `firn %s`, which doesn't exist", file, name)
 			}
 			for _, option := range flag.FindAllStringSubmatch(match[2], -1) {
-				if option[1] != "help" && !has(`Var\(&\w+, "`+option[1]+`"`) {
+				if option[1] != "help" && !has(`Var\(&[\w.]+, "`+option[1]+`"`) {
 					t.Errorf("%s names --%s of `firn %s`, which doesn't exist", file, option[1], match[1])
 				}
 			}

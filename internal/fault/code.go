@@ -30,6 +30,7 @@ const (
 	Crashed           Code = "crashed"
 	Unexpected        Code = "unexpected"
 	OutOfTime         Code = "out_of_time"
+	StatementTimeout  Code = "statement_timeout"
 	BadRequest        Code = "bad_request"
 	SourceRefused     Code = "source_refused"
 	GlueFailed        Code = "glue_failed"
@@ -43,6 +44,7 @@ const (
 	QueueAway        Code = "queue_away"
 	SnowflakeAway    Code = "snowflake_away"
 	SnowflakeRefused Code = "snowflake_login_refused"
+	WarehouseAway    Code = "warehouse_away"
 	LockBusy         Code = "lock_busy"
 	TableBehind      Code = "table_behind"
 	DatasetPaused    Code = "dataset_paused"
@@ -81,7 +83,8 @@ var hints = map[Code]string{
 	JournalAway:       "DynamoDB doesn't answer; nothing to do unless it lasts.",
 	QueueAway:         "SQS doesn't answer; nothing to do unless it lasts.",
 	SnowflakeAway:     "Snowflake doesn't answer; look at its status page and at the network.",
-	SnowflakeRefused:  "Snowflake refuses the login: check the account, user and role that the stack was given.",
+	SnowflakeRefused:  "Snowflake refuses the login: check the account, user, key and role that the stack was given, and its network policies.",
+	WarehouseAway:     "The warehouse can't run: resume it, raise its resource monitor's quota, or give the loader's role USAGE on it.",
 	LockBusy:          "Another loader holds the dataset; nothing to do unless it lasts over ten minutes.",
 	TableBehind:       "Run `firn migrate`: the contract, or firn itself, is newer than the table.",
 	DatasetPaused:     "Once the change of its table is over, run `firn resume DATASET`; what waits is loaded then.",
@@ -90,6 +93,7 @@ var hints = map[Code]string{
 	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",
 	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",
 	OutOfTime:         "The object is too large for one invocation of the function: write it as gzip, so that Glue takes it, or split it.",
+	StatementTimeout:  "The COPY takes longer than the function may: make the loader's warehouse larger, or split the file; then redrive.",
 	CommitUnknown:     "The connection broke during COMMIT; the next attempt reads the ledger.",
 }
 

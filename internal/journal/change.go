@@ -191,11 +191,14 @@ func (c *change) conditions() string {
 	}
 	condition := "#state IN (" + strings.Join(states, ", ") + ")"
 	condition += " AND (attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce + ")"
-	for _, ask := range c.asks {
-		condition += " AND (" + ask + ")"
+	if len(c.asks) > 0 {
+		condition += " AND " + c.asked()
 	}
 	return condition
 }
+
+// asked is what the change asks for besides the states.
+func (c *change) asked() string { return "(" + strings.Join(c.asks, ") AND (") + ")" }
 
 func (c *change) placeholders() map[string]string {
 	names := make(map[string]string, len(c.names))

@@ -37,6 +37,7 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 		"--context", "firn:snowflakeAccount=laptop",
 		"--context", "firn:architecture="+architecture(),
 		"--context", "firn:glueWindowSeconds="+glueWindowSeconds,
+		"--context", "firn:tickMinutes="+tickMinutes,
 	); err != nil {
 		return err
 	}
@@ -46,6 +47,10 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 // glueWindowSeconds is for how long objects are collected for a Glue run: the
 // least that still collects them.
 const glueWindowSeconds = "1"
+
+// tickMinutes is how often alert looks for what is away: the least that Scheduler
+// knows.
+const tickMinutes = "1"
 
 // sources are what the template and its assets are made from.
 var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets", glueScript}

@@ -75,6 +75,7 @@ func (c *Cloud) awsEnvironment() []string {
 		"FIRN_SOURCE_URL_USGS=http://" + address(c.Ports.USGS) + "/fdsnws/event/1/query",
 		"FIRN_LOAD_EVERY=0s",
 		"FIRN_BACKOFF_SECONDS=1",
+		"FIRN_OUTAGE_AFTER=5s",
 	}
 	return append(append(passed, javaHome()...),
 		"FIRN_LAMBDA_PASS="+names(passed),

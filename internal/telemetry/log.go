@@ -40,6 +40,7 @@ const (
 	KeyCount       = "count"
 	KeyDelay       = "delay_s"
 	KeyOperation   = "op"
+	KeyDependency  = "dependency"
 )
 
 // NewLogger returns a logger that writes JSON lines for one stage.

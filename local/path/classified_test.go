@@ -23,6 +23,7 @@ var notEnforced = []struct{ role, statement, action, reason string }{
 	{"GlueRole", "Measure", "", "the stand-in's runs measure nothing"},
 	{"GlueRole", "WriteCurated", "s3:AbortMultipartUpload", "S3A aborts uploads that failed only, and parts of this size don't"},
 	{"GlueRole", "ReadScript", "", "the stand-in fetches the script itself"},
+	{"TickRole", "", "", "the stand-in's Scheduler sends as root"},
 	{"ScheduleRole", "", "", "the stand-in's Scheduler sends as root"},
 	{"StorageRole", "", "", "the stand-in for Snowflake reads as root"},
 }

@@ -86,6 +86,8 @@ var grantRows = []grantRow{
 	{taken: taken{"Alert", "Journal", "dynamodb:GetItem", ""}, deed: silentDeadLetter},
 	{taken: taken{"Alert", "Journal", "dynamodb:UpdateItem", ""}, deed: silentDeadLetter},
 	{taken: taken{"Alert", "Publish", "sns:Publish", ""}, deed: silentDeadLetter},
+	{taken: taken{"Alert", "Bury", "sqs:SendMessage", ""}, deed: poison("AlertQueue"), told: notBuried},
+	{taken: taken{"Alert", "JournalIndex", "dynamodb:Query", ""}, deed: outageCounted, told: "waiting objects not counted"},
 	{
 		taken: taken{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("TransformDeadLetters", silentDeadLetter), told: notPutOff,
 		besides: &taken{"Alert", "Publish", "sns:Publish", ""},

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,10 +28,70 @@ func TestNewReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("New took an empty environment")
 	}
-	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS"} {
+	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error lacks %s: %v", name, err)
 		}
+	}
+}
+
+// complete is an environment of a zip with one contract.
+func complete(t *testing.T) map[string]string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "contracts", "usgs"), os.DirFS("../../../datasets/usgs")); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{
+		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": root,
+	}
+}
+
+// serveAs plays AWS by the handler, and sets what clients need.
+func serveAs(t *testing.T, handler http.HandlerFunc) {
+	t.Helper()
+	cloud := httptest.NewServer(handler)
+	t.Cleanup(cloud.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": cloud.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// TestTickIsNoDeadLetter: a message of the queue of ticks makes the function look
+// at the breaker, count what waits of the zip's datasets, and tell.
+func TestTickIsNoDeadLetter(t *testing.T) {
+	var subject, counted string
+	serveAs(t, func(w http.ResponseWriter, r *http.Request) {
+		switch strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.") {
+		case "GetItem":
+			_, _ = io.WriteString(w, `{"Item": {"pk": {"S": "breaker#snowflake"}, "outage": {"S": "o"}, "status": {"S": "open"},
+				"since": {"N": "1764000000000"}, "until": {"N": "1764000300000"}, "code": {"S": "snowflake_away"}}}`)
+		case "Query":
+			body, _ := io.ReadAll(r.Body)
+			counted = string(body)
+			_, _ = io.WriteString(w, `{"Items": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}]}`)
+		case "UpdateItem":
+			_, _ = io.WriteString(w, `{}`)
+		default:
+			subject = r.FormValue("Subject")
+			_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
+		}
+	})
+	handle, err := alert.New(context.Background(), lookupIn(complete(t)), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := handle(context.Background(), events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:eu-central-1:1:ticks",
+	}}})
+	if err != nil || len(response.BatchItemFailures) != 0 {
+		t.Fatalf("response %v, error %v", response, err)
+	}
+	if subject != "firn: snowflake: snowflake_away (2 objects waiting)" || !strings.Contains(counted, "waiting#usgs.event") {
+		t.Errorf("published %q, counted by %s", subject, counted)
 	}
 }
 
@@ -38,7 +100,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 func TestDeadLetterIsPublished(t *testing.T) {
 	var subject, topic, putOff string
 	refuse := true
-	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serveAs(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Amz-Target") == "AmazonSQS.ChangeMessageVisibility" {
 			body, _ := io.ReadAll(r.Body)
 			putOff = string(body)
@@ -52,16 +114,8 @@ func TestDeadLetterIsPublished(t *testing.T) {
 		}
 		subject, topic = r.FormValue("Subject"), r.FormValue("TopicArn")
 		_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
-	}))
-	t.Cleanup(cloud.Close)
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": cloud.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-	} {
-		t.Setenv(name, value)
-	}
-	handle, err := alert.New(context.Background(), lookupIn(map[string]string{
-		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-	}), io.Discard)
+	})
+	handle, err := alert.New(context.Background(), lookupIn(complete(t)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,6 +96,12 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 	}, nil
 }
 
+// Breaker returns the breaker of a dependency. Its first delay is that of a
+// message that is put off.
+func (c *Cloud) Breaker(dependency string) *journal.Breaker {
+	return &journal.Breaker{Table: c.Journal, Dependency: dependency, Backoff: c.backoff()}
+}
+
 // Consume returns the handler that feeds a stage from its queues.
 func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, queues ...batch.Queue) Handler {
 	consumer := &batch.Consumer{
@@ -105,8 +111,10 @@ func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, q
 		Journal:  c.Journal,
 		Handler:  handle,
 		Attempts: c.common.Attempts,
-		Backoff:  time.Duration(c.common.BackoffSeconds) * time.Second,
+		Backoff:  c.backoff(),
 		Log:      telemetry.NewLogger(log, string(stage)),
 	}
 	return consumer.Consume
 }
+
+func (c *Cloud) backoff() time.Duration { return time.Duration(c.common.BackoffSeconds) * time.Second }

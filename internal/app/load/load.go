@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firn-data/firn/internal/app/function"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/warehouse"
 	"github.com/firn-data/firn/internal/snowflake"
@@ -47,7 +48,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse:     warehouse.Warehouse{Config: s.login()},
+		Warehouse:     load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login()}, Breaker: cloud.Breaker(journal.Snowflake)},
 		Receipts:      bucket,
 		Versions:      bucket,
 		Journal:       cloud.Journal,

@@ -8,3 +8,6 @@ var (
 	Copied  = copied
 	Literal = literal
 )
+
+// StatementTime is the package's own, for tests.
+var StatementTime = statementTime

@@ -22,14 +22,26 @@ type Warehouse struct {
 func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	config := w.Config
 	config.Tag = "firn load " + dataset + " " + loadID
-	if deadline, ok := ctx.Deadline(); ok { // no statement outlives the invocation
-		config.StatementTimeout = time.Until(deadline)
+	if deadline, ok := ctx.Deadline(); ok {
+		config.StatementTimeout = statementTime(time.Until(deadline))
 	}
 	session, err := snowflake.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	return &statements{session: session, names: namesOf(dataset), loadID: loadID}, nil
+}
+
+// leastStatementTime is what any statement gets, if there is as much: waking a
+// warehouse takes some seconds.
+const leastStatementTime = 30 * time.Second
+
+// statementTime is what one statement may take of the time that is left: half, so
+// that Snowflake ends what is too slow, says so, and the group can be tried in
+// halves. A statement that the caller's own deadline cuts off says nothing, and
+// would be tried for ever.
+func statementTime(left time.Duration) time.Duration {
+	return max(left/2, min(left, leastStatementTime))
 }
 
 // names are the tables of one dataset. The loader lets only lower case words

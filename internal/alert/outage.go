@@ -1,0 +1,146 @@
+package alert
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/firn-data/firn/internal/journal"
+)
+
+// outageSchema names the form of the JSON part of an outage's mails. Keys are only
+// added under one name, never renamed or removed.
+const outageSchema = "firn.outage/1"
+
+// names are the dependencies as people call them.
+var names = map[string]string{journal.Snowflake: "Snowflake"}
+
+// lookCommand shows what waits, and what failed.
+const lookCommand = "firn status"
+
+// outageMail is what the two mails of an outage are written from.
+type outageMail struct {
+	journal.Outage
+
+	waiting []waitingObjects
+}
+
+// composeOutage writes the mail of an outage that lasts, or of its end.
+func composeOutage(o journal.Outage, waiting []waitingObjects) mail {
+	m := outageMail{Outage: o, waiting: waiting}
+	m.Cause = clip(firstLine(o.Cause))
+	if o.Open {
+		return mail{subject: m.subject(string(o.Code) + " (" + m.count() + " waiting)"), body: m.away()}
+	}
+	return mail{subject: m.subject("back after " + span(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.back()}
+}
+
+func (m outageMail) subject(words string) string {
+	return subjectLine("firn: " + m.Dependency + ": " + words)
+}
+
+func (m outageMail) away() string {
+	text := &letter{}
+	text.line("No load gets through to %s since %s: %s", m.name(), stamp(m.Since), m.Code)
+	text.line("")
+	text.field("What to do", m.Code.Hint())
+	text.field("Then type", lookCommand)
+	text.field("More", "docs/runbook.md, entry "+string(m.Code))
+	text.line("")
+	text.field("cause", m.Cause)
+	text.field("query", m.QueryID)
+	text.field("next try", stamp(m.Until))
+	text.field("waiting", m.list())
+	text.line("")
+	text.line("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
+	text.line("A mail will tell.")
+	return text.with(m.machine(journal.Away))
+}
+
+func (m outageMail) back() string {
+	text := &letter{}
+	text.line("%s is back since %s. It was away for %s, since %s: %s",
+		m.name(), stamp(m.Ended), span(m.Ended.Sub(m.Since)), stamp(m.Since), m.Code)
+	text.line("")
+	text.field("What to do", "Nothing: what waits comes back within fifteen minutes and is loaded by itself.")
+	text.field("To look", lookCommand)
+	text.line("")
+	text.field("cause", m.Cause)
+	text.field("waiting", m.list())
+	return text.with(m.machine(journal.Back))
+}
+
+func (m outageMail) name() string { return names[m.Dependency] }
+
+// count is how many objects wait.
+func (m outageMail) count() string {
+	total, more := 0, ""
+	for _, w := range m.waiting {
+		total += w.Objects
+		if w.Objects == mostWaiting {
+			more = " or more"
+		}
+	}
+	if total == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d%s objects", total, more)
+}
+
+// list is the count of each dataset.
+func (m outageMail) list() string {
+	if len(m.waiting) == 0 {
+		return "no object"
+	}
+	parts := make([]string, len(m.waiting))
+	for i, w := range m.waiting {
+		parts[i] = fmt.Sprintf("%s %d", w.Dataset, w.Objects)
+		if w.Objects == mostWaiting {
+			parts[i] += " or more"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+type machineOutage struct {
+	Schema     string           `json:"schema"`
+	Dependency string           `json:"dependency"`
+	State      journal.Word     `json:"state"`
+	Code       string           `json:"code"`
+	Hint       string           `json:"hint"`
+	Command    string           `json:"command"`
+	Cause      string           `json:"cause"`
+	QueryID    string           `json:"query_id"`
+	Since      string           `json:"since"`
+	Ended      string           `json:"ended"`
+	Waiting    []waitingObjects `json:"waiting"`
+}
+
+func (m outageMail) machine(state journal.Word) string {
+	o := machineOutage{
+		Schema: outageSchema, Dependency: m.Dependency, State: state, Code: string(m.Code), Hint: m.Code.Hint(), Command: lookCommand,
+		Cause: m.Cause, QueryID: m.QueryID, Since: m.Since.UTC().Format(time.RFC3339), Waiting: m.waiting,
+	}
+	if !m.Ended.IsZero() {
+		o.Ended = m.Ended.UTC().Format(time.RFC3339)
+	}
+	return encode(o)
+}
+
+// stamp writes a time for people.
+func stamp(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC" }
+
+// span writes how long something took: "4 min", "1 h 12 min", "3 d 2 h".
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < day:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d d %d h", int(d/day), int(d.Hours())%24)
+	}
+}

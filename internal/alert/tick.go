@@ -1,0 +1,140 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// Outages is what alert reads of dependencies that are away, and where it notes
+// what people were told.
+type Outages interface {
+	Outage(ctx context.Context, dependency string) (journal.Outage, error)
+	// Waiting returns the dataset's objects that wait for their load, at most
+	// limit.
+	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
+	// Tell returns false if somebody else tells, or the outage has changed.
+	Tell(ctx context.Context, o journal.Outage, w journal.Word) (bool, error)
+	Told(ctx context.Context, o journal.Outage, w journal.Word) error
+}
+
+// Watcher tells people of dependencies that are away: one mail when one has been
+// away for a while, one when it is back. It decides nothing: the stage that found
+// it away wrote the journal.
+type Watcher struct {
+	Outages Outages
+	Mailer  Mailer
+	// Datasets are those whose waiting objects a mail counts.
+	Datasets []string
+	// Quiet is how long an outage must last to be told. What ends sooner, or
+	// between two ticks, needs nobody.
+	Quiet time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Tick looks once at every dependency, whatever the number of messages that ask
+// for it. It is a batch.Handler; while the journal or SNS is away the messages come
+// back.
+func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string]error {
+	failed := make(map[string]error)
+	var ticks []batch.Message
+	for _, m := range messages {
+		if isTick(m) {
+			ticks = append(ticks, m)
+			continue
+		}
+		failed[m.ID] = fault.Permanentf("look for what is away", fault.Undecodable, "it is no tick")
+	}
+	if len(ticks) == 0 {
+		return failed
+	}
+	if err := w.lookAtAll(ctx); err != nil {
+		for _, m := range ticks {
+			failed[m.ID] = err
+		}
+	}
+	return failed
+}
+
+// isTick reports whether a schedule sent the message: {"tick": <when>}.
+func isTick(m batch.Message) bool {
+	var tick struct {
+		At time.Time `json:"tick"`
+	}
+	return json.Unmarshal([]byte(m.Body), &tick) == nil && !tick.At.IsZero()
+}
+
+func (w *Watcher) lookAtAll(ctx context.Context) error {
+	var faults []error
+	for _, dependency := range journal.Dependencies {
+		faults = append(faults, w.look(ctx, dependency))
+	}
+	return errors.Join(faults...)
+}
+
+func (w *Watcher) look(ctx context.Context, dependency string) error {
+	outage, err := w.Outages.Outage(ctx, dependency)
+	if err != nil {
+		return err
+	}
+	word := w.due(outage)
+	if word == "" {
+		return nil
+	}
+	mine, err := w.Outages.Tell(ctx, outage, word)
+	if err != nil || !mine {
+		return err
+	}
+	if err := w.Mailer.send(ctx, composeOutage(outage, w.waiting(ctx))); err != nil {
+		return err
+	}
+	telemetry.Logger(ctx).InfoContext(ctx, "outage told", telemetry.KeyDependency, dependency,
+		telemetry.KeyState, string(word), telemetry.KeyCode, string(outage.Code))
+	return w.Outages.Told(ctx, outage, word)
+}
+
+// due is what is to be told of an outage by now; empty for nothing.
+func (w *Watcher) due(o journal.Outage) journal.Word {
+	switch {
+	case o.Open && o.Told != journal.Away && w.Now().Sub(o.Since) >= w.Quiet:
+		return journal.Away
+	case !o.Open && o.Told == journal.Away:
+		return journal.Back
+	default:
+		return ""
+	}
+}
+
+// waitingObjects counts what waits of a dataset for its load.
+type waitingObjects struct {
+	Dataset string `json:"dataset"`
+	Objects int    `json:"objects"`
+}
+
+// mostWaiting bounds what is counted of one dataset: more are "1000 or more".
+const mostWaiting = 1000
+
+// waiting counts what waits. A dataset that can't be counted is left out: a
+// shorter mail is better than none.
+func (w *Watcher) waiting(ctx context.Context) []waitingObjects {
+	all := []waitingObjects{}
+	for _, dataset := range w.Datasets {
+		entries, err := w.Outages.Waiting(ctx, dataset, mostWaiting)
+		if err != nil {
+			log := telemetry.Logger(ctx)
+			log.WarnContext(ctx, "waiting objects not counted", append(telemetry.Fault(fault.As(err)), telemetry.KeyDataset, dataset)...)
+			continue
+		}
+		if len(entries) > 0 {
+			all = append(all, waitingObjects{Dataset: dataset, Objects: len(entries)})
+		}
+	}
+	return all
+}

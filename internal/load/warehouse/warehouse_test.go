@@ -1,0 +1,23 @@
+package warehouse_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/load/warehouse"
+)
+
+// TestStatementTime: what is too slow is ended while there is time to try again,
+// and nothing outlives the invocation.
+func TestStatementTime(t *testing.T) {
+	t.Parallel()
+	for left, want := range map[time.Duration]time.Duration{
+		280 * time.Second: 140 * time.Second,
+		50 * time.Second:  30 * time.Second,
+		20 * time.Second:  20 * time.Second,
+	} {
+		if got := warehouse.StatementTime(left); got != want {
+			t.Errorf("of %v a statement gets %v, want %v", left, got, want)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package snowflake_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// row is one row of the runbook's table of what Snowflake says.
+type row struct {
+	// at is when: "login", or a key of statements.
+	situation, at     string
+	says              []failing
+	code, disposition string
+	// firn is what firn does, typed what a person types.
+	firn, typed string
+}
+
+var (
+	said   = regexp.MustCompile("`([0-9]{6}) \\(([0-9A-Z]{5})\\): ([^`]+)`")
+	status = regexp.MustCompile(`HTTP ([0-9]{3})`)
+)
+
+// table reads the runbook's table.
+func table(t *testing.T) []row {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## What Snowflake says\n")
+	if !found {
+		t.Fatal("the runbook has no table of what Snowflake says")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var rows []row
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || strings.HasPrefix(line, "| situation") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 7 {
+			t.Fatalf("%d cells: %s", len(cells), line)
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, row{
+			situation: cells[0], at: cells[1], says: failures(t, cells[2]), code: strings.Trim(cells[3], "`"), disposition: strings.Trim(cells[4], "`"),
+			firn: cells[5], typed: cells[6],
+		})
+	}
+	return rows
+}
+
+// failures are what a cell says that Snowflake does: errors in the driver's form,
+// a status of HTTP, or nothing.
+func failures(t *testing.T, cell string) []failing {
+	t.Helper()
+	var all []failing
+	for _, match := range said.FindAllStringSubmatch(cell, -1) {
+		all = append(all, failing{number: match[1], state: match[2], message: match[3]})
+	}
+	for _, match := range status.FindAllStringSubmatch(cell, -1) {
+		number, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, failing{status: number})
+	}
+	if cell == "no answer" {
+		all = append(all, failing{cut: true})
+	}
+	if len(all) == 0 {
+		t.Fatalf("nothing is said by %q", cell)
+	}
+	return all
+}
+
+const (
+	copyStatement  = "copy into RAW.X from @RAW.CURATED files = ('a.parquet')"
+	otherStatement = "update RAW.X_LOADS set seq = seq + 1 where object = '~lock'"
+)
+
+// statements are those that a row is about.
+var statements = map[string][]string{
+	"any statement": {copyStatement, otherStatement}, "COPY": {copyStatement}, "another statement": {otherStatement},
+}
+
+// TestRunbookTable holds each row against what the code makes of an answer that
+// the real driver got over the wire.
+func TestRunbookTable(t *testing.T) {
+	t.Parallel()
+	rows := table(t)
+	if len(rows) < 15 {
+		t.Fatalf("the table has %d rows", len(rows))
+	}
+	for _, r := range rows {
+		if r.firn == "" || r.typed == "" || !slices.Contains(fault.Codes(), fault.Code(r.code)) {
+			t.Errorf("%s: row %+v isn't complete", r.situation, r)
+		}
+		for _, f := range r.says {
+			t.Run(fmt.Sprint(r.situation, " ", f.number, f.status), func(t *testing.T) {
+				t.Parallel()
+				if r.at == "login" {
+					r.want(t, refusedLogin(t, f))
+					return
+				}
+				if len(statements[r.at]) == 0 {
+					t.Fatalf("when is %q?", r.at)
+				}
+				for _, statement := range statements[r.at] {
+					r.want(t, failedStatement(t, f, statement))
+				}
+			})
+		}
+	}
+}
+
+func (r row) want(t *testing.T, err error) {
+	t.Helper()
+	f := fault.As(err)
+	if f == nil || string(f.Code) != r.code || f.Disposition.String() != r.disposition {
+		t.Errorf("got %v; want %s, %s", err, r.code, r.disposition)
+		return
+	}
+	if refused := f.Code == fault.SnowflakeRefused; refused != (f.After >= time.Minute) {
+		t.Errorf("it comes back after %v", f.After)
+	}
+}
+
+// refusedLogin logs in where that fails. A refusal isn't repeated: five of them
+// lock the user.
+func refusedLogin(t *testing.T, f failing) error {
+	t.Helper()
+	server := &answers{login: f}
+	session, err := snowflake.Open(t.Context(), server.listen(t))
+	if err == nil {
+		t.Fatal(session.Close())
+	}
+	refused := f.number != "" || f.status == 403
+	if got := server.logins.Load(); refused && got != 1 {
+		t.Errorf("%d logins, want one", got)
+	}
+	return err
+}
+
+// failedStatement runs a statement that fails. Snowflake's id of it must be in
+// the fault, if Snowflake answered.
+func failedStatement(t *testing.T, f failing, statement string) error {
+	t.Helper()
+	server := &answers{statement: f}
+	session, err := snowflake.Open(t.Context(), server.listen(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = session.Close() }) // what failed stays so
+	_, err = session.Query(t.Context(), "do it", statement)
+	if err == nil {
+		t.Fatal("it worked")
+	}
+	if got := fault.As(err).QueryID; f.number != "" && got != queryID {
+		t.Errorf("query id %q", got)
+	}
+	return err
+}
+
+// TestRunbookTableHasEveryNumber that the code knows.
+func TestRunbookTableHasEveryNumber(t *testing.T) {
+	t.Parallel()
+	var found []int
+	for _, r := range table(t) {
+		for _, f := range r.says {
+			if number, err := strconv.Atoi(f.number); err == nil && slices.Contains(snowflake.Numbers(), number) {
+				found = append(found, number)
+			}
+		}
+	}
+	slices.Sort(found)
+	if diff := cmp.Diff(snowflake.Numbers(), slices.Compact(found)); diff != "" {
+		t.Errorf("numbers (-code +runbook):\n%s", diff)
+	}
+}

@@ -1,0 +1,164 @@
+package path_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+)
+
+// outageSchema is in every mail of an outage.
+const outageSchema = `"schema": "firn.outage/1"`
+
+// Snowflake is ended, and comes back: one mail for each, by the deployed
+// schedule; what came meanwhile is loaded by itself, and nothing is buried.
+func TestSnowflakeGoesAndComesBack(t *testing.T) {
+	earlier, since := len(mailsAbout(t, outageSchema)), time.Now()
+	if err := stack.cloud.Kill("snowflake"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { startSnowflake(t) })
+	o := put(t, keyOf(t, "airlines.csv"), airlines("outage", 4))
+	awaitState(t, o, journal.Transformed)
+	away := awaitOutageMail(t, earlier, "snowflake_away")
+	for _, part := range []string{"connection refused", "nycflights.airline ", "Nothing is lost", "Then type   firn status"} {
+		if !strings.Contains(away.Body, part) {
+			t.Errorf("the mail lacks %q:\n%s", part, away.Body)
+		}
+	}
+	startSnowflake(t)
+	mustBe(t, awaitState(t, o, journal.Loaded), journal.Loaded)
+	back := awaitOutageMail(t, earlier+1, "back after ")
+	if !strings.Contains(back.Body, "Snowflake is back since") {
+		t.Errorf("the mail is:\n%s", back.Body)
+	}
+	if got := rowsOf(t, o); got != 4 {
+		t.Errorf("%d rows, want 4", got)
+	}
+	for _, line := range logOf(t, "Alert", since) {
+		if line.Message == "alert published" {
+			t.Errorf("a dead letter was mailed: %+v", line)
+		}
+	}
+	mustBeEmpty(t, "LoadDeadLetters")
+}
+
+// startSnowflake starts what was killed, with its state.
+func startSnowflake(t *testing.T) {
+	t.Helper()
+	if err := stack.cloud.StartServers(context.WithoutCancel(t.Context()), "snowflake"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitOutageMail waits until there is one outage mail more than before, and
+// wants a word in its subject.
+func awaitOutageMail(t *testing.T, before int, word string) demo.Mail {
+	t.Helper()
+	var mails []demo.Mail
+	eventually(t, "a mail says "+word, func() (bool, string) {
+		mails = mailsAbout(t, outageSchema)
+		return len(mails) > before, fmt.Sprintf("%d mails", len(mails))
+	})
+	for _, m := range mails {
+		if strings.Contains(m.Subject, word) && len(mails) == before+1 {
+			return m
+		}
+	}
+	t.Fatalf("%d mails, want one more than %d that says %q", len(mails), before, word)
+	return demo.Mail{}
+}
+
+func mustBeEmpty(t *testing.T, queue string) {
+	t.Helper()
+	output, err := stack.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl:       aws.String(queueURL(queue)),
+		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, count := range output.Attributes {
+		if count != "0" {
+			t.Errorf("%s: %s is %s", queue, name, count)
+		}
+	}
+}
+
+// outageCounted is an outage whose mail counts what waits for its end.
+var outageCounted = deed{"an outage's mail counts what waits", func(t *testing.T) attempt {
+	t.Helper()
+	t.Cleanup(holdLoads(t))
+	o := put(t, keyOf(t, "airlines.csv"), airlines("waits", 2))
+	awaitState(t, o, journal.Transformed)
+	var cause string
+	begin := func() {
+		cause = "outage-" + rand.Text()
+		beginOutage(t, cause)
+		sendTo(t, "AlertQueue", fmt.Sprintf(`{"tick":%q}`, time.Now().UTC().Format(time.RFC3339)))
+	}
+	begin()
+	t.Cleanup(func() { endOutage(t) })
+	return attempt{
+		done: func() (bool, string) {
+			mails := mailsAbout(t, cause)
+			return len(mails) > 0 && strings.Contains(mails[0].Body, "nycflights.airline "), fmt.Sprint(mails)
+		},
+		afterwards: func() {
+			endOutage(t)
+			begin()
+		},
+	}
+}}
+
+// beginOutage opens Snowflake's breaker as of a minute ago, for longer than a test
+// takes.
+func beginOutage(t *testing.T, cause string) {
+	t.Helper()
+	b := breakerAt(-time.Minute)
+	b.Failed(t.Context(), pass(t, b), &fault.Fault{
+		Code: fault.SnowflakeAway, Disposition: fault.RetryAfter, After: 15 * time.Minute, Err: errors.New(cause),
+	})
+}
+
+// endOutage closes it, and has people told, so that the next one is another.
+func endOutage(t *testing.T) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	b := breakerAt(time.Hour)
+	b.Worked(ctx, pass(t, b))
+	outage, err := b.Table.Outage(ctx, b.Dependency)
+	if err == nil {
+		err = b.Table.Told(ctx, outage, journal.Back)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func pass(t *testing.T, b *journal.Breaker) journal.Pass {
+	t.Helper()
+	p, err := b.Enter(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// breakerAt is Snowflake's breaker by a clock that is wrong.
+func breakerAt(by time.Duration) *journal.Breaker {
+	table := *stack.journal.(*journal.Table)
+	table.Now = func() time.Time { return time.Now().Add(by) }
+	return &journal.Breaker{Table: &table, Dependency: journal.Snowflake}
+}
