@@ -33,6 +33,7 @@ func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.S
 	return &keys.Rotator{
 		Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: stack.LoginSecret},
 		Users:  keys.Statements{Session: session},
+		User:   keys.LoaderUser,
 		LogIn:  func(ctx context.Context, pair snowflake.KeyPair) error { return prove(ctx, l.config(), pair) },
 		Now:    time.Now,
 	}, nil

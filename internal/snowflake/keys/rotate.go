@@ -2,7 +2,7 @@ package keys
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -44,6 +44,8 @@ func (s Slots) of(fingerprint string) int {
 type Rotator struct {
 	Secret Secret
 	Users  Users
+	// User is the load function's user in Snowflake.
+	User string
 	// LogIn proves a pair: it opens a session by it and closes it.
 	LogIn func(context.Context, snowflake.KeyPair) error
 	Now   func() time.Time
@@ -66,15 +68,10 @@ type Status struct {
 
 // Status reads how the login stands.
 func (r *Rotator) Status(ctx context.Context) (Status, error) {
-	now, next, err := r.versions(ctx)
-	if err != nil {
-		return Status{}, err
-	}
-	user := userOf(now, next)
-	slots, err := r.Users.Fingerprints(ctx, user)
+	at, err := r.look(ctx)
 	return Status{
-		User: user, Slot: slots.of(now.pair.Fingerprint()), Fingerprint: now.pair.Fingerprint(), Created: now.pair.Created,
-		Slots: slots, Unfinished: next.id != "",
+		User: r.User, Slot: at.used, Fingerprint: at.now.pair.Fingerprint(), Created: at.now.pair.Created,
+		Slots: at.slots, Unfinished: at.next.id != "",
 	}, err
 }
 
@@ -83,82 +80,93 @@ func (r *Rotator) Status(ctx context.Context) (Status, error) {
 // secret holds it. At any time before, the pair in the secret logs in, unless
 // it didn't at the start.
 func (r *Rotator) Rotate(ctx context.Context) (Status, error) {
-	now, next, err := r.versions(ctx)
+	at, err := r.begin(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	slots, err := r.Users.Fingerprints(ctx, userOf(now, next))
-	if err != nil {
-		return Status{}, err
-	}
-	if used := slots.of(now.pair.Fingerprint()); next.id == "" || next.id != now.id || used == 0 {
-		if next, err = r.pending(ctx, now, next, slots); err != nil {
-			return Status{}, err
-		}
-		if err := r.replace(ctx, now, next); err != nil {
+	if at.next.id != at.now.id || at.used == 0 {
+		if err := r.replace(ctx, at.now, at.next); err != nil {
 			return Status{}, err
 		}
 	}
 	if err := r.retire(ctx); err != nil {
 		return Status{}, err
 	}
-	if err := r.settle(ctx, next); err != nil {
+	if err := r.settle(ctx, at.next); err != nil {
 		return Status{}, err
 	}
 	return r.Status(ctx)
 }
 
-// versions reads the pairs that are in force and pending.
-func (r *Rotator) versions(ctx context.Context) (now, next version, err error) {
-	if now, err = r.Secret.labelled(ctx, current); err != nil {
-		return now, next, err
-	}
-	next, err = r.Secret.labelled(ctx, pending)
-	return now, next, err
+// standing is where a rotation stands.
+type standing struct {
+	// now is in force, next pending.
+	now, next version
+	slots     Slots
+	// used is the slot of the pair in force; 0 if none has it.
+	used int
 }
 
-// userOf is the user of the pairs that there are.
-func userOf(versions ...version) string {
-	for _, v := range versions {
-		if v.pair.User != "" {
-			return v.pair.User
-		}
+func (r *Rotator) look(ctx context.Context) (standing, error) {
+	var at standing
+	var err error
+	if at.next, err = r.Secret.labelled(ctx, pending); err != nil {
+		return at, err
 	}
-	return LoaderUser
+	if at.now, err = r.Secret.labelled(ctx, current); err != nil {
+		return at, err
+	}
+	if at.slots, err = r.Users.Fingerprints(ctx, r.User); err != nil {
+		return at, err
+	}
+	at.used = at.slots.of(at.now.pair.Fingerprint())
+	return at, nil
 }
 
-// pending returns the pair that is to be put in force: the one that an
-// interrupted rotation left, or a new one for the slot that isn't in use.
-func (r *Rotator) pending(ctx context.Context, now, next version, slots Slots) (version, error) {
-	used := slots.of(now.pair.Fingerprint())
-	if next.id != "" && next.err == nil && next.pair.Slot != used {
-		return next, nil
-	}
-	if next.id != "" { // somebody wrote the secret by hand
-		if err := r.Secret.move(ctx, pending, next.id, ""); err != nil {
-			return version{}, err
-		}
-	}
-	pair, err := snowflake.NewKeyPair(userOf(now, next), freeSlot(slots, used), r.Now())
-	if err != nil {
-		return version{}, err
-	}
-	return r.Secret.propose(ctx, pair)
+// canGoOn reports whether the pending pair can be put in force, or is.
+func (at standing) canGoOn() bool {
+	return at.next.id != "" && at.next.err == nil && (at.next.pair.Slot != at.used || at.next.id == at.now.id)
 }
 
 // freeSlot is the slot that isn't in use, and an empty one if there is a
 // choice.
-func freeSlot(slots Slots, used int) int {
-	if used == 1 || used == 0 && slots[0] != "" && slots[1] == "" {
+func (at standing) freeSlot() int {
+	if at.used == 1 || at.used == 0 && at.slots[0] != "" && at.slots[1] == "" {
 		return 2
 	}
 	return 1
 }
 
+// begin returns with a pending pair: one that an interrupted rotation left, or
+// a new one. While one is pending, no other rotation begins, so the slots are
+// looked at again once it is: another one may have ended just before.
+func (r *Rotator) begin(ctx context.Context) (standing, error) {
+	const looks = 5 // what stands in the way is cleared, a pair is made, another rotation was faster and has ended
+	for range looks {
+		at, err := r.look(ctx)
+		if err != nil || at.canGoOn() {
+			return at, err
+		}
+		if at.next.id != "" { // unreadable, or for the slot that is in use by now
+			if err := r.Secret.move(ctx, pending, at.next.id, ""); err != nil {
+				return at, err
+			}
+		}
+		pair, err := snowflake.NewKeyPair(r.User, at.freeSlot(), r.Now())
+		if err != nil {
+			return at, err
+		}
+		if err := r.Secret.propose(ctx, pair); err != nil {
+			return at, err
+		}
+	}
+	return standing{}, r.overtaken()
+}
+
 // replace puts the pending pair's public key into its slot, proves that it
 // logs in, puts it in force, and proves it as it is stored.
 func (r *Rotator) replace(ctx context.Context, now, next version) error {
-	if err := r.Users.SetKey(ctx, next.pair.User, next.pair.Slot, next.pair.PublicKey()); err != nil {
+	if err := r.Users.SetKey(ctx, r.User, next.pair.Slot, next.pair.PublicKey()); err != nil {
 		return err
 	}
 	if err := r.LogIn(ctx, next.pair); err != nil {
@@ -176,65 +184,60 @@ func (r *Rotator) replace(ctx context.Context, now, next version) error {
 	return r.LogIn(ctx, stored)
 }
 
-// putInForce makes a version the current one, unless another rotation did.
+// putInForce makes a version the current one, unless another rotation made
+// this or a later one.
 func (r *Rotator) putInForce(ctx context.Context, now, next version) error {
 	moveErr := r.Secret.move(ctx, current, now.id, next.id)
 	if moveErr == nil {
 		return nil
 	}
-	if stored, err := r.Secret.labelled(ctx, current); err != nil || stored.id != next.id {
+	if stored, err := r.Secret.labelled(ctx, current); err != nil || stored.id == now.id {
 		return moveErr
 	}
 	return nil
 }
 
 // retire empties the slot that the pair in force isn't in. What is in force is
-// read right before, so that no key is taken away that another rotation put
-// there.
+// looked at right before, so that no key is taken away that another rotation
+// put there.
 func (r *Rotator) retire(ctx context.Context) error {
-	stored, slots, err := r.inForce(ctx)
+	at, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	if other := 3 - slots.of(stored.Fingerprint()); slots[other-1] != "" {
-		return r.Users.EmptySlot(ctx, stored.User, other)
+	if at.used == 0 {
+		return r.overtaken()
+	}
+	if other := 3 - at.used; at.slots[other-1] != "" {
+		return r.Users.EmptySlot(ctx, r.User, other)
 	}
 	return nil
 }
 
 // settle ends the rotation. It looks once more whether the pair in force has
-// its slot: if two rotations run and one ends while a third begins, the other
+// its slot: if two rotations run, and one ends while a third begins, the other
 // can empty the third one's slot.
 func (r *Rotator) settle(ctx context.Context, done version) error {
-	if _, _, err := r.inForce(ctx); err != nil {
+	at, err := r.look(ctx)
+	if err != nil {
 		return err
 	}
-	moveErr := r.Secret.move(ctx, pending, done.id, "")
-	if moveErr == nil {
+	if at.used == 0 {
+		return r.overtaken()
+	}
+	if at.next.id != done.id { // another rotation ended this one, too
 		return nil
 	}
-	if left, err := r.Secret.labelled(ctx, pending); err != nil || left.id == done.id {
-		return moveErr
+	if err := r.Secret.move(ctx, pending, done.id, ""); !isElsewhere(err) {
+		return err
 	}
-	return nil // another rotation ended this one, too
+	return nil
 }
 
-// inForce reads the pair in force and the slots, one of which must have it.
-func (r *Rotator) inForce(ctx context.Context) (snowflake.KeyPair, Slots, error) {
-	stored, err := r.Secret.Read(ctx)
-	if err != nil {
-		return stored, Slots{}, err
-	}
-	slots, err := r.Users.Fingerprints(ctx, stored.User)
-	if err == nil && slots.of(stored.Fingerprint()) == 0 {
-		err = overtaken(stored)
-	}
-	return stored, slots, err
-}
-
-func overtaken(stored snowflake.KeyPair) error {
+func (r *Rotator) overtaken() error {
 	f := fault.Dependency("rotate the key pair", fault.SnowflakeRefused,
-		fmt.Errorf("no slot of the user has the secret's key %s: another rotation or a person changed them", stored))
+		errors.New("no slot has the secret's key: another rotation or a person changed the user meanwhile"))
+	f.Subject = r.User
 	f.Hint = "Run `firn keys rotate` again, once and alone."
 	return f
 }

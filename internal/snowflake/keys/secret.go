@@ -84,23 +84,24 @@ func isUnlabelled(err error) bool {
 }
 
 // propose makes the pair a version that is pending, unless another one is
-// already, and returns the pending version.
-func (s Secret) propose(ctx context.Context, pair snowflake.KeyPair) (version, error) {
+// already. The first version of a secret is current, too, whatever it is
+// labelled (secretsmanager/latest/apireference, API_PutSecretValue).
+func (s Secret) propose(ctx context.Context, pair snowflake.KeyPair) error {
 	content, err := pair.Encode()
 	if err != nil {
-		return version{}, err
+		return err
 	}
 	answer, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: aws.String(s.ARN), SecretString: aws.String(content), VersionStages: []string{candidate},
 	})
 	if err != nil {
-		return version{}, fault.AWS("store the new key pair", fault.SecretAway, err)
+		return fault.AWS("store the new key pair", fault.SecretAway, err)
 	}
-	moveErr := s.move(ctx, pending, "", aws.ToString(answer.VersionId))
-	if now, err := s.labelled(ctx, pending); err != nil || now.id != "" {
-		return now, err // ours, or that of a rotation that was faster
+	err = s.move(ctx, pending, "", aws.ToString(answer.VersionId))
+	if isElsewhere(err) { // another rotation was faster
+		return nil
 	}
-	return version{}, moveErr
+	return err
 }
 
 // move takes a label from one version to another; an empty id is no version. It
@@ -119,6 +120,12 @@ func (s Secret) move(ctx context.Context, label, from, to string) error {
 		return fault.AWS("move the secret's label "+label, fault.SecretAway, err)
 	}
 	return nil
+}
+
+// isElsewhere reports whether a label couldn't be moved since another version
+// has it. Which code that has isn't documented; these are all that it can be.
+func isElsewhere(err error) bool {
+	return fault.IsAWS(err, "InvalidParameterException", "InvalidRequestException")
 }
 
 // unusable is a login that can't succeed before somebody rotates the key.
