@@ -75,8 +75,10 @@ func (b bench) interrupted(by *interruption) *keys.Rotator {
 		Secret: keys.Secret{Client: interruptedClient{b.client, by}, ARN: b.arn},
 		Users:  interruptedUsers{keys.Statements{Session: b.session}, by},
 		User:   b.user,
-		LogIn:  func(ctx context.Context, pair snowflake.KeyPair) error { return by.step(func() error { return logIn(ctx, pair) }) },
-		Now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
+		LogIn: func(ctx context.Context, pair snowflake.KeyPair) error {
+			return by.step(func() error { return logIn(ctx, pair) })
+		},
+		Now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
 	}
 }
 
@@ -170,7 +172,9 @@ type interruptedClient struct {
 }
 
 func (c interruptedClient) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
-	return stepped(c.by, func() (*secretsmanager.PutSecretValueOutput, error) { return c.Client.PutSecretValue(ctx, input, options...) })
+	return stepped(c.by, func() (*secretsmanager.PutSecretValueOutput, error) {
+		return c.Client.PutSecretValue(ctx, input, options...)
+	})
 }
 
 func (c interruptedClient) UpdateSecretVersionStage(ctx context.Context, input *secretsmanager.UpdateSecretVersionStageInput, options ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
