@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -31,6 +32,28 @@ func TestNew(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "SNOWFLAKE_PORT") {
 		t.Errorf("the error doesn't name SNOWFLAKE_PORT:\n%v", err)
+	}
+}
+
+// Without a secret the login is by the function's role, and certificates are
+// held against OCSP.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, value string
+		byKeyPair   bool
+		skipsOCSP   bool
+	}{
+		{"FIRN_SNOWFLAKE_ROLE", "FIRN_LOADER", false, false},
+		{"FIRN_SNOWFLAKE_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:1:secret:s", true, false},
+		{"FIRN_SNOWFLAKE_OCSP", "false", false, true},
+	} {
+		variables := maps.Clone(complete)
+		variables[test.name] = test.value
+		login, err := load.Login(lookup(variables))
+		if err != nil || (login.Keys != nil) != test.byKeyPair || login.SkipRevocation != test.skipsOCSP || login.PrivateKey != nil {
+			t.Errorf("%s=%s: %+v, %v", test.name, test.value, login, err)
+		}
 	}
 }
 

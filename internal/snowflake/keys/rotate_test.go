@@ -79,6 +79,22 @@ func interruptEach(t *testing.T, after bool, on func() bench, holds bool) {
 	}
 }
 
+// A pair that doesn't log in isn't put in force.
+func TestNothingIsPutInForceUnproven(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	former := b.rotate(t)
+	rotator := b.rotator()
+	rotator.LogIn = func(context.Context, snowflake.KeyPair) error { return errInterrupted }
+	if _, err := rotator.Rotate(t.Context()); !errors.Is(err, errInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	now, err := rotator.Status(t.Context())
+	if err != nil || now.Fingerprint != former.Fingerprint || now.Slot != former.Slot || !now.Unfinished {
+		t.Errorf("it left %+v, %v; before: %+v", now, err, former)
+	}
+}
+
 // A context that ends is such an interruption.
 func TestRotationIsCancelled(t *testing.T) {
 	t.Parallel()
