@@ -43,6 +43,16 @@ const (
 	S3 Encryption = "s3"
 )
 
+// Login says how the load function logs in to Snowflake.
+type Login string
+
+const (
+	// Workload is by the function's role: no secret.
+	Workload Login = "workload"
+	// KeyPair is by a key pair in a secret of the stack's.
+	KeyPair Login = "keypair"
+)
+
 // Settings is the configuration after it was checked.
 type Settings struct {
 	// AlertAddress gets the alert mails. firn:alertAddress; required.
@@ -61,6 +71,11 @@ type Settings struct {
 	// integration. firn:snowflakeExternalId; defaults to
 	// "firn-<account>-<database>".
 	SnowflakeExternalID string
+	// SnowflakeLogin is firn:snowflakeLogin; defaults to workload.
+	SnowflakeLogin Login
+	// SnowflakeOCSP lets the load function ask whether Snowflake's certificates
+	// were revoked, which needs port 80. firn:snowflakeOcsp; defaults to true.
+	SnowflakeOCSP bool
 	// Architecture is firn:architecture; defaults to arm64.
 	Architecture Architecture
 	// Encryption is firn:encryption; defaults to kms.
@@ -94,6 +109,8 @@ func Read(context map[string]any) (Settings, error) {
 		SnowflakeAccount:  r.required("snowflakeAccount", "MYORG-ACCOUNT", "an account identifier", account.MatchString),
 		SnowflakeDatabase: r.text("snowflakeDatabase", "FIRN", "an identifier", database.MatchString),
 		SnowflakeUserARN:  r.text("snowflakeUserArn", "", "the ARN of an IAM user", user.MatchString),
+		SnowflakeLogin:    Login(r.choice("snowflakeLogin", string(Workload), string(KeyPair))),
+		SnowflakeOCSP:     r.choice("snowflakeOcsp", "true", "false") == "true",
 		Architecture:      Architecture(r.choice("architecture", string(ARM64), string(X8664))),
 		Encryption:        Encryption(r.choice("encryption", string(KMS), string(S3))),
 		FanOut:            r.choice("fanOut", "false", "true") == "true",

@@ -21,8 +21,8 @@ func TestReadDefaults(t *testing.T) {
 	}
 	want := setting.Settings{
 		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
-		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
-		Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
+		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
+		Architecture: setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
 		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -39,6 +39,8 @@ func TestReadAll(t *testing.T) {
 			"firn:snowflakeDatabase":   "FIRN_TEST",
 			"firn:snowflakeUserArn":    "arn:aws:iam::123456789012:user/abcd0000-s",
 			"firn:snowflakeExternalId": "chosen",
+			"firn:snowflakeLogin":      "keypair",
+			"firn:snowflakeOcsp":       "false",
 			"firn:architecture":        "x86_64",
 			"firn:encryption":          "s3",
 			"firn:fanOut":              "true",
@@ -52,6 +54,7 @@ func TestReadAll(t *testing.T) {
 			"firn:glueWindowSeconds":   "0",
 		}
 		if form == "cdk.json" {
+			context["firn:snowflakeOcsp"] = false
 			context["firn:fanOut"], context["firn:retain"], context["firn:glueFlex"] = true, false, true
 			context["firn:glueWorkers"], context["firn:glueWindowSeconds"] = 10.0, 0.0
 		}
@@ -62,7 +65,8 @@ func TestReadAll(t *testing.T) {
 		want := setting.Settings{
 			AlertAddress: "ops+firn@example.com", SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
 			SnowflakeUserARN: "arn:aws:iam::123456789012:user/abcd0000-s", SnowflakeExternalID: "chosen",
-			Architecture: setting.X8664, Encryption: setting.S3, FanOut: true, Tick: time.Minute,
+			SnowflakeLogin: setting.KeyPair,
+			Architecture:   setting.X8664, Encryption: setting.S3, FanOut: true, Tick: time.Minute,
 			Glue: setting.Glue{WorkerType: "G.2X", Workers: 10, Timeout: 45 * time.Minute, ConcurrentRuns: 1, Flex: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -91,6 +95,8 @@ func TestReadFaults(t *testing.T) {
 		{"database with a space", "snowflakeDatabase", "MY DB", `firn:snowflakeDatabase is "MY DB", not an identifier`},
 		{"user as a number", "snowflakeUserArn", "123456789012", `firn:snowflakeUserArn is "123456789012", not the ARN of an IAM user`},
 		{"external id with a space", "snowflakeExternalId", "a b", `firn:snowflakeExternalId is "a b", not an external id`},
+		{"a password", "snowflakeLogin", "password", `firn:snowflakeLogin is "password", not one of workload, keypair`},
+		{"off for false", "snowflakeOcsp", "off", `firn:snowflakeOcsp is "off", not one of true, false`},
 		{"Go's name of the architecture", "architecture", "amd64", `firn:architecture is "amd64", not one of arm64, x86_64`},
 		{"no encryption", "encryption", "none", `firn:encryption is "none", not one of kms, s3`},
 		{"yes for true", "fanOut", "yes", `firn:fanOut is "yes", not one of false, true`},

@@ -90,20 +90,19 @@ func (s *Stack) createTransform() {
 // createLoad makes the function that loads receipts to Snowflake. Its role's
 // name is fixed: the Snowflake user is bound to the role by its ARN.
 func (s *Stack) createLoad() {
+	environment := map[string]*string{
+		"FIRN_CURATED_BUCKET":      s.curated.BucketName(),
+		"FIRN_QUEUE_URL":           s.queues[load].QueueUrl(),
+		"FIRN_DEAD_LETTER_URL":     s.queues[load].deadLetters.QueueUrl(),
+		"FIRN_LOADED_TOPIC_ARN":    s.loaded.TopicArn(),
+		"FIRN_SNOWFLAKE_ACCOUNT":   jsii.String(s.props.Settings.SnowflakeAccount),
+		"FIRN_SNOWFLAKE_DATABASE":  jsii.String(s.props.Settings.SnowflakeDatabase),
+		"FIRN_SNOWFLAKE_WAREHOUSE": jsii.String(snowflakeWarehouse),
+		"FIRN_SNOWFLAKE_ROLE":      jsii.String(snowflakeRole),
+	}
 	s.createFunction(load, functionProps{
-		purpose: "loads curated files to Snowflake",
-		environment: map[string]*string{
-			"FIRN_CURATED_BUCKET":      s.curated.BucketName(),
-			"FIRN_QUEUE_URL":           s.queues[load].QueueUrl(),
-			"FIRN_DEAD_LETTER_URL":     s.queues[load].deadLetters.QueueUrl(),
-			"FIRN_LOADED_TOPIC_ARN":    s.loaded.TopicArn(),
-			"FIRN_SNOWFLAKE_ACCOUNT":   jsii.String(s.props.Settings.SnowflakeAccount),
-			"FIRN_SNOWFLAKE_DATABASE":  jsii.String(s.props.Settings.SnowflakeDatabase),
-			"FIRN_SNOWFLAKE_WAREHOUSE": jsii.String(snowflakeWarehouse),
-			"FIRN_SNOWFLAKE_ROLE":      jsii.String(snowflakeRole),
-			// The driver would ask for the platform it runs on at each start.
-			"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": jsii.String("true"),
-		},
+		purpose:     "loads curated files to Snowflake",
+		environment: environment,
 		grants: together(
 			s.consume(load),
 			[]grant{s.keepJournal(), s.searchJournal(indexWork)},
@@ -111,6 +110,7 @@ func (s *Stack) createLoad() {
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
 			s.publish(s.loaded),
+			s.logIn(environment),
 		),
 		sources:  each(s.queues[load].Queue),
 		roleName: physical(load),

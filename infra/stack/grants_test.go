@@ -102,7 +102,7 @@ func metricsOfGlue(s statement) bool {
 
 // No grant is for "anything": neither as an action nor as a resource.
 func TestNoWildcardGrants(t *testing.T) {
-	for _, tm := range []template{standard(t), fannedOut(t)} {
+	for _, tm := range []template{standard(t), fannedOut(t), withKeyPair(t)} {
 		for name, statements := range granted(t, tm) {
 			for _, s := range statements {
 				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") && !metricsOfGlue(s) {
@@ -140,9 +140,11 @@ func TestKeyGrants(t *testing.T) {
 		"s3:GetObjectVersion": {"kms:Decrypt ${DataKey.Arn}"},
 		"s3:PutObject":        {"kms:Decrypt ${DataKey.Arn}", "kms:GenerateDataKey ${DataKey.Arn}"},
 		"sns:Publish":         {"kms:Decrypt ${TopicKey.Arn}", "kms:GenerateDataKey ${TopicKey.Arn}"},
+		// secretsmanager/latest/userguide, security-encryption
+		"secretsmanager:GetSecretValue": {"kms:Decrypt ${DataKey.Arn}"},
 	}
 	users := 0
-	for name, statements := range granted(t, standard(t)) {
+	for name, statements := range granted(t, withKeyPair(t)) {
 		has, wants := map[string]bool{}, map[string]bool{}
 		for _, s := range statements {
 			for _, action := range s.actions {

@@ -25,6 +25,9 @@ func (s *Stack) createOutputs() {
 	s.output("GlueJobName", jsii.String(glueJob))
 	s.output("GlueRoleName", s.glueRole.RoleName())
 	s.output("LoadRoleArn", s.functions[load].role.RoleArn())
+	if s.loginSecret != nil {
+		s.output("LoginSecretArn", s.loginSecret.Ref())
+	}
 	s.output("StorageRoleArn", s.storageRole.RoleArn())
 	s.output("StorageExternalId", jsii.String(s.props.Settings.SnowflakeExternalID))
 }

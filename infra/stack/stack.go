@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -49,8 +50,10 @@ type Stack struct {
 	alerts, loaded   awssns.Topic
 	queues           map[string]queue
 	functions        map[string]function
-	storageRole      awsiam.Role
-	glueRole         awsiam.Role
+	// loginSecret is nil when the load function logs in by its role.
+	loginSecret awssecretsmanager.CfnSecret
+	storageRole awsiam.Role
+	glueRole    awsiam.Role
 }
 
 // New makes the stack. What is made later may refer to what is made earlier.
@@ -74,6 +77,7 @@ func New(scope constructs.Construct, props Props) *Stack {
 	s.createRoute()
 	s.createTransform()
 	s.createGlue()
+	s.createLoginSecret()
 	s.createLoad()
 	s.createAlert()
 	s.createStorageRole()

@@ -51,8 +51,8 @@ func props(t *testing.T) stack.Props {
 	return stack.Props{
 		Settings: setting.Settings{
 			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
-			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
-			Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
+			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
+			Architecture: setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
 			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{
@@ -110,9 +110,17 @@ func opposite(t *testing.T) template {
 	return once(t, "opposite", func(p *stack.Props) {
 		p.Settings.Encryption, p.Settings.Retain = setting.S3, false
 		p.Settings.SnowflakeUserARN = snowflakeUser
+		p.Settings.SnowflakeLogin, p.Settings.SnowflakeOCSP = setting.KeyPair, false
 		p.Settings.Glue.Flex, p.Settings.Glue.Window = true, 0
 		p.Contracts = p.Contracts[:1]
 	})
+}
+
+// withKeyPair returns the template of a stack whose load function logs in by
+// key pair.
+func withKeyPair(t *testing.T) template {
+	t.Helper()
+	return once(t, "key pair", func(p *stack.Props) { p.Settings.SnowflakeLogin = setting.KeyPair })
 }
 
 const snowflakeUser = "arn:aws:iam::123456789012:user/abcd0000-s"

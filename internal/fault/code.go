@@ -52,6 +52,7 @@ const (
 	CommitUnknown    Code = "commit_unknown"
 	TopicAway        Code = "topic_away"
 	GlueAway         Code = "glue_away"
+	SecretAway       Code = "secret_away"
 )
 
 var hints = map[Code]string{
@@ -91,6 +92,7 @@ var hints = map[Code]string{
 	SourceAway:        "The source doesn't answer; it is tried again.",
 	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",
 	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",
+	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if that lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",
 	OutOfTime:         "The object is too large for one invocation of the function: write it as gzip, so that Glue takes it, or split it.",
 	StatementTimeout:  "The COPY takes longer than the function may: make the loader's warehouse larger, or split the file; then redrive.",

@@ -43,6 +43,7 @@ type Queues interface {
 
 // Stack names the parts of a deployed stack, from its outputs.
 type Stack struct {
+	Name          string
 	LandingBucket string
 	CuratedBucket string
 	JournalTable  string
@@ -51,6 +52,9 @@ type Stack struct {
 	LoadRole, StorageRole string
 	// ExternalID is what StorageRole's trust asks for.
 	ExternalID string
+	// LoginSecret is the ARN of the secret with the load function's key pair.
+	// Empty if the function logs in by its role.
+	LoginSecret string
 	// Database is Snowflake's database.
 	Database string
 	// Queues are the URLs of the queues by stage: ingest, route, transform, load.

@@ -3,6 +3,7 @@
 package snowflake
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -23,10 +24,17 @@ type Config struct {
 	Database, Schema, Warehouse, Role string
 	// User is needed with PrivateKey only.
 	User string
-	// PrivateKey logs in by key pair. Nil logs in by workload identity: the AWS
-	// role that the process has, without a secret (docs.snowflake.com,
-	// user-guide/workload-identity-federation).
+	// PrivateKey logs in by key pair. Without it and Keys the login is by
+	// workload identity: the AWS role that the process has, without a secret
+	// (docs.snowflake.com, user-guide/workload-identity-federation).
 	PrivateKey *rsa.PrivateKey
+	// Keys logs in by the key pair of a secret, in place of User and PrivateKey.
+	Keys *Keyring
+	// SkipRevocation leaves out the question whether a certificate of
+	// Snowflake's was revoked. The driver asks by OCSP over port 80, and lets the
+	// login through if nobody answers: without that port a function's first login
+	// stalls, up to LoginTimeout and then fails. Defaults to asking.
+	SkipRevocation bool
 	// Host, Port and Protocol are those of a stand-in. Empty takes the
 	// account's own address.
 	Host     string
@@ -40,6 +48,8 @@ type Config struct {
 	// LockTimeout is how long a statement waits for another transaction.
 	// Defaults to 5 seconds; Snowflake's own default is 12 hours.
 	LockTimeout time.Duration
+	// LoginTimeout bounds a login with all its tries. Defaults to 20 seconds.
+	LoginTimeout time.Duration
 }
 
 const (
@@ -57,9 +67,10 @@ func (c Config) driverConfig() sf.Config {
 		Account: c.Account, User: c.User,
 		Database: c.Database, Schema: c.Schema, Warehouse: c.Warehouse, Role: c.Role,
 		Host: c.Host, Port: c.Port, Protocol: c.Protocol,
-		LoginTimeout: loginTimeout, MaxRetryCount: retries,
-		Params:  c.parameters(),
-		Tracing: "off", // its log lines hold what the error holds, in another form; faults carry it
+		LoginTimeout: c.loginLimit(), MaxRetryCount: retries,
+		DisableOCSPChecks: c.SkipRevocation,
+		Params:            c.parameters(),
+		Tracing:           "off", // its log lines hold what the error holds, in another form; faults carry it
 	}
 	if c.PrivateKey != nil {
 		driver.Authenticator = sf.AuthTypeJwt
@@ -85,6 +96,8 @@ func (c Config) parameters() map[string]*string {
 	set("QUERY_TAG", c.Tag[:min(len(c.Tag), longestTag)])
 	return parameters
 }
+
+func (c Config) loginLimit() time.Duration { return cmp.Or(c.LoginTimeout, loginTimeout) }
 
 func seconds(d, fallback time.Duration) string {
 	if d <= 0 {

@@ -56,6 +56,16 @@ func TestAuthenticator(t *testing.T) {
 	}
 }
 
+// Certificates are held against OCSP unless that is turned off.
+func TestRevocation(t *testing.T) {
+	t.Parallel()
+	for _, skip := range []bool{false, true} {
+		if got := snowflake.DriverConfig(snowflake.Config{SkipRevocation: skip}); got.DisableOCSPChecks != skip || got.OCSPFailOpen == sf.OCSPFailOpenFalse {
+			t.Errorf("skip %t: OCSP off %t, mode %d", skip, got.DisableOCSPChecks, got.OCSPFailOpen)
+		}
+	}
+}
+
 func TestParsePrivateKey(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	sf "github.com/snowflakedb/gosnowflake/v2"
+
+	"github.com/firn-data/firn/internal/telemetry"
 )
 
 // Session is one session on one connection. It isn't safe for concurrent use.
@@ -21,16 +23,35 @@ type Session struct {
 // caller's own time is over.
 const rollbackTime = 10 * time.Second
 
-// Open logs in. The error is a fault of code snowflake_login_refused or
-// snowflake_away.
+// Open logs in, and logs how long that took. The error is a fault of code
+// snowflake_login_refused or snowflake_away; with Keys also of what reading the
+// secret can end with.
 func Open(ctx context.Context, c Config) (*Session, error) {
+	if c.Keys != nil {
+		return c.Keys.open(ctx, c)
+	}
+	return logIn(ctx, c)
+}
+
+// logIn sends one login that Snowflake can refuse. Only a request without an
+// answer, or with HTTP 408, 429 or 5xx, is sent again (gosnowflake v2.1.0,
+// retry.go).
+func logIn(ctx context.Context, c Config) (*Session, error) {
+	began := time.Now()
 	pool := sql.OpenDB(sf.NewConnector(&sf.SnowflakeDriver{}, c.driverConfig()))
 	pool.SetMaxOpenConns(1)
-	conn, err := pool.Conn(ctx)
+	// The driver's own limit counts its waits alone, not a request that hangs.
+	limited, cancel := context.WithTimeout(ctx, c.loginLimit())
+	defer cancel()
+	conn, err := pool.Conn(limited)
+	took := time.Since(began).Milliseconds()
 	if err != nil {
 		_ = pool.Close()
-		return nil, loginFault(err)
+		f := loginFault(err)
+		telemetry.Logger(ctx).WarnContext(ctx, "login to Snowflake failed", telemetry.KeyDuration, took, telemetry.KeyCode, string(f.Code))
+		return nil, f
 	}
+	telemetry.Logger(ctx).InfoContext(ctx, "logged in to Snowflake", telemetry.KeyDuration, took)
 	return &Session{pool: pool, conn: conn}, nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/uuid"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/warehouse"
 	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/keys"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -27,6 +30,11 @@ type settings struct {
 	Database      string `env:"FIRN_SNOWFLAKE_DATABASE,default=FIRN"`
 	Warehouse     string `env:"FIRN_SNOWFLAKE_WAREHOUSE,default=FIRN_LOAD"`
 	Role          string `env:"FIRN_SNOWFLAKE_ROLE,default=FIRN_LOADER"`
+	// SecretARN names the secret with the key pair to log in by; without it
+	// the login is by the function's role.
+	SecretARN string `env:"FIRN_SNOWFLAKE_SECRET_ARN,optional"`
+	// OCSP lets the driver ask whether Snowflake's certificates were revoked.
+	OCSP bool `env:"FIRN_SNOWFLAKE_OCSP,default=true"`
 	// Host, Port and Protocol are the laptop's; Snowflake's follow from the
 	// account.
 	Host     string `env:"SNOWFLAKE_HOST,optional"`
@@ -48,7 +56,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse:     load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login()}, Breaker: cloud.Breaker(journal.Snowflake)},
+		Warehouse:     load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(journal.Snowflake)},
 		Receipts:      bucket,
 		Versions:      bucket,
 		Journal:       cloud.Journal,
@@ -60,9 +68,14 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	return cloud.Consume(work.Load, loader.Handle, log, s.Queue()), nil
 }
 
-// login is by workload identity, on the laptop too.
-func (s settings) login() snowflake.Config {
-	login := snowflake.Config{Account: s.Account, Database: s.Database, Schema: "RAW", Warehouse: s.Warehouse, Role: s.Role}
+// login is by workload identity, on the laptop too, unless there is a secret.
+func (s settings) login(cfg aws.Config) snowflake.Config {
+	login := snowflake.Config{
+		Account: s.Account, Database: s.Database, Schema: "RAW", Warehouse: s.Warehouse, Role: s.Role, SkipRevocation: !s.OCSP,
+	}
+	if s.SecretARN != "" {
+		login.Keys = &snowflake.Keyring{Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: s.SecretARN}}
+	}
 	if s.Host != "" {
 		login.Host, login.Port, login.Protocol = s.Host, s.Port, s.Protocol
 	}

@@ -50,6 +50,28 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// Without a secret the login is by the function's role, and certificates are
+// held against OCSP.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, value string
+		byKeyPair   bool
+		skipsOCSP   bool
+	}{
+		{"FIRN_SNOWFLAKE_ROLE", "FIRN_LOADER", false, false},
+		{"FIRN_SNOWFLAKE_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:1:secret:s", true, false},
+		{"FIRN_SNOWFLAKE_OCSP", "false", false, true},
+	} {
+		variables := maps.Clone(complete)
+		variables[test.name] = test.value
+		login, err := load.Login(lookup(variables))
+		if err != nil || (login.Keys != nil) != test.byKeyPair || login.SkipRevocation != test.skipsOCSP || login.PrivateKey != nil {
+			t.Errorf("%s=%s: %+v, %v", test.name, test.value, login, err)
+		}
+	}
+}
+
 func lookup(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, found := variables[name]

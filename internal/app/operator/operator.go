@@ -56,7 +56,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	if err != nil {
 		return nil, err
 	}
-	stack.Database = s.Database
+	stack.Name, stack.Database = s.Stack, s.Database
 	return &operator.Operator{
 		Stack:     stack,
 		Contracts: contracts,
@@ -98,6 +98,7 @@ func stackOf(name string, values map[string]string) (operator.Stack, error) {
 		LoadRole:      get("LoadRoleArn"),
 		StorageRole:   get("StorageRoleArn"),
 		ExternalID:    get("StorageExternalId"),
+		LoginSecret:   values["LoginSecretArn"],
 		Queues: map[string]string{
 			"ingest":    get("IngestQueueUrl"),
 			"route":     get("RouteQueueUrl"),

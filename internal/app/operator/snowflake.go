@@ -36,14 +36,12 @@ func OpenSnowflakeAccount(ctx context.Context, lookup environment.Lookup) (*snow
 }
 
 func openSnowflake(ctx context.Context, lookup environment.Lookup, inDatabase bool) (*snowflake.Session, error) {
-	var l login
-	if err := environment.Decode(lookup, &l); err != nil {
-		return nil, fmt.Errorf("no Snowflake is named: start the laptop's cloud with `firn up`, or set the account's variables: %w", err)
+	l, err := readLogin(lookup)
+	if err != nil {
+		return nil, err
 	}
-	c := snowflake.Config{
-		Account: l.Account, User: l.User, Warehouse: l.Warehouse, Role: l.Role,
-		Host: l.Host, Port: l.Port, Protocol: l.Protocol, Tag: "firn operator",
-	}
+	c := l.config()
+	c.User, c.Warehouse, c.Role = l.User, l.Warehouse, l.Role
 	if inDatabase {
 		c.Database = l.Database
 	}
@@ -57,4 +55,17 @@ func openSnowflake(ctx context.Context, lookup environment.Lookup, inDatabase bo
 		}
 	}
 	return snowflake.Open(ctx, c)
+}
+
+func readLogin(lookup environment.Lookup) (login, error) {
+	var l login
+	if err := environment.Decode(lookup, &l); err != nil {
+		return l, fmt.Errorf("no Snowflake is named: start the laptop's cloud with `firn up`, or set the account's variables: %w", err)
+	}
+	return l, nil
+}
+
+// config is the account's, without anybody who logs in.
+func (l login) config() snowflake.Config {
+	return snowflake.Config{Account: l.Account, Host: l.Host, Port: l.Port, Protocol: l.Protocol, Tag: "firn operator"}
 }

@@ -20,6 +20,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from firn_snowflake import errors, rewriting, sessions, transactions
 from firn_snowflake.parameters import ALTER_SESSION, SHOW_PARAMETERS
 from firn_snowflake.statements import SUCCESS, Statement, bare
+from firn_snowflake.users import Users
 
 RESULTS_KEPT = 64
 
@@ -27,10 +28,10 @@ _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
 _CREATING = threading.Lock()
 
 
-def mend(fake: FakeSnow) -> None:
-    """Put this module's functions in place of fakesnow's."""
+def mend(fake: FakeSnow, users: Users) -> None:
+    """Put this module's functions in place of fakesnow's; statements on users change these."""
     fake.results_cache = _Recent()
-    _mend_execute()
+    _mend_execute(users)
     _mend_transform()
     _mend_run()
     _quote_reserved(fake)
@@ -61,7 +62,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _mend_execute() -> None:
+def _mend_execute(users: Users) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -75,7 +76,7 @@ def _mend_execute() -> None:
 
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
-                return inner(self, sql)
+                return inner(self, users.run(text) or sql)
             return inner(self, sql, *arguments, **options)
 
         try:

@@ -6,6 +6,8 @@ import base64
 import binascii
 import gzip
 import json
+import logging
+import uuid
 from typing import Any
 from urllib.parse import urlparse
 
@@ -15,21 +17,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from firn_snowflake import errors, execution, sessions, transactions
+from firn_snowflake.users import Refused, Users
 
+_logger = logging.getLogger("uvicorn.error")
 _A_DAY = 86400
 _AUDIENCE = "snowflakecomputing.com"
+_users = Users(None)
+
+
+def mend(users: Users) -> None:
+    """Hold keys against these users from now on."""
+    global _users
+    _users = users
 
 
 async def login(request: Request) -> JSONResponse:
     """Log in by password, key pair or workload identity.
 
     Stock fakesnow drops the session parameters but AUTOCOMMIT, and leaves out fields of the answer
-    that version 5 of the Python connector and token renewal need. As in stock, a password or a key
-    isn't checked; a workload identity must at least be one (see attested).
+    that version 5 of the Python connector and token renewal need. As in stock, a password isn't
+    checked; a workload identity must at least be one (see attested), a key the user's (see Users).
     """
     data = (await _body(request)).get("data") or {}
-    if str(data.get("AUTHENTICATOR", "")).upper() == "WORKLOAD_IDENTITY" and not attested(data):
-        return refused()
+    if refusal := _refusal(data):
+        return refusal
     parameters = dict(data.get("SESSION_PARAMETERS") or {})
     answer = json.loads((await server.login_request(_replay(request, data, parameters))).body)
     token = answer["data"]["token"]
@@ -61,10 +72,24 @@ def attested(data: dict[str, Any]) -> bool:
     )
 
 
-def refused() -> JSONResponse:
-    """The answer to a login that is refused: 390100 (08001), HTTP 200."""
-    text = "The workload identity attestation is missing, malformed or not for Snowflake."
-    code = f"{errors.LOGIN_REFUSED}"
+def _refusal(data: dict[str, Any]) -> JSONResponse | None:
+    """The answer to a login that is refused; None lets it in."""
+    match str(data.get("AUTHENTICATOR", "")).upper():
+        case "WORKLOAD_IDENTITY" if not attested(data):
+            why = "The workload identity attestation is missing, malformed or not for Snowflake."
+            return refused(errors.LOGIN_REFUSED, why)
+        case "SNOWFLAKE_JWT":
+            try:
+                _users.check(str(data.get("TOKEN", "")), str(data.get("ACCOUNT_NAME", "")))
+            except Refused as error:
+                _logger.info("login by key pair refused: %s", error)
+                return refused(errors.TOKEN_INVALID, f"JWT token is invalid. [{uuid.uuid4()}]")
+    return None
+
+
+def refused(number: int, text: str) -> JSONResponse:
+    """The answer to a login that is refused: an error of state 08001, HTTP 200."""
+    code = f"{number}"
     data = {"errorCode": code, "sqlState": "08001"}
     return JSONResponse({"data": data, "code": code, "message": text, "success": False})
 

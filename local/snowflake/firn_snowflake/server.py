@@ -35,6 +35,7 @@ from firn_snowflake import (
 )
 from firn_snowflake.settings import Settings
 from firn_snowflake.storage import Objects
+from firn_snowflake.users import Users
 
 HOST = "127.0.0.1"
 _THREADS = 256
@@ -72,7 +73,9 @@ def build(settings: Settings) -> FakeSnow:
     fake = FakeSnow(db_path=settings.data_dir)
     objects.register(fake.duck_conn)
     account_usage.add(fake.duck_conn)
-    execution.mend(fake)
+    users = Users(settings.data_dir)
+    execution.mend(fake, users)
+    login.mend(users)
     sessions.configure(settings.lock_timeout_seconds)
     transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds
     stock.parse_one = statements.parse_one

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 import snowflake.connector
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from moto.server import ThreadedMotoServer
 from snowflake.connector import SnowflakeConnection
 
@@ -88,6 +89,19 @@ class Server:
         )
         self.sessions.append(session)
         return session
+
+    def connect_by_key(self, user: str, key: RSAPrivateKey) -> SnowflakeConnection:
+        """A new session of a user, by key pair."""
+        return snowflake.connector.connect(
+            user=user,
+            private_key=key,
+            account="local",
+            host="127.0.0.1",
+            port=self.port,
+            protocol="http",
+            login_timeout=10,
+            network_timeout=self.patience,
+        )
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

@@ -1,0 +1,47 @@
+package stack_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A login by key pair adds an empty secret, where it is, and the grant to read
+// it; nothing else changes.
+func TestLoginByKeyPair(t *testing.T) {
+	standard, tm := standard(t), withKeyPair(t)
+	const role = "LoadRole.Policies.0.PolicyDocument.Statement.11."
+	want := []string{
+		"LoadFunction.Environment.Variables.FIRN_SNOWFLAKE_SECRET_ARN.Ref",
+		role + "Action", role + "Effect", role + "Resource.Ref", role + "Sid",
+		"LoginSecret.Description",
+		"LoginSecret.KmsKeyId.Fn::GetAtt.0", "LoginSecret.KmsKeyId.Fn::GetAtt.1",
+	}
+	if diff := cmp.Diff(want, differences(t, standard, tm)); diff != "" {
+		t.Error(diff)
+	}
+	statements := granted(t, tm)["LoadRole"]
+	got := statements[len(statements)-1]
+	wanted := statement{
+		sid: "ReadLogin", effect: "Allow", principal: "<nil>", condition: "<nil>",
+		actions: []string{"secretsmanager:GetSecretValue"}, resources: []string{"${LoginSecret}"},
+	}
+	if diff := cmp.Diff(wanted, got, cmp.AllowUnexported(statement{})); diff != "" {
+		t.Error(diff)
+	}
+	if got := render(tm.Outputs["LoginSecretArn"].Value); got != "${LoginSecret}" {
+		t.Errorf("the output is %s", got)
+	}
+}
+
+// Without a customer key the secret is encrypted by Secrets Manager's own, and
+// the function may be told not to use port 80.
+func TestLoginOfTheOppositeStack(t *testing.T) {
+	tm := opposite(t)
+	if key := tm.Resources["LoginSecret"].Properties["KmsKeyId"]; key != nil {
+		t.Errorf("the secret is encrypted by %v", key)
+	}
+	if got := at(tm.Resources["LoadFunction"].Properties, "Environment", "Variables", "FIRN_SNOWFLAKE_OCSP"); got != "false" {
+		t.Errorf("OCSP is %v", got)
+	}
+}

@@ -1,0 +1,296 @@
+package load_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/firn-data/firn/internal/app/function"
+	"github.com/firn-data/firn/internal/app/load"
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/snowflake/keys"
+	"github.com/firn-data/firn/internal/snowflake/migrate"
+	"github.com/firn-data/firn/internal/work"
+)
+
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
+
+const (
+	stackName = "Keys"
+	database  = "FIRN_KEYS"
+	dataset   = "keys.case"
+)
+
+// bench is a stack without functions, and the function load in this process.
+type bench struct {
+	cfg     aws.Config
+	stack   operator.Stack
+	store   *s3.Client
+	session *snowflake.Session
+	rotator *keys.Rotator
+	role    string
+	log     bytes.Buffer
+	objects int
+}
+
+// The function logs in by the secret's key under a role that has the stack's own
+// grant, and follows a rotation without a new start.
+func TestLoadByKeyPair(t *testing.T) {
+	b := newBench(t)
+	handle := b.start(t)
+	b.refused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
+	b.permit(t, "secretsmanager:GetSecretValue", b.stack.LoginSecret)
+	b.refused(t, handle, "snowflake_login_refused", "the JSON that `firn keys rotate` writes")
+
+	first := b.rotate(t)
+	b.loads(t, handle, 0)
+	b.loads(t, handle, 0)
+	second := b.rotate(t)
+	b.loads(t, handle, 1) // the key that it holds is refused, the secret's isn't
+	b.loads(t, handle, 0)
+	if first == second {
+		t.Error("the rotation left the key as it was")
+	}
+	if text := b.log.String(); strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "private_key") {
+		t.Errorf("the log tells the key:\n%s", text)
+	}
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	ctx := t.Context()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := laptoptest.Deploy(ctx, cfg, stackName); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("FIRN_STACK", stackName)
+	t.Setenv("FIRN_DATASETS", "../../../datasets")
+	o, err := app.New(ctx, os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{
+		cfg: cfg, stack: o.Stack, session: laptoptest.OpenSnowflake(t, database),
+		store: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+	}
+	if b.rotator, err = app.NewRotator(ctx, os.LookupEnv, o.Stack, b.session); err != nil {
+		t.Fatal(err)
+	}
+	b.role = b.createRole(t)
+	source, entity, _ := strings.Cut(dataset, ".")
+	tables := ddl.File(&contract.Contract{
+		Source: source, Entity: entity, Version: "1.0.0", Columns: []contract.Column{{Name: "name", Type: contract.String}},
+	})
+	b.run(t, migrate.Split(tables)...)
+	b.run(t, "create or replace stage RAW.CURATED url = 's3://"+b.stack.CuratedBucket+"/'", "create user firn_loader type = service")
+	return b
+}
+
+func (b *bench) run(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := b.session.Query(t.Context(), "set up test", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// createRole makes a role that may do what a load does, and not read secrets.
+func (b *bench) createRole(t *testing.T) (arn string) {
+	t.Helper()
+	made, err := iam.NewFromConfig(b.cfg).CreateRole(t.Context(), &iam.CreateRoleInput{
+		RoleName: aws.String("keys-load"),
+		AssumeRolePolicyDocument: aws.String(
+			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range []string{"dynamodb", "s3", "sqs", "sns"} {
+		b.permit(t, service+":*", "*")
+	}
+	return aws.ToString(made.Role.Arn)
+}
+
+func (b *bench) permit(t *testing.T, action, resource string) {
+	t.Helper()
+	name := strings.NewReplacer(":", "-", "*", "all").Replace(action)
+	_, err := iam.NewFromConfig(b.cfg).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+		RoleName: aws.String("keys-load"), PolicyName: aws.String(name), PolicyDocument: aws.String(fmt.Sprintf(
+			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %q, "Resource": %q}]}`, action, resource)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts the function under the role.
+func (b *bench) start(t *testing.T) function.Handler {
+	t.Helper()
+	topic, err := sns.NewFromConfig(b.cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("loaded")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	assumed, err := sts.NewFromConfig(b.cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String(b.role), RoleSessionName: aws.String("load"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", aws.ToString(assumed.Credentials.AccessKeyId))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", aws.ToString(assumed.Credentials.SecretAccessKey))
+	t.Setenv("AWS_SESSION_TOKEN", aws.ToString(assumed.Credentials.SessionToken))
+	own := map[string]string{
+		"FIRN_JOURNAL_TABLE": b.stack.JournalTable, "FIRN_CURATED_BUCKET": b.stack.CuratedBucket,
+		"FIRN_QUEUE_URL": b.stack.Queues["load"], "FIRN_DEAD_LETTER_URL": b.stack.Queues["route"],
+		"FIRN_LOADED_TOPIC_ARN": aws.ToString(topic.TopicArn), "FIRN_SNOWFLAKE_DATABASE": database,
+		"FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"), "FIRN_SNOWFLAKE_SECRET_ARN": b.stack.LoginSecret,
+	}
+	lookup := func(name string) (string, bool) {
+		value := cmp.Or(own[name], os.Getenv(name))
+		return value, value != ""
+	}
+	handle, err := load.New(t.Context(), lookup, &b.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handle
+}
+
+func (b *bench) rotate(t *testing.T) (fingerprint string) {
+	t.Helper()
+	status, err := b.rotator.Rotate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status.Fingerprint
+}
+
+// line is what these tests read of a line of the log.
+type line struct {
+	Message string `json:"msg"`
+	Code    string `json:"code"`
+	Error   string `json:"err"`
+}
+
+// invoke hands a new object to the function, and returns how many messages it
+// gave back, and its log.
+func (b *bench) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []line) {
+	t.Helper()
+	b.log.Reset()
+	o, w := b.transformed(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	answer, err := handle(ctx, events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: string(o.ID()), ReceiptHandle: "none", Body: w.Encode(), EventSourceARN: "arn:aws:sqs:::none",
+		Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(b.log.Bytes()))
+	for {
+		var l line
+		if err := decoder.Decode(&l); err == io.EOF {
+			return o, len(answer.BatchItemFailures), lines
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, l)
+	}
+}
+
+// loads proves that an object is loaded after so many refused logins.
+func (b *bench) loads(t *testing.T, handle function.Handler, refusals int) {
+	t.Helper()
+	o, failed, lines := b.invoke(t, handle)
+	if failed > 0 {
+		t.Fatalf("the load failed: %+v", lines)
+	}
+	answer, err := b.session.Query(t.Context(), "count", "select count(*) as n from RAW.KEYS_CASE where _firn_object = '"+string(o.ID())+"'")
+	if err != nil || answer.Number(0, "n") != 1 {
+		t.Errorf("%d rows, %v; want 1", answer.Number(0, "n"), err)
+	}
+	got := 0
+	for _, l := range lines {
+		if l.Code == "snowflake_login_refused" {
+			got++
+		}
+	}
+	if got != refusals {
+		t.Errorf("%d logins were refused, want %d: %+v", got, refusals, lines)
+	}
+}
+
+// refused proves that a load fails with a code and a cause.
+func (b *bench) refused(t *testing.T, handle function.Handler, code, cause string) {
+	t.Helper()
+	_, failed, lines := b.invoke(t, handle)
+	for _, l := range lines {
+		if failed == 1 && l.Message == "message failed" && l.Code == code && strings.Contains(l.Error, cause) {
+			return
+		}
+	}
+	t.Errorf("%d messages failed, want one with %s: %s\n%+v", failed, code, cause, lines)
+}
+
+type row struct {
+	Name   string `parquet:"name,zstd"`
+	Object string `parquet:"_firn_object,zstd"`
+	Record int64  `parquet:"_firn_record,zstd"`
+}
+
+// transformed writes what a transform leaves of an object with one row.
+func (b *bench) transformed(t *testing.T) (object.Object, work.Work) {
+	t.Helper()
+	b.objects++
+	o := object.Object{Bucket: b.stack.LandingBucket, Key: fmt.Sprintf("keys/case/%d.csv", b.objects), Version: "v1", Sequencer: object.NormalizeSequencer("1")}
+	attempt := object.Attempt{Dataset: dataset, Object: o.ID(), Name: "attempt"}
+	var data bytes.Buffer
+	if err := parquet.Write(&data, []row{{Name: "n", Object: string(o.ID()), Record: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := json.Marshal(work.Receipt{
+		Object: o, Dataset: dataset, ObjectID: o.ID(), Contract: "1.0.0", Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted,
+		RowsRead: 1, RowsWritten: 1, Data: []work.File{{Key: attempt.Data(0), Rows: 1, Bytes: int64(data.Len())}}, ContentHash: "sha256:00",
+		StartedAt: time.Unix(1764000000, 0).UTC(), FinishedAt: time.Unix(1764000001, 0).UTC(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, content := range map[string][]byte{attempt.Data(0): data.Bytes(), attempt.Receipt(): receipt} {
+		if _, err := b.store.PutObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(b.stack.CuratedBucket), Key: aws.String(key), Body: bytes.NewReader(content),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o, work.Work{
+		Stage: work.Load, Dataset: dataset, Object: o, Receipt: &work.Location{Bucket: b.stack.CuratedBucket, Key: attempt.Receipt()},
+	}
+}

@@ -1,0 +1,50 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/firn-data/firn/internal/app/environment"
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/keys"
+)
+
+// NewRotator returns a rotator of the key pair by which the stack's load
+// function logs in. The session changes the function's user.
+func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.Stack, session keys.Session) (*keys.Rotator, error) {
+	if stack.LoginSecret == "" {
+		return nil, fmt.Errorf("the load function of stack %s logs in by its role and has no key: to give it one, "+
+			"deploy with -c firn:snowflakeLogin=keypair first", stack.Name)
+	}
+	l, err := readLogin(lookup)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	if err != nil {
+		return nil, fmt.Errorf("configure AWS: %w", err)
+	}
+	return &keys.Rotator{
+		Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: stack.LoginSecret},
+		Users:  keys.Statements{Session: session},
+		User:   keys.LoaderUser,
+		LogIn:  func(ctx context.Context, pair snowflake.KeyPair) error { return prove(ctx, l.config(), pair) },
+		Now:    time.Now,
+	}, nil
+}
+
+// prove logs in by a pair, once.
+func prove(ctx context.Context, c snowflake.Config, pair snowflake.KeyPair) error {
+	c.User, c.PrivateKey = pair.User, pair.PrivateKey
+	session, err := snowflake.Open(ctx, c)
+	if err != nil {
+		return fmt.Errorf("the new key %s: %w", pair, err)
+	}
+	return session.Close()
+}

@@ -1,0 +1,206 @@
+package keys_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/keys"
+)
+
+func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
+
+var benches atomic.Int64
+
+// bench is a user of the laptop's Snowflake and an empty secret beside it.
+type bench struct {
+	client *secretsmanager.Client
+	arn    string
+	user   string
+	// session is the operator's.
+	session keys.Session
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bench{
+		client: secretsmanager.NewFromConfig(cfg), user: fmt.Sprintf("LOADER_%d", benches.Add(1)),
+		session: &alone{session: laptoptest.OpenSnowflake(t, "")},
+	}
+	made, err := b.client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(b.user)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.arn = aws.ToString(made.ARN)
+	if _, err := b.session.Query(t.Context(), "set up test", "create user "+b.user+" type = service"); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// alone lets one statement run at a time: a session isn't for several.
+type alone struct {
+	mutex   sync.Mutex
+	session *snowflake.Session
+}
+
+func (a *alone) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.session.Query(ctx, op, statement, args...)
+}
+
+// rotator returns a rotator that can't be interrupted.
+func (b bench) rotator() *keys.Rotator { return b.interrupted(&interruption{}) }
+
+// interrupted returns a rotator that is.
+func (b bench) interrupted(by *interruption) *keys.Rotator {
+	return &keys.Rotator{
+		Secret: keys.Secret{Client: interruptedClient{b.client, by}, ARN: b.arn},
+		Users:  interruptedUsers{keys.Statements{Session: b.session}, by},
+		User:   b.user,
+		LogIn: func(ctx context.Context, pair snowflake.KeyPair) error {
+			return by.step(func() error { return logIn(ctx, pair) })
+		},
+		Now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
+	}
+}
+
+func (b bench) rotate(t *testing.T) keys.Status {
+	t.Helper()
+	status, err := b.rotator().Rotate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+func logIn(ctx context.Context, pair snowflake.KeyPair) error {
+	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
+	if err != nil {
+		return err
+	}
+	session, err := snowflake.Open(ctx, snowflake.Config{
+		Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http", User: pair.User, PrivateKey: pair.PrivateKey,
+	})
+	if err != nil {
+		return err
+	}
+	return session.Close()
+}
+
+// holds fails the test unless the secret's pair logs in.
+func (b bench) holds(t *testing.T, when string) {
+	t.Helper()
+	pair, err := keys.Secret{Client: b.client, ARN: b.arn}.Read(t.Context())
+	if err == nil {
+		err = logIn(t.Context(), pair)
+	}
+	if err != nil {
+		t.Errorf("%s: the secret's pair doesn't log in: %v", when, err)
+	}
+}
+
+// settled fails the test unless the user has the secret's key and no other.
+func (b bench) settled(t *testing.T, when string) {
+	t.Helper()
+	b.holds(t, when)
+	status, err := b.rotator().Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := 0
+	for _, held := range status.Slots {
+		if held != "" {
+			filled++
+		}
+	}
+	if filled != 1 || status.Slot == 0 || status.Unfinished {
+		t.Errorf("%s: %+v", when, status)
+	}
+}
+
+// interruption ends a rotation at its step number at, counted from 1: before
+// the step, or when it is done and nobody hears of it. 0 lets all pass. A step
+// changes something, or logs in: to end before a look is to end after the step
+// before it.
+type interruption struct {
+	at    int64
+	after bool
+	count atomic.Int64
+}
+
+var errInterrupted = errors.New("interrupted")
+
+func (i *interruption) step(do func() error) error {
+	n := i.count.Add(1)
+	if i.at > 0 && (n > i.at || n == i.at && !i.after) {
+		return errInterrupted
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if n == i.at {
+		return errInterrupted
+	}
+	return nil
+}
+
+// reached reports whether the rotation came to the step.
+func (i *interruption) reached() bool { return i.count.Load() >= i.at }
+
+type interruptedClient struct {
+	*secretsmanager.Client
+
+	by *interruption
+}
+
+func (c interruptedClient) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+	return stepped(c.by, func() (*secretsmanager.PutSecretValueOutput, error) {
+		return c.Client.PutSecretValue(ctx, input, options...)
+	})
+}
+
+func (c interruptedClient) UpdateSecretVersionStage(ctx context.Context, input *secretsmanager.UpdateSecretVersionStageInput, options ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
+	return stepped(c.by, func() (*secretsmanager.UpdateSecretVersionStageOutput, error) {
+		return c.Client.UpdateSecretVersionStage(ctx, input, options...)
+	})
+}
+
+type interruptedUsers struct {
+	keys.Users
+
+	by *interruption
+}
+
+func (u interruptedUsers) SetKey(ctx context.Context, user string, slot int, publicKey string) error {
+	return u.by.step(func() error { return u.Users.SetKey(ctx, user, slot, publicKey) })
+}
+
+func (u interruptedUsers) EmptySlot(ctx context.Context, user string, slot int) error {
+	return u.by.step(func() error { return u.Users.EmptySlot(ctx, user, slot) })
+}
+
+func stepped[T any](by *interruption, do func() (T, error)) (answer T, err error) {
+	stepErr := by.step(func() error {
+		answer, err = do()
+		return err
+	})
+	return answer, stepErr
+}

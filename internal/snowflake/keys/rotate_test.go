@@ -1,0 +1,266 @@
+package keys_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/keys"
+)
+
+// The first rotation fills the empty secret; each later one takes the other
+// slot and leaves the former empty.
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	before, err := b.rotator().Status(t.Context())
+	if err != nil || before != (keys.Status{User: b.user}) {
+		t.Fatalf("before: %+v, %v", before, err)
+	}
+	former := ""
+	for i, slot := range []int{1, 2, 1} {
+		status := b.rotate(t)
+		if status.Slot != slot || status.Fingerprint == former || status.Fingerprint != status.Slots[slot-1] {
+			t.Errorf("rotation %d: %+v, want another key in slot %d", i+1, status, slot)
+		}
+		b.settled(t, fmt.Sprintf("after rotation %d", i+1))
+		former = status.Fingerprint
+	}
+}
+
+// A rotation that is interrupted at any step leaves a pair that logs in, and the
+// next one ends it.
+func TestRotationIsInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after the step %t", after), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.rotate(t)
+			interruptEach(t, after, func() bench { return b }, true)
+		})
+		t.Run(fmt.Sprintf("the first one, after the step %t", after), func(t *testing.T) {
+			t.Parallel()
+			interruptEach(t, after, func() bench { return newBench(t) }, false)
+		})
+	}
+}
+
+// interruptEach interrupts a rotation at each of its steps in turn.
+func interruptEach(t *testing.T, after bool, on func() bench, holds bool) {
+	t.Helper()
+	const fewest = 8 // the steps of a rotation, without the last for an empty secret: else the loop proves little
+	for at := int64(1); ; at++ {
+		b, by := on(), &interruption{at: at, after: after}
+		_, err := b.interrupted(by).Rotate(t.Context())
+		if !by.reached() {
+			if err != nil || at < fewest {
+				t.Errorf("it ended before step %d: %v", at, err)
+			}
+			return
+		}
+		when := fmt.Sprintf("interrupted at step %d", at)
+		if !errors.Is(err, errInterrupted) && err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if holds {
+			b.holds(t, when)
+		}
+		b.rotate(t)
+		b.settled(t, when+", and ended")
+	}
+}
+
+// A pair that doesn't log in isn't put in force.
+func TestNothingIsPutInForceUnproven(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	former := b.rotate(t)
+	rotator := b.rotator()
+	rotator.LogIn = func(context.Context, snowflake.KeyPair) error { return errInterrupted }
+	if _, err := rotator.Rotate(t.Context()); !errors.Is(err, errInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	now, err := rotator.Status(t.Context())
+	if err != nil || now.Fingerprint != former.Fingerprint || now.Slot != former.Slot || !now.Unfinished {
+		t.Errorf("it left %+v, %v; before: %+v", now, err, former)
+	}
+}
+
+// A context that ends is such an interruption.
+func TestRotationIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rotate(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	rotator := b.rotator()
+	logIn := rotator.LogIn
+	rotator.LogIn = func(ctx context.Context, pair snowflake.KeyPair) error {
+		cancel()
+		return logIn(ctx, pair)
+	}
+	if _, err := rotator.Rotate(ctx); err == nil {
+		t.Error("no error")
+	}
+	b.holds(t, "cancelled")
+	b.rotate(t)
+	b.settled(t, "cancelled, and ended")
+}
+
+// Rotations at once agree on one pair.
+func TestRotationsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for round := range 5 {
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if _, err := b.rotator().Rotate(t.Context()); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		all.Wait()
+		b.settled(t, fmt.Sprintf("after round %d", round))
+	}
+}
+
+// A rotation that looked long ago doesn't take the slot that another one gave
+// the key in force.
+func TestRotationThatWasOvertaken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rotate(t)
+	late, begun := b.rotator(), false
+	late.Secret.Client = before{interruptedClient{b.client, &interruption{}}, func() {
+		if !begun {
+			begun = true
+			b.rotate(t)
+		}
+	}}
+	if _, err := late.Rotate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.settled(t, "overtaken")
+}
+
+// before does something before the first version is put.
+type before struct {
+	interruptedClient
+
+	do func()
+}
+
+func (c before) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+	c.do()
+	return c.interruptedClient.PutSecretValue(ctx, input, options...)
+}
+
+// The first version of a secret is the current one at once, in AWS; the
+// laptop's Secrets Manager doesn't do that.
+func TestFirstVersionIsCurrentAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, by := range []*interruption{{at: 2}, {at: 3}, {at: 5}, {}} {
+		rotator := b.interrupted(by)
+		rotator.Secret.Client = firstIsCurrent{interruptedClient{b.client, by}}
+		_, err := rotator.Rotate(t.Context())
+		if by.at == 0 && err != nil {
+			t.Error(err)
+		}
+	}
+	b.settled(t, "in the end")
+}
+
+type firstIsCurrent struct{ interruptedClient }
+
+func (c firstIsCurrent) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+	if _, err := c.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: input.SecretId}); fault.IsAWS(err, "ResourceNotFoundException") {
+		changed := *input
+		changed.VersionStages = append([]string{"AWSCURRENT"}, input.VersionStages...)
+		input = &changed
+	}
+	return c.interruptedClient.PutSecretValue(ctx, input, options...)
+}
+
+// What somebody wrote into the secret by hand, or took from the user, is mended
+// by a rotation.
+func TestRotateMendsWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	write := func(text, label string) {
+		t.Helper()
+		_, err := b.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+			SecretId: aws.String(b.arn), SecretString: aws.String(text), VersionStages: []string{label},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, damage := range map[string]func(){
+		"no key pair":         func() { write("{}", "AWSCURRENT") },
+		"a pending something": func() { write("{}", "AWSPENDING") },
+		"no key in Snowflake": func() {
+			if _, err := b.session.Query(t.Context(), "damage", "alter user "+b.user+" unset rsa_public_key, rsa_public_key_2"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		b.rotate(t)
+		damage()
+		former, err := b.rotator().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status := b.rotate(t); status.Fingerprint == former.Fingerprint {
+			t.Errorf("%s: the pair is still %s", what, status.Fingerprint)
+		}
+		b.settled(t, what)
+	}
+}
+
+// A function whose secret can't be used says what to do, and nothing of it.
+func TestReadWhatIsNoPair(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	kept := keys.Secret{Client: b.client, ARN: b.arn}
+	check := func(code fault.Code, advice string) {
+		t.Helper()
+		_, err := kept.Read(t.Context())
+		f := fault.As(err)
+		if f == nil || f.Code != code || f.Disposition != fault.RetryAfter || !strings.Contains(f.Advice(), advice) {
+			t.Errorf("got %v. %s\nwant %s. %s", err, f.Advice(), code, advice)
+		}
+		if strings.Contains(fmt.Sprint(err), "s3cret") {
+			t.Errorf("the error tells the secret: %v", err)
+		}
+	}
+	check(fault.SnowflakeRefused, "`firn keys rotate`")
+	if _, err := b.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(b.arn), SecretString: aws.String("s3cret")}); err != nil {
+		t.Fatal(err)
+	}
+	check(fault.SnowflakeRefused, "`firn keys rotate`")
+	kept.ARN = strings.Replace(b.arn, "LOADER", "NOBODY", 1)
+	check(fault.SecretAway, "deploy the stack again")
+}
+
+// A user that isn't there, or isn't the operator's to change, is told apart from
+// what a load can fail with.
+func TestRotateForNobody(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	rotator := b.rotator()
+	rotator.User = "NOBODY"
+	_, err := rotator.Rotate(t.Context())
+	if f := fault.As(err); f == nil || f.Code != fault.AccessDenied || f.Subject != "NOBODY" || !strings.Contains(f.Advice(), "owns the user NOBODY") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,334 @@
+package snowflake_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/telemetry"
+)
+
+// account is a Snowflake of which only the login is there. It lets in who signs
+// by one of its keys.
+type account struct {
+	config snowflake.Config
+
+	mutex sync.Mutex
+	keys  []string // fingerprints
+	// answer replaces the login's; nil decides by the keys.
+	answer http.HandlerFunc
+	logins []string // the fingerprint that each showed
+}
+
+func newAccount(t *testing.T, answer http.HandlerFunc) *account {
+	t.Helper()
+	a := &account{answer: answer}
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.config = snowflake.Config{Account: "local", Host: address.Hostname(), Port: port, Protocol: "http"}
+	return a
+}
+
+func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/login-request") {
+		fmt.Fprint(w, `{"success": true}`)
+		return
+	}
+	shown := fingerprintIn(r.Body)
+	a.mutex.Lock()
+	a.logins = append(a.logins, shown)
+	known, answer := strings.Contains(strings.Join(a.keys, " "), shown), a.answer
+	a.mutex.Unlock()
+	switch {
+	case answer != nil:
+		answer(w, r)
+	case known:
+		fmt.Fprint(w, `{"success": true, "data": {"token": "t", "masterToken": "m", "sessionId": 1, "parameters": [], "sessionInfo": {}}}`)
+	default:
+		refuse(w, r)
+	}
+}
+
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprint(w, `{"success": false, "code": "390144", "message": "JWT token is invalid. [id]", "data": {}}`)
+}
+
+// fingerprintIn reads the issuer of a login's token.
+func fingerprintIn(body io.Reader) string {
+	var request struct {
+		Data struct {
+			Token string `json:"TOKEN"`
+		} `json:"data"`
+	}
+	var claims struct{ Iss string }
+	if json.NewDecoder(body).Decode(&request) != nil {
+		return ""
+	}
+	parts := strings.Split(request.Data.Token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	content, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(content, &claims) != nil {
+		return ""
+	}
+	return strings.TrimPrefix(claims.Iss, "LOCAL.LOADER.")
+}
+
+func (a *account) accept(pairs ...snowflake.KeyPair) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.keys = nil
+	for _, pair := range pairs {
+		a.keys = append(a.keys, pair.Fingerprint())
+	}
+}
+
+// seen returns the fingerprints of the logins so far.
+func (a *account) seen() []string {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return append([]string(nil), a.logins...)
+}
+
+func newPair(t *testing.T) snowflake.KeyPair {
+	t.Helper()
+	pair, err := snowflake.NewKeyPair("LOADER", 1, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// noPlatform keeps the driver from asking the network where it runs.
+func noPlatform(t *testing.T) { t.Setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true") }
+
+// What is refused is asked once: five refused logins lock the user. What gives
+// no answer is asked again, within the limit.
+func TestHowOftenALoginIsSent(t *testing.T) {
+	noPlatform(t)
+	unavailable := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+	forbidden := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		limit  time.Duration
+		code   fault.Code
+		times  int
+	}{
+		{"refused", refuse, 0, fault.SnowflakeRefused, 1},
+		{"HTTP 403", forbidden, 0, fault.SnowflakeRefused, 1},
+		{"HTTP 503", unavailable, 0, fault.SnowflakeAway, 3},
+		{"no answer", hang, 500 * time.Millisecond, fault.SnowflakeAway, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t, test.answer)
+			c, pair := a.config, newPair(t)
+			c.User, c.PrivateKey, c.LoginTimeout = pair.User, pair.PrivateKey, test.limit
+			_, err := snowflake.Open(t.Context(), c)
+			if !fault.Is(err, test.code) {
+				t.Errorf("got %v, want %s", err, test.code)
+			}
+			if got := len(a.seen()); got != test.times {
+				t.Errorf("%d logins, want %d", got, test.times)
+			}
+		})
+	}
+}
+
+// The time of each login is logged, and nothing of the key.
+func TestLoginIsLogged(t *testing.T) {
+	noPlatform(t)
+	a, pair := newAccount(t, nil), newPair(t)
+	c := a.config
+	c.User, c.PrivateKey = pair.User, pair.PrivateKey
+	var log bytes.Buffer
+	ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&log, "load"))
+	if _, err := snowflake.Open(ctx, c); !fault.Is(err, fault.SnowflakeRefused) {
+		t.Errorf("got %v", err)
+	}
+	a.accept(pair)
+	session, err := snowflake.Open(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{`"msg":"login to Snowflake failed"`, `"msg":"logged in to Snowflake"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in\n%s", want, log.String())
+		}
+	}
+	if got := strings.Count(log.String(), `"duration_ms":`); got != 2 {
+		t.Errorf("%d times are logged, want 2:\n%s", got, log.String())
+	}
+}
+
+// secret is a key pair's, which is read so and so often.
+type secret struct {
+	mutex sync.Mutex
+	pair  snowflake.KeyPair
+	err   error
+	reads int
+}
+
+func (s *secret) Read(context.Context) (snowflake.KeyPair, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.reads++
+	return s.pair, s.err
+}
+
+func (s *secret) set(pair snowflake.KeyPair, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.pair, s.err = pair, err
+}
+
+func (s *secret) count() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.reads
+}
+
+func opens(t *testing.T, c snowflake.Config) {
+	t.Helper()
+	session, err := snowflake.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The secret is read once, and again when a login by its key is refused.
+func TestKeyringFollowsARotation(t *testing.T) {
+	noPlatform(t)
+	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
+	kept := &secret{pair: older}
+	c := a.config
+	c.Keys = &snowflake.Keyring{Secret: kept}
+	a.accept(older)
+	opens(t, c)
+	opens(t, c)
+	if got := kept.count(); got != 1 {
+		t.Errorf("the secret was read %d times for two logins, want once", got)
+	}
+	kept.set(newer, nil)
+	a.accept(newer)
+	opens(t, c)
+	opens(t, c)
+	want := []string{older.Fingerprint(), older.Fingerprint(), older.Fingerprint(), newer.Fingerprint(), newer.Fingerprint()}
+	if got := a.seen(); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("logins by %v\nwant %v", got, want)
+	}
+	if got := kept.count(); got != 2 {
+		t.Errorf("the secret was read %d times, want twice", got)
+	}
+}
+
+// A refused login isn't repeated by the same key, and says what to do.
+func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
+	noPlatform(t)
+	for name, test := range map[string]struct {
+		then func(*secret, snowflake.KeyPair)
+		want string
+	}{
+		"unchanged": {func(*secret, snowflake.KeyPair) {}, "JWT token is invalid"},
+		"unreadable": {
+			func(s *secret, pair snowflake.KeyPair) { s.set(pair, errors.New("no network")) },
+			"the secret can't be read again: no network",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, pair := newAccount(t, nil), newPair(t)
+			kept := &secret{pair: pair}
+			c := a.config
+			c.Keys = &snowflake.Keyring{Secret: kept}
+			a.accept(pair)
+			opens(t, c)
+			a.accept()
+			test.then(kept, pair)
+			_, err := snowflake.Open(t.Context(), c)
+			f := fault.As(err)
+			if !fault.Is(err, fault.SnowflakeRefused) || f.Disposition != fault.RetryAfter || f.After == 0 {
+				t.Errorf("got %+v", f)
+			}
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(f.Advice(), "`firn keys rotate`") {
+				t.Errorf("%v. %s", err, f.Advice())
+			}
+			if got := len(a.seen()); got != 2 {
+				t.Errorf("%d logins, want one that succeeds and one that is refused", got)
+			}
+		})
+	}
+}
+
+// Of logins at once that are refused after a rotation, each is refused once, and
+// one of them reads the secret.
+func TestKeyringOfManyLogins(t *testing.T) {
+	noPlatform(t)
+	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
+	kept := &secret{pair: older}
+	c := a.config
+	c.Keys = &snowflake.Keyring{Secret: kept}
+	a.accept(older)
+	opens(t, c)
+	kept.set(newer, nil)
+	a.accept(newer)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			session, err := snowflake.Open(t.Context(), c)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := session.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := kept.count(); got != 2 {
+		t.Errorf("the secret was read %d times, want twice", got)
+	}
+}
+
+// An empty or missing secret is no login at all.
+func TestKeyringWithoutAPair(t *testing.T) {
+	noPlatform(t)
+	a := newAccount(t, nil)
+	missing := fault.Dependency("read", fault.SecretAway, errors.New("gone"))
+	c := a.config
+	c.Keys = &snowflake.Keyring{Secret: &secret{err: missing}}
+	if _, err := snowflake.Open(t.Context(), c); !fault.Is(err, fault.SecretAway) || len(a.seen()) > 0 {
+		t.Errorf("%v after %d logins", err, len(a.seen()))
+	}
+}
