@@ -57,6 +57,9 @@ func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
 	return l
 }
 
+// Bucket is the one behind the stage.
+func (l *Laptop) Bucket() string { return l.bucket }
+
 // run runs a script outside of any transaction.
 func (l *Laptop) run(t testing.TB, script string) {
 	t.Helper()
