@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -151,6 +152,7 @@ func (t *transaction) news() []News {
 func (t *transaction) writeJournal(ctx context.Context) {
 	for _, f := range t.found {
 		t.note(ctx, f.row.ID, t.loaded(ctx, f.row))
+		t.note(ctx, f.row.ID, t.supersedeOlder(ctx, f.row))
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.recorded {
@@ -165,6 +167,28 @@ func (t *transaction) writeJournal(ctx context.Context) {
 			t.note(ctx, old.ID, t.loader.Journal.Superseded(ctx, old.ID, by))
 		}
 	}
+}
+
+// supersedeOlder tells the journal what a loader that died after its COMMIT
+// replaced: the ledger has forgotten that, so the bucket names the key's older
+// versions. One that the bucket has no more keeps its state.
+func (t *transaction) supersedeOlder(ctx context.Context, row LedgerRow) error {
+	versions, err := t.loader.Versions.NewestFirst(ctx, KeyOf(row.Object))
+	if err != nil {
+		return err
+	}
+	older := slices.Index(versions, row.Object.Version) + 1
+	if older == 0 {
+		return nil
+	}
+	for _, version := range versions[older:] {
+		old := row.Object
+		old.Version = version
+		if err := t.loader.Journal.Superseded(ctx, old.ID(), row.ID); err != nil && !errors.Is(err, journal.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *transaction) loaded(ctx context.Context, row LedgerRow) error {

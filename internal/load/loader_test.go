@@ -144,3 +144,22 @@ func TestUnknownOrder(t *testing.T) {
 	}
 	w.WantRows(t, map[object.ID]int64{other.ID: 2})
 }
+
+// TestDiedAfterCommit: what a dead loader replaced isn't called loaded for
+// ever. The ledger has forgotten it; the bucket hasn't.
+func TestDiedAfterCommit(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	first := w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
+	w.Versions[second.Object.Key] = []string{"v3", "v2", "v1", "v0"}
+	w.News.Away = true // as far as the dead one came
+	loadtest.WantFault(t, w.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
+	w.WantState(t, first.ID, journal.Loaded)
+	w.News.Away = false
+	w.MustHandle(t, second)
+	w.WantRows(t, map[object.ID]int64{second.ID: 5})
+	w.WantState(t, first.ID, journal.Superseded)
+	w.WantState(t, second.ID, journal.Loaded)
+}

@@ -19,10 +19,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-const (
-	landing = "landing"
-	curated = "curated"
-)
+// Landing is the bucket of a world's objects.
+const Landing = "landing"
+
+const curated = "curated"
 
 // World is a loader on a bench, with everything around it in memory, for one
 // dataset.
@@ -89,7 +89,7 @@ func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
 	t.Helper()
 	d.defaults()
 	o := object.Object{
-		Bucket: landing, Key: strings.Replace(w.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
+		Bucket: Landing, Key: strings.Replace(w.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
 		ETag: "etag", Size: 100, Sequencer: object.NormalizeSequencer(d.Sequencer),
 	}
 	attempt := object.Attempt{Dataset: w.Dataset, Object: o.ID(), Name: fmt.Sprintf("attempt-%d", d.Generation)}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firn-data/firn/internal/batch"
@@ -57,12 +59,39 @@ func theCloud(t testing.TB) cloud {
 		shared.store = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 		address := net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT"))
 		shared.laptop = loadtest.NewLaptop(t, address, shared.store)
+		if err := landing(t.Context(), shared.store); err != nil {
+			t.Fatal(err)
+		}
 		shared.journal = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
 	})
 	if shared.journal == nil {
 		t.Fatal("the cloud that the tests share isn't there")
 	}
 	return shared
+}
+
+// landing makes the bucket that objects come to.
+func landing(ctx context.Context, store *s3.Client) error {
+	if _, err := store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(loadtest.Landing)}); err != nil {
+		return err
+	}
+	_, err := store.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+		Bucket: aws.String(loadtest.Landing), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	return err
+}
+
+// version puts a version of a key into the landing bucket, and returns its id.
+func (w *world) version(t testing.TB, key string) string {
+	t.Helper()
+	name := strings.Replace(w.Dataset, ".", "/", 1) + "/" + key
+	output, err := w.store.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(loadtest.Landing), Key: &name, Body: strings.NewReader(key),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(output.VersionId)
 }
 
 // world is one dataset, with receipts and journal where other processes find
