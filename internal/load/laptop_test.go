@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"flag"
 	"net"
 	"os"
 	"testing"
@@ -12,7 +13,16 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
+// sideBySide is how many cases run at once: many wait for a lock, as they
+// should.
+const sideBySide = "8"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil {
+		panic(err)
+	}
+	os.Exit(laptoptest.Main(m, "aws", "snowflake"))
+}
 
 // TestLaptop runs the suite against the laptop's Snowflake: the driver, the
 // login by workload identity, and real Parquet.
@@ -24,5 +34,7 @@ func TestLaptop(t *testing.T) {
 	}
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	address := net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT"))
-	loadtest.Run(t, loadtest.NewLaptop(t, address, store))
+	bench := loadtest.NewLaptop(t, address, store)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
 }

@@ -34,6 +34,9 @@ type World struct {
 	News     *News
 	Versions Versions
 	Dataset  string
+	// Without wraps every warehouse that a loader of this world gets: what
+	// takes a barrier away. Nil takes none.
+	Without func(load.Warehouse) load.Warehouse
 
 	messages atomic.Int64
 }
@@ -52,6 +55,9 @@ func NewWorld(t testing.TB, bench Bench) *World {
 
 // NewLoader returns a loader of this world on another warehouse.
 func (w *World) NewLoader(on load.Warehouse) *load.Loader {
+	if w.Without != nil {
+		on = w.Without(on)
+	}
 	return &load.Loader{
 		Warehouse: on, Receipts: w.Receipts, Versions: w.Versions, Journal: w.Journal, Publisher: w.News,
 		CuratedBucket: curated, NewID: uuid.NewString,
