@@ -82,12 +82,15 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 	return entry, err
 }
 
-// Loaded records that the ledger has the object.
+// Loaded records that the ledger has the object, in a generation. An entry of a
+// later generation stays as it is: its own load is still to come.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
 		set("rows_loaded", number(l.Rows)).
+		where("attribute_not_exists(#generation) OR #generation <= :loaded_generation", "generation").
+		with(":loaded_generation", number(int64(l.Generation))).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err

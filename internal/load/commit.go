@@ -196,7 +196,7 @@ func (t *transaction) loaded(ctx context.Context, row LedgerRow) error {
 		telemetry.KeyObject, string(row.ID), telemetry.KeyKey, row.Object.Key, telemetry.KeyVersion, row.Object.Version,
 		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
 		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
-	return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
+	return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.CopyQueryID, Rows: row.RowsLoaded})
 }
 
 // note keeps the message of an object whose journal entry couldn't be written.

@@ -163,3 +163,19 @@ func TestDiedAfterCommit(t *testing.T) {
 	w.WantState(t, first.ID, journal.Superseded)
 	w.WantState(t, second.ID, journal.Loaded)
 }
+
+// TestLateDuplicateOfAnEarlierGeneration: a message that comes late must not
+// let the journal take a reload for done that is still to come.
+func TestLateDuplicateOfAnEarlierGeneration(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w.Loader.Limits = load.Limits{Objects: 1}
+	first := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, first)
+	again := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 4, Generation: 1})
+	w.MustHandle(t, first)
+	w.WantState(t, first.ID, journal.Transformed)
+	w.MustHandle(t, again)
+	w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	w.WantState(t, again.ID, journal.Loaded)
+}

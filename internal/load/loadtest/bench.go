@@ -69,6 +69,13 @@ func (f *Fake) Migrate(name, contract string) {
 	f.datasets[name].contract = contract
 }
 
+// Contract returns the version that the tables were made from.
+func (f *Fake) Contract(name string) string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.datasets[name].contract
+}
+
 // Waiting is told each time a transaction begins to wait for a lock.
 func (f *Fake) Waiting() <-chan struct{} { return f.waiting }
 

@@ -94,8 +94,7 @@ func (s *session) wait(ctx context.Context, op string, lock chan struct{}) error
 	defer timer.Stop()
 	select {
 	case <-lock:
-		s.holds = true
-		return nil
+		return s.granted(op, lock)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -103,6 +102,21 @@ func (s *session) wait(ctx context.Context, op string, lock chan struct{}) error
 		d.queued = max(0, d.queued-1)
 		return fault.Dependency(op, fault.LockBusy, fmt.Errorf("another transaction holds the table"))
 	})
+}
+
+// granted takes the lock that it waited for, or passes it on if the session
+// ended meanwhile.
+func (s *session) granted(op string, lock chan struct{}) error {
+	s.fake.mutex.Lock()
+	defer s.fake.mutex.Unlock()
+	if s.closed {
+		d := s.fake.datasets[s.name]
+		d.queued = max(0, d.queued-1)
+		lock <- struct{}{}
+		return fault.Dependency(op, fault.SnowflakeAway, fmt.Errorf("the session is closed"))
+	}
+	s.holds = true
+	return nil
 }
 
 // takes takes the lock if nobody has it, else it stands in the queue.

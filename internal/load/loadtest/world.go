@@ -167,11 +167,17 @@ func (w *World) Message(d Delivered) batch.Message {
 // deliveries.
 func (w *World) Handle(t testing.TB, deliveries ...Delivered) []error {
 	t.Helper()
+	return w.HandleWith(t, w.Loader, deliveries...)
+}
+
+// HandleWith is Handle with a loader of the caller's.
+func (w *World) HandleWith(t testing.TB, loader *load.Loader, deliveries ...Delivered) []error {
+	t.Helper()
 	messages := make([]batch.Message, len(deliveries))
 	for i, d := range deliveries {
 		messages[i] = w.Message(d)
 	}
-	failed := w.Loader.Handle(t.Context(), messages)
+	failed := loader.Handle(t.Context(), messages)
 	errs := make([]error, len(deliveries))
 	for i, m := range messages {
 		errs[i] = failed[m.ID]
