@@ -290,7 +290,7 @@ func TestLoadedOfAnEarlierGeneration(t *testing.T) {
 	if _, err := b.transformed(t.Context(), o, "again"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+	_, err := b.client.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(o.ID())}},
 		UpdateExpression:          aws.String("SET generation = :one"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":one": &types.AttributeValueMemberN{Value: "1"}},

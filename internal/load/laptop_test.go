@@ -1,9 +1,12 @@
+//go:build !account
+
 package load_test
 
 import (
 	"flag"
 	"net"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -24,17 +27,52 @@ func TestMain(m *testing.M) {
 	os.Exit(laptoptest.Main(m, "aws", "snowflake"))
 }
 
-// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
-// login by workload identity, and real Parquet.
-func TestLaptop(t *testing.T) {
-	t.Parallel()
+// laptop is one for all tests: they share the stage.
+func laptop(t *testing.T) *loadtest.Snowflake {
+	t.Helper()
+	once.Do(func() { shared = newLaptop(t) })
+	if shared == nil {
+		t.Fatal("the laptop's Snowflake isn't there")
+	}
+	return shared
+}
+
+var (
+	shared *loadtest.Snowflake
+	once   sync.Once
+)
+
+func newLaptop(t *testing.T) *loadtest.Snowflake {
+	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	address := net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT"))
-	bench := loadtest.NewLaptop(t, address, store)
+	return loadtest.NewLaptop(t, address, store)
+}
+
+// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
+// login by workload identity, and real Parquet.
+func TestLaptop(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
 	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
 	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+}
+
+// TestQuestions pins what the laptop's Snowflake answers where nobody documents
+// what an account does. `make account` asks one.
+func TestQuestions(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
+	for _, question := range loadtest.Questions {
+		t.Run(question.Name, func(t *testing.T) {
+			t.Parallel()
+			if answer := question.Ask(t, bench); answer.Found != answer.Assumed {
+				t.Errorf("%s: %s, assumed %s", answer.Name, answer.Found, answer.Assumed)
+			}
+		})
+	}
 }

@@ -23,18 +23,30 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// Laptop is the laptop's Snowflake with the object store that it reads.
-type Laptop struct {
+// Snowflake is the laptop's or an account's, with the object store that it
+// reads.
+type Snowflake struct {
 	warehouse.Warehouse
+	// owner makes, looks into and drops tables, as the loader can't.
+	owner  snowflake.Config
 	store  *s3.Client
 	bucket string
+	// passing drops what a test made when it ends.
+	passing bool
 }
 
-var _ Bench = (*Laptop)(nil)
+var _ Bench = (*Snowflake)(nil)
+
+// NewAccount is a real account: the loader's login, and one that may make and
+// drop tables in RAW. The bucket is the one behind the stage RAW.CURATED. What
+// tests make there is gone when they end.
+func NewAccount(loader, owner snowflake.Config, store *s3.Client, bucket string) *Snowflake {
+	return &Snowflake{Warehouse: warehouse.Warehouse{Config: loader}, owner: owner, store: store, bucket: bucket, passing: true}
+}
 
 // NewLaptop makes a database, a bucket and the stage over it. The address is
 // host:port of the stand-in; the store must be the one that it reads.
-func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
+func NewLaptop(t testing.TB, address string, store *s3.Client) *Snowflake {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -52,27 +64,27 @@ func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
 	if _, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	l := &Laptop{Warehouse: warehouse.Warehouse{Config: config}, store: store, bucket: bucket}
+	l := &Snowflake{Warehouse: warehouse.Warehouse{Config: config}, owner: config, store: store, bucket: bucket}
 	l.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
 	return l
 }
 
 // Bucket is the one behind the stage.
-func (l *Laptop) Bucket() string { return l.bucket }
+func (l *Snowflake) Bucket() string { return l.bucket }
 
 // run runs a script outside of any transaction.
-func (l *Laptop) run(t testing.TB, script string) {
+func (l *Snowflake) run(t testing.TB, script string) {
 	t.Helper()
 	session := l.session(t)
 	defer closed(t, session)
 	for _, statement := range migrate.Split(script) {
-		if _, err := session.Query(t.Context(), "set up test", statement); err != nil {
+		if _, err := session.Query(context.WithoutCancel(t.Context()), "set up test", statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
 }
 
-func (l *Laptop) query(t testing.TB, statement string) snowflake.Result {
+func (l *Snowflake) query(t testing.TB, statement string) snowflake.Result {
 	t.Helper()
 	session := l.session(t)
 	defer closed(t, session)
@@ -83,9 +95,9 @@ func (l *Laptop) query(t testing.TB, statement string) snowflake.Result {
 	return result
 }
 
-func (l *Laptop) session(t testing.TB) *snowflake.Session {
+func (l *Snowflake) session(t testing.TB) *snowflake.Session {
 	t.Helper()
-	session, err := snowflake.Open(t.Context(), l.Config)
+	session, err := snowflake.Open(context.WithoutCancel(t.Context()), l.owner) // it tidies up, too, when the test's time is over
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,13 +114,20 @@ func closed(t testing.TB, session interface{ Close() error }) {
 func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Replace(name, ".", "_", 1)) }
 
 // Create implements Bench, with the product's own DDL.
-func (l *Laptop) Create(t testing.TB, name string) {
+func (l *Snowflake) Create(t testing.TB, name string) {
 	t.Helper()
 	source, entity, _ := strings.Cut(name, ".")
 	l.run(t, ddl.File(&contract.Contract{
 		Source: source, Entity: entity, Version: "1.0.0",
 		Columns: []contract.Column{{Name: "name", Type: contract.String}},
 	}))
+	if l.passing {
+		t.Cleanup(func() {
+			for _, suffix := range []string{"", "_LOADS", "_REJECTS"} {
+				l.run(t, "drop table if exists "+tableOf(name)+suffix)
+			}
+		})
+	}
 }
 
 type dataRow struct {
@@ -126,7 +145,7 @@ type rejectRow struct {
 }
 
 // Put implements Bench: a Parquet file, unless it is to be broken.
-func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
+func (l *Snowflake) Put(t testing.TB, table load.Table, name string, f File) {
 	t.Helper()
 	var body bytes.Buffer
 	var err error
@@ -149,22 +168,33 @@ func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.store.PutObject(context.Background(), &s3.PutObjectInput{
-		Bucket: aws.String(l.bucket), Key: aws.String(name), Body: bytes.NewReader(body.Bytes()),
-	})
+	l.put(t, name, body.Bytes())
+}
+
+func (l *Snowflake) put(t testing.TB, name string, body []byte) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	_, err := l.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &l.bucket, Key: &name, Body: bytes.NewReader(body)})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if l.passing {
+		t.Cleanup(func() {
+			if _, err := l.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &l.bucket, Key: &name}); err != nil {
+				t.Errorf("the file is left: %v", err)
+			}
+		})
 	}
 }
 
 // Pause implements Bench.
-func (l *Laptop) Pause(t testing.TB, name string, paused bool) {
+func (l *Snowflake) Pause(t testing.TB, name string, paused bool) {
 	t.Helper()
 	l.run(t, fmt.Sprintf("update %s_LOADS set paused = %t where object = '%s'", tableOf(name), paused, load.LockRow))
 }
 
 // Erase implements Bench.
-func (l *Laptop) Erase(t testing.TB, name string, id object.ID) {
+func (l *Snowflake) Erase(t testing.TB, name string, id object.ID) {
 	t.Helper()
 	for _, deletion := range []string{"_LOADS where object", " where _firn_object", "_REJECTS where _firn_object"} {
 		l.run(t, fmt.Sprintf("delete from %s%s = '%s'", tableOf(name), deletion, id))
@@ -173,7 +203,7 @@ func (l *Laptop) Erase(t testing.TB, name string, id object.ID) {
 
 // Contents implements Bench. It reads the ledger by a session of the product,
 // key by key, so that the product's reading is tested too.
-func (l *Laptop) Contents(t testing.TB, name string) Contents {
+func (l *Snowflake) Contents(t testing.TB, name string) Contents {
 	t.Helper()
 	c := Contents{Rows: l.count(t, tableOf(name)), Rejects: l.count(t, tableOf(name)+"_REJECTS")}
 	keys := l.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
@@ -196,7 +226,7 @@ func (l *Laptop) Contents(t testing.TB, name string) Contents {
 	return c
 }
 
-func (l *Laptop) count(t testing.TB, table string) map[object.ID]int64 {
+func (l *Snowflake) count(t testing.TB, table string) map[object.ID]int64 {
 	t.Helper()
 	result := l.query(t, "select _firn_object, count(*) as n, count(_firn_loaded_at) as stamped from "+table+" group by _firn_object")
 	counts := make(map[object.ID]int64)

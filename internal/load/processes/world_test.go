@@ -30,7 +30,7 @@ import (
 type cloud struct {
 	config  aws.Config
 	store   *s3.Client
-	laptop  *loadtest.Laptop
+	laptop  *loadtest.Snowflake
 	journal *journal.Table
 }
 
