@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Barrier is one thing that keeps the table right. Its zero value is none.
+// Barrier is one thing that keeps the table right.
 type Barrier struct {
 	// Name says it in the words of docs/load-protocol.md.
 	Name string
