@@ -28,8 +28,6 @@ import (
 // so that tests can show what it is for. Set them before the first use.
 type Fake struct {
 	Harshness
-	// LockOff lets every UPDATE of a lock row through at once.
-	LockOff bool
 	// ReadBeforeLock gives ReadLedger what was committed before TakeLock began:
 	// what a MERGE sees that takes the lock and reads in one statement.
 	ReadBeforeLock bool

@@ -72,7 +72,7 @@ func (s *session) hold(ctx context.Context, op string) error {
 	if err := s.statement(op, look); err != nil {
 		return err
 	}
-	if s.fake.LockOff || s.holds {
+	if s.holds {
 		return nil
 	}
 	if err := s.wait(ctx, op, lock); err != nil || !s.fake.Rereads {
