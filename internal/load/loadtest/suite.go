@@ -149,7 +149,7 @@ func fiveAtOnce(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var all sync.WaitGroup
 	for range 5 {
-		all.Go(func() { w.MustHandle(t, d) })
+		all.Go(func() { w.HandleUntilDone(t, d) })
 	}
 	all.Wait()
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
@@ -168,7 +168,7 @@ func twoMeet(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { w.MustHandle(t, d) })
+		both.Go(func() { w.HandleUntilDone(t, d) })
 	}
 	both.Wait()
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})

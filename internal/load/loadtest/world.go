@@ -195,6 +195,22 @@ func (w *World) MustHandle(t testing.TB, deliveries ...Delivered) {
 	}
 }
 
+// HandleUntilDone delivers an object as a queue does: again, while another
+// loader has the lock.
+func (w *World) HandleUntilDone(t testing.TB, d Delivered) {
+	t.Helper()
+	for {
+		f := fault.As(w.Handle(t, d)[0])
+		if f == nil {
+			return
+		}
+		if f.Code != fault.LockBusy || t.Context().Err() != nil {
+			t.Error(f)
+			return
+		}
+	}
+}
+
 // WantRows holds the raw table against what it should have, and the ledger
 // against the table, whatever the case was about.
 func (w *World) WantRows(t testing.TB, want map[object.ID]int64) Contents {
