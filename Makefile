@@ -137,6 +137,7 @@ contract-diff: firn ## what the contracts change of the last release's tables
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
 	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...
+	@go vet -tags account ./internal/load/...
 	@go test $(GO_PACKAGES)
 
 .PHONY: test
@@ -177,6 +178,17 @@ fuzz: $(VENVS)/glue/.done build/jars/.done ## long: both engines on 2,000 random
 test-stock: $(VENVS)/aws-dev/.done $(VENVS)/snowflake-dev/.done ## each mended gap still fails on the stock stand-in
 	@cd local/aws && ../../$(VENVS)/aws-dev/bin/python -m pytest -q --stock
 	@cd local/snowflake && ../../$(VENVS)/snowflake-dev/bin/python -m pytest -q --stock
+
+RUNS ?= 10
+SEED ?= 0
+
+.PHONY: test-loaders
+test-loaders: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## long: RUNS=10 runs of 16 loaders as processes, and every statement killed
+	@go test -count=1 -timeout 120m ./internal/load/processes -v -runs $(RUNS) -seed $(SEED) -every-kill
+
+.PHONY: account
+account: ## the load protocol's suite and questions on a real account (docs/account.md)
+	@go test -count=1 -timeout 60m -tags account ./internal/load -run TestAccount -v
 
 .PHONY: test-path
 test-path: setup ## end to end on the laptop's cloud

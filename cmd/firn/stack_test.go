@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -43,16 +41,12 @@ func newBench(t *testing.T) bench {
 	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
+	outputs, err := laptoptest.Outputs(ctx, cfg, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := bench{variables: append(laptop(), "FIRN_STACK="+name)}
-	for _, output := range answer.Stacks[0].Outputs {
-		if aws.ToString(output.OutputKey) == "JournalTable" {
-			b.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: aws.ToString(output.OutputValue), Now: newClock()}
-		}
-	}
+	b.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: newClock()}
 	return b
 }
 

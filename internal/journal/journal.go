@@ -113,7 +113,7 @@ type Table struct {
 type Load struct {
 	// LoadID is the transaction's own id, as in the ledger.
 	LoadID string
-	// Generation is that of the rows.
+	// Generation is that of the rows. An entry of a later one stays as it is.
 	Generation int
 	// QueryID is the COPY statement's id.
 	QueryID string

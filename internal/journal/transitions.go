@@ -84,8 +84,8 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 	return entry, err
 }
 
-// Loaded records that the ledger has the object. One that was reloaded since
-// stays as it is: its own rows are still to come.
+// Loaded records that the ledger has the object, in a generation. An entry of a
+// later generation stays as it is: its own load is still to come.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
 		set("load_id", text(l.LoadID)).

@@ -284,3 +284,30 @@ func TestFailOfUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadedOfAnEarlierGeneration: the load of what a reload replaces says
+// nothing of the reload.
+func TestLoadedOfAnEarlierGeneration(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.received(t)
+	if _, err := b.transformed(t.Context(), o, "again"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.client.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(o.ID())}},
+		UpdateExpression:          aws.String("SET generation = :one"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":one": &types.AttributeValueMemberN{Value: "1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for generation, want := range []journal.State{journal.Transformed, journal.Loaded} {
+		if err := b.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l", Generation: generation}); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.get(t, o); got.State != want || got.Generation != 1 {
+			t.Errorf("after generation %d: %s of generation %d, want %s of 1", generation, got.State, got.Generation, want)
+		}
+	}
+}

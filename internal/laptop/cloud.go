@@ -28,7 +28,10 @@ type Cloud struct {
 	// EnvironmentFile is what Up leaves to be sourced by a user's own clients
 	// and Down removes. Empty for none.
 	EnvironmentFile string `json:"-"`
-	Ports           Ports  `json:"ports"`
+	// IdleBlocker is after how long Snowflake's stand-in aborts a transaction
+	// that sits idle and blocks another. Defaults to 5 minutes, as there.
+	IdleBlocker time.Duration `json:"-"`
+	Ports       Ports         `json:"ports"`
 	// Servers are the process ids by name.
 	Servers map[string]int `json:"servers"`
 	// Boot is the boot of the machine in which the servers were started.

@@ -102,7 +102,7 @@ func (c *Cloud) awsEnvironment() []string {
 // snowflakeEnvironment configures the Snowflake stand-in
 // (local/snowflake/README.md).
 func (c *Cloud) snowflakeEnvironment() []string {
-	return []string{
+	environment := []string{
 		"FS_PORT=" + strconv.Itoa(c.Ports.Snowflake),
 		"FS_DB_PATH=" + filepath.Join(c.Directory, "snowflake"),
 		"S3_ENDPOINT=" + c.Endpoint(),
@@ -110,6 +110,10 @@ func (c *Cloud) snowflakeEnvironment() []string {
 		"AWS_SECRET_ACCESS_KEY=" + secretKey,
 		"AWS_DEFAULT_REGION=" + Region,
 	}
+	if c.IdleBlocker > 0 {
+		environment = append(environment, fmt.Sprintf("FS_IDLE_BLOCKER_SECONDS=%g", c.IdleBlocker.Seconds()))
+	}
+	return environment
 }
 
 func (c *Cloud) pythonEnvironment(source string) []string {

@@ -158,6 +158,7 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	var loaded, superseded []note
 	for _, f := range t.found {
 		loaded = append(loaded, t.loaded(ctx, f.row))
+		superseded = append(superseded, t.olderGaveWay(f.row))
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.recorded {
@@ -193,6 +194,30 @@ func (t *transaction) write(ctx context.Context, notes []note) {
 	for i, n := range notes {
 		t.keep(ctx, n.id, faults[i])
 	}
+}
+
+// olderGaveWay tells the journal what a loader that died after its COMMIT
+// replaced: the ledger has forgotten that, so the bucket names the key's older
+// versions. One that the bucket has no more keeps its state.
+func (t *transaction) olderGaveWay(row LedgerRow) note {
+	return note{row.ID, func(ctx context.Context) error {
+		versions, err := t.loader.Versions.NewestFirst(ctx, KeyOf(row.Object))
+		if err != nil {
+			return err
+		}
+		older := slices.Index(versions, row.Object.Version) + 1
+		if older == 0 {
+			return nil
+		}
+		for _, version := range versions[older:] {
+			old := row.Object
+			old.Version = version
+			if err := t.loader.Journal.Superseded(ctx, old.ID(), row.ID); err != nil && !errors.Is(err, journal.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	}}
 }
 
 func (t *transaction) loaded(ctx context.Context, row LedgerRow) note {

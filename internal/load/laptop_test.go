@@ -1,6 +1,9 @@
+//go:build !account
+
 package load_test
 
 import (
+	"flag"
 	"net"
 	"os"
 	"sync"
@@ -13,31 +16,33 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
+// sideBySide is how many cases run at once: many wait for a lock, as they
+// should.
+const sideBySide = "8"
 
-// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
-// login by workload identity, and real Parquet.
-func TestLaptop(t *testing.T) {
-	t.Parallel()
-	loadtest.Run(t, laptop(t))
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil {
+		panic(err)
+	}
+	os.Exit(laptoptest.Main(m, "aws", "snowflake"))
+}
+
+// laptop is one for all tests: they share the stage.
+func laptop(t *testing.T) *loadtest.Snowflake {
+	t.Helper()
+	once.Do(func() { shared = newLaptop(t) })
+	if shared == nil {
+		t.Fatal("the laptop's Snowflake isn't there")
+	}
+	return shared
 }
 
 var (
-	bench     *loadtest.Laptop
-	makeBench sync.Once
+	shared *loadtest.Snowflake
+	once   sync.Once
 )
 
-// laptop is the laptop's Snowflake. The tests share its stage.
-func laptop(t *testing.T) *loadtest.Laptop {
-	t.Helper()
-	makeBench.Do(func() { bench = newLaptop(t) })
-	if bench == nil {
-		t.Fatal("the laptop's Snowflake wasn't set up; an earlier test says why")
-	}
-	return bench
-}
-
-func newLaptop(t *testing.T) *loadtest.Laptop {
+func newLaptop(t *testing.T) *loadtest.Snowflake {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
@@ -46,4 +51,28 @@ func newLaptop(t *testing.T) *loadtest.Laptop {
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	address := net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT"))
 	return loadtest.NewLaptop(t, address, store)
+}
+
+// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
+// login by workload identity, and real Parquet.
+func TestLaptop(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+}
+
+// TestQuestions pins what the laptop's Snowflake answers where nobody documents
+// what an account does. `make account` asks one.
+func TestQuestions(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
+	for _, question := range loadtest.Questions {
+		t.Run(question.Name, func(t *testing.T) {
+			t.Parallel()
+			if answer := question.Ask(t, bench); answer.Found != answer.Assumed {
+				t.Errorf("%s: %s, assumed %s", answer.Name, answer.Found, answer.Assumed)
+			}
+		})
+	}
 }

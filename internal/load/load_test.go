@@ -7,11 +7,15 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
+// lockTimeout is the fake's. Loaders that meet are long through by then.
+const lockTimeout = 500 * time.Millisecond
+
 func TestFake(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	fake.LockTimeout = 300 * time.Millisecond
+	fake.LockTimeout = lockTimeout
 	t.Run("suite", func(t *testing.T) { loadtest.Run(t, fake) })
+	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, fake) })
 	if n := fake.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions were left open", n)
 	}

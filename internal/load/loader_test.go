@@ -332,3 +332,38 @@ func TestTheJournalIsWrittenAtOnce(t *testing.T) {
 		t.Errorf("message %s: %v", id, err)
 	}
 }
+
+// TestDiedAfterCommit: what a dead loader replaced isn't called loaded for
+// ever. The ledger has forgotten it; the bucket hasn't.
+func TestDiedAfterCommit(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	first := w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+	w.MustHandle(t, first)
+	second := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
+	w.Versions[second.Object.Key] = []string{"v3", "v2", "v1", "v0"}
+	w.News.Away = true // as far as the dead one came
+	loadtest.WantFault(t, w.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
+	w.WantState(t, first.ID, journal.Loaded)
+	w.News.Away = false
+	w.MustHandle(t, second)
+	w.WantRows(t, map[object.ID]int64{second.ID: 5})
+	w.WantState(t, first.ID, journal.Superseded)
+	w.WantState(t, second.ID, journal.Loaded)
+}
+
+// TestLateDuplicateOfAnEarlierGeneration: a message that comes late must not
+// let the journal take a reload for done that is still to come.
+func TestLateDuplicateOfAnEarlierGeneration(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w.Loader.Limits = load.Limits{Objects: 1}
+	first := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
+	w.MustHandle(t, first)
+	again := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 4, Generation: 1})
+	w.MustHandle(t, first)
+	w.WantState(t, first.ID, journal.Transformed)
+	w.MustHandle(t, again)
+	w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	w.WantState(t, again.ID, journal.Loaded)
+}

@@ -2,103 +2,204 @@ package load_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
 )
 
 // model is what the table must hold: of each key, the newest version that was
-// delivered in good order, by the order in which the bucket got them.
-type model struct {
-	best map[string]int
-	ids  map[string]object.ID
-	rows map[object.ID]int64
+// delivered in good order, by the order in which the bucket got them, and of
+// that the newest generation.
+type model struct{ best map[string]good }
+
+type good struct {
+	version, generation int
+	id                  object.ID
+	rows                int64
 }
 
-func (m *model) deliver(key string, version int, d loadtest.Delivered) {
-	if version >= m.best[key] {
-		m.best[key], m.ids[key] = version, d.ID
-		m.rows[d.ID] = d.Receipt.RowsWritten
+func (m *model) deliver(key string, g good) {
+	had, found := m.best[key]
+	if !found || g.version > had.version || g.version == had.version && g.generation >= had.generation {
+		m.best[key] = g
 	}
 }
 
 func (m *model) want() map[object.ID]int64 {
 	want := make(map[object.ID]int64)
-	for _, id := range m.ids {
-		if m.rows[id] > 0 {
-			want[id] = m.rows[id]
+	for _, g := range m.best {
+		if g.rows > 0 {
+			want[g.id] = g.rows
 		}
 	}
 	return want
 }
 
-// TestAnyOrder delivers versions of a few keys in any order, any number of
-// times, in batches of any shape, with poison among them and COMMITs whose
-// answer is lost.
+// parcel is one delivery of the property, with what the model makes of it once
+// it is acknowledged.
+type parcel struct {
+	loadtest.Delivered
+	settle func()
+}
+
+// sequence is one run of the property.
+type sequence struct {
+	t        *testing.T
+	r        *rapid.T
+	fake     *loadtest.Fake
+	world    *loadtest.World
+	model    *model
+	keys     int
+	versions int
+	known    map[string]parcel
+	// ahead are those that wait for the table.
+	ahead []parcel
+}
+
+// TestAnyOrder delivers versions and generations of a few keys in any order,
+// any number of times, in batches of any shape, to one loader or to several
+// whose statements take turns in any order. Files are missing, broken or fewer
+// than the receipt says; contracts are ahead of the table; the dataset is
+// paused; loaders die at any statement, before it or before its answer; the
+// answer of a COMMIT is lost. Whatever the order, the table is the model's.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
+	all := loadtest.Every()
 	rapid.Check(t, func(r *rapid.T) {
 		fake := loadtest.NewFake()
-		fake.HistorySurvivesRollback = rapid.Bool().Draw(r, "history survives rollback")
-		w := loadtest.NewWorld(t, fake)
-		keys, versions := rapid.IntRange(1, 3).Draw(r, "keys"), rapid.IntRange(1, 4).Draw(r, "versions")
-		m := &model{best: make(map[string]int), ids: make(map[string]object.ID), rows: make(map[object.ID]int64)}
-		known := make(map[string]loadtest.Delivered)
-		for range rapid.IntRange(1, 8).Draw(r, "batches") {
-			w.Loader = w.NewLoader(fake)
-			if rapid.IntRange(0, 4).Draw(r, "commit") == 0 {
-				w.Loader = w.NewLoader(&loadtest.Unreliable{Warehouse: fake, Applied: rapid.Bool().Draw(r, "applied"), Deaf: rapid.Bool().Draw(r, "deaf")})
-			}
-			var group []loadtest.Delivered
-			var settle []func()
-			for range rapid.IntRange(1, 5).Draw(r, "messages") {
-				key := fmt.Sprintf("%d.csv", rapid.IntRange(1, keys).Draw(r, "key"))
-				version := rapid.IntRange(1, versions).Draw(r, "version")
-				name := fmt.Sprintf("%s v%d", key, version)
-				d, found := known[name]
-				if !found {
-					d = w.Deliver(t, draw(r, key, version))
-					known[name] = d
-					w.Versions[d.Object.Key] = newestFirst(versions)
-				}
-				group = append(group, d)
-				settle = append(settle, func() { m.deliver(key, version, d) })
-			}
-			redeliver(t, w, fake, group, settle)
-			if diff := cmp.Diff(m.want(), fake.Contents(t, w.Dataset).Rows); diff != "" {
-				r.Fatalf("rows (-want +got):\n%s", diff)
-			}
-			w.WantRows(t, m.want())
+		fake.Harshness = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
+		s := &sequence{
+			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]parcel),
+			model: &model{best: make(map[string]good)},
+			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
+		for range rapid.IntRange(1, 6).Draw(r, "rounds") {
+			s.round()
+			s.hold()
+		}
+		s.fake.Migrate(s.world.Dataset, "2.0.0")
+		s.redeliver(s.ahead)
+		s.hold()
 		if n := fake.OpenSessions(); n != 0 {
 			r.Errorf("%d sessions were left open", n)
 		}
 	})
 }
 
-// draw makes a version: some without a sequencer, some lying or broken.
-func draw(r *rapid.T, key string, version int) loadtest.Delivery {
-	d := loadtest.Delivery{
-		Key: key, Version: fmt.Sprintf("v%d", version), Rows: rapid.Int64Range(0, 3).Draw(r, "rows"),
-		Rejects: rapid.Int64Range(0, 1).Draw(r, "rejects"), Files: rapid.Int64Range(1, 2).Draw(r, "files"),
+// hold holds the table against the model, and the ledger against the table.
+func (s *sequence) hold() {
+	if diff := cmp.Diff(s.model.want(), s.fake.Contents(s.t, s.world.Dataset).Rows); diff != "" {
+		s.r.Fatalf("rows (-want +got):\n%s", diff)
 	}
-	if rapid.IntRange(0, 3).Draw(r, "sequencer") > 0 {
+	if said := loadtest.Failures(s.t, func(t testing.TB) { s.world.WantRows(t, s.model.want()) }); len(said) > 0 {
+		s.r.Fatalf("%s", said[0])
+	}
+}
+
+// round gives one to three loaders a batch each, lets them take turns and
+// perhaps die, and delivers again what wasn't acknowledged.
+func (s *sequence) round() {
+	loaders := rapid.IntRange(1, 3).Draw(s.r, "loaders")
+	paused := rapid.IntRange(0, 9).Draw(s.r, "paused") == 0
+	s.fake.Pause(s.t, s.world.Dataset, paused)
+	turns := newTurns(s.r, s.fake, s.world.Dataset)
+	groups := make([][]parcel, loaders)
+	lives := make([]*loadtest.Death, loaders)
+	for i := range groups {
+		groups[i] = s.batch()
+		lives[i] = &loadtest.Death{}
+		if rapid.IntRange(0, 2).Draw(s.r, "dies") == 0 {
+			lives[i].At, lives[i].After = rapid.IntRange(1, 24).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
+		}
+		turns.deaths = append(turns.deaths, lives[i])
+	}
+	left := make([][]parcel, loaders)
+	for i := range groups {
+		loader := lives[i].Of(s.world.NewLoader(s.unsure()))
+		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.of(i))
+		turns.start(i, func() { left[i] = s.handle(loader, lives[i], groups[i]) })
+	}
+	turns.run()
+	s.fake.Pause(s.t, s.world.Dataset, false)
+	for i := range groups {
+		if err := lives[i].Bury(); err != nil {
+			s.r.Fatal(err)
+		}
+	}
+	for i := range left {
+		s.redeliver(left[i])
+	}
+}
+
+// unsure is a warehouse that may lose the answer of a COMMIT.
+func (s *sequence) unsure() load.Warehouse {
+	if rapid.IntRange(0, 4).Draw(s.r, "commit") != 0 {
+		return s.fake
+	}
+	return &loadtest.Unreliable{
+		Warehouse: s.fake, Applied: rapid.Bool().Draw(s.r, "applied"), Deaf: rapid.Bool().Draw(s.r, "deaf"),
+	}
+}
+
+func (s *sequence) batch() []parcel {
+	var group []parcel
+	for range rapid.IntRange(1, 5).Draw(s.r, "messages") {
+		group = append(group, s.draw())
+	}
+	return group
+}
+
+// draw makes a version of a key, or delivers one again: some without a
+// sequencer, some reloaded, some lying or broken, some ahead of the table.
+func (s *sequence) draw() parcel {
+	key := fmt.Sprintf("%d.csv", rapid.IntRange(1, s.keys).Draw(s.r, "key"))
+	version := rapid.IntRange(1, s.versions).Draw(s.r, "version")
+	generation := max(0, rapid.IntRange(-2, 2).Draw(s.r, "generation"))
+	name := fmt.Sprintf("%s v%d g%d", key, version, generation)
+	if had, found := s.known[name]; found {
+		return had
+	}
+	d := loadtest.Delivery{
+		Key: key, Version: fmt.Sprintf("v%d", version), Generation: generation, Rows: rapid.Int64Range(0, 3).Draw(s.r, "rows"),
+		Rejects: rapid.Int64Range(0, 1).Draw(s.r, "rejects"), Files: rapid.Int64Range(1, 2).Draw(s.r, "files"),
+	}
+	if s.sequenced(key, version) {
 		d.Sequencer = fmt.Sprintf("%X", 9+version) // 9 and A, which sort otherwise than as numbers with 10
 	}
-	switch rapid.IntRange(0, 7).Draw(r, "fault") {
+	switch rapid.IntRange(0, 8).Draw(s.r, "fault") {
 	case 0:
 		d.Claimed = d.Rows + 1
 	case 1:
 		d.Missing = true
 	case 2:
 		d.Anonymous = true
+	case 3:
+		d.Contract = "1.1.0"
 	}
-	return d
+	delivered := s.world.Deliver(s.t, d)
+	s.world.Versions[delivered.Object.Key] = newestFirst(s.versions)
+	made := parcel{Delivered: delivered, settle: func() {
+		s.model.deliver(key, good{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
+	}}
+	s.known[name] = made
+	return made
+}
+
+// sequenced tells whether a version has a sequencer, in all its generations.
+func (s *sequence) sequenced(key string, version int) bool {
+	for g := range 3 {
+		if had, found := s.known[fmt.Sprintf("%s v%d g%d", key, version, g)]; found {
+			return had.Object.Sequencer != ""
+		}
+	}
+	return rapid.IntRange(0, 3).Draw(s.r, "sequencer") > 0
 }
 
 func newestFirst(versions int) []string {
@@ -109,26 +210,165 @@ func newestFirst(versions int) []string {
 	return ids
 }
 
-// redeliver handles a batch until no message asks to come back, as SQS does:
-// the first time on a warehouse that may lose answers, then on a sound one.
-func redeliver(t *testing.T, w *loadtest.World, fake *loadtest.Fake, group []loadtest.Delivered, settle []func()) {
-	t.Helper()
-	for attempt := 0; len(group) > 0; attempt++ {
-		if attempt > 2 {
-			t.Fatalf("%d messages come back for ever", len(group))
+// handle gives a loader one batch and returns what comes back: nothing that a
+// dead one says counts.
+func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []parcel) (left []parcel) {
+	errs := s.world.HandleWith(s.t, loader, deliveredOf(group)...)
+	for i, err := range errs {
+		f := fault.As(err)
+		switch {
+		case life.Dead():
+			left = append(left, group[i])
+		case f == nil:
+			group[i].settle()
+		case f.Disposition != fault.Permanent, isMixed(group, group[i]):
+			left = append(left, group[i])
 		}
-		var again []loadtest.Delivered
-		var later []func()
-		for i, err := range w.Handle(t, group...) {
-			switch f := fault.As(err); {
-			case f == nil:
-				settle[i]()
-			case f.Disposition == fault.Permanent:
-			default:
-				again, later = append(again, group[i]), append(later, settle[i])
+	}
+	return left
+}
+
+// isMixed reports whether a batch asks for an object in more than one
+// generation: then the last one's verdict is that of all, and a bad reload says
+// nothing of what it was to replace.
+func isMixed(group []parcel, p parcel) bool {
+	for _, other := range group {
+		if other.ID == p.ID && other.Receipt.Generation != p.Receipt.Generation {
+			return true
+		}
+	}
+	return false
+}
+
+func deliveredOf(group []parcel) []loadtest.Delivered {
+	delivered := make([]loadtest.Delivered, len(group))
+	for i, p := range group {
+		delivered[i] = p.Delivered
+	}
+	return delivered
+}
+
+// redeliver delivers one by one, to a loader that nothing happens to, until no
+// message comes back but those that wait for the table.
+func (s *sequence) redeliver(left []parcel) {
+	loader := s.world.NewLoader(s.fake)
+	for _, p := range left {
+		if p.Receipt.Contract != "1.0.0" && !s.migrated() {
+			s.ahead = append(s.ahead, p)
+			continue
+		}
+		if again := s.handle(loader, &loadtest.Death{}, []parcel{p}); len(again) > 0 {
+			s.r.Fatalf("a message comes back though nothing is wrong: %s", p.ID)
+		}
+	}
+}
+
+func (s *sequence) migrated() bool { return s.fake.Contract(s.world.Dataset) != "1.0.0" }
+
+// turns lets loaders run one statement at a time, in an order that is drawn. A
+// loader that waits for a lock has no turn until it gets it.
+type turns struct {
+	r       *rapid.T
+	fake    *loadtest.Fake
+	dataset string
+	deaths  []*loadtest.Death
+
+	all    sync.WaitGroup
+	grants []chan struct{}
+	events chan event
+	// ready wait for a turn, waiting for the lock; running counts the others.
+	ready, waiting map[int]bool
+	running        int
+}
+
+// event is a loader that asks for a turn, or has ended.
+type event struct {
+	loader int
+	ended  bool
+}
+
+func newTurns(r *rapid.T, fake *loadtest.Fake, dataset string) *turns {
+	return &turns{r: r, fake: fake, dataset: dataset, events: make(chan event), ready: make(map[int]bool), waiting: make(map[int]bool)}
+}
+
+// of is what stands around the loader's statements.
+func (t *turns) of(loader int) loadtest.Around {
+	return func(_ string, run func() error) error {
+		t.events <- event{loader: loader}
+		<-t.grants[loader]
+		return run()
+	}
+}
+
+// start starts a loader; it gets no turn before run.
+func (t *turns) start(loader int, handle func()) {
+	t.grants = append(t.grants, make(chan struct{}))
+	t.running++
+	t.all.Go(func() {
+		handle()
+		t.events <- event{loader: loader, ended: true}
+	})
+}
+
+// run gives turns until every loader has ended.
+func (t *turns) run() {
+	for {
+		t.settle()
+		if len(t.ready) == 0 && len(t.waiting) == 0 {
+			t.all.Wait()
+			return
+		}
+		if len(t.ready) == 0 { // the dead hold what the others wait for
+			for _, d := range t.deaths {
+				if err := d.Bury(); err != nil {
+					t.r.Fatal(err)
+				}
+			}
+			t.awake()
+			continue
+		}
+		var able []int
+		for i := range t.grants {
+			if t.ready[i] {
+				able = append(able, i)
 			}
 		}
-		group, settle = again, later
-		w.Loader = w.NewLoader(fake)
+		next := rapid.SampledFrom(able).Draw(t.r, "turn")
+		delete(t.ready, next)
+		t.running++
+		t.grants[next] <- struct{}{}
+		select {
+		case e := <-t.events:
+			t.note(e)
+		case <-t.fake.Waiting():
+			t.running--
+			t.waiting[next] = true
+		}
+		t.awake()
+	}
+}
+
+// settle waits until every loader that runs asks for a turn, or has ended.
+func (t *turns) settle() {
+	for t.running > 0 {
+		t.note(<-t.events)
+	}
+}
+
+// awake waits for those that have got the lock.
+func (t *turns) awake() {
+	for len(t.waiting) > t.fake.Queued(t.dataset) {
+		t.note(<-t.events)
+	}
+}
+
+func (t *turns) note(e event) {
+	if t.waiting[e.loader] {
+		delete(t.waiting, e.loader)
+	} else {
+		t.running--
+	}
+	if !e.ended {
+		t.ready[e.loader] = true
 	}
 }

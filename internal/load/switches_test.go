@@ -5,11 +5,167 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
 )
+
+// TestBarriers takes one barrier away at a time: the case that it is for fails,
+// and passes with it.
+func TestBarriers(t *testing.T) {
+	t.Parallel()
+	for _, barrier := range loadtest.Barriers {
+		t.Run(barrier.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, off := range []bool{false, true} {
+				fake := loadtest.NewFake()
+				fake.LockTimeout = lockTimeout
+				if barrier.Fake != nil {
+					barrier.Fake(fake)
+				}
+				said := loadtest.Failures(t, func(t testing.TB) {
+					w := loadtest.NewWorld(t, fake)
+					if off {
+						w.Without = barrier.TakeOff(w.Receipts)
+						w.Loader = w.NewLoader(fake)
+					}
+					loadtest.Cases[barrier.Case](t, w)
+				})
+				switch {
+				case off && len(said) == 0:
+					t.Errorf("nothing is wrong without it: %q proves nothing", barrier.Case)
+				case off:
+					t.Logf("without it: %s", said[0])
+				case len(said) > 0:
+					t.Errorf("with it: %s", said[0])
+				}
+			}
+		})
+	}
+}
+
+// TestHarshness runs the suite under every combination of what nobody
+// documents.
+func TestHarshness(t *testing.T) {
+	t.Parallel()
+	for _, harshness := range loadtest.Every() {
+		t.Run(harshness.String(), func(t *testing.T) {
+			t.Parallel()
+			fake := loadtest.NewFake()
+			fake.Harshness, fake.LockTimeout = harshness, lockTimeout
+			t.Run("suite", func(t *testing.T) { loadtest.Run(t, fake) })
+			if n := fake.OpenSessions(); n != 0 {
+				t.Errorf("%d sessions were left open", n)
+			}
+		})
+	}
+}
+
+// mergeLoader loads one file, as somebody might who reads that MERGE takes a
+// lock: its only guard is that the MERGE inserted the ledger's row.
+func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.Delivered, merged chan<- int64, goOn <-chan struct{}) {
+	session, err := fake.Open(t.Context(), dataset, "merge")
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer session.Close()
+	if err := session.Begin(t.Context()); err != nil {
+		t.Error(err)
+	}
+	row := load.LedgerRow{ID: d.ID, Object: d.Object, RowsRead: 3, RowsWritten: 3, RowsLoaded: 3}
+	inserted, err := session.(loadtest.Merger).Merge(t.Context(), row)
+	if err != nil {
+		t.Error(err)
+	}
+	merged <- inserted
+	<-goOn
+	if inserted == 1 {
+		if _, err := session.Copy(t.Context(), load.Rows, []string{d.Receipt.Data[0].Key}, true); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := session.Commit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMergeAsTheOnlyGuard is the counter-example to a loader that trusts a
+// MERGE: the second waits for the first's lock, and sees what was committed
+// before it began to wait. Whether Snowflake reads again is nobody's word. So it
+// loads twice, and firn's protocol doesn't.
+func TestMergeAsTheOnlyGuard(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		rereads bool
+		want    int64
+	}{
+		"a statement that waited sees what was there before": {false, 6},
+		"a statement that waited reads again":                {true, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := loadtest.NewFake()
+			fake.Rereads = test.rereads
+			w := loadtest.NewWorld(t, fake)
+			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
+			merged, first, second := make(chan int64), make(chan struct{}), make(chan struct{})
+			close(second) // it waits for the lock alone
+			var both sync.WaitGroup
+			both.Go(func() { mergeLoader(t, fake, w.Dataset, d, merged, first) })
+			if inserted := <-merged; inserted != 1 {
+				t.Errorf("the first MERGE inserted %d rows, want 1", inserted)
+			}
+			both.Go(func() { mergeLoader(t, fake, w.Dataset, d, merged, second) })
+			<-fake.Waiting() // the second one's MERGE has begun, and waits
+			close(first)
+			<-merged
+			both.Wait()
+			if got := fake.Contents(t, w.Dataset).Rows[d.ID]; got != test.want {
+				t.Errorf("%d rows, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestWaitingLoader is firn's loader in the same place: it waits for the lock
+// by one statement and reads the ledger by the next.
+func TestWaitingLoader(t *testing.T) {
+	t.Parallel()
+	for _, harshness := range loadtest.Every() {
+		t.Run(harshness.String(), func(t *testing.T) {
+			t.Parallel()
+			fake := loadtest.NewFake()
+			fake.Harshness = harshness
+			w := loadtest.NewWorld(t, fake)
+			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
+			atCommit, goOn := make(chan struct{}), make(chan struct{})
+			first := w.NewLoader(loadtest.Intercept(fake, func(statement string, run func() error) error {
+				if statement == "commit" {
+					close(atCommit)
+					<-goOn
+				}
+				return run()
+			}))
+			var both sync.WaitGroup
+			handle := func(l *load.Loader) {
+				for _, err := range l.Handle(t.Context(), []batch.Message{w.Message(d)}) {
+					t.Error(err)
+				}
+			}
+			both.Go(func() { handle(first) })
+			<-atCommit
+			both.Go(func() { handle(w.NewLoader(fake)) })
+			<-fake.Waiting() // the second has begun to wait
+			close(goOn)
+			both.Wait()
+			w.WantRows(t, map[object.ID]int64{d.ID: 3})
+		})
+	}
+}
 
 // race delivers one object twice and lets two loaders handle it at once: each
 // reads the journal before the other writes it. On a warehouse that lets them,
@@ -17,7 +173,7 @@ import (
 func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.World, d loadtest.Delivered, errs []error) {
 	t.Helper()
 	w = loadtest.NewWorld(t, fake)
-	w.Loader = w.NewLoader(&loadtest.Meeting{Warehouse: fake, Expected: 2, Timeout: 300 * time.Millisecond})
+	w.Loader = w.NewLoader(&loadtest.Meeting{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
 	d = w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
 	errs = make([]error, 2)
 	var both sync.WaitGroup
@@ -26,29 +182,6 @@ func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.World, d loadtest.Deli
 	}
 	both.Wait()
 	return w, d, errs
-}
-
-func TestRace(t *testing.T) {
-	t.Parallel()
-	w, d, errs := race(t, loadtest.NewFake())
-	for _, err := range errs {
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-}
-
-// TestRaceWithoutLock shows that the stand-in can show what the lock is for:
-// without it, and without the load history, two loaders load twice.
-func TestRaceWithoutLock(t *testing.T) {
-	t.Parallel()
-	fake := loadtest.NewFake()
-	fake.LockOff, fake.HistoryOff = true, true
-	w, d, _ := race(t, fake)
-	if got := fake.Contents(t, w.Dataset).Rows[d.ID]; got != 6 {
-		t.Errorf("%d rows: without a lock the race should load 6", got)
-	}
 }
 
 // TestRaceReadingBeforeTheLock is the counter-example to a MERGE as the only
@@ -92,25 +225,6 @@ func TestHistorySurvivesRollback(t *testing.T) {
 	}
 	loadtest.WantFault(t, errs[1], fault.ReceiptMismatch, fault.Permanent, bad.ID)
 	w.WantRows(t, map[object.ID]int64{good.ID: 3})
-}
-
-// TestSkippedFileOfUnknownRows: RAW has rows that no ledger row stands for.
-// Copying again would double them.
-func TestSkippedFileOfUnknownRows(t *testing.T) {
-	t.Parallel()
-	fake := loadtest.NewFake()
-	w := loadtest.NewWorld(t, fake)
-	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
-	w.MustHandle(t, d)
-	fake.Forget(w.Dataset, d.ID)
-	w.Journal.Set(d.ID, journal.Transformed)
-	f := loadtest.WantFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
-	if want := "the table has 3 rows of it that no ledger row stands for"; f.Cause() != want {
-		t.Errorf("cause %q, want %q", f.Cause(), want)
-	}
-	if got := fake.Contents(t, w.Dataset).Rows[d.ID]; got != 3 {
-		t.Errorf("%d rows, want the 3 that were there", got)
-	}
 }
 
 func TestLockRows(t *testing.T) {

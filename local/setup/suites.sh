@@ -8,7 +8,7 @@ mkdir -p build
 
 # suite, seconds it may take on two cores once everything is installed
 suites=(
-    "check 180"
+    "check 270"
     "test-race 240"
     "test-contracts 30"
     "test-infra 120"

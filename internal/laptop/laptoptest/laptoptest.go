@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/firn-data/firn/internal/laptop"
 )
@@ -15,7 +16,12 @@ import (
 // Main runs a package's tests beside some stand-ins ("aws", "snowflake",
 // "mail") on free ports, with an empty state, and ends them. The variables
 // that their clients need are set. Call it from TestMain.
-func Main(m *testing.M, servers ...string) int {
+func Main(m *testing.M, servers ...string) int { return MainWith(m, 0, servers...) }
+
+// MainWith is Main with a Snowflake that aborts a transaction which sits idle
+// and blocks another after the given time, not after five minutes: for tests
+// that kill clients. 0 is five minutes.
+func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 	directory, err := os.MkdirTemp("", "firn-test-*")
 	if err != nil {
 		return fail(err)
@@ -29,6 +35,7 @@ func Main(m *testing.M, servers ...string) int {
 	if err != nil {
 		return fail(err)
 	}
+	cloud.IdleBlocker = idleBlocker
 	if err := cloud.StartOnly(context.Background(), servers...); err != nil {
 		return fail(errors.Join(err, cloud.Down()))
 	}

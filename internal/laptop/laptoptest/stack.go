@@ -35,3 +35,16 @@ func Deploy(ctx context.Context, cfg aws.Config, name string) error {
 	}
 	return nil
 }
+
+// Outputs returns what a stack says of its parts, by name.
+func Outputs(ctx context.Context, cfg aws.Config, name string) (map[string]string, error) {
+	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", name, err)
+	}
+	outputs := make(map[string]string)
+	for _, o := range described.Stacks[0].Outputs {
+		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return outputs, nil
+}

@@ -98,7 +98,7 @@ func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journ
 // Loaded implements load.Journal.
 func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
 	return j.change(id, func(e *journal.Entry) {
-		if e.State != journal.Superseded && l.Generation >= e.Generation {
+		if e.State != journal.Superseded && e.Generation <= l.Generation {
 			e.State, e.LoadID, e.QueryID, e.RowsLoaded = journal.Loaded, l.LoadID, l.QueryID, l.Rows
 		}
 	})

@@ -55,6 +55,27 @@ func (f *Fake) LockRows(name string, n int) {
 	f.datasets[name].lockRows = n
 }
 
+// Queued returns how many transactions wait for the dataset's lock.
+func (f *Fake) Queued(name string) int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.datasets[name].queued
+}
+
+// Migrate sets the contract that the tables were made from.
+func (f *Fake) Migrate(name, contract string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.datasets[name].contract = contract
+}
+
+// Contract returns the version that the tables were made from.
+func (f *Fake) Contract(name string) string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.datasets[name].contract
+}
+
 // Waiting is told each time a transaction begins to wait for a lock.
 func (f *Fake) Waiting() <-chan struct{} { return f.waiting }
 

@@ -3,9 +3,11 @@
 package loadtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,21 +18,19 @@ import (
 
 // Fake is Snowflake in memory, at the level of the protocol's statements. It
 // isn't kinder than what is documented: a statement sees what was committed
-// before it began and what its own transaction did; keys are not enforced; a
-// failed statement spoils its transaction; an UPDATE holds its table until the
-// transaction ends, COPY and INSERT hold nothing.
+// before it began and what its own transaction did, even if it waited for a
+// lock meanwhile; keys are not enforced; a failed statement spoils its
+// transaction; an UPDATE or MERGE holds its table until the transaction ends,
+// COPY and INSERT hold nothing.
 //
-// The switches take away what nobody documents, or what the protocol adds, so
-// that tests can show what each is for. Set them before the first use.
+// The first switches choose where nobody documents what Snowflake does: the
+// protocol passes with any of them (Harshness). The others take a barrier away,
+// so that tests can show what it is for. Set them before the first use.
 type Fake struct {
-	// LockOff lets every UPDATE of a lock row through at once.
-	LockOff bool
+	Harshness
 	// ReadBeforeLock gives ReadLedger what was committed before TakeLock began:
 	// what a MERGE sees that takes the lock and reads in one statement.
 	ReadBeforeLock bool
-	// HistorySurvivesRollback keeps files in the load history though the COPY
-	// was rolled back.
-	HistorySurvivesRollback bool
 	// HistoryOff copies every file that is named.
 	HistoryOff bool
 	// LockTimeout defaults to ten seconds.
@@ -44,6 +44,59 @@ type Fake struct {
 	opened   int
 	// waiting is told each time a TakeLock finds the lock taken.
 	waiting chan struct{}
+}
+
+// Harshness is what no page of Snowflake's says. The zero value is what the
+// laptop's stand-in does, but for Rereads.
+type Harshness struct {
+	// Rereads lets a statement that waited for a lock see what was committed
+	// while it waited, as the laptop's stand-in does.
+	Rereads bool
+	// HistorySurvivesRollback keeps files in the load history though the COPY
+	// was rolled back.
+	HistorySurvivesRollback bool
+	// ErrorsKeepOpen leaves a transaction usable after a failed statement, as
+	// Snowflake does unless TRANSACTION_ABORT_ON_ERROR is set.
+	ErrorsKeepOpen bool
+	// HistoryForgets drops what a COPY loaded from the load history at once:
+	// its 64 days are over.
+	HistoryForgets bool
+	// ScanClock is how far the clock behind _FIRN_LOADED_AT is from the one
+	// behind the ledger's times.
+	ScanClock time.Duration
+}
+
+// Every is every combination of what nobody documents.
+func Every() []Harshness {
+	combinations := []Harshness{{}}
+	for _, turn := range []func(*Harshness){
+		func(h *Harshness) { h.Rereads = true },
+		func(h *Harshness) { h.HistorySurvivesRollback = true },
+		func(h *Harshness) { h.ErrorsKeepOpen = true },
+		func(h *Harshness) { h.HistoryForgets = true },
+		func(h *Harshness) { h.ScanClock = -2 * time.Hour },
+	} {
+		for _, h := range slices.Clone(combinations) {
+			turn(&h)
+			combinations = append(combinations, h)
+		}
+	}
+	return combinations
+}
+
+// String names what differs from the zero value.
+func (h Harshness) String() string {
+	var turned []string
+	for name, on := range map[string]bool{
+		"rereads": h.Rereads, "history survives rollback": h.HistorySurvivesRollback, "errors keep open": h.ErrorsKeepOpen,
+		"history forgets": h.HistoryForgets, "another scan clock": h.ScanClock != 0,
+	} {
+		if on {
+			turned = append(turned, name)
+		}
+	}
+	slices.Sort(turned)
+	return cmp.Or(strings.Join(turned, ", "), "nothing")
 }
 
 // File is a Parquet file as COPY finds it.
@@ -72,9 +125,11 @@ type dataset struct {
 	paused   bool
 	contract string
 	lock     chan struct{}
-	ledger   map[int64]load.LedgerRow
-	rows     [2]map[int64]row
-	history  [2]map[string]bool
+	// queued counts those that wait for the lock.
+	queued  int
+	ledger  map[int64]load.LedgerRow
+	rows    [2]map[int64]row
+	history [2]map[string]bool
 }
 
 type row struct {
@@ -162,7 +217,7 @@ func (s *session) statement(op string, run func(d *dataset) error) error {
 	default:
 		err = run(d)
 	}
-	s.spoilt = s.spoilt || err != nil
+	s.spoilt = s.spoilt || err != nil && !s.fake.ErrorsKeepOpen
 	return err
 }
 
@@ -181,15 +236,9 @@ func (s *session) Begin(context.Context) error {
 // Commit implements load.Session.
 func (s *session) Commit(context.Context) error {
 	return s.statement("commit", func(d *dataset) error {
-		for id := range s.removedLedger {
-			delete(d.ledger, id)
-		}
-		maps.Copy(d.ledger, s.addedLedger)
+		d.ledger = overlay(d.ledger, s.removedLedger, s.addedLedger)
 		for t := range d.rows {
-			for id := range s.removedRows[t] {
-				delete(d.rows[t], id)
-			}
-			maps.Copy(d.rows[t], s.addedRows[t])
+			d.rows[t] = overlay(d.rows[t], s.removedRows[t], s.addedRows[t])
 		}
 		s.finish(d, true)
 		return nil
@@ -224,12 +273,13 @@ func (s *session) finish(d *dataset, keepHistory bool) {
 	}
 	for t := range d.history {
 		for name := range s.addedHistory[t] {
-			if keepHistory {
+			if keepHistory && !s.fake.HistoryForgets {
 				d.history[t][name] = true
 			}
 		}
 	}
 	if s.holds {
+		d.queued = max(0, d.queued-1) // the first that waits has it now
 		d.lock <- struct{}{}
 		s.holds = false
 	}

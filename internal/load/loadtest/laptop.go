@@ -24,18 +24,30 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// Laptop is the laptop's Snowflake with the object store that it reads.
-type Laptop struct {
+// Snowflake is the laptop's or an account's, with the object store that it
+// reads.
+type Snowflake struct {
 	warehouse.Warehouse
+	// owner makes, looks into and drops tables, as the loader can't.
+	owner  snowflake.Config
 	store  *s3.Client
 	bucket string
+	// passing drops what a test made when it ends.
+	passing bool
 }
 
-var _ Bench = (*Laptop)(nil)
+var _ Bench = (*Snowflake)(nil)
+
+// NewAccount is a real account: the loader's login, and one that may make and
+// drop tables in RAW. The bucket is the one behind the stage RAW.CURATED. What
+// tests make there is gone when they end.
+func NewAccount(loader, owner snowflake.Config, store *s3.Client, bucket string) *Snowflake {
+	return &Snowflake{Warehouse: warehouse.Warehouse{Config: loader}, owner: owner, store: store, bucket: bucket, passing: true}
+}
 
 // NewLaptop makes a database, a bucket and the stage over it. The address is
 // host:port of the stand-in; the store must be the one that it reads.
-func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
+func NewLaptop(t testing.TB, address string, store *s3.Client) *Snowflake {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -53,24 +65,27 @@ func NewLaptop(t testing.TB, address string, store *s3.Client) *Laptop {
 	if _, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	l := &Laptop{Warehouse: warehouse.Warehouse{Config: config}, store: store, bucket: bucket}
+	l := &Snowflake{Warehouse: warehouse.Warehouse{Config: config}, owner: config, store: store, bucket: bucket}
 	l.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
 	return l
 }
 
+// Bucket is the one behind the stage.
+func (l *Snowflake) Bucket() string { return l.bucket }
+
 // run runs a script outside of any transaction.
-func (l *Laptop) run(t testing.TB, script string) {
+func (l *Snowflake) run(t testing.TB, script string) {
 	t.Helper()
 	session := l.session(t)
 	defer closed(t, session)
 	for _, statement := range migrate.Split(script) {
-		if _, err := session.Query(t.Context(), "set up test", statement); err != nil {
+		if _, err := session.Query(context.WithoutCancel(t.Context()), "set up test", statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
 }
 
-func (l *Laptop) query(t testing.TB, statement string) snowflake.Result {
+func (l *Snowflake) query(t testing.TB, statement string) snowflake.Result {
 	t.Helper()
 	session := l.session(t)
 	defer closed(t, session)
@@ -81,9 +96,9 @@ func (l *Laptop) query(t testing.TB, statement string) snowflake.Result {
 	return result
 }
 
-func (l *Laptop) session(t testing.TB) *snowflake.Session {
+func (l *Snowflake) session(t testing.TB) *snowflake.Session {
 	t.Helper()
-	session, err := snowflake.Open(t.Context(), l.Config)
+	session, err := snowflake.Open(context.WithoutCancel(t.Context()), l.owner) // it tidies up, too, when the test's time is over
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +115,7 @@ func closed(t testing.TB, session interface{ Close() error }) {
 func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Replace(name, ".", "_", 1)) }
 
 // Create implements Bench, with the product's own DDL.
-func (l *Laptop) Create(t testing.TB, name string) {
+func (l *Snowflake) Create(t testing.TB, name string) {
 	t.Helper()
 	source, entity, _ := strings.Cut(name, ".")
 	l.CreateFrom(t, &contract.Contract{
@@ -110,14 +125,26 @@ func (l *Laptop) Create(t testing.TB, name string) {
 }
 
 // CreateFrom makes the tables and the view that a contract asks for.
-func (l *Laptop) CreateFrom(t testing.TB, c *contract.Contract) {
+func (l *Snowflake) CreateFrom(t testing.TB, c *contract.Contract) {
 	t.Helper()
 	l.run(t, ddl.File(c)+ddl.View(c))
+	if l.passing {
+		t.Cleanup(func() { l.drop(t, c) })
+	}
+}
+
+func (l *Snowflake) drop(t testing.TB, c *contract.Contract) {
+	t.Helper()
+	script := "drop view if exists " + ddl.ViewName(c) + ";\n"
+	for _, table := range []string{ddl.TableName(c), ddl.LedgerName(c), ddl.RejectsName(c)} {
+		script += "drop table if exists " + table + ";\n"
+	}
+	l.run(t, script)
 }
 
 // Current reads the view of the dataset's current rows, each row as "id updated
 // name", sorted.
-func (l *Laptop) Current(t testing.TB, name string) []string {
+func (l *Snowflake) Current(t testing.TB, name string) []string {
 	t.Helper()
 	rows := l.query(t, "select id, updated, name from "+tableOf(name)+"_CURRENT")
 	current := make([]string, len(rows.Rows))
@@ -149,17 +176,28 @@ type rejectRow struct {
 }
 
 // Put implements Bench.
-func (l *Laptop) Put(t testing.TB, table load.Table, name string, f File) {
+func (l *Snowflake) Put(t testing.TB, table load.Table, name string, f File) {
 	t.Helper()
 	body, err := f.Parquet(table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.store.PutObject(context.Background(), &s3.PutObjectInput{
-		Bucket: aws.String(l.bucket), Key: aws.String(name), Body: bytes.NewReader(body),
-	})
+	l.put(t, name, body)
+}
+
+func (l *Snowflake) put(t testing.TB, name string, body []byte) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	_, err := l.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &l.bucket, Key: &name, Body: bytes.NewReader(body)})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if l.passing {
+		t.Cleanup(func() {
+			if _, err := l.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &l.bucket, Key: &name}); err != nil {
+				t.Errorf("the file is left: %v", err)
+			}
+		})
 	}
 }
 
@@ -194,13 +232,13 @@ func (f File) Parquet(table load.Table) ([]byte, error) {
 }
 
 // Pause implements Bench.
-func (l *Laptop) Pause(t testing.TB, name string, paused bool) {
+func (l *Snowflake) Pause(t testing.TB, name string, paused bool) {
 	t.Helper()
 	l.run(t, fmt.Sprintf("update %s_LOADS set paused = %t where object = '%s'", tableOf(name), paused, load.LockRow))
 }
 
 // Erase implements Bench.
-func (l *Laptop) Erase(t testing.TB, name string, id object.ID) {
+func (l *Snowflake) Erase(t testing.TB, name string, id object.ID) {
 	t.Helper()
 	for _, deletion := range []string{"_LOADS where object", " where _firn_object", "_REJECTS where _firn_object"} {
 		l.run(t, fmt.Sprintf("delete from %s%s = '%s'", tableOf(name), deletion, id))
@@ -209,7 +247,7 @@ func (l *Laptop) Erase(t testing.TB, name string, id object.ID) {
 
 // Contents implements Bench. It reads the ledger by a session of the product,
 // key by key, so that the product's reading is tested too.
-func (l *Laptop) Contents(t testing.TB, name string) Contents {
+func (l *Snowflake) Contents(t testing.TB, name string) Contents {
 	t.Helper()
 	c := Contents{Rows: l.count(t, tableOf(name)), Rejects: l.count(t, tableOf(name)+"_REJECTS")}
 	keys := l.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
@@ -232,7 +270,7 @@ func (l *Laptop) Contents(t testing.TB, name string) Contents {
 	return c
 }
 
-func (l *Laptop) count(t testing.TB, table string) map[object.ID]int64 {
+func (l *Snowflake) count(t testing.TB, table string) map[object.ID]int64 {
 	t.Helper()
 	result := l.query(t, "select _firn_object, count(*) as n, count(_firn_loaded_at) as stamped from "+table+" group by _firn_object")
 	counts := make(map[object.ID]int64)

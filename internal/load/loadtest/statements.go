@@ -17,20 +17,15 @@ const maximumFiles = 1000
 
 // TakeLock implements load.Session.
 func (s *session) TakeLock(ctx context.Context) (rows int64, err error) {
-	var lock chan struct{}
 	err = s.statement("take lock", func(d *dataset) error {
-		s.early = maps.Clone(d.ledger)
-		lock = d.lock
 		rows = int64(d.lockRows)
 		return nil
 	})
 	if err != nil || rows == 0 {
 		return rows, err
 	}
-	if !s.fake.LockOff && !s.holds {
-		if err := s.wait(ctx, lock); err != nil {
-			return 0, err
-		}
+	if err := s.hold(ctx, "take lock"); err != nil {
+		return 0, err
 	}
 	return rows, s.statement("take lock", func(*dataset) error {
 		s.takenAt = s.fake.now()
@@ -38,14 +33,59 @@ func (s *session) TakeLock(ctx context.Context) (rows int64, err error) {
 	})
 }
 
-func (s *session) wait(ctx context.Context, lock chan struct{}) error {
-	select {
-	case <-lock:
-		s.holds = true
-		return nil
-	default:
-		s.fake.waiting <- struct{}{}
+// Merger is a session that can MERGE into the ledger, as firn's loader doesn't.
+type Merger interface {
+	load.Session
+	// Merge inserts the ledger row if the ledger has none of its object, and
+	// returns how many it inserted. It holds the table as an UPDATE does.
+	Merge(ctx context.Context, row load.LedgerRow) (int64, error)
+}
+
+var _ Merger = (*session)(nil)
+
+// Merge implements Merger.
+func (s *session) Merge(ctx context.Context, row load.LedgerRow) (inserted int64, err error) {
+	if err := s.hold(ctx, "merge"); err != nil {
+		return 0, err
 	}
+	return inserted, s.statement("merge", func(d *dataset) error {
+		for _, r := range overlay(s.early, s.removedLedger, s.addedLedger) {
+			if r.ID == row.ID {
+				return nil
+			}
+		}
+		row.LoadedAt = s.fake.now()
+		s.addedLedger[s.fake.next()] = row
+		inserted = 1
+		return nil
+	})
+}
+
+// hold waits until the ledger is the transaction's. What the statement sees of
+// it is in early.
+func (s *session) hold(ctx context.Context, op string) error {
+	var lock chan struct{}
+	look := func(d *dataset) error {
+		s.early, lock = maps.Clone(d.ledger), d.lock
+		return nil
+	}
+	if err := s.statement(op, look); err != nil {
+		return err
+	}
+	if s.holds {
+		return nil
+	}
+	if err := s.wait(ctx, op, lock); err != nil || !s.fake.Rereads {
+		return err
+	}
+	return s.statement(op, look)
+}
+
+func (s *session) wait(ctx context.Context, op string, lock chan struct{}) error {
+	if s.takes(lock) {
+		return nil
+	}
+	s.fake.waiting <- struct{}{}
 	timeout := s.fake.LockTimeout
 	if timeout == 0 {
 		timeout = 10 * time.Second
@@ -54,14 +94,42 @@ func (s *session) wait(ctx context.Context, lock chan struct{}) error {
 	defer timer.Stop()
 	select {
 	case <-lock:
-		s.holds = true
-		return nil
+		return s.granted(op, lock)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return s.statement("take lock", func(*dataset) error {
-		return fault.Dependency("take lock", fault.LockBusy, fmt.Errorf("another transaction holds the table"))
+	return s.statement(op, func(d *dataset) error {
+		d.queued = max(0, d.queued-1)
+		return fault.Dependency(op, fault.LockBusy, fmt.Errorf("another transaction holds the table"))
 	})
+}
+
+// granted takes the lock that it waited for, or passes it on if the session
+// ended meanwhile.
+func (s *session) granted(op string, lock chan struct{}) error {
+	s.fake.mutex.Lock()
+	defer s.fake.mutex.Unlock()
+	if s.closed {
+		d := s.fake.datasets[s.name]
+		d.queued = max(0, d.queued-1)
+		lock <- struct{}{}
+		return fault.Dependency(op, fault.SnowflakeAway, fmt.Errorf("the session is closed"))
+	}
+	s.holds = true
+	return nil
+}
+
+// takes takes the lock if nobody has it, else it stands in the queue.
+func (s *session) takes(lock chan struct{}) bool {
+	s.fake.mutex.Lock()
+	defer s.fake.mutex.Unlock()
+	select {
+	case <-lock:
+		s.holds = true
+	default:
+		s.fake.datasets[s.name].queued++
+	}
+	return s.holds
 }
 
 // ledger is what a statement that begins now sees of the ledger.
@@ -141,7 +209,7 @@ func (s *session) Copy(_ context.Context, into load.Table, files []string, force
 		if len(files) == 0 || len(files) > maximumFiles {
 			return fault.Permanentf("copy", fault.CopyRefused, "FILES has %d names", len(files))
 		}
-		at := s.fake.now()
+		at := s.fake.now().Add(s.fake.ScanClock)
 		for _, name := range files {
 			if !force && !s.fake.HistoryOff && (d.history[into][name] || s.addedHistory[into][name]) {
 				continue

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,52 +14,60 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Run runs every case that any warehouse must pass, each in a dataset of its
-// own.
-func Run(t *testing.T, bench Bench) {
-	for name, run := range map[string]func(*testing.T, *World){
-		"one object":                        oneObject,
-		"rejects":                           rejects,
-		"no rows":                           noRows,
-		"several files":                     severalFiles,
-		"redelivery":                        redelivery,
-		"the journal forgot":                journalForgot,
-		"five deliveries at once":           fiveAtOnce,
-		"two versions in order":             versionsInOrder,
-		"two versions in reverse order":     versionsInReverse,
-		"two versions in one group":         versionsTogether,
-		"the newer version is poisoned":     newerPoisoned,
-		"a version without a sequencer":     noSequencer,
-		"reload":                            reload,
-		"lying receipt":                     lyingReceipt,
-		"lying receipt of rejects":          lyingRejects,
-		"missing file":                      missingFile,
-		"poison in a group of ten":          poison,
-		"two poisons in a group":            twoPoisons,
-		"files in the load history":         inHistory,
-		"paused":                            paused,
-		"table behind":                      behind,
-		"lock busy":                         lockBusy,
-		"commit unknown, applied":           commitApplied,
-		"commit unknown, not applied":       commitLost,
-		"commit unknown, nobody to ask":     commitDeaf,
-		"waiting objects come along":        waitingComeAlong,
-		"a waiting object that is at fault": waitingAtFault,
-		"no tables":                         noTables,
-		"many objects":                      manyObjects,
+// Case is one case of the suite, in a dataset of its own.
+type Case func(t testing.TB, w *World)
 
-		"duplicate content":                          duplicateWarned,
-		"duplicate content that is meant":            duplicateLoaded,
-		"duplicate content, refused":                 duplicateRefused,
-		"duplicate content in one group":             duplicateTogether,
-		"duplicate content whose first went":         duplicateFirstWent,
-		"duplicate content that is no key's newest":  duplicateNewer,
-		"duplicate content of a poisoned object":     duplicatePoisoned,
-		"duplicate content of objects without a row": duplicateEmpty,
-		"duplicate content under the same key":       duplicateSameKey,
-		"duplicate content that left in the group":   duplicateLeft,
-		"a key that is no delivery's":                noDelivery,
-	} {
+// Cases are what any warehouse must pass, by name.
+var Cases = map[string]Case{
+	"one object":                        oneObject,
+	"rejects":                           rejects,
+	"no rows":                           noRows,
+	"several files":                     severalFiles,
+	"redelivery":                        redelivery,
+	"the journal forgot":                journalForgot,
+	"five deliveries at once":           fiveAtOnce,
+	"two versions in order":             versionsInOrder,
+	"two versions in reverse order":     versionsInReverse,
+	"two versions in one group":         versionsTogether,
+	"the newer version is poisoned":     newerPoisoned,
+	"a version without a sequencer":     noSequencer,
+	"reload":                            reload,
+	"lying receipt":                     lyingReceipt,
+	"lying receipt of rejects":          lyingRejects,
+	"missing file":                      missingFile,
+	"poison in a group of ten":          poison,
+	"two poisons in a group":            twoPoisons,
+	"files in the load history":         inHistory,
+	"paused":                            paused,
+	"table behind":                      behind,
+	"lock busy":                         lockBusy,
+	"commit unknown, applied":           commitApplied,
+	"commit unknown, not applied":       commitLost,
+	"commit unknown, nobody to ask":     commitDeaf,
+	"waiting objects come along":        waitingComeAlong,
+	"a waiting object that is at fault": waitingAtFault,
+	"no tables":                         noTables,
+	"two loaders meet":                  twoMeet,
+	"two loaders meet, one by one":      twoOneByOne,
+	"a skipped file of unknown rows":    unknownRows,
+	"many objects":                      manyObjects,
+
+	"duplicate content":                          duplicateWarned,
+	"duplicate content that is meant":            duplicateLoaded,
+	"duplicate content, refused":                 duplicateRefused,
+	"duplicate content in one group":             duplicateTogether,
+	"duplicate content whose first went":         duplicateFirstWent,
+	"duplicate content that is no key's newest":  duplicateNewer,
+	"duplicate content of a poisoned object":     duplicatePoisoned,
+	"duplicate content of objects without a row": duplicateEmpty,
+	"duplicate content under the same key":       duplicateSameKey,
+	"duplicate content that left in the group":   duplicateLeft,
+	"a key that is no delivery's":                noDelivery,
+}
+
+// Run runs every case.
+func Run(t *testing.T, bench Bench) {
+	for name, run := range Cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, NewWorld(t, bench))
@@ -66,7 +75,7 @@ func Run(t *testing.T, bench Bench) {
 	}
 }
 
-func oneObject(t *testing.T, w *World) {
+func oneObject(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d)
 	got := w.WantRows(t, map[object.ID]int64{d.ID: 3})
@@ -101,7 +110,7 @@ func oneObject(t *testing.T, w *World) {
 	}
 }
 
-func rejects(t *testing.T, w *World) {
+func rejects(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Rows: 4, Rejects: 2})
 	w.MustHandle(t, d)
 	got := w.WantRows(t, map[object.ID]int64{d.ID: 4})
@@ -110,7 +119,7 @@ func rejects(t *testing.T, w *World) {
 	}
 }
 
-func noRows(t *testing.T, w *World) {
+func noRows(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Rows: 0})
 	w.MustHandle(t, d)
 	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Ledger) != 1 {
@@ -119,13 +128,13 @@ func noRows(t *testing.T, w *World) {
 	w.WantState(t, d.ID, journal.Loaded)
 }
 
-func severalFiles(t *testing.T, w *World) {
+func severalFiles(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Rows: 10, Files: 3})
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 10})
 }
 
-func redelivery(t *testing.T, w *World) {
+func redelivery(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d, d)
 	w.MustHandle(t, d)
@@ -137,7 +146,7 @@ func redelivery(t *testing.T, w *World) {
 
 // journalForgot is a loader that died between COMMIT and journal: the ledger
 // decides, and the news is out at least once.
-func journalForgot(t *testing.T, w *World) {
+func journalForgot(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d)
 	w.Journal.Set(d.ID, journal.Transformed)
@@ -153,18 +162,49 @@ func journalForgot(t *testing.T, w *World) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func fiveAtOnce(t *testing.T, w *World) {
+func fiveAtOnce(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var all sync.WaitGroup
 	for range 5 {
-		all.Go(func() { w.MustHandle(t, d) })
+		all.Go(func() { w.HandleUntilDone(t, d) })
 	}
 	all.Wait()
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 	w.WantState(t, d.ID, journal.Loaded)
 }
 
-func versionsInOrder(t *testing.T, w *World) {
+// meetingTime is how long a loader waits for another that can't come, because
+// the lock keeps it out.
+const meetingTime = 50 * time.Millisecond
+
+// twoMeet lets two loaders handle one object at once: each reads the journal
+// before the other writes it. On a warehouse that lets them, both are in their
+// transaction before either commits.
+func twoMeet(t testing.TB, w *World) {
+	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Bench, Expected: 2, Timeout: meetingTime})
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { w.HandleUntilDone(t, d) })
+	}
+	both.Wait()
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+// twoOneByOne lets a second loader come while the first is in its transaction:
+// it waits for the lock. It may be refused, as long as nothing is loaded twice.
+func twoOneByOne(t testing.TB, w *World) {
+	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Bench, Expected: 2, Timeout: meetingTime})
+	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { w.Handle(t, d) })
+	}
+	both.Wait()
+	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+}
+
+func versionsInOrder(t testing.TB, w *World) {
 	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3, Rejects: 1})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
@@ -177,7 +217,7 @@ func versionsInOrder(t *testing.T, w *World) {
 	w.WantState(t, second.ID, journal.Loaded)
 }
 
-func versionsInReverse(t *testing.T, w *World) {
+func versionsInReverse(t testing.TB, w *World) {
 	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
 	w.MustHandle(t, second)
 	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3})
@@ -187,7 +227,7 @@ func versionsInReverse(t *testing.T, w *World) {
 	w.WantState(t, second.ID, journal.Loaded)
 }
 
-func versionsTogether(t *testing.T, w *World) {
+func versionsTogether(t testing.TB, w *World) {
 	want := make(map[object.ID]int64)
 	var group []Delivered
 	for i, key := range []string{"a.csv", "b.csv"} {
@@ -207,7 +247,7 @@ func versionsTogether(t *testing.T, w *World) {
 }
 
 // newerPoisoned: only what is loaded supersedes.
-func newerPoisoned(t *testing.T, w *World) {
+func newerPoisoned(t testing.TB, w *World) {
 	older := w.Deliver(t, Delivery{Version: "v1", Sequencer: "1", Rows: 3})
 	newer := w.Deliver(t, Delivery{Version: "v2", Sequencer: "2", Rows: 5, Claimed: 6})
 	errs := w.Handle(t, newer, older)
@@ -219,7 +259,7 @@ func newerPoisoned(t *testing.T, w *World) {
 	w.WantState(t, older.ID, journal.Loaded)
 }
 
-func noSequencer(t *testing.T, w *World) {
+func noSequencer(t testing.TB, w *World) {
 	found := w.Deliver(t, Delivery{Version: "v2", Rows: 5})
 	announced := w.Deliver(t, Delivery{Version: "v1", Sequencer: "9", Rows: 3})
 	w.Versions[found.Object.Key] = []string{"v2", "v1"}
@@ -230,7 +270,7 @@ func noSequencer(t *testing.T, w *World) {
 	w.WantState(t, announced.ID, journal.Superseded)
 }
 
-func reload(t *testing.T, w *World) {
+func reload(t testing.TB, w *World) {
 	first := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, first)
 	again := w.Deliver(t, Delivery{Sequencer: "1", Rows: 4, Rejects: 1, Generation: 1})
@@ -247,7 +287,7 @@ func reload(t *testing.T, w *World) {
 
 // groupOf delivers ten objects of which some are at fault.
 // inHistory: somebody deleted the rows, the load history has the files still.
-func waitingComeAlong(t *testing.T, w *World) {
+func waitingComeAlong(t testing.TB, w *World) {
 	quiet := w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2})
 	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
 	w.MustHandle(t, asked)
@@ -263,7 +303,7 @@ func waitingComeAlong(t *testing.T, w *World) {
 // manyObjects are more than a statement takes as binds of their own, with what
 // is written, read, counted and deleted by such lists: new rows, versions that
 // give way, a file that the load history has.
-func manyObjects(t *testing.T, w *World) {
+func manyObjects(t testing.TB, w *World) {
 	const n = 40
 	old, fresh, want := make([]Delivered, n), make([]Delivered, n), make(map[object.ID]int64)
 	for i := range n {

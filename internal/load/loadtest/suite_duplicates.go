@@ -24,7 +24,7 @@ func (w *World) onDuplicates(what contract.DuplicateContent) {
 
 // wantDuplicates holds whose duplicates the ledger has, and how many of them
 // the news told.
-func (w *World) wantDuplicates(t *testing.T, c Contents, want map[object.ID]object.ID, told int) {
+func (w *World) wantDuplicates(t testing.TB, c Contents, want map[object.ID]object.ID, told int) {
 	t.Helper()
 	got := make(map[object.ID]object.ID)
 	for _, row := range c.Ledger {
@@ -44,7 +44,7 @@ func (w *World) wantDuplicates(t *testing.T, c Contents, want map[object.ID]obje
 	}
 }
 
-func duplicateWarned(t *testing.T, w *World) { // what a loader does that knows no contract
+func duplicateWarned(t testing.TB, w *World) { // what a loader does that knows no contract
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -60,7 +60,7 @@ func duplicateWarned(t *testing.T, w *World) { // what a loader does that knows 
 	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID, third.ID: first.ID}, 3)
 }
 
-func duplicateLoaded(t *testing.T, w *World) {
+func duplicateLoaded(t testing.TB, w *World) {
 	w.onDuplicates(contract.LoadDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
@@ -70,7 +70,7 @@ func duplicateLoaded(t *testing.T, w *World) {
 	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 0)
 }
 
-func duplicateRefused(t *testing.T, w *World) {
+func duplicateRefused(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
@@ -94,7 +94,7 @@ func duplicateRefused(t *testing.T, w *World) {
 
 // duplicateTogether: which of two is first doesn't matter, that only one loads
 // does.
-func duplicateTogether(t *testing.T, w *World) {
+func duplicateTogether(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -108,7 +108,7 @@ func duplicateTogether(t *testing.T, w *World) {
 
 // duplicateFirstWent: a refused object is redriven once the one that had its
 // bytes has others.
-func duplicateFirstWent(t *testing.T, w *World) {
+func duplicateFirstWent(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
 	w.MustHandle(t, first)
@@ -125,7 +125,7 @@ func duplicateFirstWent(t *testing.T, w *World) {
 
 // duplicateNewer: a version that is refused takes no part, so an older one of
 // its key loads.
-func duplicateNewer(t *testing.T, w *World) {
+func duplicateNewer(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
@@ -140,7 +140,7 @@ func duplicateNewer(t *testing.T, w *World) {
 	w.WantState(t, older.ID, journal.Loaded)
 }
 
-func duplicatePoisoned(t *testing.T, w *World) {
+func duplicatePoisoned(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Claimed: 4, Content: same})
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -153,7 +153,7 @@ func duplicatePoisoned(t *testing.T, w *World) {
 	w.wantDuplicates(t, c, map[object.ID]object.ID{}, 0)
 }
 
-func duplicateEmpty(t *testing.T, w *World) {
+func duplicateEmpty(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Content: same}))
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "b.csv", Content: same}))
@@ -165,7 +165,7 @@ func duplicateEmpty(t *testing.T, w *World) {
 
 // duplicateSameKey: what a key had already isn't brought twice, whoever else
 // has it too.
-func duplicateSameKey(t *testing.T, w *World) {
+func duplicateSameKey(t testing.TB, w *World) {
 	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -179,7 +179,7 @@ func duplicateSameKey(t *testing.T, w *World) {
 
 // duplicateLeft: a content that its key gives up in the same transaction is
 // nobody's.
-func duplicateLeft(t *testing.T, w *World) {
+func duplicateLeft(t testing.TB, w *World) {
 	w.onDuplicates(contract.RefuseDuplicate)
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same}))
 	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 4})
@@ -189,7 +189,7 @@ func duplicateLeft(t *testing.T, w *World) {
 }
 
 // noDelivery: a file that would never be current isn't loaded in silence.
-func noDelivery(t *testing.T, w *World) {
+func noDelivery(t testing.TB, w *World) {
 	w.Contract = ModeContract(w.Dataset)
 	w.Contract.Mode, w.Contract.Delivery = contract.Snapshot, &contract.Delivery{Key: "{delivery}/{part}-of-{parts}.csv"}
 	w.Loader = w.NewLoader(w.Bench)

@@ -20,10 +20,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-const (
-	landing = "landing"
-	curated = "curated"
-)
+// Landing is the bucket of a world's objects.
+const Landing = "landing"
+
+const curated = "curated"
 
 // World is a loader on a bench, with everything around it in memory, for one
 // dataset.
@@ -38,6 +38,9 @@ type World struct {
 	// Contract is what loaders made from now on know of the dataset; nil for
 	// nothing.
 	Contract *contract.Contract
+	// Without wraps every warehouse that a loader of this world gets: what
+	// takes a barrier away. Nil takes none.
+	Without func(load.Warehouse) load.Warehouse
 
 	messages atomic.Int64
 }
@@ -55,7 +58,7 @@ func NewWorld(t testing.TB, bench Bench) *World {
 }
 
 // NewModeWorld makes a dataset of a mode, with the view of its current rows.
-func NewModeWorld(t testing.TB, l *Laptop, change func(*contract.Contract)) *World {
+func NewModeWorld(t testing.TB, l *Snowflake, change func(*contract.Contract)) *World {
 	t.Helper()
 	w := NewWorld(t, l)
 	w.Dataset = "m" + w.Dataset
@@ -84,6 +87,9 @@ func (w *World) NewLoader(on load.Warehouse) *load.Loader {
 	var contracts contract.Set
 	if w.Contract != nil {
 		contracts = contract.Set{w.Contract}
+	}
+	if w.Without != nil {
+		on = w.Without(on)
 	}
 	return &load.Loader{
 		Contracts: contracts,
@@ -127,7 +133,7 @@ func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
 	t.Helper()
 	d.defaults()
 	o := object.Object{
-		Bucket: landing, Key: strings.Replace(w.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
+		Bucket: Landing, Key: strings.Replace(w.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
 		ETag: "etag", Size: 100, Sequencer: object.NormalizeSequencer(d.Sequencer),
 	}
 	attempt := object.Attempt{Dataset: w.Dataset, Object: o.ID(), Name: fmt.Sprintf("attempt-%d", d.Generation)}
@@ -205,11 +211,17 @@ func (w *World) Message(d Delivered) batch.Message {
 // deliveries.
 func (w *World) Handle(t testing.TB, deliveries ...Delivered) []error {
 	t.Helper()
+	return w.HandleWith(t, w.Loader, deliveries...)
+}
+
+// HandleWith is Handle with a loader of the caller's.
+func (w *World) HandleWith(t testing.TB, loader *load.Loader, deliveries ...Delivered) []error {
+	t.Helper()
 	messages := make([]batch.Message, len(deliveries))
 	for i, d := range deliveries {
 		messages[i] = w.Message(d)
 	}
-	failed := w.Loader.Handle(t.Context(), messages)
+	failed := loader.Handle(t.Context(), messages)
 	errs := make([]error, len(deliveries))
 	for i, m := range messages {
 		errs[i] = failed[m.ID]
@@ -223,6 +235,22 @@ func (w *World) MustHandle(t testing.TB, deliveries ...Delivered) {
 	for i, err := range w.Handle(t, deliveries...) {
 		if err != nil {
 			t.Errorf("message %d: %v", i, err)
+		}
+	}
+}
+
+// HandleUntilDone delivers an object as a queue does: again, while another
+// loader has the lock.
+func (w *World) HandleUntilDone(t testing.TB, d Delivered) {
+	t.Helper()
+	for {
+		f := fault.As(w.Handle(t, d)[0])
+		if f == nil {
+			return
+		}
+		if f.Code != fault.LockBusy || t.Context().Err() != nil {
+			t.Error(f)
+			return
 		}
 	}
 }

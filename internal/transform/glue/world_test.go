@@ -16,7 +16,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
@@ -74,7 +73,10 @@ func newWorld(t testing.TB) *world {
 	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
 		t.Fatal(err)
 	}
-	outputs := outputsOf(t, cfg, name)
+	outputs, err := laptoptest.Outputs(ctx, cfg, name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{t: t, faults: map[object.ID][]*fault.Fault{}, landing: outputs["LandingBucket"], curated: outputs["CuratedBucket"]}
 	w.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	table := &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
@@ -90,19 +92,6 @@ func newWorld(t testing.TB) *world {
 		NewID: func() string { ids++; return fmt.Sprintf("id%d", ids) },
 	}
 	return w
-}
-
-func outputsOf(t testing.TB, cfg aws.Config, stack string) map[string]string {
-	t.Helper()
-	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(context.Background(), &cloudformation.DescribeStacksInput{StackName: aws.String(stack)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	outputs := map[string]string{}
-	for _, o := range described.Stacks[0].Outputs {
-		outputs[*o.OutputKey] = *o.OutputValue
-	}
-	return outputs
 }
 
 // put puts an object and returns it as the journal has received it.

@@ -89,6 +89,7 @@ class _Copy:
         self.here = (database, schema)
 
     def run(self) -> str:
+        self._check_table()
         listed = bool(self.stock.files)
         rows: list[tuple[Any, ...]] = []
         loaded: list[tuple[Any, ...]] = []
@@ -124,6 +125,19 @@ class _Copy:
         urls = stock._source_glob(source, self.duck)
         pattern = self.options.pattern
         return [u for u in urls if pattern is None or re.fullmatch(pattern, _key(u))]
+
+    def _check_table(self) -> None:
+        """Refuse a table that isn't there, as every other statement does: 002003 (42S02).
+
+        Stock fakesnow meets it while it loads the first file, and blames the file.
+        """
+        try:
+            self.duck.execute(
+                f'select 1 from "{self.database}"."{self.schema}"."{self.table.name}" limit 0'
+            )
+        except duckdb.CatalogException as error:
+            text = f"Object '{self.table.name}' does not exist or not authorized."
+            raise errors.failure(errors.NOT_FOUND, "42S02", text) from error
 
     def _is_loaded(self, url: str, tag: str) -> bool:
         """Whether the table has this version of the file.

@@ -227,6 +227,22 @@ def test_at_most_a_thousand_names(run: Run, put: Put) -> None:
 
 
 @pytest.mark.gap
+def test_no_names_are_not_every_file(run: Run, put: Put) -> None:
+    put("a.parquet")
+    with pytest.raises(DatabaseError, match="001003"):
+        run(copy())
+    assert run("select count(*) from t") == [(0,)]
+
+
+@pytest.mark.gap
+def test_a_table_that_is_not_there_is_no_file_at_fault(run: Run, put: Put) -> None:
+    statement = copy(put("a.parquet")).replace("into t ", "into nowhere ")
+    with pytest.raises(DatabaseError, match="002003") as refused:
+        run(statement)
+    assert refused.value.sqlstate == "42S02"
+
+
+@pytest.mark.gap
 def test_a_small_file_is_read_once(run: Run, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     name = put("a.parquet")
     with caplog.at_level("INFO", "werkzeug"):

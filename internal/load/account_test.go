@@ -1,0 +1,100 @@
+//go:build account
+
+package load_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/load/loadtest"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// The account's variables: see docs/account.md.
+const (
+	accountVariable = "FIRN_TEST_SNOWFLAKE_ACCOUNT"
+	userVariable    = "FIRN_TEST_SNOWFLAKE_USER"
+	keyVariable     = "FIRN_TEST_SNOWFLAKE_PRIVATE_KEY_FILE"
+	bucketVariable  = "FIRN_TEST_CURATED_BUCKET"
+)
+
+// TestMain starts nothing: the account is there.
+func TestMain(m *testing.M) { os.Exit(m.Run()) }
+
+// account is the bench of the account that the environment names.
+func account(t *testing.T) *loadtest.Snowflake {
+	t.Helper()
+	var missing []string
+	for _, name := range []string{accountVariable, userVariable, keyVariable, bucketVariable} {
+		if os.Getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		t.Skipf("no account to test: set %s (docs/account.md says what each is)", strings.Join(missing, ", "))
+	}
+	text, err := os.ReadFile(os.Getenv(keyVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := snowflake.ParsePrivateKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loader := snowflake.Config{
+		Account: os.Getenv(accountVariable), User: os.Getenv(userVariable), PrivateKey: key, Schema: "RAW",
+		Database:  setting("FIRN_TEST_SNOWFLAKE_DATABASE", "FIRN"),
+		Warehouse: setting("FIRN_TEST_SNOWFLAKE_WAREHOUSE", "FIRN_LOAD"),
+		Role:      setting("FIRN_TEST_SNOWFLAKE_LOADER_ROLE", "FIRN_LOADER"),
+		// Shorter than the product's, for the cases that wait in vain.
+		LockTimeout: 2 * time.Second,
+	}
+	owner := loader
+	owner.Role = setting("FIRN_TEST_SNOWFLAKE_ROLE", "ACCOUNTADMIN")
+	return loadtest.NewAccount(loader, owner, s3.NewFromConfig(cfg), os.Getenv(bucketVariable))
+}
+
+func setting(name, fallback string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return fallback
+}
+
+// TestAccount runs the suite against a real account.
+func TestAccount(t *testing.T) {
+	bench := account(t)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+}
+
+// TestAccountQuestions asks what nobody documents, and prints what was found.
+func TestAccountQuestions(t *testing.T) {
+	bench := account(t)
+	var table strings.Builder
+	out := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "question\tassumed\tfound")
+	for _, question := range loadtest.Questions {
+		t.Run(question.Name, func(t *testing.T) {
+			answer := question.Ask(t, bench)
+			mark := ""
+			if answer.Found != answer.Assumed {
+				mark = "  <- differs: see docs/account.md"
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s%s\n", answer.Name, answer.Assumed, answer.Found, mark)
+		})
+	}
+	out.Flush()
+	t.Log("\n" + table.String())
+}

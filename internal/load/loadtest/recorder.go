@@ -1,0 +1,74 @@
+package loadtest
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// Recorder is a test that may fail without failing the one that it stands in.
+type Recorder struct {
+	testing.TB
+
+	mutex sync.Mutex
+	said  []string
+}
+
+// Failures runs a case and returns what it complained of.
+func Failures(t testing.TB, run func(t testing.TB)) []string {
+	t.Helper()
+	r := &Recorder{TB: t}
+	done := make(chan struct{})
+	go func() { // FailNow ends the goroutine
+		defer close(done)
+		run(r)
+	}()
+	<-done
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.said
+}
+
+func (r *Recorder) say(text string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.said = append(r.said, text)
+}
+
+// Helper implements testing.TB.
+func (r *Recorder) Helper() {}
+
+// Error implements testing.TB.
+func (r *Recorder) Error(args ...any) { r.say(fmt.Sprintln(args...)) }
+
+// Errorf implements testing.TB.
+func (r *Recorder) Errorf(format string, args ...any) { r.say(fmt.Sprintf(format, args...)) }
+
+// Fatal implements testing.TB.
+func (r *Recorder) Fatal(args ...any) {
+	r.Error(args...)
+	runtime.Goexit()
+}
+
+// Fatalf implements testing.TB.
+func (r *Recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// Fail implements testing.TB.
+func (r *Recorder) Fail() { r.say("it failed") }
+
+// FailNow implements testing.TB.
+func (r *Recorder) FailNow() {
+	r.Fail()
+	runtime.Goexit()
+}
+
+// Failed implements testing.TB.
+func (r *Recorder) Failed() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return len(r.said) > 0
+}

@@ -1,0 +1,276 @@
+package processes_test
+
+import (
+	"flag"
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/load"
+	"github.com/firn-data/firn/internal/load/loadtest"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// requests are what the loader asks of Snowflake for the scene, in order. A
+// statement that the protocol gains or loses changes this list, and is killed
+// like the others.
+var requests = []string{
+	"log in", "begin", "take the lock", "read the ledger", "forget", "delete rows", "delete rejects",
+	"copy rows", "count rows", "copy rows by force", "copy rejects", "record", "check the ledger", "commit", "close",
+}
+
+// ways are what can happen to a statement.
+var ways = []struct {
+	name string
+	cut  cut
+}{
+	{"killed before it is sent", cut{killed: true}},
+	{"killed before its answer", cut{killed: true, forwarded: true}},
+	{"request cut", cut{}},
+	{"answer cut", cut{forwarded: true}},
+}
+
+// scene is a dataset in which every statement of the protocol has something to
+// do: of one key a newer version, of another a reload, a third is new to the
+// ledger and known to the load history.
+type scene struct {
+	*world
+
+	// before and after are the rows that stand.
+	before, after map[object.ID]int64
+	// ledgerBefore and ledgerAfter are the generations that the ledger has.
+	ledgerBefore, ledgerAfter map[object.ID]int
+	replaced                  loadtest.Delivered
+	group                     []loadtest.Delivered
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	w := newWorld(t)
+	first, reloaded := w.version(t, "versions.csv"), w.version(t, "reload.csv")
+	old := w.transformed(t,
+		loadtest.Delivery{Key: "versions.csv", Version: first, Sequencer: "1", Rows: 3, Rejects: 1},
+		loadtest.Delivery{Key: "reload.csv", Version: reloaded, Sequencer: "1", Rows: 4})
+	w.load(t, old...)
+	group := w.transformed(t,
+		loadtest.Delivery{Key: "versions.csv", Version: w.version(t, "versions.csv"), Sequencer: "2", Rows: 5},
+		loadtest.Delivery{Key: "reload.csv", Version: reloaded, Sequencer: "1", Rows: 2, Rejects: 2, Generation: 1},
+		loadtest.Delivery{Key: "history.csv", Version: w.version(t, "history.csv"), Sequencer: "1", Rows: 6})
+	w.remember(t, group[2])
+	return &scene{
+		world: w, replaced: old[0], group: group,
+		before:       map[object.ID]int64{old[0].ID: 3, old[1].ID: 4},
+		after:        map[object.ID]int64{group[0].ID: 5, group[1].ID: 2, group[2].ID: 6},
+		ledgerBefore: map[object.ID]int{old[0].ID: 0, old[1].ID: 0},
+		ledgerAfter:  map[object.ID]int{group[0].ID: 0, group[1].ID: 1, group[2].ID: 0},
+	}
+}
+
+// remember puts an object's files into the load history, without their rows.
+func (w *world) remember(t *testing.T, d loadtest.Delivered) {
+	t.Helper()
+	session, err := w.laptop.Open(t.Context(), w.Dataset, "history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Copy(t.Context(), load.Rows, []string{d.Receipt.Data[0].Key}, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.laptop.Erase(t, w.Dataset, d.ID)
+}
+
+// afterEach are held after each cut, while its transaction may still be open,
+// and again at the end: what a reader must never see otherwise. A view of a
+// mode is checked by one more line here.
+var afterEach = []struct {
+	name string
+	hold func(s *scene, t *testing.T)
+}{
+	{"rows and ledger", (*scene).allOrNothing},
+}
+
+// everyKill is what `make test-loaders` asks for. A loader that is killed
+// before an answer was killed before the next statement too, so without it each
+// statement has one way, and COMMIT all.
+var everyKill = flag.Bool("every-kill", false, "cut each statement in every way")
+
+// TestKills kills a loader at each of its statements, and cuts each
+// statement's answer, the COMMIT's too. Then another loader gets the messages
+// that weren't acknowledged, until all are.
+func TestKills(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills take half a minute")
+	}
+	for i, statement := range requests {
+		for _, way := range ways {
+			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {
+				continue
+			}
+			t.Run(statement+"/"+way.name, func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t)
+				c := way.cut
+				c.statement = i + 1
+				left := s.strike(t, c)
+				s.hold(t)
+				s.redeliver(t, left)
+				s.hold(t)
+				s.wantAfter(t)
+			})
+		}
+	}
+}
+
+// TestRequests holds the list of statements against what a loader that nothing
+// happens to asks for.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	wire, p := s.startBehindWire(t, cut{})
+	if failed, lives := p.handle(s.messages(s.group...)); !lives || len(failed) > 0 {
+		t.Fatalf("alive %t, failed %v", lives, failed)
+	}
+	if diff := cmp.Diff(requests, wire.seen()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	s.wantAfter(t)
+}
+
+func portOf(t testing.TB, address net.Addr) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
+}
+
+func (s *scene) startBehindWire(t *testing.T, c cut) (*wire, *process) {
+	t.Helper()
+	o := s.orders()
+	wire, port := newWire(t, net.JoinHostPort(o.Login.Host, strconv.Itoa(o.Login.Port)), c)
+	o.Login.Port = port
+	p := s.start(t, o)
+	wire.victim(p.kill)
+	return wire, p
+}
+
+// strike lets a loader meet the cut, and returns what it didn't acknowledge.
+func (s *scene) strike(t *testing.T, c cut) (left []loadtest.Delivered) {
+	t.Helper()
+	wire, p := s.startBehindWire(t, c)
+	messages := s.messages(s.group...)
+	failed, lives := p.handle(messages)
+	if wire.struckNothing() {
+		t.Fatalf("statement %d never came: %v", c.statement, wire.seen())
+	}
+	if lives == c.killed {
+		t.Fatalf("the loader lives: %t, killed: %t", lives, c.killed)
+	}
+	if !lives {
+		return s.group
+	}
+	for i, m := range messages {
+		f, bad := failed[m.ID]
+		if bad && f.Disposition == fault.Permanent {
+			t.Errorf("%s: %s", m.ID, f.Text)
+		}
+		if bad {
+			left = append(left, s.group[i])
+		}
+	}
+	return left
+}
+
+// deliveries is how often a message may come back here. Real queues allow far
+// more; what waits for a killed loader's lock needs few.
+const deliveries = 5
+
+func (s *scene) redeliver(t *testing.T, left []loadtest.Delivered) {
+	t.Helper()
+	p := s.start(t, s.orders())
+	for range deliveries {
+		messages := s.messages(left...)
+		failed, lives := p.handle(messages)
+		if !lives {
+			t.Fatal("the second loader died")
+		}
+		var again []loadtest.Delivered
+		for i, m := range messages {
+			f, bad := failed[m.ID]
+			if bad && f.Disposition == fault.Permanent {
+				t.Errorf("%s: %s", m.ID, f.Text)
+			}
+			if bad {
+				again = append(again, left[i])
+			}
+		}
+		if left = again; len(left) == 0 {
+			break
+		}
+	}
+	if len(left) > 0 {
+		t.Fatalf("%d messages come back for ever", len(left))
+	}
+	if failed, _ := p.handle(s.messages(s.group...)); len(failed) > 0 { // at least once is more than once
+		t.Errorf("delivered again: %v", failed)
+	}
+}
+
+// hold holds what must be true at any time.
+func (s *scene) hold(t *testing.T) {
+	t.Helper()
+	for _, each := range afterEach {
+		t.Run(each.name, func(t *testing.T) { each.hold(s, t) })
+	}
+}
+
+// allOrNothing: a reader sees the table as it was or as it is to be, and the
+// ledger with it.
+func (s *scene) allOrNothing(t *testing.T) {
+	t.Helper()
+	got := s.laptop.Contents(t, s.Dataset)
+	rows, ledger := s.before, s.ledgerBefore
+	if cmp.Equal(got.Rows, s.after) {
+		rows, ledger = s.after, s.ledgerAfter
+	}
+	s.WantRows(t, rows)
+	generations := make(map[object.ID]int)
+	for _, row := range got.Ledger {
+		generations[row.ID] = row.Generation
+	}
+	if diff := cmp.Diff(ledger, generations); diff != "" || got.LockRows != 1 {
+		t.Errorf("%d lock rows; generations in the ledger (-want +got):\n%s", got.LockRows, diff)
+	}
+}
+
+// wantAfter holds how everything ends.
+func (s *scene) wantAfter(t *testing.T) {
+	t.Helper()
+	got := s.WantRows(t, s.after)
+	if len(got.Ledger) != len(s.group) {
+		t.Errorf("the ledger has %d rows, want %d", len(got.Ledger), len(s.group))
+	}
+	s.wantAnnounced(t, got.Ledger)
+	s.wantUnlocked(t)
+	for _, d := range s.group {
+		s.wantState(t, d.ID, journal.Loaded)
+	}
+	s.wantState(t, s.replaced.ID, journal.Superseded)
+}
