@@ -13,34 +13,35 @@ import (
 
 // The fixed keys. Nothing else may be a key of a log line.
 const (
-	KeyStage    = "stage"
-	KeyObject   = "object" // the object id
-	KeyKey      = "key"    // the S3 key
-	KeyVersion  = "version"
-	KeyDataset  = "dataset"
-	KeyState    = "state"
-	KeyRows     = "rows_in"
-	KeyWritten  = "rows_out"
-	KeyRejected = "rows_rejected"
-	KeyQueryID  = "query_id"
-	KeyRunID    = "run_id"
-	KeyManifest = "manifest"
-	KeyLeft     = "left" // objects of a run without a receipt
-	KeyLoadID   = "load_id"
+	KeyStage      = "stage"
+	KeyObject     = "object" // the object id
+	KeyKey        = "key"    // the S3 key
+	KeyVersion    = "version"
+	KeyDataset    = "dataset"
+	KeyState      = "state"
+	KeyRows       = "rows_in"
+	KeyWritten    = "rows_out"
+	KeyRejected   = "rows_rejected"
+	KeyQueryID    = "query_id"
+	KeyRunID      = "run_id"
+	KeyManifest   = "manifest"
+	KeyLeft       = "left" // objects of a run without a receipt
+	KeyLoadID     = "load_id"
+	KeyDuration   = "duration_ms"
+	KeyMessage    = "message_id"
+	KeyReceives   = "receive_count"
+	KeyRequest    = "request_id"
+	KeyAttempt    = "attempt"
+	KeyCode       = "code"
+	KeyOutcome    = "outcome"
+	KeyError      = "err"
+	KeyCount      = "count"
+	KeyDelay      = "delay_s"
+	KeyOperation  = "op"
+	KeyDependency = "dependency"
+
 	// KeyDuplicateOf is the id of the object whose bytes these are.
 	KeyDuplicateOf = "duplicate_of"
-	KeyDuration    = "duration_ms"
-	KeyMessage     = "message_id"
-	KeyReceives    = "receive_count"
-	KeyRequest     = "request_id"
-	KeyAttempt     = "attempt"
-	KeyCode        = "code"
-	KeyOutcome     = "outcome"
-	KeyError       = "err"
-	KeyCount       = "count"
-	KeyDelay       = "delay_s"
-	KeyOperation   = "op"
-	KeyDependency  = "dependency"
 )
 
 // NewLogger returns a logger that writes JSON lines for one stage.

@@ -159,7 +159,8 @@ func duplicateEmpty(t testing.TB, w *World) {
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "b.csv", Content: same}))
 	filled := w.Deliver(t, Delivery{Key: "c.csv", Rows: 3, Content: same})
 	w.MustHandle(t, filled)
-	w.MustHandle(t, w.Deliver(t, Delivery{Key: "d.csv", Content: same}))
+	w.Journal.Set(filled.ID, journal.Transformed) // so that the group has both
+	w.MustHandle(t, filled, w.Deliver(t, Delivery{Key: "d.csv", Content: same}))
 	w.wantDuplicates(t, w.WantRows(t, map[object.ID]int64{filled.ID: 3}), map[object.ID]object.ID{}, 0)
 }
 
