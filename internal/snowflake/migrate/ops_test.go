@@ -32,7 +32,7 @@ func operations(t *testing.T) *snowflake.Session {
 			('o4', 'l3', 'k4', '1.0.0', 'lambda', 1, 70, 7, 7, 0, 7, '2026-03-03 10:00:00', '2026-03-03 09:00:00', '2026-03-03 10:00:03')`),
 		`insert into raw.nycflights_flight_rejects (_firn_object, _firn_record, line, rule, raw, _firn_loaded_at)
 			select column1, column2, column3, column4, column5, column6::timestamp_ltz from values
-			('o2', 3, 4, 'type:dep_time', 'x', '2026-03-01 10:00:01'), ('o2', 5, 6, 'required:origin', 'y', '2026-03-01 10:00:01'),
+			('o2', 3, 4, 'type:dep_time', 'x', '2026-03-01 10:00:01'), ('o2', 4, 5, 'type:dep_time', 'x', '2026-03-01 10:00:01'), ('o2', 5, 6, 'required:origin', 'y', '2026-03-01 10:00:01'),
 			('o3', 1, 2, 'type:dep_time', 'z', '2026-03-02 10:00:00')`,
 		"update raw.usgs_event_loads set paused = true where object = '~lock'",
 	} {
@@ -85,7 +85,7 @@ func TestOpsViews(t *testing.T) {
 		}},
 		{"rejects", "select dataset, rule, row_count, objects, first_loaded_at, last_loaded_at from ops.rejects_by_rule order by rule", []string{
 			"nycflights.flight | required:origin | 1 | 1 | 2026-03-01T10:00:01Z | 2026-03-01T10:00:01Z",
-			"nycflights.flight | type:dep_time | 2 | 2 | 2026-03-01T10:00:01Z | 2026-03-02T10:00:00Z",
+			"nycflights.flight | type:dep_time | 3 | 2 | 2026-03-01T10:00:01Z | 2026-03-02T10:00:00Z",
 		}},
 		{"freshness", `select dataset, last_loaded_at, newest_object_at, objects, paused, contract from ops.freshness
 			where dataset in ('nycflights.flight', 'nycflights.plane', 'usgs.event') order by dataset`, []string{
