@@ -189,12 +189,8 @@ func (c *change) conditions() string {
 		c.values[placeholder] = text(string(origin))
 		states[i] = placeholder
 	}
-	condition := "#state IN (" + strings.Join(states, ", ") + ")"
-	condition += " AND (attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce + ")"
-	for _, ask := range c.asks {
-		condition += " AND (" + ask + ")"
-	}
-	return condition
+	asks := append([]string{"attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce}, c.asks...)
+	return "#state IN (" + strings.Join(states, ", ") + ") AND (" + strings.Join(asks, ") AND (") + ")"
 }
 
 func (c *change) placeholders() map[string]string {
