@@ -87,7 +87,7 @@ var onTheWay = []journal.State{journal.Received, journal.Transforming, journal.T
 // printAudit prints what there is of each dataset, then one line a difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tIN S3\tON THE WAY\tLOADED\tSUPERSEDED\tFAILED\tLEDGER\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	fmt.Fprintln(table, "DATASET\tIN S3\tON THE WAY\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tITS ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
 		for _, state := range onTheWay {

@@ -189,15 +189,11 @@ func (c *change) conditions() string {
 		c.values[placeholder] = text(string(origin))
 		states[i] = placeholder
 	}
-	condition := "#state IN (" + strings.Join(states, ", ") + ")"
-	condition += " AND (attribute_not_exists(#" + attributeOnce + ") OR #" + attributeOnce + " <> :" + attributeOnce + ")"
-	if len(c.asks) > 0 {
-		condition += " AND " + c.asked()
-	}
-	return condition
+	c.where("attribute_not_exists(#"+attributeOnce+") OR #"+attributeOnce+" <> :"+attributeOnce, attributeOnce)
+	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.asked()
 }
 
-// asked is what the change asks for besides the states.
+// asked is what the change asks for besides the state.
 func (c *change) asked() string { return "(" + strings.Join(c.asks, ") AND (") + ")" }
 
 func (c *change) placeholders() map[string]string {

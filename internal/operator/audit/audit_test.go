@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ var planted = []struct {
 		w.fail(t, other)
 		w.record(t, other, 0, 0, 0)
 		first, second := w.plain, other
-		if found := w.kinds(t)[0]; found.ID == w.plain.ID() { // Snowflake gives rows in no order
+		if found := w.kinds(t); len(found) > 0 && found[0].ID == w.plain.ID() { // Snowflake gives rows in no order
 			first, second = other, w.plain
 		}
 		return []difference{{
@@ -219,10 +220,12 @@ func (w *world) modified(t *testing.T, o object.Object) time.Time {
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	var seen sync.Map
+	var ran atomic.Int64
 	t.Run("planted", func(t *testing.T) {
 		for _, test := range planted {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
+				ran.Add(1)
 				w := newWorld(t)
 				var want []audit.Difference
 				for _, d := range test.plant(t, w) {
@@ -235,6 +238,9 @@ func TestAudit(t *testing.T) {
 			})
 		}
 	})
+	if int(ran.Load()) < len(planted) {
+		return // -run chose some of the worlds
+	}
 	for _, kind := range audit.Kinds() {
 		if _, has := seen.Load(kind); !has {
 			t.Errorf("no world has a difference %s", kind)
@@ -287,7 +293,7 @@ func TestWhatMovesIsNotJudged(t *testing.T) {
 	// A bucket's events take seconds: what was put just now is nobody's difference.
 	w.putHere(t, "just put.csv")
 	began := time.Now().Add(time.Minute)
-	w.Auditor.Now = func() time.Time { return began }
+	w.Now = func() time.Time { return began }
 	if slices.ContainsFunc(w.kinds(t), func(d audit.Difference) bool { return d.Kind == audit.Unannounced }) {
 		t.Errorf("differences %+v", w.kinds(t))
 	}
