@@ -16,7 +16,6 @@ suites=(
     "test-snowflake 120"
     "test-glue 240"
     "test-path 540"
-    "test-receipts 300"
     "test-demo 240"
 )
 
