@@ -194,6 +194,10 @@ account: ## the load protocol's suite and questions on a real account (docs/acco
 test-path: setup ## end to end on the laptop's cloud
 	@go test -count=1 -timeout 20m ./local/path/...
 
+.PHONY: test-receipts
+test-receipts: setup ## a thousand receipts wait for the load function, then five hundred of which three are bad
+	@go test -count=1 -timeout 20m ./local/path/... -run Receipts -receipts 1000 -v
+
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
 	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo
@@ -209,6 +213,10 @@ bench-quick: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/j
 	@$(BENCH) --quick
 bench-check: $(VENVS)/bench/.done ## equality of the engines' rows alone, on 20,000 rows
 	@$(BENCH) --check
+
+.PHONY: bench-path
+bench-path: setup ## the whole path on a laptop's cloud of its own: one small file, and 200 at once; prints a section of docs/benchmarks.md
+	@go run ./local/bench/path
 
 ##### Documents
 

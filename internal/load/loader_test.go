@@ -367,3 +367,26 @@ func TestLateDuplicateOfAnEarlierGeneration(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{again.ID: 4})
 	w.WantState(t, again.ID, journal.Loaded)
 }
+
+// TestWaitingReceiptsEndWithTheTransaction: receipts that no transaction has
+// room for aren't read.
+func TestWaitingReceiptsEndWithTheTransaction(t *testing.T) {
+	t.Parallel()
+	w := loadtest.NewWorld(t, loadtest.NewFake())
+	receipts := &reading{Receipts: w.Receipts}
+	w.Loader.Receipts = receipts
+	w.Loader.Limits = load.Limits{Files: 10}
+	const waiting = 300
+	for i := range waiting {
+		w.Deliver(t, loadtest.Delivery{Key: fmt.Sprintf("%d.csv", i), Sequencer: "1", Rows: 5, Files: 5})
+	}
+	asked := w.Deliver(t, loadtest.Delivery{Key: "asked.csv", Sequencer: "1", Rows: 5, Files: 5})
+	w.MustHandle(t, asked)
+	w.WantState(t, asked.ID, journal.Loaded)
+	if n := receipts.read.Load(); n > 101 {
+		t.Errorf("%d receipts were read", n)
+	}
+	if got := len(w.Bench.Contents(t, w.Dataset).Ledger); got != 2 {
+		t.Errorf("%d objects were loaded, want the two that fit", got)
+	}
+}

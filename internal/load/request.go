@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/fault"
@@ -110,6 +111,10 @@ func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool,
 	return entry.Done(generation), nil
 }
 
+// receiptsAtATime bounds the receipts that are read in vain, and so the memory,
+// where a few objects have so many files that they fill a transaction.
+const receiptsAtATime = 100
+
 // waiting opens the parcels that wait in the journal besides those asked for.
 // One that can't be opened is left to its own message, which will fail with a
 // dead letter; here it is only noted.
@@ -129,8 +134,14 @@ func (l *Loader) waiting(ctx context.Context, asked *request) []parcel {
 			Stage: work.Load, Dataset: asked.dataset, Object: e.Object, Generation: e.Generation, Receipt: e.Receipt,
 		})
 	}
+	var parcels []parcel
 	unopened := make(results)
-	parcels := l.open(ctx, asked.dataset, others, unopened)
+	for some := range slices.Chunk(others, receiptsAtATime) {
+		parcels = append(parcels, l.open(ctx, asked.dataset, some, unopened)...)
+		if len(l.Limits.split(parcels)) > 1 { // no transaction takes more
+			break
+		}
+	}
 	for _, r := range unopened {
 		log.WarnContext(ctx, "waiting object left out", telemetry.Fault(fault.As(r.err))...)
 	}

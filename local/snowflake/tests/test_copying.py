@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from snowflake.connector.errors import DatabaseError
 
 from conftest import BUCKET, Connect, Run
+from firn_snowflake.settings import Settings
+from firn_snowflake.storage import READ_AHEAD, Objects
 
 COLUMNS = """
     _firn_object varchar not null, _firn_record number(38,0) not null,
@@ -249,3 +252,24 @@ def test_a_small_file_is_read_once(run: Run, put: Put, caplog: pytest.LogCapture
         run(copy(name))
     asked = [r.getMessage() for r in caplog.records if f"/{name}" in r.getMessage()]
     assert len([line for line in asked if '"GET ' in line]) == 1, asked
+
+
+def test_files_of_one_copy_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = Objects(Settings())
+    all_at_once = threading.Barrier(READ_AHEAD)
+
+    def tag(url: str) -> str:
+        all_at_once.wait(timeout=10)
+        return url.upper()
+
+    monkeypatch.setattr(objects, "tag", tag)
+    names = [chr(ord("a") + n) for n in range(2 * READ_AHEAD)]
+    assert list(objects.tagged(names)) == [(name, name.upper()) for name in names]
+
+
+def test_one_missing_file_among_many_is_named(run: Run, put: Put) -> None:
+    names = [put(f"{n}.parquet") for n in range(READ_AHEAD + 2)]
+    with pytest.raises(DatabaseError, match="gone.parquet"):
+        run(copy(*names[:5], "gone.parquet", *names[5:]))
+    assert run("select count(*) from t") == [(0,)]
+    assert len(run(copy(*names))) == len(names)

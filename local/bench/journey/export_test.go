@@ -1,0 +1,9 @@
+package journey
+
+// The private parts that tests look at.
+var (
+	Percentile = percentile
+	ParseStat  = parseStat
+	Shortened  = shortened
+	WayOf      = wayOf
+)
