@@ -34,6 +34,8 @@ type fakeOutages struct {
 	away string
 	told []journal.Word
 	held bool
+	// asked counts who wanted to tell: a write each.
+	asked int
 }
 
 var errAway = fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
@@ -56,7 +58,7 @@ func (f *fakeOutages) Waiting(_ context.Context, dataset string, limit int) ([]j
 }
 
 func (f *fakeOutages) Tell(_ context.Context, o journal.Outage, w journal.Word) (bool, error) {
-	if f.away == "tell" {
+	if f.asked++; f.away == "tell" {
 		return false, errAway
 	}
 	return !f.held && o.ID == f.outage.ID && f.outage.Told != w, nil
@@ -166,8 +168,8 @@ func TestWhenAnOutageIsTold(t *testing.T) {
 					t.Fatal(failed)
 				}
 			}
-			if diff := cmp.Diff(test.want, outages.told); diff != "" || len(topic.mails) != len(test.want) {
-				t.Errorf("%d mails, told (-want +got):\n%s", len(topic.mails), diff)
+			if diff := cmp.Diff(test.want, outages.told); diff != "" || len(topic.mails) != len(test.want) || outages.asked != len(test.want) {
+				t.Errorf("%d mails, asked %d times, told (-want +got):\n%s", len(topic.mails), outages.asked, diff)
 			}
 		})
 	}
