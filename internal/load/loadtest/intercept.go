@@ -203,7 +203,7 @@ func (a *attended) Open(ctx context.Context, dataset, loadID string) (load.Sessi
 	if err != nil {
 		return nil, err
 	}
-	session := &attendedSession{Session: inner, death: a.death}
+	session := &attendedSession{Session: inner}
 	a.death.mutex.Lock()
 	defer a.death.mutex.Unlock()
 	a.death.sessions = append(a.death.sessions, session)
@@ -212,7 +212,7 @@ func (a *attended) Open(ctx context.Context, dataset, loadID string) (load.Sessi
 
 type attendedSession struct {
 	load.Session
-	death  *Death
+
 	closed bool
 }
 

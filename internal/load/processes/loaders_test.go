@@ -38,7 +38,7 @@ type crowd struct{ loaders, receipts, deliveries int }
 // TestLoaders: loaders in processes of their own, far more than an account
 // runs, get each receipt three times in any order. `make test-loaders` runs it
 // ten times.
-func TestLoaders(t *testing.T) {
+func TestLoaders(t *testing.T) { //nolint:paralleltest // sixteen processes are enough for one machine
 	c := crowd{loaders: 16, receipts: 200, deliveries: 3}
 	if testing.Short() {
 		c = crowd{loaders: 6, receipts: 30, deliveries: 3}
