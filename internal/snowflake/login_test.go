@@ -149,9 +149,14 @@ func TestHowOftenALoginIsSent(t *testing.T) {
 			a := newAccount(t, test.answer)
 			c, pair := a.config, newPair(t)
 			c.User, c.PrivateKey, c.LoginTimeout = pair.User, pair.PrivateKey, test.limit
+			began := time.Now()
 			_, err := snowflake.Open(t.Context(), c)
 			if !fault.Is(err, test.code) {
 				t.Errorf("got %v, want %s", err, test.code)
+			}
+			const slack = 8 * time.Second // the driver's own limit for one request is 10 s
+			if took := time.Since(began); test.limit > 0 && took > test.limit+slack {
+				t.Errorf("it took %s, of at most %s", took, test.limit)
 			}
 			if got := len(a.seen()); got != test.times {
 				t.Errorf("%d logins, want %d", got, test.times)

@@ -73,9 +73,6 @@ func TestLoadByKeyPair(t *testing.T) {
 	if first == second {
 		t.Error("the rotation left the key as it was")
 	}
-	if text := b.log.String(); strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "private_key") {
-		t.Errorf("the log tells the key:\n%s", text)
-	}
 }
 
 func newBench(t *testing.T) *bench {
@@ -212,6 +209,9 @@ func (b *bench) invoke(t *testing.T, handle function.Handler) (o object.Object, 
 	}}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if text := b.log.String(); strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "MII") { // how its PEM and base64 begin
+		t.Error("the log tells the key")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(b.log.Bytes()))
 	for {

@@ -91,6 +91,15 @@ func (b bench) rotate(t *testing.T) keys.Status {
 	return status
 }
 
+func (b bench) status(t *testing.T) keys.Status {
+	t.Helper()
+	status, err := b.rotator().Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
 func logIn(ctx context.Context, pair snowflake.KeyPair) error {
 	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
 	if err != nil {
@@ -121,10 +130,7 @@ func (b bench) holds(t *testing.T, when string) {
 func (b bench) settled(t *testing.T, when string) {
 	t.Helper()
 	b.holds(t, when)
-	status, err := b.rotator().Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	status := b.status(t)
 	filled := 0
 	for _, held := range status.Slots {
 		if held != "" {
