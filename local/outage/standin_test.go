@@ -97,7 +97,7 @@ func (w *wire) set(cut bool) {
 var making sync.Mutex
 
 // behindAWire is the stand-in for Snowflake, by the driver, behind a wire.
-func behindAWire(t *testing.T) (*loadtest.Laptop, *wire) {
+func behindAWire(t *testing.T) (*loadtest.Snowflake, *wire) {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
