@@ -151,8 +151,11 @@ func (t *transaction) news() []News {
 // writeJournal tells the journal what the ledger says now.
 func (t *transaction) writeJournal(ctx context.Context) {
 	for _, f := range t.found {
+		if err := t.supersedeOlder(ctx, f.row); err != nil { // not loaded yet, or nobody would ask again
+			t.note(ctx, f.row.ID, err)
+			continue
+		}
 		t.note(ctx, f.row.ID, t.loaded(ctx, f.row))
-		t.note(ctx, f.row.ID, t.supersedeOlder(ctx, f.row))
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.recorded {
