@@ -152,13 +152,18 @@ func (t *transaction) news() []News {
 	return news
 }
 
-// writeJournal tells the journal what the ledger says now: first what is
-// loaded, then what gave way to it.
+// writeJournal tells the journal what the ledger says now: what is loaded, then
+// what gave way to it.
 func (t *transaction) writeJournal(ctx context.Context) {
-	var loaded, superseded []note
+	var older, loaded, superseded []note
 	for _, f := range t.found {
-		loaded = append(loaded, t.loaded(ctx, f.row))
-		superseded = append(superseded, t.olderGaveWay(f.row))
+		older = append(older, t.olderGaveWay(f.row))
+	}
+	t.write(ctx, older)
+	for _, f := range t.found {
+		if t.results[f.row.ID].err == nil { // else it isn't loaded yet, or nobody would ask again
+			loaded = append(loaded, t.loaded(ctx, f.row))
+		}
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.recorded {

@@ -17,14 +17,10 @@ var complete = map[string]string{
 	"FIRN_SNOWFLAKE_ACCOUNT": "org-account",
 }
 
-func TestNew(t *testing.T) {
-	t.Setenv("AWS_REGION", "eu-central-1")
+// taskRoot is a function's folder with the shipped contracts.
+func taskRoot(t *testing.T) string {
+	t.Helper()
 	root := t.TempDir()
-	variables := maps.Clone(complete)
-	variables["LAMBDA_TASK_ROOT"] = root
-	if _, err := load.New(t.Context(), lookup(variables), io.Discard); err == nil {
-		t.Error("a zip without contracts is no error")
-	}
 	datasets, err := filepath.Abs("../../../datasets")
 	if err != nil {
 		t.Fatal(err)
@@ -32,6 +28,17 @@ func TestNew(t *testing.T) {
 	if err := os.Symlink(datasets, filepath.Join(root, "contracts")); err != nil {
 		t.Fatal(err)
 	}
+	return root
+}
+
+func TestNew(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-central-1")
+	variables := maps.Clone(complete)
+	variables["LAMBDA_TASK_ROOT"] = t.TempDir()
+	if _, err := load.New(t.Context(), lookup(variables), io.Discard); err == nil {
+		t.Error("a zip without contracts is no error")
+	}
+	variables["LAMBDA_TASK_ROOT"] = taskRoot(t)
 	handler, err := load.New(t.Context(), lookup(variables), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("a complete environment: %v", err)
@@ -64,6 +71,7 @@ func TestLogin(t *testing.T) {
 		{"FIRN_SNOWFLAKE_OCSP", "false", false, true},
 	} {
 		variables := maps.Clone(complete)
+		variables["LAMBDA_TASK_ROOT"] = taskRoot(t)
 		variables[test.name] = test.value
 		login, err := load.Login(lookup(variables))
 		if err != nil || (login.Keys != nil) != test.byKeyPair || login.SkipRevocation != test.skipsOCSP || login.PrivateKey != nil {
