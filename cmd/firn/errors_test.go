@@ -24,7 +24,7 @@ func busy(t *testing.T) string {
 // closed is a port on which nobody listens: 1, which only root could take.
 const closed = "1"
 
-const brokenLine = "nycflights/plane/contract.odcs.yaml:30: schema[0].properties[1].logicalType: "
+const brokenLine = "nycflights/plane/contract.odcs.yaml:31: schema[0].properties[1].logicalType: "
 
 // breakContract makes one type of one contract unknown.
 func breakContract(t *testing.T, clone string) {

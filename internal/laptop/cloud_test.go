@@ -118,7 +118,7 @@ func TestUpRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
-		}, []string{"a contract in datasets/ must be mended first: nycflights/plane/contract.odcs.yaml:30: schema[0].properties[1].logicalType: "}},
+		}, []string{"a contract in datasets/ must be mended first: nycflights/plane/contract.odcs.yaml:31: schema[0].properties[1].logicalType: "}},
 		{"a port is busy", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Ports.Snowflake = listen(t)
 		}, []string{" is busy: ", "--snowflake-port"}},

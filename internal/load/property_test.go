@@ -47,6 +47,8 @@ func (m *model) want() map[object.ID]int64 {
 type parcel struct {
 	loadtest.Delivered
 	settle func()
+	// end tells that it needn't come again.
+	end func()
 }
 
 // sequence is one run of the property.
@@ -59,6 +61,8 @@ type sequence struct {
 	keys     int
 	versions int
 	known    map[string]parcel
+	// ended are the names of those that were acknowledged, or failed.
+	ended map[string]bool
 	// ahead are those that wait for the table.
 	ahead []parcel
 }
@@ -76,7 +80,7 @@ func TestAnyOrder(t *testing.T) {
 		fake := loadtest.NewFake()
 		fake.Harshness = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
 		s := &sequence{
-			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]parcel),
+			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]parcel), ended: make(map[string]bool),
 			model: &model{best: make(map[string]good)},
 			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
@@ -161,8 +165,8 @@ func (s *sequence) batch() []parcel {
 func (s *sequence) draw() parcel {
 	key := fmt.Sprintf("%d.csv", rapid.IntRange(1, s.keys).Draw(s.r, "key"))
 	version := rapid.IntRange(1, s.versions).Draw(s.r, "version")
-	generation := max(0, rapid.IntRange(-2, 2).Draw(s.r, "generation"))
-	name := fmt.Sprintf("%s v%d g%d", key, version, generation)
+	generation := s.generation(key, version)
+	name := nameOf(key, version, generation)
 	if had, found := s.known[name]; found {
 		return had
 	}
@@ -185,17 +189,40 @@ func (s *sequence) draw() parcel {
 	}
 	delivered := s.world.Deliver(s.t, d)
 	s.world.Versions[delivered.Object.Key] = newestFirst(s.versions)
-	made := parcel{Delivered: delivered, settle: func() {
-		s.model.deliver(key, good{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
-	}}
+	made := parcel{
+		Delivered: delivered,
+		end:       func() { s.ended[name] = true },
+		settle: func() {
+			if _, reloaded := s.known[nameOf(key, version, generation+1)]; !reloaded { // else it may be acknowledged unread
+				s.model.deliver(key, good{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
+			}
+		},
+	}
 	s.known[name] = made
 	return made
 }
 
+const generations = 3
+
+func nameOf(key string, version, generation int) string {
+	return fmt.Sprintf("%s v%d g%d", key, version, generation)
+}
+
+// generation draws one that the object has, or its next: an operator reloads an
+// object once it was loaded or has failed, and what is left of its earlier
+// generations comes late.
+func (s *sequence) generation(key string, version int) int {
+	next := 0
+	for next < generations-1 && s.ended[nameOf(key, version, next)] {
+		next++
+	}
+	return rapid.IntRange(0, next).Draw(s.r, "generation")
+}
+
 // sequenced tells whether a version has a sequencer, in all its generations.
 func (s *sequence) sequenced(key string, version int) bool {
-	for g := range 3 {
-		if had, found := s.known[fmt.Sprintf("%s v%d g%d", key, version, g)]; found {
+	for g := range generations {
+		if had, found := s.known[nameOf(key, version, g)]; found {
 			return had.Object.Sequencer != ""
 		}
 	}
@@ -221,8 +248,11 @@ func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []par
 			left = append(left, group[i])
 		case f == nil:
 			group[i].settle()
+			group[i].end()
 		case f.Disposition != fault.Permanent, isMixed(group, group[i]):
 			left = append(left, group[i])
+		default:
+			group[i].end()
 		}
 	}
 	return left

@@ -175,6 +175,7 @@ func wantFailures(t *testing.T, table *journal.Table, want int) {
 func TestStandInFaults(t *testing.T) {
 	t.Parallel()
 	laptop, _ := behindAWire(t)
+	laptop.Create(t, "outage.file")
 	tests := []struct {
 		name, statement string
 		limit           time.Duration
@@ -182,7 +183,7 @@ func TestStandInFaults(t *testing.T) {
 		disposition     fault.Disposition
 	}{
 		{"no table", "update RAW.NOWHERE_LOADS set seq = seq + 1", time.Minute, fault.TableMissing, fault.Permanent},
-		{"no file", "copy into RAW.NOWHERE from @RAW.CURATED files = ('a.parquet') file_format = (type = parquet)", time.Minute, fault.ReceiptMissing, fault.Permanent},
+		{"no file", "copy into RAW.OUTAGE_FILE from @RAW.CURATED files = ('a.parquet') file_format = (type = parquet)", time.Minute, fault.ReceiptMissing, fault.Permanent},
 		{
 			"statement timeout", "select count(*) from table(generator(rowcount => 2000000)) a cross join table(generator(rowcount => 1000)) b where random() > 2",
 			time.Second, fault.StatementTimeout, fault.RetryAfter,
