@@ -30,19 +30,19 @@ const (
 func compose(g *group) mail {
 	c := commandsFor(g)
 	text := &letter{}
-	text.line("%s", g.headline())
-	text.line("")
+	text.linef("%s", g.headline())
+	text.linef("")
 	text.field("What to do", g.hint())
 	text.field("Then type", c.next)
 	text.field("Or type", note(c.otherwise, "  # if you changed the contract, not the file"))
 	text.field("To look", c.look)
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
 	for i, f := range g.failures[:min(len(g.failures), listed)] {
-		text.line("\n%d. %s", i+1, f.title())
+		text.linef("\n%d. %s", i+1, f.title())
 		f.write(text, g.hint())
 	}
 	if more := len(g.failures) - listed; more > 0 {
-		text.line("\nand %d more: %s", more, g.status())
+		text.linef("\nand %d more: %s", more, g.status())
 	}
 	return mail{subject: g.subject(), body: text.with(machineText(g, c))}
 }
@@ -50,18 +50,18 @@ func compose(g *group) mail {
 // letter is the text of a mail.
 type letter struct{ text strings.Builder }
 
-func (l *letter) line(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
+func (l *letter) linef(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
 
 // field writes a named value; nothing if it is empty.
 func (l *letter) field(name, value string) {
 	if value != "" {
-		l.line("%-12s%s", name, value)
+		l.linef("%-12s%s", name, value)
 	}
 }
 
 // with ends the letter with its part for machines.
 func (l *letter) with(machines string) string {
-	l.line("\n%s\n%s", Separator, machines)
+	l.linef("\n%s\n%s", Separator, machines)
 	return l.text.String()
 }
 
@@ -118,7 +118,7 @@ func (f *failure) title() string {
 func (f *failure) write(text *letter, groupHint string) {
 	line := func(name, value string) {
 		if value != "" {
-			text.line("   %-12s%s", name, value)
+			text.linef("   %-12s%s", name, value)
 		}
 	}
 	line("version", printable(f.object.Version))

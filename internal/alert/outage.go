@@ -41,30 +41,30 @@ func (m outageMail) subject(words string) string {
 
 func (m outageMail) away() string {
 	text := &letter{}
-	text.line("No load gets through to %s since %s: %s", m.name(), stamp(m.Since), m.Code)
-	text.line("")
+	text.linef("No load gets through to %s since %s: %s", m.name(), stamp(m.Since), m.Code)
+	text.linef("")
 	text.field("What to do", m.Code.Hint())
 	text.field("Then type", lookCommand)
 	text.field("More", "docs/runbook.md, entry "+string(m.Code))
-	text.line("")
+	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("query", m.QueryID)
 	text.field("next try", stamp(m.Until))
 	text.field("waiting", m.list())
-	text.line("")
-	text.line("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
-	text.line("A mail will tell.")
+	text.linef("")
+	text.linef("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
+	text.linef("A mail will tell.")
 	return text.with(m.machine(journal.Away))
 }
 
 func (m outageMail) back() string {
 	text := &letter{}
-	text.line("%s is back since %s. It was away for %s, since %s: %s",
+	text.linef("%s is back since %s. It was away for %s, since %s: %s",
 		m.name(), stamp(m.Ended), span(m.Ended.Sub(m.Since)), stamp(m.Since), m.Code)
-	text.line("")
+	text.linef("")
 	text.field("What to do", "Nothing: what waits comes back within fifteen minutes and is loaded by itself.")
 	text.field("To look", lookCommand)
-	text.line("")
+	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("waiting", m.list())
 	return text.with(m.machine(journal.Back))

@@ -222,8 +222,11 @@ func TestTickWhileSomethingIsAway(t *testing.T) {
 		code  fault.Code
 		mails int
 	}{
-		{"outage", fault.JournalAway, 0}, {"tell", fault.JournalAway, 0}, {"topic", fault.TopicAway, 0},
-		{"waiting", "", 1}, {"told", fault.JournalAway, 1},
+		{"outage", fault.JournalAway, 0},
+		{"tell", fault.JournalAway, 0},
+		{"topic", fault.TopicAway, 0},
+		{"waiting", "", 1},
+		{"told", fault.JournalAway, 1},
 	} {
 		t.Run(test.away, func(t *testing.T) {
 			t.Parallel()

@@ -45,6 +45,9 @@ type Config struct {
 	// StatementTimeout ends a statement on the server, so that none outlives
 	// the caller. Defaults to 5 minutes; Snowflake's own default is 2 days.
 	StatementTimeout time.Duration
+	// Now is the clock by which the time of a login is logged; without one it is
+	// logged as 0.
+	Now func() time.Time
 	// LockTimeout is how long a statement waits for another transaction.
 	// Defaults to 5 seconds; Snowflake's own default is 12 hours.
 	LockTimeout time.Duration
@@ -80,6 +83,13 @@ func (c Config) driverConfig() sf.Config {
 	driver.Authenticator = sf.AuthTypeWorkloadIdentityFederation
 	driver.WorkloadIdentityProvider = "AWS"
 	return driver
+}
+
+func (c Config) now() time.Time {
+	if c.Now == nil {
+		return time.Time{}
+	}
+	return c.Now()
 }
 
 // parameters travel in the login request, so they cost no round trip. What

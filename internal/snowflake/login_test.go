@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,13 +123,18 @@ func newPair(t *testing.T) snowflake.KeyPair {
 	return pair
 }
 
-// noPlatform keeps the driver from asking the network where it runs.
-func noPlatform(t *testing.T) { t.Setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true") }
+// TestMain keeps the driver from asking the network where it runs.
+func TestMain(m *testing.M) {
+	if err := os.Setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // What is refused is asked once: five refused logins lock the user. What gives
 // no answer is asked again, within the limit.
 func TestHowOftenALoginIsSent(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	unavailable := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 	forbidden := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
@@ -167,7 +173,7 @@ func TestHowOftenALoginIsSent(t *testing.T) {
 
 // The time of each login is logged, and nothing of the key.
 func TestLoginIsLogged(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	a, pair := newAccount(t, nil), newPair(t)
 	c := a.config
 	c.User, c.PrivateKey = pair.User, pair.PrivateKey
@@ -234,7 +240,7 @@ func opens(t *testing.T, c snowflake.Config) {
 
 // The secret is read once, and again when a login by its key is refused.
 func TestKeyringFollowsARotation(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
 	kept := &secret{pair: older}
 	c := a.config
@@ -260,7 +266,7 @@ func TestKeyringFollowsARotation(t *testing.T) {
 
 // A refused login isn't repeated by the same key, and says what to do.
 func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	for name, test := range map[string]struct {
 		then func(*secret, snowflake.KeyPair)
 		want string
@@ -298,7 +304,7 @@ func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
 // Of logins at once that are refused after a rotation, each is refused once, and
 // one of them reads the secret.
 func TestKeyringOfManyLogins(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
 	kept := &secret{pair: older}
 	c := a.config
@@ -328,7 +334,7 @@ func TestKeyringOfManyLogins(t *testing.T) {
 
 // An empty or missing secret is no login at all.
 func TestKeyringWithoutAPair(t *testing.T) {
-	noPlatform(t)
+	t.Parallel()
 	a := newAccount(t, nil)
 	missing := fault.Dependency("read", fault.SecretAway, errors.New("gone"))
 	c := a.config

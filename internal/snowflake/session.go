@@ -37,14 +37,14 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 // answer, or with HTTP 408, 429 or 5xx, is sent again (gosnowflake v2.1.0,
 // retry.go).
 func logIn(ctx context.Context, c Config) (*Session, error) {
-	began := time.Now()
+	began := c.now()
 	pool := sql.OpenDB(sf.NewConnector(&sf.SnowflakeDriver{}, c.driverConfig()))
 	pool.SetMaxOpenConns(1)
 	// The driver's own limit counts its waits alone, not a request that hangs.
 	limited, cancel := context.WithTimeout(ctx, c.loginLimit())
 	defer cancel()
 	conn, err := pool.Conn(limited)
-	took := time.Since(began).Milliseconds()
+	took := c.now().Sub(began).Milliseconds()
 	if err != nil {
 		_ = pool.Close()
 		f := loginFault(err)

@@ -19,7 +19,7 @@ var (
 	noAnswer = fault.Dependency("log in to Snowflake", fault.SnowflakeAway, errors.New("connection refused"))
 	saidNo   = &fault.Fault{
 		Op: "log in to Snowflake", Code: fault.SnowflakeRefused, Disposition: fault.RetryAfter, After: 5 * time.Minute,
-		Err: errors.New("390144 (08004): JWT token is invalid."),
+		Err: errors.New("390144 (08004): JWT token is invalid"),
 	}
 )
 

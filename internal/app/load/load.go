@@ -4,6 +4,7 @@ package load
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -71,7 +72,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 // login is by workload identity, on the laptop too, unless there is a secret.
 func (s settings) login(cfg aws.Config) snowflake.Config {
 	login := snowflake.Config{
-		Account: s.Account, Database: s.Database, Schema: "RAW", Warehouse: s.Warehouse, Role: s.Role, SkipRevocation: !s.OCSP,
+		Account: s.Account, Database: s.Database, Schema: "RAW", Warehouse: s.Warehouse, Role: s.Role, SkipRevocation: !s.OCSP, Now: time.Now,
 	}
 	if s.SecretARN != "" {
 		login.Keys = &snowflake.Keyring{Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: s.SecretARN}}

@@ -135,11 +135,10 @@ func (l *Snowflake) CreateFrom(t testing.TB, c *contract.Contract) {
 
 func (l *Snowflake) drop(t testing.TB, c *contract.Contract) {
 	t.Helper()
-	script := "drop view if exists " + ddl.ViewName(c) + ";\n"
+	l.run(t, "drop view if exists "+ddl.ViewName(c)+";\n")
 	for _, table := range []string{ddl.TableName(c), ddl.LedgerName(c), ddl.RejectsName(c)} {
-		script += "drop table if exists " + table + ";\n"
+		l.run(t, "drop table if exists "+table+";\n")
 	}
-	l.run(t, script)
 }
 
 // Current reads the view of the dataset's current rows, each row as "id updated

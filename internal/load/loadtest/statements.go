@@ -48,7 +48,7 @@ func (s *session) Merge(ctx context.Context, row load.LedgerRow) (inserted int64
 	if err := s.hold(ctx, "merge"); err != nil {
 		return 0, err
 	}
-	return inserted, s.statement("merge", func(d *dataset) error {
+	return inserted, s.statement("merge", func(*dataset) error {
 		for _, r := range overlay(s.early, s.removedLedger, s.addedLedger) {
 			if r.ID == row.ID {
 				return nil

@@ -157,7 +157,9 @@ func start(t testing.TB, o orders, news func(load.News)) *process {
 	go p.listen(out, news)
 	t.Cleanup(func() {
 		_ = in.Close()
-		for range p.answers { // until it has ended
+		for ended := false; !ended; {
+			_, more := <-p.answers
+			ended = !more
 		}
 		_ = p.command.Wait()               // a killed one ends in an error, as it should
 		if t.Failed() && p.log.Len() > 0 { // the SDK warns of connections that a stand-in closed

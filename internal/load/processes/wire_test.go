@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -137,9 +138,7 @@ func (w *wire) answer(rw http.ResponseWriter, a *answered) {
 	if a == nil {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range a.header {
-		rw.Header()[name] = values
-	}
+	maps.Copy(rw.Header(), a.header)
 	rw.WriteHeader(a.status)
 	_, _ = rw.Write(a.body) // a loader that is gone reads nothing
 }

@@ -24,6 +24,7 @@ func View(c *contract.Contract) string {
 		return mergeView(c)
 	case contract.Snapshot:
 		return snapshotView(c)
+	case contract.Append:
 	}
 	return ""
 }

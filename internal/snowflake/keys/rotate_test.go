@@ -189,7 +189,7 @@ func TestFirstVersionIsCurrentAtOnce(t *testing.T) {
 type firstIsCurrent struct{ interruptedClient }
 
 func (c firstIsCurrent) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
-	held, err := c.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: input.SecretId})
+	held, err := c.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: input.SecretId})
 	if fault.IsAWS(err, "ResourceNotFoundException") || err == nil && aws.ToString(held.SecretString) == "" { // the stand-in's empty secret
 		changed := *input
 		changed.VersionStages = append([]string{"AWSCURRENT"}, input.VersionStages...)
