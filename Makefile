@@ -84,6 +84,10 @@ $(VENVS)/bench/.done: local/bench/requirements.txt $(VENVS)/uv/.done
 $(VENVS)/contracts/.done: datasets/requirements.txt $(VENVS)/uv/.done
 	@$(call venv,contracts,$<)
 
+$(VENVS)/airflow/.done: airflow/requirements-dev.txt $(VENVS)/uv/.done
+	@echo "installing Airflow"
+	@$(call venv,airflow,$<)
+
 $(VENVS)/lint/.done: local/setup/lint.txt $(VENVS)/uv/.done
 	@$(call venv,lint,$<)
 

@@ -46,11 +46,13 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse:     warehouse.Warehouse{Config: s.login()},
-		Receipts:      bucket,
-		Versions:      bucket,
-		Journal:       cloud.Journal,
-		Publisher:     load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic},
+		Warehouse: warehouse.Warehouse{Config: s.login()},
+		Receipts:  bucket,
+		Versions:  bucket,
+		Journal:   cloud.Journal,
+		Publisher: load.Counted{
+			Publisher: load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic}, Counter: cloud.Journal,
+		},
 		CuratedBucket: s.CuratedBucket,
 		NewID:         uuid.NewString,
 	}

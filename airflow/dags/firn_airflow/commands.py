@@ -1,0 +1,28 @@
+"""The commands that logs and mails tell people to type."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+
+from firn_airflow.interval import REQUEST_TIME, Interval
+
+
+def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
+    """Return the command that lets Airflow try a task, and what follows it, again.
+
+    Args:
+        dag_id: The DAG.
+        task: The task; empty for all of them.
+        logical_date: The run's; without it no command can name the run.
+    """
+    if logical_date is None:
+        return ""
+    at = f"{logical_date.astimezone(UTC):{REQUEST_TIME}}"
+    only = f" --task-regex {shlex.quote(f'^{task}$')}" if task else ""
+    return f"airflow tasks clear --yes --downstream{only} --start-date {at} --end-date {at} {dag_id}"
+
+
+def ingest(dataset: str, interval: Interval) -> str:
+    """Return the command that asks for an interval again."""
+    return f"firn ingest {dataset} --start {interval.start:{REQUEST_TIME}} --end {interval.end:{REQUEST_TIME}}"
