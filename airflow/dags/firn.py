@@ -42,7 +42,7 @@ def ingestion(ingested: contracts.Ingested) -> DAG:
     """Return the DAG of a dataset: ingest, wait, build."""
     dag = DAG(
         dag_id=f"firn_{ingested.source}_{ingested.entity}",
-        description=f"Ingests a day of {ingested.dataset}, waits until it is loaded, builds what depends on it",
+        description=f"A day of {ingested.dataset}: ingest, wait until it is loaded, build dbt",
         schedule=DAY,
         start_date=FIRST_DAY,
         catchup=False,

@@ -22,7 +22,7 @@ func TestReadDefaults(t *testing.T) {
 	want := setting.Settings{
 		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN",
-		Architecture:        setting.ARM64, Encryption: setting.KMS, Retain: true,
+		Architecture:        setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true,
 		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -42,6 +42,7 @@ func TestReadAll(t *testing.T) {
 			"firn:architecture":        "x86_64",
 			"firn:encryption":          "s3",
 			"firn:fanOut":              "true",
+			"firn:schedules":           "false",
 			"firn:retain":              "false",
 			"firn:glueWorkerType":      "G.2X",
 			"firn:glueWorkers":         "10",
@@ -52,6 +53,7 @@ func TestReadAll(t *testing.T) {
 		}
 		if form == "cdk.json" {
 			context["firn:fanOut"], context["firn:retain"], context["firn:glueFlex"] = true, false, true
+			context["firn:schedules"] = false
 			context["firn:glueWorkers"], context["firn:glueWindowSeconds"] = 10.0, 0.0
 		}
 		got, err := setting.Read(context)

@@ -15,9 +15,12 @@ func order(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// createSchedules makes one schedule for each contract that has one. No
-// schedule, no role.
+// createSchedules makes one schedule for each contract that has one, unless
+// somebody else drives them. No schedule, no role.
 func (s *Stack) createSchedules() {
+	if !s.props.Settings.Schedules {
+		return
+	}
 	var role awsiam.Role
 	for _, c := range s.props.Contracts {
 		if c.Ingest == nil || c.Ingest.Schedule == "" {

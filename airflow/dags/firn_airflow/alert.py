@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-from airflow.sdk import BaseNotifier
 
 from firn_airflow import mail
 from firn_airflow.cloud import Cloud
@@ -27,15 +26,18 @@ FAULT_KEY = "firn_fault"
 log = logging.getLogger(__name__)
 
 
-class Alert(BaseNotifier):
-    """Publishes the mail of a run that failed, unless the alert function does."""
+@dataclass(frozen=True)
+class Alert:
+    """Publishes the mail of a run that failed, unless the alert function does.
 
-    def __init__(self, dataset: str, stack: str) -> None:
-        super().__init__()
-        self.dataset = dataset
-        self.stack = stack
+    It is no notifier of Airflow's: those render templates, where a name that the
+    context lacks is an error, and then no mail goes out.
+    """
 
-    def notify(self, context: Mapping[str, Any]) -> None:
+    dataset: str
+    stack: str
+
+    def __call__(self, context: Mapping[str, Any]) -> None:
         """Publish the mail."""
         report = report_of(self.dataset, context)
         if report.fault.told:

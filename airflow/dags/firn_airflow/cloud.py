@@ -62,7 +62,9 @@ class Cloud:
         try:
             return self.outputs[name]
         except KeyError:
-            raise LookupError(f"stack {self.stack} has no output {name}: deploy this version of firn") from None
+            raise LookupError(
+                f"stack {self.stack} has no output {name}: deploy this version of firn"
+            ) from None
 
     def ingest(self, dataset: str, interval: Interval) -> None:
         """Ask the ingest function for an interval, as `firn ingest` does."""
@@ -71,7 +73,9 @@ class Cloud:
             "start": f"{interval.start:{REQUEST_TIME}}",
             "end": f"{interval.end:{REQUEST_TIME}}",
         }
-        boto3.client("sqs").send_message(QueueUrl=self.output("IngestQueueUrl"), MessageBody=json.dumps(order))
+        boto3.client("sqs").send_message(
+            QueueUrl=self.output("IngestQueueUrl"), MessageBody=json.dumps(order)
+        )
 
     def run(self, dataset: str, run_id: str) -> dict[str, str]:
         """Return the run's item of the journal; empty if it has none yet."""
@@ -91,7 +95,11 @@ class Cloud:
     def newest(self, prefix: str) -> list[Version]:
         """Return what the landing bucket has below a prefix, but a run's manifest."""
         bucket = self.output("LandingBucket")
-        pages = boto3.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+        pages = (
+            boto3.client("s3")
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=bucket, Prefix=prefix)
+        )
         return [
             Version(bucket, listed["Key"], listed["VersionId"])
             for page in pages
@@ -105,7 +113,10 @@ class Cloud:
         found = {}
         for chunk in chunks(ids, MOST_ITEMS):
             wanted: dict[str, Any] = {
-                table: {"Keys": [{"pk": {"S": object_id}} for object_id in chunk], "ConsistentRead": True}
+                table: {
+                    "Keys": [{"pk": {"S": object_id}} for object_id in chunk],
+                    "ConsistentRead": True,
+                }
             }
             while wanted:
                 answer = self.dynamodb.batch_get_item(RequestItems=wanted)
@@ -116,7 +127,9 @@ class Cloud:
 
     def alert(self, subject: str, body: str) -> None:
         """Publish a mail to the Alerts topic."""
-        boto3.client("sns").publish(TopicArn=self.output("AlertsTopicArn"), Subject=subject, Message=body)
+        boto3.client("sns").publish(
+            TopicArn=self.output("AlertsTopicArn"), Subject=subject, Message=body
+        )
 
 
 def plain(item: dict[str, dict[str, str]]) -> dict[str, str]:

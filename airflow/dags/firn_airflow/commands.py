@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from datetime import UTC, datetime
+from datetime import datetime
 
-from firn_airflow.interval import REQUEST_TIME, Interval
+from firn_airflow.interval import REQUEST_TIME, Interval, utc
 
 
 def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
@@ -18,11 +18,14 @@ def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
     """
     if logical_date is None:
         return ""
-    at = f"{logical_date.astimezone(UTC):{REQUEST_TIME}}"
+    at = f"{utc(logical_date):{REQUEST_TIME}}"
     only = f" --task-regex {shlex.quote(f'^{task}$')}" if task else ""
-    return f"airflow tasks clear --yes --downstream{only} --start-date {at} --end-date {at} {dag_id}"
+    return (
+        f"airflow tasks clear --yes --downstream{only} --start-date {at} --end-date {at} {dag_id}"
+    )
 
 
 def ingest(dataset: str, interval: Interval) -> str:
     """Return the command that asks for an interval again."""
-    return f"firn ingest {dataset} --start {interval.start:{REQUEST_TIME}} --end {interval.end:{REQUEST_TIME}}"
+    start, end = f"{interval.start:{REQUEST_TIME}}", f"{interval.end:{REQUEST_TIME}}"
+    return f"firn ingest {dataset} --start {start} --end {end}"

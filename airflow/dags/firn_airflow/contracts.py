@@ -50,7 +50,9 @@ def read(datasets: Path) -> list[Ingested]:
     """
     files = sorted(datasets.glob("*/*/contract.odcs.yaml"))
     if not files:
-        raise FileNotFoundError(f"{datasets} has no contract: set FIRN_HOME to the folder that has firn's datasets and dbt")
+        raise FileNotFoundError(
+            f"{datasets} has no contract: set FIRN_HOME to the folder of firn's datasets and dbt"
+        )
     return [found for file in files if (found := read_one(file)) is not None]
 
 
@@ -88,7 +90,7 @@ def time_of_day(schedule: str) -> timedelta:
     found = DAILY.fullmatch(schedule)
     if found is None or int(found["minute"]) > 59 or int(found["hour"]) > 23:
         raise ScheduleError(
-            f"firn.ingest schedule {schedule!r} doesn't fire once a day at one time, so it has no data interval: "
-            "write cron(MINUTE HOUR * * ? *) or rate(1 day)"
+            f"firn.ingest schedule {schedule!r} doesn't fire once a day at one time, "
+            "so it has no data interval: write cron(MINUTE HOUR * * ? *) or rate(1 day)"
         )
     return timedelta(hours=int(found["hour"]), minutes=int(found["minute"]))

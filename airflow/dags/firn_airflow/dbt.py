@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,11 +29,14 @@ class Process:
 
     def command(self, scratch: str) -> list[str]:
         """Return the command line."""
-        selection = ["--select", self.select] if self.select else []
+        selection = (
+            ["--select", self.select, "--indirect-selection", "buildable"] if self.select else []
+        )
         return [
             self.dbt, "build", *selection,
             "--project-dir", self.project, "--profiles-dir", self.project,
-            "--target-path", f"{scratch}/target", "--log-path", f"{scratch}/logs", "--no-use-colors",
+            "--target-path", f"{scratch}/target", "--log-path", f"{scratch}/logs",
+            "--no-use-colors",
         ]  # fmt: skip
 
     def run(self) -> str:
@@ -61,27 +65,40 @@ class Process:
             code = self.process.wait()
         if code != 0:
             raise Failure(Fault(code="dbt_failed", cause=cause_of(code, lines)))
-        return next((words for line in reversed(lines) if (words := line.partition("Done. ")[2])), "")
+        return next(
+            (words for line in reversed(lines) if (words := line.partition("Done. ")[2])), ""
+        )
 
     def end(self) -> None:
         """End dbt and what it started."""
         if self.process is None or self.process.poll() is not None:
             return
         os.killpg(self.process.pid, signal.SIGINT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:
     """Return what dbt may see: nothing of Airflow's, whose variables hold secrets."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW", "PYTHON"))}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "_AIRFLOW", "PYTHON"))
+    }
     return own | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
 
 
 def cause_of(code: int, lines: list[str]) -> str:
     """Return the lines of a failed build that say why."""
     told = [line.partition("  ")[2] or line for line in lines if line.strip()]
-    faults = [line.strip() for line in told if "error in" in line.lower() or "failure in" in line.lower() or "Got " in line]
-    return "\n".join((faults or told[-CAUSE_LINES:])[:CAUSE_LINES]) or f"dbt ended with {code} and said nothing"
+    faults = [
+        line.strip()
+        for line in told
+        if "error in" in line.lower() or "failure in" in line.lower() or "Got " in line
+    ]
+    return (
+        "\n".join((faults or told[-CAUSE_LINES:])[:CAUSE_LINES])
+        or f"dbt ended with {code} and said nothing"
+    )

@@ -9,11 +9,11 @@ from typing import Any
 HINTS = {
     "run_failed": "Mend what the cause names, then ingest the interval again and clear the task.",
     "object_failed": "Mend what the cause names, redrive the object, then clear the task.",
-    "run_overdue": "Look what the run waits for: at the ingest queue, and at what firn status shows as waiting.",
+    "run_overdue": "Look whether it still waits, and at the ingest queue, then clear the task.",
     "dbt_failed": "Look at the task's log for the model or test, mend it, then clear the task.",
-    "schedule_refused": "Write a schedule that fires once a day into the contract, or let EventBridge Scheduler drive the dataset.",
+    "schedule_refused": "Write a schedule into the contract that fires once a day.",
     "task_failed": "Look at the task's log, mend what it names, then clear the task.",
-    "task_lost": "Airflow lost the task, killed it or ran out of time: look at the scheduler's log, then clear the task.",
+    "task_lost": "Airflow lost or ended the task: look at the scheduler's log, then clear it.",
 }
 
 

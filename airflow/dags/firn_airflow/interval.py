@@ -11,6 +11,11 @@ RUN_TIME = "%Y%m%dT%H%M%SZ"
 REQUEST_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
+def utc(at: datetime) -> datetime:
+    """Return a time as Python's own type: Airflow gives a subclass, or a proxy for it."""
+    return datetime.fromtimestamp(at.timestamp(), UTC)
+
+
 @dataclass(frozen=True)
 class Interval:
     """The time from start up to, but without, end; both in UTC."""
@@ -27,8 +32,10 @@ class Interval:
         """
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
         if start is None or end is None or start >= end:
-            raise ValueError("this run has no data interval: trigger it with a logical date, or use a backfill")
-        return cls(start.astimezone(UTC), end.astimezone(UTC))
+            raise ValueError(
+                "this run has no data interval: trigger it with a logical date, or use a backfill"
+            )
+        return cls(utc(start), utc(end))
 
     @property
     def run_id(self) -> str:

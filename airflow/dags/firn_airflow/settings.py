@@ -49,7 +49,9 @@ class Settings:
         return cls(
             home=home,
             stack=environment.get("FIRN_STACK") or "Firn",
-            dbt=Path(environment.get("FIRN_DBT") or home / "build" / "venv" / "dbt" / "bin" / "dbt"),
+            dbt=Path(
+                environment.get("FIRN_DBT") or home / "build" / "venv" / "dbt" / "bin" / "dbt"
+            ),
             poke=max(SHORTEST_POKE, poke),
             patience=timedelta(hours=number(environment, "FIRN_WAIT_HOURS", 6)),
             retry_delay=timedelta(seconds=number(environment, "FIRN_RETRY_SECONDS", 60)),

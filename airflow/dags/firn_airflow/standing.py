@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,7 +46,12 @@ class Run:
         """
         if "failed_at" in item and time_of(item["failed_at"]) >= ordered_at:
             raise Failure(
-                Fault(code=item["code"], cause=item.get("cause", ""), hint=item.get("hint", ""), told=True)
+                Fault(
+                    code=item["code"],
+                    cause=item.get("cause", ""),
+                    hint=item.get("hint", ""),
+                    told=True,
+                )
             )
         checkpoint = json.loads(item.get("checkpoint", "{}"))
         if checkpoint.get("finished_at", NEVER) == NEVER:
@@ -59,8 +64,17 @@ def time_of(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
-def waiting(run: Run, listed: Sequence[Version], entries: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the URIs of a finished run's objects that aren't loaded yet.
+def waiting(
+    run: Run, listed: Sequence[Version], entries: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Return the URIs of the run's objects that aren't loaded yet.
+
+    A run that isn't finished may get more of them.
+
+    Args:
+        run: The run.
+        listed: The newest versions below the run's prefix.
+        entries: What the journal knows of them, by object id.
 
     Raises:
         Failure: One of them failed, or isn't there any more.
@@ -70,7 +84,7 @@ def waiting(run: Run, listed: Sequence[Version], entries: Mapping[str, Mapping[s
         raise Failure(
             Fault(
                 code="run_failed",
-                cause=f"{missing[0]} and {len(missing) - 1} more parts of the run were deleted from the landing bucket",
+                cause=f"{len(missing)} parts were deleted from the landing bucket: {missing[0]}",
             )
         )
     failed = [version for version in listed if state(version, entries) == FAILED]
@@ -89,7 +103,8 @@ def failure_of(failed: Sequence[Version], entries: Mapping[str, Mapping[str, str
 
     def told(version: Version) -> str:
         entry = entries[version.object_id]
-        return f"{version.uri} failed in {entry.get('stage', '?')}: {entry.get('code', '?')}: {entry.get('cause', '')}"
+        where, code = entry.get("stage", "?"), entry.get("code", "?")
+        return f"{version.uri} failed in {where}: {code}: {entry.get('cause', '')}"
 
     more = f"\nand {len(failed) - NAMED} more" if len(failed) > NAMED else ""
     return Fault(
@@ -99,19 +114,3 @@ def failure_of(failed: Sequence[Version], entries: Mapping[str, Mapping[str, str
         commands=tuple(f"firn redrive {shlex.quote(version.uri)}" for version in failed[:NAMED]),
         told=True,
     )
-
-
-def is_loaded(
-    run: Run,
-    listed: Callable[[], Sequence[Version]],
-    entries: Callable[[Sequence[str]], Mapping[str, Mapping[str, str]]],
-) -> bool:
-    """Tell whether a run is finished and all its objects are loaded.
-
-    Raises:
-        Failure: An object of it failed.
-    """
-    if not run.finished:
-        return False
-    versions = listed()
-    return not waiting(run, versions, entries([version.object_id for version in versions]))

@@ -65,7 +65,14 @@ class IngestOperator(BaseSensorOperator):
     function takes minutes or hours, and no connection waits for it.
     """
 
-    def __init__(self, *, dataset: str, delay: timedelta, settings: Settings, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        delay: timedelta,
+        settings: Settings,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(mode="reschedule", poke_interval=settings.poke, **kwargs)
         self.dataset = dataset
         self.delay = delay
@@ -92,7 +99,9 @@ class LoadedSensor(BaseSensorOperator):
     """Waits until every object of the run is loaded, and holds no worker meanwhile."""
 
     def __init__(self, *, ingested: Ingested, settings: Settings, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(mode="reschedule", poke_interval=settings.poke, timeout=settings.patience, **kwargs)
+        super().__init__(
+            mode="reschedule", poke_interval=settings.poke, timeout=settings.patience, **kwargs
+        )
         self.dataset = ingested.dataset
         self.prefix = ingested.prefix
         self.stack = settings.stack
@@ -108,13 +117,19 @@ class LoadedSensor(BaseSensorOperator):
         cloud = Cloud(self.stack)
         try:
             run = standing.Run.read(cloud.run(self.dataset, interval.run_id), ordered_at)
-            done = standing.is_loaded(
-                run, lambda: cloud.newest(f"{self.prefix}run={interval.run_id}/"), cloud.entries
-            )
+            listed = cloud.newest(f"{self.prefix}run={interval.run_id}/")
+            entries = cloud.entries([version.object_id for version in listed])
+            waiting = standing.waiting(run, listed, entries)
         except Failure as failure:
             raise Failure(self.with_commands(failure.fault, context, interval)) from failure
-        self.log.info("%s: finished %s, %d parts, loaded %s", interval.run_id, run.finished, len(run.keys), done)
-        return done
+        self.log.info(
+            "%s is %s: %d of %d objects are loaded",
+            interval.run_id,
+            "complete" if run.finished else "being fetched",
+            len(listed) - len(waiting),
+            len(listed),
+        )
+        return run.finished and not waiting
 
     def with_commands(self, fault: Fault, context: Context, interval: Interval) -> Fault:
         """Add what to type after the fault's own commands."""
@@ -131,7 +146,7 @@ class DbtBuildOperator(BaseOperator):
         super().__init__(**kwargs)
         self.dbt = str(settings.dbt)
         self.project = str(settings.home / "dbt")
-        self.select = f"source:{dataset}+" if dataset else ""
+        self.select = f"@source:{dataset}" if dataset else ""
         self.process: dbt.Process | None = None
 
     def execute(self, context: Context) -> str:
