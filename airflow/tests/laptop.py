@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import boto3
 
+from firn_airflow import dbt
 from firn_airflow.cloud import Version
+from firn_airflow.settings import Settings
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,21 +73,23 @@ class Laptop:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Ask Snowflake."""
-        return json.loads(self.firn("query", "--json", sql))
+    def number(self, sql: str) -> int:
+        """Ask Snowflake for one number."""
+        [row] = json.loads(self.firn("query", "--json", sql))
+        return int(next(iter(row.values())))
+
+    def build(self) -> None:
+        """Build all of dbt, as firn_marts does."""
+        settings = Settings.read({})
+        said: list[str] = []
+        assert (
+            "ERROR=0" in dbt.Process(str(settings.dbt), str(ROOT / "dbt"), "", said.append).run()
+        ), said
 
     def in_marts(self, day: datetime) -> int:
-        """Count a day's earthquakes in the marts; 0 before there are marts."""
-        there = self.query(
-            "select count(*) as N from information_schema.tables"
-            " where table_schema = 'MARTS' and table_name = 'FACT_EARTHQUAKE'"
-        )
-        if int(there[0]["N"]) == 0:
-            return 0
+        """Count a day's earthquakes in the marts."""
         day_of = f"OCCURRED_DATE = '{day:%Y-%m-%d}'"
-        sql = f"select count(*) as N from MARTS.FACT_EARTHQUAKE where {day_of}"
-        return int(self.query(sql)[0]["N"])
+        return self.number(f"select count(*) as N from MARTS.FACT_EARTHQUAKE where {day_of}")
 
     def mails(self, *texts: str) -> list[EmailMessage]:
         """Return the mails whose text has all of these."""

@@ -25,15 +25,9 @@ def process(
 def test_it_builds_what_depends_on_a_dataset(tmp_path: Path) -> None:
     said: list[str] = []
     script = 'echo "$@"; echo "10:00:00  Done. PASS=12 ERROR=0"'
-    assert process(tmp_path, script, "@source:usgs.event", said).run() == "PASS=12 ERROR=0"
+    assert process(tmp_path, script, "source:usgs.event+", said).run() == "PASS=12 ERROR=0"
     words = said[0].split()
-    assert words[:5] == [
-        "build",
-        "--select",
-        "@source:usgs.event",
-        "--indirect-selection",
-        "buildable",
-    ]
+    assert words[:3] == ["build", "--select", "source:usgs.event+"]
     assert "/project" in words[words.index("--project-dir") + 1]
 
 

@@ -32,6 +32,7 @@ def interval_of(day: datetime) -> Interval:
 @pytest.fixture(scope="module")
 def airflow(laptop: Laptop) -> Iterator[Airflow]:
     """An Airflow that runs."""
+    laptop.build()
     started = Airflow(laptop.scratch, DAGS)
     started.must("db", "migrate")
     try:

@@ -146,7 +146,7 @@ class DbtBuildOperator(BaseOperator):
         super().__init__(**kwargs)
         self.dbt = str(settings.dbt)
         self.project = str(settings.home / "dbt")
-        self.select = f"@source:{dataset}" if dataset else ""
+        self.select = f"source:{dataset}+" if dataset else ""
         self.process: dbt.Process | None = None
 
     def execute(self, context: Context) -> str:
