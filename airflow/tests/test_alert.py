@@ -13,6 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from firn_airflow import alert, mail
+from firn_airflow.commands import clear
 from firn_airflow.faults import HINTS, Fault
 from laptop import ROOT
 
@@ -142,6 +143,12 @@ def test_what_is_told_already_is_not_told_again(
 ) -> None:
     tell(bag, full(bag, Fault(code="object_failed", cause="c", told=True)))
     assert published == []
+
+
+def test_a_command_is_told_once(bag: DagBag) -> None:
+    again = clear("firn_usgs_event", "build", DAY)
+    fault = Fault(code="parts_gone", cause="c", commands=("firn status", again))
+    assert alert.report_of("usgs.event", full(bag, fault)).commands == ["firn status", again]
 
 
 def test_hostile_texts(bag: DagBag) -> None:

@@ -127,7 +127,7 @@ def test_many_failed_objects_are_counted() -> None:
 def test_a_part_that_was_deleted_is_a_failure_that_nobody_told() -> None:
     with pytest.raises(Failure, match=TWO.key) as failure:
         waiting(RUN, [ONE], entries(one="loaded"))
-    assert (failure.value.fault.code, failure.value.fault.told) == ("run_failed", False)
+    assert (failure.value.fault.code, failure.value.fault.told) == ("parts_gone", False)
 
 
 def test_the_object_id_is_gos() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from datetime import datetime
 
-from firn_airflow.interval import REQUEST_TIME, Interval, utc
+from firn_airflow.interval import REQUEST_TIME, utc
 
 
 def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
@@ -23,9 +23,3 @@ def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
     return (
         f"airflow tasks clear --yes --downstream{only} --start-date {at} --end-date {at} {dag_id}"
     )
-
-
-def ingest(dataset: str, interval: Interval) -> str:
-    """Return the command that asks for an interval again."""
-    start, end = f"{interval.start:{REQUEST_TIME}}", f"{interval.end:{REQUEST_TIME}}"
-    return f"firn ingest {dataset} --start {start} --end {end}"

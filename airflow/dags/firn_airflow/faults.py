@@ -7,7 +7,7 @@ from typing import Any
 
 # One entry for each in docs/airflow.md.
 HINTS = {
-    "run_failed": "Mend what the cause names, then ingest the interval again and clear the task.",
+    "parts_gone": "Bring them back from the bucket's older versions, then clear the task.",
     "object_failed": "Mend what the cause names, redrive the object, then clear the task.",
     "run_overdue": "Look whether it still waits, and at the ingest queue, then clear the task.",
     "dbt_failed": "Look at the task's log for the model or test, mend it, then clear the task.",

@@ -47,7 +47,7 @@ class Report:
     @property
     def commands(self) -> list[str]:
         """Return what to type, one after the other."""
-        return [*self.fault.commands, *([self.again] if self.again else [])]
+        return list(filter(None, dict.fromkeys([*self.fault.commands, self.again])))
 
 
 def subject(report: Report) -> str:

@@ -83,7 +83,7 @@ def waiting(
     if missing:
         raise Failure(
             Fault(
-                code="run_failed",
+                code="parts_gone",
                 cause=f"{len(missing)} parts were deleted from the landing bucket: {missing[0]}",
             )
         )

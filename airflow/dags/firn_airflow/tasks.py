@@ -6,6 +6,7 @@ Each leaves its fault as an XCom when it fails, for the DAG's alert.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,7 +122,7 @@ class LoadedSensor(BaseSensorOperator):
             entries = cloud.entries([version.object_id for version in listed])
             waiting = standing.waiting(run, listed, entries)
         except Failure as failure:
-            raise Failure(self.with_commands(failure.fault, context, interval)) from failure
+            raise Failure(self.with_commands(failure.fault, context)) from failure
         self.log.info(
             "%s is %s: %d of %d objects are loaded",
             interval.run_id,
@@ -131,12 +132,11 @@ class LoadedSensor(BaseSensorOperator):
         )
         return run.finished and not waiting
 
-    def with_commands(self, fault: Fault, context: Context, interval: Interval) -> Fault:
-        """Add what to type after the fault's own commands."""
-        first = fault.commands or (commands.ingest(self.dataset, interval),)
-        task = self.task_id if fault.commands else ORDER_TASK
+    def with_commands(self, fault: Fault, context: Context) -> Fault:
+        """Add what to type after the fault's own commands: a run that failed is ordered again."""
+        task = ORDER_TASK if fault.told and not fault.commands else self.task_id
         again = commands.clear(self.dag_id, task, context.get("logical_date"))
-        return Fault(**vars(fault) | {"commands": (*first, again)})
+        return replace(fault, commands=(*fault.commands, again))
 
 
 class DbtBuildOperator(BaseOperator):
