@@ -71,11 +71,16 @@ def run_id_of(context: Mapping[str, Any]) -> str:
         return ""
 
 
+def left_by(ti: Any) -> dict[str, Any] | None:  # noqa: ANN401 - Airflow's own protocol
+    """Return the fault that a task left, as it left it."""
+    return ti.xcom_pull(task_ids=ti.task_id, key=FAULT_KEY)
+
+
 def fault_of(ti: Any, reason: str | None) -> Fault:  # noqa: ANN401 - Airflow's own protocol
     """Return what the failed task left, or else what Airflow says."""
     if ti is not None:
         try:
-            left = ti.xcom_pull(task_ids=ti.task_id, key=FAULT_KEY)
+            left = left_by(ti)
         except Exception:
             # A mail without the cause is better than none.
             log.exception("the fault of %s can't be read", ti.task_id)
