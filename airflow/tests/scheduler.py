@@ -97,7 +97,7 @@ class Airflow:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def backfill(self, dag_id: str, start: datetime, end: datetime, at_once: int) -> None:
-        """Create a backfill, again if SQLite was locked."""
+        """Create a backfill of the days from start to end, again if SQLite was locked."""
         for _ in range(ATTEMPTS):
             done = self.command(
                 *("backfill", "create", "--dag-id", dag_id, "--reprocess-behavior", "failed"),

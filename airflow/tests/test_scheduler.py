@@ -59,7 +59,7 @@ def test_a_backfill_of_which_one_day_fails(airflow: Airflow, laptop: Laptop) -> 
     key = f"usgs/event/run={interval_of(FAILING).run_id}/part-00099.ndjson.gz"
     planted = laptop.put(key, b"this is no gzip")
     until("the object fails", lambda: laptop.state(planted) == "failed")
-    airflow.backfill(DAG, BACKFILLED[0], BACKFILLED[-1] + timedelta(days=1), at_once=2)
+    airflow.backfill(DAG, BACKFILLED[0], BACKFILLED[-1], at_once=2)
     most = 0
 
     def ended() -> bool:
@@ -93,7 +93,7 @@ def test_a_backfill_of_which_one_day_fails(airflow: Airflow, laptop: Laptop) -> 
 def test_a_scheduler_that_is_killed_in_a_wait(airflow: Airflow, laptop: Laptop) -> None:
     day = DURING_THE_KILL
     laptop.firn("pause", "usgs.event")
-    airflow.backfill(DAG, day, day + timedelta(days=1), at_once=1)
+    airflow.backfill(DAG, day, day, at_once=1)
     until(
         "the run waits",
         lambda: airflow.task(DAG, day, "wait") == "up_for_reschedule",
