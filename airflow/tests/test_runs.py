@@ -129,7 +129,7 @@ def test_a_failed_build_is_mailed_once(
     told = until("the mail", lambda: laptop.mails("firn: usgs.event: dbt_failed (1 run)"))
     assert len(told) == 1
     assert words in told[0].get_content()
-    assert "--task-regex '^build$' --start-date 2018-02-02T00:00:00Z" in told[0].get_content()
+    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in told[0].get_content()
 
 
 def test_a_run_that_the_function_refused_is_seen(laptop: Laptop) -> None:

@@ -19,7 +19,9 @@ def clear(dag_id: str, task: str, logical_date: datetime | None) -> str:
     if logical_date is None:
         return ""
     at = f"{utc(logical_date):{REQUEST_TIME}}"
-    only = f" --task-regex {shlex.quote(f'^{task}$')}" if task else ""
+    # Airflow 3.3.1 takes the text itself, not a pattern: anchors would match nothing, and say so
+    # to nobody (its serialization/definitions/dag.py, partial_subset).
+    only = f" --task-regex {shlex.quote(task)}" if task else ""
     return (
         f"airflow tasks clear --yes --downstream{only} --start-date {at} --end-date {at} {dag_id}"
     )
