@@ -44,7 +44,7 @@ func TestFailedRun(t *testing.T) {
 	f.Dataset, f.RunID = b.dataset, "r1"
 	fail := func() map[string]string {
 		t.Helper()
-		if recorded, err := b.Fail(ctx, f, "ingest", "arn", "body"); !recorded || err != nil {
+		if recorded, err := b.Fail(t.Context(), f, "ingest", "arn", "body"); !recorded || err != nil {
 			t.Fatalf("Fail = %t, %v", recorded, err)
 		}
 		return b.attributes(t, "run#"+run)
