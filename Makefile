@@ -84,6 +84,10 @@ $(VENVS)/bench/.done: local/bench/requirements.txt $(VENVS)/uv/.done
 $(VENVS)/contracts/.done: datasets/requirements.txt $(VENVS)/uv/.done
 	@$(call venv,contracts,$<)
 
+$(VENVS)/airflow/.done: airflow/requirements-dev.txt $(VENVS)/uv/.done
+	@echo "installing Airflow"
+	@$(call venv,airflow,$<)
+
 $(VENVS)/lint/.done: local/setup/lint.txt $(VENVS)/uv/.done
 	@$(call venv,lint,$<)
 
@@ -124,8 +128,8 @@ structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
-	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...
-	@$(VENVS)/lint/bin/ruff check --quiet local glue && $(VENVS)/lint/bin/ruff format --quiet --check local glue
+	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/... ./local/airflow/...
+	@$(VENVS)/lint/bin/ruff check --quiet local glue airflow && $(VENVS)/lint/bin/ruff format --quiet --check local glue airflow
 	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
 	@$(BIN)/actionlint
 	@$(VENVS)/lint/bin/zizmor --offline --quiet .github/workflows
@@ -136,7 +140,7 @@ contract-diff: firn ## what the contracts change of the last release's tables
 
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
-	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/...
+	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/... ./local/airflow/...
 	@go vet -tags account ./internal/load/...
 	@go test $(GO_PACKAGES)
 
@@ -201,6 +205,12 @@ test-receipts: setup ## a thousand receipts wait for the load function, then fiv
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
 	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo
+
+.PHONY: test-airflow airflow
+test-airflow: setup $(VENVS)/airflow/.done ## the DAGs' tests, with dag.test beside the laptop's cloud
+	@go test -count=1 -timeout 20m ./local/airflow/...
+airflow: setup $(VENVS)/airflow/.done ## long: the DAGs under a real scheduler: a scheduled run, a backfill, a killed scheduler
+	@go test -count=1 -timeout 40m ./local/airflow/... -scheduler
 
 ##### Measure
 

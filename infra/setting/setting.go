@@ -83,6 +83,10 @@ type Settings struct {
 	// FanOut puts an SNS topic between each bucket and its queue, for when
 	// others listen too. firn:fanOut; defaults to false.
 	FanOut bool
+	// Schedules makes an EventBridge schedule for each contract that has one.
+	// firn:schedules; defaults to true. False leaves them to another scheduler,
+	// such as Airflow.
+	Schedules bool
 	// Retain keeps buckets, their key and the journal when the stack is
 	// deleted. firn:retain; defaults to true.
 	Retain bool
@@ -114,6 +118,7 @@ func Read(context map[string]any) (Settings, error) {
 		Architecture:      Architecture(r.choice("architecture", string(ARM64), string(X8664))),
 		Encryption:        Encryption(r.choice("encryption", string(KMS), string(S3))),
 		FanOut:            r.choice("fanOut", "false", "true") == "true",
+		Schedules:         r.choice("schedules", "true", "false") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
 		Tick:              time.Duration(r.number("tickMinutes", 5, 1, 60)) * time.Minute,
 		Glue:              r.glue(),

@@ -22,7 +22,7 @@ func TestReadDefaults(t *testing.T) {
 	want := setting.Settings{
 		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-		Architecture: setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
+		Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute,
 		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -44,6 +44,7 @@ func TestReadAll(t *testing.T) {
 			"firn:architecture":        "x86_64",
 			"firn:encryption":          "s3",
 			"firn:fanOut":              "true",
+			"firn:schedules":           "false",
 			"firn:retain":              "false",
 			"firn:tickMinutes":         "1",
 			"firn:glueWorkerType":      "G.2X",
@@ -56,6 +57,7 @@ func TestReadAll(t *testing.T) {
 		if form == "cdk.json" {
 			context["firn:snowflakeOcsp"] = false
 			context["firn:fanOut"], context["firn:retain"], context["firn:glueFlex"] = true, false, true
+			context["firn:schedules"] = false
 			context["firn:glueWorkers"], context["firn:glueWindowSeconds"] = 10.0, 0.0
 		}
 		got, err := setting.Read(context)

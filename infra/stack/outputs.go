@@ -16,6 +16,7 @@ func (s *Stack) createOutputs() {
 	}
 	s.output("AlertsTopicArn", s.alerts.TopicArn())
 	s.output("LoadedTopicArn", s.loaded.TopicArn())
+	s.output("TopicKeyArn", s.topicKey.KeyArn())
 	for _, name := range functionNames {
 		f := s.functions[name]
 		s.output(title(name)+"FunctionName", f.FunctionName())

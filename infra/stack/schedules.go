@@ -21,13 +21,16 @@ func order(dataset string) string {
 const tick = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
 // createSchedules makes alert's tick, and one schedule for each contract that
-// has one.
+// has one, unless somebody else drives them.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
 		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tick,
 		expression: fmt.Sprintf("rate(%d minutes)", int(s.props.Settings.Tick.Minutes())),
 		role:       s.createScheduleRole("TickRole", "firn: a schedule puts ticks in alert's queue", alert),
 	})
+	if !s.props.Settings.Schedules {
+		return
+	}
 	var role awsiam.Role // no schedule of a contract, no role
 	for _, c := range s.props.Contracts {
 		if c.Ingest == nil || c.Ingest.Schedule == "" {

@@ -224,8 +224,12 @@ func TestSchedules(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	none := opposite(t)
-	if _, made := none.Resources["ScheduleRole"]; made || len(none.of("AWS::Scheduler::Schedule")) != 1 {
-		t.Error("no contract has a schedule, but the stack has one or its role")
+	for why, tm := range map[string]template{
+		"no contract has a schedule": opposite(t),
+		"somebody else drives them":  once(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
+	} {
+		if _, made := tm.Resources["ScheduleRole"]; made || len(tm.of("AWS::Scheduler::Schedule")) != 1 {
+			t.Errorf("%s, but the stack has more than its tick, or their role", why)
+		}
 	}
 }

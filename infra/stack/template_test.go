@@ -52,7 +52,7 @@ func props(t *testing.T) stack.Props {
 		Settings: setting.Settings{
 			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-			Architecture: setting.ARM64, Encryption: setting.KMS, Retain: true, Tick: 5 * time.Minute,
+			Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute,
 			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{

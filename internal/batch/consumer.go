@@ -38,8 +38,8 @@ type SQS interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
 
-// Failures records that an object failed, before its message goes to the
-// dead-letter queue. It reports false for an object that is past failing: a
+// Failures records that an object or a run failed, before its message goes to
+// the dead-letter queue. It reports false for an object that is past failing: a
 // late duplicate of one that is loaded.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
@@ -142,7 +142,7 @@ func causeOf(f *fault.Fault) error {
 // bury writes the journal first, so that a redrive has the message even when
 // the dead letter is read by someone else.
 func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
-	if f.ObjectID != "" {
+	if f.ObjectID != "" || f.RunID != "" {
 		recorded, err := c.Journal.Fail(ctx, f, c.stage(f), m.Queue, m.Body)
 		if err != nil || !recorded {
 			return err

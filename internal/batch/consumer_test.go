@@ -66,7 +66,7 @@ func (f *failures) Fail(_ context.Context, failed *fault.Fault, stage, queue, me
 	if f.err != nil || f.final[failed.ObjectID] {
 		return false, f.err
 	}
-	f.written = append(f.written, strings.Join([]string{failed.ObjectID, stage, queue, message}, " "))
+	f.written = append(f.written, strings.Join([]string{failed.ObjectID + failed.RunID, stage, queue, message}, " "))
 	return true, nil
 }
 
@@ -151,6 +151,17 @@ func TestConsume(t *testing.T) {
 			name: "an object that is loaded meanwhile has nothing to tell", receives: 1,
 			handle:  failOn("b", permanent("object-b")),
 			journal: failures{final: map[string]bool{"object-b": true}},
+		},
+		{
+			name: "a run that failed is recorded without an object", receives: 1,
+			handle:   failOn("b", &fault.Fault{Op: "ask", Code: fault.SourceRefused, Disposition: fault.Permanent, RunID: "run-b"}),
+			wantDead: []string{"b"},
+			wantFail: []string{"run-b transform transform b"},
+		},
+		{
+			name: "what is about neither object nor run isn't recorded", receives: 1,
+			handle:   failOn("b", permanent("")),
+			wantDead: []string{"b"},
 		},
 		{
 			name: "the journal is away: the message stays", receives: 1,

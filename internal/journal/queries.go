@@ -163,7 +163,11 @@ func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, err
 	case err != nil:
 		return false, err
 	}
-	if err := json.Unmarshal([]byte(valueOf(attributes["checkpoint"])), into); err != nil {
+	saved := valueOf(attributes["checkpoint"])
+	if saved == "" { // a run that failed before its first page has a fault only
+		return false, nil
+	}
+	if err := json.Unmarshal([]byte(saved), into); err != nil {
 		return false, fmt.Errorf("checkpoint of run %s: %w", run, err)
 	}
 	return true, nil

@@ -109,8 +109,15 @@ func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 
 // Fail records a permanent fault with the message that met it. It reports
 // false for an object whose state is final: a late duplicate of one that is
-// loaded has nothing to tell.
+// loaded has nothing to tell. A fault without an object is that of an ingestion
+// run, and recorded beside its checkpoint; Glue's runs are not in the journal.
 func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
+	if f.ObjectID == "" {
+		if stage != string(work.Ingest) {
+			return true, nil
+		}
+		return true, t.failRun(ctx, f)
+	}
 	change := newChange(Failed).from(Received, Transforming, Transformed, Failed).
 		set("stage", text(stage)).
 		set("code", text(string(f.Code))).

@@ -17,6 +17,7 @@ suites=(
     "test-glue 240"
     "test-path 540"
     "test-demo 240"
+    "test-airflow 180"
 )
 
 report=()

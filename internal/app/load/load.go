@@ -57,11 +57,13 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse:     load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(journal.Snowflake)},
-		Receipts:      bucket,
-		Versions:      bucket,
-		Journal:       cloud.Journal,
-		Publisher:     load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic},
+		Warehouse: load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(journal.Snowflake)},
+		Receipts:  bucket,
+		Versions:  bucket,
+		Journal:   cloud.Journal,
+		Publisher: load.Counted{
+			Publisher: load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic}, Counter: cloud.Journal,
+		},
 		CuratedBucket: s.CuratedBucket,
 		Contracts:     contracts,
 		NewID:         uuid.NewString,

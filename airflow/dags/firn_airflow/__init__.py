@@ -1,0 +1,1 @@
+"""What firn's DAGs are made of."""

@@ -1,0 +1,47 @@
+"""An Airflow of the tests' own, with the DAGs of this repository."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Airflow reads these when it is imported.
+HOME = tempfile.TemporaryDirectory(prefix="firn-airflow-")
+DAGS = Path(__file__).resolve().parents[1] / "dags"
+os.environ |= {
+    "AIRFLOW_HOME": HOME.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "FIRN_POKE_SECONDS": "10",
+    "FIRN_RETRY_SECONDS": "1",
+    "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+    "NO_PROXY": "*",
+}
+
+import pytest  # noqa: E402
+from airflow.dag_processing.dagbag import DagBag  # noqa: E402
+
+from laptop import Laptop  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def bag() -> DagBag:
+    """The DAGs, parsed as Airflow does it."""
+    return DagBag(str(DAGS))
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's own database, which `dag.test` wants."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def laptop() -> Iterator[Laptop]:
+    """The laptop's cloud, as `make test-airflow` started it."""
+    yield Laptop.of(os.environ)

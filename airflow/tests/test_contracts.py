@@ -1,0 +1,76 @@
+"""Which datasets get a DAG, and when it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from firn_airflow.contracts import Ingested, ScheduleError, read, time_of_day
+from laptop import ROOT
+
+
+@pytest.mark.parametrize(
+    ("schedule", "minutes"),
+    [
+        ("cron(15 0 * * ? *)", 15),
+        ("cron(0 2 ? * * *)", 120),
+        ("cron(59 23 * * ? *)", 1439),
+        ("rate(1 day)", 0),
+        ("rate(24 hours)", 0),
+    ],
+)
+def test_daily_schedules(schedule: str, minutes: int) -> None:
+    assert time_of_day(schedule) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "rate(1 hour)",
+        "rate(2 days)",
+        "cron(15 * * * ? *)",
+        "cron(0/15 0 * * ? *)",
+        "cron(15 0 ? * MON *)",
+        "cron(15 0 1 * ? *)",
+        "cron(15 0 * * ? 2027)",
+        "cron(60 0 * * ? *)",
+        "cron(0 24 * * ? *)",
+        "cron(15 0 * * *)",
+        "at(2026-11-30T00:15:00)",
+        "15 0 * * *",
+    ],
+)
+def test_others_are_refused(schedule: str) -> None:
+    with pytest.raises(ScheduleError, match="once a day") as refusal:
+        time_of_day(schedule)
+    assert schedule in str(refusal.value)
+
+
+def test_the_datasets_of_this_repository() -> None:
+    found = read(ROOT / "datasets")
+    assert found == [Ingested("usgs", "event", "usgs/event/", "cron(15 0 * * ? *)")]
+    assert [time_of_day(f.schedule) for f in found], "a schedule that Airflow can't keep"
+
+
+def test_a_key_prefix_and_a_dataset_that_nothing_schedules(tmp_path: Path) -> None:
+    def write(entity: str, text: str) -> None:
+        folder = tmp_path / "shop" / entity
+        folder.mkdir(parents=True)
+        (folder / "contract.odcs.yaml").write_text(text, encoding="utf-8")
+
+    ingest = "- {property: firn.ingest, value: {api: fdsn-event, url: u"
+    write("dropped", "name: shop.dropped")
+    write("asked", f"customProperties:\n{ingest}}}}}")
+    write(
+        "order",
+        "customProperties:\n- {property: firn.keyPrefix, value: in/}\n"
+        f"{ingest}, schedule: rate(1 day)}}}}",
+    )
+    assert read(tmp_path) == [Ingested("shop", "order", "in/", "rate(1 day)")]
+
+
+def test_a_wrong_home_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}.*FIRN_HOME"):
+        read(tmp_path)

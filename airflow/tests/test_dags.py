@@ -1,0 +1,96 @@
+"""The DAGs as Airflow parses them."""
+
+from __future__ import annotations
+
+import ast
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import CronDataIntervalTimetable
+
+from firn_airflow.tasks import BaseSensorOperator
+from laptop import ROOT
+
+
+def test_no_import_errors(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == ["firn_marts", "firn_usgs_event"]
+
+
+def test_ingest_then_wait_then_build(bag: DagBag) -> None:
+    dag = bag.dags["firn_usgs_event"]
+    assert [(t.task_id, t.downstream_task_ids) for t in dag.topological_sort()] == [
+        ("ingest", {"wait"}),
+        ("wait", {"build"}),
+        ("build", set()),
+    ]
+    assert [t.task_id for t in bag.dags["firn_marts"].topological_sort()] == ["news", "build"]
+
+
+def test_a_run_is_a_utc_day(bag: DagBag) -> None:
+    dag = bag.dags["firn_usgs_event"]
+    assert dag.timetable == CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
+    assert dag.get_task("ingest").delay == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("dag_id", ["firn_usgs_event", "firn_marts"])
+def test_limits(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert dag.dagrun_timeout is not None
+    assert dag.on_failure_callback
+    for task in dag.tasks:
+        assert task.retries >= 2, "Airflow loses tasks"
+        assert not task.on_failure_callback, "one mail a run"
+
+
+def test_backfills_are_bounded(bag: DagBag) -> None:
+    dag = bag.dags["firn_usgs_event"]
+    assert dag.get_task("ingest").max_active_tis_per_dag == 2
+    assert dag.get_task("build").max_active_tis_per_dag == 1
+
+
+def test_waits_hold_no_worker(bag: DagBag) -> None:
+    sensors = [
+        t for dag in bag.dags.values() for t in dag.tasks if isinstance(t, BaseSensorOperator)
+    ]
+    assert len(sensors) == 2
+    for sensor in sensors:
+        assert sensor.reschedule
+        assert sensor.poke_interval >= 10
+
+
+def test_a_schedule_that_airflow_cannot_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no other dataset with it, and says so by failing every day."""
+    contract = (ROOT / "datasets/usgs/event/contract.odcs.yaml").read_text(encoding="utf-8")
+    for entity, text in (
+        ("event", contract),
+        ("hourly", contract.replace("cron(15 0 * * ? *)", "rate(1 hour)")),
+    ):
+        folder = tmp_path / "datasets/usgs" / entity
+        folder.mkdir(parents=True)
+        (folder / "contract.odcs.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("FIRN_HOME", str(tmp_path))
+    parsed = DagBag(str(ROOT / "airflow/dags"))
+    assert parsed.import_errors == {}
+    assert sorted(parsed.dags) == ["firn_marts", "firn_usgs_event", "firn_usgs_hourly"]
+    [refused] = parsed.dags["firn_usgs_hourly"].tasks
+    assert "usgs.hourly: firn.ingest schedule 'rate(1 hour)'" in refused.reason
+    assert parsed.dags["firn_usgs_event"].task_ids == ["ingest", "wait", "build"]
+
+
+def test_parsing_asks_nobody() -> None:
+    """At the top of a module, only these are imported that could."""
+    for file in (ROOT / "airflow/dags").rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in tree.body:
+            called = (
+                [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+                if isinstance(node, ast.Assign)
+                else []
+            )
+            assert not any("boto3" in ast.dump(call) for call in called), file

@@ -1,0 +1,194 @@
+"""The DAGs against the laptop's cloud, by `dag.test`."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from sqlalchemy import select, tuple_
+
+from firn_airflow import alert
+from firn_airflow.cloud import Cloud
+from firn_airflow.faults import Failure
+from firn_airflow.interval import Interval
+from firn_airflow.standing import Run
+from laptop import Laptop, events_of, until
+
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("database")]
+
+BROKEN = b"this is no gzip"
+EMPTY = gzip.compress(b"\n", mtime=0)
+
+
+def interval_of(day: datetime) -> Interval:
+    return Interval(day, day + timedelta(days=1))
+
+
+def run(bag: DagBag, dag_id: str, day: datetime) -> DagRun:
+    """Run a DAG for a day: its data interval ends at the logical date."""
+    return bag.dags[dag_id].test(logical_date=day + timedelta(days=1))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def callbacks_read_the_database() -> Iterator[None]:
+    """`dag.test` runs callbacks where no XCom can be asked for: read the database instead."""
+
+    def left_by(ti: RuntimeTaskInstance) -> dict[str, Any] | None:
+        of = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id)
+        with create_session() as session:
+            wanted = select(TaskInstance).where(tuple_(*of) == (ti.dag_id, ti.run_id, ti.task_id))
+            stored = session.scalars(wanted).one()
+            return stored.xcom_pull(task_ids=ti.task_id, key=alert.FAULT_KEY, session=session)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alert, "left_by", left_by)
+        yield
+
+
+def states(of: DagRun) -> dict[str, str]:
+    return {ti.task_id: str(ti.state) for ti in of.get_task_instances()}
+
+
+DAY = datetime(2018, 2, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warehouse(laptop: Laptop) -> None:
+    """A warehouse that was built once, with nothing in it."""
+    laptop.build()
+
+
+def test_a_day_is_in_the_marts_and_once(bag: DagBag, laptop: Laptop) -> None:
+    for time in ("first", "again"):
+        done = run(bag, "firn_usgs_event", DAY)
+        assert states(done) == {"ingest": "success", "wait": "success", "build": "success"}, time
+        assert done.state == DagRunState.SUCCESS
+        assert laptop.in_marts(DAY) == events_of(DAY) > 0, time
+    twice = "select count(*) - count(distinct ID) as N from RAW.USGS_EVENT"
+    assert laptop.number(twice) == 0
+
+
+def test_a_day_without_events(bag: DagBag, laptop: Laptop, quick_dbt: Path) -> None:
+    day = datetime(2018, 3, 1, tzinfo=UTC)
+    assert events_of(day) == 0
+    assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
+    assert Cloud("Firn").newest(f"usgs/event/run={interval_of(day).run_id}/") == []
+
+
+def test_a_failed_object_fails_the_run_with_its_cause(
+    bag: DagBag, laptop: Laptop, quick_dbt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = datetime(2018, 2, 2, tzinfo=UTC)
+    planted = laptop.put(f"usgs/event/run={interval_of(day).run_id}/part-00099.ndjson.gz", BROKEN)
+    until("the object fails", lambda: laptop.state(planted) == "failed")
+    failed = run(bag, "firn_usgs_event", day)
+    assert states(failed) == {"ingest": "success", "wait": "failed", "build": "upstream_failed"}
+    wait = failed.get_task_instance("wait")
+    assert wait is not None
+    assert (wait.try_number, wait.end_date - wait.start_date < timedelta(seconds=10)) == (
+        1,
+        True,
+    ), "one poke"
+    log = capsys.readouterr().out
+    for words in (
+        "bad_compression",
+        planted.uri,
+        "What to do",
+        f"firn redrive {planted.uri}",
+        "airflow tasks clear",
+    ):
+        assert words in log
+    until("the mail of the alert function", lambda: laptop.mails(planted.object_id))
+    about = laptop.mails(interval_of(day).run_id)
+    assert [m["Subject"] for m in about] == ["firn: usgs.event: bad_compression (1 object)"]
+
+    # The corrected file is a new version; then the run goes through.
+    mended = laptop.put(planted.key, EMPTY)
+    until("it is loaded", lambda: laptop.state(mended) == "loaded")
+    assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
+
+
+def test_a_failed_build_is_mailed_once(
+    bag: DagBag, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = "Failure in test unique_fact_earthquake (models/marts/fact_earthquake.yml)"
+    broken = script(tmp_path, f"echo '10:00:00  {words}'; exit 1")
+    monkeypatch.setattr(bag.dags["firn_usgs_event"].get_task("build"), "dbt", str(broken))
+    failed = run(bag, "firn_usgs_event", DAY)
+    assert states(failed) == {"ingest": "success", "wait": "success", "build": "failed"}
+    told = until("the mail", lambda: laptop.mails("firn: usgs.event: dbt_failed (1 run)"))
+    assert len(told) == 1
+    assert words in told[0].get_content()
+    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in told[0].get_content()
+
+
+def test_a_run_that_the_function_refused_is_seen(laptop: Laptop) -> None:
+    future = interval_of(datetime(2090, 1, 1, tzinfo=UTC))
+    ordered_at = datetime.now(UTC) - timedelta(seconds=1)
+    cloud = Cloud("Firn")
+    cloud.ingest("usgs.event", future)
+    item = until("the run fails", lambda: cloud.run("usgs.event", future.run_id))
+    with pytest.raises(Failure) as failure:
+        Run.read(item, ordered_at)
+    assert failure.value.fault.code == "bad_request"
+    assert failure.value.fault.told
+    until("the mail of the alert function", lambda: laptop.mails("bad_request", future.run_id))
+
+
+def test_marts_are_built_after_loads_only(
+    bag: DagBag, laptop: Laptop, quick_dbt: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ended() -> dict[str, str]:
+        return states(bag.dags["firn_marts"].test(logical_date=next(moments)))
+
+    moments = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(9))
+    built, skipped = (
+        {"news": "success", "build": "success"},
+        {"news": "skipped", "build": "skipped"},
+    )
+    count = Cloud("Firn").loads()
+    assert count > 0, "the other tests loaded something"
+    assert ended() == built
+    assert ended() == skipped
+    put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZZ,Of the test\n")
+    until("it is loaded", lambda: laptop.state(put) == "loaded")
+    assert Cloud("Firn").loads() > count
+    assert ended() == built
+    assert ended() == skipped
+    put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZY,Of the test\n")
+    until("it is loaded", lambda: laptop.state(put) == "loaded")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            bag.dags["firn_marts"].get_task("build"), "dbt", str(script(tmp_path, "exit 2"))
+        )
+        assert ended() == {"news": "success", "build": "failed"}
+    assert ended() == skipped, "a build that failed waits for somebody"
+    until("its mail", lambda: laptop.mails("firn: marts: dbt_failed (1 run)"))
+
+
+def script(folder: Path, text: str) -> Path:
+    """Write a command that stands for dbt."""
+    file = folder / "dbt"
+    file.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture
+def quick_dbt(bag: DagBag, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the build isn't what is tested, dbt does nothing."""
+    (tmp_path / "quick").mkdir()
+    quick = script(tmp_path / "quick", "echo '10:00:00  Done. PASS=0'")
+    for dag in bag.dags.values():
+        monkeypatch.setattr(dag.get_task("build"), "dbt", str(quick))
+    return quick
