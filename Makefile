@@ -202,6 +202,10 @@ test-path: setup ## end to end on the laptop's cloud
 test-receipts: setup ## a thousand receipts wait for the load function, then five hundred of which three are bad
 	@go test -count=1 -timeout 20m ./local/path/... -run Receipts -receipts 1000 -v
 
+.PHONY: test-outage
+test-outage: setup ## end the laptop's Snowflake and start it again: two mails, no dead letter; minutes
+	@go test -count=1 -timeout 20m ./local/path/... -run TestSnowflakeGoes -outage -v
+
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
 	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo

@@ -25,9 +25,15 @@ def process(
 def test_it_builds_what_depends_on_a_dataset(tmp_path: Path) -> None:
     said: list[str] = []
     script = 'echo "$@"; echo "10:00:00  Done. PASS=12 ERROR=0"'
-    assert process(tmp_path, script, "source:usgs.event+", said).run() == "PASS=12 ERROR=0"
+    selected = "source:usgs.event+ source:usgs.event_current+"
+    assert process(tmp_path, script, selected, said).run() == "PASS=12 ERROR=0"
     words = said[0].split()
-    assert words[:3] == ["build", "--select", "source:usgs.event+"]
+    assert words[:4] == [
+        "build",
+        "--select",
+        "source:usgs.event+",
+        "source:usgs.event_current+",
+    ]
     assert "/project" in words[words.index("--project-dir") + 1]
 
 

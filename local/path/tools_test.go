@@ -74,8 +74,13 @@ func settle(t *testing.T, objects ...object.Object) []journal.Entry {
 // awaitState waits until the journal has the object in a state.
 func awaitState(t *testing.T, o object.Object, want journal.State) journal.Entry {
 	t.Helper()
+	return awaitStateWithin(t, patience, o, want)
+}
+
+func awaitStateWithin(t *testing.T, limit time.Duration, o object.Object, want journal.State) journal.Entry {
+	t.Helper()
 	var entry journal.Entry
-	eventually(t, o.Key+" becomes "+string(want), func() (bool, string) {
+	within(t, limit, o.Key+" becomes "+string(want), func() (bool, string) {
 		var err error
 		entry, err = stack.journal.Get(t.Context(), o.ID())
 		if err != nil && !errors.Is(err, journal.ErrNotFound) {

@@ -29,7 +29,7 @@ class Process:
 
     def command(self, scratch: str) -> list[str]:
         """Return the command line."""
-        selection = ["--select", self.select] if self.select else []
+        selection = ["--select", *self.select.split()] if self.select else []
         return [
             self.dbt, "build", *selection,
             "--project-dir", self.project, "--profiles-dir", self.project,

@@ -146,7 +146,8 @@ class DbtBuildOperator(BaseOperator):
         super().__init__(**kwargs)
         self.dbt = str(settings.dbt)
         self.project = str(settings.home / "dbt")
-        self.select = f"source:{dataset}+" if dataset else ""
+        # The table, and the view of its current rows that firn makes in two modes of three.
+        self.select = f"source:{dataset}+ source:{dataset}_current+" if dataset else ""
         self.process: dbt.Process | None = None
 
     def execute(self, context: Context) -> str:
