@@ -47,7 +47,7 @@ type Config struct {
 	StatementTimeout time.Duration
 	// Now is the clock by which the time of a login is logged; without one it is
 	// logged as 0.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 	// LockTimeout is how long a statement waits for another transaction.
 	// Defaults to 5 seconds; Snowflake's own default is 12 hours.
 	LockTimeout time.Duration

@@ -9,8 +9,9 @@ import (
 )
 
 // few is the longest list whose values are binds of their own. Compiling a
-// statement costs by its length: on the stand-in a ledger row takes 42 ms of
-// processor time as 22 binds and 76 ms unfolded, 200 of them 840 and 150.
+// statement costs by its length: on the stand-in one ledger row takes 42 ms of
+// processor time as 22 binds and 76 ms unfolded; as binds 200 take 843 ms,
+// unfolded 1,000 take 365.
 const few = 16
 
 // unfolded is a longer list: one bind, whose elements are rows with a column
