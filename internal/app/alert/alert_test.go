@@ -5,26 +5,18 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/firn-data/firn/internal/app/alert"
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 )
-
-func lookupIn(values map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := values[name]
-		return value, found
-	}
-}
 
 func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := alert.New(context.Background(), lookupIn(map[string]string{"FIRN_BACKOFF_SECONDS": "soon"}), io.Discard)
+	_, err := alert.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_BACKOFF_SECONDS": "soon"}), io.Discard)
 	if err == nil {
 		t.Fatal("New took an empty environment")
 	}
@@ -35,16 +27,12 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// complete is an environment of a zip with one contract.
+// complete is an environment of a complete zip.
 func complete(t *testing.T) map[string]string {
 	t.Helper()
-	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "contracts", "usgs"), os.DirFS("../../../datasets/usgs")); err != nil {
-		t.Fatal(err)
-	}
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": root,
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRoot(t),
 	}
 }
 
@@ -80,7 +68,7 @@ func TestTickIsNoDeadLetter(t *testing.T) {
 			_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
 		}
 	})
-	handle, err := alert.New(context.Background(), lookupIn(complete(t)), io.Discard)
+	handle, err := alert.New(context.Background(), functiontest.Environment(complete(t)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +103,7 @@ func TestDeadLetterIsPublished(t *testing.T) {
 		subject, topic = r.FormValue("Subject"), r.FormValue("TopicArn")
 		_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
 	})
-	handle, err := alert.New(context.Background(), lookupIn(complete(t)), io.Discard)
+	handle, err := alert.New(context.Background(), functiontest.Environment(complete(t)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

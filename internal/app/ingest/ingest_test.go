@@ -2,28 +2,20 @@ package ingest_test
 
 import (
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 	app "github.com/firn-data/firn/internal/app/ingest"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/ingest"
 )
 
-func lookupIn(variables map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
-	}
-}
-
 func TestEnvironmentFaultsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := app.New(t.Context(), lookupIn(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
+	_, err := app.New(t.Context(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
 	want := `environment variable FIRN_JOURNAL_TABLE is missing
 environment variable FIRN_ATTEMPTS="many": it must be a whole number
 environment variable LAMBDA_TASK_ROOT is missing
@@ -38,52 +30,23 @@ environment variable FIRN_LANDING_BUCKET is missing`
 	}
 }
 
-// taskRoot is a function's folder with the shipped contracts in it.
-func taskRoot(t *testing.T) string {
-	t.Helper()
-	root := t.TempDir()
-	datasets := "../../../datasets"
-	files, err := filepath.Glob(filepath.Join(datasets, "*", "*", contract.FileName))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no contracts: %v", err)
-	}
-	for _, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name, err := filepath.Rel(datasets, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := filepath.Join(root, "contracts", name)
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at, body, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
-
 func TestNew(t *testing.T) {
 	t.Parallel()
 	complete := map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_LANDING_BUCKET": "landing",
 		"FIRN_QUEUE_URL": "https://sqs.test/1/ingest", "FIRN_DEAD_LETTER_URL": "https://sqs.test/1/ingest-dead",
-		"LAMBDA_TASK_ROOT": taskRoot(t), "FIRN_SOURCE_URL_USGS": "http://127.0.0.1:1/fdsnws/event/1/query",
+		"LAMBDA_TASK_ROOT": functiontest.TaskRoot(t), "FIRN_SOURCE_URL_USGS": "http://127.0.0.1:1/fdsnws/event/1/query",
 	}
-	handler, err := app.New(t.Context(), lookupIn(complete), io.Discard)
+	handler, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("New: %v", err)
 	}
 	complete["FIRN_SOURCE_URL_USGS"] = "localhost"
-	if _, err := app.New(t.Context(), lookupIn(complete), io.Discard); err == nil || !strings.Contains(err.Error(), `FIRN_SOURCE_URL_USGS="localhost"`) {
+	if _, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard); err == nil || !strings.Contains(err.Error(), `FIRN_SOURCE_URL_USGS="localhost"`) {
 		t.Errorf("with a bad source address: %v", err)
 	}
 	complete["LAMBDA_TASK_ROOT"] = t.TempDir()
-	if _, err := app.New(t.Context(), lookupIn(complete), io.Discard); err == nil {
+	if _, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard); err == nil {
 		t.Error("it started without contracts")
 	}
 }
@@ -95,7 +58,7 @@ func TestRedirect(t *testing.T) {
 		{Source: "usgs", Entity: "event", Ingest: &contract.Ingest{API: ingest.FDSNEvent, URL: "https://source.test/query", PageSize: 5}},
 		{Source: "other", Entity: "event", Ingest: &contract.Ingest{URL: "https://other.test/query"}},
 	}
-	got, err := app.Redirect(contracts, lookupIn(map[string]string{
+	got, err := app.Redirect(contracts, functiontest.Environment(map[string]string{
 		"FIRN_SOURCE_URL_USGS": "http://127.0.0.1:9/query", "FIRN_SOURCE_URL_NYCFLIGHTS": "http://127.0.0.1:9/query",
 	}))
 	if err != nil {

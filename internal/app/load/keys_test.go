@@ -24,6 +24,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/firn-data/firn/internal/app/function"
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/load"
 	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/contract"
@@ -183,7 +184,7 @@ func (b *bench) start(t *testing.T) function.Handler {
 		"FIRN_LOADED_TOPIC_ARN": aws.ToString(topic.TopicArn), "FIRN_SNOWFLAKE_DATABASE": database,
 		"FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"), "FIRN_SNOWFLAKE_SECRET_ARN": b.stack.LoginSecret,
 	}
-	own["LAMBDA_TASK_ROOT"] = taskRoot(t)
+	own["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
 	lookup := func(name string) (string, bool) {
 		value := cmp.Or(own[name], os.Getenv(name))
 		return value, value != ""

@@ -3,11 +3,10 @@ package load_test
 import (
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/load"
 )
 
@@ -17,33 +16,19 @@ var complete = map[string]string{
 	"FIRN_SNOWFLAKE_ACCOUNT": "org-account",
 }
 
-// taskRoot is a function's folder with the shipped contracts.
-func taskRoot(t *testing.T) string {
-	t.Helper()
-	root := t.TempDir()
-	datasets, err := filepath.Abs("../../../datasets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(datasets, filepath.Join(root, "contracts")); err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
 func TestNew(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-central-1")
 	variables := maps.Clone(complete)
 	variables["LAMBDA_TASK_ROOT"] = t.TempDir()
-	if _, err := load.New(t.Context(), lookup(variables), io.Discard); err == nil {
+	if _, err := load.New(t.Context(), functiontest.Environment(variables), io.Discard); err == nil {
 		t.Error("a zip without contracts is no error")
 	}
-	variables["LAMBDA_TASK_ROOT"] = taskRoot(t)
-	handler, err := load.New(t.Context(), lookup(variables), io.Discard)
+	variables["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
+	handler, err := load.New(t.Context(), functiontest.Environment(variables), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("a complete environment: %v", err)
 	}
-	_, err = load.New(t.Context(), lookup(map[string]string{"SNOWFLAKE_PORT": "x"}), io.Discard)
+	_, err = load.New(t.Context(), functiontest.Environment(map[string]string{"SNOWFLAKE_PORT": "x"}), io.Discard)
 	if err == nil {
 		t.Fatal("an empty environment is no error")
 	}
@@ -71,18 +56,11 @@ func TestLogin(t *testing.T) {
 		{"FIRN_SNOWFLAKE_OCSP", "false", false, true},
 	} {
 		variables := maps.Clone(complete)
-		variables["LAMBDA_TASK_ROOT"] = taskRoot(t)
+		variables["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
 		variables[test.name] = test.value
-		login, err := load.Login(lookup(variables))
+		login, err := load.Login(functiontest.Environment(variables))
 		if err != nil || (login.Keys != nil) != test.byKeyPair || login.SkipRevocation != test.skipsOCSP || login.PrivateKey != nil {
 			t.Errorf("%s=%s: %+v, %v", test.name, test.value, login, err)
 		}
-	}
-}
-
-func lookup(variables map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
 	}
 }

@@ -8,14 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/route"
 )
 
@@ -30,30 +29,9 @@ func variables(taskRoot string) map[string]string {
 	}
 }
 
-func lookupIn(values map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := values[name]
-		return value, found
-	}
-}
-
-// taskRoot is a folder with the repository's contracts, as in the zip.
-func taskRoot(t *testing.T) string {
-	t.Helper()
-	root := t.TempDir()
-	datasets, err := filepath.Abs("../../../datasets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(datasets, filepath.Join(root, "contracts")); err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
 func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := route.New(context.Background(), lookupIn(map[string]string{"FIRN_ATTEMPTS": "many", "FIRN_LOAD_EVERY": "5"}), io.Discard)
+	_, err := route.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many", "FIRN_LOAD_EVERY": "5"}), io.Discard)
 	if err == nil {
 		t.Fatal("New took an empty environment")
 	}
@@ -71,7 +49,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 
 func TestNewReportsMissingContracts(t *testing.T) {
 	t.Parallel()
-	if _, err := route.New(context.Background(), lookupIn(variables(t.TempDir())), io.Discard); err == nil {
+	if _, err := route.New(context.Background(), functiontest.Environment(variables(t.TempDir())), io.Discard); err == nil {
 		t.Error("New took a zip without contracts")
 	}
 }
@@ -103,7 +81,7 @@ func TestDeadLettersGoToTheirOwnQueue(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	handle, err := route.New(context.Background(), lookupIn(variables(taskRoot(t))), io.Discard)
+	handle, err := route.New(context.Background(), functiontest.Environment(variables(functiontest.TaskRoot(t))), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

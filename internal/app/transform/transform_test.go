@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/transform"
 )
 
@@ -18,24 +19,9 @@ func variables(taskRoot string) map[string]string {
 	}
 }
 
-func lookupIn(values map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, found := values[name]
-		return value, found
-	}
-}
-
 func TestNew(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	datasets, err := filepath.Abs("../../../datasets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(datasets, filepath.Join(root, "contracts")); err != nil {
-		t.Fatal(err)
-	}
-	handler, err := transform.New(context.Background(), lookupIn(variables(root)), io.Discard)
+	handler, err := transform.New(context.Background(), functiontest.Environment(variables(functiontest.TaskRoot(t))), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("handler missing: %t, error %v", handler == nil, err)
 	}
@@ -43,7 +29,7 @@ func TestNew(t *testing.T) {
 
 func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := transform.New(context.Background(), lookupIn(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
+	_, err := transform.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
 	if err == nil {
 		t.Fatal("New took an empty environment")
 	}
@@ -69,7 +55,7 @@ func TestNewReportsBadContracts(t *testing.T) {
 	}
 	values := variables(root)
 	delete(values, "FIRN_QUEUE_URL")
-	_, err := transform.New(context.Background(), lookupIn(values), io.Discard)
+	_, err := transform.New(context.Background(), functiontest.Environment(values), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "nonsense") || !strings.Contains(err.Error(), "FIRN_QUEUE_URL") {
 		t.Errorf("error %v", err)
 	}
