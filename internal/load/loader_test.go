@@ -205,16 +205,7 @@ func TestLoadedWhileTheLockWasBusy(t *testing.T) {
 	w := loadtest.NewWorld(t, fake)
 	loaded := w.Deliver(t, loadtest.Delivery{Key: "loaded.csv", Rows: 3})
 	open := w.Deliver(t, loadtest.Delivery{Key: "open.csv", Rows: 3})
-	holder, err := fake.Open(t.Context(), w.Dataset, "holder")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := holder.TakeLock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	release := w.HoldLock(t)
 	go func() {
 		<-fake.Waiting()
 		w.Journal.Set(loaded.ID, journal.Loaded)
@@ -224,9 +215,7 @@ func TestLoadedWhileTheLockWasBusy(t *testing.T) {
 		t.Errorf("the object that is loaded by now: %v", errs[0])
 	}
 	loadtest.WantFault(t, errs[1], fault.LockBusy, fault.RetryAfter, open.ID)
-	if err := holder.Close(); err != nil {
-		t.Error(err)
-	}
+	release()
 }
 
 // reading counts the receipts that are read.
@@ -255,23 +244,12 @@ func TestWhoWaitsForTheLockReadsOnlyItsOwn(t *testing.T) {
 		d := w.Deliver(t, loadtest.Delivery{Key: fmt.Sprintf("%d.csv", i), Rows: 1})
 		want[d.ID] = 1
 	}
-	holder, err := fake.Open(t.Context(), w.Dataset, "holder")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := holder.TakeLock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	release := w.HoldLock(t)
 	loadtest.WantFault(t, w.Handle(t, asked)[0], fault.LockBusy, fault.RetryAfter, asked.ID)
 	if n := receipts.read.Load(); n != 1 {
 		t.Errorf("%d receipts were read, want 1", n)
 	}
-	if err := holder.Close(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	w.MustHandle(t, asked)
 	w.WantRows(t, want)
 }

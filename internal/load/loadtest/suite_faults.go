@@ -161,20 +161,9 @@ func behind(t testing.TB, w *World) {
 
 func lockBusy(t testing.TB, w *World) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	other, err := w.Bench.Open(t.Context(), w.Dataset, "other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := other.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := other.TakeLock(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	release := w.HoldLock(t)
 	WantFault(t, w.Handle(t, d)[0], fault.LockBusy, fault.RetryAfter, d.ID)
-	if err := other.Close(); err != nil { // rolls back
-		t.Fatal(err)
-	}
+	release()
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }

@@ -82,6 +82,27 @@ func ModeContract(dataset string) *contract.Contract {
 	}
 }
 
+// HoldLock takes the dataset's lock in a session of its own, until release.
+func (w *World) HoldLock(t testing.TB) (release func()) {
+	t.Helper()
+	holder, err := w.Bench.Open(t.Context(), w.Dataset, "holder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.TakeLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := holder.Close(); err != nil { // rolls back
+			t.Fatal(err)
+		}
+	}
+}
+
 // NewLoader returns a loader of this world on another warehouse.
 func (w *World) NewLoader(on load.Warehouse) *load.Loader {
 	var contracts contract.Set
