@@ -2,12 +2,17 @@ package processes_test
 
 import (
 	"flag"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
@@ -44,25 +49,79 @@ type scene struct {
 	before, after map[object.ID]int64
 	// ledgerBefore and ledgerAfter are the generations that the ledger has.
 	ledgerBefore, ledgerAfter map[object.ID]int
-	replaced                  loadtest.Delivered
-	group                     []loadtest.Delivered
+	// currentBefore and currentAfter are what the mode's view shows.
+	currentBefore, currentAfter []string
+	replaced                    loadtest.Delivered
+	group                       []loadtest.Delivered
 }
 
-func newScene(t *testing.T) *scene {
+// mode is a way to say which rows of the table are the current ones. Where all
+// are, the table itself is held.
+type mode struct {
+	name   string
+	change func(c *contract.Contract)
+	// current are those of the rows of these objects, newest last.
+	current func(objects ...loadtest.Delivery) []string
+}
+
+var modes = []mode{
+	{"merge", func(c *contract.Contract) { c.Mode, c.OrderBy = contract.Merge, []string{"updated"} }, newestByID},
+	{"snapshot", func(c *contract.Contract) {
+		c.Mode, c.Delivery = contract.Snapshot, &contract.Delivery{Key: contract.DeliveryName + ".csv"}
+	}, ofGreatestName},
+}
+
+func newestByID(objects ...loadtest.Delivery) []string {
+	newest := make(map[int64]string)
+	for _, d := range objects {
+		for _, v := range d.Values {
+			newest[v.ID] = textOf(v)
+		}
+	}
+	return slices.Sorted(maps.Values(newest))
+}
+
+func ofGreatestName(objects ...loadtest.Delivery) []string {
+	greatest := slices.MaxFunc(objects, func(a, b loadtest.Delivery) int { return strings.Compare(a.Key, b.Key) })
+	texts := make([]string, len(greatest.Values))
+	for i, v := range greatest.Values {
+		texts[i] = textOf(v)
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+func textOf(v loadtest.Value) string { return fmt.Sprintf("%d %d %s", v.ID, *v.Updated, v.Name) }
+
+// updated are rows of these keys, changed at that time.
+func updated(at int64, ids ...int64) []loadtest.Value {
+	values := make([]loadtest.Value, len(ids))
+	for i, id := range ids {
+		values[i] = loadtest.Value{ID: id, Updated: &at, Name: fmt.Sprintf("at%d", at)}
+	}
+	return values
+}
+
+func newScene(t *testing.T, m mode) *scene {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, loadtest.NewModeWorld(t, theCloud(t).laptop, m.change))
 	first, reloaded := w.version(t, "versions.csv"), w.version(t, "reload.csv")
-	old := w.transformed(t,
-		loadtest.Delivery{Key: "versions.csv", Version: first, Sequencer: "1", Rows: 3, Rejects: 1},
-		loadtest.Delivery{Key: "reload.csv", Version: reloaded, Sequencer: "1", Rows: 4})
+	earlier := []loadtest.Delivery{
+		{Key: "versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
+		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(2, 2, 4, 5, 6)},
+	}
+	old := w.transformed(t, earlier...)
 	w.load(t, old...)
-	group := w.transformed(t,
-		loadtest.Delivery{Key: "versions.csv", Version: w.version(t, "versions.csv"), Sequencer: "2", Rows: 5},
-		loadtest.Delivery{Key: "reload.csv", Version: reloaded, Sequencer: "1", Rows: 2, Rejects: 2, Generation: 1},
-		loadtest.Delivery{Key: "history.csv", Version: w.version(t, "history.csv"), Sequencer: "1", Rows: 6})
+	later := []loadtest.Delivery{
+		{Key: "versions.csv", Version: w.version(t, "versions.csv"), Sequencer: "2", Values: updated(3, 1, 2, 3, 7, 8)},
+		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(4, 2, 4), Rejects: 2, Generation: 1},
+		{Key: "history.csv", Version: w.version(t, "history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
+	}
+	group := w.transformed(t, later...)
 	w.remember(t, group[2])
 	return &scene{
 		world: w, replaced: old[0], group: group,
+		currentBefore: m.current(earlier...), currentAfter: m.current(later...),
 		before:       map[object.ID]int64{old[0].ID: 3, old[1].ID: 4},
 		after:        map[object.ID]int64{group[0].ID: 5, group[1].ID: 2, group[2].ID: 6},
 		ledgerBefore: map[object.ID]int{old[0].ID: 0, old[1].ID: 0},
@@ -91,19 +150,19 @@ func (w *world) remember(t *testing.T, d loadtest.Delivered) {
 }
 
 // afterEach are held after each cut, while its transaction may still be open,
-// and again at the end: what a reader must never see otherwise. A view of a
-// mode is checked by one more line here.
+// and again at the end: what a reader must never see otherwise.
 var afterEach = []struct {
 	name string
 	hold func(s *scene, t *testing.T)
 }{
 	{"rows and ledger", (*scene).allOrNothing},
+	{"current rows", (*scene).currentOrFormer},
 }
 
 // everyKill is what `make test-loaders` asks for. A loader that is killed
 // before an answer was killed before the next statement too, so without it each
-// statement has one way, and COMMIT all.
-var everyKill = flag.Bool("every-kill", false, "cut each statement in every way")
+// statement has one way, in one mode, and COMMIT all.
+var everyKill = flag.Bool("every-kill", false, "cut each statement in every way, in every mode")
 
 // TestKills kills a loader at each of its statements, and cuts each
 // statement's answer, the COMMIT's too. Then another loader gets the messages
@@ -118,17 +177,22 @@ func TestKills(t *testing.T) {
 			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {
 				continue
 			}
-			t.Run(statement+"/"+way.name, func(t *testing.T) {
-				t.Parallel()
-				s := newScene(t)
-				c := way.cut
-				c.statement = i + 1
-				left := s.strike(t, c)
-				s.hold(t)
-				s.redeliver(t, left)
-				s.hold(t)
-				s.wantAfter(t)
-			})
+			for j, m := range modes {
+				if !*everyKill && statement != "commit" && i%len(modes) != j {
+					continue
+				}
+				t.Run(statement+"/"+way.name+"/"+m.name, func(t *testing.T) {
+					t.Parallel()
+					s := newScene(t, m)
+					c := way.cut
+					c.statement = i + 1
+					left := s.strike(t, c)
+					s.hold(t)
+					s.redeliver(t, left)
+					s.hold(t)
+					s.wantAfter(t)
+				})
+			}
 		}
 	}
 }
@@ -137,7 +201,7 @@ func TestKills(t *testing.T) {
 // happens to asks for.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
+	s := newScene(t, modes[0])
 	wire, p := s.startBehindWire(t, cut{})
 	if failed, lives := p.handle(s.messages(s.group...)); !lives || len(failed) > 0 {
 		t.Fatalf("alive %t, failed %v", lives, failed)
@@ -257,6 +321,19 @@ func (s *scene) allOrNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(ledger, generations); diff != "" || got.LockRows != 1 {
 		t.Errorf("%d lock rows; generations in the ledger (-want +got):\n%s", got.LockRows, diff)
+	}
+}
+
+// currentOrFormer: the mode's view shows what it showed or is to show, as the
+// table does.
+func (s *scene) currentOrFormer(t *testing.T) {
+	t.Helper()
+	want := s.currentBefore
+	if cmp.Equal(s.laptop.Contents(t, s.Dataset).Rows, s.after) {
+		want = s.currentAfter
+	}
+	if diff := cmp.Diff(want, s.laptop.Current(t, s.Dataset)); diff != "" {
+		t.Errorf("current rows (-want +got):\n%s", diff)
 	}
 }
 

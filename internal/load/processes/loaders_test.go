@@ -54,7 +54,7 @@ func TestLoaders(t *testing.T) { //nolint:paralleltest // sixteen processes are 
 
 func (c crowd) run(t *testing.T, seed uint64) {
 	order := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t)
+	w := newWorld(t, loadtest.NewWorld(t, theCloud(t).laptop))
 	deliveries := make([]loadtest.Delivery, c.receipts)
 	for i := range deliveries {
 		deliveries[i] = loadtest.Delivery{

@@ -105,10 +105,9 @@ type world struct {
 	announced map[string]bool
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, of *loadtest.World) *world {
 	t.Helper()
-	c := theCloud(t)
-	return &world{World: loadtest.NewWorld(t, c.laptop), cloud: c, announced: make(map[string]bool)}
+	return &world{World: of, cloud: theCloud(t), announced: make(map[string]bool)}
 }
 
 // orders are a loader's, straight to Snowflake.
