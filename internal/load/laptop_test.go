@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // laptop is one for all tests: they share the stage.
-func laptop(t *testing.T) *loadtest.Snowflake {
+func laptop(t testing.TB) *loadtest.Snowflake {
 	t.Helper()
 	once.Do(func() { shared = newLaptop(t) })
 	if shared == nil {
@@ -42,7 +42,7 @@ var (
 	once   sync.Once
 )
 
-func newLaptop(t *testing.T) *loadtest.Snowflake {
+func newLaptop(t testing.TB) *loadtest.Snowflake {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
