@@ -63,6 +63,8 @@ type sequence struct {
 	known    map[string]parcel
 	// ended are the names of those that were acknowledged, or failed.
 	ended map[string]bool
+	// verdicts keeps the loaders of a round apart, once they have answers.
+	verdicts sync.Mutex
 	// ahead are those that wait for the table.
 	ahead []parcel
 }
@@ -241,6 +243,8 @@ func newestFirst(versions int) []string {
 // dead one says counts.
 func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []parcel) (left []parcel) {
 	errs := s.world.HandleWith(s.t, loader, deliveredOf(group)...)
+	s.verdicts.Lock()
+	defer s.verdicts.Unlock()
 	for i, err := range errs {
 		f := fault.As(err)
 		switch {

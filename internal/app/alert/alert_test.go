@@ -27,12 +27,12 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// complete is an environment of a complete zip.
+// complete is an environment of a zip with one contract.
 func complete(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRoot(t),
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "usgs"),
 	}
 }
 

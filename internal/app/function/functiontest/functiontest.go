@@ -26,6 +26,16 @@ func TaskRoot(t testing.TB) string {
 	return root
 }
 
+// TaskRootOf is TaskRoot with the contracts of one source only.
+func TaskRootOf(t testing.TB, source string) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "contracts", source), os.DirFS(filepath.Join(datasets, source))); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 // Environment looks variables up in the values, and nowhere else.
 func Environment(values map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
