@@ -36,7 +36,7 @@ func TestSnowflakeGoesAndComesBack(t *testing.T) {
 	if err := stack.cloud.Kill("snowflake"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { startSnowflake(t) })
+	t.Cleanup(func() { runSnowflake(t) })
 	o := put(t, keyOf(t, "airlines.csv"), airlines("outage", 4))
 	awaitState(t, o, journal.Transformed)
 	away := awaitOutageMail(t, earlier, "snowflake_away")
@@ -62,10 +62,21 @@ func TestSnowflakeGoesAndComesBack(t *testing.T) {
 	mustBeEmpty(t, "LoadDeadLetters")
 }
 
-// startSnowflake starts what was killed, with its state.
-func startSnowflake(t *testing.T) {
+func runSnowflake(t *testing.T) {
 	t.Helper()
 	if err := stack.cloud.StartServers(context.WithoutCancel(t.Context()), "snowflake"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startSnowflake starts what was killed, with its tables. The stand-in forgets
+// its stages.
+func startSnowflake(t *testing.T) {
+	t.Helper()
+	runSnowflake(t)
+	_, err := warehouse(t).Query(context.WithoutCancel(t.Context()), "make the stage",
+		"create stage if not exists RAW.CURATED url = 's3://"+stack.operator.Stack.CuratedBucket+"/'")
+	if err != nil {
 		t.Fatal(err)
 	}
 }
