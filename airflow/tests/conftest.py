@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 # Airflow reads these when it is imported.
@@ -42,6 +41,6 @@ def database() -> None:
 
 
 @pytest.fixture(scope="session")
-def laptop() -> Iterator[Laptop]:
+def laptop() -> Laptop:
     """The laptop's cloud, as `make test-airflow` started it."""
-    yield Laptop.of(os.environ)
+    return Laptop.of(os.environ)

@@ -13,7 +13,6 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from firn_airflow import alert, mail
-from firn_airflow.commands import clear
 from firn_airflow.faults import HINTS, Fault
 from laptop import ROOT
 
@@ -22,7 +21,6 @@ DAY = datetime(2018, 2, 1, tzinfo=UTC)
 FAULT = Fault(
     code="dbt_failed",
     cause="Failure in test unique_fact_earthquake\nGot 1 result, configured to fail if != 0",
-    commands=("firn status --dataset usgs.event",),
 )
 
 
@@ -103,7 +101,7 @@ def test_it_has_the_words_of_the_functions_mails() -> None:
     assert shape.match(theirs)
     for words in (
         "\nWhat to do  ",
-        "\nThen type   firn ",
+        "\nThen type   ",
         "\nMore        docs/",
         "\n1. ",
         "\n   failed      20",
@@ -143,12 +141,6 @@ def test_what_is_told_already_is_not_told_again(
 ) -> None:
     tell(bag, full(bag, Fault(code="object_failed", cause="c", told=True)))
     assert published == []
-
-
-def test_a_command_is_told_once(bag: DagBag) -> None:
-    again = clear("firn_usgs_event", "build", DAY)
-    fault = Fault(code="parts_gone", cause="c", commands=("firn status", again))
-    assert alert.report_of("usgs.event", full(bag, fault)).commands == ["firn status", again]
 
 
 def test_hostile_texts(bag: DagBag) -> None:

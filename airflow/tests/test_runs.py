@@ -104,7 +104,7 @@ def test_a_failed_object_fails_the_run_with_its_cause(
         "bad_compression",
         planted.uri,
         "What to do",
-        f"firn redrive {planted.uri}",
+        f"firn status {planted.uri}",
         "airflow tasks clear",
     ):
         assert words in log

@@ -113,7 +113,7 @@ def test_a_failed_object_is_told_at_once_with_what_to_type() -> None:
     fault = failure.value.fault
     assert (fault.code, fault.told, fault.advice) == ("object_failed", True, "Put it again.")
     assert fault.cause == f"{TWO.uri} failed in transform: bad_compression: no gzip"
-    assert fault.commands == (f"firn redrive {TWO.uri}",)
+    assert fault.commands == (f"firn status {TWO.uri}",)
 
 
 def test_many_failed_objects_are_counted() -> None:

@@ -125,6 +125,9 @@ func (r *reloads) end(err error) error {
 		}
 		fmt.Fprintf(r.out, "%s; `firn status` shows what becomes of them\n", strings.Join(words, ", "))
 	}
+	if err != nil && r.plan {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w (%d objects were reloaded before that: give the command again)", err, begun)
 	}

@@ -95,7 +95,7 @@ var hints = map[Code]string{
 	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if that lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",
 	OutOfTime:         "The object is too large for one invocation of the function: write it as gzip, so that Glue takes it, or split it.",
-	StatementTimeout:  "The COPY takes longer than the function may: make the loader's warehouse larger, or split the file; then redrive.",
+	StatementTimeout:  "The statement takes longer than it may: of a COPY or DELETE, make the loader's warehouse larger, or split the file, then redrive; of another one, give the warehouse less to do.",
 	CommitUnknown:     "The connection broke during COMMIT; the next attempt reads the ledger.",
 }
 

@@ -367,6 +367,33 @@ func TestOutageGoesOn(t *testing.T) {
 	}
 }
 
+// TestTheEndIsToldWhileALoginHangs: that login's failure doesn't take up the
+// outage again of which people have heard that it is over.
+func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	breaker := b.breaker()
+	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	first := b.outage(t)
+	b.pass(5 * time.Second)
+	breaker.Worked(t.Context(), enter(t, breaker))
+	if err := b.Told(t.Context(), first, journal.Away); err != nil {
+		t.Fatal(err)
+	}
+	hanging := enter(t, breaker)
+	if err := b.Told(t.Context(), first, journal.Back); err != nil {
+		t.Fatal(err)
+	}
+	breaker.Failed(t.Context(), hanging, noAnswer)
+	if o := b.outage(t); o.Open || o.Told != journal.Back {
+		t.Errorf("the login of before left %+v", o)
+	}
+	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	if o := b.outage(t); !o.Open || o.ID == first.ID || o.Told != "" {
+		t.Errorf("after %+v\ncame  %+v", first, o)
+	}
+}
+
 // TestBreakerProperty runs callers, kills and silences in any order: nobody tries
 // within a delay, two probes are a probe's time apart, and a dependency that is
 // back is found within the longest delay.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,8 +57,6 @@ const breakerPrefix = "breaker#"
 const (
 	outageOpen  = "open"
 	outageEnded = "ended"
-	// longestCause bounds what the item keeps of a cause, in bytes.
-	longestCause = 1000
 )
 
 // Outage returns the dependency's current or last outage.
@@ -107,6 +104,9 @@ func (t *Table) beginOutage(ctx context.Context, was, next Outage) (bool, error)
 	if was.ID == "" {
 		return t.write(ctx, next.Dependency, c.where("attribute_not_exists(#pk)", "pk"))
 	}
+	if was.Told == Away {
+		c.where("#told = :told") // people may have heard of its end since it was read
+	}
 	return t.write(ctx, next.Dependency, c.
 		where("#outage = :was AND #status = :ended").
 		with(":was", text(was.ID)).with(":ended", text(outageEnded)))
@@ -123,16 +123,12 @@ func (t *Table) prolongOutage(ctx context.Context, probe string, next Outage) (b
 
 // failed is what every failure writes.
 func (t *Table) failed(o Outage) *change {
-	cause := o.Cause
-	if len(cause) > longestCause {
-		cause = strings.ToValidUTF8(cause[:longestCause], "")
-	}
 	return newChange("").
 		set("status", text(outageOpen)).
 		set("until", instant(o.Until)).
 		set("failures", number(int64(o.Failures))).
 		set("code", text(string(o.Code))).
-		set("cause", text(cause)).
+		set("cause", text(clip(o.Cause))).
 		set("query_id", text(o.QueryID))
 }
 

@@ -30,15 +30,19 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	if err != nil {
 		return Reload{}, err
 	}
-	if plan := entry.PlanReload(); plan.Refused != "" || plan.UnderWay {
+	plan := entry.PlanReload()
+	if plan.Refused != "" || plan.UnderWay {
 		return plan, nil
 	}
+	same := "#generation = :before"
+	if entry.Generation == 0 {
+		same += " OR attribute_not_exists(#generation)"
+	}
 	change := newChange(Received).from(Loaded, Failed).
-		set("generation", number(int64(entry.Generation+1))).
+		set("generation", number(int64(plan.Generation))).
 		count("reloads").
-		where("#generation = :before OR :before = :none AND attribute_not_exists(#generation)").
+		where(same).
 		with(":before", number(int64(entry.Generation))).
-		with(":none", number(0)).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
 			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue")
 	after, moved, err := t.apply(ctx, id, entry.Dataset, change)
@@ -48,7 +52,7 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	case !moved:
 		return after.notReloaded(), nil
 	}
-	return entry.PlanReload(), nil
+	return plan, nil
 }
 
 // PlanReload tells what a reload of the object would do now.

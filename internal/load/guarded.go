@@ -5,6 +5,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
 )
 
 // Breaker says whether the warehouse may be tried, and learns what came of it.
@@ -64,6 +65,14 @@ func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 	rows, err := s.Session.TakeLock(ctx)
 	s.guarded.learn(ctx, s.pass, err)
 	return rows, err
+}
+
+// LoadedBy implements Session. After a COMMIT without an answer it is a session's
+// first statement.
+func (s *guardedSession) LoadedBy(ctx context.Context, loadID string) ([]object.ID, error) {
+	objects, err := s.Session.LoadedBy(ctx, loadID)
+	s.guarded.learn(ctx, s.pass, err)
+	return objects, err
 }
 
 // learn passes on what an answer says of the warehouse: any other fault than its

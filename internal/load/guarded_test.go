@@ -104,6 +104,20 @@ func TestWhatTheBreakerLearns(t *testing.T) {
 	}
 }
 
+// TestTheQuestionAfterACommitIsAnAnswer: whoever asks the ledger may be the one
+// that probes.
+func TestTheQuestionAfterACommitIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	fake := loadtest.NewFake()
+	w := loadtest.NewWorld(t, fake)
+	breaker := &notes{}
+	w.Loader = w.NewLoader(load.Guarded{Warehouse: &loadtest.Unreliable{Warehouse: fake, Applied: true}, Breaker: breaker})
+	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Rows: 3}))
+	if diff := cmp.Diff([]string{"worked", "worked"}, breaker.told); diff != "" {
+		t.Errorf("told by the lock and by the question (-want +got):\n%s", diff)
+	}
+}
+
 // TestOwnEndIsNoOutage: a loader whose time is over can't tell.
 func TestOwnEndIsNoOutage(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,7 @@ def report_of(dataset: str, context: Mapping[str, Any]) -> mail.Report:
         airflow_run=airflow_run,
         failed_at=datetime.now(UTC),
         fault=fault_of(ti, context.get("reason")),
-        again=clear(dag_id, task, context.get("logical_date")),
+        command=clear(dag_id, task, context.get("logical_date")),
     )
 
 

@@ -62,7 +62,7 @@ class Process:
                 self.say(lines[-1])
             code = self.process.wait()
         if code != 0:
-            raise Failure(Fault(code="dbt_failed", cause=cause_of(code, lines)))
+            raise Failure(Fault(code="dbt_failed", cause=cause_of(code, lines), retried=True))
         return next(
             (words for line in reversed(lines) if (words := line.partition("Done. ")[2])), ""
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 # One entry for each in docs/airflow.md.
 HINTS = {
     "parts_gone": "Bring them back from the bucket's older versions, then clear the task.",
-    "object_failed": "Mend what the cause names, redrive the object, then clear the task.",
+    "object_failed": "Do what the object's own mail says, then clear the task.",
     "run_overdue": "Look whether it still waits, and at the ingest queue, then clear the task.",
     "dbt_failed": "Look at the task's log for the model or test, mend it, then clear the task.",
     "schedule_refused": "Write a schedule into the contract that fires once a day.",
@@ -27,13 +27,15 @@ class Fault:
         hint: What to do about it; the code's if empty.
         commands: What to type then, one after the other.
         told: Whether the alert function has mailed it, or is about to.
+        retried: Whether trying the task again can help.
     """
 
     code: str
     cause: str
     hint: str = ""
-    commands: tuple[str, ...] = field(default=())
+    commands: tuple[str, ...] = ()
     told: bool = False
+    retried: bool = False
 
     @property
     def advice(self) -> str:

@@ -31,8 +31,7 @@ class Report:
         airflow_run: Airflow's name of the run.
         failed_at: When it failed.
         fault: Why.
-        again: The command that tries it again, after the fault's own; may be
-            empty.
+        command: What tries it again; may be empty.
     """
 
     dataset: str
@@ -42,12 +41,7 @@ class Report:
     airflow_run: str
     failed_at: datetime
     fault: Fault
-    again: str
-
-    @property
-    def commands(self) -> list[str]:
-        """Return what to type, one after the other."""
-        return list(filter(None, dict.fromkeys([*self.fault.commands, self.again])))
+    command: str
 
 
 def subject(report: Report) -> str:
@@ -60,11 +54,9 @@ def body(report: Report) -> str:
     """Return the mail: what failed, what to do, what to type, and all of it as JSON."""
     fault = report.fault
     lines = [f"1 run of {printable(report.dataset)} failed: {printable(fault.code)}", ""]
-    first, *then = report.commands or [""]
     for name, value in [
         ("What to do", first_line(fault.advice)),
-        ("Then type", first),
-        *(("and", command) for command in then),
+        ("Then type", report.command),
         ("More", f"docs/airflow.md, entry {printable(fault.code)}"),
     ]:
         if value:
@@ -112,7 +104,7 @@ def machine_text(report: Report) -> str:
         "dataset": report.dataset,
         "code": fault.code,
         "hint": first_line(fault.advice),
-        "command": next(iter(report.commands), ""),
+        "command": report.command,
         "count": 1,
         "objects": [failure],
     }

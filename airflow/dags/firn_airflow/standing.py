@@ -99,7 +99,11 @@ def state(version: Version, entries: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def failure_of(failed: Sequence[Version], entries: Mapping[str, Mapping[str, str]]) -> Fault:
-    """Say which objects failed, where and why, and how to try them again."""
+    """Say which objects failed, where and why.
+
+    What to do is in the mail of each: the alert function knows which are mended by
+    another file, and which by a redrive.
+    """
 
     def told(version: Version) -> str:
         entry = entries[version.object_id]
@@ -111,6 +115,6 @@ def failure_of(failed: Sequence[Version], entries: Mapping[str, Mapping[str, str
         code="object_failed",
         cause="\n".join(map(told, failed[:NAMED])) + more,
         hint=entries[failed[0].object_id].get("hint", ""),
-        commands=tuple(f"firn redrive {shlex.quote(version.uri)}" for version in failed[:NAMED]),
+        commands=tuple(f"firn status {shlex.quote(version.uri)}" for version in failed[:NAMED]),
         told=True,
     )

@@ -34,8 +34,7 @@ MARTS_VARIABLE = "firn_marts"
 def telling(context: Context, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the task returns
     """Do a task's work; leave the fault behind if it fails.
 
-    A fault that the journal has stays one: trying the task again can't help, so
-    it fails at once.
+    Where trying again can't help, the task fails at once.
     """
     try:
         return act()
@@ -43,7 +42,7 @@ def telling(context: Context, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - 
         raise
     except Failure as failure:
         leave(context, failure.fault)
-        if failure.fault.told:
+        if not failure.fault.retried:
             raise AirflowFailException(str(failure)) from failure
         raise
     except AirflowSensorTimeout as timeout:
@@ -197,5 +196,8 @@ class RefusedOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Fail."""
-        leave(context, Fault(code="schedule_refused", cause=self.reason))
-        raise AirflowFailException(self.reason)
+        telling(context, self.refuse)
+
+    def refuse(self) -> None:
+        """Say why."""
+        raise Failure(Fault(code="schedule_refused", cause=self.reason))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	sf "github.com/snowflakedb/gosnowflake/v2"
+
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/snowflake"
@@ -280,7 +282,7 @@ func TestWithoutAWarehouse(t *testing.T) {
 	m, session := newMigrator(t, newDatabase(), "ours")
 	m.Session = refused{session}
 	_, err := m.Apply(t.Context(), counted(t))
-	if f := fault.As(err); f == nil || f.Code != fault.SnowflakeRefused || !strings.Contains(f.Hint, "SNOWFLAKE_WAREHOUSE") {
+	if f := fault.As(err); f == nil || f.Code != fault.WarehouseAway || !strings.Contains(f.Hint, "SNOWFLAKE_WAREHOUSE") {
 		t.Errorf("it says %v", err)
 	}
 }
@@ -291,7 +293,8 @@ type refused struct{ migrate.Session }
 
 func (r refused) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
 	if strings.Contains(statement, " as select ") {
-		return snowflake.Result{}, fault.Dependency(op, fault.SnowflakeRefused, errors.New("000606 (57P03): No active warehouse selected in the current session"))
+		return snowflake.Result{}, snowflake.Fault(op, statement,
+			&sf.SnowflakeError{Number: 606, SQLState: "57P03", Message: "No active warehouse selected in the current session"})
 	}
 	return r.Session.Query(ctx, op, statement, args...)
 }

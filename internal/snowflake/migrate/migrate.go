@@ -177,10 +177,10 @@ func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
 	return nil
 }
 
-// withWarehouse tells of a refusal what a migration can be refused for once it
-// is logged in: it is the first to need a warehouse.
+// withWarehouse tells a migration without a warehouse what to do: it is the first
+// to need one.
 func withWarehouse(err error) error {
-	if !fault.Is(err, fault.SnowflakeRefused) {
+	if !fault.Is(err, fault.WarehouseAway) {
 		return err
 	}
 	f := *fault.As(err)

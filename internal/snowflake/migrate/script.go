@@ -100,11 +100,15 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 	}
 	var scripts []Script
 	var faults []error
+	asked := make(map[string]bool)
 	for _, name := range names {
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
 			faults = append(faults, err)
 			continue
+		}
+		for _, parts := range variable.FindAllStringSubmatch(string(body), -1) {
+			asked[parts[1]] = true
 		}
 		script, err := Parse(name, string(body), variables)
 		if err != nil {
@@ -113,19 +117,14 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 		}
 		scripts = append(scripts, script)
 	}
+	scripts = inOrder(scripts)
 	faults = append(faults, distinct(scripts)...)
-	return inOrder(scripts), errors.Join(append(faults, unasked(scripts, variables)...)...)
+	return scripts, errors.Join(append(faults, unasked(asked, variables)...)...)
 }
 
 // unasked names the variables that no script asks for: a misspelt one would
 // leave its default standing in silence.
-func unasked(scripts []Script, variables map[string]string) []error {
-	asked := make(map[string]bool)
-	for _, s := range scripts {
-		for _, parts := range variable.FindAllStringSubmatch(s.Body, -1) {
-			asked[parts[1]] = true
-		}
-	}
+func unasked(asked map[string]bool, variables map[string]string) []error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !asked[name] {
@@ -147,6 +146,7 @@ func inOrder(scripts []Script) []Script {
 	return scripts
 }
 
+// distinct names the scripts of one version; they are in order.
 func distinct(scripts []Script) []error {
 	var faults []error
 	for i := 1; i < len(scripts); i++ {

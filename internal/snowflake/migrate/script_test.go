@@ -38,11 +38,11 @@ func TestReadReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{}
 	for name, body := range map[string]string{
-		"nameless.sql": "", "V1_0__a.sql": "", "V1.0__b.sql": "", "R__c.sql": "{{ unknown }} {{ missing }}",
+		"nameless.sql": "", "V1_0__a.sql": "", "V1.0__b.sql": "", "V1.1__between.sql": "{{ missing }} {{ known }}", "R__c.sql": "{{ unknown }} {{ missing }}",
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(body)}
 	}
-	_, err := migrate.Read(files, map[string]string{"loader_roll_arn": "arn"})
+	_, err := migrate.Read(files, map[string]string{"loader_roll_arn": "arn", "known": "k"})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -53,6 +53,9 @@ func TestReadReportsEveryFault(t *testing.T) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error doesn't say %q:\n%v", part, err)
 		}
+	}
+	if strings.Contains(err.Error(), "known: no script") { // the script that asks for it lacks another
+		t.Errorf("a false fault:\n%v", err)
 	}
 }
 
