@@ -1,5 +1,5 @@
 # firn: `make` lists the targets. Everything that a fresh machine lacks beyond
-# Go, Python 3.11 or 3.12 and Node is installed below build/ and node_modules/.
+# Go, Python 3.11 or 3.12, Node, Java 17 and Maven is installed below build/ and node_modules/.
 
 MAKEFLAGS += --no-print-directory --warn-undefined-variables
 SHELL := /bin/bash -euo pipefail
@@ -145,7 +145,7 @@ unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
 	@go test $(GO_PACKAGES)
 
 .PHONY: test
-test: ## everything: what CI runs
+test: ## the suites that CI runs
 	@local/setup/suites.sh
 
 .PHONY: test-race

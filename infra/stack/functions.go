@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"strconv"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
@@ -99,6 +101,14 @@ func (s *Stack) createLoad() {
 		"FIRN_SNOWFLAKE_DATABASE":  jsii.String(s.props.Settings.SnowflakeDatabase),
 		"FIRN_SNOWFLAKE_WAREHOUSE": jsii.String(snowflakeWarehouse),
 		"FIRN_SNOWFLAKE_ROLE":      jsii.String(snowflakeRole),
+		"FIRN_SNOWFLAKE_OCSP":      jsii.String(strconv.FormatBool(s.props.Settings.SnowflakeOCSP)),
+		// The driver keeps what it asked for; /tmp is all that a function may write.
+		"SF_OCSP_RESPONSE_CACHE_DIR": jsii.String("/tmp"),
+		// The driver would ask for the platform it runs on at each start.
+		"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": jsii.String("true"),
+	}
+	if s.loginSecret != nil {
+		environment["FIRN_SNOWFLAKE_SECRET_ARN"] = s.loginSecret.Ref()
 	}
 	s.createFunction(load, functionProps{
 		purpose:     "loads curated files to Snowflake",
@@ -110,7 +120,7 @@ func (s *Stack) createLoad() {
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
 			s.publish(s.loaded),
-			s.logIn(environment),
+			s.readLogin(),
 		),
 		sources:  each(s.queues[load].Queue),
 		roleName: physical(load),
@@ -126,10 +136,6 @@ func (s *Stack) createAlert() {
 		consumed = append(consumed, s.queues[name].deadLetters)
 		urls = append(urls, s.queues[name].deadLetters.QueueUrl())
 	}
-	consume := grant{sid: "Consume", actions: s.consume()[0].actions}
-	for _, q := range consumed {
-		consume.resources = append(consume.resources, q.QueueArn())
-	}
 	s.createFunction(alert, functionProps{
 		purpose: "tells people what failed or is away, and what to do",
 		environment: map[string]*string{
@@ -139,7 +145,7 @@ func (s *Stack) createAlert() {
 			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
 		},
 		grants: together(
-			[]grant{consume, s.consume(alert)[1], s.keepJournal(), s.searchJournal(indexWork)},
+			[]grant{receive(consumed...), s.bury(alert), s.keepJournal(), s.searchJournal(indexWork)},
 			s.publish(s.alerts),
 		),
 		sources: each(consumed...),

@@ -5,6 +5,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -50,15 +51,31 @@ func (s *Stack) createRole(id, name, description string, assumedBy awsiam.IPrinc
 
 // consume lets a function read its queues, put off a message, and bury one.
 func (s *Stack) consume(names ...string) []grant {
-	read := grant{sid: "Consume", actions: []string{
+	queues := make([]awssqs.Queue, len(names))
+	for i, name := range names {
+		queues[i] = s.queues[name].Queue
+	}
+	return []grant{receive(queues...), s.bury(names...)}
+}
+
+// receive lets a function read queues, and put off a message.
+func receive(queues ...awssqs.Queue) grant {
+	g := grant{sid: "Consume", actions: []string{
 		"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
 	}}
-	bury := grant{sid: "Bury", actions: []string{"sqs:SendMessage"}}
-	for _, name := range names {
-		read.resources = append(read.resources, s.queues[name].QueueArn())
-		bury.resources = append(bury.resources, s.queues[name].deadLetters.QueueArn())
+	for _, q := range queues {
+		g.resources = append(g.resources, q.QueueArn())
 	}
-	return []grant{read, bury}
+	return g
+}
+
+// bury lets a role put messages into the dead-letter queues of these queues.
+func (s *Stack) bury(names ...string) grant {
+	g := grant{sid: "Bury", actions: []string{"sqs:SendMessage"}}
+	for _, name := range names {
+		g.resources = append(g.resources, s.queues[name].deadLetters.QueueArn())
+	}
+	return g
 }
 
 // send lets a function put messages in queues. SendMessageBatch has no action

@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"strconv"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
@@ -24,19 +22,12 @@ func (s *Stack) createLoginSecret() {
 	s.loginSecret = awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("LoginSecret"), props)
 }
 
-// logIn is what the load function's environment says of its login, and the
-// grant that it needs for it. The key of the secret is that of the buckets,
-// which the function may use anyway.
-func (s *Stack) logIn(environment map[string]*string) []grant {
-	environment["FIRN_SNOWFLAKE_OCSP"] = jsii.String(strconv.FormatBool(s.props.Settings.SnowflakeOCSP))
-	// The driver keeps what it asked for; /tmp is all that a function may write.
-	environment["SF_OCSP_RESPONSE_CACHE_DIR"] = jsii.String("/tmp")
-	// The driver would ask for the platform it runs on at each start.
-	environment["SNOWFLAKE_DISABLE_PLATFORM_DETECTION"] = jsii.String("true")
+// readLogin lets the load function read its key pair, if it logs in by one. The
+// key of the secret is that of the buckets, which the function may use anyway.
+func (s *Stack) readLogin() []grant {
 	if s.loginSecret == nil {
 		return nil
 	}
-	environment["FIRN_SNOWFLAKE_SECRET_ARN"] = s.loginSecret.Ref()
 	return []grant{{sid: "ReadLogin", actions: []string{"secretsmanager:GetSecretValue"}, resources: []*string{s.loginSecret.Ref()}}}
 }
 

@@ -15,7 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// change is one conditional write of an entry. Every attribute goes by a
+// change is one conditional write of an item; to is empty where that is no
+// object's. Every attribute goes by a
 // placeholder: DynamoDB reserves hundreds of words, "state" and "key" among
 // them.
 type change struct {

@@ -16,7 +16,8 @@ import (
 func (t *Table) Each(ctx context.Context, do func(Entry)) error {
 	input := &dynamodb.ScanInput{
 		TableName: aws.String(t.Name), ConsistentRead: aws.Bool(true),
-		// What has no state is no object's: the newest versions, the checkpoints.
+		// What has no state is no object's: the newest versions, the checkpoints,
+		// the breakers, the count of loads.
 		FilterExpression:         aws.String("attribute_exists(#state)"),
 		ExpressionAttributeNames: map[string]string{"#state": "state"},
 	}

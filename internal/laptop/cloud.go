@@ -44,8 +44,16 @@ type Cloud struct {
 // ever of its Python packages takes seconds, on a busy machine many.
 const startLimit = 90 * time.Second
 
-// Step is told before each step of Up and Down.
+// Step runs each step of Up.
 type Step func(name string, run func() error) error
+
+// Silently is a Step that says nothing, and names the step that fails.
+func Silently(name string, run func() error) error {
+	if err := run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
 
 // Open returns the cloud whose state is in the directory; it need not run.
 func Open(root, directory, program string) (*Cloud, error) {

@@ -110,9 +110,8 @@ func (t *transaction) announce(ctx context.Context) bool {
 // as done by now, and what no message of ours asks for.
 func (t *transaction) askJournal(ctx context.Context) error {
 	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.parcel.asked })
-	done, faults := make([]bool, len(asked)), make([]error, len(asked))
-	atOnce(len(asked), func(i int) {
-		done[i], faults[i] = t.loader.final(ctx, asked[i].parcel.id(), asked[i].parcel.Generation)
+	done, faults := t.loader.finals(ctx, len(asked), func(i int) (object.ID, int) {
+		return asked[i].parcel.id(), asked[i].parcel.Generation
 	})
 	t.found = nil
 	for i, f := range asked {

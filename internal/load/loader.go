@@ -113,12 +113,11 @@ func (l *Loader) loadAll(ctx context.Context, asked *request, parcels []parcel) 
 // journal calls done by now needn't come back to learn that.
 func (l *Loader) leave(ctx context.Context, group []parcel, err error, into results) {
 	into.fail(group, err)
-	if fault.As(err).Code != fault.LockBusy {
+	if !fault.Is(err, fault.LockBusy) {
 		return
 	}
 	asked := slices.DeleteFunc(slices.Clone(group), func(p parcel) bool { return !p.asked })
-	done := make([]bool, len(asked))
-	atOnce(len(asked), func(i int) { done[i], _ = l.final(ctx, asked[i].id(), asked[i].Generation) }) // no answer is no
+	done, _ := l.finals(ctx, len(asked), func(i int) (object.ID, int) { return asked[i].id(), asked[i].Generation }) // no answer is no
 	for i, p := range asked {
 		if done[i] {
 			into[p.id()] = result{}

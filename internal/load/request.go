@@ -78,10 +78,8 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 
 // unfinished returns the work whose objects the journal doesn't call done.
 func (l *Loader) unfinished(ctx context.Context, asked *request, into results) []work.Work {
-	done, faults := make([]bool, len(asked.order)), make([]error, len(asked.order))
-	atOnce(len(asked.order), func(i int) {
-		w := asked.wanted[asked.order[i]]
-		done[i], faults[i] = l.final(ctx, w.Object.ID(), w.Generation)
+	done, faults := l.finals(ctx, len(asked.order), func(i int) (object.ID, int) {
+		return asked.order[i], asked.wanted[asked.order[i]].Generation
 	})
 	var wanted []work.Work
 	for i, id := range asked.order {
@@ -96,6 +94,16 @@ func (l *Loader) unfinished(ctx context.Context, asked *request, into results) [
 		}
 	}
 	return wanted
+}
+
+// finals asks final of n objects with their generations at once.
+func (l *Loader) finals(ctx context.Context, n int, of func(i int) (object.ID, int)) (done []bool, faults []error) {
+	done, faults = make([]bool, n), make([]error, n)
+	atOnce(n, func(i int) {
+		id, generation := of(i)
+		done[i], faults[i] = l.final(ctx, id, generation)
+	})
+	return done, faults
 }
 
 // final reports whether the journal calls a generation of an object done. A

@@ -124,18 +124,10 @@ func (t *transaction) sortOut(ctx context.Context) error {
 	}
 	for _, key := range keysOf(t.group) {
 		if err := t.contest(ctx, key, rivals[key]); err != nil {
-			t.giveUp(rivals[key], err)
+			t.results.fail(rivals[key], err) // the other keys needn't wait for this one
 		}
 	}
 	return nil
-}
-
-// giveUp leaves one key's objects for later; the others needn't wait for them.
-func (t *transaction) giveUp(rivals []parcel, err error) {
-	for _, p := range rivals {
-		delete(t.superseded, p.id())
-	}
-	t.results.fail(rivals, err)
 }
 
 // contest finds which version of one key the table is to hold: the newest of

@@ -112,15 +112,11 @@ func loginFault(err error) *fault.Fault {
 	case !errors.As(err, &answer):
 		return fault.Dependency(op, fault.SnowflakeAway, err)
 	case answer.SQLState == stateRejected, within(answer.Number, firstSessionNumber, lastSessionNumber):
-		return refused(op, err)
+		f := fault.Dependency(op, fault.SnowflakeRefused, err)
+		f.After = refusedDelay
+		return f
 	}
 	return fault.Dependency(op, fault.SnowflakeAway, err)
-}
-
-func refused(op string, err error) *fault.Fault {
-	f := fault.Dependency(op, fault.SnowflakeRefused, err)
-	f.After = refusedDelay
-	return f
 }
 
 func within(number, first, last int) bool { return first <= number && number <= last }

@@ -41,7 +41,7 @@ func TestDAGs(t *testing.T) { //nolint:paralleltest // one cloud
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up(t.Context(), cloud); err != nil {
+	if err := cloud.Up(t.Context(), laptop.Silently); err != nil {
 		t.Fatal(errors.Join(err, cloud.Down()))
 	}
 	t.Cleanup(func() {
@@ -52,15 +52,6 @@ func TestDAGs(t *testing.T) { //nolint:paralleltest // one cloud
 	if err := pytest(t.Context(), cloud); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func up(ctx context.Context, cloud *laptop.Cloud) error {
-	return cloud.Up(ctx, func(name string, do func() error) error {
-		if err := do(); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
-	})
 }
 
 // pytest runs the tests in a process group of their own, and ends what is left

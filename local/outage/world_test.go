@@ -13,11 +13,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/alert"
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
@@ -113,17 +113,11 @@ func newTable(t *testing.T, c *clock) *journal.Table {
 	if err := laptoptest.Deploy(t.Context(), cfg, name); err != nil {
 		t.Fatal(err)
 	}
-	variables := map[string]string{"FIRN_STACK": name, "FIRN_DATASETS": "../../datasets", "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL")}
-	o, err := app.New(t.Context(), func(name string) (string, bool) {
-		value, found := variables[name]
-		return value, found
-	})
+	outputs, err := laptoptest.Outputs(t.Context(), cfg, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := *o.Journal.(*journal.Table)
-	table.Now = c.read
-	return &table
+	return &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: c.read}
 }
 
 // deliver makes an object that waits for its load, in the journal and the queue.

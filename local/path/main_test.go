@@ -68,13 +68,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	ctx := context.Background()
 	defer func() { err = errors.Join(err, cloud.Down()) }()
-	silently := func(name string, do func() error) error {
-		if err := do(); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
-	}
-	if err := cloud.Up(ctx, silently); err != nil {
+	if err := cloud.Up(ctx, laptop.Silently); err != nil {
 		return 1, err
 	}
 	if stack, err = connect(ctx, cloud); err != nil {

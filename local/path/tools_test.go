@@ -247,15 +247,11 @@ func logOf(t *testing.T, function string, since time.Time) []logLine {
 	return lines
 }
 
-// mailAbout returns the mails whose body names a text.
+// mailsAbout returns the mails whose body names a text.
 func mailsAbout(t *testing.T, text string) []demo.Mail {
 	t.Helper()
-	mails, err := demo.ReadMails(stack.cloud.MailDirectory())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var about []demo.Mail
-	for _, m := range mails {
+	for _, m := range inbox(t) {
 		if strings.Contains(m.Body, text) {
 			about = append(about, m)
 		}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every suite, one after the other, and prints at the end what each took
+# Runs the suites that CI runs, one after the other, and prints at the end what each took
 # against its budget. A suite over its budget is said, not failed: machines
 # differ. Exits 1 if a suite failed.
 set -uo pipefail

@@ -35,7 +35,6 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 	"github.com/firn-data/firn/internal/snowflake/keys"
-	"github.com/firn-data/firn/internal/snowflake/migrate"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -119,7 +118,7 @@ func newBench(t *testing.T) *bench {
 	tables := ddl.File(&contract.Contract{
 		Source: source, Entity: entity, Version: "1.0.0", Columns: []contract.Column{{Name: "name", Type: contract.String}},
 	})
-	b.run(t, migrate.Split(tables)...)
+	laptoptest.MakeTables(t, b.session, tables)
 	b.run(t, "create or replace stage RAW.CURATED url = 's3://"+b.stack.CuratedBucket+"/'", "create user firn_loader type = service")
 	return b
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go/logging"
 
 	"github.com/firn-data/firn/internal/app/environment"
 	"github.com/firn-data/firn/internal/operator"
@@ -26,9 +24,9 @@ func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.S
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	cfg, err := configureAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("configure AWS: %w", err)
+		return nil, err
 	}
 	return &keys.Rotator{
 		Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: stack.LoginSecret},

@@ -47,10 +47,9 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	if err != nil {
 		return nil, fmt.Errorf("the contracts in %s (set FIRN_DATASETS for other ones): %w", s.Contracts, err)
 	}
-	// The SDK's own log lines are for services; a person gets errors only.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	cfg, err := configureAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("configure AWS: %w", err)
+		return nil, err
 	}
 	stack, err := outputs(ctx, cloudformation.NewFromConfig(cfg), s.Stack)
 	if err != nil {
@@ -65,6 +64,16 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 		Queues:    sqs.NewFromConfig(cfg),
 		PollEvery: pollEvery,
 	}, nil
+}
+
+// configureAWS leaves out the SDK's own log lines, which are for services: a
+// person gets errors only.
+func configureAWS(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	if err != nil {
+		return cfg, fmt.Errorf("configure AWS: %w", err)
+	}
+	return cfg, nil
 }
 
 // outputs reads the stack's parts by their output names.

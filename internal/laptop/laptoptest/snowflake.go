@@ -9,18 +9,23 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
+// SnowflakeConfig is where the Snowflake that Main started listens, and no more.
+func SnowflakeConfig() (snowflake.Config, error) {
+	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
+	return snowflake.Config{Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http"}, err
+}
+
 // OpenSnowflake opens a session on the Snowflake that Main started, until the
 // test ends: in a database and its schema RAW, which are made if they are
 // missing, or in none if the name is empty.
 func OpenSnowflake(t testing.TB, database string) *snowflake.Session {
 	t.Helper()
-	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
+	config, err := SnowflakeConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := snowflake.Config{Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http", Database: database}
 	if database != "" {
-		config.Schema = "RAW"
+		config.Database, config.Schema = database, "RAW"
 	}
 	session, err := snowflake.Open(t.Context(), config)
 	if err != nil {

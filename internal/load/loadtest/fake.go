@@ -1,5 +1,5 @@
 // Package loadtest proves the load protocol: one suite of cases, run against a
-// strict stand-in in memory and against the laptop's Snowflake.
+// strict stand-in in memory, the laptop's Snowflake, and an account.
 package loadtest
 
 import (

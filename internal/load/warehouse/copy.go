@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -24,7 +23,7 @@ const fileFormat = "type = parquet use_vectorized_scanner = true null_if = ()"
 func (s *statements) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	quoted := make([]string, len(files))
 	for i, name := range files {
-		quoted[i] = literal(name)
+		quoted[i] = snowflake.Literal(name)
 	}
 	forced := "force = false load_uncertain_files = true"
 	if force {
@@ -108,11 +107,3 @@ func (s *statements) Count(ctx context.Context, of load.Table, objects []object.
 	}
 	return counts, nil
 }
-
-// literal quotes a text. A backslash escapes in Snowflake's literals
-// (docs.snowflake.com, sql-reference/data-types-text).
-func literal(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(text) + "'"
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }

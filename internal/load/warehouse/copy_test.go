@@ -89,15 +89,6 @@ func TestCopied(t *testing.T) {
 	}
 }
 
-func TestLiteral(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{"a/b": "'a/b'", "it's": "'it''s'", `a\b`: `'a\\b'`} {
-		if got := warehouse.Literal(text); got != want {
-			t.Errorf("%s became %s, want %s", text, got, want)
-		}
-	}
-}
-
 // TestPeopleReadFilesAsTheLoaderDoes: the file format of the stage is for
 // people, and has the options of the loader's COPY.
 func TestPeopleReadFilesAsTheLoaderDoes(t *testing.T) {

@@ -3,11 +3,8 @@ package warehouse
 // FileFormat is fileFormat, for tests.
 const FileFormat = fileFormat
 
-// Copied is copied, Literal is literal, for tests.
-var (
-	Copied  = copied
-	Literal = literal
-)
+// Copied is copied, for tests.
+var Copied = copied
 
 // StatementTime is the package's own, for tests.
 var StatementTime = statementTime

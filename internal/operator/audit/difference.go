@@ -6,6 +6,7 @@ import (
 
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/shell"
+	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
@@ -101,14 +102,13 @@ func (p *part) ledgerRows(ids ...string) string {
 
 // deletion is the command that deletes an object's rows from a table.
 func deletion(table string, id object.ID) string {
-	return query("delete from " + table + " where _firn_object = " + literals([]string{string(id)}))
+	return query("delete from " + table + " where _firn_object = " + snowflake.Literal(string(id)))
 }
 
-// literals writes texts for Snowflake, where a backslash escapes.
 func literals(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {
-		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
+		quoted[i] = snowflake.Literal(text)
 	}
 	return strings.Join(quoted, ", ")
 }

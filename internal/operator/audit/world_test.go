@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -64,15 +63,7 @@ func deploy(name string) (map[string]string, error) {
 	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
 		return nil, err
 	}
-	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
-	if err != nil {
-		return nil, err
-	}
-	outputs := make(map[string]string)
-	for _, o := range described.Stacks[0].Outputs {
-		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
-	}
-	return outputs, nil
+	return laptoptest.Outputs(ctx, cfg, name)
 }
 
 func newWorld(t *testing.T) *world {

@@ -25,7 +25,7 @@ func Generate(set contract.Set) map[string]string {
 	for _, c := range set {
 		files[FileName(c)] = File(c)
 	}
-	files[OpsFileName] = Ops(set)
+	files[opsFileName] = Ops(set)
 	return files
 }
 

@@ -7,11 +7,11 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// OpsSchema is the schema of the views over all datasets.
-const OpsSchema = "ops"
+// opsSchema is the schema of the views over all datasets.
+const opsSchema = "ops"
 
-// OpsFileName is the repeatable migration of the views over all datasets.
-const OpsFileName = "R__ops_views.sql"
+// opsFileName is the repeatable migration of the views over all datasets.
+const opsFileName = "R__ops_views.sql"
 
 // Ops returns the repeatable migration of the views over all datasets' ledgers
 // and rejects, in schema OPS: what was loaded, when, how many rows broke which
@@ -37,7 +37,7 @@ func objectsView(set contract.Set) string {
 		}
 	}
 	columns := strings.Join(names, ",\n    ")
-	return view("objects", "Every object that stands in a table, of all datasets.",
+	return opsView("objects", "Every object that stands in a table, of all datasets.",
 		union(set, func(c *contract.Contract) string {
 			return fmt.Sprintf("select\n    %s as dataset,\n    %s\nfrom %s\nwhere object <> '%s'", datasetOf(c), columns, LedgerName(c), LockRow)
 		}))
@@ -48,7 +48,7 @@ func ofLockRow(column string) bool { return column == "seq" || column == "paused
 
 // loadsView qualifies its columns: a bare name that is also an alias of the same
 // select may mean either.
-var loadsView = view("loads", "Every load that objects stand of: one transaction each.",
+var loadsView = opsView("loads", "Every load that objects stand of: one transaction each.",
 	`select
     loaded.dataset,
     loaded.load_id,
@@ -67,11 +67,11 @@ var loadsView = view("loads", "Every load that objects stand of: one transaction
     within group (order by loaded.contract) as contracts,
     listagg(distinct loaded.engine, ', ')
     within group (order by loaded.engine) as engines
-from `+OpsSchema+`.objects as loaded
+from `+opsSchema+`.objects as loaded
 group by loaded.dataset, loaded.load_id`)
 
 func rejectsView(set contract.Set) string {
-	return view("rejects_by_rule", "How many rows broke which rule, of all datasets.",
+	return opsView("rejects_by_rule", "How many rows broke which rule, of all datasets.",
 		union(set, func(c *contract.Contract) string {
 			return fmt.Sprintf(`select
     %s as dataset,
@@ -91,7 +91,7 @@ func freshnessView(set contract.Set) string {
 	lockRows := union(set, func(c *contract.Contract) string {
 		return fmt.Sprintf("select\n    %s as dataset,\n    contract,\n    paused\nfrom %s\nwhere object = '%s'", datasetOf(c), LedgerName(c), LockRow)
 	})
-	return view("freshness", "How old every dataset is; null times if it was never loaded.",
+	return opsView("freshness", "How old every dataset is; null times if it was never loaded.",
 		"with ledgers as (\n    "+strings.ReplaceAll(lockRows, "\n", "\n    ")+`
 )
 
@@ -105,15 +105,15 @@ select
     ledgers.paused,
     ledgers.contract
 from ledgers
-left join `+OpsSchema+`.objects as loaded on ledgers.dataset = loaded.dataset
+left join `+opsSchema+`.objects as loaded on ledgers.dataset = loaded.dataset
 group by ledgers.dataset, ledgers.paused, ledgers.contract`)
 }
 
-// view returns a create view statement. OR REPLACE keeps no grants; future
+// opsView returns a create view statement. OR REPLACE keeps no grants; future
 // grants and future ownership give them again (docs.snowflake.com,
 // sql-reference/sql/create-view).
-func view(name, comment, query string) string {
-	return fmt.Sprintf("create or replace view %s.%s\n    comment = %s as\n%s;\n", OpsSchema, name, literal(comment), query)
+func opsView(name, comment, query string) string {
+	return fmt.Sprintf("create or replace view %s.%s\n    comment = %s as\n%s;\n", opsSchema, name, literal(comment), query)
 }
 
 // union puts one query a contract below each other.

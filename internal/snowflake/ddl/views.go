@@ -43,7 +43,7 @@ func mergeView(c *contract.Contract) string {
 	for i, column := range c.PrimaryKeyColumns() {
 		keys[i] = "loaded." + column.Name
 	}
-	return viewOf(c, fmt.Sprintf(`select
+	return createCurrent(c, fmt.Sprintf(`select
 %s
 from %s as loaded
 left join %s as ledger
@@ -75,7 +75,7 @@ func snapshotView(c *contract.Contract) string {
 	if c.Delivery.Group(contract.DeliveryParts) > 0 {
 		files = append(files, group(contract.DeliveryPart)+"::"+number+" as part", group(contract.DeliveryParts)+"::"+number+" as parts")
 	}
-	return viewOf(c, fmt.Sprintf(`with
+	return createCurrent(c, fmt.Sprintf(`with
 
 files as (
 
@@ -139,8 +139,8 @@ func columnsOf(c *contract.Contract, table string) string {
 	return strings.Join(lines, ",\n")
 }
 
-// viewOf returns the statement. COPY GRANTS keeps what was granted on the view
+// createCurrent returns the statement. COPY GRANTS keeps what was granted on the view
 // that it replaces (docs.snowflake.com, sql-reference/sql/create-view).
-func viewOf(c *contract.Contract, query string) string {
+func createCurrent(c *contract.Contract, query string) string {
 	return fmt.Sprintf("create or replace view %s\n    copy grants\nas\n%s\n", ViewName(c), query)
 }

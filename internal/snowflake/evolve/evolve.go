@@ -26,9 +26,6 @@ type Evolver struct {
 	Session Session
 }
 
-// ErrNoTable says that a dataset has no table yet.
-var ErrNoTable = ledger.ErrNoTable
-
 // All brings the tables to their contracts, or only looks what that would take,
 // and makes the views of current rows anew.
 // It returns what was done or is to be done, and what is refused. A dataset
@@ -39,7 +36,7 @@ func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool
 	var faults []error
 	for _, c := range contracts {
 		change, err := e.Plan(ctx, c)
-		if errors.Is(err, ErrNoTable) && onlyPlan { // a script is to make it
+		if errors.Is(err, ledger.ErrNoTable) && onlyPlan { // a script is to make it
 			continue
 		}
 		if err == nil && !onlyPlan {
@@ -62,7 +59,7 @@ func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool
 }
 
 // Plan finds what leads from the dataset's table to the contract. The error is
-// ErrNoTable if there is none.
+// ledger.ErrNoTable if there is none.
 func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error) {
 	table := Table{Dataset: c.Dataset()}
 	lock, err := e.lockRow(ctx, c)
@@ -73,11 +70,11 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 	if table.Columns, err = e.columns(ctx, ddl.TableName(c)); err != nil {
 		return Change{}, err
 	}
-	ledger, err := e.columns(ctx, ddl.LedgerName(c))
+	ledgerColumns, err := e.columns(ctx, ddl.LedgerName(c))
 	if err != nil {
 		return Change{}, err
 	}
-	for _, column := range ledger {
+	for _, column := range ledgerColumns {
 		table.Ledger = append(table.Ledger, column.Name)
 	}
 	return Compare(table, c), nil
@@ -154,7 +151,7 @@ func (e *Evolver) setPaused(ctx context.Context, c *contract.Contract, op, to, f
 	result, err := e.Session.Exec(ctx, op,
 		"update "+ddl.LedgerName(c)+" set paused = "+to+" where object = '"+ddl.LockRow+"' and paused = "+from)
 	if fault.Is(err, fault.TableMissing) {
-		return false, ErrNoTable
+		return false, ledger.ErrNoTable
 	}
 	if err != nil || result.Affected > 0 {
 		return err == nil, err
@@ -168,7 +165,7 @@ func (e *Evolver) lockRow(ctx context.Context, c *contract.Contract) (snowflake.
 		"select contract, paused from "+ddl.LedgerName(c)+" where object = '"+ddl.LockRow+"'")
 	switch {
 	case fault.Is(err, fault.TableMissing):
-		return lock, ErrNoTable
+		return lock, ledger.ErrNoTable
 	case err != nil:
 		return lock, err
 	case len(lock.Rows) != 1:
@@ -195,7 +192,7 @@ func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
 		}
 	}
 	if len(columns) == 0 {
-		return nil, ErrNoTable
+		return nil, ledger.ErrNoTable
 	}
 	return columns, nil
 }

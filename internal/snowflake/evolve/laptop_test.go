@@ -16,6 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
@@ -258,10 +259,10 @@ func TestNoTable(t *testing.T) {
 	t.Parallel()
 	_, e := made(t, orders("1.0.0", id))
 	absent := &contract.Contract{Source: "shop", Entity: "nothing", Version: "1.0.0", Columns: []contract.Column{id}}
-	if _, err := e.Plan(t.Context(), absent); !errors.Is(err, evolve.ErrNoTable) {
+	if _, err := e.Plan(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("plan: %v", err)
 	}
-	if _, err := e.Pause(t.Context(), absent); !errors.Is(err, evolve.ErrNoTable) {
+	if _, err := e.Pause(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("pause: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,13 +105,12 @@ func (b bench) status(t *testing.T) keys.Status {
 }
 
 func logIn(ctx context.Context, pair snowflake.KeyPair) error {
-	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
+	config, err := laptoptest.SnowflakeConfig()
 	if err != nil {
 		return err
 	}
-	session, err := snowflake.Open(ctx, snowflake.Config{
-		Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http", User: pair.User, PrivateKey: pair.PrivateKey,
-	})
+	config.User, config.PrivateKey = pair.User, pair.PrivateKey
+	session, err := snowflake.Open(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
@@ -50,7 +51,7 @@ const (
 type Bench struct {
 	cloud   *laptop.Cloud
 	store   *s3.Client
-	journal *journal.Table
+	journal operator.Journal
 	bucket  string
 	// files counts those that were put, so that no two have the same key.
 	files int
@@ -61,7 +62,7 @@ func New(ctx context.Context, cloud *laptop.Cloud) (*Bench, error) {
 	if err := cloud.SetEnvironment(os.Setenv); err != nil {
 		return nil, err
 	}
-	operator, err := app.New(ctx, os.LookupEnv)
+	o, err := app.New(ctx, os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +70,8 @@ func New(ctx context.Context, cloud *laptop.Cloud) (*Bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure AWS: %w", err)
 	}
-	table, isTable := operator.Journal.(*journal.Table)
-	if !isTable {
-		return nil, errors.New("the operator's journal is no table")
-	}
 	return &Bench{
-		cloud: cloud, journal: table, bucket: operator.Stack.LandingBucket,
+		cloud: cloud, journal: o.Journal, bucket: o.Stack.LandingBucket,
 		store: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}, nil
 }

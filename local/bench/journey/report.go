@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/firn-data/firn/internal/laptop"
 )
 
 // The targets that the report holds its figures against.
@@ -16,16 +14,6 @@ const (
 	singleTarget = 500 * time.Millisecond
 	burstTarget  = 4 * time.Second
 )
-
-// Told is a laptop.Step that tells each step once it is done.
-func Told(out io.Writer) laptop.Step {
-	return func(name string, run func() error) error {
-		started := time.Now()
-		err := run()
-		fmt.Fprintf(out, "%-36s %6.1f s\n", name, time.Since(started).Seconds())
-		return err
-	}
-}
 
 // Write writes the section of docs/benchmarks.md.
 func (r Results) Write(out io.Writer) error {
@@ -49,7 +37,7 @@ func (r Results) single(out io.Writer) {
 	fmt.Fprint(out, "### One small file\n\n| seconds | p50 | p95 | most | the first file ever |\n| --- | --- | --- | --- | --- |\n")
 	for _, hop := range hops {
 		all := durations(r.singles(), hop.of)
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", hop.Name,
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", hop.name,
 			seconds(median(all)), seconds(percentile(all, 95)), seconds(percentile(all, 100)), seconds(hop.of(r.Cold)))
 	}
 	p50 := median(durations(r.singles(), Way.total))

@@ -19,14 +19,14 @@ func wayOf(e journal.Entry, put time.Time) Way {
 
 func (w Way) total() time.Duration { return w.Loaded }
 
-// Hop is one part of the way.
-type Hop struct {
-	Name string
+// hop is one part of the way.
+type hop struct {
+	name string
 	// of is how long it took.
 	of func(Way) time.Duration
 }
 
-var hops = []Hop{
+var hops = []hop{
 	{"upload answered to `received`", func(w Way) time.Duration { return w.Received }},
 	{"to `transforming`", func(w Way) time.Duration { return w.Transforming - w.Received }},
 	{"to `transformed`", func(w Way) time.Duration { return w.Transformed - w.Transforming }},

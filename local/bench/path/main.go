@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -47,7 +48,7 @@ func run(plan journey.Plan) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := cloud.Up(ctx, journey.Told(os.Stderr)); err != nil {
+	if err := cloud.Up(ctx, told(os.Stderr)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cloud.Down(), os.RemoveAll(directory)) }()
@@ -60,4 +61,14 @@ func run(plan journey.Plan) (err error) {
 		return err
 	}
 	return results.Write(os.Stdout)
+}
+
+// told is a laptop.Step that tells each step once it is done.
+func told(out io.Writer) laptop.Step {
+	return func(name string, run func() error) error {
+		started := time.Now()
+		err := run()
+		fmt.Fprintf(out, "%-36s %6.1f s\n", name, time.Since(started).Seconds())
+		return err
+	}
 }

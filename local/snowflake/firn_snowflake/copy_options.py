@@ -45,7 +45,7 @@ class CopyOptions:
             name = option.this.name.upper()
             if name == "PATTERN":
                 options.pattern = option.expression.name
-            elif name == "FILES" and not _names(option):
+            elif name == "FILES" and option.find(exp.Literal) is None:
                 text = "SQL compilation error: FILES names no file"
                 raise errors.failure(errors.SYNTAX, "42000", text)
             elif name == "INCLUDE_METADATA":
@@ -87,10 +87,6 @@ def _pairs(option: exp.Expression) -> dict[str, str]:
     value = option.args.get("expression")
     pairs = option.expressions or (value.expressions or [value.this] if value else [])
     return {p.this.name.upper(): p.expression.sql().upper() for p in pairs}
-
-
-def _names(option: exp.Expression) -> list[exp.Literal]:
-    return list(option.find_all(exp.Literal))
 
 
 def _is_true(value: exp.Expression) -> bool:

@@ -77,17 +77,17 @@ def _refusal(data: dict[str, Any]) -> JSONResponse | None:
     match str(data.get("AUTHENTICATOR", "")).upper():
         case "WORKLOAD_IDENTITY" if not attested(data):
             why = "The workload identity attestation is missing, malformed or not for Snowflake."
-            return refused(errors.LOGIN_REFUSED, why)
+            return _refused(errors.LOGIN_REFUSED, why)
         case "SNOWFLAKE_JWT":
             try:
                 _users.check(str(data.get("TOKEN", "")), str(data.get("ACCOUNT_NAME", "")))
             except Refused as error:
                 _logger.info("login by key pair refused: %s", error)
-                return refused(errors.TOKEN_INVALID, f"JWT token is invalid. [{uuid.uuid4()}]")
+                return _refused(errors.TOKEN_INVALID, f"JWT token is invalid. [{uuid.uuid4()}]")
     return None
 
 
-def refused(number: int, text: str) -> JSONResponse:
+def _refused(number: int, text: str) -> JSONResponse:
     """The answer to a login that is refused: an error of state 08001, HTTP 200."""
     code = f"{number}"
     data = {"errorCode": code, "sqlState": "08001"}

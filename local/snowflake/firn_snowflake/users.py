@@ -112,8 +112,8 @@ class Users:
             self._save()
         return None
 
-    def check(self, token: str, account: str) -> str:
-        """Verify the token of a login by key pair, and return the user's name.
+    def check(self, token: str, account: str) -> None:
+        """Verify the token of a login by key pair.
 
         Stock fakesnow takes any. Snowflake (/user-guide/key-pair-auth-troubleshooting): `iss` is
         `<account>.<user>.<fingerprint>`, `sub` the same without the fingerprint, upper case; the
@@ -146,7 +146,6 @@ class Users:
         now = time.time()
         if now > min(expires, issued + _LONGEST_SECONDS) or issued > now + _SKEW_SECONDS:
             raise Refused("the token isn't valid now")
-        return name
 
     def _create(self, name: str, match: re.Match[str]) -> None:
         if name in self._users and match["guard"]:
