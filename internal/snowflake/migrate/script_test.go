@@ -38,7 +38,7 @@ func TestReadReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{}
 	for name, body := range map[string]string{
-		"nameless.sql": "", "V1_0__a.sql": "", "V1.0__b.sql": "", "V1.1__between.sql": "{{ missing }} {{ known }}", "R__c.sql": "{{ unknown }} {{ missing }}",
+		"nameless.sql": "", "V1_0__a.sql": "", "V1.0__b.sql": "", "V1.1__between.sql": "", "R__d.sql": "{{ missing }} {{ known }}", "R__c.sql": "{{ unknown }} {{ missing }}",
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(body)}
 	}
