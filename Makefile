@@ -141,7 +141,7 @@ contract-diff: firn ## what the contracts change of the last release's tables
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
 	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/... ./local/airflow/...
-	@go vet -tags account ./internal/load/...
+	@go vet -tags account ./internal/load/account
 	@go test $(GO_PACKAGES)
 
 .PHONY: test
@@ -192,7 +192,7 @@ test-loaders: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## long: RUNS=10 runs 
 
 .PHONY: account
 account: ## the load protocol's suite and questions on a real account (docs/account.md)
-	@go test -count=1 -timeout 60m -tags account ./internal/load -run TestAccount -v
+	@go test -count=1 -timeout 60m -tags account ./internal/load/account -v
 
 .PHONY: test-path
 test-path: setup ## end to end on the laptop's cloud

@@ -1,5 +1,3 @@
-//go:build !account
-
 package load_test
 
 import (

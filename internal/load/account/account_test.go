@@ -1,6 +1,6 @@
 //go:build account
 
-package load_test
+package account_test
 
 import (
 	"fmt"
