@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from contextvars import ContextVar
+from socketserver import StreamRequestHandler
 from types import ModuleType
 from typing import Any
 
@@ -60,6 +61,17 @@ def apply(settings: Settings) -> None:
     wrap(lambda_svc, "_provided_worker_env", lambda stock: _listed_for_bootstrap(stock, passed))
     wrap(lambda_runtime.Worker, "_spawn", _note_configuration)
     replace(lambda_runtime, "subprocess", _listing_subprocess(passed))
+    _answer_at_once()
+
+
+def _answer_at_once() -> None:
+    """Send what the Runtime API answers without waiting for an acknowledgement of its header.
+
+    Stock 1.5.33 writes header and body of an event as two packets, and Nagle's algorithm keeps the
+    second back until the function's machine has acknowledged the first, which Linux puts off for
+    40 ms: at each hop. Lambda's own Runtime API has no such wait.
+    """
+    replace(StreamRequestHandler, "disable_nagle_algorithm", True)
 
 
 def listed_environment(

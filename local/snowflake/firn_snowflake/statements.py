@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
-import sqlglot
 from fakesnow import dialect
 from sqlglot import exp
 
 from firn_snowflake import errors
 
 SUCCESS = "select 'Statement executed successfully.' as status"
+
+_TREES_KEPT = 64
 
 _COMMENT = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n)", re.S)
 _BEGIN = re.compile(
@@ -99,7 +101,7 @@ class Statement:
         """The table whose lock the statement takes: database, schema and name; None for none."""
         if _first_word(self.sql) not in ("UPDATE", "DELETE", "MERGE", "TRUNCATE"):
             return None
-        tree = sqlglot.parse_one(self.sql, read="snowflake")
+        tree = parse_one(self.sql)
         if not isinstance(tree, _LOCKING):
             return None
         target = tree.expressions[0] if isinstance(tree, exp.TruncateTable) else tree.this
@@ -126,9 +128,21 @@ def parse_one(sql: str) -> exp.Expression:
 
     Stock fakesnow fails here on words that it has no grammar for; and several statements in one
     request end as HTTP 500. Snowflake: 000008, unless the session allows MULTI_STATEMENT_COUNT
-    (/sql-reference/parameters); the stand-in allows one.
+    (/sql-reference/parameters); the stand-in allows one. The tree is not to be changed.
     """
-    text = Statement.read(sql).sql
+    return _tree(Statement.read(sql).sql)
+
+
+def parse_to_change(sql: str) -> exp.Expression:
+    """Parse for the cursor, which makes DuckDB's SQL of the tree that it gets.
+
+    Stock fakesnow parses each statement twice, and firn's loads send the same few again and again.
+    """
+    return _tree(sql).copy()
+
+
+@lru_cache(maxsize=_TREES_KEPT)
+def _tree(text: str) -> exp.Expression:
     trees = [tree for tree in dialect.parse(text) if tree and not isinstance(tree, exp.Semicolon)]
     if len(trees) > 1:
         why = f"Actual statement count {len(trees)} did not match the desired statement count 1."
