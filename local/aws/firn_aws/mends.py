@@ -14,12 +14,14 @@ from . import (
     queues,
     rules,
     schedules,
+    serving,
 )
 from .settings import Settings
 
 
 def apply(settings: Settings) -> None:
     """Mend the imported ministack; call it once, before the server starts."""
+    serving.apply()
     identity.apply()
     lambdas.apply(settings)
     metrics.apply(settings)  # before queues: a bad batch answer isn't an error of the function

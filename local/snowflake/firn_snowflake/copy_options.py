@@ -14,6 +14,9 @@ from firn_snowflake import errors
 MOST_FILES = 1000
 """Names that FILES may hold (/sql-reference/sql/copy-into-table)."""
 
+_MOMENT = exp.DataType.build("timestamptz")
+"""A type's name costs a parser each time that it is built into a type."""
+
 _WITHOUT_EFFECT = {
     "ENFORCE_LENGTH",
     "LOAD_UNCERTAIN_FILES",
@@ -99,7 +102,7 @@ def _value(
     if kind == "METADATA$FILENAME":
         return exp.Literal.string(key)
     if kind == "METADATA$START_SCAN_TIME":
-        return exp.cast(exp.Literal.string(started.isoformat(sep=" ")), "timestamptz")
+        return exp.cast(exp.Literal.string(started.isoformat(sep=" ")), _MOMENT.copy())
     if kind == "METADATA$FILE_ROW_NUMBER":
         numbered = stock.FileTypeHandler.make_eq("file_row_number", True)
         if not any(numbered == given for given in source.expressions):
