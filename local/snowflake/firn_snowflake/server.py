@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ import duckdb
 import fakesnow.server as stock
 import uvicorn
 from fakesnow.instance import FakeSnow
+from fakesnow.transforms import stage
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -46,7 +48,7 @@ class StartError(Exception):
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, and remove what fakesnow keeps in the temporary folder.
 
     Raises:
         StartError: the port or the data directory is taken.
@@ -60,6 +62,7 @@ def serve(settings: Settings) -> None:
         _Server(config).run(sockets=[listener])
     finally:
         fake.duck_conn.close()
+        shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
 
 
 def build(settings: Settings) -> FakeSnow:
@@ -99,7 +102,7 @@ def _attach(fake: FakeSnow, settings: Settings) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY on sockets that name their protocol, and on no others: without it each
+    # asyncio sets TCP_NODELAY on sockets that name their protocol, and on no others: without it an
     # answer waits for a delayed acknowledgement, 40 ms on Linux.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
