@@ -72,6 +72,10 @@ $(VENVS)/glue/.done: glue/requirements.txt $(VENVS)/uv/.done
 $(VENVS)/glue-dev/.done: glue/requirements-dev.txt $(VENVS)/uv/.done
 	@$(call venv,glue-dev,$<)
 
+build/spark.jsa: glue/archive.sh glue/warm_up.py glue/run_local.sh glue/transform.py $(VENVS)/glue/.done build/jars/.done
+	@echo "keeping the classes that Spark loads"
+	@glue/archive.sh $@
+
 build/jars/.done: glue/jars.txt
 	@echo "fetching the jars of S3A"
 	@glue/jars.sh build/jars
@@ -169,7 +173,7 @@ test-snowflake: $(VENVS)/snowflake-dev/.done ## the Snowflake stand-in's own tes
 
 # Spark starts once for all cases, and once for the random files.
 .PHONY: test-glue
-test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done ## both engines against one suite, and against each other on random files
+test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done build/spark.jsa ## both engines against one suite, and against each other on random files
 	@cd glue && ../$(VENVS)/glue-dev/bin/python -m pytest -q
 	@go test -count=1 -timeout 20m ./local/engines/... -differential 30
 
@@ -195,7 +199,7 @@ account: ## the load protocol's suite and questions on a real account (docs/acco
 	@go test -count=1 -timeout 60m -tags account ./internal/load/account -v
 
 .PHONY: test-path
-test-path: setup ## end to end on the laptop's cloud
+test-path: setup build/spark.jsa ## end to end on the laptop's cloud
 	@go test -count=1 -timeout 20m ./local/path/...
 
 .PHONY: test-receipts

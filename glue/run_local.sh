@@ -3,7 +3,9 @@
 # Usage: run_local.sh SCRIPT [ARGUMENT...]
 # AWS_ENDPOINT_URL says where S3 is, the other AWS_* variables as whom; without
 # an endpoint only file:// is read. FIRN_GLUE_HOME is where environment and jars
-# are (default: build/ of the repository), FIRN_SPARK_CONF a file of more settings.
+# are (default: build/ of the repository), and the archive of classes if archive.sh
+# made one. FIRN_SPARK_CONF is a file of more settings; with FIRN_SPARK_ARCHIVE
+# the run writes such an archive to that file.
 # Needs Java 17. Everything that Spark writes beside the output is removed.
 set -euo pipefail
 
@@ -15,6 +17,15 @@ python=$home/venv/glue/bin/python
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/spark-XXXXXXXX")
 trap 'rm -rf "$work"' EXIT
+
+# An archive that doesn't fit (another Java, other jars) is left alone, in silence.
+archive=$home/spark.jsa
+sharing=
+if [ -n "${FIRN_SPARK_ARCHIVE:-}" ]; then
+    sharing=-XX:ArchiveClassesAtExit=$FIRN_SPARK_ARCHIVE
+elif [ -s "$archive" ]; then
+    sharing=-XX:SharedArchiveFile=$archive
+fi
 
 # The file system s3:// of Glue is S3A here, so that a script says the same in both.
 # Queries are short: interpreting them is faster than compiling them.
@@ -28,14 +39,14 @@ spark.ui.enabled                        false
 spark.ui.showConsoleProgress            false
 spark.local.dir                         $work
 spark.sql.warehouse.dir                 $work
-spark.driver.extraJavaOptions           -Djava.io.tmpdir=$work -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m
+spark.driver.extraJavaOptions           -Djava.io.tmpdir=$work -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -Xlog:disable -Xlog:all=error:stderr $sharing
 spark.sql.shuffle.partitions            2
+spark.driver.extraClassPath             $(printf '%s:' "$home"/jars/*.jar)
 EOF
 if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
     # S3A's own TemporaryAWSCredentialsProvider, of Hadoop 3.3.4, has none for a second thread that
     # asks while a first one makes them.
     cat >>"$work/spark.conf" <<EOF
-spark.driver.extraClassPath             $(printf '%s:' "$home"/jars/*.jar)
 spark.hadoop.fs.s3.impl                 org.apache.hadoop.fs.s3a.S3AFileSystem
 spark.hadoop.fs.s3a.endpoint            $AWS_ENDPOINT_URL
 spark.hadoop.fs.s3a.endpoint.region     ${AWS_REGION:-us-east-1}
