@@ -8,14 +8,14 @@ mkdir -p build
 
 # suite, seconds it may take on two cores once everything is installed
 suites=(
-    "check 270"
+    "check 330"
     "test-race 240"
     "test-contracts 30"
     "test-infra 120"
     "test-aws 120"
-    "test-snowflake 120"
+    "test-snowflake 90"
     "test-glue 240"
-    "test-path 540"
+    "test-path 400"
     "test-demo 240"
     "test-airflow 180"
 )
