@@ -37,18 +37,17 @@ REJECT = "broken,-1,x,x,x,x,x\n"
 
 def manifest(root: Path) -> str:
     """Write one object of good rows and a reject, and the manifest that names it."""
-    columns = [column["name"] for column in CONTRACT["columns"]]
-    for column in CONTRACT["columns"]:
-        column |= {"header": column["name"], "path": f"/{column['name']}"}
+    names = [column["name"] for column in CONTRACT["columns"]]
+    columns = [c | {"header": c["name"], "path": f"/{c['name']}"} for c in CONTRACT["columns"]]
     key = "warm/up/rows.csv"
     source = root / "landing" / key
     source.parent.mkdir(parents=True)
     rows = "".join(ROW.format(i, i + 1) for i in range(9))
-    source.write_text(",".join(columns) + "\n" + rows + REJECT, encoding="utf-8")
+    source.write_text(",".join(names) + "\n" + rows + REJECT, encoding="utf-8")
     landed = {"bucket": "landing", "key": key, "version": "1", "size": source.stat().st_size}
     said = {
         "curated_bucket": "curated",
-        "contract": CONTRACT,
+        "contract": CONTRACT | {"columns": columns},
         "objects": [
             {"object": landed, "object_id": "0" * 32, "attempt": "00-01-warm", "source": landed}
         ],

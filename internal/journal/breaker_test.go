@@ -335,6 +335,22 @@ func TestToldOnce(t *testing.T) {
 	}
 }
 
+// ended is an outage of five seconds, of which people were told a word, or
+// nothing.
+func (b *bench) ended(t *testing.T, breaker *journal.Breaker, told journal.Word) journal.Outage {
+	t.Helper()
+	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	outage := b.outage(t)
+	b.pass(5 * time.Second)
+	breaker.Worked(t.Context(), enter(t, breaker))
+	if told != "" {
+		if err := b.Told(t.Context(), outage, told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return outage
+}
+
 // TestOutageGoesOn: one that ended and comes back before people heard of its end
 // is the same; after they heard, it is a new one.
 func TestOutageGoesOn(t *testing.T) {
@@ -347,15 +363,7 @@ func TestOutageGoesOn(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			breaker := b.breaker()
-			breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
-			first := b.outage(t)
-			b.pass(5 * time.Second)
-			breaker.Worked(t.Context(), enter(t, breaker))
-			if test.told != "" {
-				if err := b.Told(t.Context(), first, test.told); err != nil {
-					t.Fatal(err)
-				}
-			}
+			first := b.ended(t, breaker, test.told)
 			b.pass(time.Minute)
 			breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
 			next := b.outage(t)
@@ -373,13 +381,7 @@ func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
-	first := b.outage(t)
-	b.pass(5 * time.Second)
-	breaker.Worked(t.Context(), enter(t, breaker))
-	if err := b.Told(t.Context(), first, journal.Away); err != nil {
-		t.Fatal(err)
-	}
+	first := b.ended(t, breaker, journal.Away)
 	hanging := enter(t, breaker)
 	if err := b.Told(t.Context(), first, journal.Back); err != nil {
 		t.Fatal(err)
