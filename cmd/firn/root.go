@@ -29,7 +29,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		upCommand(), downCommand(), demoCommand(), migrateCommand(),
-		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), auditCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
+		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
 		contractCommand(), serveUSGSCommand(),
 	)
 	for _, command := range root.Commands() {

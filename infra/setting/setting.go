@@ -93,6 +93,10 @@ type Settings struct {
 	// Tick is how often alert looks for what is away. firn:tickMinutes; 1 to 60,
 	// defaults to 5.
 	Tick time.Duration
+	// Sweep is how often route looks for what no event announced and for what
+	// stands still. firn:sweepMinutes; 0 to 1440, and 0 is never;
+	// defaults to 60.
+	Sweep time.Duration
 	// Glue is what the runs get that take the objects that Lambda can't.
 	Glue Glue
 }
@@ -121,6 +125,7 @@ func Read(context map[string]any) (Settings, error) {
 		Schedules:         r.choice("schedules", "true", "false") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
 		Tick:              time.Duration(r.number("tickMinutes", 5, 1, 60)) * time.Minute,
+		Sweep:             time.Duration(r.number("sweepMinutes", 60, 0, 24*60)) * time.Minute,
 		Glue:              r.glue(),
 	}
 	derived := "firn-" + s.SnowflakeAccount + "-" + s.SnowflakeDatabase

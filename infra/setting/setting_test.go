@@ -22,7 +22,7 @@ func TestReadDefaults(t *testing.T) {
 	want := setting.Settings{
 		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-		Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute,
+		Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute, Sweep: time.Hour,
 		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -47,6 +47,7 @@ func TestReadAll(t *testing.T) {
 			"firn:schedules":           "false",
 			"firn:retain":              "false",
 			"firn:tickMinutes":         "1",
+			"firn:sweepMinutes":        "720",
 			"firn:glueWorkerType":      "G.2X",
 			"firn:glueWorkers":         "10",
 			"firn:glueTimeoutMinutes":  "45",
@@ -68,7 +69,7 @@ func TestReadAll(t *testing.T) {
 			AlertAddress: "ops+firn@example.com", SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
 			SnowflakeUserARN: "arn:aws:iam::123456789012:user/abcd0000-s", SnowflakeExternalID: "chosen",
 			SnowflakeLogin: setting.KeyPair,
-			Architecture:   setting.X8664, Encryption: setting.S3, FanOut: true, Tick: time.Minute,
+			Architecture:   setting.X8664, Encryption: setting.S3, FanOut: true, Tick: time.Minute, Sweep: 12 * time.Hour,
 			Glue: setting.Glue{WorkerType: "G.2X", Workers: 10, Timeout: 45 * time.Minute, ConcurrentRuns: 1, Flex: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -104,6 +105,7 @@ func TestReadFaults(t *testing.T) {
 		{"yes for true", "fanOut", "yes", `firn:fanOut is "yes", not one of false, true`},
 		{"number for false", "retain", 0, `firn:retain is "0", not one of true, false`},
 		{"Python shell", "glueWorkerType", "G.025X", `firn:glueWorkerType is "G.025X", not one of G.1X, G.2X, G.4X, G.8X, G.12X, G.16X, R.1X, R.2X, R.4X, R.8X`},
+		{"a sweep every two days", "sweepMinutes", "2880", `firn:sweepMinutes is "2880", not a whole number from 0 to 1440`},
 		{"a tick every second", "tickMinutes", "0", `firn:tickMinutes is "0", not a whole number from 1 to 60`},
 		{"a driver alone", "glueWorkers", "1", `firn:glueWorkers is "1", not a whole number from 2 to 299`},
 		{"half a worker", "glueWorkers", 2.5, `firn:glueWorkers is "2.5", not a whole number from 2 to 299`},

@@ -51,7 +51,7 @@ type functionProps struct {
 	roleName string
 	// continues is true for a function that sends work to itself: Lambda stops
 	// such a chain after about 16 turns (lambda/latest/dg,
-	// invocation-recursion), and the function has a limit of its own.
+	// invocation-recursion), and the function's own chain has an end.
 	continues bool
 }
 

@@ -34,8 +34,8 @@ func (s *Stack) createIngest() {
 	})
 }
 
-// createRoute makes the function that decides what an event means. It reads
-// receipts, and no landing object.
+// createRoute makes the function that decides what an event means, and whose
+// sweep finds what no event announced. It reads receipts, and no landing object.
 func (s *Stack) createRoute() {
 	s.createFunction(route, functionProps{
 		purpose: "turns S3 events into work",
@@ -51,11 +51,14 @@ func (s *Stack) createRoute() {
 		},
 		grants: together(
 			s.consume(route, receipts),
-			[]grant{s.send(transform, load), s.keepJournal()},
+			[]grant{s.send(route, transform, load), s.keepJournal(), s.searchJournal(indexStuck)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
+			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
 		),
 		sources: each(s.queues[route].Queue, s.queues[receipts].Queue),
+		// A sweep of many versions; each message of its chain gets further.
+		continues: true,
 	})
 }
 

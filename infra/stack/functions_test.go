@@ -27,7 +27,7 @@ func TestFunctions(t *testing.T) {
 		p := tm.Resources[name].Properties
 		stage := strings.TrimSuffix(name, "Function")
 		loop := "Terminate"
-		if stage == "Ingest" {
+		if stage == "Ingest" || stage == "Route" {
 			loop = "Allow"
 		}
 		for what, pair := range map[string][2]string{

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
@@ -20,14 +21,25 @@ func order(dataset string) string {
 // tick is the message that makes alert look for what is away.
 const tick = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
-// createSchedules makes alert's tick, and one schedule for each contract that
-// has one, unless somebody else drives them.
+// sweep is the message that makes route look for what no event announced and for
+// what stands still.
+const sweep = `{"sweep":"<aws.scheduler.scheduled-time>"}`
+
+// createSchedules makes alert's tick, route's sweep, and one schedule for each
+// contract that has one, unless somebody else drives them.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
 		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tick,
-		expression: fmt.Sprintf("rate(%d minutes)", int(s.props.Settings.Tick.Minutes())),
+		expression: rate(s.props.Settings.Tick),
 		role:       s.createScheduleRole("TickRole", "firn: a schedule puts ticks in alert's queue", alert),
 	})
+	if s.props.Settings.Sweep > 0 {
+		s.createSchedule(schedule{
+			id: "Sweep", description: "firn: looks for what no event announced and for what stands still", queue: route, input: sweep,
+			expression: rate(s.props.Settings.Sweep),
+			role:       s.createScheduleRole("SweepRole", "firn: a schedule puts sweeps in route's queue", route),
+		})
+	}
 	if !s.props.Settings.Schedules {
 		return
 	}
@@ -44,6 +56,15 @@ func (s *Stack) createSchedules() {
 			expression: c.Ingest.Schedule, role: role,
 		})
 	}
+}
+
+// rate is Scheduler's expression. Its singular is "minute" (scheduler/latest/
+// UserGuide, schedule-types).
+func rate(every time.Duration) string {
+	if every == time.Minute {
+		return "rate(1 minute)"
+	}
+	return fmt.Sprintf("rate(%d minutes)", int(every.Minutes()))
 }
 
 // schedule puts one message in a queue, again and again.

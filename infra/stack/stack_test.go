@@ -74,10 +74,10 @@ func TestResources(t *testing.T) {
 	}
 	want := map[string]int{
 		"AWS::CloudWatch::Alarm": 24, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
-		"AWS::IAM::Role": 9, "AWS::KMS::Key": 2,
+		"AWS::IAM::Role": 10, "AWS::KMS::Key": 2,
 		"AWS::Lambda::EventSourceMapping": 14, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
 		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,
-		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 14, "AWS::SQS::QueuePolicy": 14, "AWS::Scheduler::Schedule": 2,
+		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 14, "AWS::SQS::QueuePolicy": 14, "AWS::Scheduler::Schedule": 3,
 	}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
@@ -207,6 +207,10 @@ func TestSchedules(t *testing.T) {
 			"expression": "rate(5 minutes)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
 			"role": "${TickRole.Arn}", "input": `{"tick":"<aws.scheduler.scheduled-time>"}`,
 		},
+		"SweepSchedule": {
+			"expression": "rate(60 minutes)", "target": "${RouteQueue.Arn}", "dead letters": "${RouteDeadLetters.Arn}",
+			"role": "${SweepRole.Arn}", "input": `{"sweep":"<aws.scheduler.scheduled-time>"}`,
+		},
 		"UsgsEventSchedule": {
 			"expression": "cron(15 * * * ? *)", "target": "${IngestQueue.Arn}", "dead letters": "${IngestDeadLetters.Arn}",
 			"role": "${ScheduleRole.Arn}", "input": `{"dataset":"usgs.event","scheduled":"<aws.scheduler.scheduled-time>"}`,
@@ -224,12 +228,20 @@ func TestSchedules(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for why, tm := range map[string]template{
-		"no contract has a schedule": opposite(t),
-		"somebody else drives them":  once(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
+	for _, test := range []struct {
+		why  string
+		tm   template
+		left []string
+	}{
+		{"no contract has a schedule, and nothing sweeps", opposite(t), []string{"AlertSchedule"}},
+		{
+			"somebody else drives them", once(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
+			[]string{"AlertSchedule", "SweepSchedule"},
+		},
 	} {
-		if _, made := tm.Resources["ScheduleRole"]; made || len(tm.of("AWS::Scheduler::Schedule")) != 1 {
-			t.Errorf("%s, but the stack has more than its tick, or their role", why)
+		_, made := test.tm.Resources["ScheduleRole"]
+		if got := test.tm.of("AWS::Scheduler::Schedule"); made || !slices.Equal(got, test.left) {
+			t.Errorf("%s, but the stack has %v, or their role", test.why, got)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func props(t *testing.T) stack.Props {
 		Settings: setting.Settings{
 			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-			Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute,
+			Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute, Sweep: time.Hour,
 			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{
@@ -112,6 +112,7 @@ func opposite(t *testing.T) template {
 		p.Settings.SnowflakeUserARN = snowflakeUser
 		p.Settings.SnowflakeLogin, p.Settings.SnowflakeOCSP = setting.KeyPair, false
 		p.Settings.Glue.Flex, p.Settings.Glue.Window = true, 0
+		p.Settings.Sweep = 0
 		p.Contracts = p.Contracts[:1]
 	})
 }

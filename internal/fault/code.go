@@ -34,6 +34,7 @@ const (
 	BadRequest        Code = "bad_request"
 	SourceRefused     Code = "source_refused"
 	GlueFailed        Code = "glue_failed"
+	Stuck             Code = "stuck"
 )
 
 // The codes of dependencies that are away; none of them counts as an attempt.
@@ -91,6 +92,7 @@ var hints = map[Code]string{
 	DatasetPaused:     "Once the change of its table is over, run `firn resume DATASET`; what waits is loaded then.",
 	SourceAway:        "The source doesn't answer; it is tried again.",
 	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",
+	Stuck:             "Look at the log of the stage that it waits for, mend what the lines name, then redrive.",
 	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",
 	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if that lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",

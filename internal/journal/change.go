@@ -16,7 +16,7 @@ import (
 )
 
 // change is one conditional write of an item; to is empty where that is no
-// object's. Every attribute goes by a
+// object's, or leaves its state as it is. Every attribute goes by a
 // placeholder: DynamoDB reserves hundreds of words, "state" and "key" among
 // them.
 type change struct {
@@ -153,10 +153,12 @@ func (c *change) once(mark string) *change {
 }
 
 func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.UpdateItemInput {
-	now := t.Now().UTC()
-	c.set("state", text(string(c.to)))
-	c.set("at_"+string(c.to), text(stamp(now)))
-	c.index(id, dataset, now)
+	if c.to != "" {
+		now := t.Now().UTC()
+		c.set("state", text(string(c.to)))
+		c.set("at_"+string(c.to), text(stamp(now)))
+		c.index(id, dataset, now)
+	}
 	return &dynamodb.UpdateItemInput{
 		TableName:                 aws.String(t.Name),
 		Key:                       key(string(id)),
@@ -166,6 +168,30 @@ func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.Update
 		ExpressionAttributeValues: c.values,
 		ReturnValues:              types.ReturnValueAllNew,
 	}
+}
+
+// write makes a change of an item that is no object's; false if its condition
+// doesn't hold.
+func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
+	input := &dynamodb.UpdateItemInput{
+		TableName:                 aws.String(t.Name),
+		Key:                       key(pk),
+		UpdateExpression:          aws.String(c.expression()),
+		ExpressionAttributeNames:  c.placeholders(),
+		ExpressionAttributeValues: c.values,
+	}
+	if len(c.asks) > 0 {
+		input.ConditionExpression = aws.String(c.asked())
+	}
+	_, err := t.Client.UpdateItem(ctx, input)
+	var refused *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &refused):
+		return false, nil
+	case err != nil:
+		return false, fault.AWS("write journal", fault.JournalAway, err)
+	}
+	return true, nil
 }
 
 func (c *change) expression() string {
@@ -184,6 +210,7 @@ func (c *change) conditions() string {
 		c.names["pk"] = true
 		return "attribute_not_exists(#pk)" // a repetition finds itself there
 	}
+	c.names["state"] = true
 	states := make([]string, len(c.origins))
 	for i, origin := range c.origins {
 		placeholder := fmt.Sprintf(":from%d", i)

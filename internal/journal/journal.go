@@ -77,6 +77,10 @@ type Entry struct {
 	// Redrives and Reloads count the operator's redrives and reloads.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
+	// Looks counts how often a sweep found the object standing still since its
+	// last receipt, redrive or reload; LookedAt is when it did so last.
+	Looks    int       `json:"looks,omitempty"`
+	LookedAt time.Time `json:"looked_at,omitzero"`
 }
 
 // Done reports whether the work of a generation of the object needs nothing more:

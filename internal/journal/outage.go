@@ -6,8 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -102,12 +100,12 @@ func (t *Table) beginOutage(ctx context.Context, was, next Outage) (bool, error)
 		set("told", text(string(next.Told))).
 		clear("ended")
 	if was.ID == "" {
-		return t.write(ctx, next.Dependency, c.where("attribute_not_exists(#pk)", "pk"))
+		return t.write(ctx, breakerPrefix+next.Dependency, c.where("attribute_not_exists(#pk)", "pk"))
 	}
 	if was.Told == Away {
 		c.where("#told = :told") // people may have heard of its end since it was read
 	}
-	return t.write(ctx, next.Dependency, c.
+	return t.write(ctx, breakerPrefix+next.Dependency, c.
 		where("#outage = :was AND #status = :ended").
 		with(":was", text(was.ID)).with(":ended", text(outageEnded)))
 }
@@ -115,7 +113,7 @@ func (t *Table) beginOutage(ctx context.Context, was, next Outage) (bool, error)
 // prolongOutage keeps the breaker open after a probe failed, if the probe is
 // still the caller's.
 func (t *Table) prolongOutage(ctx context.Context, probe string, next Outage) (bool, error) {
-	return t.write(ctx, next.Dependency, t.failed(next).
+	return t.write(ctx, breakerPrefix+next.Dependency, t.failed(next).
 		clear("probe_until").
 		where("#status = :status AND #probe = :probe", "probe").
 		with(":probe", text(probe)))
@@ -136,7 +134,7 @@ func (t *Table) failed(o Outage) *change {
 // delay is over, or whose predecessor has had its time.
 func (t *Table) claimProbe(ctx context.Context, o Outage, probe string) (bool, error) {
 	now := t.Now()
-	return t.write(ctx, o.Dependency, newChange("").
+	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("probe", text(probe)).
 		set("probe_until", instant(now.Add(longestProbe))).
 		where("#outage = :outage AND #status = :open AND #until <= :now AND "+
@@ -146,7 +144,7 @@ func (t *Table) claimProbe(ctx context.Context, o Outage, probe string) (bool, e
 
 // endOutage closes the breaker, whoever found that the dependency is back.
 func (t *Table) endOutage(ctx context.Context, o Outage) (bool, error) {
-	return t.write(ctx, o.Dependency, newChange("").
+	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("status", text(outageEnded)).
 		set("ended", instant(t.Now())).
 		clear("until", "probe", "probe_until").
@@ -165,7 +163,7 @@ func (t *Table) Tell(ctx context.Context, o Outage, w Word) (bool, error) {
 	if o.Open {
 		status = outageOpen
 	}
-	return t.write(ctx, o.Dependency, newChange("").
+	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("telling_until", instant(now.Add(longestTelling))).
 		where("#outage = :outage AND #status = :status AND (attribute_not_exists(#told) OR #told <> :word) AND "+
 			"(attribute_not_exists(#telling_until) OR #telling_until <= :now)", "outage", "status", "told").
@@ -174,31 +172,10 @@ func (t *Table) Tell(ctx context.Context, o Outage, w Word) (bool, error) {
 
 // Told notes that people were told.
 func (t *Table) Told(ctx context.Context, o Outage, w Word) error {
-	_, err := t.write(ctx, o.Dependency, newChange("").
+	_, err := t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("told", text(string(w))).
 		clear("telling_until").
 		where("#outage = :outage", "outage").
 		with(":outage", text(o.ID)))
 	return err
-}
-
-// write changes a dependency's item; false if the change's condition doesn't
-// hold.
-func (t *Table) write(ctx context.Context, dependency string, c *change) (bool, error) {
-	_, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 aws.String(t.Name),
-		Key:                       key(breakerPrefix + dependency),
-		UpdateExpression:          aws.String(c.expression()),
-		ConditionExpression:       aws.String(c.asked()),
-		ExpressionAttributeNames:  c.placeholders(),
-		ExpressionAttributeValues: c.values,
-	})
-	var refused *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &refused):
-		return false, nil
-	case err != nil:
-		return false, fault.AWS("write journal", fault.JournalAway, err)
-	}
-	return true, nil
 }

@@ -133,21 +133,11 @@ const newestPrefix = "key#"
 // without a sequencer (found by a listing, not by an event) counts as newer
 // than nothing only.
 func (t *Table) noteNewest(ctx context.Context, o object.Object) error {
-	_, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                aws.String(t.Name),
-		Key:                      key(newestPrefix + object.KeyID(o.Bucket, o.Key)),
-		UpdateExpression:         aws.String("SET #n = :n, #s = :s"),
-		ConditionExpression:      aws.String("attribute_not_exists(#n) OR #s < :s"),
-		ExpressionAttributeNames: map[string]string{"#n": "newest", "#s": "sequencer"},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":n": text(string(o.ID())), ":s": text("s" + o.Sequencer),
-		},
-	})
-	var older *types.ConditionalCheckFailedException
-	if err != nil && !errors.As(err, &older) {
-		return fault.AWS("write journal", fault.JournalAway, err)
-	}
-	return nil
+	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
+		set("newest", text(string(o.ID()))).
+		set("sequencer", text("s"+o.Sequencer)).
+		where("attribute_not_exists(#newest) OR #sequencer < :sequencer"))
+	return err
 }
 
 // checkpointPrefix begins the key of an ingestion run's checkpoint.

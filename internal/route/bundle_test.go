@@ -22,23 +22,31 @@ type bundle struct {
 	router   *route.Router
 	journal  *fakeJournal
 	receipts fakeReceipts
+	lists    *fakeLists
 	sqs      *fakeSQS
+	// now is the clock's time.
+	now time.Time
 }
 
 func setup(t *testing.T, entries ...journal.Entry) *bundle {
 	t.Helper()
-	b := &bundle{journal: newJournal(entries...), receipts: make(fakeReceipts), sqs: &fakeSQS{t: t}}
+	b := &bundle{journal: newJournal(entries...), receipts: make(fakeReceipts), sqs: &fakeSQS{t: t}, now: noon}
+	b.lists = &fakeLists{receipts: b.receipts, written: make(map[string]time.Time)}
+	clock := func() time.Time { return b.now }
+	b.journal.now = clock
 	b.router = &route.Router{
 		Contracts: contract.Set{
 			{Source: "nycflights", Entity: "flight", KeyPrefix: "nycflights/flight/", LoadEvery: time.Minute},
 			{Source: "usgs", Entity: "event", KeyPrefix: "usgs/event/", LoadEvery: time.Hour},
 		},
-		Journal: b.journal, Receipts: b.receipts, Sender: b.sqs,
+		Journal: b.journal, Receipts: b.receipts, Lists: b.lists, Sender: b.sqs, Now: clock,
 		LandingBucket: landing, CuratedBucket: curated,
-		TransformURL: transformURL, LoadURL: loadURL, LoadEvery: -1,
+		TransformURL: transformURL, LoadURL: loadURL, RouteURL: routeURL, LoadEvery: -1,
 	}
 	return b
 }
+
+var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // handle routes one body and returns its fault.
 func (b *bundle) handle(body string) *fault.Fault {

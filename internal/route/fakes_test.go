@@ -2,6 +2,7 @@ package route_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ const (
 	curated      = "curated"
 	transformURL = "https://queue/transform"
 	loadURL      = "https://queue/load"
+	routeURL     = "https://queue/route"
 )
 
 // fakeJournal keeps entries by the journal's own rules and fails where told.
@@ -38,10 +40,20 @@ type fakeJournal struct {
 	entries map[object.ID]journal.Entry
 	// away makes every call on the object's id fail.
 	away map[object.ID]bool
+	// asked counts the questions about each object.
+	asked map[object.ID]int
+	// lookers are the messages that claimed objects for a sweep.
+	lookers map[object.ID]string
+	swept   time.Time
+	outage  journal.Outage
+	now     func() time.Time
 }
 
 func newJournal(entries ...journal.Entry) *fakeJournal {
-	j := &fakeJournal{entries: make(map[object.ID]journal.Entry), away: make(map[object.ID]bool)}
+	j := &fakeJournal{
+		entries: make(map[object.ID]journal.Entry), away: make(map[object.ID]bool),
+		asked: make(map[object.ID]int), lookers: make(map[object.ID]string), now: time.Now,
+	}
 	for _, e := range entries {
 		e.ID = e.Object.ID()
 		j.entries[e.ID] = e
@@ -68,7 +80,7 @@ func (j *fakeJournal) create(o object.Object, e journal.Entry) (journal.Entry, e
 		}
 		return found, err
 	}
-	e.ID, e.Object = o.ID(), o
+	e.ID, e.Object, e.Times = o.ID(), o, map[journal.State]time.Time{e.State: j.now()}
 	j.entries[e.ID] = e
 	return e, nil
 }
@@ -85,6 +97,7 @@ func (j *fakeJournal) Ignore(_ context.Context, o object.Object, reason string) 
 func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.asked[id]++
 	e, known, err := j.find(id)
 	if err == nil && !known {
 		err = fmt.Errorf("%w: %s", journal.ErrNotFound, id)
@@ -117,6 +130,107 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	e.Queue, e.Message = queue, message
 	j.entries[e.ID] = e
 	return true, nil
+}
+
+func (j *fakeJournal) Stuck(_ context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("limit %d", limit)
+	}
+	var stuck []journal.Entry
+	for _, e := range j.entries {
+		if e.State == state && e.Times[state].Before(before) {
+			stuck = append(stuck, e)
+		}
+	}
+	return stuck, nil
+}
+
+func (j *fakeJournal) Look(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error) {
+	now, err := j.Get(ctx, e.ID)
+	switch {
+	case err != nil:
+		return now, false, err
+	case now.State != e.State || !now.Times[now.State].Equal(e.Times[e.State]):
+		return now, false, nil
+	case now.LookedAt.After(before):
+		return now, j.lookers[e.ID] == looker, nil
+	}
+	now.Looks++
+	now.LookedAt = j.now()
+	j.entries[e.ID], j.lookers[e.ID] = now, looker
+	return now, true, nil
+}
+
+func (j *fakeJournal) Swept(context.Context) (time.Time, error) { return j.swept, nil }
+
+func (j *fakeJournal) NoteSwept(_ context.Context, until time.Time) error {
+	if until.After(j.swept) {
+		j.swept = until
+	}
+	return nil
+}
+
+func (j *fakeJournal) Outage(_ context.Context, dependency string) (journal.Outage, error) {
+	if dependency != journal.Snowflake {
+		return journal.Outage{}, fmt.Errorf("no breaker of %s", dependency)
+	}
+	return j.outage, nil
+}
+
+// fakeLists lists versions of the landing bucket, as S3 orders them, and keys of
+// the curated bucket, two a page.
+type fakeLists struct {
+	versions []s3types.ObjectVersion
+	receipts fakeReceipts
+	// written is when the curated bucket's keys were written.
+	written map[string]time.Time
+	err     error
+	// listed is called at each page.
+	listed func()
+}
+
+const pageSize = 2
+
+func (l *fakeLists) ListObjectVersions(_ context.Context, in *s3.ListObjectVersionsInput, _ ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error) {
+	if l.listed != nil {
+		l.listed()
+	}
+	if l.err != nil || aws.ToString(in.Bucket) != landing || (in.KeyMarker == nil) != (in.VersionIdMarker == nil) {
+		return nil, cmp.Or(l.err, fmt.Errorf("list of %q", aws.ToString(in.Bucket)))
+	}
+	first := 0
+	if in.KeyMarker != nil {
+		first = 1 + slices.IndexFunc(l.versions, func(v s3types.ObjectVersion) bool {
+			return *v.Key == *in.KeyMarker && *v.VersionId == *in.VersionIdMarker
+		})
+		if first == 0 {
+			return nil, fmt.Errorf("marker %q isn't in the list", *in.KeyMarker)
+		}
+	}
+	last := min(first+pageSize, len(l.versions))
+	output := &s3.ListObjectVersionsOutput{Versions: l.versions[first:last], IsTruncated: aws.Bool(last < len(l.versions))}
+	if *output.IsTruncated {
+		output.NextKeyMarker, output.NextVersionIdMarker = l.versions[last-1].Key, l.versions[last-1].VersionId
+	}
+	return output, nil
+}
+
+func (l *fakeLists) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+	if l.err != nil || aws.ToString(in.Bucket) != curated {
+		return nil, cmp.Or(l.err, fmt.Errorf("list of %q", aws.ToString(in.Bucket)))
+	}
+	output := &s3.ListObjectsV2Output{IsTruncated: aws.Bool(false)}
+	for _, key := range slices.Sorted(maps.Keys(l.receipts)) {
+		if !strings.HasPrefix(key, aws.ToString(in.Prefix)) || key <= aws.ToString(in.ContinuationToken) {
+			continue
+		}
+		if len(output.Contents) == pageSize {
+			output.IsTruncated, output.NextContinuationToken = aws.Bool(true), output.Contents[pageSize-1].Key
+			break
+		}
+		output.Contents = append(output.Contents, s3types.Object{Key: aws.String(key), LastModified: aws.Time(l.written[key])})
+	}
+	return output, nil
 }
 
 // fakeReceipts is a bucket. A key with no body is missing; a nil body is away.
@@ -157,7 +271,7 @@ type fakeSQS struct {
 func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	q.requests++
 	url := aws.ToString(in.QueueUrl)
-	if url != transformURL && url != loadURL {
+	if url != transformURL && url != loadURL && url != routeURL {
 		q.t.Errorf("send to unknown queue %q", url)
 	}
 	if n := len(in.Entries); n < 1 || n > 10 {

@@ -28,6 +28,21 @@ type Journal interface {
 	Transformed(ctx context.Context, r work.Receipt, at work.Location) (journal.Entry, error)
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+	Sweeps
+}
+
+// Sweeps is what a sweep asks of the journal, and notes there.
+type Sweeps interface {
+	// Stuck returns what has been in the state since before the time, at most
+	// limit a shard of the index.
+	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
+	// Look claims an object that stands still, and counts; false if it has moved
+	// on, or was looked at since before.
+	Look(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error)
+	// Swept is the time before which the journal knows every version.
+	Swept(ctx context.Context) (time.Time, error)
+	NoteSwept(ctx context.Context, until time.Time) error
+	Outage(ctx context.Context, dependency string) (journal.Outage, error)
 }
 
 // Receipts reads receipts from the curated bucket. Without s3:ListBucket on
@@ -37,27 +52,39 @@ type Receipts interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
+// Lists lists what a sweep looks for. Both need a grant on the bucket:
+// s3:ListBucketVersions on landing, s3:ListBucket on curated.
+type Lists interface {
+	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+}
+
 // Sender sends work to the next stage's queue.
 type Sender interface {
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 }
 
 // Router routes the events of the landing and the curated bucket, whichever
-// queue they come from: an event's bucket decides what it means.
+// queue they come from: an event's bucket decides what it means. Its sweep finds
+// what no event announced and what stands still.
 type Router struct {
 	Contracts contract.Set
 	Journal   Journal
 	Receipts  Receipts
+	Lists     Lists
 	Sender    Sender
 	// LandingBucket and CuratedBucket are the only buckets whose events are
 	// taken.
 	LandingBucket, CuratedBucket string
-	// TransformURL and LoadURL are the queues that take work.
-	TransformURL, LoadURL string
+	// TransformURL and LoadURL are the queues that take work, RouteURL is
+	// route's own.
+	TransformURL, LoadURL, RouteURL string
 	// LoadEvery delays each load message so that loads come in groups; at most
 	// fifteen minutes, SQS's own limit. The special value -1 (or any negative
 	// one) takes each contract's firn.loadEvery.
 	LoadEvery time.Duration
+	// Now is the clock.
+	Now func() time.Time
 }
 
 // Handle routes a batch. A message is done only when all its objects are
@@ -74,6 +101,16 @@ func (r *Router) Handle(ctx context.Context, messages []batch.Message) map[strin
 }
 
 func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox) error {
+	if s, err := work.DecodeSweep(m.Body); err == nil {
+		return r.sweep(ctx, m, s)
+	}
+	if w, err := work.Decode(m.Body, work.Route); err == nil {
+		return r.lookAt(ctx, m, w, out)
+	}
+	return r.routeEvent(ctx, m, out)
+}
+
+func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) error {
 	notices, err := event.Decode(m.Body)
 	if err != nil {
 		return &fault.Fault{Op: "decode message", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}

@@ -21,7 +21,8 @@ import (
 // sent in few requests.
 type outbox struct{ letters []*letter }
 
-// letter is work for one queue, and the messages that wait until it is sent.
+// letter is a message for one queue, the work that it is about, and the messages
+// that wait until it is sent.
 type letter struct {
 	queue  string
 	delay  time.Duration
@@ -33,7 +34,11 @@ type letter struct {
 // add puts work into the outbox. Equal work for the same queue goes out once
 // for all messages that ask for it: S3 may announce an object several times.
 func (o *outbox) add(owner, queue string, delay time.Duration, w work.Work) {
-	body := w.Encode()
+	o.put(owner, queue, delay, w, w.Encode())
+}
+
+// put is add for a message that says in other words what the work is about.
+func (o *outbox) put(owner, queue string, delay time.Duration, w work.Work, body string) {
 	for _, l := range o.letters {
 		if l.queue == queue && l.body == body {
 			l.owners = append(l.owners, owner)
@@ -41,6 +46,25 @@ func (o *outbox) add(owner, queue string, delay time.Duration, w work.Work) {
 		}
 	}
 	o.letters = append(o.letters, &letter{queue: queue, delay: delay, work: w, body: body, owners: []string{owner}})
+}
+
+// about reports whether the letter is about an object; the rest of a sweep isn't.
+func (l *letter) about() bool { return l.work.Object.Key != "" }
+
+// fault names the letter's object on a fault.
+func (l *letter) fault(err error) error {
+	if !l.about() {
+		return err
+	}
+	return onObject(err, l.work.Object, l.work.Dataset)
+}
+
+// names are the attributes that name the letter's object in a log.
+func (l *letter) names() []any {
+	if !l.about() {
+		return nil
+	}
+	return telemetry.Object(l.work.Object, l.work.Dataset)
 }
 
 // byQueue returns the letters of each queue.
@@ -64,7 +88,7 @@ func (r *Router) send(ctx context.Context, out *outbox) map[string]error {
 			for i, err := range r.sendBatch(ctx, queue, some) {
 				l := some[i]
 				for _, owner := range l.owners {
-					failed[owner] = mostPatient(failed[owner], onObject(err, l.work.Object, l.work.Dataset))
+					failed[owner] = mostPatient(failed[owner], l.fault(err))
 				}
 			}
 		}
@@ -97,7 +121,7 @@ func (r *Router) sendBatch(ctx context.Context, queue string, letters []*letter)
 		}
 		delete(failed, i)
 		telemetry.Logger(ctx).InfoContext(ctx, "sent to "+string(letters[i].work.Stage),
-			append(telemetry.Object(letters[i].work.Object, letters[i].work.Dataset), telemetry.KeyDelay, letters[i].delay.Seconds())...)
+			append(letters[i].names(), telemetry.KeyDelay, letters[i].delay.Seconds())...)
 	}
 	for _, refused := range output.Failed {
 		if i := place(refused.Id, letters); i >= 0 {

@@ -24,9 +24,10 @@ const (
 )
 
 // Work asks a stage to do something with an object. It is the whole body of
-// the message on the transform and load queues; it holds keys, never rows.
+// the message on the transform and load queues, and of a sweep's about one
+// object on route's; it holds keys, never rows.
 type Work struct {
-	// Stage is the one that is asked: Transform, Glue or Load.
+	// Stage is the one that is asked: Route, Transform, Glue or Load.
 	Stage Stage `json:"stage"`
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`
@@ -34,7 +35,7 @@ type Work struct {
 	Object object.Object `json:"object"`
 	// Generation counts deliberate reloads; 0 is the first.
 	Generation int `json:"generation,omitempty"`
-	// Receipt is where the transform's receipt is. Nil for Transform and Glue.
+	// Receipt is where the transform's receipt is. Nil for all but Load.
 	Receipt *Location `json:"receipt,omitempty"`
 }
 

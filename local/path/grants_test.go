@@ -42,6 +42,10 @@ var grantRows = []grantRow{
 
 	{taken: taken{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: poison("RouteQueue"), told: notBuried},
 	{taken: taken{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: poison("ReceiptsQueue"), told: notBuried},
+	{taken: taken{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, deed: unannouncedFile},
+	{taken: taken{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
+	{taken: taken{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
+	{taken: taken{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, deed: unannouncedReceipt},
 	{taken: taken{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: airlineFile},
 	{taken: taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: airlineFile},
 	{taken: taken{"Route", "Journal", "dynamodb:GetItem", ""}, deed: refusedFile},

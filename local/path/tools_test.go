@@ -192,7 +192,13 @@ func send(t *testing.T, bodies ...string) []string {
 // that use it don't run in parallel.
 func unannounced(t *testing.T, do func()) {
 	t.Helper()
-	bucket := aws.String(stack.operator.Stack.LandingBucket)
+	silently(t, stack.operator.Stack.LandingBucket, do)
+}
+
+// silently keeps a bucket from announcing objects while do runs.
+func silently(t *testing.T, name string, do func()) {
+	t.Helper()
+	bucket := aws.String(name)
 	current, err := stack.s3.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: bucket})
 	if err != nil {
 		t.Fatal(err)

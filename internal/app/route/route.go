@@ -40,16 +40,20 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if err != nil {
 		return nil, err
 	}
+	store := s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })
 	router := &route.Router{
 		Contracts:     contracts,
 		Journal:       cloud.Journal,
-		Receipts:      s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() }),
+		Receipts:      store,
+		Lists:         store,
 		Sender:        cloud.Queues,
 		LandingBucket: s.LandingBucket,
 		CuratedBucket: s.CuratedBucket,
 		TransformURL:  s.TransformQueueURL,
 		LoadURL:       s.LoadQueueURL,
+		RouteURL:      s.QueueURL,
 		LoadEvery:     s.LoadEvery,
+		Now:           time.Now,
 	}
 	receipts := batch.Queue{URL: s.ReceiptsQueueURL, DeadLetterURL: s.ReceiptsDeadLetterURL}
 	return cloud.Consume(work.Route, router.Handle, log, s.Queue(), receipts), nil

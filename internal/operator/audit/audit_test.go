@@ -108,16 +108,16 @@ var planted = []struct {
 	{"nobody announced it", func(t *testing.T, w *world) []difference {
 		o := w.putHere(t, "it's new.csv")
 		since := w.modified(t, o).UTC().Format("2006-01-02 15:04:05 UTC")
-		return []difference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", `firn put --key '{source}/order/it'\''s new.csv' FILE`}}
+		return []difference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"}}
 	}},
 	{"received for too long", func(t *testing.T, w *world) []difference {
 		o := w.received(t, w.putHere(t, "stuck.csv"))
-		return []difference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn status {id}"}}
+		return []difference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
 	{"transformed for too long", func(t *testing.T, w *world) []difference {
 		o := w.putHere(t, "stuck.csv")
 		w.transformed(t, o)
-		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn status {id}"}}
+		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
 	{"paused for too long", func(t *testing.T, w *world) []difference {
 		o := w.putHere(t, "stuck.csv")
@@ -138,7 +138,7 @@ var planted = []struct {
 		must(t, err)
 		since := w.modified(t, w.plain).UTC().Format("2006-01-02 15:04:05 UTC")
 		return []difference{
-			{audit.Unannounced, w.plain, "bucket: version {version} since " + since, "journal: nothing", `firn put --key '{source}/order/it'\''s plain.csv' FILE`},
+			{audit.Unannounced, w.plain, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"},
 			{audit.JournalLost, w.plain, "ledger: load l1, generation 0, 2 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"},
 		}
 	}},

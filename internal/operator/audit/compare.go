@@ -76,7 +76,7 @@ func lastChange(e *journal.Entry) time.Time {
 func (c *comparison) bucketAndJournal() {
 	for _, v := range c.versions {
 		if !c.known[v.ID()] && !c.moved(v.modified) {
-			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", put(v.Object))
+			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", sweep)
 		}
 	}
 	for _, e := range c.entries {
@@ -92,7 +92,7 @@ func (c *comparison) bucketAndJournal() {
 // unstick is the command that helps an object on its way.
 func (c *comparison) unstick(e *journal.Entry) string {
 	if c.account == nil || len(c.account.Locks) != 1 || e.State != journal.Transformed {
-		return status(e.ID)
+		return sweep
 	}
 	switch lock := c.account.Locks[0]; {
 	case lock.Paused:
@@ -100,7 +100,7 @@ func (c *comparison) unstick(e *journal.Entry) string {
 	case semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0:
 		return "firn migrate"
 	default:
-		return status(e.ID)
+		return sweep
 	}
 }
 

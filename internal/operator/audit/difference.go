@@ -83,7 +83,9 @@ type Difference struct {
 // reload is the command that transforms an object again.
 func reload(id object.ID) string { return "firn reload --object " + string(id) }
 
-func status(id object.ID) string { return "firn status " + string(id) }
+// sweep announces what nobody announced, and asks once more for what stands
+// still.
+const sweep = "firn sweep"
 
 // put is the command that puts the file of a key again.
 func put(o object.Object) string { return "firn put --key " + shell.Quote(o.Key) + " FILE" }

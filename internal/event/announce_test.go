@@ -1,0 +1,42 @@
+package event_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// TestAnnounceIsReadAsS3s: whatever the key, Decode gives the object back, and
+// the body holds nothing that SQS refuses.
+func TestAnnounceIsReadAsS3s(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(t *rapid.T) {
+		o := object.Object{
+			Bucket:    "landing",
+			Key:       rapid.StringN(1, -1, 1024).Draw(t, "key"),
+			Version:   rapid.StringMatching(`[A-Za-z0-9._]{0,32}`).Draw(t, "version"),
+			ETag:      rapid.StringMatching(`[0-9a-f]{32}(-[0-9]{1,5})?`).Draw(t, "etag"),
+			Size:      rapid.Int64Min(0).Draw(t, "size"),
+			Sequencer: object.NormalizeSequencer(rapid.StringMatching(`[0-9A-F]{0,20}`).Draw(t, "sequencer")),
+		}
+		body := event.Announce(o, at)
+		if strings.ContainsFunc(body, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("the body isn't plain: %q", body)
+		}
+		got, err := event.Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []event.Notice{{Object: o, Name: "ObjectCreated:FoundBySweep", Time: at}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+package journal_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// TestLook follows the looks at one object: each step is a message's, after a
+// while has passed, and whether it claims.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	const gap = 15 * time.Minute
+	b := newBench(t)
+	o := b.received(t)
+	for i, step := range []struct {
+		after  time.Duration
+		looker string
+		want   bool
+		looks  int
+	}{
+		{0, "m1", true, 1},
+		{time.Second, "m1", true, 1}, // its own redelivery isn't counted
+		{time.Second, "m2", false, 1},
+		{gap, "m2", true, 2},
+		{0, "m1", false, 2},
+		{gap, "m2", true, 3}, // so late it is a look of its own
+	} {
+		b.pass(step.after)
+		entry := b.get(t, o)
+		after, claimed, err := b.Look(t.Context(), entry, step.looker, b.Now().Add(-gap))
+		if err != nil || claimed != step.want || after.Looks != step.looks {
+			t.Errorf("step %d: Look = %d looks, %t, %v; want %d, %t", i, after.Looks, claimed, err, step.looks, step.want)
+		}
+		if after.State != journal.Received || !after.Times[journal.Received].Equal(entry.Times[journal.Received]) {
+			t.Errorf("step %d: the look changed the state: %+v", i, after)
+		}
+	}
+	stuck, err := b.Stuck(t.Context(), journal.Received, b.Now(), 0)
+	if err != nil || !slices.ContainsFunc(stuck, func(e journal.Entry) bool { return e.ID == o.ID() && e.Looks == 3 }) {
+		t.Errorf("the index lost it: %v", err)
+	}
+}
+
+// TestLookAtWhatMovedOn: whoever read the entry before its last change has no
+// claim, not even to the same state.
+func TestLookAtWhatMovedOn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := b.received(t)
+	before := b.get(t, o)
+	b.pass(time.Second)
+	if _, _, err := b.start(t.Context(), o, "m1"); err != nil {
+		t.Fatal(err)
+	}
+	started := b.get(t, o)
+	b.pass(time.Second)
+	if _, _, err := b.start(t.Context(), o, "m1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []journal.Entry{before, started} {
+		if after, claimed, err := b.Look(t.Context(), e, "m2", b.Now()); err != nil || claimed || after.State != journal.Transforming || after.Looks != 0 {
+			t.Errorf("%s: Look = %+v, %t, %v", e.State, after, claimed, err)
+		}
+	}
+}
+
+// TestLooksBeginAnew once there is a receipt, or an operator moves the object.
+func TestLooksBeginAnew(t *testing.T) {
+	t.Parallel()
+	for name, move := range map[string]func(*testing.T, *bench, journal.Entry) error{
+		"receipt": func(t *testing.T, b *bench, e journal.Entry) error {
+			_, err := b.transformed(t.Context(), e.Object, "01")
+			return err
+		},
+		"redrive": func(t *testing.T, b *bench, e journal.Entry) error {
+			if _, err := b.fail(t.Context(), e.Object, work.Transform, fault.Stuck); err != nil {
+				return err
+			}
+			_, err := b.Redrive(t.Context(), e.ID)
+			return err
+		},
+		"reload": func(t *testing.T, b *bench, e journal.Entry) error {
+			if _, err := b.fail(t.Context(), e.Object, work.Transform, fault.Stuck); err != nil {
+				return err
+			}
+			_, err := b.Reload(t.Context(), e.ID)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			o := b.received(t)
+			entry, claimed, err := b.Look(t.Context(), b.get(t, o), "m1", b.Now())
+			if err != nil || !claimed || entry.LookedAt.IsZero() {
+				t.Fatalf("Look = %+v, %t, %v", entry, claimed, err)
+			}
+			if err := move(t, b, entry); err != nil {
+				t.Fatal(err)
+			}
+			if after := b.get(t, o); after.Looks != 0 || !after.LookedAt.IsZero() {
+				t.Errorf("entry %+v", after)
+			}
+		})
+	}
+}
+
+func TestSweptOnlyMovesForward(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for i, step := range []struct{ note, want time.Time }{
+		{noon, noon}, {noon.Add(-time.Hour), noon}, {noon.Add(time.Hour), noon.Add(time.Hour)},
+	} {
+		if err := b.NoteSwept(t.Context(), step.note); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.Swept(t.Context()); err != nil || !got.Equal(step.want) {
+			t.Errorf("step %d: swept until %s, %v; want %s", i, got, err, step.want)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package route_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// lookFor is a sweep's message about an object.
+func lookFor(e journal.Entry) string {
+	return work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation}.Encode()
+}
+
+func standing(state journal.State) journal.Entry {
+	at := place(receiptOf(flight("nycflights/flight/day.csv")))
+	e := journal.Entry{
+		Object: flight("nycflights/flight/day.csv"), Dataset: "nycflights.flight", State: state, Generation: 1,
+		Times: map[journal.State]time.Time{state: noon.Add(-7 * time.Hour)},
+	}
+	if state == journal.Transformed {
+		e.Receipt = &at
+	}
+	return e
+}
+
+// TestLookAsksOnceMore for what the state waits for, three times, and then tells
+// people. What a redelivery of the same message finds counts once.
+func TestLookAsksOnceMore(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		state journal.State
+		queue string
+		stage work.Stage
+		delay time.Duration
+		hint  string
+	}{
+		{journal.Received, transformURL, work.Transform, 0, "log of the stage"},
+		{journal.Transforming, transformURL, work.Transform, 0, "log of the stage"},
+		{journal.Transformed, loadURL, work.Load, time.Minute, "`firn resume nycflights.flight`"},
+	}
+	for _, test := range tests {
+		t.Run(string(test.state), func(t *testing.T) {
+			t.Parallel()
+			e := standing(test.state)
+			b := setup(t, e)
+			wanted := work.Work{Stage: test.stage, Dataset: e.Dataset, Object: e.Object, Generation: 1, Receipt: e.Receipt}
+			for range 3 {
+				b.sqs.taken = nil
+				for range 2 { // SQS delivers at least once
+					if f := b.handle(lookFor(e)); f != nil {
+						t.Fatal(f)
+					}
+				}
+				if len(b.sqs.taken) != 2 || b.sqs.taken[0].Delay != test.delay {
+					t.Fatalf("sent %+v", b.sqs.taken)
+				}
+				b.sqs.taken = b.sqs.taken[:1]
+				if diff := cmp.Diff(wanted, b.sqs.works(t, test.queue, test.stage)[e.Object.Key]); diff != "" {
+					t.Errorf("work (-want +got):\n%s", diff)
+				}
+				b.now = b.now.Add(6 * time.Hour)
+			}
+			b.sqs.taken = nil
+			f := b.handle(lookFor(e))
+			want(t, f, fault.Permanent, fault.Stuck, string(test.state), "2026-11-30 05:00:00 UTC", "3 times")
+			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.taken) > 0 {
+				t.Errorf("fault %+v, sent %+v", f, b.sqs.taken)
+			}
+		})
+	}
+}
+
+// TestLookLeavesAlone what has moved on, is somebody else's, or is Glue's.
+func TestLookLeavesAlone(t *testing.T) {
+	t.Parallel()
+	reloaded := standing(journal.Received)
+	reloaded.Generation = 2
+	glue := standing(journal.Transforming)
+	glue.Manifest = "m1"
+	seen := standing(journal.Received)
+	seen.Looks, seen.LookedAt = 1, noon.Add(-time.Minute)
+	for name, e := range map[string]journal.Entry{
+		"loaded": standing(journal.Loaded), "superseded": standing(journal.Superseded), "failed": standing(journal.Failed),
+		"reloaded": reloaded, "in a Glue run": glue, "looked at a moment ago": seen,
+	} {
+		b := setup(t, e)
+		if f := b.handle(lookFor(standing(journal.Received))); f != nil || len(b.sqs.taken) > 0 {
+			t.Errorf("%s: %v, sent %+v", name, f, b.sqs.taken)
+		}
+		if got := b.journal.entries[e.Object.ID()].Looks; got != e.Looks {
+			t.Errorf("%s: %d looks", name, got)
+		}
+	}
+	if f := setup(t).handle(lookFor(standing(journal.Received))); f != nil {
+		t.Errorf("an object that the journal forgot: %v", f)
+	}
+}
+
+// TestLookRoutesALostReceipt: nobody announced what a transform made, so it is
+// taken from the bucket: the newest of the generation.
+func TestLookRoutesALostReceipt(t *testing.T) {
+	t.Parallel()
+	receipt := func(name string, outcome work.Outcome) work.Receipt {
+		r := receiptOf(flight("nycflights/flight/day.csv"))
+		r.Attempt, r.Generation, r.Outcome = name, 1, outcome
+		if outcome == work.Refused {
+			r.Code, r.Cause = string(fault.BadHeader), "no header"
+		}
+		return r
+	}
+	inGlue := standing(journal.Transforming)
+	inGlue.Manifest = "m1"
+	for _, entry := range []journal.Entry{standing(journal.Transforming), inGlue} {
+		b := setup(t, entry)
+		newest := receipt("01-02-bb", work.Accepted)
+		for age, r := range []work.Receipt{newest, receipt("01-01-cc", work.Accepted), receipt("00-03-dd", work.Accepted)} {
+			body, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.receipts[place(r).Key] = body
+			b.lists.written[place(r).Key] = noon.Add(-time.Duration(age) * time.Hour)
+		}
+		b.lists.written[place(receipt("00-03-dd", work.Accepted)).Key] = noon // a late one of the generation before
+		if f := b.handle(lookFor(entry)); f != nil {
+			t.Fatal(f)
+		}
+		w := b.sqs.works(t, loadURL, work.Load)[entry.Object.Key]
+		if w.Receipt == nil || w.Receipt.Key != place(newest).Key || b.journal.entries[entry.Object.ID()].Looks != 0 {
+			t.Errorf("load %+v, entry %+v", w, b.journal.entries[entry.Object.ID()])
+		}
+	}
+	b := setup(t, standing(journal.Transforming))
+	refused := receipt("01-01-aa", work.Refused)
+	body, err := json.Marshal(refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.receipts[place(refused).Key] = body
+	want(t, b.handle(lookFor(standing(journal.Transforming))), fault.Permanent, fault.BadHeader, "no header")
+}
+
+// TestLookThatFails comes again, and repeats the dead letter that wasn't sent.
+func TestLookThatFails(t *testing.T) {
+	t.Parallel()
+	e := standing(journal.Transforming)
+	b := setup(t, e)
+	b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"}
+	want(t, b.handle(lookFor(e)), fault.RetryAfter, fault.StoreAway)
+	b.journal.away[e.Object.ID()] = true
+	want(t, b.handle(lookFor(e)), fault.RetryAfter, fault.JournalAway)
+
+	failed := standing(journal.Failed)
+	failed.Queue, failed.Message, failed.Code, failed.Cause = "route", lookFor(e), string(fault.Stuck), "stood still"
+	b = setup(t, failed)
+	want(t, b.handle(lookFor(e)), fault.Permanent, fault.Stuck, "stood still")
+}

@@ -1,0 +1,194 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
+)
+
+const (
+	// grace is how old a version must be to be missed: its event may be on its
+	// way, or wait in a long queue.
+	grace = time.Hour
+	// stuck is how long an object must stand still to be looked at: a message
+	// that is put off comes back within a quarter of an hour.
+	stuck = 6 * time.Hour
+	// overlap is how far before the last sweep's end the next one begins. S3
+	// dates an upload by parts by its begin (AmazonS3 userguide,
+	// intro-lifecycle-rules), so it may be dated before a sweep that couldn't
+	// see it. What took longer is found by `firn audit`.
+	overlap = 24 * time.Hour
+	// slice is how long one message may list the bucket. The rest is another
+	// message's, so that the others of the batch don't wait.
+	slice = 10 * time.Second
+	// mostStuck bounds what one sweep looks at, for each state and shard of the
+	// index.
+	mostStuck = 100
+	// asksAtOnce is how many questions the journal gets at a time.
+	asksAtOnce = 10
+)
+
+// sweep looks for what S3 and Glue didn't tell: both promise to do their best.
+// It begins with what stands still and goes on with the landing bucket, page by
+// page; what a message has no time for, it hands on. Everything that it finds
+// becomes a message of its own, with faults, dead letter and redrive of its own.
+// Sweeps may overlap: whatever they find twice counts once.
+func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error {
+	if s.Page == nil {
+		if err := r.sweepStuck(ctx, m, s); err != nil {
+			return err
+		}
+		since, err := r.since(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.Page = &work.Page{Since: since, Until: s.At.Add(-s.Grace.Or(grace))}
+	}
+	return r.sweepLanding(ctx, m, s)
+}
+
+// since is where a sweep of the landing bucket begins: where the last one ended.
+func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
+	if s.All {
+		return time.Time{}, nil
+	}
+	swept, err := r.Journal.Swept(ctx)
+	if err != nil || swept.IsZero() {
+		return swept, err
+	}
+	return swept.Add(-overlap), nil
+}
+
+// sweepStuck asks for a look at each object that has stood still for too long.
+// While Snowflake is away, what waits for its load is no wonder.
+func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
+	states := []journal.State{journal.Received, journal.Transforming, journal.Transformed}
+	outage, err := r.Journal.Outage(ctx, journal.Snowflake)
+	if err != nil {
+		return err
+	}
+	if outage.Open {
+		states = states[:2]
+	}
+	before := r.Now().Add(-s.Stuck.Or(stuck))
+	var out outbox
+	for _, state := range states {
+		entries, err := r.Journal.Stuck(ctx, state, before, mostStuck)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.LookedAt.After(before) {
+				continue
+			}
+			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
+		}
+	}
+	return r.sendAll(ctx, m, &out, "objects stand still")
+}
+
+// sweepLanding announces the versions in the landing bucket that the journal
+// doesn't know.
+func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep) error {
+	input := &s3.ListObjectVersionsInput{Bucket: aws.String(r.LandingBucket)}
+	if s.Page.Key != "" {
+		input.KeyMarker, input.VersionIdMarker = aws.String(s.Page.Key), aws.String(s.Page.Version)
+	}
+	for end := r.Now().Add(slice); ; {
+		page, err := r.Lists.ListObjectVersions(ctx, input)
+		if err != nil {
+			return fault.AWS("list versions", fault.StoreAway, err)
+		}
+		if err := r.announce(ctx, m, *s.Page, page.Versions); err != nil {
+			return err
+		}
+		if !aws.ToBool(page.IsTruncated) {
+			telemetry.Logger(ctx).InfoContext(ctx, "landing bucket swept", telemetry.KeyDuration, r.Now().Sub(s.At).Milliseconds())
+			return r.Journal.NoteSwept(ctx, s.Page.Until)
+		}
+		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
+		s.Page.Key, s.Page.Version = aws.ToString(page.NextKeyMarker), aws.ToString(page.NextVersionIdMarker)
+		if !r.Now().Before(end) {
+			return r.handOn(ctx, m, s)
+		}
+	}
+}
+
+// handOn leaves the rest of the list to another message. Each one gets further,
+// so the chain has an end.
+func (r *Router) handOn(ctx context.Context, m batch.Message, s work.Sweep) error {
+	var out outbox
+	out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route}, s.Encode())
+	return r.sendAll(ctx, m, &out, "sweep goes on")
+}
+
+// announce sends for each version that the journal doesn't know the event that
+// S3 didn't send.
+func (r *Router) announce(ctx context.Context, m batch.Message, page work.Page, versions []types.ObjectVersion) error {
+	candidates := r.candidates(page, versions)
+	unknown := make([]bool, len(candidates))
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(asksAtOnce)
+	for i, o := range candidates {
+		group.Go(func() error {
+			_, err := r.Journal.Get(asking, o.ID())
+			if unknown[i] = errors.Is(err, journal.ErrNotFound); unknown[i] {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	var out outbox
+	for i, o := range candidates {
+		if unknown[i] {
+			out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Object: o}, event.Announce(o, r.Now()))
+		}
+	}
+	return r.sendAll(ctx, m, &out, "versions were not announced")
+}
+
+// candidates are the versions that a sweep looks for: none that may be on their
+// way, none that an earlier sweep saw, nothing that is nobody's data. The list
+// has no sequencers.
+func (r *Router) candidates(page work.Page, versions []types.ObjectVersion) []object.Object {
+	var all []object.Object
+	for _, v := range versions {
+		o := object.Object{
+			Bucket: r.LandingBucket, Key: aws.ToString(v.Key), Version: aws.ToString(v.VersionId),
+			ETag: strings.Trim(aws.ToString(v.ETag), `"`), Size: aws.ToInt64(v.Size),
+		}
+		written := aws.ToTime(v.LastModified)
+		if written.Before(page.Since) || !written.Before(page.Until) || o.IgnoredBecause() != "" {
+			continue
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// sendAll sends at once, and not with the rest of the batch: a sweep notes how
+// far it came only when all is sent.
+func (r *Router) sendAll(ctx context.Context, m batch.Message, out *outbox, found string) error {
+	if len(out.letters) == 0 {
+		return nil
+	}
+	telemetry.Logger(ctx).WarnContext(ctx, found, telemetry.KeyCount, len(out.letters))
+	return r.send(ctx, out)[m.ID]
+}

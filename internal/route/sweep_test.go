@@ -1,0 +1,243 @@
+package route_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/event"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// orderAt is what the schedule sends.
+func orderAt(at time.Time) string { return fmt.Sprintf(`{"sweep":%q}`, at.Format(time.RFC3339)) }
+
+// put puts a version into the landing bucket, of an age at noon.
+func (b *bundle) put(o object.Object, age time.Duration) object.Object {
+	b.lists.versions = append(b.lists.versions, s3types.ObjectVersion{
+		Key: aws.String(o.Key), VersionId: aws.String(o.Version), ETag: aws.String(`"` + o.ETag + `"`),
+		Size: aws.Int64(o.Size), LastModified: aws.Time(noon.Add(-age)),
+	})
+	o.Sequencer = "" // the list has none
+	return o
+}
+
+// announced takes from route's own queue what a sweep announced.
+func (b *bundle) announced(t *testing.T) []object.Object {
+	t.Helper()
+	var all []object.Object
+	for _, body := range b.ownMessages() {
+		notices, err := event.Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range notices {
+			all = append(all, n.Object)
+		}
+	}
+	return all
+}
+
+// ownMessages takes what route sent to itself.
+func (b *bundle) ownMessages() []string {
+	var own []string
+	b.sqs.taken = slices.DeleteFunc(b.sqs.taken, func(s sent) bool {
+		if s.Queue == routeURL {
+			own = append(own, s.Body)
+		}
+		return s.Queue == routeURL
+	})
+	return own
+}
+
+func versioned(key, version string) object.Object {
+	o := flight(key)
+	o.Version = version
+	return o
+}
+
+func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	known := flight("nycflights/flight/known.csv")
+	b := setup(t, journal.Entry{Object: known, Dataset: "nycflights.flight", State: journal.Loaded})
+	missed := b.put(versioned("nycflights/flight/a +%é.csv", "v2"), 2*time.Hour)
+	older := b.put(versioned("nycflights/flight/a +%é.csv", "v1"), 3*time.Hour)
+	b.put(versioned("nycflights/flight/folder/", "v1"), 2*time.Hour)
+	b.lists.versions[2].Size = aws.Int64(0)
+	b.put(known, 2*time.Hour)
+	b.put(flight("nycflights/flight/manifest/_manifest.json"), 2*time.Hour)
+	nobodys := b.put(flight("nobodys/file.csv"), 2*time.Hour)
+	b.put(flight("nycflights/flight/on-its-way.csv"), time.Hour-time.Second)
+	if f := b.handle(orderAt(noon)); f != nil {
+		t.Fatal(f)
+	}
+	messages := b.ownMessages()
+	b.sqs.taken = nil
+	for _, body := range messages {
+		b.sqs.taken = append(b.sqs.taken, sent{Queue: routeURL, Body: body})
+	}
+	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, b.announced(t)); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+	if !b.journal.swept.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("swept until %s", b.journal.swept)
+	}
+	for i, f := range []*fault.Fault{b.handle(messages[0]), b.handle(messages[1])} {
+		if f != nil {
+			t.Errorf("message %d: %v", i, f)
+		}
+	}
+	want(t, b.handle(messages[2]), fault.Permanent, fault.NoDataset)
+	if len(b.sqs.taken) != 2 || b.sqs.taken[0].Queue != transformURL {
+		t.Errorf("sent %+v, want two transforms", b.sqs.taken)
+	}
+	if f := b.handle(orderAt(noon.Add(time.Hour))); f != nil || len(b.announced(t)) != 1 { // the one that was on its way
+		t.Errorf("the next sweep: %v, %+v", f, b.sqs.taken)
+	}
+}
+
+// TestSweepAsksTheJournalOnceADay: what an earlier sweep saw costs no question,
+// but for what S3 may have dated before that sweep.
+func TestSweepAsksTheJournalOnceADay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.journal.swept = noon.Add(-2 * time.Hour)
+	old := b.put(flight("nycflights/flight/old.csv"), 27*time.Hour)
+	late := b.put(flight("nycflights/flight/uploaded-for-a-day.csv"), 25*time.Hour)
+	if f := b.handle(orderAt(noon)); f != nil {
+		t.Fatal(f)
+	}
+	if got := b.announced(t); len(got) != 1 || got[0].Key != late.Key || b.journal.asked[old.ID()] > 0 {
+		t.Errorf("announced %+v, asked %d times for the old one", got, b.journal.asked[old.ID()])
+	}
+	all := work.Sweep{At: noon, All: true}
+	if f := b.handle(all.Encode()); f != nil || len(b.announced(t)) != 2 {
+		t.Errorf("a sweep of all: %v", f)
+	}
+}
+
+// TestSweepGoesOn sweeps a bucket that takes many messages, each of which sees
+// one page only.
+func TestSweepGoesOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var put []string
+	for i := range 9 {
+		put = append(put, b.put(flight(fmt.Sprintf("nycflights/flight/%d.csv", i)), 5*time.Hour).Key)
+	}
+	b.lists.listed = func() { b.now = b.now.Add(11 * time.Second) }
+	var got []string
+	turns := 0
+	for pending := []string{orderAt(noon)}; len(pending) > 0; turns++ {
+		message := pending[0]
+		pending = pending[1:]
+		if f := b.handle(message); f != nil {
+			t.Fatal(f)
+		}
+		for _, body := range b.ownMessages() {
+			if _, err := work.DecodeSweep(body); err == nil {
+				pending = append(pending, body)
+				if !b.journal.swept.IsZero() {
+					t.Error("the end was noted before the end")
+				}
+				continue
+			}
+			b.sqs.taken = append(b.sqs.taken, sent{Queue: routeURL, Body: body})
+		}
+		for _, o := range b.announced(t) {
+			got = append(got, o.Key)
+		}
+	}
+	if diff := cmp.Diff(put, got); diff != "" || turns != 5 {
+		t.Errorf("%d turns announced (-want +got):\n%s", turns, diff)
+	}
+	if !b.journal.swept.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("swept until %s", b.journal.swept)
+	}
+}
+
+// TestSweepThatFails: what isn't sent is swept again.
+func TestSweepThatFails(t *testing.T) {
+	t.Parallel()
+	for name, breaks := range map[string]func(*bundle){
+		"S3 is away":  func(b *bundle) { b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"} },
+		"SQS is away": func(b *bundle) { b.sqs.away = map[string]error{routeURL: fmt.Errorf("no answer")} },
+		"SQS takes one and not the other": func(b *bundle) {
+			b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"second": {Code: aws.String("InternalError")}}
+		},
+		"the journal is away": func(b *bundle) { b.journal.away[flight("nycflights/flight/first.csv").ID()] = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.put(flight("nycflights/flight/first.csv"), 2*time.Hour)
+			b.put(flight("nycflights/flight/second.csv"), 2*time.Hour)
+			breaks(b)
+			if f := b.handle(orderAt(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.swept.IsZero() {
+				t.Errorf("got %v, swept until %s", f, b.journal.swept)
+			}
+		})
+	}
+}
+
+// TestSweepAsksForALook at what stands still, and at nothing else.
+func TestSweepAsksForALook(t *testing.T) {
+	t.Parallel()
+	entry := func(name string, state journal.State, since time.Duration) journal.Entry {
+		return journal.Entry{
+			Object: flight("nycflights/flight/" + name), Dataset: "nycflights.flight", State: state, Generation: 2,
+			Times: map[journal.State]time.Time{state: noon.Add(-since)},
+		}
+	}
+	seen := entry("seen.csv", journal.Received, 30*time.Hour)
+	seen.LookedAt = noon.Add(-5 * time.Hour)
+	entries := []journal.Entry{
+		entry("received.csv", journal.Received, 7*time.Hour), entry("transforming.csv", journal.Transforming, 7*time.Hour),
+		entry("transformed.csv", journal.Transformed, 7*time.Hour), seen,
+		entry("young.csv", journal.Received, 5*time.Hour), entry("failed.csv", journal.Failed, 70*time.Hour),
+		entry("loaded.csv", journal.Loaded, 70*time.Hour),
+	}
+	younger := work.Seconds(4 * time.Hour)
+	tests := []struct {
+		name   string
+		sweep  work.Sweep
+		outage bool
+		want   string
+	}{
+		{"by itself", work.Sweep{At: noon}, false, "received transformed transforming"},
+		{"while Snowflake is away", work.Sweep{At: noon}, true, "received transforming"},
+		{"at younger ones", work.Sweep{At: noon, Stuck: &younger}, false, "received seen transformed transforming young"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, entries...)
+			b.journal.outage = journal.Outage{Open: test.outage}
+			if f := b.handle(test.sweep.Encode()); f != nil {
+				t.Fatal(f)
+			}
+			var names []string
+			for key, w := range b.sqs.works(t, routeURL, work.Route) {
+				names = append(names, strings.TrimSuffix(strings.TrimPrefix(key, "nycflights/flight/"), ".csv"))
+				if w.Generation != 2 || w.Dataset != "nycflights.flight" {
+					t.Errorf("work %+v", w)
+				}
+			}
+			slices.Sort(names)
+			if got := strings.Join(names, " "); got != test.want {
+				t.Errorf("looks at %q, want %q", got, test.want)
+			}
+		})
+	}
+}

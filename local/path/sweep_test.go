@@ -1,0 +1,113 @@
+package path_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// unannouncedFile is a file that S3 doesn't announce, and that a sweep finds.
+var unannouncedFile = deed{"a file that nobody announced is loaded", func(t *testing.T) attempt {
+	t.Helper()
+	var o object.Object
+	unannounced(t, func() { o = put(t, keyOf(t, "un announced.csv"), airlines("unannounced", 2)) })
+	firn(t, "sweep", "--grace", "0s")
+	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+}}
+
+// unannouncedReceipt is a file whose receipt S3 doesn't announce.
+var unannouncedReceipt = deed{"a file whose receipt nobody announced is loaded", func(t *testing.T) attempt {
+	t.Helper()
+	var o object.Object
+	silently(t, stack.operator.Stack.CuratedBucket, func() {
+		since := time.Now()
+		o = put(t, keyOf(t, "airlines.csv"), airlines("receipt", 2))
+		awaitTransform(t, o, since)
+	})
+	firn(t, "sweep", "--stuck", "0s")
+	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+}}
+
+// awaitTransform waits until transform has written the object's receipt.
+func awaitTransform(t *testing.T, o object.Object, since time.Time) {
+	t.Helper()
+	eventually(t, "the object is transformed", func() (bool, string) {
+		for _, line := range logOf(t, "Transform", since) {
+			if line.Message == "object transformed" && line.Object == string(o.ID()) {
+				return true, ""
+			}
+		}
+		return false, "no line says so"
+	})
+}
+
+// Two versions of a key that nobody announced: the sweep has no sequencers, so
+// the bucket's own order decides, and the next sweep changes nothing.
+func TestASweepFindsWhatNobodyAnnounced(t *testing.T) {
+	key := keyOf(t, "airlines.csv")
+	var older, newer object.Object
+	unannounced(t, func() {
+		older = put(t, key, airlines("older", 2))
+		newer = put(t, key, airlines("newer", 3))
+	})
+	firn(t, "sweep", "--grace", "0s")
+	awaitState(t, newer, journal.Loaded)
+	awaitState(t, older, journal.Superseded)
+	if replaced, kept := rowsOf(t, older), rowsOf(t, newer); replaced != 0 || kept != 3 {
+		t.Errorf("%d older and %d newer rows, want 0 and 3", replaced, kept)
+	}
+	before := time.Now()
+	firn(t, "sweep", "--grace", "0s")
+	eventually(t, "the next sweep is over", func() (bool, string) {
+		for _, line := range logOf(t, "Route", before) {
+			if line.Message == "landing bucket swept" {
+				return true, ""
+			}
+		}
+		return false, "no line says so"
+	})
+	for _, line := range logOf(t, "Route", before) {
+		if line.Message == "versions were not announced" {
+			t.Error("the next sweep announced something once more")
+		}
+	}
+	if entries, rows := ledgerOf(t, newer); entries != 1 || rows != 3 {
+		t.Errorf("the ledger has %d entries with %d rows, want 1 with 3", entries, rows)
+	}
+}
+
+// An object that lost its message, whichever it waits for, gets another one.
+func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
+	table, isTable := stack.journal.(*journal.Table)
+	if !isTable {
+		t.Fatalf("the journal is a %T", stack.journal)
+	}
+	setLoads(t, false)
+	t.Cleanup(func() { setLoads(t, true) })
+	transformed := put(t, keyOf(t, "transformed.csv"), airlines("transformed", 2))
+	eventually(t, "its load is asked for", func() (bool, string) {
+		n := messagesIn(t, "LoadQueue")
+		return n == 1, fmt.Sprint(n)
+	})
+	if _, err := stack.sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(queueURL("LoadQueue"))}); err != nil {
+		t.Fatal(err)
+	}
+	setLoads(t, true)
+	var received object.Object
+	unannounced(t, func() { received = put(t, keyOf(t, "received.csv"), airlines("received", 2)) })
+	if _, err := table.Receive(t.Context(), received, airline); err != nil {
+		t.Fatal(err)
+	}
+	firn(t, "sweep", "--stuck", "0s")
+	awaitState(t, received, journal.Loaded)
+	awaitState(t, transformed, journal.Loaded)
+	if entry, err := stack.journal.Get(t.Context(), received.ID()); err != nil || entry.Attempts != 1 || entry.Looks != 0 {
+		t.Errorf("entry %+v, %v", entry, err)
+	}
+}
