@@ -207,8 +207,8 @@ test-receipts: setup ## a thousand receipts wait for the load function, then fiv
 	@go test -count=1 -timeout 20m ./local/path/... -run Receipts -receipts 1000 -v
 
 .PHONY: test-outage
-test-outage: setup ## end the laptop's Snowflake and start it again: two mails, no dead letter; minutes
-	@go test -count=1 -timeout 20m ./local/path/... -run TestSnowflakeGoes -outage -v
+test-outage: setup ## end the laptop's Snowflake and AWS and start them again: two mails, no dead letter, no row lost; minutes
+	@go test -count=1 -timeout 20m ./local/path/... -run 'TestSnowflakeGoes|TestASweepMends' -outage -v
 
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing

@@ -39,7 +39,7 @@ func (s *Stack) createAlarms() {
 	for _, name := range functionNames {
 		s.createAlarm(title(name)+"Throttles", s.functions[name].MetricThrottles(sum()), 1,
 			"Lambda refused to start firn's function "+name+": the account's concurrency is used up.")
-		if name != ingest {
+		if !s.functions[name].continues {
 			s.createAlarm(title(name)+"Recursion", s.functions[name].Metric(jsii.String("RecursiveInvocationsDropped"), sum()), 1,
 				"Lambda cut a loop that runs through firn's function "+name+": its messages end in a dead-letter queue.")
 		}

@@ -38,6 +38,8 @@ type function struct {
 	awslambda.Function
 	role awsiam.Role
 	logs awslogs.LogGroup
+	// continues is true for one that sends work to itself.
+	continues bool
 }
 
 // functionProps is what makes one function differ from the next.
@@ -127,7 +129,7 @@ func (s *Stack) createFunction(name string, props functionProps) {
 		}
 		f.AddEventSourceMapping(jsii.String("From"+*from.queue.Node().Id()), mapping)
 	}
-	s.functions[name] = function{Function: f, role: role, logs: logs}
+	s.functions[name] = function{Function: f, role: role, logs: logs, continues: props.continues}
 }
 
 func (s *Stack) architecture() awslambda.Architecture {

@@ -73,7 +73,7 @@ func TestResources(t *testing.T) {
 		counts[r.Type]++
 	}
 	want := map[string]int{
-		"AWS::CloudWatch::Alarm": 24, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
+		"AWS::CloudWatch::Alarm": 23, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
 		"AWS::IAM::Role": 10, "AWS::KMS::Key": 2,
 		"AWS::Lambda::EventSourceMapping": 14, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
 		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,

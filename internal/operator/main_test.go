@@ -107,6 +107,7 @@ func (b *bench) transformed(t *testing.T, o object.Object, dataset string) {
 func (b *bench) bodies(ctx context.Context, t *testing.T, stage string) []string {
 	t.Helper()
 	var bodies []string
+	seen := make(map[string]bool)
 	for {
 		output, err := b.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: aws.String(b.Stack.Queues[stage]), MaxNumberOfMessages: 10,
@@ -120,7 +121,10 @@ func (b *bench) bodies(ctx context.Context, t *testing.T, stage string) []string
 			return bodies
 		}
 		for _, message := range output.Messages {
-			bodies = append(bodies, aws.ToString(message.Body))
+			if id := aws.ToString(message.MessageId); !seen[id] { // it may be seen again before it is deleted
+				seen[id] = true
+				bodies = append(bodies, aws.ToString(message.Body))
+			}
 			_, err := b.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{
 				QueueUrl: aws.String(b.Stack.Queues[stage]), ReceiptHandle: message.ReceiptHandle,
 			})

@@ -28,9 +28,9 @@ const (
 	// that is put off comes back within a quarter of an hour.
 	stuck = 6 * time.Hour
 	// overlap is how far before the last sweep's end the next one begins. S3
-	// dates an upload by parts by its begin (AmazonS3 userguide,
-	// intro-lifecycle-rules), so it may be dated before a sweep that couldn't
-	// see it. What took longer is found by `firn audit`.
+	// dates an upload by parts by its begin (AmazonS3 userguide, UsingMetadata),
+	// so it may be dated before a sweep that couldn't see it. What took longer is
+	// found by `firn audit`.
 	overlap = 24 * time.Hour
 	// slice is how long one message may list the bucket. The rest is another
 	// message's, so that the others of the batch don't wait.

@@ -1,12 +1,17 @@
 package path_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -110,4 +115,85 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 	if entry, err := stack.journal.Get(t.Context(), received.ID()); err != nil || entry.Attempts != 1 || entry.Looks != 0 {
 		t.Errorf("entry %+v, %v", entry, err)
 	}
+}
+
+// The laptop's cloud is killed with files under way, and comes back without the
+// journal entries and messages of its last seconds. The bucket has the files, and
+// the ledger what was loaded: a sweep brings the rest, and no row comes twice.
+func TestASweepMendsWhatAKilledCloudForgot(t *testing.T) {
+	if !*outage {
+		t.Skip("run it by `make test-outage`")
+	}
+	const files, rows, writers = 60, 2, 8
+	awaitSnapshot(t) // so that it forgets all that follows
+	objects := make([]object.Object, files)
+	writing, ctx := errgroup.WithContext(t.Context())
+	writing.SetLimit(writers)
+	for i := range objects {
+		writing.Go(func() (err error) {
+			objects[i], err = upload(ctx, keyOf(t, fmt.Sprintf("%02d.csv", i)), airlines(fmt.Sprint("forgotten", i), rows))
+			return err
+		})
+	}
+	if err := writing.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	mine := " from RAW.NYCFLIGHTS_AIRLINE_LOADS where KEY like 'nycflights/airline/" + t.Name() + "/%'"
+	eventually(t, "something is loaded", func() (bool, string) {
+		n := number(t, "select count(*) as n"+mine)
+		return n > 0, fmt.Sprint(n)
+	})
+	for _, server := range []string{"aws", "snowflake"} { // else a killed loader's lock lasts for minutes, as on an account
+		if err := stack.cloud.Kill(server); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stack.cloud.StartServers(context.WithoutCancel(t.Context()), "aws"); err != nil {
+		t.Fatal(err)
+	}
+	startSnowflake(t)
+	forgotten := 0
+	for _, o := range objects {
+		if _, err := stack.journal.Get(t.Context(), o.ID()); errors.Is(err, journal.ErrNotFound) {
+			forgotten++
+		}
+	}
+	t.Logf("%d of %d objects are forgotten, %d were loaded", forgotten, files, number(t, "select count(*) as n"+mine))
+	if forgotten == 0 {
+		t.Fatal("nothing was forgotten: this proves nothing")
+	}
+	firn(t, "sweep", "--grace", "0s", "--stuck", "0s")
+	for _, o := range objects {
+		awaitState(t, o, journal.Loaded)
+		if entries, loaded := ledgerOf(t, o); entries != 1 || loaded != rows || rowsOf(t, o) != rows {
+			t.Errorf("%s: the ledger has %d entries with %d rows, the table %d; want 1 with %d", o.Key, entries, loaded, rowsOf(t, o), rows)
+		}
+	}
+}
+
+// awaitSnapshot waits until the AWS stand-in has written its state down.
+func awaitSnapshot(t *testing.T) {
+	t.Helper()
+	newest := func() (last time.Time) {
+		err := filepath.WalkDir(filepath.Join(stack.cloud.Directory, "aws", "state"), func(_ string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := entry.Info()
+			if err == nil && info.ModTime().After(last) {
+				last = info.ModTime()
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it replaces its files
+			t.Fatal(err)
+		}
+		return last
+	}
+	before := newest()
+	put(t, keyOf(t, "_marker"), nil) // something to write down
+	eventually(t, "the state is written down", func() (bool, string) {
+		now := newest()
+		return now.After(before), now.String()
+	})
 }

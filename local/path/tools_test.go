@@ -40,16 +40,25 @@ func airlines(name string, rows int) []byte {
 // put uploads bytes to a landing key.
 func put(t *testing.T, key string, body []byte) object.Object {
 	t.Helper()
-	output, err := stack.s3.PutObject(t.Context(), &s3.PutObjectInput{
+	o, err := upload(t.Context(), key, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// upload is put for another goroutine than the test's.
+func upload(ctx context.Context, key string, body []byte) (object.Object, error) {
+	output, err := stack.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(stack.operator.Stack.LandingBucket), Key: aws.String(key), Body: strings.NewReader(string(body)),
 	})
 	if err != nil {
-		t.Fatal(err)
+		return object.Object{}, err
 	}
 	return object.Object{
 		Bucket: stack.operator.Stack.LandingBucket, Key: key, Version: aws.ToString(output.VersionId),
 		ETag: strings.Trim(aws.ToString(output.ETag), `"`), Size: int64(len(body)),
-	}
+	}, nil
 }
 
 // settle waits until the objects stand still.
