@@ -25,6 +25,9 @@ type model struct {
 	leased   time.Time
 	proof    string
 	stage    work.Stage
+	looks    int
+	looker   string
+	lookedAt time.Time
 }
 
 func (m *model) in(states ...journal.State) bool { return slices.Contains(states, m.state) }
@@ -33,6 +36,9 @@ func (m *model) in(states ...journal.State) bool { return slices.Contains(states
 func (m *model) free(to journal.State) {
 	m.state, m.owner, m.leased, m.stage = to, "", time.Time{}, ""
 }
+
+// unseen forgets the looks of sweeps.
+func (m *model) unseen() { m.looks, m.looker, m.lookedAt = 0, "", time.Time{} }
 
 // machine runs methods against the table and the model alike. proved says that
 // the last method was an operator's or brought a proof.
@@ -80,6 +86,8 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 		m.doRedrive(ctx, r)
 	case "reload":
 		m.doReload(ctx, r)
+	case "look":
+		m.doLook(ctx, r)
 	case "pass":
 		m.pass(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
 	}
@@ -120,6 +128,7 @@ func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
 	if m.in(journal.Received, journal.Transforming) || m.in(journal.Failed) && m.proof != attempt {
 		m.proved = true
 		m.free(journal.Transformed)
+		m.unseen()
 		m.proof = attempt
 	}
 }
@@ -152,8 +161,28 @@ func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
 		state = journal.Transformed
 	}
 	m.free(state)
+	m.unseen()
 	m.attempts = 0
 	m.redrives++
+}
+
+func (m *machine) doLook(ctx context.Context, r *rapid.T) {
+	const gap = 10 * time.Minute
+	looker := rapid.SampledFrom([]string{"s1", "s2"}).Draw(r, "looker")
+	entry, err := m.Get(ctx, m.object.ID())
+	m.check(r, err)
+	_, got, err := m.Look(ctx, entry, looker, m.clock().Add(-gap))
+	m.check(r, err)
+	first := m.looks == 0 || !m.lookedAt.After(m.clock().Add(-gap))
+	if want := first || m.looker == looker; got != want {
+		r.Fatalf("Look by %s = %t, want %t: %+v", looker, got, want, m.model)
+	}
+	if first {
+		m.looks++
+	}
+	if got {
+		m.looker, m.lookedAt = looker, m.clock()
+	}
 }
 
 // generation draws the object's own, or one that it had before.
@@ -171,6 +200,7 @@ func (m *machine) doReload(ctx context.Context, r *rapid.T) {
 	if m.in(journal.Loaded, journal.Failed) {
 		m.proved = true
 		m.free(journal.Received)
+		m.unseen()
 		m.attempts, m.proof = 0, ""
 		m.reloads++
 	}
@@ -181,7 +211,7 @@ func (m *machine) doReload(ctx context.Context, r *rapid.T) {
 // an operator only.
 func TestAnySequence(t *testing.T) {
 	t.Parallel()
-	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "pass"}
+	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "look", "look", "pass"}
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t)
 		m := &machine{bench: b, model: model{state: journal.Received}, object: b.received(t)}
@@ -191,9 +221,9 @@ func TestAnySequence(t *testing.T) {
 			m.do(t.Context(), r, method)
 			entry, err := b.Get(t.Context(), m.object.ID())
 			m.check(r, err)
-			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads {
-				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads; want %+v",
-					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, m.model)
+			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads || entry.Looks != m.looks {
+				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads, %d looks; want %+v",
+					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, entry.Looks, m.model)
 			}
 			if before.Final() && entry.State != before && method != "reload" && (entry.State != journal.Superseded || before != journal.Loaded) {
 				r.Fatalf("%s moved it from %s to %s", method, before, entry.State)
