@@ -72,7 +72,7 @@ $(VENVS)/glue/.done: glue/requirements.txt $(VENVS)/uv/.done
 $(VENVS)/glue-dev/.done: glue/requirements-dev.txt $(VENVS)/uv/.done
 	@$(call venv,glue-dev,$<)
 
-build/spark.jsa: glue/archive.sh glue/warm_up.py glue/run_local.sh glue/transform.py $(VENVS)/glue/.done build/jars/.done
+build/spark.jsa: glue/archive.sh glue/warm_up.py glue/run_local.sh glue/transform.py $(wildcard glue/firn_glue/*.py) $(VENVS)/glue/.done build/jars/.done
 	@echo "keeping the classes that Spark loads"
 	@glue/archive.sh $@
 

@@ -11,7 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # Nobody listens on port 9: S3A's classes are loaded all the same.
 export AWS_ENDPOINT_URL=http://127.0.0.1:9 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=warm AWS_SECRET_ACCESS_KEY=warm
-export FIRN_SPARK_ARCHIVE=$scratch/spark.jsa FIRN_SPARK_CONF=$scratch/spark.conf PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1
+export FIRN_SPARK_ARCHIVE=$scratch/spark.jsa FIRN_SPARK_CONF=$scratch/spark.conf PYTHONDONTWRITEBYTECODE=1
 cat >"$FIRN_SPARK_CONF" <<EOF
 spark.hadoop.fs.s3a.attempts.maximum    0
 spark.hadoop.fs.s3a.retry.limit         0

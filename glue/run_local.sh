@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a Glue script on this machine: MS_GLUE_RUNNER of the AWS stand-in.
 # Usage: run_local.sh SCRIPT [ARGUMENT...]
+# Modules are found beside the script and on PYTHONPATH.
 # AWS_ENDPOINT_URL says where S3 is, the other AWS_* variables as whom; without
 # an endpoint only file:// is read. FIRN_GLUE_HOME is where environment and jars
 # are (default: build/ of the repository), and the archive of classes if archive.sh
@@ -59,7 +60,9 @@ EOF
 fi
 [ -z "${FIRN_SPARK_CONF:-}" ] || cat "$FIRN_SPARK_CONF" >>"$work/spark.conf"
 
-export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$python
+# Spark's Python workers look for modules where the driver does, but for the script's own folder.
+PYTHONPATH=$(cd "$(dirname "$1")" && pwd)${PYTHONPATH:+:$PYTHONPATH}
+export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$python PYTHONPATH
 export PYSPARK_SUBMIT_ARGS="--properties-file $work/spark.conf pyspark-shell"
 "$python" "$@" &
 trap 'kill $! 2>/dev/null' TERM INT

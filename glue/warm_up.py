@@ -9,7 +9,7 @@ from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-import transform
+from firn_glue import job
 
 CONTRACT: dict[str, Any] = {
     "dataset": "warm.up",
@@ -81,8 +81,8 @@ def main() -> None:
     """Warm up."""
     with tempfile.TemporaryDirectory() as folder:
         uri = manifest(Path(folder))
-        touch_s3(transform.session())
-        transform.run([uri])
+        touch_s3(job.session())
+        job.run([uri])
     end_java()
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import transform
-from transform import Assignment, Contract, Refused, Stored
+from firn_glue import texts
+from firn_glue.contract import Assignment, Contract
+from firn_glue.refusal import Refused
+from firn_glue.storage import Stored
 
 CONTRACT = Contract("shop.order", "1.0.0", "csv", ())
 PLAIN = b"a,b\n" + b"1,2\n" * 10
@@ -26,7 +28,7 @@ def stored(folder: Path, body: bytes, key: str = "in.csv") -> Stored:
 
 def text(folder: Path, body: bytes, key: str, contract: Contract = CONTRACT) -> bytes:
     """Return the whole text of an object."""
-    return b"".join(transform.open_text(stored(folder, body, key), key, contract))
+    return b"".join(texts.open_text(stored(folder, body, key), key, contract))
 
 
 def test_members_of_gzip_are_one_text(tmp_path: Path) -> None:
@@ -53,8 +55,8 @@ def test_damaged_gzip_is_refused(tmp_path: Path, body: bytes) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: object) -> None:
-    monkeypatch.setattr(transform, "MAX_UNPACKED", 1 << 21)
-    blocks = transform.open_text(
+    monkeypatch.setattr(texts, "MAX_UNPACKED", 1 << 21)
+    blocks = texts.open_text(
         stored(tmp_path, gzip.compress(bytes(1 << 24)), "in.csv.gz"), "in.csv.gz", CONTRACT
     )
     size = 0
@@ -93,13 +95,13 @@ def test_other_encodings_become_utf8(tmp_path: Path) -> None:
 
 
 def test_the_name_says_the_packing() -> None:
-    assert transform.compression_of("a/b.CSV", "csv") == ""
-    assert transform.compression_of("a.b/c.jsonl.gz", "ndjson") == "gzip"
+    assert texts.compression_of("a/b.CSV", "csv") == ""
+    assert texts.compression_of("a.b/c.jsonl.gz", "ndjson") == "gzip"
     for key in ("a/b.ndjson", "a.csv/b", "b.csv.gz.gz", "b.csv.zip"):
         with pytest.raises(Refused, match="the key ends in"):
-            transform.compression_of(key, "csv")
+            texts.compression_of(key, "csv")
     with pytest.raises(Refused, match="zstd"):
-        transform.compression_of("b.csv.zst", "csv")
+        texts.compression_of("b.csv.zst", "csv")
 
 
 def test_bytes_are_hashed_as_stored(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import transform
-from transform import Csv, Ndjson, Refused
+from firn_glue import csv_records, records
+from firn_glue.csv_records import Csv
+from firn_glue.records import Ndjson
+from firn_glue.refusal import Refused
 
 PIECES = ["a", "ü", ",", '"', '""', "\n", "\r", "\r\n", "1", "\n\n", '"x\n",']
 
@@ -69,7 +71,8 @@ def test_quotes_refuse(text: bytes, cause: str) -> None:
 
 
 def test_records_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transform, "MAX_RECORD", 10)
+    for module in (records, csv_records):
+        monkeypatch.setattr(module, "MAX_RECORD", 10)
     for size in (1, 4, 100):
         assert records_of(b"1234567890\r\n", size) == ([["1234567890"]], "")
         for text in (b"12345678901\n", b'"123456789\n1234567890', b'a\n"1234567"\n12345678901'):

@@ -2,8 +2,13 @@
 
 import pytest
 
-import transform
-from transform import Contract, ContractColumn, Document, JsonReader, Unique
+from firn_glue.contract import Contract, ContractColumn
+from firn_glue.documents import Document, pointer_steps
+from firn_glue.job import split_uri
+from firn_glue.json_reader import JsonReader, nesting
+from firn_glue.patterns import java_pattern
+from firn_glue.rules import unscaled
+from firn_glue.unique import Unique, unique_rows
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,7 @@ def test_a_name_twice_is_told_at_any_depth() -> None:
 )
 def test_the_text_of_a_structure_is_as_written(pointer: str, span: str | None) -> None:
     text = '{"a":"}", "o" : { "x":[1 , "]"] }}'
-    assert JsonReader().span(text, 0, transform.pointer_steps(pointer)) == span
+    assert JsonReader().span(text, 0, pointer_steps(pointer)) == span
 
 
 def test_values_are_found_by_pointer() -> None:
@@ -74,9 +79,9 @@ def test_a_record_that_is_too_deep_names_its_members_up_to_there() -> None:
 
 
 def test_brackets_in_texts_dont_nest() -> None:
-    assert transform.nesting('{"a":"' + "[" * 100 + '"}') == 1
-    assert transform.nesting('"\\"' + "[" * 100 + '"' + "[" * 65) == 65
-    assert transform.nesting("[" * 100_000) == 100_000
+    assert nesting('{"a":"' + "[" * 100 + '"}') == 1
+    assert nesting('"\\"' + "[" * 100 + '"' + "[" * 65) == 65
+    assert nesting("[" * 100_000) == 100_000
 
 
 @pytest.mark.parametrize(
@@ -90,13 +95,13 @@ def test_brackets_in_texts_dont_nest() -> None:
     ],
 )
 def test_patterns_mean_in_java_what_they_mean_in_re2(pattern: str, java: str) -> None:
-    assert transform.java_pattern(pattern) == java
+    assert java_pattern(pattern) == java
 
 
 def test_unscaled_numbers_are_written_out() -> None:
-    assert transform.unscaled(-5, 2) == "-0.05"
-    assert transform.unscaled(1234, 0) == "1234"
-    assert transform.unscaled(10**37, 38) == "0.1" + "0" * 37
+    assert unscaled(-5, 2) == "-0.05"
+    assert unscaled(1234, 0) == "1234"
+    assert unscaled(10**37, 38) == "0.1" + "0" * 37
 
 
 def test_only_values_of_accepted_rows_are_remembered() -> None:
@@ -111,11 +116,11 @@ def test_only_values_of_accepted_rows_are_remembered() -> None:
         (7, "", None, None, None, "x", "1"),
         (0, "{}", "_end", None, None, None, None),
     ]
-    rules = [row[2] for row in transform.unique_rows(unique, rows)]
+    rules = [row[2] for row in unique_rows(unique, rows)]
     expected = [None, "b:integer", None, "a:unique", "a:required", "c:unique", None, "_end"]
     assert rules == expected
 
 
 def test_a_manifest_uri_names_root_and_bucket() -> None:
-    assert transform.split_uri("s3://b/_glue/1.json") == ("s3://", "b", "_glue/1.json")
-    assert transform.split_uri("file:///x/b/_glue/1.json") == ("file:///x/", "b", "_glue/1.json")
+    assert split_uri("s3://b/_glue/1.json") == ("s3://", "b", "_glue/1.json")
+    assert split_uri("file:///x/b/_glue/1.json") == ("file:///x/", "b", "_glue/1.json")

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -25,6 +26,8 @@ const (
 	// glueLogs begins the names of the job's log groups: an error and an output
 	// group (glue/latest/dg, monitor-continuous-logging).
 	glueLogs = "/aws-glue/firn-transform"
+	// glueModules is the Python package beside the script.
+	glueModules = "firn_glue"
 )
 
 // glueJob is the job's name. It is written down, not asked for: the function
@@ -37,18 +40,28 @@ func (s *Stack) createGlue() {
 	script := awss3assets.NewAsset(s.Stack, jsii.String("GlueScript"), &awss3assets.AssetProps{
 		Path: jsii.String(s.props.GlueScript),
 	})
+	modules := s.packGlueModules()
 	s.glueRole = s.createRole("GlueRole", "", "firn: Glue runs turn landing objects into Parquet, rejects and receipts",
 		awsiam.NewServicePrincipal(jsii.String("glue.amazonaws.com"), nil), nil,
-		together(s.logRuns(), s.readForRuns(script), s.writeForRuns(), s.encrypt()))
-	s.createJob(script)
+		together(s.logRuns(), s.readForRuns(script, modules), s.writeForRuns(), s.encrypt()))
+	s.createJob(script, modules)
 	s.announceRuns()
 	s.checkRuns()
+}
+
+// packGlueModules zips the package beside the script, which the script imports.
+func (s *Stack) packGlueModules() awss3assets.Asset {
+	return awss3assets.NewAsset(s.Stack, jsii.String("GlueModules"), &awss3assets.AssetProps{
+		Path:       jsii.String(filepath.Dir(s.props.GlueScript)),
+		Exclude:    jsii.Strings("/*", "!/"+glueModules, "__pycache__"),
+		IgnoreMode: awscdk.IgnoreMode_GIT,
+	})
 }
 
 // createJob makes the job. Glue itself never repeats a run, because firn gives
 // the objects of a failed one back; runs beyond the limit wait in Glue's queue,
 // which excludes retries anyway (glue/latest/dg, add-job).
-func (s *Stack) createJob(script awss3assets.Asset) {
+func (s *Stack) createJob(script, modules awss3assets.Asset) {
 	settings := s.props.Settings.Glue
 	class := "STANDARD"
 	if settings.Flex {
@@ -71,15 +84,17 @@ func (s *Stack) createJob(script awss3assets.Asset) {
 		ExecutionProperty:    &awsglue.CfnJob_ExecutionPropertyProperty{MaxConcurrentRuns: jsii.Number(settings.ConcurrentRuns)},
 		ExecutionClass:       jsii.String(class),
 		JobRunQueuingEnabled: jsii.Bool(true),
-		DefaultArguments:     s.runArguments(),
+		DefaultArguments:     s.runArguments(modules),
 	})
 }
 
 // runArguments are Glue's own arguments (glue/latest/dg,
 // aws-glue-programming-etl-glue-arguments). Without its region S3A asks in
-// us-east-2 (glue/latest/dg, migrating-version-51).
-func (s *Stack) runArguments() *map[string]*string {
+// us-east-2 (glue/latest/dg, migrating-version-51). A zip of modules is put on the
+// Python path of driver and executors.
+func (s *Stack) runArguments(modules awss3assets.Asset) *map[string]*string {
 	return &map[string]*string{
+		"--extra-py-files":                   modules.S3ObjectUrl(),
 		"--enable-metrics":                   jsii.String("true"),
 		"--enable-observability-metrics":     jsii.String("true"),
 		"--enable-continuous-cloudwatch-log": jsii.String("true"),
@@ -145,15 +160,16 @@ func (s *Stack) logRuns() []grant {
 	}}
 }
 
-// readForRuns lets a run read its script, its manifest and the objects that the
+// readForRuns lets a run read its code, its manifest and the objects that the
 // manifest names. Spark can't name a version: it reads the newest, and the
 // script looks before and after whether that is the one that was meant.
-func (s *Stack) readForRuns(script awss3assets.Asset) []grant {
+func (s *Stack) readForRuns(code ...awss3assets.Asset) []grant {
+	script := grant{sid: "ReadScript", actions: []string{"s3:GetObject"}}
+	for _, asset := range code {
+		script.resources = append(script.resources, asset.Bucket().ArnForObjects(asset.S3ObjectKey()))
+	}
 	return together(
-		[]grant{{
-			sid: "ReadScript", actions: []string{"s3:GetObject"},
-			resources: []*string{script.Bucket().ArnForObjects(script.S3ObjectKey())},
-		}},
+		[]grant{script},
 		s.read("ReadLanding", "s3:GetObject", s.landing, "*"),
 		s.read("ReadCurated", "s3:GetObject", s.curated, append([]string{manifests + "*"}, s.below(true)...)...),
 	)

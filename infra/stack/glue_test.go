@@ -1,7 +1,9 @@
 package stack_test
 
 import (
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,7 @@ func TestGlueArguments(t *testing.T) {
 		"--enable-continuous-cloudwatch-log": "true",
 		"--custom-logGroup-prefix":           "/aws-glue/firn-transform",
 		"--conf":                             "spark.hadoop.fs.s3a.endpoint.region=${AWS::Region}",
+		"--extra-py-files":                   got["--extra-py-files"], // TestGlueCode
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -65,18 +68,43 @@ func TestGlueArguments(t *testing.T) {
 	}
 }
 
-// The job runs the script that its role may read, and no other.
-func TestGlueScript(t *testing.T) {
+// The job runs the script and the modules that its role may read, and no others.
+func TestGlueCode(t *testing.T) {
 	tm := standard(t)
-	location := render(at(tm.Resources["GlueJob"].Properties, "Command", "ScriptLocation"))
-	if !strings.HasPrefix(location, "s3://") || !strings.HasSuffix(location, ".py") {
-		t.Fatalf("the script is at %s", location)
-	}
-	want := "arn:${AWS::Partition}:s3:::" + strings.TrimPrefix(location, "s3://")
-	for _, s := range granted(t, tm)["GlueRole"] {
-		if s.sid == "ReadScript" && !slices.Equal(s.resources, []string{want}) {
-			t.Errorf("the role reads %v, the job wants %s", s.resources, want)
+	job := tm.Resources["GlueJob"].Properties
+	var want []string
+	for ending, location := range map[string]string{
+		".py": render(at(job, "Command", "ScriptLocation")), ".zip": render(at(job, "DefaultArguments", "--extra-py-files")),
+	} {
+		if !strings.HasPrefix(location, "s3://") || !strings.HasSuffix(location, ending) {
+			t.Fatalf("a run's code is at %s", location)
 		}
+		want = append(want, "arn:${AWS::Partition}:s3:::"+strings.TrimPrefix(location, "s3://"))
+	}
+	slices.Sort(want)
+	for _, s := range granted(t, tm)["GlueRole"] {
+		if got := slices.Sorted(slices.Values(s.resources)); s.sid == "ReadScript" && !slices.Equal(got, want) {
+			t.Errorf("the role reads %v, the job wants %v", got, want)
+		}
+	}
+}
+
+// The zip of modules has the package, and nothing of what lies beside it.
+func TestGlueModules(t *testing.T) {
+	packed, err := filepath.Glob(filepath.Join(synthesize(t, nil).outdir, "asset.*", "firn_glue"))
+	if err != nil || len(packed) != 1 {
+		t.Fatalf("the assembly has the package %d times: %v", len(packed), err)
+	}
+	var files []string
+	asset := filepath.Dir(packed[0])
+	err = filepath.WalkDir(asset, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, strings.TrimPrefix(path, asset+"/"))
+		}
+		return err
+	})
+	if want := []string{"firn_glue/__init__.py", "firn_glue/engine.py"}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("the zip has %v, want %v; %v", files, want, err)
 	}
 }
 

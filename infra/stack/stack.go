@@ -31,7 +31,8 @@ type Props struct {
 	// Functions is the folder with the content of each function's zip, in a
 	// folder of the function's name: what bundle.Build returns.
 	Functions string
-	// GlueScript is the file that a Glue run executes, glue/transform.py.
+	// GlueScript is the file that a Glue run executes, glue/transform.py. The
+	// package firn_glue, which it imports, is beside it.
 	GlueScript string
 }
 

@@ -36,6 +36,8 @@ type template struct {
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
 	content   []byte
+	// outdir is the assembly's folder, while the test that made it runs.
+	outdir string
 }
 
 type resource struct {
@@ -64,14 +66,24 @@ func props(t *testing.T) stack.Props {
 	}
 }
 
-// script makes a file for the Glue job to run.
+// script makes a file for the Glue job to run, the modules that it imports, and
+// what else lies beside them.
 func script(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "transform.py")
-	if err := os.WriteFile(path, []byte("pass\n"), 0o600); err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	for _, name := range []string{
+		"transform.py", "firn_glue/__init__.py", "firn_glue/engine.py",
+		"firn_glue/__pycache__/engine.pyc", "tests/firn_glue/test_engine.py", "run_local.sh",
+	} {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("pass\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return path
+	return filepath.Join(folder, "transform.py")
 }
 
 // functions makes a folder as bundle.Build leaves it.
@@ -157,7 +169,7 @@ func synthesize(t *testing.T, change func(*stack.Props)) template {
 	if err := json.Unmarshal(content, &raw); err != nil {
 		t.Fatal(err)
 	}
-	byName := template{Resources: map[string]resource{}, Outputs: raw.Outputs, content: content}
+	byName := template{Resources: map[string]resource{}, Outputs: raw.Outputs, content: content, outdir: outdir}
 	for id, r := range raw.Resources {
 		name := plain(id)
 		if _, taken := byName.Resources[name]; taken {

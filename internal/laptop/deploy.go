@@ -53,7 +53,7 @@ const glueWindowSeconds = "1"
 const tickMinutes = "1"
 
 // sources are what the template and its assets are made from.
-var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets", glueScript}
+var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets", glueScript, glueModules}
 
 // architecture is the laptop's own: the stand-in runs the functions' binaries
 // as they are.

@@ -12,15 +12,18 @@ import (
 )
 
 // fingerprintOf hashes names and contents of files and folders below root.
-// Tests don't count: they are in no binary.
+// Tests don't count, nor does what Python compiles: they are in nothing that is
+// deployed.
 func fingerprintOf(root string, paths ...string) (string, error) {
 	sum := sha256.New()
 	for _, path := range paths {
 		err := filepath.WalkDir(filepath.Join(root, path), func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || skip(entry) {
+			switch {
+			case err != nil:
 				return err
-			}
-			if entry.IsDir() {
+			case entry.IsDir() && entry.Name() == "__pycache__":
+				return fs.SkipDir
+			case entry.IsDir(), skip(entry):
 				return nil
 			}
 			return hashFile(sum, relative(root, file), file)

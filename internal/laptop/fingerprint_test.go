@@ -29,6 +29,7 @@ func TestFingerprint(t *testing.T) {
 		}, true},
 		{"a single file that is named", func(t *testing.T, root string) { write(t, filepath.Join(root, "go.mod"), "module b") }, true},
 		{"a test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a_test.go"), "package b") }, false},
+		{"what Python compiled", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/__pycache__/a.pyc"), "") }, false},
 		{"a new test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/new_test.go"), "") }, false},
 		{"what isn't named", func(t *testing.T, root string) { write(t, filepath.Join(root, "docs/a.md"), "") }, false},
 	}

@@ -25,7 +25,9 @@ const usgsData = "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
 // What a Glue run executes, and the command by which the stand-in does it.
 const (
 	glueScript = "glue/transform.py"
-	glueRunner = "glue/run_local.sh"
+	// glueModules is the package that it imports.
+	glueModules = "glue/firn_glue"
+	glueRunner  = "glue/run_local.sh"
 )
 
 // Endpoint is the address of the laptop's AWS.

@@ -10,7 +10,7 @@ fail() {
     exit 1
 }
 
-for path in functions/{ingest,route,transform,load,alert}/main.go infra/main.go airflow/dags/firn.py dbt/dbt_project.yml snowflake datasets glue/transform.py \
+for path in functions/{ingest,route,transform,load,alert}/main.go infra/main.go airflow/dags/firn.py dbt/dbt_project.yml snowflake datasets glue/transform.py glue/firn_glue \
     go.mod cdk.json Makefile README.md internal cmd/firn local docs; do
     [ -e "$path" ] || fail "$path is missing"
 done

@@ -151,10 +151,22 @@ def _run_child(run: Run, job: Job, settings: Settings, script: str | None) -> Ou
     if not script:
         location = job.get("Command", {}).get("ScriptLocation", "")
         return Outcome("FAILED", f"the script {location} doesn't exist")
-    child = _children[run["Id"]] = Child(settings, job, script, _arguments(run, job))
+    arguments = _arguments(run, job)
+    modules = {uri: glue._resolve_script(uri) for uri in _modules(arguments)}
+    if missing := [uri for uri, path in modules.items() if not path]:
+        return Outcome("FAILED", f"the module {missing[0]} doesn't exist")
+    child = _children[run["Id"]] = Child(settings, job, script, [*modules.values()], arguments)
     return child.run(
         run["Timeout"] * settings.glue_minute_seconds, lambda: run["JobRunState"] == "STOPPING"
     )
+
+
+def _modules(arguments: dict[str, str]) -> list[str]:
+    """Where the modules are that Glue puts on the Python path before it runs the script.
+
+    https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
+    """
+    return [uri for uri in arguments.get("--extra-py-files", "").split(",") if uri]
 
 
 def _arguments(run: Run, job: Job) -> dict[str, str]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,17 @@ class Child:
     """One run's process group. It ends with the run, and with the server."""
 
     def __init__(
-        self, settings: Settings, job: Mapping[str, Any], script: str, arguments: Mapping[str, str]
+        self,
+        settings: Settings,
+        job: Mapping[str, Any],
+        script: str,
+        modules: Iterable[str],
+        arguments: Mapping[str, str],
     ) -> None:
         """Prepare the command and the environment; nothing runs yet."""
         self._runner = shlex.split(settings.glue_runner)
         self._script = script
+        self._modules = modules
         self._arguments = [str(part) for pair in arguments.items() for part in pair]
         self._environment = run_environment(settings, job)
         self._process: subprocess.Popen[str] | None = None
@@ -69,11 +75,12 @@ class Child:
         runner = [self._program(), *self._runner[1:]]
         with tempfile.TemporaryDirectory(prefix="glue-") as folder:
             script = shutil.copy(self._script, folder)
+            path = os.pathsep.join(shutil.copy(module, folder) for module in self._modules)
             command = [sys.executable, os.fspath(_GUARD), *runner, script, *self._arguments]
             with self._lock:
                 self._process = subprocess.Popen(
                     command,
-                    env=self._environment,
+                    env=self._environment | {"PYTHONPATH": path},
                     cwd=folder,
                     text=True,
                     errors="replace",

@@ -1,9 +1,11 @@
 """Glue: jobs that run, fail, wait for a slot, stop and tell."""
 
 import contextlib
+import io
 import json
 import os
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,24 @@ def is_gone(pid: int) -> bool:
         os.kill(pid, 0)
         return False
     return True
+
+
+@pytest.mark.gap
+def test_a_script_finds_its_modules(cloud: Cloud, name: str, tmp_path: Path) -> None:
+    job = Job(cloud, name, "import said.words\n" + RECORD)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("said/__init__.py", "")
+        file.writestr("said/words.py", "")
+    bucket = f"{name}-scripts"
+    cloud.client("s3").put_object(Bucket=bucket, Key="modules.zip", Body=packed.getvalue())
+    given = {"--out": str(tmp_path / "out"), "--extra-py-files": f"s3://{bucket}/modules.zip"}
+    assert job.ended(job.start(Arguments=given))["JobRunState"] == "SUCCEEDED"
+    assert recorded(tmp_path / "out")
+    given["--extra-py-files"] = f"s3://{bucket}/other.zip"
+    run = job.ended(job.start(Arguments=given))
+    assert run["JobRunState"] == "FAILED"
+    assert "other.zip doesn't exist" in run["ErrorMessage"]
 
 
 @pytest.mark.gap

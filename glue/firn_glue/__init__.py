@@ -1,0 +1,1 @@
+"""The engine on Glue: transform.py is the script that runs it."""

@@ -1,0 +1,50 @@
+"""The header of a CSV file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from firn_glue.contract import Contract
+from firn_glue.records import decoded
+from firn_glue.refusal import Refused
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where the contract's columns stand in a CSV file."""
+
+    width: int
+    places: tuple[int, ...]
+    """By contract column: the field's index."""
+    extra: tuple[str, ...]
+    """The names that the contract doesn't have."""
+
+
+def read_header(names: list[bytes], contract: Contract) -> Header:
+    """Hold a header against the contract: a column twice or a missing one refuses the object."""
+    places: dict[str, int] = {}
+    for i, raw in enumerate(names):
+        name, is_valid = decoded(raw)
+        if not is_valid:
+            raise Refused("bad_encoding", f"the name of column {i + 1} isn't UTF-8")
+        if name in places:
+            raise Refused(
+                "bad_header",
+                f"column {quoted(name)} stands twice, as column {places[name] + 1} and {i + 1}",
+            )
+        places[name] = i
+    missing = [quoted(c.header) for c in contract.columns if c.header not in places]
+    if missing:
+        raise Refused(
+            "bad_header",
+            f"columns that the contract requires are missing: {', '.join(missing)}",
+        )
+    wanted = [c.header for c in contract.columns]
+    extra = tuple(name for name in places if name not in wanted)
+    return Header(len(names), tuple(places[name] for name in wanted), extra)
+
+
+def quoted(name: str) -> str:
+    """Quote a name for people."""
+    return json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,141 @@
+"""One contract's expressions, and the rows that they accept and reject."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from typing import Any
+
+from pyspark.sql import Column as Expression
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from firn_glue.contract import Assignment, Contract
+from firn_glue.header import Header
+from firn_glue.rows import RAW_ROWS, object_rows
+from firn_glue.rules import broken_rule, canonical, typed
+from firn_glue.unique import Unique, unique_rows
+
+
+class Plan:
+    """The expressions of one contract, and of one CSV header.
+
+    Each is made once: to make it is a call to the JVM for every part of it.
+    """
+
+    def __init__(self, spark: SparkSession, contract: Contract, header: Header | None) -> None:
+        self._spark = spark
+        self.contract = contract
+        self._header = header
+        columns = contract.columns
+        self._unique = Unique(
+            places=tuple(i for i, c in enumerate(columns) if c.unique),
+            names=tuple(c.name for c in columns),
+            max_unique=contract.max_unique,
+        )
+
+    def rows(self, source: Assignment) -> DataFrame:
+        """Read an object as record, raw, rule (null for an accepted row) and values v0, v1, …."""
+        contract = self.contract
+
+        # Each partition has to be read to its end, or Spark starts a new Python for every task.
+        one = self._spark.sparkContext.parallelize([source], 1)
+        rows = self._typed(self._frame(one.flatMap(partial(object_rows, contract))))
+        if not self._unique.places:
+            return rows
+        checked = self._checked(rows)
+        return self._values(self._texts(checked)).select("record", "raw", "rule", *self._names("v"))
+
+    def _frame(self, rows: Any) -> DataFrame:  # noqa: ANN401 - an RDD
+        return self._spark.createDataFrame(rows, RAW_ROWS, verifySchema=False)
+
+    def _names(self, letter: str) -> list[str]:
+        return [f"{letter}{i}" for i in range(len(self.contract.columns))]
+
+    def _typed(self, raw: DataFrame) -> DataFrame:
+        rows = self._values(self._texts(raw))
+        kept = ["texts", "wrong"] if self._unique.places else []
+        return rows.select("record", "raw", self._rule, *kept, *self._names("v"))
+
+    @cached_property
+    def _rule(self) -> Expression:
+        """The first rule that a record breaks, as a whole or in a column."""
+        rules = [
+            broken_rule(F.col(f"t{i}"), wrong_kind(i), F.col(f"v{i}"), c)
+            for i, c in enumerate(self.contract.columns)
+        ]
+        return F.coalesce(F.col("rule"), *rules).alias("rule")
+
+    def _texts(self, raw: DataFrame) -> DataFrame:
+        """Add t0, t1, …: the values as texts; null for none."""
+        names = ["record", "raw", "rule", "texts", "wrong"]
+        if self._header is not None:
+            delimiter = self.contract.delimiter
+            if delimiter in ".$|()[{^?*+\\":
+                delimiter = "\\" + delimiter
+            is_plain = F.col("rule").isNull() & F.col("texts").isNull()
+            split = F.when(is_plain, F.split("raw", delimiter, -1))
+            raw = raw.select(*names, split.alias("fields"))
+        return raw.select(*names, *self._picked)
+
+    @cached_property
+    def _picked(self) -> list[Expression]:
+        if self._header is None:
+            texts = [F.col("texts")[i] for i in range(len(self.contract.columns))]
+        else:
+            texts = [self._text(i, place) for i, place in enumerate(self._header.places)]
+        return [t.alias(f"t{i}") for i, t in enumerate(texts)]
+
+    def _text(self, i: int, place: int) -> Expression:
+        field = F.col("fields")[place]
+        nulls = ["", *sorted(self.contract.null_values)]
+        plain = F.when(~field.isin(nulls), field)
+        return F.when(F.col("texts").isNotNull(), F.col("texts")[i]).otherwise(plain)
+
+    def _values(self, rows: DataFrame) -> DataFrame:
+        """Add v0, v1, …: the typed values."""
+        return rows.select("*", *self._typed_texts)
+
+    @cached_property
+    def _typed_texts(self) -> list[Expression]:
+        columns = enumerate(self.contract.columns)
+        return [typed(F.col(f"t{i}"), c).alias(f"v{i}") for i, c in columns]
+
+    def _checked(self, rows: DataFrame) -> DataFrame:
+        """Check unique columns, in the order of the records."""
+        columns = self.contract.columns
+        values = [canonical(F.col(f"v{i}"), columns[i]) for i in self._unique.places]
+        needed = rows.select("record", "raw", "rule", "texts", "wrong", *values)
+        return self._frame(needed.rdd.mapPartitions(partial(unique_rows, self._unique)))
+
+
+def wrong_kind(i: int) -> Expression:
+    """Report whether Python found the ith value to be of a wrong kind."""
+    return F.coalesce(F.col("wrong").substr(i + 1, 1) == "1", F.lit(False))
+
+
+def data_of(rows: DataFrame, contract: Contract, object_id: str) -> DataFrame:
+    """Return the accepted rows as they are stored."""
+    values = [F.col(f"v{i}").alias(c.name) for i, c in enumerate(contract.columns)]
+    origin = [F.lit(object_id).alias("_firn_object"), F.col("record").alias("_firn_record")]
+    return rows.where("rule is null").select(*values, *origin)
+
+
+def rejected(rows: DataFrame) -> DataFrame:
+    """Return the records that break a rule.
+
+    What is observed stops Spark from pushing the filter below it, where the rule's expression would
+    hold a copy of every value's: a million records took four times as long.
+    """
+    held = rows.observe(Observation(), F.count("*"))
+    return held.where("rule is not null and record > 0")
+
+
+def rejects_of(rows: DataFrame, object_id: str) -> DataFrame:
+    """Return the rejected rows as they are stored: Spark knows no line."""
+    return rejected(rows).select(
+        F.lit(object_id).alias("_firn_object"),
+        F.col("record").alias("_firn_record"),
+        F.lit(None).cast("bigint").alias("line"),
+        "rule",
+        "raw",
+    )

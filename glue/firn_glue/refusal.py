@@ -1,0 +1,36 @@
+"""What refuses an object, and what breaks a run."""
+
+from __future__ import annotations
+
+HINTS = {
+    "bad_header": "Compare the file's first line with the contract's columns, then put the"
+    " corrected file again.",
+    "bad_encoding": "Write the file as UTF-8 and put it again.",
+    "bad_quoting": "Mend the quotes at the named record and put the file again.",
+    "bad_compression": "The compressed file is damaged or isn't what its name says; put it again.",
+    "record_too_long": "Split the record, or look for a quote that was never closed, and put the"
+    " file again.",
+    "empty_object": "The file has no header line; put the complete file again.",
+    "too_many_rejects": "Look at the first rejects; mend the file, or raise firn.maxRejectRatio in"
+    " the contract.",
+    "unsupported_format": "Name the file .csv, .ndjson, or either with .gz, as its contract says.",
+}
+"""What to do about a refusal, by its code; the words of internal/fault."""
+
+
+class Refused(Exception):  # noqa: N818 - it is an outcome, not an error of the engine
+    """The object breaks its contract as a whole. Code and hint are those of internal/fault."""
+
+    def __init__(self, code: str, cause: str, hint: str = "") -> None:
+        super().__init__(cause)
+        self.code = code
+        self.cause = cause
+        self.hint = hint or HINTS[code]
+
+
+class SourceChangedError(Exception):
+    """The key no longer holds the version that was asked for."""
+
+
+class EngineError(Exception):
+    """What fails the run: one sentence that names the object."""
