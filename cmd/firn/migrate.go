@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
 	"github.com/firn-data/firn/internal/snowflake/migrate"
@@ -26,9 +27,9 @@ func migrateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring Snowflake to what the scripts in snowflake/ say",
-		Long: "Run the scripts in snowflake/ that Snowflake hasn't seen yet: V*.sql once each, in order, R__*.sql\n" +
-			"whenever they change. Then bring the tables to newer contracts: a new optional column is added, a number\n" +
-			"is given more digits, while the dataset's loads wait; what can't be done in place is refused with the reason.\n" +
+		Long: "Bring the tables that there are to newer contracts: a new optional column is added, a number is given more\n" +
+			"digits, while the dataset's loads wait; what can't be done in place is refused with the reason. Then run the\n" +
+			"scripts in snowflake/ that Snowflake hasn't seen yet: V*.sql once each, in order, R__*.sql whenever they change.\n" +
 			"The views of current rows are made anew each time.\n" +
 			"Safe to run at any time, and from several places: one migration at a time runs scripts, the others are told\n" +
 			"which. One that died counts as running for 15 minutes. --plan only shows what would be done.",
@@ -73,7 +74,9 @@ type migratedScript struct {
 	Reason string `json:"reason"`
 }
 
-// migrateAll runs the scripts and brings the tables to their contracts. What is
+// migrateAll brings the tables to their contracts, runs the scripts, and brings
+// what those made to its contracts. The tables come first where there are any:
+// a script's view may name a column that its table is only to get now. What is
 // refused of a table is an error, after all else was done.
 func migrateAll(ctx context.Context, asked migrateFlags) (migration, error) {
 	done := migration{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
@@ -81,52 +84,86 @@ func migrateAll(ctx context.Context, asked migrateFlags) (migration, error) {
 	if err != nil {
 		return done, err
 	}
-	scripts, isFirst, err := runScripts(ctx, o.Stack, asked)
-	done.TookOver = scripts.TookOver
-	for _, step := range scripts.Steps {
-		done.Scripts = append(done.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
-	}
+	scripts, err := readScripts(o.Stack, asked.variables)
 	if err != nil {
 		return done, err
 	}
-	if isFirst && asked.plan { // there is no database yet to look into
-		return done, nil
-	}
-	session, err := openSnowflake(ctx)
+	account, err := app.OpenSnowflakeAccount(ctx, os.LookupEnv)
 	if err != nil {
 		return done, err
 	}
-	defer session.Close()
-	done.Tables, err = (&evolve.Evolver{Session: session}).All(ctx, o.Contracts, asked.plan)
+	defer account.Close()
+	migrator := migrate.Migrator{Session: account, Database: o.Stack.Database, Name: migrationName(), BreakLock: asked.breakLock, Now: time.Now}
+	isFirst, err := migrator.IsFirst(ctx)
+	if err != nil {
+		return done, err
+	}
+	if asked.plan {
+		err = done.planned(ctx, migrator, scripts, o.Contracts, isFirst)
+	} else {
+		err = done.applied(ctx, migrator, scripts, o.Contracts, isFirst)
+	}
 	return done, err
 }
 
-// runScripts runs what the history lacks, or only looks what that is. It also
-// reports whether no script ran before.
-func runScripts(ctx context.Context, stack operator.Stack, asked migrateFlags) (done migrate.Done, isFirst bool, err error) {
-	root, err := repository()
-	if err != nil {
-		return done, false, err
+// planned is what a migrate would do. Before the first there is no database to
+// look into.
+func (m *migration) planned(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
+	steps, err := migrator.Plan(ctx, scripts)
+	m.add(steps)
+	if err != nil || isFirst {
+		return err
 	}
-	variables := stack.ScriptVariables()
-	maps.Copy(variables, asked.variables)
-	scripts, err := migrate.Read(os.DirFS(filepath.Join(root, "snowflake")), variables)
-	if err != nil {
-		return done, false, err
+	return m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.All(ctx, contracts, true) })
+}
+
+func (m *migration) applied(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
+	var unchanged error
+	if !isFirst {
+		unchanged = m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.Existing(ctx, contracts) })
 	}
-	session, err := app.OpenSnowflakeAccount(ctx, os.LookupEnv)
+	ran, err := migrator.Apply(ctx, scripts)
+	m.TookOver = ran.TookOver
+	m.add(ran.Steps)
 	if err != nil {
-		return done, false, err
+		return errors.Join(unchanged, err)
+	}
+	return m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.All(ctx, contracts, false) })
+}
+
+// add notes scripts that ran or are to run.
+func (m *migration) add(steps []migrate.Step) {
+	for _, step := range steps {
+		m.Scripts = append(m.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
+	}
+}
+
+// evolve changes tables, or only looks, and notes each dataset's change once.
+func (m *migration) evolve(ctx context.Context, change func(*evolve.Evolver) ([]evolve.Change, error)) error {
+	session, err := openSnowflake(ctx)
+	if err != nil {
+		return err
 	}
 	defer session.Close()
-	migrator := migrate.Migrator{Session: session, Database: stack.Database, Name: migrationName(), BreakLock: asked.breakLock, Now: time.Now}
-	if asked.plan {
-		done.Steps, err = migrator.Plan(ctx, scripts)
-	} else {
-		done, err = migrator.Apply(ctx, scripts)
+	changes, err := change(&evolve.Evolver{Session: session})
+	for _, c := range changes {
+		if !slices.ContainsFunc(m.Tables, func(noted evolve.Change) bool { return noted.Dataset == c.Dataset }) {
+			m.Tables = append(m.Tables, c)
+		}
 	}
-	isOld := func(s migrate.Step) bool { return s.Reason != migrate.New }
-	return done, len(done.Steps) == len(scripts) && !slices.ContainsFunc(done.Steps, isOld), err
+	return err
+}
+
+// readScripts reads the scripts in snowflake/, with the variables that the stack
+// and a person give.
+func readScripts(stack operator.Stack, given map[string]string) ([]migrate.Script, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	variables := stack.ScriptVariables()
+	maps.Copy(variables, given)
+	return migrate.Read(os.DirFS(filepath.Join(root, "snowflake")), variables)
 }
 
 // migrationName tells a person who finds it running whose migration it is.

@@ -282,6 +282,34 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestMigrateFromAnOlderFirn begins with ledgers that lack a column which the
+// views over all of them name.
+func TestMigrateFromAnOlderFirn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_OLDER_CLI")
+	firn := func(arguments ...string) call {
+		c := b.firn(arguments...)
+		c.directory = root(t)
+		return c
+	}
+	firn("migrate").succeed(t)
+	for _, statement := range []string{
+		"drop view OPS.LOADS", "drop view OPS.OBJECTS",
+		"alter table RAW.NYCFLIGHTS_AIRLINE_LOADS drop column DUPLICATE_OF",
+		"update OPS.CHANGE_HISTORY set checksum = 'older' where script = 'R__ops_views.sql'",
+	} {
+		firn("query", statement).succeed(t)
+	}
+	got := firn("migrate").succeed(t)
+	for _, part := range []string{"nycflights.airline", "add column duplicate_of varchar", "R__ops_views.sql (changed)", "1 scripts run"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("it lacks %q:\n%s", part, got)
+		}
+	}
+	firn("query", "select DUPLICATE_OF from OPS.OBJECTS").succeed(t)
+}
+
 // TestMigrateAfterADeadOne leaves the lock as a migration does that was killed.
 func TestMigrateAfterADeadOne(t *testing.T) {
 	t.Parallel()

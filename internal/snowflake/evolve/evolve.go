@@ -32,11 +32,21 @@ type Evolver struct {
 // whose change is refused or fails doesn't keep the others from theirs; the
 // error names each.
 func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool) ([]Change, error) {
+	return e.all(ctx, contracts, onlyPlan, onlyPlan)
+}
+
+// Existing is All for the datasets that have a table: scripts are to make the
+// others.
+func (e *Evolver) Existing(ctx context.Context, contracts contract.Set) ([]Change, error) {
+	return e.all(ctx, contracts, false, true)
+}
+
+func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, someMissing bool) ([]Change, error) {
 	changes := []Change{}
 	var faults []error
 	for _, c := range contracts {
 		change, err := e.Plan(ctx, c)
-		if errors.Is(err, ledger.ErrNoTable) && onlyPlan { // a script is to make it
+		if errors.Is(err, ledger.ErrNoTable) && someMissing { // a script is to make it
 			continue
 		}
 		if err == nil && !onlyPlan {

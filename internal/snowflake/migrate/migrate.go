@@ -57,6 +57,13 @@ type Done struct {
 	TookOver *Holder
 }
 
+// IsFirst reports whether no migration began before: there is no history, and
+// maybe no database.
+func (m *Migrator) IsFirst(ctx context.Context) (bool, error) {
+	applied, err := m.history(ctx)
+	return applied == nil && err == nil, err
+}
+
 // Plan returns the scripts to run, in order. It is an error that names each,
 // if versioned scripts changed after they ran. It takes no lock.
 func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
