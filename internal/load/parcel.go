@@ -78,7 +78,7 @@ func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (parc
 // load another object's files.
 func matches(r work.Receipt, dataset string, w work.Work) error {
 	const op = "check receipt"
-	home := strings.Replace(dataset, ".", "/", 1) + "/" + string(w.Object.ID()) + "/"
+	home := object.AttemptsOf(dataset, w.Object.ID())
 	switch {
 	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
 		return fault.Permanentf(op, fault.ReceiptMismatch, "it is for object %s of %s", r.ObjectID, r.Dataset)

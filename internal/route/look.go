@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -105,8 +104,9 @@ func waitsFor(e journal.Entry) work.Work {
 // routeLostReceipt routes the newest receipt of the entry's generation, if the
 // curated bucket has one: its event must have been lost.
 func (r *Router) routeLostReceipt(ctx context.Context, m batch.Message, e journal.Entry, out *outbox) (bool, error) {
-	prefix := strings.Replace(e.Dataset, ".", "/", 1) + "/" + string(e.ID) + "/"
-	pages := s3.NewListObjectsV2Paginator(r.Lists, &s3.ListObjectsV2Input{Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(prefix)})
+	pages := s3.NewListObjectsV2Paginator(r.Lists, &s3.ListObjectsV2Input{
+		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.AttemptsOf(e.Dataset, e.ID)),
+	})
 	var found event.Notice
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)

@@ -50,7 +50,7 @@ func (a *Auditor) listReceipts(ctx context.Context, w *world) error {
 		if p.contract == nil {
 			continue
 		}
-		prefix := strings.Replace(p.dataset, ".", "/", 1) + "/"
+		prefix := object.CuratedOf(p.dataset)
 		pages := s3.NewListObjectsV2Paginator(a.Objects, &s3.ListObjectsV2Input{Bucket: aws.String(a.CuratedBucket), Prefix: aws.String(prefix)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
