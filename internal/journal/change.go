@@ -16,9 +16,8 @@ import (
 )
 
 // change is one conditional write of an item; to is empty where that is no
-// object's, or leaves its state as it is. Every attribute goes by a
-// placeholder: DynamoDB reserves hundreds of words, "state" and "key" among
-// them.
+// object's, or leaves its state as it is. Every attribute goes by a placeholder:
+// DynamoDB reserves hundreds of words, "state" and "key" among them.
 type change struct {
 	to      State
 	origins []State
