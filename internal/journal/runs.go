@@ -3,35 +3,65 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/work"
 )
 
+// failTries is how often a fault is written beside a checkpoint that another
+// invocation moves meanwhile.
+const failTries = 3
+
 // failRun records beside an ingestion run's checkpoint that the run failed, and
 // keeps the checkpoint. SaveCheckpoint replaces the item, so a run that goes on
-// has no fault. If another invocation saves between the two requests here, the
-// run goes on from the older checkpoint and writes the same parts again.
+// has no fault.
 func (t *Table) failRun(ctx context.Context, f *fault.Fault) error {
+	for range failTries {
+		written, err := t.failRunOnce(ctx, f)
+		if err != nil || written {
+			return err
+		}
+	}
+	return fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("the checkpoint of run %s moves on and on", f.RunID))
+}
+
+// failRunOnce returns false if the checkpoint moved between its two requests: the
+// function that fetches may put items, and not update them.
+func (t *Table) failRunOnce(ctx context.Context, f *fault.Fault) (bool, error) {
 	pk := checkpointPrefix + f.Dataset + "/" + f.RunID
 	item, err := t.get(ctx, pk)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		item = key(pk)
 	case err != nil:
-		return err
+		return false, err
 	}
-	for name, value := range map[string]string{
-		"failed_at": stamp(t.Now()), "stage": string(work.Ingest),
-		"code": string(f.Code), "cause": clip(f.Cause()), "hint": f.Advice(),
-	} {
-		item[name] = text(value)
+	input := &dynamodb.PutItemInput{
+		TableName: aws.String(t.Name), Item: item,
+		ConditionExpression:      aws.String("attribute_not_exists(#checkpoint)"),
+		ExpressionAttributeNames: map[string]string{"#checkpoint": "checkpoint"},
 	}
-	if _, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(t.Name), Item: item}); err != nil {
-		return fault.AWS("write journal", fault.JournalAway, err)
+	if before, found := item["checkpoint"]; found {
+		input.ConditionExpression = aws.String("#checkpoint = :before")
+		input.ExpressionAttributeValues = map[string]types.AttributeValue{":before": before}
 	}
-	return nil
+	maps.Copy(item, map[string]types.AttributeValue{
+		"failed_at": text(stamp(t.Now())), "stage": text(string(work.Ingest)),
+		"code": text(string(f.Code)), "cause": text(clip(f.Cause())), "hint": text(f.Advice()),
+	})
+	_, err = t.Client.PutItem(ctx, input)
+	var moved *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &moved):
+		return false, nil
+	case err != nil:
+		return false, fault.AWS("write journal", fault.JournalAway, err)
+	}
+	return true, nil
 }

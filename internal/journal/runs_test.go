@@ -79,6 +79,37 @@ func TestFailedRun(t *testing.T) {
 	}
 }
 
+// TestARunFailsWhileItGoesOn saves a page between the reading of the checkpoint
+// and the writing of the fault: the page isn't lost.
+func TestARunFailsWhileItGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, first := range []int{0, 1} { // pages before
+		b, ctx := newBench(t), t.Context()
+		run := b.dataset + "/r1"
+		save := func(page int) {
+			if err := b.SaveCheckpoint(ctx, run, struct{ N int }{page}); err != nil {
+				t.Error(err)
+			}
+		}
+		if first > 0 {
+			save(first)
+		}
+		b.client.before = func() { save(first + 1) }
+		f := fault.Permanentf("ask source", fault.SourceRefused, "no")
+		f.Dataset, f.RunID = b.dataset, "r1"
+		if _, err := b.Fail(ctx, f, "ingest", "arn", "body"); err != nil {
+			t.Fatal(err)
+		}
+		var saved struct{ N int }
+		if found, err := b.Checkpoint(ctx, run, &saved); !found || err != nil || saved.N != first+1 {
+			t.Errorf("its checkpoint = %+v, %t, %v; want page %d", saved, found, err, first+1)
+		}
+		if code := b.attributes(t, "run#"+run)["code"]; code != "source_refused" {
+			t.Errorf("it has code %q", code)
+		}
+	}
+}
+
 // A Glue run isn't one of the journal's.
 func TestFailedGlueRun(t *testing.T) {
 	t.Parallel()

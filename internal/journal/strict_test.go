@@ -60,6 +60,15 @@ func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput
 	return s.Client.UpdateItem(ctx, input, options...)
 }
 
+func (s *strict) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	s.check(aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Client.PutItem(ctx, input, options...)
+}
+
 func (s *strict) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
 	s.check(aws.ToString(input.KeyConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
