@@ -222,6 +222,29 @@ def test_file_name_and_row_number(run: Run, put: Put) -> None:
     assert run("select f, n from m order by n") == [(key, 1), (key, 2)]
 
 
+def test_files_of_one_form_keep_their_names_and_columns(run: Run, put: Put) -> None:
+    names = [put("a.parquet"), put("it's.parquet"), put("b.parquet", 3)]
+    other = put("other.parquet", extra=pa.array(["x", "y"]))
+    run("alter table t add column f varchar")
+    options = "include_metadata=(f=METADATA$FILENAME, _FIRN_LOADED_AT=METADATA$START_SCAN_TIME)"
+    listed = [name.replace("'", "''") for name in (*names, other)]
+    statement = copy(*listed).replace(
+        "include_metadata=(_FIRN_LOADED_AT=METADATA$START_SCAN_TIME)", options
+    )
+    assert [row[3] for row in run(statement)] == [2, 2, 3, 2]
+    prefix = "test_files_of_one_form_keep_their_names_and_columns"
+    found = run("select distinct _firn_object, f, extra from t order by _firn_object, extra")
+    assert found == [
+        ("a.parquet", f"{prefix}/a.parquet", None),
+        ("b.parquet", f"{prefix}/b.parquet", None),
+        ("it's.parquet", f"{prefix}/it's.parquet", None),
+        ("other.parquet", f"{prefix}/other.parquet", "x"),
+        ("other.parquet", f"{prefix}/other.parquet", "y"),
+    ]
+    ((before,),) = run("select count(*) from t where _firn_loaded_at < '2026-01-01'")
+    assert before == 0
+
+
 @pytest.mark.gap
 def test_at_most_a_thousand_names(run: Run, put: Put) -> None:
     with pytest.raises(DatabaseError, match="1000") as caught:
