@@ -30,10 +30,6 @@ _COLUMNS = {
     "first_error_character": "bigint",
     "first_error_column_name": "varchar",
 }
-_ANY_URL, _ANY_KEY = "s3://any/file", "any/key"
-_ANY_TIME = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-"""What stands for a file in a statement for any file."""
-
 NOTHING_TO_LOAD = "select 'Copy executed with 0 files processed.' as status"
 
 
@@ -91,16 +87,14 @@ class _Copy:
         self.schema = self.table.db or schema
         self.stages = table_stages
         self.here = (database, schema)
-        self._statements: dict[tuple[str, ...], str] = {}
 
     def run(self) -> str:
         self._check_table()
-        listed, urls = bool(self.stock.files), self._urls()
+        listed = bool(self.stock.files)
         rows: list[tuple[Any, ...]] = []
         loaded: list[tuple[Any, ...]] = []
-        before = set() if self.options.force else self._loaded_before(urls)
-        for url, tag in self.objects.tagged(urls):
-            if (url, tag) in before:
+        for url, tag in self.objects.tagged(self._urls()):
+            if not self.options.force and self._is_loaded(url, tag):
                 if listed:
                     rows.append(_skipped(url))
                 continue
@@ -145,57 +139,33 @@ class _Copy:
             text = f"Object '{self.table.name}' does not exist or not authorized."
             raise errors.failure(errors.NOT_FOUND, "42S02", text) from error
 
-    def _loaded_before(self, urls: list[str]) -> set[tuple[str, str]]:
-        """The versions of the files, by name and tag, that the table has.
+    def _is_loaded(self, url: str, tag: str) -> bool:
+        """Whether the table has this version of the file.
 
         Snowflake compares name and ETag, and remembers for 64 days
         (/user-guide/data-load-considerations-load); here it is for ever.
         """
         self.duck.execute(
-            f"select file_name, file_tag from {self._load_history} where table_name = ? "
-            "and schema_name = ? and file_name in (select unnest(?::varchar[]))",
-            [self.table.name, self.schema, urls],
+            f"select 1 from {self._load_history} where file_name = ? and file_tag = ? "
+            "and table_name = ? and schema_name = ? limit 1",
+            [url, tag, self.table.name, self.schema],
         )
-        return set(self.duck.fetchall())
+        return self.duck.fetchone() is not None
 
     def _load(self, url: str, started: datetime.datetime) -> int:
         try:
-            self.duck.execute(self._statement(url, started), self.params)
+            (insert,) = stock._inserts(self.tree, self.stock, [url], self._parquet(url))
+            self.options.add_metadata(insert, _key(url), started)
+            self.duck.execute(insert.sql(dialect="duckdb"), self.params)
             return int(self.duck.fetchall()[0][0])
         except (duckdb.Error, OSError) as error:
             raise _named(error, url) from error
 
-    def _statement(self, url: str, started: datetime.datetime) -> str:
-        """The INSERT of one file.
-
-        Files with the same columns have the same statement but for name and time, and to write one
-        takes longer than to load a few rows.
-        """
-        if not self._is_plain_parquet():
-            return self._written(url, _key(url), started, None)
-        names = tuple(stock._get_parquet_column_names(url, self.duck))
-        if names not in self._statements:
-            self._statements[names] = self._written(_ANY_URL, _ANY_KEY, _ANY_TIME, [*names])
-        return (
-            self._statements[names]
-            .replace(_quoted(_ANY_URL), stock.ReadParquet.file_literal(url).sql(dialect="duckdb"))
-            .replace(_quoted(_ANY_KEY), _quoted(_key(url)))
-            .replace(_quoted(_ANY_TIME.isoformat(sep=" ")), _quoted(started.isoformat(sep=" ")))
-        )
-
-    def _is_plain_parquet(self) -> bool:
+    def _parquet(self, url: str) -> stock.ParquetLoadInfo | None:
         is_parquet = isinstance(self.stock.file_format, stock.ReadParquet)
-        return is_parquet and not isinstance(self.tree.args["files"][0], exp.Subquery)
-
-    def _written(
-        self, url: str, key: str, started: datetime.datetime, names: list[str] | None
-    ) -> str:
-        parquet = None if names is None else self._parquet({url: names})
-        (insert,) = stock._inserts(self.tree, self.stock, [url], parquet)
-        self.options.add_metadata(insert, key, started)
-        return insert.sql(dialect="duckdb")
-
-    def _parquet(self, names: dict[str, list[str]]) -> stock.ParquetLoadInfo:
+        if not is_parquet or isinstance(self.tree.args["files"][0], exp.Subquery):
+            return None
+        names = {url: stock._get_parquet_column_names(url, self.duck)}
         columns = stock._describe_table(self.table, self.duck, self.database, self.schema)
         if self.stock.match_by_column_name is not stock.MatchByColumnName.NONE:
             targets = [name.upper() for name, _ in columns]
@@ -211,10 +181,6 @@ class _Copy:
         nothing = (None, None, None, None)
         names = (self.schema, url, self.table.name)
         return (*names, started.isoformat(), "LOADED", count, count, *nothing, 0, 1, tag)
-
-
-def _quoted(text: str) -> str:
-    return exp.Literal.string(text).sql(dialect="duckdb")
 
 
 def _named(error: Exception, url: str) -> errors.ProgrammingError:
