@@ -40,7 +40,8 @@ func (t *Table) Redrive(ctx context.Context, id object.ID) (Redrive, error) {
 	}
 	change := newChange(state).from(Failed).
 		count("redrives").
-		clear("attempts", "owner", "lease", "manifest", "run", "stage", "code", "cause", "hint", "looks", "looked_at", "looker")
+		clear("attempts", "owner", "lease", "manifest", "run", "stage", "code", "cause", "hint").
+		clear(attributesOfLooks...)
 	_, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	if err == nil && !moved {
 		err = fmt.Errorf("redrive %s: its state changed meanwhile, look again", entry.Object.URI())

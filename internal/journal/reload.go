@@ -44,7 +44,8 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 		where(same).
 		with(":before", number(int64(entry.Generation))).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
-			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue", "looks", "looked_at", "looker")
+			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue").
+		clear(attributesOfLooks...)
 	after, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	switch {
 	case err != nil:

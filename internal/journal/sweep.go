@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// attributesOfLooks are what Look writes; whatever moves the object on clears
+// them.
+var attributesOfLooks = []string{"looks", "looked_at", "looker"}
+
 // Look claims an object that stands still for a sweep and counts the look, if
 // the entry is still as it was read and nobody has looked since before. The
 // looker is the message that asks: its own redelivery claims again, without

@@ -79,7 +79,8 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 		of(r.Generation).
 		where("#state <> :failed OR attribute_not_exists(#receipt_key) OR #receipt_key <> :receipt_key", "state", "receipt_key").
 		with(":failed", text(string(Failed))).
-		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue", "looks", "looked_at", "looker")
+		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue").
+		clear(attributesOfLooks...)
 	entry, _, err := t.apply(ctx, r.ObjectID, r.Dataset, change)
 	return entry, err
 }

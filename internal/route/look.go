@@ -37,11 +37,11 @@ func (r *Router) lookAt(ctx context.Context, m batch.Message, w work.Work, out *
 		return nil // the journal forgot it: the next sweep announces it
 	case err != nil:
 		return onObject(err, w.Object, w.Dataset)
-	case entry.Generation != w.Generation || entry.State.Final():
+	case failedBefore(entry, m):
+		return failAgain(entry)
+	case entry.Generation != w.Generation, entry.State.Final(), entry.State == journal.Failed:
 		r.movedOn(ctx, entry)
 		return nil
-	case entry.State == journal.Failed:
-		return r.lookAgain(m, entry)
 	}
 	if entry.State == journal.Transforming {
 		found, err := r.routeLostReceipt(ctx, m, entry, out)
@@ -54,14 +54,6 @@ func (r *Router) lookAt(ctx context.Context, m batch.Message, w work.Work, out *
 
 func (r *Router) movedOn(ctx context.Context, e journal.Entry) {
 	telemetry.Logger(ctx).InfoContext(ctx, "object has moved on", append(telemetry.Object(e.Object, e.Dataset), telemetry.KeyState, string(e.State))...)
-}
-
-// lookAgain sends the dead letter of an object that this very message made fail.
-func (r *Router) lookAgain(m batch.Message, e journal.Entry) error {
-	if failedBefore(e, m) {
-		return failAgain(e)
-	}
-	return nil
 }
 
 // help claims the object and sends what its state waits for.

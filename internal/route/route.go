@@ -5,6 +5,7 @@ package route
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -101,19 +102,37 @@ func (r *Router) Handle(ctx context.Context, messages []batch.Message) map[strin
 }
 
 func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox) error {
-	if s, err := work.DecodeSweep(m.Body); err == nil {
+	var form struct {
+		Sweep json.RawMessage `json:"sweep"`
+		Stage work.Stage      `json:"stage"`
+	}
+	_ = json.Unmarshal([]byte(m.Body), &form) // what is no JSON is no event either
+	switch {
+	case form.Sweep != nil:
+		s, err := work.DecodeSweep(m.Body)
+		if err != nil {
+			return undecodable(err)
+		}
 		return r.sweep(ctx, m, s)
-	}
-	if w, err := work.Decode(m.Body, work.Route); err == nil {
+	case form.Stage == work.Route:
+		w, err := work.Decode(m.Body, work.Route)
+		if err != nil {
+			return undecodable(err)
+		}
 		return r.lookAt(ctx, m, w, out)
+	default:
+		return r.routeEvent(ctx, m, out)
 	}
-	return r.routeEvent(ctx, m, out)
+}
+
+func undecodable(err error) error {
+	return &fault.Fault{Op: "decode message", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}
 }
 
 func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) error {
 	notices, err := event.Decode(m.Body)
 	if err != nil {
-		return &fault.Fault{Op: "decode message", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}
+		return undecodable(err)
 	}
 	if len(notices) == 0 {
 		telemetry.Logger(ctx).InfoContext(ctx, "no object was created", telemetry.KeyMessage, m.ID)

@@ -31,6 +31,8 @@ func TestUndecodableMessages(t *testing.T) {
 			t.Errorf("%s: something was written", name)
 		}
 	}
+	want(t, setup(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
+	want(t, setup(t).handle(`{"stage": "route"}`), fault.Permanent, fault.Undecodable, "names no object")
 	if f := setup(t).handle(`{"Event": "s3:TestEvent"}`); f != nil {
 		t.Errorf("test event: %v", f)
 	}

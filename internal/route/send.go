@@ -48,12 +48,12 @@ func (o *outbox) put(owner, queue string, delay time.Duration, w work.Work, body
 	o.letters = append(o.letters, &letter{queue: queue, delay: delay, work: w, body: body, owners: []string{owner}})
 }
 
-// about reports whether the letter is about an object; the rest of a sweep isn't.
-func (l *letter) about() bool { return l.work.Object.Key != "" }
+// hasObject reports whether the letter is about an object; the rest of a sweep isn't.
+func (l *letter) hasObject() bool { return l.work.Object.Key != "" }
 
 // fault names the letter's object on a fault.
 func (l *letter) fault(err error) error {
-	if !l.about() {
+	if !l.hasObject() {
 		return err
 	}
 	return onObject(err, l.work.Object, l.work.Dataset)
@@ -61,7 +61,7 @@ func (l *letter) fault(err error) error {
 
 // names are the attributes that name the letter's object in a log.
 func (l *letter) names() []any {
-	if !l.about() {
+	if !l.hasObject() {
 		return nil
 	}
 	return telemetry.Object(l.work.Object, l.work.Dataset)

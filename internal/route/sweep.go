@@ -76,13 +76,13 @@ func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
 // sweepStuck asks for a look at each object that has stood still for too long.
 // While Snowflake is away, what waits for its load is no wonder.
 func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
-	states := []journal.State{journal.Received, journal.Transforming, journal.Transformed}
 	outage, err := r.Journal.Outage(ctx, journal.Snowflake)
 	if err != nil {
 		return err
 	}
-	if outage.Open {
-		states = states[:2]
+	states := []journal.State{journal.Received, journal.Transforming}
+	if !outage.Open {
+		states = append(states, journal.Transformed)
 	}
 	before := r.Now().Add(-s.Stuck.Or(stuck))
 	var out outbox

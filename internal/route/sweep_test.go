@@ -36,8 +36,13 @@ func (b *bundle) put(o object.Object, age time.Duration) object.Object {
 // announced takes from route's own queue what a sweep announced.
 func (b *bundle) announced(t *testing.T) []object.Object {
 	t.Helper()
+	return announcedBy(t, b.ownMessages()...)
+}
+
+func announcedBy(t *testing.T, bodies ...string) []object.Object {
+	t.Helper()
 	var all []object.Object
-	for _, body := range b.ownMessages() {
+	for _, body := range bodies {
 		notices, err := event.Decode(body)
 		if err != nil {
 			t.Fatal(err)
@@ -83,11 +88,7 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 		t.Fatal(f)
 	}
 	messages := b.ownMessages()
-	b.sqs.taken = nil
-	for _, body := range messages {
-		b.sqs.taken = append(b.sqs.taken, sent{Queue: routeURL, Body: body})
-	}
-	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, b.announced(t)); diff != "" {
+	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, announcedBy(t, messages...)); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	if !b.journal.swept.Equal(noon.Add(-time.Hour)) {
@@ -153,10 +154,9 @@ func TestSweepGoesOn(t *testing.T) {
 				}
 				continue
 			}
-			b.sqs.taken = append(b.sqs.taken, sent{Queue: routeURL, Body: body})
-		}
-		for _, o := range b.announced(t) {
-			got = append(got, o.Key)
+			for _, o := range announcedBy(t, body) {
+				got = append(got, o.Key)
+			}
 		}
 	}
 	if diff := cmp.Diff(put, got); diff != "" || turns != 5 {

@@ -16,8 +16,9 @@ import (
 )
 
 // outage is for `make test-outage`: a mail waits for a minute of outage and for
-// the tick, and the breaker for its next try.
-var outage = flag.Bool("outage", false, "end Snowflake, and wait for both mails")
+// the tick, and the breaker for its next try; and a cloud that is killed takes
+// what other tests have under way along.
+var outage = flag.Bool("outage", false, "end Snowflake, and wait for both mails; kill the whole cloud, and sweep")
 
 // outageSchema is in every mail of an outage.
 const outageSchema = `"schema": "firn.outage/1"`

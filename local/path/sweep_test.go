@@ -121,7 +121,7 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 // journal entries and messages of its last seconds. The bucket has the files, and
 // the ledger what was loaded: a sweep brings the rest, and no row comes twice.
 func TestASweepMendsWhatAKilledCloudForgot(t *testing.T) {
-	if !*outage {
+	if !*outage { // it kills the cloud that the other tests use
 		t.Skip("run it by `make test-outage`")
 	}
 	const files, rows, writers = 60, 2, 8
