@@ -7,7 +7,6 @@ SHELL := /bin/bash -euo pipefail
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do $$python -c "" 2>/dev/null && command -v $$python && break; done)
 VENVS := build/venv
 BIN := build/bin
-GO_PACKAGES := ./cmd/... ./functions/... ./internal/... ./local/usgs/... ./local/setup/... ./local/bench/... ./local/outage/...
 
 # golangci-lint and actionlint are built here from their modules, pinned.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -31,7 +30,7 @@ help: ## list the targets
 
 .PHONY: prerequisites
 prerequisites:
-	@local/setup/prerequisites.sh "$(PYTHON)"
+	@scripts/prerequisites.sh "$(PYTHON)"
 
 .PHONY: setup
 setup: prerequisites $(VENVS)/aws/.done $(VENVS)/snowflake/.done $(VENVS)/dbt/.done $(VENVS)/glue/.done build/jars/.done node_modules/.done firn ## install what the laptop's cloud needs
@@ -41,10 +40,10 @@ venv = $(VENVS)/uv/bin/uv venv --quiet --clear --no-python-downloads --python "$
 	$(VENVS)/uv/bin/uv pip sync --quiet --require-hashes --python $(VENVS)/$(1)/bin/python $(2) && \
 	touch $(VENVS)/$(1)/.done
 
-$(VENVS)/uv/.done: local/setup/uv.txt
+$(VENVS)/uv/.done: scripts/uv.txt
 	@echo "installing uv"
 	@"$(PYTHON)" -m venv $(VENVS)/uv
-	@$(VENVS)/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r local/setup/uv.txt
+	@$(VENVS)/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 	@touch $@
 
 $(VENVS)/aws/.done: local/aws/requirements.txt $(VENVS)/uv/.done
@@ -81,7 +80,7 @@ build/jars/.done: glue/jars.txt
 	@glue/jars.sh build/jars
 	@touch $@
 
-$(VENVS)/bench/.done: local/bench/requirements.txt $(VENVS)/uv/.done
+$(VENVS)/bench/.done: bench/requirements.txt $(VENVS)/uv/.done
 	@echo "installing the engines that the benchmark compares with"
 	@$(call venv,bench,$<)
 
@@ -92,7 +91,7 @@ $(VENVS)/airflow/.done: airflow/requirements-dev.txt $(VENVS)/uv/.done
 	@echo "installing Airflow"
 	@$(call venv,airflow,$<)
 
-$(VENVS)/lint/.done: local/setup/lint.txt $(VENVS)/uv/.done
+$(VENVS)/lint/.done: scripts/lint.txt $(VENVS)/uv/.done
 	@$(call venv,lint,$<)
 
 node_modules/.done: package-lock.json
@@ -128,11 +127,11 @@ check: structure lint unit ## lint, vet and unit tests: for every few minutes
 
 .PHONY: structure
 structure: ## what CI asks first: Python syntax, layout, SQL and dbt models
-	@local/setup/structure.sh "$(PYTHON)"
+	@scripts/structure.sh "$(PYTHON)"
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
-	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/... ./local/airflow/...
+	@$(BIN)/golangci-lint run $(GO_PACKAGES) ./infra/... ./test/path/... ./test/engines/... ./test/airflow/...
 	@$(VENVS)/lint/bin/ruff check --quiet local glue airflow && $(VENVS)/lint/bin/ruff format --quiet --check local glue airflow
 	@$(VENVS)/lint/bin/sqlfluff lint --quiet dbt/models
 	@$(BIN)/actionlint
@@ -140,17 +139,17 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint $(VENVS)/lint/.done ## all linters
 
 .PHONY: contract-diff
 contract-diff: firn ## what the contracts change of the last release's tables
-	@local/setup/contracts.sh $(BIN)/firn
+	@scripts/contracts.sh $(BIN)/firn
 
 .PHONY: unit
 unit: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests
-	@go vet $(GO_PACKAGES) ./infra/... ./local/path/... ./local/engines/... ./local/airflow/...
-	@go vet -tags account ./internal/load/account
+	@go vet $(GO_PACKAGES) ./infra/... ./test/path/... ./test/engines/... ./test/airflow/...
+	@go vet -tags account ./test/account
 	@go test $(GO_PACKAGES)
 
 .PHONY: test
 test: ## the suites that CI runs
-	@local/setup/suites.sh
+	@scripts/suites.sh
 
 .PHONY: test-race
 test-race: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## Go's unit tests with the race detector (needs a C compiler); -short leaves out the largest objects
@@ -175,11 +174,11 @@ test-snowflake: $(VENVS)/snowflake-dev/.done ## the Snowflake stand-in's own tes
 .PHONY: test-glue
 test-glue: $(VENVS)/glue-dev/.done $(VENVS)/glue/.done build/jars/.done build/spark.jsa ## both engines against one suite, and against each other on random files
 	@cd glue && ../$(VENVS)/glue-dev/bin/python -m pytest -q
-	@go test -count=1 -timeout 20m ./local/engines/... -differential 30
+	@go test -count=1 -timeout 20m ./test/engines/... -differential 30
 
 .PHONY: fuzz
 fuzz: $(VENVS)/glue/.done build/jars/.done ## long: both engines on 2,000 random files, and Go's readers for 10 minutes each
-	@go test -count=1 -timeout 120m ./local/engines/... -run Differential -differential 2000 -parallel 4 -v
+	@go test -count=1 -timeout 120m ./test/engines/... -run Differential -differential 2000 -parallel 4 -v
 	@for target in FuzzCSV FuzzNDJSON; do go test ./internal/transform -run '^$$' -fuzz "^$$target$$" -fuzztime 10m -fuzzminimizetime 10x; done
 
 .PHONY: test-stock
@@ -192,23 +191,23 @@ SEED ?= 0
 
 .PHONY: test-loaders
 test-loaders: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## long: RUNS=10 runs of 16 loaders as processes, and every statement killed
-	@go test -count=1 -timeout 120m ./internal/load/processes -v -runs $(RUNS) -seed $(SEED) -every-kill
+	@go test -count=1 -timeout 120m ./test/loaders -v -runs $(RUNS) -seed $(SEED) -every-kill
 
 .PHONY: account
 account: ## the load protocol's suite and questions on a real account (docs/account.md)
-	@go test -count=1 -timeout 60m -tags account ./internal/load/account -v
+	@go test -count=1 -timeout 60m -tags account ./test/account -v
 
 .PHONY: test-path
 test-path: setup build/spark.jsa ## end to end on the laptop's cloud
-	@go test -count=1 -timeout 20m ./local/path/...
+	@go test -count=1 -timeout 20m ./test/path/...
 
 .PHONY: test-receipts
 test-receipts: setup ## a thousand receipts wait for the load function, then five hundred of which three are bad
-	@go test -count=1 -timeout 20m ./local/path/... -run Receipts -receipts 1000 -v
+	@go test -count=1 -timeout 20m ./test/path/... -run Receipts -receipts 1000 -v
 
 .PHONY: test-outage
 test-outage: setup ## end the laptop's Snowflake and AWS and start them again: two mails, no dead letter, no row lost; minutes
-	@go test -count=1 -timeout 20m ./local/path/... -run 'TestSnowflakeGoes|TestASweepMends' -outage -v
+	@go test -count=1 -timeout 20m ./test/path/... -run 'TestSnowflakeGoes|TestASweepMends' -outage -v
 
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
@@ -216,16 +215,16 @@ test-demo: setup ## the demo, as it is and with rows that go missing
 
 .PHONY: test-airflow airflow
 test-airflow: setup $(VENVS)/airflow/.done ## the DAGs' tests, with dag.test beside the laptop's cloud
-	@go test -count=1 -timeout 20m ./local/airflow/...
+	@go test -count=1 -timeout 20m ./test/airflow/...
 airflow: setup $(VENVS)/airflow/.done ## long: the DAGs under a real scheduler: a scheduled run, a backfill, a killed scheduler
-	@go test -count=1 -timeout 40m ./local/airflow/... -scheduler
+	@go test -count=1 -timeout 40m ./test/airflow/... -scheduler
 
 ##### Measure
 
-BENCH = PYTHONPATH=local/bench PYTHONDONTWRITEBYTECODE=1 $(VENVS)/bench/bin/python -m run
+BENCH = PYTHONPATH=bench PYTHONDONTWRITEBYTECODE=1 $(VENVS)/bench/bin/python -m run
 
 .PHONY: bench bench-quick bench-check
-bench: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/jars/.done ## long: measure the engines on 10 million rows; writes docs/benchmarks.md
+bench: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/jars/.done ## long: measure the engines on 10 million rows; writes bench/README.md
 	@$(BENCH)
 bench-quick: $(VENVS)/bench/.done $(VENVS)/aws/.done $(VENVS)/glue/.done build/jars/.done ## the same on 1 million rows, printed only
 	@$(BENCH) --quick
@@ -233,8 +232,8 @@ bench-check: $(VENVS)/bench/.done ## equality of the engines' rows alone, on 20,
 	@$(BENCH) --check
 
 .PHONY: bench-path
-bench-path: setup ## the whole path on a laptop's cloud of its own: one small file, and 200 at once; prints a section of docs/benchmarks.md
-	@go run ./local/bench/path
+bench-path: setup ## the whole path on a laptop's cloud of its own: one small file, and 200 at once; prints a section of bench/README.md
+	@go run ./bench/path
 
 ##### Documents
 

@@ -2,6 +2,12 @@ module github.com/firn-data/firn
 
 go 1.26.0
 
+// Folders without packages of firn: npm and make install into them.
+ignore (
+	./build
+	./node_modules
+)
+
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.270.0
 	github.com/aws/aws-lambda-go v1.55.1

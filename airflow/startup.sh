@@ -8,8 +8,8 @@
 # (docs.aws.amazon.com/mwaa/latest/userguide, using-startup-script). The image
 # has the AWS command line.
 FIRN_BUCKET=CHANGE-ME
-export FIRN_HOME=/usr/local/airflow/dags
-export FIRN_DBT=/usr/local/airflow/firn-dbt/bin/dbt
+export FIRN_HOME=/usr/test/airflow/dags
+export FIRN_DBT=/usr/test/airflow/firn-dbt/bin/dbt
 export SNOWFLAKE_ACCOUNT=MYORG-ACCOUNT
 export FIRN_DBT_TARGET=account
 

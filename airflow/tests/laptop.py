@@ -54,7 +54,7 @@ class Laptop:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Laptop:
-        """Take what local/airflow passes."""
+        """Take what test/airflow passes."""
         return cls(
             program=Path(environment["FIRN_TEST_PROGRAM"]),
             mails_folder=Path(environment["FIRN_TEST_MAILS"]),

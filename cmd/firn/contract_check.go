@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/firn-data/firn/internal/authoring/check"
 	"github.com/firn-data/firn/internal/contract"
-	"github.com/firn-data/firn/internal/operator/check"
 	"github.com/firn-data/firn/internal/work"
 )
 

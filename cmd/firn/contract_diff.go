@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/firn-data/firn/internal/operator/check"
+	"github.com/firn-data/firn/internal/authoring/check"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/firn-data/firn/internal/operator/infer"
+	"github.com/firn-data/firn/internal/authoring/infer"
 )
 
 func contractInferCommand() *cobra.Command {

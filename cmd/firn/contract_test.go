@@ -126,11 +126,11 @@ func TestContractUsage(t *testing.T) {
 func TestContractsOfARelease(t *testing.T) {
 	t.Parallel()
 	folder := clone(t)
-	script, err := os.ReadFile(filepath.Join(root(t), "local/setup/contracts.sh"))
+	script, err := os.ReadFile(filepath.Join(root(t), "scripts/contracts.sh"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(folder, "local/setup/contracts.sh"), string(script))
+	write(t, filepath.Join(folder, "scripts/contracts.sh"), string(script))
 	git := func(arguments ...string) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, arguments...)...)
@@ -139,7 +139,7 @@ func TestContractsOfARelease(t *testing.T) {
 		}
 	}
 	compare := func() (string, bool) {
-		output, err := exec.CommandContext(t.Context(), "bash", filepath.Join(folder, "local/setup/contracts.sh"), program).CombinedOutput()
+		output, err := exec.CommandContext(t.Context(), "bash", filepath.Join(folder, "scripts/contracts.sh"), program).CombinedOutput()
 		return string(output), err == nil
 	}
 	git("init", "--quiet")

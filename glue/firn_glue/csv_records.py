@@ -32,7 +32,7 @@ class Cut(NamedTuple):
 
 
 class Csv:
-    r"""Cuts records as RFC 4180 defines them, and strictly so, as internal/transform/reader does.
+    r"""Cuts records as RFC 4180 defines them, and strictly so, as internal/engine/reader does.
 
     "\n" ends a record, one "\r" before it is dropped, a quote counts only as the first byte of a
     field, and text after a closing quote refuses the object. A line without a byte is no record.

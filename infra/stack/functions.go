@@ -74,7 +74,7 @@ func (s *Stack) createTransform() {
 			"FIRN_GLUE_JOB":             jsii.String(glueJob),
 			"FIRN_GLUE_QUEUE_URL":       s.queues[glue].QueueUrl(),
 			"FIRN_GLUE_DEAD_LETTER_URL": s.queues[glue].deadLetters.QueueUrl(),
-			// A third less memory for 1 % of the time (docs/benchmarks.md), and no
+			// A third less memory for 1 % of the time (bench/README.md), and no
 			// death where unique columns need most of what the function has.
 			"GOGC":       jsii.String("50"),
 			"GOMEMLIMIT": jsii.String("1600MiB"),

@@ -7,7 +7,7 @@ import (
 )
 
 // The laptop's cloud doesn't ask for the grants that these tests look at
-// (local/path, notEnforced), so what needs them is read from the template. The
+// (test/path, notEnforced), so what needs them is read from the template. The
 // grants on keys are in TestKeyGrants.
 
 // grantedOn returns the actions that a role has on a resource.

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/engine/reader"
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/internal/transform/reader"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 )
 
 // notes is a breaker that lets everybody in unless it is open, and writes down
-// what it is told. The real one is in local/outage.
+// what it is told. The real one is in test/outage.
 type notes struct {
 	open error
 	told []string

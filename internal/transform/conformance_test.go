@@ -7,17 +7,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/engine/parquetfile"
 	"github.com/firn-data/firn/internal/transform"
-	"github.com/firn-data/firn/internal/transform/parquetfile"
 	"github.com/firn-data/firn/internal/work"
-	"github.com/firn-data/firn/local/engines/suite"
+	"github.com/firn-data/firn/test/engines/suite"
 )
 
 var update = flag.Bool("update", false, "write the expected files of testdata instead of comparing")
 
 // TestConformance holds the engine against every case of the suite that all
 // engines must pass: input and contract in; rows, rejects or a refusal out.
-// local/engines holds the engine on Glue against the same cases.
+// test/engines holds the engine on Glue against the same cases.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases("testdata/conformance")

@@ -4,12 +4,12 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/contract"
-	"github.com/firn-data/firn/internal/transform/reader"
+	"github.com/firn-data/firn/internal/engine/reader"
 	"github.com/firn-data/firn/internal/work"
 )
 
 // What the prediction reckons with, in bytes a second and times. The rates are
-// of one vCPU and well below what docs/benchmarks.md measures: a wrong "yes"
+// of one vCPU and well below what bench/README.md measures: a wrong "yes"
 // costs an invocation, a wrong "no" costs a Glue run.
 const (
 	// networkRate is a function's share of the network, about 625 Mbit/s

@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/transform"
 	"github.com/firn-data/firn/internal/work"
-	"github.com/firn-data/firn/local/engines/suite"
+	"github.com/firn-data/firn/test/engines/suite"
 )
 
 const bucket = "curated"

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"github.com/firn-data/firn/internal/transform/parquetfile"
-	"github.com/firn-data/firn/internal/transform/row"
+	"github.com/firn-data/firn/internal/engine/parquetfile"
+	"github.com/firn-data/firn/internal/engine/row"
 	"github.com/firn-data/firn/internal/work"
 )
 

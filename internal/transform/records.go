@@ -5,8 +5,8 @@ import (
 	"io"
 
 	"github.com/firn-data/firn/internal/contract"
-	"github.com/firn-data/firn/internal/transform/reader"
-	"github.com/firn-data/firn/internal/transform/row"
+	"github.com/firn-data/firn/internal/engine/reader"
+	"github.com/firn-data/firn/internal/engine/row"
 )
 
 // records gives an object's records, some at once, with their values in the

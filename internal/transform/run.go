@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/engine/parquetfile"
+	"github.com/firn-data/firn/internal/engine/reader"
+	"github.com/firn-data/firn/internal/engine/row"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
-	"github.com/firn-data/firn/internal/transform/parquetfile"
-	"github.com/firn-data/firn/internal/transform/reader"
-	"github.com/firn-data/firn/internal/transform/row"
 	"github.com/firn-data/firn/internal/work"
 )
 

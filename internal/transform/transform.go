@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/engine/parquetfile"
+	"github.com/firn-data/firn/internal/engine/reader"
+	"github.com/firn-data/firn/internal/engine/row"
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/internal/transform/parquetfile"
-	"github.com/firn-data/firn/internal/transform/reader"
-	"github.com/firn-data/firn/internal/transform/row"
 	"github.com/firn-data/firn/internal/work"
 )
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/gluerun"
 	"github.com/firn-data/firn/internal/transform"
-	"github.com/firn-data/firn/internal/transform/glue"
 	"github.com/firn-data/firn/internal/transform/s3store"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -58,9 +58,9 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if s.GlueJob == "" {
 		return cloud.Consume(work.Transform, batch.Each(stage.Handle), log, s.Queue()), nil
 	}
-	stage.Glue = glue.Queue{Client: cloud.Queues, URL: s.GlueQueueURL}
+	stage.Glue = gluerun.Queue{Client: cloud.Queues, URL: s.GlueQueueURL}
 	waiting := batch.Queue{URL: s.GlueQueueURL, DeadLetterURL: s.GlueDeadLetterURL}
-	runs := &glue.Runs{
+	runs := &gluerun.Runs{
 		Contracts: contracts, Journal: cloud.Journal, Service: awsglue.NewFromConfig(cloud.Config), Store: client,
 		Job: s.GlueJob, Bucket: s.CuratedBucket, Overdue: time.Duration(s.OverdueSeconds) * time.Second,
 		Now: time.Now, NewID: uuid.NewString,

@@ -1,0 +1,169 @@
+// Package duckdb writes the same job as DuckDB's SQL: every rule of a contract
+// in the contract's order, numbers never rounded, rows of the wrong width
+// rejected. What DuckDB can't do stays out, and bench/README.md names it.
+package duckdb
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/firn-data/firn/internal/contract"
+)
+
+// Good returns the SQL that writes the accepted rows. $input, $output and
+// $level in it are for the one who runs it.
+func Good(c *contract.Contract) string {
+	return comment + view(c) + "\n" + goodRows(c)
+}
+
+// Both returns the SQL that writes the accepted rows, and then the rejected
+// ones, for which DuckDB reads the input again.
+func Both(c *contract.Contract) string {
+	return Good(c) + "\n" + rejects(quotedRecord(c))
+}
+
+// Once returns the SQL that does what Both does and reads the input once: the
+// rows wait in a table in memory, which grows with the input.
+func Once(c *contract.Contract) string {
+	table := fmt.Sprintf(`from (
+    select
+%s,
+        rule,
+        case
+            when rule is not null
+                then %s
+        end as raw
+    from renamed
+);
+`, each(c, 8, name), quotedRecord(c))
+	checked := strings.Replace(view(c), "create temp view", "create temp table", 1)
+	checked = strings.Replace(checked, "select * from renamed;\n", table, 1)
+	return comment + checked + "\n" + goodRows(c) + "\n" + rejects("raw")
+}
+
+const comment = "-- Follows from bench/orders.odcs.yaml: go test ./bench/duckdb -update\n"
+
+// view names the values as the file has them (raw_), as their types have them,
+// and the first rule that a row breaks.
+func view(c *contract.Contract) string {
+	return fmt.Sprintf(`create temp view checked as
+with source as (
+    select *
+    from read_csv(
+        '$input',
+        auto_detect = false,
+        header = true,
+        delim = '%c',
+        quote = '"',
+        escape = '"',
+        columns = {
+%s
+        },
+        store_rejects = true,
+        rejects_limit = 0,
+        max_line_size = 16777216,
+        buffer_size = 33554432
+    )
+),
+typed as (
+    select
+        *,
+%s
+    from source
+),
+renamed as (
+    select
+        *,
+        case
+%s
+        end as rule
+    from typed
+)
+select * from renamed;
+`, c.Delimiter, each(c, 12, rawColumn), each(c, 8, typed), strings.Join(whens(c), "\n"))
+}
+
+func goodRows(c *contract.Contract) string {
+	return fmt.Sprintf(`copy (
+    select
+%s
+    from checked
+    where rule is null
+) to '$output/good.parquet' (
+    format parquet, compression zstd, compression_level $level
+);
+`, each(c, 8, name))
+}
+
+// rejects writes a rejected row's rule and its text, and the rows whose width or
+// bytes are wrong, which read_csv itself put aside: a record may have several
+// faults and counts once. DuckDB's line is the number of the record, with the
+// header, and known of these rows only.
+func rejects(text string) string {
+	return fmt.Sprintf(`copy (
+    select
+        rule,
+        null::bigint as record,
+        %s as raw
+    from checked
+    where rule is not null
+    union all
+    select
+        min(
+            case
+                when error_type = 'INVALID ENCODING' then '_row:utf8'
+                else '_row:columns'
+            end
+        ) as rule,
+        (line - 1)::bigint as record,
+        any_value(csv_line) as raw
+    from reject_errors
+    where scan_id = (select min(scan_id) from reject_errors)
+    group by line
+) to '$output/rejects.parquet' (
+    format parquet, compression zstd, compression_level $level
+);
+`, text)
+}
+
+// quotedRecord joins a record's fields as they stood in the file, quoted only
+// where they must be.
+func quotedRecord(c *contract.Contract) string {
+	return fmt.Sprintf("concat_ws(\n            '%c',\n%s\n        )", c.Delimiter, each(c, 12, quoted))
+}
+
+func quoted(column contract.Column) string {
+	field := raw(column)
+	return fmt.Sprintf(`case
+                when regexp_matches(%s, '[",\r\n]')
+                    then '"' || replace(%s, '"', '""') || '"'
+                else coalesce(%s, '')
+            end`, field, field, field)
+}
+
+// each lists a text a column, parted by commas.
+func each(c *contract.Contract, indent int, text func(contract.Column) string) string {
+	lines := make([]string, len(c.Columns))
+	for i, column := range c.Columns {
+		lines[i] = strings.Repeat(" ", indent) + text(column)
+	}
+	return strings.Join(lines, ",\n")
+}
+
+func name(column contract.Column) string { return column.Name }
+
+func raw(column contract.Column) string { return "raw_" + column.Name }
+
+func rawColumn(column contract.Column) string { return raw(column) + ": 'varchar'" }
+
+// whens are the branches of the first broken rule, in the engines' order.
+func whens(c *contract.Contract) []string {
+	var lines []string
+	for _, column := range c.Columns {
+		for _, r := range rulesOf(column) {
+			lines = append(lines, "            when "+r.broken, fmt.Sprintf("                then '%s:%s'", column.Name, r.name))
+		}
+	}
+	return slices.Clip(lines)
+}

@@ -1,0 +1,18 @@
+package job
+
+import (
+	"fmt"
+
+	"github.com/firn-data/firn/internal/engine/parquetfile"
+)
+
+// levels are the zstd levels that may be asked for; 0 is the engine's own.
+var levels = map[int]parquetfile.Level{0: 0, 1: parquetfile.Fastest, 3: parquetfile.Default}
+
+func levelOf(number int) (parquetfile.Level, error) {
+	level, known := levels[number]
+	if !known {
+		return 0, fmt.Errorf("the engine has no zstd level %d", number)
+	}
+	return level, nil
+}

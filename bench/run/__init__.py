@@ -1,0 +1,1 @@
+"""Runs the engines in alternation and writes bench/README.md."""

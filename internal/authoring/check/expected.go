@@ -1,0 +1,121 @@
+package check
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// maxNamed is how many texts of a list are named.
+const maxNamed = 5
+
+// expectedOfRecord says what a record must be, by rule.
+var expectedOfRecord = map[string]string{
+	row.RuleColumns:   "as many fields as the header",
+	row.RuleUTF8:      "text in the contract's encoding, without the character U+FFFD",
+	row.RuleJSON:      "valid JSON on one line",
+	row.RuleObject:    "a JSON object",
+	row.RuleDepth:     fmt.Sprintf("at most %d objects and arrays in each other", row.MaxDepth),
+	row.RuleDuplicate: "each name once in an object",
+}
+
+// expectedBy says in words what a rule asks for; the rule itself if it is one
+// that has no words.
+func expectedBy(c *contract.Contract, rule string) string {
+	if text := expectedOfRecord[rule]; text != "" {
+		return text
+	}
+	name, kind := split(rule)
+	column := c.Column(name)
+	if column == nil {
+		return rule
+	}
+	if kind == string(column.Type) {
+		return expectedType(c.Format, *column)
+	}
+	if text := expectedRule(c, *column)[kind]; text != "" {
+		return text
+	}
+	return rule
+}
+
+// expectedType says what a value of the column's type looks like.
+func expectedType(format contract.Format, column contract.Column) string {
+	text, ok := map[contract.Type]string{
+		contract.String:  "a text",
+		contract.Integer: `digits only, "-" before them if negative, at most 64 bits`,
+		contract.Decimal: fmt.Sprintf("at most %d digits before the point and %d after it, no exponent",
+			column.Precision-column.Scale, column.Scale),
+		contract.Double:    `a number such as -1.5 or 2e9, finite`,
+		contract.Boolean:   "true or false",
+		contract.Date:      "a day such as 2026-01-02",
+		contract.Timestamp: "UTC such as 2026-01-02T03:04:05Z, at most 6 digits of fraction",
+		contract.Time:      "a time of day such as 03:04:05, at most 6 digits of fraction",
+		contract.JSON:      "a JSON object or array",
+	}[column.Type]
+	if !ok {
+		return string(column.Type)
+	}
+	if format != contract.NDJSON {
+		return text
+	}
+	switch column.Type {
+	case contract.Integer, contract.Decimal, contract.Double:
+		return "a JSON number: " + text
+	case contract.Date, contract.Timestamp, contract.Time:
+		return "a JSON string: " + text
+	case contract.String:
+		return "a JSON string"
+	default:
+		return text
+	}
+}
+
+// expectedRule says what the column's rules ask for, by rule.
+func expectedRule(c *contract.Contract, column contract.Column) map[string]string {
+	expected := map[string]string{
+		"required":         expectedPresent(c),
+		"unique":           "a value that no row before has",
+		"nul":              "text without the character NUL",
+		"format":           "the format " + column.Format,
+		"pattern":          "the whole text matches " + column.Pattern,
+		"enum":             "one of " + named(column.Enum),
+		"minimum":          "at least " + column.Minimum,
+		"maximum":          "at most " + column.Maximum,
+		"exclusiveMinimum": "more than " + column.ExclusiveMinimum,
+		"exclusiveMaximum": "less than " + column.ExclusiveMaximum,
+	}
+	if column.MinLength != nil {
+		expected["minLength"] = fmt.Sprintf("at least %d characters", *column.MinLength)
+	}
+	if column.MaxLength != nil {
+		expected["maxLength"] = fmt.Sprintf("at most %d characters", *column.MaxLength)
+	}
+	return expected
+}
+
+func expectedPresent(c *contract.Contract) string {
+	switch {
+	case c.Format == contract.NDJSON:
+		return "a value; null is none"
+	case len(c.NullValues) == 0:
+		return "a value; an empty field is none"
+	default:
+		return "a value; an empty field is none, and so is " + named(c.NullValues)
+	}
+}
+
+func named(texts []string) string {
+	quoted := make([]string, 0, maxNamed+1)
+	for i, text := range texts {
+		if i == maxNamed {
+			quoted = append(quoted, "…")
+			break
+		}
+		quoted = append(quoted, strconv.Quote(text))
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,84 @@
+package infer
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// nullTexts are the texts that often mean "no value" in CSV files.
+var nullTexts = []string{"NA", "N/A", "n/a", "#N/A", "NULL", "null", `\N`, "NaN", "nan", "None", "-"}
+
+// column is what is known of a column.
+type column struct {
+	name string
+	// header is the column's in a CSV file, path the pointer in NDJSON.
+	header, path string
+	judge        *judge
+	missing      int64
+	// nulls counts those of nullTexts, which the judge doesn't see.
+	nulls map[string]int64
+	// distinct is nil unless the name looks like an identifier's; repeated says
+	// that it has seen a value twice.
+	distinct *row.Batch
+	repeated bool
+	records  int64
+	// decided is the type, once all was read.
+	decided  contract.Column
+	required bool
+}
+
+var idLike = regexp.MustCompile(`(^|_)(id|key|code|number|num|no|uuid|guid|sku|ref)$`)
+
+func newColumn(name string) *column {
+	c := &column{name: name, judge: newJudge(), nulls: make(map[string]int64)}
+	if idLike.MatchString(name) {
+		c.distinct = oneColumn(contract.Column{Name: "value", Type: contract.String, Unique: true})
+	}
+	return c
+}
+
+// see takes the column's value of the next record.
+func (c *column) see(v row.Value) {
+	c.records++
+	switch {
+	case v.Kind == row.Null:
+		c.missing++
+		return
+	case v.Kind == row.Text && slices.Contains(nullTexts, string(v.Text)):
+		c.nulls[string(v.Text)]++
+	default:
+		c.judge.see(v)
+	}
+	if c.distinct != nil && !c.repeated {
+		c.repeated = c.distinct.Add(c.records, []row.Value{{Kind: row.Text, Text: v.Text}}) != "" || c.records > contract.DefaultMaxUnique
+		c.distinct.Reset()
+	}
+}
+
+// typed tells whether the values alone, without texts that may mean "no value",
+// are more than text.
+func (c *column) typed() bool {
+	decided, fits := c.judge.decide()
+	return c.judge.values > 0 && fits && decided.Type != contract.String
+}
+
+// decide settles the type, once the texts that mean "no value" are known. It
+// returns false if no type takes the column's values.
+func (c *column) decide(nullValues []string, whole bool) bool {
+	for _, text := range nullValues {
+		c.missing += c.nulls[text]
+	}
+	var fits bool
+	c.decided, fits = c.judge.decide()
+	c.required = whole && c.records > 0 && c.missing == 0
+	return fits
+}
+
+// key tells whether the column may be the primary key.
+func (c *column) key() bool {
+	keyable := c.decided.Type != contract.Double && c.decided.Type != contract.JSON
+	return c.distinct != nil && !c.repeated && c.missing == 0 && c.records > 1 && keyable
+}

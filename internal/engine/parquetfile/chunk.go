@@ -1,0 +1,173 @@
+package parquetfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// chunk is one column's part of the row group that is open. Its pages are kept
+// until the row group is written.
+type chunk struct {
+	field     *field
+	pageBytes int
+	values    values
+	levels    bitmap
+	packer    packer
+	// methods are those of pages by their encoding.
+	methods map[format.Encoding]method
+	scratch []byte
+
+	// pages are the finished data pages, first the dictionary page, and
+	// pagesSize the size of the former. spare are pages that were written.
+	pages, spare [][]byte
+	pagesSize    int64
+	first        []byte
+	rows, nulls  int64
+	pageRows     int
+	// unpacked is the size of all pages before they were compressed.
+	unpacked int64
+	counts   map[format.Encoding]int32
+}
+
+func newChunk(f *field, pageBytes int, most limits, level Level) *chunk {
+	return &chunk{
+		field: f, pageBytes: pageBytes, values: valuesOf(f, most), packer: packer{level: level},
+		methods: make(map[format.Encoding]method), counts: make(map[format.Encoding]int32),
+	}
+}
+
+// write appends a batch's values.
+func (c *chunk) write(batch *row.Batch) error {
+	if c.field.optional {
+		c.levels.append(batch.Columns[c.field.place].Present)
+	}
+	c.values.append(batch)
+	c.pageRows += batch.Len()
+	if c.values.size() < c.pageBytes {
+		return nil
+	}
+	return c.cut()
+}
+
+// cut ends the open page.
+func (c *chunk) cut() error {
+	page := c.scratch[:0]
+	nulls := c.levels.count - c.levels.set
+	if c.field.optional {
+		page = c.levels.appendLevels(page)
+		c.levels.reset()
+	}
+	head := len(page)
+	page, encoding, length := c.values.page(page)
+	c.scratch = page
+	packed, err := c.packPage(c.take(), page, head, length, encoding, func(size int) *format.PageHeader {
+		return dataPageHeader(c.pageRows, nulls, len(page), size, encoding)
+	})
+	if err != nil {
+		return err
+	}
+	c.pages = append(c.pages, packed)
+	c.pagesSize += int64(len(packed))
+	c.counts[encoding]++
+	c.rows += int64(c.pageRows)
+	c.nulls += int64(nulls)
+	c.pageRows = 0
+	return nil
+}
+
+// packPage appends the header and the compressed page.
+func (c *chunk) packPage(dst, page []byte, head, length int, encoding format.Encoding, header func(size int) *format.PageHeader) ([]byte, error) {
+	if c.methods[encoding] == undecided {
+		c.methods[encoding] = c.packer.choose(page, head, length)
+	}
+	packed := c.packer.pack(c.packer.packed[:0], page, head, length, c.methods[encoding])
+	c.packer.packed = packed
+	described, err := encodeMetadata(header(len(packed)))
+	if err != nil {
+		return nil, fmt.Errorf("column %s: %w", c.field.name, err)
+	}
+	c.unpacked += int64(len(described) + len(page))
+	return append(append(dst, described...), packed...), nil
+}
+
+// take returns an empty buffer, one of a page that was written if there is one.
+func (c *chunk) take() []byte {
+	last := len(c.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	buffer := c.spare[last]
+	c.spare = c.spare[:last]
+	return buffer[:0]
+}
+
+// dictionaryPage stands for the encoding of dictionary pages among methods:
+// they are compressed in a way of their own.
+const dictionaryPage format.Encoding = -1
+
+// finish ends the last page and writes the dictionary.
+func (c *chunk) finish() error {
+	if c.pageRows > 0 {
+		if err := c.cut(); err != nil {
+			return err
+		}
+	}
+	page, entries, length := c.values.dictionary()
+	if entries == 0 {
+		return nil
+	}
+	if length == 0 {
+		c.methods[dictionaryPage] = searched
+	}
+	first, err := c.packPage(c.first, page, 0, length, dictionaryPage, func(size int) *format.PageHeader {
+		return dictionaryPageHeader(entries, len(page), size)
+	})
+	c.first = first
+	return err
+}
+
+// size is that of the compressed pages in bytes.
+func (c *chunk) size() int64 { return int64(len(c.first)) + c.pagesSize }
+
+// describe returns the metadata of the chunk, which begins at the offset.
+func (c *chunk) describe(offset int64) format.ColumnChunk {
+	data := format.ColumnMetaData{
+		Type: c.field.element.Type.V, PathInSchema: thrift.Slice[string]{c.field.name}, Codec: format.Zstd,
+		NumValues: c.rows, TotalUncompressedSize: c.unpacked, TotalCompressedSize: c.size(),
+		DataPageOffset: offset + int64(len(c.first)),
+		Statistics:     format.Statistics{NullCount: c.nulls},
+		Encoding:       thrift.Slice[format.Encoding]{format.RLE},
+	}
+	if !c.field.opaque {
+		data.Statistics.MinValue, data.Statistics.MaxValue = c.values.bounds()
+	}
+	if len(c.first) > 0 {
+		data.DictionaryPageOffset = offset
+		data.EncodingStats = append(data.EncodingStats, format.PageEncodingStats{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1})
+	}
+	for _, encoding := range slices.Sorted(maps.Keys(c.counts)) {
+		data.Encoding = append(data.Encoding, encoding)
+		data.EncodingStats = append(data.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: encoding, Count: c.counts[encoding]})
+	}
+	if len(c.first) > 0 && c.counts[format.Plain] == 0 {
+		data.Encoding = append(data.Encoding, format.Plain)
+	}
+	return format.ColumnChunk{FileOffset: 0, MetaData: data}
+}
+
+// reset begins the next row group's chunk.
+func (c *chunk) reset() {
+	c.values.reset()
+	c.levels.reset()
+	clear(c.methods)
+	clear(c.counts)
+	c.spare = append(c.spare, c.pages...)
+	c.pages, c.first = c.pages[:0], c.first[:0]
+	c.pagesSize, c.rows, c.nulls, c.pageRows, c.unpacked = 0, 0, 0, 0, 0
+}

@@ -1,0 +1,195 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// A row group is written at whichever comes first. Its compressed pages are
+// what a file keeps in memory.
+const (
+	rowGroupRows  = 1 << 20
+	rowGroupBytes = 32 << 20
+)
+
+// Sizes of the buffers of one file: all columns share pageBytes and
+// dictionaryBytes, within the limits a column, so that a wide contract takes
+// no more memory.
+const (
+	pageBytes       = 16 << 20
+	minPage         = 64 << 10
+	maxPage         = 512 << 10
+	dictionaryBytes = 32 << 20
+	minDictionary   = 256 << 10
+	maxDictionary   = 4 << 20
+	// entryBytes is the least that an entry takes.
+	entryBytes = 16
+	maxEntries = 1 << 17
+)
+
+// mark begins and ends a file.
+const mark = "PAR1"
+
+// createdBy has the form that readers take apart
+// (github.com/apache/parquet-format, parquet.thrift, FileMetaData).
+const createdBy = "firn version 1 (build 0)"
+
+// File writes one Parquet file. It isn't safe for concurrent use. Its bytes
+// depend on the batches alone, not on the number of processors.
+type File struct {
+	layout  Layout
+	output  *countingWriter
+	chunks  []*chunk
+	workers int
+	groups  []format.RowGroup
+	rows    int64
+	// open is the number of rows in the row group that is open.
+	open int64
+}
+
+// New begins a file of the layout.
+func New(output io.Writer, layout Layout, level Level) *File {
+	f := &File{layout: layout, output: &countingWriter{output: output}, workers: runtime.GOMAXPROCS(0)}
+	columns := len(layout.fields)
+	page := min(max(pageBytes/columns, minPage), maxPage)
+	dictionary := min(max(dictionaryBytes/columns, minDictionary), maxDictionary)
+	most := limits{bytes: dictionary, entries: min(dictionary/entryBytes, maxEntries)}
+	for i := range layout.fields {
+		f.chunks = append(f.chunks, newChunk(&layout.fields[i], page, most, level))
+	}
+	return f
+}
+
+// Write appends the rows of a batch, whose columns are those of the layout.
+func (f *File) Write(batch *row.Batch) error {
+	if err := f.each(func(c *chunk) error { return c.write(batch) }); err != nil {
+		return err
+	}
+	f.rows += int64(batch.Len())
+	f.open += int64(batch.Len())
+	size := int64(0)
+	for _, c := range f.chunks {
+		size += c.size()
+	}
+	if f.open < rowGroupRows && size < rowGroupBytes {
+		return nil
+	}
+	return f.flush()
+}
+
+// each calls the function for all chunks, as many at once as there are
+// processors.
+func (f *File) each(do func(*chunk) error) error {
+	var next atomic.Int64
+	var group errgroup.Group
+	for range min(f.workers, len(f.chunks)) {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(f.chunks) {
+					return nil
+				}
+				if err := do(f.chunks[i]); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// flush writes the open row group.
+func (f *File) flush() error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	if err := f.each((*chunk).finish); err != nil {
+		return err
+	}
+	group := format.RowGroup{NumRows: f.open, FileOffset: f.output.count, Ordinal: int16(len(f.groups))}
+	for _, c := range f.chunks {
+		group.Columns = append(group.Columns, c.describe(f.output.count))
+		group.TotalByteSize += c.unpacked
+		group.TotalCompressedSize += c.size()
+		for _, part := range append([][]byte{c.first}, c.pages...) {
+			if _, err := f.output.Write(part); err != nil {
+				return fmt.Errorf("write row group: %w", err)
+			}
+		}
+		c.reset()
+	}
+	f.groups = append(f.groups, group)
+	f.open = 0
+	return nil
+}
+
+// begin writes the mark at the file's start.
+func (f *File) begin() error {
+	if f.output.count > 0 {
+		return nil
+	}
+	if _, err := io.WriteString(f.output, mark); err != nil {
+		return fmt.Errorf("begin Parquet file: %w", err)
+	}
+	return nil
+}
+
+// Rows returns the number of rows written so far.
+func (f *File) Rows() int64 { return f.rows }
+
+// Size returns the number of bytes written so far, without the row group that
+// is still open. After Close it is the file's size.
+func (f *File) Size() int64 { return f.output.count }
+
+// Close writes what is buffered and the footer. It doesn't close the output.
+func (f *File) Close() error {
+	if f.open > 0 {
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	footer, err := encodeMetadata(f.metadata())
+	if err != nil {
+		return err
+	}
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	if _, err := f.output.Write(append(footer, mark...)); err != nil {
+		return fmt.Errorf("close Parquet file: %w", err)
+	}
+	return nil
+}
+
+func (f *File) metadata() *format.FileMetaData {
+	const version = 1
+	orders := make(thrift.Slice[format.ColumnOrder], len(f.layout.fields))
+	for i := range orders {
+		orders[i].Value = &format.TypeDefinedOrder{}
+	}
+	return &format.FileMetaData{
+		Version: version, Schema: f.layout.schema(), NumRows: f.rows, RowGroups: f.groups,
+		CreatedBy: createdBy, ColumnOrders: orders,
+	}
+}
+
+type countingWriter struct {
+	output io.Writer
+	count  int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.output.Write(p)
+	c.count += int64(n)
+	return n, err
+}

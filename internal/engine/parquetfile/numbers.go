@@ -1,0 +1,159 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// numbers are INT64, INT32 and DOUBLE values; doubles as their bits.
+type numbers struct {
+	// read returns a batch's values without its nulls.
+	read   func(*row.Batch) []int64
+	size64 bool
+	double bool
+
+	known   *numberDictionary // nil: never
+	trial   trial
+	indices []uint32 // of the open page, while indexing
+	plain   []byte   // of the open page, after that
+	// indexing says that values go to the dictionary, used that a page did.
+	indexing, used bool
+	reach          numberBounds
+	scratch        []int64
+}
+
+func newNumbers(f *field, most limits) *numbers {
+	n := &numbers{size64: f.physical != row.Int32, double: f.physical == row.Float64, known: &numberDictionary{limits: most}}
+	n.read = func(batch *row.Batch) []int64 { return n.column(batch.Columns[f.place]) }
+	n.reset()
+	return n
+}
+
+// column returns a column's values without its nulls, valid until the next call.
+func (n *numbers) column(c *row.Column) []int64 {
+	if c.Physical == row.Int64 && c.Nulls() == 0 {
+		return c.Int64s
+	}
+	known := n.scratch[:0]
+	switch c.Physical {
+	case row.Int64:
+		for i, v := range c.Int64s {
+			if c.Present[i] {
+				known = append(known, v)
+			}
+		}
+	case row.Int32:
+		for i, v := range c.Int32s {
+			if c.Present[i] {
+				known = append(known, int64(v))
+			}
+		}
+	default:
+		for i, v := range c.Float64s {
+			if c.Present[i] {
+				known = append(known, int64(math.Float64bits(v)))
+			}
+		}
+	}
+	n.scratch = known
+	return known
+}
+
+func (n *numbers) append(batch *row.Batch) {
+	coming := n.read(batch)
+	if n.indexing && (n.known.full() || n.trial.fails(len(n.known.numbers), len(coming))) {
+		n.giveUp()
+	}
+	if !n.indexing {
+		n.plain = n.appendPlain(n.plain, coming)
+		n.widen(coming)
+		return
+	}
+	n.indices = n.known.numberAll(n.indices, coming)
+}
+
+// giveUp goes on without the dictionary. Pages that used it stay.
+func (n *numbers) giveUp() {
+	n.widen(n.known.numbers)
+	for _, index := range n.indices {
+		n.plain = n.appendPlain(n.plain, n.known.numbers[index:index+1])
+	}
+	n.indices, n.indexing = n.indices[:0], false
+}
+
+func (n *numbers) widen(values []int64) {
+	if n.double {
+		n.reach.addDoubles(values)
+	} else {
+		n.reach.addAll(values)
+	}
+}
+
+func (n *numbers) appendPlain(dst []byte, values []int64) []byte {
+	if n.size64 {
+		for _, v := range values {
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
+		}
+		return dst
+	}
+	for _, v := range values {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
+	}
+	return dst
+}
+
+func (n *numbers) length() int {
+	const short, long = 4, 8
+	if n.size64 {
+		return long
+	}
+	return short
+}
+
+// size counts an index as a whole word: that bounds the rows of a page.
+func (n *numbers) size() int { return len(n.plain) + len(n.indices)*indexSize }
+
+func (n *numbers) page(dst []byte) ([]byte, format.Encoding, int) {
+	if n.indexing && !n.used && (len(n.indices) == 0 || !repeats(len(n.known.numbers), len(n.indices))) {
+		n.giveUp()
+	}
+	if !n.indexing {
+		dst, n.plain = handOver(dst, n.plain)
+		return dst, format.Plain, n.length()
+	}
+	dst = appendIndices(dst, n.indices, len(n.known.numbers))
+	n.indices, n.used = n.indices[:0], true
+	return dst, format.RLEDictionary, 0
+}
+
+func (n *numbers) dictionary() ([]byte, int, int) {
+	if !n.used {
+		return nil, 0, 0
+	}
+	return n.appendPlain(nil, n.known.numbers), len(n.known.numbers), n.length()
+}
+
+func (n *numbers) bounds() (low, high []byte) {
+	if n.indexing {
+		n.widen(n.known.numbers)
+	}
+	if !n.reach.known {
+		return nil, nil
+	}
+	if n.double {
+		n.reach.zeros()
+	}
+	return n.appendPlain(nil, []int64{n.reach.low}), n.appendPlain(nil, []int64{n.reach.high})
+}
+
+func (n *numbers) reset() {
+	n.plain, n.indices = n.plain[:0], n.indices[:0]
+	n.trial, n.reach, n.used = trial{}, numberBounds{}, false
+	if n.indexing = n.known != nil; n.indexing {
+		n.known.reset()
+	}
+}

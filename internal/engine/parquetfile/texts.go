@@ -1,0 +1,138 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/firn-data/firn/internal/engine/row"
+)
+
+// indexSize is what the size of a page counts for an index into a dictionary.
+const indexSize = 8
+
+// appendIndices appends a page of indices into a dictionary of so many entries.
+func appendIndices(dst []byte, indices []uint32, entries int) []byte {
+	width := bitWidth(entries)
+	return appendHybrid(append(dst, byte(width)), indices, width)
+}
+
+// texts are BYTE_ARRAY values.
+type texts struct {
+	place  int
+	opaque bool
+
+	words   textDictionary
+	trial   trial
+	indices []uint32 // of the open page, while indexing
+	plain   []byte   // of the open page, after that
+	// length is that of all texts in plain, or unequal.
+	length int
+	// indexing says that values go to the dictionary, used that a page did.
+	indexing, used bool
+	reach          textBounds
+}
+
+const unequal = -1
+
+func (t *texts) append(batch *row.Batch) {
+	c := batch.Columns[t.place]
+	if t.indexing && (t.words.full() || t.trial.fails(len(t.words.ends), c.Len()-c.Nulls())) {
+		t.giveUp()
+	}
+	if t.indexing {
+		t.index(c)
+		return
+	}
+	for i := range c.Len() {
+		if c.Present[i] {
+			t.add(c.TextAt(i))
+		}
+	}
+}
+
+func (t *texts) index(c *row.Column) {
+	for i, isPresent := range c.Present {
+		if isPresent {
+			t.indices = t.words.add(t.indices, c.TextAt(i))
+		}
+	}
+	t.indices = t.words.flush(t.indices)
+}
+
+// add appends one text to the open page without a dictionary.
+func (t *texts) add(text []byte) {
+	switch {
+	case len(t.plain) == 0:
+		t.length = len(text)
+	case t.length != len(text):
+		t.length = unequal
+	}
+	t.plain = binary.LittleEndian.AppendUint32(t.plain, uint32(len(text)))
+	t.plain = append(t.plain, text...)
+	if !t.opaque {
+		t.reach.add(text)
+	}
+}
+
+// giveUp goes on without the dictionary. Pages that used it stay.
+func (t *texts) giveUp() {
+	t.widen()
+	for _, index := range t.indices {
+		t.add(t.words.text(index))
+	}
+	t.indices, t.indexing = t.indices[:0], false
+}
+
+func (t *texts) widen() {
+	if t.opaque {
+		return
+	}
+	for i := range t.words.ends {
+		t.reach.add(t.words.text(uint32(i)))
+	}
+}
+
+// size counts an index as a whole word: that bounds the rows of a page.
+func (t *texts) size() int { return len(t.plain) + len(t.indices)*indexSize }
+
+func (t *texts) page(dst []byte) ([]byte, format.Encoding, int) {
+	if t.indexing && !t.used && (len(t.indices) == 0 || !repeats(len(t.words.ends), len(t.indices))) {
+		t.giveUp()
+	}
+	if t.indexing {
+		dst = appendIndices(dst, t.indices, len(t.words.ends))
+		t.indices, t.used = t.indices[:0], true
+		return dst, format.RLEDictionary, 0
+	}
+	record := 0
+	if len(t.plain) > 0 && t.length != unequal {
+		record = lengthSize + t.length
+	}
+	dst, t.plain = handOver(dst, t.plain)
+	return dst, format.Plain, record
+}
+
+func (t *texts) dictionary() ([]byte, int, int) {
+	if !t.used {
+		return nil, 0, 0
+	}
+	return t.words.page, len(t.words.ends), 0
+}
+
+func (t *texts) bounds() (low, high []byte) {
+	if t.indexing {
+		t.widen()
+	}
+	if !t.reach.known || len(t.reach.low) > maxBound || len(t.reach.high) > maxBound {
+		return nil, nil
+	}
+	return t.reach.low, t.reach.high
+}
+
+func (t *texts) reset() {
+	t.plain, t.indices = t.plain[:0], t.indices[:0]
+	t.trial, t.used, t.indexing = trial{}, false, true
+	t.reach.known = false
+	t.words.reset()
+}

@@ -1,0 +1,268 @@
+package gluerun_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"pgregory.net/rapid"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// check holds that every object came to the end that is its own: a receipt, or
+// one fault with Glue's words.
+func (w *world) check(objects []object.Object) {
+	w.t.Helper()
+	for _, o := range objects {
+		entry, faults := w.entry(o), w.faults[o.ID()]
+		if !w.service.broken[o.ID()] {
+			if entry.State != journal.Transformed || len(faults) > 0 {
+				w.t.Fatalf("%s is %s, with %v", o.Key, entry.State, faults)
+			}
+			continue
+		}
+		if entry.State != journal.Failed || len(faults) != 1 {
+			w.t.Fatalf("broken %s is %s, with %d faults", o.Key, entry.State, len(faults))
+		}
+		want := "its run ended FAILED: BrokenError: at " + o.Key
+		if f := faults[0]; f.Code != fault.GlueFailed || f.Cause() != want || f.RunID == "" || f.Dataset != dataset || f.Subject != o.URI() {
+			w.t.Fatalf("the fault is %+v", f)
+		}
+	}
+}
+
+func (w *world) putAll(count int) ([]object.Object, []batch.Message) {
+	var objects []object.Object
+	var messages []batch.Message
+	for i := range count {
+		o := w.put(fmt.Sprintf("shop/order/%d.csv", i))
+		objects, messages = append(objects, o), append(messages, w.message(o))
+	}
+	return objects, messages
+}
+
+func TestOneRunForABatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, messages := w.putAll(5)
+	w.deliver(messages...)
+	if len(w.service.order) != 1 {
+		t.Fatalf("%d runs", len(w.service.order))
+	}
+	for _, o := range objects {
+		if e := w.entry(o); e.Run != "jr_1" || e.Attempts != 1 || e.State != journal.Transforming {
+			t.Errorf("entry %+v", e)
+		}
+	}
+	w.deliver(messages...) // again: nothing
+	w.settle()
+	w.deliver(w.news("jr_1"), w.news("jr_1")) // late, and twice
+	if len(w.service.order) != 1 {
+		t.Errorf("%d runs", len(w.service.order))
+	}
+	w.check(objects)
+}
+
+func TestABrokenObjectIsFoundInFewRuns(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name         string
+		count, place int
+		runs         int
+	}{
+		{"alone", 1, 0, 2},
+		{"the last of five: the others have receipts", 5, 4, 2},
+		{"the third of five: two go on alone besides", 5, 2, 4},
+		// Whole, whole again, halves of four; the half, quarters; the quarter, singles.
+		{"the first of eight: halves", 8, 0, 8},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			objects, messages := w.putAll(test.count)
+			w.service.broken[objects[test.place].ID()] = true
+			w.deliver(messages...)
+			w.settle()
+			w.check(objects)
+			if len(w.service.order) != test.runs {
+				t.Errorf("%d runs, want %d", len(w.service.order), test.runs)
+			}
+		})
+	}
+}
+
+// TestAReloadKeepsItsGeneration: through the manifest, a run that breaks on one
+// object, and the manifests that follow.
+func TestAReloadKeepsItsGeneration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, first := w.putAll(3)
+	var again []batch.Message
+	for _, o := range objects {
+		if err := w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.journal.Reload(t.Context(), o.ID()); err != nil {
+			t.Fatal(err)
+		}
+		again = append(again, w.message(o))
+	}
+	w.deliver(first...) // late messages of the first generation start nothing
+	if len(w.service.order) != 0 {
+		t.Fatalf("%d runs for what was reloaded since", len(w.service.order))
+	}
+	w.service.broken[objects[0].ID()] = true
+	w.deliver(again...)
+	w.settle()
+	w.check(objects)
+	for _, run := range w.service.runs {
+		for _, a := range w.manifest(run).Objects {
+			if a.Generation != 1 || !strings.HasPrefix(a.Attempt, "01-") {
+				t.Errorf("%s is in a manifest with generation %d, attempt %s", a.Object.Key, a.Generation, a.Attempt)
+			}
+		}
+	}
+}
+
+// TestANewerVersionIsNotReadForAnOlder: Spark reads the newest version only.
+func TestANewerVersionIsNotReadForAnOlder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	older := w.put("shop/order/a+b c%.csv")
+	newer := w.put(older.Key)
+	w.deliver(w.message(older), w.message(newer))
+	m := w.manifest(w.service.runs["jr_1"])
+	if at := m.Objects[0].Source; at.Bucket != w.curated || at.Key != "_glue/"+m.ID+"/"+string(older.ID())+"/a+b c%.csv" {
+		t.Errorf("the older version is read at %v", at)
+	}
+	if at := m.Objects[1].Source; at.Bucket != w.landing || at.Key != newer.Key {
+		t.Errorf("the newer version is read at %v", at)
+	}
+	w.settle()
+	w.check([]object.Object{older, newer})
+}
+
+func TestAVersionThatIsGoneFailsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, messages := w.putAll(2)
+	gone := objects[0]
+	if _, err := w.s3.DeleteObject(context.Background(), &s3.DeleteObjectInput{
+		Bucket: aws.String(gone.Bucket), Key: aws.String(gone.Key), VersionId: aws.String(gone.Version),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(messages...)
+	w.settle()
+	w.check(objects[1:])
+	if faults := w.faults[gone.ID()]; len(faults) != 1 || faults[0].Code != fault.ObjectGone || w.entry(gone).State != journal.Failed {
+		t.Errorf("faults %v", faults)
+	}
+}
+
+// TestNoDataset: the contract was taken out of the deployment.
+func TestNoDataset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.runs.Contracts = nil
+	objects, messages := w.putAll(1)
+	w.deliver(messages...)
+	if faults := w.faults[objects[0].ID()]; len(faults) != 1 || faults[0].Code != fault.NoDataset {
+		t.Errorf("faults %v", faults)
+	}
+}
+
+// TestALostAnswerStartsNoSecondRun: StartJobRun may have done its work.
+func TestALostAnswerStartsNoSecondRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.starts = []string{"refused", "failed", "lost"}
+	objects, messages := w.putAll(3)
+	w.deliver(messages...)
+	if len(w.service.order) != 1 {
+		t.Errorf("%d runs", len(w.service.order))
+	}
+	w.settle()
+	w.check(objects)
+}
+
+// TestLateNewsIsNoNews: an object that is in another run by now isn't given back
+// by the end of an earlier one.
+func TestLateNewsIsNoNews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, messages := w.putAll(2)
+	w.service.broken[objects[0].ID()] = true
+	w.deliver(messages...)
+	w.deliver(w.news(w.service.work()))
+	w.deliver(w.news("jr_1"), w.news("jr_1"))
+	if len(w.service.order) != 2 {
+		t.Errorf("%d runs", len(w.service.order))
+	}
+	w.settle()
+	w.check(objects)
+}
+
+// TestEndsThatNobodyTold: Glue's events are best effort.
+func TestEndsThatNobodyTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	objects, messages := w.putAll(2)
+	w.service.broken[objects[1].ID()] = true
+	w.deliver(messages...)
+	look := batch.Message{ID: "check", Body: `{"check":"glue runs"}`}
+	w.runs.Overdue = time.Hour
+	w.service.work()
+	w.deliver(look)
+	if len(w.service.waiting) != 0 {
+		t.Fatal("what isn't overdue was looked at")
+	}
+	w.runs.Overdue = -time.Second
+	w.deliver(look)
+	for len(w.service.waiting) > 0 {
+		w.service.work()
+		w.deliver(look)
+	}
+	w.check(objects)
+}
+
+// TestEveryObjectEnds: whatever breaks, is refused, is lost or is killed in
+// between, each object ends once, and no manifest has two runs.
+func TestEveryObjectEnds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		w := newWorld(t)
+		objects, messages := w.putAll(rapid.IntRange(1, 6).Draw(r, "objects"))
+		for i, o := range objects {
+			if rapid.IntRange(0, 3).Draw(r, fmt.Sprintf("broken %d", i)) == 0 {
+				w.service.broken[o.ID()] = true
+			}
+		}
+		w.service.starts = rapid.SliceOfN(rapid.SampledFrom([]string{"", "refused", "lost", "failed"}), 0, 6).Draw(r, "starts")
+		w.journal.killAt = rapid.IntRange(0, 20).Draw(r, "kill at write")
+		w.journal.before = rapid.Bool().Draw(r, "before it")
+		split := rapid.IntRange(0, len(messages)).Draw(r, "first batch")
+		w.deliver(messages[:split]...)
+		w.deliver(messages[split:]...)
+		w.deliver(messages...)
+		w.settle()
+		w.check(objects)
+		manifests := map[string]string{}
+		for id, run := range w.service.runs {
+			manifest := run.Arguments["--manifest"]
+			if other, twice := manifests[manifest]; twice {
+				r.Fatalf("runs %s and %s have one manifest", id, other)
+			}
+			manifests[manifest] = id
+		}
+	})
+}

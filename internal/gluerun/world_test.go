@@ -1,0 +1,351 @@
+package gluerun_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/gluerun"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// Each property deploys a stack: this many take seconds. -rapid.checks on the
+// command line overrules it.
+const worlds = "20"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", worlds); err != nil {
+		panic(err)
+	}
+	os.Exit(laptoptest.Main(m, "aws"))
+}
+
+const dataset = "shop.order"
+
+// world is the journal and the buckets of the laptop's cloud, and a Glue whose
+// runs end as a test says: the stand-in's can't be made to lose an answer.
+type world struct {
+	t        testing.TB
+	runs     *gluerun.Runs
+	journal  *flaky
+	s3       *s3.Client
+	landing  string
+	curated  string
+	service  *service
+	messages int
+	// faults are what the consumer was told, by object.
+	faults map[object.ID][]*fault.Fault
+}
+
+var stacks atomic.Int64
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	ctx := context.Background()
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("Glue%d", stacks.Add(1))
+	if err := laptoptest.Deploy(ctx, cfg, name); err != nil {
+		t.Fatal(err)
+	}
+	outputs, err := laptoptest.Outputs(ctx, cfg, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, faults: map[object.ID][]*fault.Fault{}, landing: outputs["LandingBucket"], curated: outputs["CuratedBucket"]}
+	w.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	table := &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
+	w.journal = &flaky{Table: table}
+	w.service = &service{world: w, broken: map[object.ID]bool{}, runs: map[string]*types.JobRun{}}
+	ids := 0
+	w.runs = &gluerun.Runs{
+		Contracts: contract.Set{{
+			Source: "shop", Entity: "order", Version: "1.0.0", Format: contract.CSV, Delimiter: ',',
+			Columns: []contract.Column{{Name: "n", Header: "n", Type: contract.Integer}},
+		}},
+		Journal: w.journal, Service: w.service, Store: w.s3, Job: "job", Bucket: w.curated, Now: time.Now,
+		NewID: func() string { ids++; return fmt.Sprintf("id%d", ids) },
+	}
+	return w
+}
+
+// put puts an object and returns it as the journal has received it.
+func (w *world) put(key string) object.Object {
+	w.t.Helper()
+	body := "n\n1\n"
+	output, err := w.s3.PutObject(context.Background(), &s3.PutObjectInput{
+		Bucket: aws.String(w.landing), Key: aws.String(key), Body: strings.NewReader(body),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o := object.Object{Bucket: w.landing, Key: key, Version: aws.ToString(output.VersionId), Size: int64(len(body))}
+	if _, err := w.journal.Receive(context.Background(), o, dataset); err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// message returns a message that asks for the object.
+func (w *world) message(o object.Object) batch.Message {
+	w.messages++
+	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: work.Work{
+		Stage: work.Glue, Dataset: dataset, Object: o, Generation: w.entry(o).Generation,
+	}.Encode()}
+}
+
+// news returns the message that tells of a run's end.
+func (w *world) news(run string) batch.Message {
+	w.messages++
+	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: fmt.Sprintf(
+		`{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{"jobName":"job","jobRunId":%q,"state":"x"}}`, run)}
+}
+
+// deliver hands messages to the runs until each is done, as a queue would, and
+// buries what is permanent, as the consumer does.
+func (w *world) deliver(messages ...batch.Message) {
+	w.t.Helper()
+	for try := 0; len(messages) > 0; try++ {
+		if try == 100 {
+			w.t.Fatalf("%d messages come back for ever", len(messages))
+		}
+		var kept []batch.Message
+		for id, err := range w.handle(messages) {
+			m := byID(messages, id)
+			f := fault.As(err)
+			if f.Disposition != fault.Permanent {
+				kept = append(kept, m)
+				continue
+			}
+			w.faults[object.ID(f.ObjectID)] = append(w.faults[object.ID(f.ObjectID)], f)
+			if _, err := w.journal.Fail(context.Background(), f, "transform", "glue", m.Body); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		messages = kept
+	}
+}
+
+// handle returns what Handle does; a kill fails all messages.
+func (w *world) handle(messages []batch.Message) (failed map[string]error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			if !errors.Is(cause.(error), errKilled) {
+				panic(cause)
+			}
+			failed = map[string]error{}
+			for _, m := range messages {
+				failed[m.ID] = fault.Retried("killed", fault.Crashed, errKilled)
+			}
+		}
+	}()
+	return w.runs.Handle(context.Background(), messages)
+}
+
+func byID(messages []batch.Message, id string) batch.Message {
+	for _, m := range messages {
+		if m.ID == id {
+			return m
+		}
+	}
+	panic("unknown message " + id)
+}
+
+// settle runs what was started, and tells of each end, until nothing is left.
+func (w *world) settle() {
+	w.t.Helper()
+	for rounds := 0; len(w.service.waiting) > 0; rounds++ {
+		if rounds > 200 {
+			w.t.Fatal("runs are started for ever")
+		}
+		w.deliver(w.news(w.service.work()))
+	}
+}
+
+func (w *world) entry(o object.Object) journal.Entry {
+	w.t.Helper()
+	e, err := w.journal.Get(context.Background(), o.ID())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// service is a Glue that runs one run at a time, when it is told.
+type service struct {
+	world *world
+	// broken objects end their run FAILED.
+	broken map[object.ID]bool
+	runs   map[string]*types.JobRun
+	// order has all runs, newest first; waiting those that have not run.
+	order, waiting []string
+	// starts are how StartJobRun answers next: "" as it should, "refused",
+	// "lost" after it started, "failed" before.
+	starts []string
+}
+
+func (s *service) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.StartJobRunOutput, error) {
+	how := ""
+	if len(s.starts) > 0 {
+		how, s.starts = s.starts[0], s.starts[1:]
+	}
+	switch how {
+	case "refused":
+		return nil, &smithy.GenericAPIError{Code: "ConcurrentRunsExceededException", Message: "too many"}
+	case "failed":
+		return nil, &smithy.GenericAPIError{Code: "InternalServiceException", Message: "try again"}
+	}
+	id := fmt.Sprintf("jr_%d", len(s.order)+1)
+	s.runs[id] = &types.JobRun{Id: aws.String(id), JobRunState: types.JobRunStateRunning, Arguments: in.Arguments, StartedOn: aws.Time(time.Now())}
+	s.order = append([]string{id}, s.order...)
+	s.waiting = append(s.waiting, id)
+	if how == "lost" {
+		return nil, errors.New("connection reset by peer")
+	}
+	return &awsglue.StartJobRunOutput{JobRunId: aws.String(id)}, nil
+}
+
+func (s *service) GetJobRun(_ context.Context, in *awsglue.GetJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.GetJobRunOutput, error) {
+	run, found := s.runs[*in.RunId]
+	if !found {
+		return nil, &smithy.GenericAPIError{Code: "EntityNotFoundException"}
+	}
+	return &awsglue.GetJobRunOutput{JobRun: run}, nil
+}
+
+func (s *service) GetJobRuns(context.Context, *awsglue.GetJobRunsInput, ...func(*awsglue.Options)) (*awsglue.GetJobRunsOutput, error) {
+	output := &awsglue.GetJobRunsOutput{}
+	for _, id := range s.order {
+		output.JobRuns = append(output.JobRuns, *s.runs[id])
+	}
+	return output, nil
+}
+
+// work lets the run that waits longest come to its end, and returns its id.
+func (s *service) work() string {
+	id := s.waiting[0]
+	s.waiting = s.waiting[1:]
+	run := s.runs[id]
+	run.JobRunState = types.JobRunStateSucceeded
+	for _, a := range s.world.manifest(run).Objects {
+		if s.broken[a.ObjectID] {
+			run.JobRunState, run.ErrorMessage = types.JobRunStateFailed, aws.String("BrokenError: at "+a.Object.Key)
+			break
+		}
+		s.world.transform(a)
+	}
+	return id
+}
+
+func (w *world) manifest(run *types.JobRun) work.Manifest {
+	w.t.Helper()
+	key := strings.TrimPrefix(run.Arguments["--manifest"], "s3://"+w.curated+"/")
+	output, err := w.s3.GetObject(context.Background(), &s3.GetObjectInput{Bucket: aws.String(w.curated), Key: aws.String(key)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	body, err := io.ReadAll(output.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := work.DecodeManifest(body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// transform writes the receipt of an object whose source has its bytes, and
+// tells the journal, as route does.
+func (w *world) transform(a work.Assignment) {
+	w.t.Helper()
+	at := work.Location{Bucket: w.curated, Key: object.Attempt{Dataset: dataset, Object: a.ObjectID, Name: a.Attempt}.Receipt()}
+	source, err := w.s3.HeadObject(context.Background(), &s3.HeadObjectInput{Bucket: aws.String(a.Source.Bucket), Key: aws.String(a.Source.Key)})
+	if err != nil || aws.ToInt64(source.ContentLength) != a.Object.Size {
+		w.t.Fatalf("source %v of %v: %v", a.Source, a.Object, err)
+	}
+	receipt := work.Receipt{Object: a.Object, ObjectID: a.ObjectID, Dataset: dataset, Generation: a.Generation, Attempt: a.Attempt, Engine: "glue", Outcome: work.Accepted}
+	body, err := json.Marshal(receipt)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.s3.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(at.Bucket), Key: aws.String(at.Key), Body: bytes.NewReader(body)}); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.journal.Transformed(context.Background(), receipt, at); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// errKilled is a function that is killed in the middle of what it does.
+var errKilled = errors.New("killed")
+
+// flaky is the journal, with a kill before or after the nth write from now.
+type flaky struct {
+	*journal.Table
+
+	// killAt is the write that is the last; 0 for none. before says that it
+	// isn't made.
+	killAt int
+	before bool
+}
+
+func (f *flaky) write(do func() error) error {
+	if f.killAt == 0 {
+		return do()
+	}
+	f.killAt--
+	if f.killAt > 0 {
+		return do()
+	}
+	if !f.before {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	panic(errKilled)
+}
+
+func (f *flaky) Assign(ctx context.Context, id object.ID, owner, manifest string) (ok bool, err error) {
+	err = f.write(func() (err error) { ok, err = f.Table.Assign(ctx, id, owner, manifest); return err })
+	return ok, err
+}
+
+func (f *flaky) Reassign(ctx context.Context, id object.ID, from, to string) (ok bool, err error) {
+	err = f.write(func() (err error) { ok, err = f.Table.Reassign(ctx, id, from, to); return err })
+	return ok, err
+}
+
+func (f *flaky) Running(ctx context.Context, id object.ID, manifest, run string) error {
+	return f.write(func() error { return f.Table.Running(ctx, id, manifest, run) })
+}
+
+func (f *flaky) Start(ctx context.Context, w work.Work, owner string, until time.Time) (e journal.Entry, ok bool, err error) {
+	err = f.write(func() (err error) { e, ok, err = f.Table.Start(ctx, w, owner, until); return err })
+	return e, ok, err
+}

@@ -1,1 +1,0 @@
-"""Runs the engines in alternation and writes docs/benchmarks.md."""

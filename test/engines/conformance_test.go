@@ -1,0 +1,126 @@
+package engines_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/work"
+	"github.com/firn-data/firn/test/engines/suite"
+)
+
+const conformance = repository + "/internal/transform/testdata/conformance"
+
+// TestConformance holds the engine on Glue against every case of the suite, and
+// the types of its files against those of the engine on Lambda, whose rows
+// internal/transform holds against the suite.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	cases, err := suite.Cases(conformance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	subjects := make([]subject, len(cases))
+	for i, c := range cases {
+		subjects[i] = subjectOf(t, c)
+		w.add(t, subjects[i])
+	}
+	w.runGlue(t, "")
+	differing := 0
+	for i, c := range cases {
+		got := w.answer(t, glue, subjects[i])
+		compare(t, c, suite.Rows, got.rows)
+		compare(t, c, suite.Rejects, got.rejects)
+		compare(t, c, suite.Receipt, got.summary)
+		if c.Differs(glue) {
+			differing++
+			t.Logf("%s differs on purpose: %s", c.Name, got.receipt.Cause)
+			continue
+		}
+		w.runLambda(t, subjects[i])
+		compareEngines(t, c.Name, w.answer(t, lambda, subjects[i]), got)
+	}
+	t.Logf("%d cases, %d of them with a difference that is meant; the run took %v", len(cases), differing, w.took)
+}
+
+func subjectOf(t *testing.T, c suite.Case) subject {
+	t.Helper()
+	body, err := c.Input()
+	if err != nil {
+		t.Fatalf("%s: %v", c.Name, err)
+	}
+	return subject{name: c.Name, file: c.InputName, contract: c.Contract, body: body}
+}
+
+func compare(t *testing.T, c suite.Case, kind, got string) {
+	t.Helper()
+	want, err := c.Expected(kind, glue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind == suite.Rejects {
+		want = withoutLines(t, want)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: %s (-want +got):\n%s", c.Name, kind, diff)
+	}
+}
+
+// withoutLines makes the line of each reject null: Spark knows none.
+func withoutLines(t *testing.T, rejects string) string {
+	t.Helper()
+	var rows []map[string]any
+	for line := range strings.Lines(rejects) {
+		decoder := json.NewDecoder(strings.NewReader(line))
+		decoder.UseNumber()
+		row := make(map[string]any)
+		if err := decoder.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		row["line"] = nil
+		rows = append(rows, row)
+	}
+	text, err := suite.Lines(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// compareEngines holds one engine's answer against the other's: all that
+// doesn't name the engine, its files and its times.
+func compareEngines(t *testing.T, name string, want, got answer) (same bool) {
+	t.Helper()
+	differences := cmp.Diff(want.rows, got.rows) +
+		cmp.Diff(withoutLines(t, want.rejects), got.rejects) +
+		cmp.Diff(want.summary, got.summary)
+	if want.types != nil && got.types != nil {
+		differences += cmp.Diff(want.types, got.types)
+	}
+	if strings.Contains(want.summary, `"rows_read"`) { // how far an engine came before it refused is its own affair
+		differences += cmp.Diff(firstOf(want), firstOf(got))
+	}
+	if want.receipt.Hint != got.receipt.Hint {
+		differences += cmp.Diff(want.receipt.Hint, got.receipt.Hint)
+	}
+	if want.receipt.ContentHash != "" && got.receipt.ContentHash != "" {
+		differences += cmp.Diff(want.receipt.ContentHash, got.receipt.ContentHash)
+	}
+	if differences != "" {
+		t.Errorf("%s: the engines differ (-lambda +glue):\n%s", name, differences)
+	}
+	return differences == ""
+}
+
+// firstOf returns a receipt's first rejects without their lines.
+func firstOf(a answer) []work.Reject {
+	var first []work.Reject
+	for _, reject := range a.receipt.FirstRejects {
+		reject.Line = 0
+		first = append(first, reject)
+	}
+	return first
+}
