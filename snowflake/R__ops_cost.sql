@@ -1,10 +1,10 @@
--- What firn's warehouses cost, a day, by what ran on them. The credits of a day
--- add up to what the warehouse was metered for.
+-- The credits of firn's warehouses per day (UTC), by purpose and dataset. The
+-- credits of a day add up to the warehouse's metered credits.
 --
--- A query's credits are those of its run. What is metered and no query's (the
--- warehouse was awake with nothing to do, queries below a tenth of a second,
--- cloud services) is the row with purpose 'idle'. Queries come up to 8 hours
--- late, and stand under 'idle' until then; a day is a day in UTC.
+-- A query's credits are the credits of its execution. All other metered
+-- credits are in the row with purpose 'idle': a warehouse without work,
+-- queries below a tenth of a second, cloud services. Queries appear up to 8
+-- hours late, and are part of 'idle' until then.
 --
 -- The loader's QUERY_TAG is 'firn load <dataset> <load id>', dbt's is
 -- 'firn dbt', the command's is 'firn operator'.

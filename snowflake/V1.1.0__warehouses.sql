@@ -1,17 +1,20 @@
--- A warehouse for each kind of work, so that each has a bill, a limit and a
--- queue of its own. Run it with ACCOUNTADMIN: nobody else may create
--- a resource monitor or give one to a warehouse.
+-- A warehouse for each kind of work. Each warehouse has its own bill, its own
+-- limit and its own queue. Run this script as ACCOUNTADMIN: no other role may
+-- create a resource monitor or assign a monitor to a warehouse.
 --
--- A start is billed for a minute at least, so each sleeps after one.
--- A statement ends after the first limit, and gives up waiting for room after
--- the second (Snowflake's own limits: two days, and none). Loads: what a Lambda
--- lives at most; the loader comes back by itself.
+-- Snowflake bills at least a minute for each start, so a warehouse suspends
+-- itself after a minute without work. The first limit of a warehouse ends a
+-- statement that runs too long. The second limit ends a statement that waits
+-- too long for room. Snowflake's own limits are two days and none. For loads
+-- the first limit is a Lambda function's longest time; the load message comes
+-- back without help.
 --
--- A monitor's quota counts from the first of the month, in UTC. It tells the
--- account's administrators at 80 %, lets no new statement in at 100 %, and
--- ends those that run at 110 %: it acts late, not to the credit.
+-- A monitor's quota counts from the first day of the month, in UTC. At 80 %
+-- the monitor notifies the account's administrators, at 100 % it admits no new
+-- statement, and at 110 % it ends running statements. A monitor acts late: the
+-- limit isn't exact.
 --
--- Variables, credits a month; one is an hour, or 60 starts:
+-- Variables, in credits per month; a credit is an hour, or 60 starts:
 --   load_credits       defaults to 50
 --   transform_credits  defaults to 30
 --   report_credits     defaults to 20
@@ -71,11 +74,11 @@ create warehouse if not exists firn_report
     resource_monitor = firn_report
     comment = 'People and their tools.';
 
--- The one that was made last is the session's now.
+-- Snowflake selected the last created warehouse for this session.
 use warehouse firn_load;
 
--- An owner may use, suspend, resume, change and watch a warehouse; not free it
--- of its monitor.
+-- An owner may use, suspend, resume, change and watch a warehouse, but may not
+-- remove the warehouse's monitor.
 grant ownership on warehouse firn_load
     to role firn_admin copy current grants;
 grant ownership on warehouse firn_transform

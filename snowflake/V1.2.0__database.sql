@@ -1,15 +1,17 @@
--- The database and its schemas, owned by FIRN_ADMIN. Run it with a role that
--- may create databases and grant on the account (ACCOUNTADMIN does).
+-- The database and its schemas, owned by FIRN_ADMIN. Run this script as
+-- ACCOUNTADMIN, or with a role that may create databases and grant on the
+-- account.
 --
--- Whatever role runs these scripts: FIRN_ADMIN owns what is made in raw and ops
--- later, by the grants of future ownership. In a schema with managed access
--- the owner of a table can't grant on it, only the schema's owner can: what the
--- grants script says is all that there is.
+-- FIRN_ADMIN owns all later tables and views in raw and ops, by the grants of
+-- future ownership, under every role that runs these scripts. In a schema with
+-- managed access only the schema's owner can grant on a table, and not the
+-- table's owner. The grants script therefore has every grant.
 --
 -- Variables:
---   database        name of the database that the stack was deployed with
---   retention_days  days that rows can be read as they were (Time Travel);
---                   defaults to 1, the most that Standard Edition has
+--   database        name of the database in the stack's settings
+--   retention_days  number of days for which earlier states of rows can be
+--                   read (Time Travel); defaults to 1, the maximum of
+--                   Standard Edition
 --
 -- Sources:
 --   https://docs.snowflake.com/en/user-guide/data-time-travel
@@ -17,16 +19,16 @@
 --   https://docs.snowflake.com/en/sql-reference/sql/grant-ownership
 create database if not exists {{ database }};
 
--- firn migrate made the database and ops before this, for its history.
+-- firn migrate has already created the database and ops, for the history.
 alter database {{ database }} set
     data_retention_time_in_days = {{ retention_days | default('1') }}
-    comment = 'Tables that firn loads, and what dbt makes of them.';
+    comment = 'Tables that firn loads, and dbt''s tables and views.';
 
 create schema if not exists {{ database }}.raw with managed access
-    comment = 'Rows as they came, with the ledger of every load.';
+    comment = 'Loaded rows, with the ledger of every load.';
 
 create schema if not exists {{ database }}.staging with managed access
-    comment = 'One view a raw table: renamed, cast, newest version.';
+    comment = 'A view per raw table: renamed, cast, newest version.';
 
 create schema if not exists {{ database }}.marts with managed access
     comment = 'Facts and dimensions.';
@@ -36,7 +38,7 @@ create schema if not exists {{ database }}.ops with managed access;
 alter schema {{ database }}.ops enable managed access;
 
 alter schema {{ database }}.ops set
-    comment = 'What was loaded, when, at what cost; what migrations ran.';
+    comment = 'Loads, their times and costs; the history of migrations.';
 
 grant ownership on database {{ database }}
     to role firn_admin copy current grants;

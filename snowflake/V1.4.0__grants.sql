@@ -1,9 +1,10 @@
--- What each role may do, and nothing more. Run it with FIRN_ADMIN, or a role
--- that manages grants (ACCOUNTADMIN does).
+-- All privileges of each role. Run this script as FIRN_ADMIN or ACCOUNTADMIN,
+-- or with a role that manages grants.
 --
--- Future grants are for schemas only: one for a schema switches off all of the
--- database's for that kind of object, for every role. USAGE on a warehouse
--- starts it; nobody but its owner operates it.
+-- All future grants are on schemas. A future grant on a schema would switch
+-- off the database's future grants for the same type of object, for every
+-- role. USAGE lets a role start a warehouse; only the warehouse's owner may
+-- operate the warehouse.
 --
 -- Variables:
 --   database  name of the database
@@ -12,8 +13,9 @@
 --   https://docs.snowflake.com/en/user-guide/security-access-control-privileges
 --   https://docs.snowflake.com/en/user-guide/security-access-control-configure
 
--- The load function: rows in and out of raw. No CREATE, no TRUNCATE. USAGE on
--- an external stage includes reading it; the integration is its owner's.
+-- The load function adds and deletes rows in raw. It has no CREATE and no
+-- TRUNCATE. USAGE on an external stage includes the right to read files; only
+-- the stage's owner needs the integration.
 grant usage on warehouse firn_load to role firn_loader;
 grant usage on database {{ database }} to role firn_loader;
 grant usage on schema {{ database }}.raw to role firn_loader;
@@ -23,7 +25,7 @@ grant select, insert, update, delete
 grant select, insert, update, delete
     on future tables in schema {{ database }}.raw to role firn_loader;
 
--- dbt: reads raw, makes tables and views of its own.
+-- dbt reads raw, and creates its own tables and views.
 grant usage on warehouse firn_transform to role firn_transformer;
 grant usage on database {{ database }} to role firn_transformer;
 grant usage on schema {{ database }}.raw to role firn_transformer;
@@ -40,7 +42,7 @@ grant usage, create table, create view
 grant usage, create table, create view
     on schema {{ database }}.marts to role firn_transformer;
 
--- People and their tools: marts and ops, to read.
+-- People and their tools read marts and ops.
 grant usage on warehouse firn_report to role firn_reporter;
 grant usage on database {{ database }} to role firn_reporter;
 grant usage on schema {{ database }}.marts to role firn_reporter;

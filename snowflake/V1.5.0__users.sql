@@ -1,14 +1,14 @@
--- The users that no person is: without a password, and without secondary roles,
--- which every user has by default. Run it with a role that may
--- create users (ACCOUNTADMIN does).
+-- The service users. A service user has no password and, unlike other users,
+-- no secondary roles. Run this script as ACCOUNTADMIN, or with a role that may
+-- create users.
 --
--- The load function proves that it runs under its AWS role: no secret. It can
--- have a key pair besides, and gets none here; the users' owner gives it one.
--- dbt's user can't log in until its owner binds it to where dbt runs, by an AWS
--- role or a key pair (docs/deploying.md).
+-- The load function logs in by its AWS role, without a secret. The user can
+-- also have a key pair; this script sets none, and the user's owner can add
+-- one. dbt's user can't log in until the owner binds the user to an AWS role
+-- or a key pair (docs/deploying.md).
 --
--- A session that sets no QUERY_TAG has its user's, so that costs can be told
--- apart. The loader's names dataset and load.
+-- A session without a QUERY_TAG has its user's tag, so that costs can be
+-- separated. The loader's sessions have a tag with dataset and load.
 --
 -- Variables:
 --   loader_role_arn  ARN of the load function's role, an output of the
