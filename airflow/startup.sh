@@ -1,19 +1,19 @@
 #!/bin/bash
-# Amazon MWAA's startup script: gives dbt an environment of its own, so that it
-# shares no package with Airflow, and tells the DAGs where things are.
+# Amazon MWAA's startup script. The script installs dbt into an environment of its
+# own, so that dbt and Airflow share no package, and sets the DAGs' variables.
 #
-# Set FIRN_BUCKET to the environment's bucket, below whose dags/ the folders dbt
-# and datasets lie. MWAA runs this before each scheduler, worker and web server
-# is started, and keeps the variables that it exports
+# Set FIRN_BUCKET to the environment's bucket. The bucket's dags/ must have the
+# folders dbt and datasets. MWAA runs this script before the start of each
+# scheduler, worker and web server, and keeps the exported variables
 # (docs.aws.amazon.com/mwaa/latest/userguide, using-startup-script). The image
-# has the AWS command line.
+# includes the AWS command line.
 FIRN_BUCKET=CHANGE-ME
-export FIRN_HOME=/usr/test/airflow/dags
-export FIRN_DBT=/usr/test/airflow/firn-dbt/bin/dbt
+export FIRN_HOME=/usr/local/airflow/dags
+export FIRN_DBT=/usr/local/airflow/firn-dbt/bin/dbt
 export SNOWFLAKE_ACCOUNT=MYORG-ACCOUNT
 export FIRN_DBT_TARGET=account
 
-# The web server builds nothing.
+# The web server doesn't run dbt.
 if [ "${MWAA_AIRFLOW_COMPONENT:-worker}" != webserver ]; then
     python3 -m venv "$(dirname "$(dirname "$FIRN_DBT")")" &&
         aws s3 cp --quiet "s3://$FIRN_BUCKET/dags/dbt/requirements.txt" /tmp/firn-dbt.txt &&

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Keeps the classes that a run loads in an archive, which run_local.sh maps: a run
-# of a few rows begins and ends in two thirds of the time.
+# Writes the classes of a Spark run to an archive. With the archive, run_local.sh
+# takes two thirds of the time for a small file.
 # Usage: archive.sh FILE
 set -euo pipefail
 
@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/archive-XXXXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
-# Nobody listens on port 9: S3A's classes are loaded all the same.
+# No server listens on port 9. The failing request still loads S3A's classes.
 export AWS_ENDPOINT_URL=http://127.0.0.1:9 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=warm AWS_SECRET_ACCESS_KEY=warm
 export FIRN_SPARK_ARCHIVE=$scratch/spark.jsa FIRN_SPARK_CONF=$scratch/spark.conf PYTHONDONTWRITEBYTECODE=1
 cat >"$FIRN_SPARK_CONF" <<EOF
@@ -18,7 +18,7 @@ spark.hadoop.fs.s3a.retry.limit         0
 EOF
 if ! "$here/run_local.sh" "$here/warm_up.py" >"$scratch/log" 2>&1 || [ ! -s "$FIRN_SPARK_ARCHIVE" ]; then
     cat "$scratch/log" >&2
-    echo "no archive of Spark's classes was made" >&2
+    echo "archive.sh: the run wrote no archive of Spark's classes" >&2
     exit 1
 fi
 mv "$FIRN_SPARK_ARCHIVE" "$file"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fetches the jars of jars.txt by Maven and checks them. Usage: jars.sh FOLDER
-# What is there and whole isn't fetched again. Needs Java 17 and mvn.
+# Downloads the jars of jars.txt with Maven and checks their SHA-256 sums.
+# Usage: jars.sh FOLDER. Existing jars with the right sum aren't downloaded again.
+# Needs Java 17 and mvn.
 set -euo pipefail
 
 folder=${1:?usage: jars.sh FOLDER}
@@ -14,7 +15,7 @@ while read -r coordinate sum; do
         mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
             -Dartifact="$coordinate" -DoutputDirectory="$folder" </dev/null
         sha256sum --check --status <<<"$sum  $jar" || {
-            echo "$jar isn't the file that jars.txt names: delete it and run this again" >&2
+            echo "$jar doesn't have the SHA-256 sum of jars.txt: delete the file, then run jars.sh again" >&2
             exit 1
         }
     fi

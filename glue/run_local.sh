@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Runs a Glue script on this machine: MS_GLUE_RUNNER of the AWS stand-in.
-# Usage: run_local.sh SCRIPT [ARGUMENT...]
-# Modules are found beside the script and on PYTHONPATH.
-# AWS_ENDPOINT_URL says where S3 is, the other AWS_* variables as whom; without
-# an endpoint only file:// is read. FIRN_GLUE_HOME is where environment and jars
-# are (default: build/ of the repository), and the archive of classes if archive.sh
-# made one. FIRN_SPARK_CONF is a file of more settings; with FIRN_SPARK_ARCHIVE
-# the run writes such an archive to that file.
-# Needs Java 17. Everything that Spark writes beside the output is removed.
+# Runs a Glue script on this machine. The AWS stand-in starts this script through
+# MS_GLUE_RUNNER. Usage: run_local.sh SCRIPT [ARGUMENT...]
+# Python finds modules beside the script and on PYTHONPATH.
+# AWS_ENDPOINT_URL is the URL of S3, and the other AWS_* variables have region and
+# credentials. Without AWS_ENDPOINT_URL, only file:// can be read.
+# FIRN_GLUE_HOME is the folder with the Python environment, the jars and the
+# optional archive of archive.sh (default: build/ of the repository).
+# FIRN_SPARK_CONF is a file with more Spark settings. With FIRN_SPARK_ARCHIVE, the
+# run writes an archive of classes to that file.
+# Needs Java 17. Spark's temporary files are removed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,7 +20,7 @@ python=$home/venv/glue/bin/python
 work=$(mktemp -d "${TMPDIR:-/tmp}/spark-XXXXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# An archive that doesn't fit (another Java, other jars) is left alone, in silence.
+# Java ignores an archive of another Java or of other jars, without a warning.
 archive=$home/spark.jsa
 sharing=
 if [ -n "${FIRN_SPARK_ARCHIVE:-}" ]; then
@@ -28,8 +29,8 @@ elif [ -s "$archive" ]; then
     sharing=-XX:SharedArchiveFile=$archive
 fi
 
-# The file system s3:// of Glue is S3A here, so that a script says the same in both.
-# Queries are short: interpreting them is faster than compiling them.
+# Glue's s3:// is S3A here, so a script has the same URIs in both places.
+# Runs are short, so Java uses only its quick compiler (TieredStopAtLevel=1).
 umask 077
 cat >"$work/spark.conf" <<EOF
 spark.master                            local[2]
@@ -45,8 +46,8 @@ spark.sql.shuffle.partitions            2
 spark.driver.extraClassPath             $(printf '%s:' "$home"/jars/*.jar)
 EOF
 if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
-    # S3A's own TemporaryAWSCredentialsProvider, of Hadoop 3.3.4, has none for a second thread that
-    # asks while a first one makes them.
+    # S3A's TemporaryAWSCredentialsProvider of Hadoop 3.3.4 fails for a second thread while a first
+    # thread creates the credentials.
     cat >>"$work/spark.conf" <<EOF
 spark.hadoop.fs.s3.impl                 org.apache.hadoop.fs.s3a.S3AFileSystem
 spark.hadoop.fs.s3a.endpoint            $AWS_ENDPOINT_URL
@@ -60,7 +61,7 @@ EOF
 fi
 [ -z "${FIRN_SPARK_CONF:-}" ] || cat "$FIRN_SPARK_CONF" >>"$work/spark.conf"
 
-# Spark's Python workers look for modules where the driver does, but for the script's own folder.
+# Spark's Python workers use the driver's PYTHONPATH, without the script's own folder.
 PYTHONPATH=$(cd "$(dirname "$1")" && pwd)${PYTHONPATH:+:$PYTHONPATH}
 export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$python PYTHONPATH
 export PYSPARK_SUBMIT_ARGS="--properties-file $work/spark.conf pyspark-shell"

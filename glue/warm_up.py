@@ -1,4 +1,4 @@
-"""Do what every run does, on ten rows: `archive.sh` keeps the classes that it loads."""
+"""Run the transform on ten rows, to load the classes of every run for `archive.sh`."""
 
 import json
 import tempfile
@@ -30,13 +30,13 @@ CONTRACT: dict[str, Any] = {
         {"name": "yes", "type": "boolean"},
     ],
 }
-WRITTEN_WITHIN_SECONDS = 120
+ARCHIVE_SECONDS = 120
 ROW = "A{0},{0},{0}.50,0.{0},2026-01-0{1},2026-01-0{1}T00:00:00Z,true\n"
 REJECT = "broken,-1,x,x,x,x,x\n"
 
 
 def manifest(root: Path) -> str:
-    """Write one object of good rows and a reject, and the manifest that names it."""
+    """Write an object with good rows and a reject, and its manifest. Return the manifest's URI."""
     names = [column["name"] for column in CONTRACT["columns"]]
     columns = [c | {"header": c["name"], "path": f"/{c['name']}"} for c in CONTRACT["columns"]]
     key = "warm/up/rows.csv"
@@ -45,7 +45,7 @@ def manifest(root: Path) -> str:
     rows = "".join(ROW.format(i, i + 1) for i in range(9))
     source.write_text(",".join(names) + "\n" + rows + REJECT, encoding="utf-8")
     landed = {"bucket": "landing", "key": key, "version": "1", "size": source.stat().st_size}
-    said = {
+    document = {
         "curated_bucket": "curated",
         "contract": CONTRACT | {"columns": columns},
         "objects": [
@@ -54,12 +54,12 @@ def manifest(root: Path) -> str:
     }
     path = root / "curated" / "_glue" / "warm.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(said), encoding="utf-8")
+    path.write_text(json.dumps(document), encoding="utf-8")
     return f"file://{path}"
 
 
-def touch_s3(spark: SparkSession) -> None:
-    """Load what reads S3; nobody answers, and nobody need."""
+def load_s3_classes(spark: SparkSession) -> None:
+    """Load the classes of the S3 file system by one request. The request fails without a server."""
     java: Any = spark._jvm  # noqa: SLF001 - PySpark has no other way to Hadoop
     path = java.org.apache.hadoop.fs.Path("s3://warm/up")
     settings = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - as above
@@ -69,21 +69,21 @@ def touch_s3(spark: SparkSession) -> None:
         return
 
 
-def end_java() -> None:
-    """Wait for Java's end, at which it writes the archive; a run doesn't."""
+def stop_java() -> None:
+    """Stop Java, and wait until Java has written the archive of classes."""
     gateway: Any = SparkContext._gateway  # noqa: SLF001 - PySpark has no other way to it
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(WRITTEN_WITHIN_SECONDS)
+    gateway.proc.wait(ARCHIVE_SECONDS)
 
 
 def main() -> None:
-    """Warm up."""
+    """Run the transform once."""
     with tempfile.TemporaryDirectory() as folder:
         uri = manifest(Path(folder))
-        touch_s3(job.session())
+        load_s3_classes(job.session())
         job.run([uri])
-    end_java()
+    stop_java()
 
 
 if __name__ == "__main__":

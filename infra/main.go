@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -42,11 +43,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	contracts, err := contract.ReadAll(os.DirFS(filepath.Join(root, "datasets")))
+	// FIRN_DATASETS names another folder of contracts than the repository's own.
+	datasets := cmp.Or(os.Getenv("FIRN_DATASETS"), filepath.Join(root, "datasets"))
+	contracts, err := contract.ReadAll(os.DirFS(datasets))
 	if err != nil {
 		return err
 	}
-	functions, err := bundle.Build(ctx, root, settings.Architecture.GOARCH(), os.Stderr)
+	functions, err := bundle.Build(ctx, root, datasets, settings.Architecture.GOARCH(), os.Stderr)
 	if err != nil {
 		return err
 	}

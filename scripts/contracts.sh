@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Says what each contract changes of the table that the last release made.
-# Usage: contracts.sh FIRN, the operator's command. The last release is the
-# newest tag v… before this commit; without one there is nothing to compare.
-# Exits 1 if a table can't be changed in place.
+# Prints each contract's changes to the table of the last release.
+# Usage: contracts.sh FIRN. FIRN is the path of the firn command. The last release
+# is the newest tag v… before this commit. Without a tag, nothing is compared.
+# Exits with 1 if a table can't be changed in place.
 set -uo pipefail
 firn=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")/.."
 if ! release=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null); then
-    echo "no release yet: no table to change"
+    echo "no release yet: no contract to compare"
     exit 0
 fi
 old=$(mktemp)

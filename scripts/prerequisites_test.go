@@ -158,7 +158,7 @@ func (m machine) javaHome(t *testing.T) []string {
 func TestMakeStopsThere(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("make", "setup", "PYTHON=/nowhere/python3.12")
-	cmd.Dir = filepath.Join("..", "..")
+	cmd.Dir = ".."
 	output, err := cmd.CombinedOutput()
 	if err == nil || !strings.HasPrefix(string(output), wantPython) || strings.Contains(string(output), "installing") {
 		t.Errorf("make setup = %v:\n%s", err, output)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The first thing that CI asks: every Python file parses, the repository has its
-# structure, every SQL file and dbt model is there and parses in outline.
+# The first check of CI. The main files of the repository exist, every Python file
+# parses, each dataset has its SQL file and dbt model, and every SQL file has
+# balanced quotes and parentheses.
 # Usage: structure.sh PYTHON
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,10 +33,10 @@ for mart in fact_flight fact_earthquake dim_airline dim_airport dim_aircraft dim
     [ -s "dbt/models/marts/$mart.sql" ] || fail "dbt/models/marts/$mart.sql is missing"
 done
 
-# What the documents call a proof must be a test.
+# Every test that the documents name must exist.
 for test in $(grep -ohE '`Test[A-Za-z0-9]+`' README.md docs/*.md | tr -d '`' | sort -u); do
-    git grep --untracked -qE "func $test\(" -- '*_test.go' || fail "the documents name $test, which is no test"
+    git grep --untracked -qE "func $test\(" -- '*_test.go' || fail "the documents name $test, but no such test exists"
 done
 
-# Parse in outline: quotes and parentheses are closed, nothing is empty.
+# Quotes and parentheses are closed, and no file is empty.
 git ls-files -z --cached --others --exclude-standard -- 'snowflake/*.sql' 'dbt/**/*.sql' | xargs -0 "$1" scripts/outline.py

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the suites that CI runs, one after the other, and prints at the end what each took
-# against its budget. A suite over its budget is said, not failed: machines
-# differ. Exits 1 if a suite failed.
+# Runs CI's suites in sequence, and prints the time and the budget of each suite.
+# A suite above its budget gets a note but doesn't fail, because machines differ.
+# Exits with 1 if a suite failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build
 
-# suite, seconds it may take on two cores once everything is installed
+# suite and budget: seconds on two cores, after the installation of all tools
 suites=(
     "check 330"
     "test-race 240"

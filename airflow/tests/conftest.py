@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own, with the DAGs of this repository."""
+"""Fixtures: a temporary Airflow with the DAGs of this repository."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-# Airflow reads these when it is imported.
+# Airflow reads these variables at import.
 HOME = tempfile.TemporaryDirectory(prefix="firn-airflow-")
 DAGS = Path(__file__).resolve().parents[1] / "dags"
 os.environ |= {
@@ -28,13 +28,13 @@ from laptop import Laptop  # noqa: E402
 
 @pytest.fixture(scope="session")
 def bag() -> DagBag:
-    """The DAGs, parsed as Airflow does it."""
+    """The DAGs, parsed by Airflow."""
     return DagBag(str(DAGS))
 
 
 @pytest.fixture(scope="session")
 def database() -> None:
-    """Airflow's own database, which `dag.test` wants."""
+    """Airflow's own database. `dag.test` needs the database."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -42,5 +42,5 @@ def database() -> None:
 
 @pytest.fixture(scope="session")
 def laptop() -> Laptop:
-    """The laptop's cloud, as `make test-airflow` started it."""
+    """The laptop's cloud. `make test-airflow` starts the cloud."""
     return Laptop.of(os.environ)

@@ -1,4 +1,4 @@
-"""What the tests do to the laptop's cloud, and see of it."""
+"""The tests' access to the laptop's cloud."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ from firn_airflow.settings import Settings
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 WEEK = ROOT / "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
-# Far beyond what a wait takes on a busy machine.
-PATIENCE_SECONDS = 120
+# Far longer than a wait takes on a busy machine.
+TIMEOUT_SECONDS = 120
 
 
-def until(what: str, look: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
-    """Look until there is something, and return it."""
-    end = time.monotonic() + patience
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {patience} s: {what}"
+def until(event: str, check: Callable[[], T], timeout: float = TIMEOUT_SECONDS) -> T:
+    """Call a function until the result is true, and return the result.
+
+    Raises:
+        AssertionError: The timeout in seconds passed. The error names the event.
+    """
+    end = time.monotonic() + timeout
+    while not (found := check()):
+        assert time.monotonic() < end, f"not within {timeout} s: {event}"
         time.sleep(0.5)
     return found
 
@@ -54,7 +58,7 @@ class Laptop:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Laptop:
-        """Take what test/airflow passes."""
+        """Read the variables that test/airflow sets."""
         return cls(
             program=Path(environment["FIRN_TEST_PROGRAM"]),
             mails_folder=Path(environment["FIRN_TEST_MAILS"]),
@@ -62,29 +66,28 @@ class Laptop:
         )
 
     def firn(self, *arguments: str) -> str:
-        """Run a command of firn's."""
+        """Run a firn command, and return its standard output."""
         done = subprocess.run(
             [self.program, *arguments],
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def number(self, sql: str) -> int:
-        """Ask Snowflake for one number."""
+        """Return the only number in the result of a query."""
         [row] = json.loads(self.firn("query", "--json", sql))
         return int(next(iter(row.values())))
 
     def build(self) -> None:
-        """Build all of dbt, as firn_marts does."""
+        """Build the whole dbt project, as firn_marts does."""
         settings = Settings.read({})
-        said: list[str] = []
-        assert (
-            "ERROR=0" in dbt.Process(str(settings.dbt), str(ROOT / "dbt"), "", said.append).run()
-        ), said
+        output: list[str] = []
+        build = dbt.Process(str(settings.dbt), str(ROOT / "dbt"), "", output.append)
+        assert "ERROR=0" in build.run(), output
 
     def in_marts(self, day: datetime) -> int:
         """Count a day's earthquakes in the marts."""
@@ -92,7 +95,7 @@ class Laptop:
         return self.number(f"select count(*) as N from MARTS.FACT_EARTHQUAKE where {day_of}")
 
     def mails(self, *texts: str) -> list[EmailMessage]:
-        """Return the mails whose text has all of these."""
+        """Return the mails with all of these texts in subject or body."""
         read = [
             email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             for file in sorted(self.mails_folder.glob("*.eml"))
@@ -113,7 +116,7 @@ class Laptop:
         return Version(bucket, key, s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
 
     def state(self, version: Version) -> str:
-        """Return what the journal says of an object."""
+        """Return an object's state in the journal; empty without an entry."""
         key = {"pk": {"S": version.object_id}}
         item = boto3.client("dynamodb").get_item(
             TableName=self.outputs()["JournalTable"], Key=key, ConsistentRead=True

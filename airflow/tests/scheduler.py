@@ -1,7 +1,7 @@
-"""A real Airflow: scheduler, DAG processor and API server, as `airflow standalone` starts them.
+"""A real Airflow with scheduler, DAG processor and API server, as in `airflow standalone`.
 
-Without its log servers, which listen on every address, and without a triggerer,
-since nothing is deferred.
+The log servers don't run, because log servers listen on every address. The
+triggerer doesn't run, because no task is deferred.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ PARTS = {
     "dag-processor": ("dag-processor",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
 }
-# SQLite refuses some backfills: "database is locked", and nothing is left of them.
+# The most tries of a backfill. SQLite refuses some backfills ("database is locked"), and
+# a refused backfill has no effect.
 ATTEMPTS = 5
+# The scheduler removes a backfill without runs after 2 minutes.
+BACKFILL_SECONDS = 300
 
 
 class Airflow:
@@ -50,7 +53,7 @@ class Airflow:
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
             "AIRFLOW__API_AUTH__JWT_SECRET": "of the tests",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-            # A killed scheduler's tasks are taken up after this, not after 5 minutes.
+            # A new scheduler adopts the tasks of a killed scheduler after seconds, not 5 minutes.
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -60,7 +63,7 @@ class Airflow:
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start all parts that don't run."""
+        """Start all processes that don't run."""
         for name, arguments in PARTS.items():
             if name in self.parts:
                 continue
@@ -72,11 +75,11 @@ class Airflow:
                 until("the API server answers", lambda: answers(self.port))
 
     def kill(self, name: str) -> None:
-        """End one part as a power cut would, with what it started."""
+        """Kill one process and its children without a shutdown, as a power cut would."""
         end(self.parts.pop(name), signal.SIGKILL)
 
     def stop(self) -> None:
-        """End all parts."""
+        """End all processes."""
         for name in list(self.parts):
             end(self.parts.pop(name), signal.SIGTERM)
 
@@ -92,13 +95,22 @@ class Airflow:
         )
 
     def must(self, *arguments: str) -> None:
-        """Run one of Airflow's commands, which must succeed."""
+        """Run one of Airflow's commands, and check its success."""
         done = self.command(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def backfill(self, dag_id: str, start: datetime, end: datetime, at_once: int) -> None:
-        """Create a backfill of the days from start to end, again if SQLite was locked."""
+        """Create a backfill of the days from start to end, again if SQLite was locked.
+
+        Airflow refuses a second backfill of a DAG while an earlier backfill counts as running.
+        The scheduler marks a backfill as completed up to 30 seconds after the last run.
+        """
         for _ in range(ATTEMPTS):
+            until(
+                "the earlier backfills are completed",
+                lambda: not self.running_backfills(dag_id),
+                BACKFILL_SECONDS,
+            )
             done = self.command(
                 *("backfill", "create", "--dag-id", dag_id, "--reprocess-behavior", "failed"),
                 *("--from-date", f"{start:%Y-%m-%d}", "--to-date", f"{end:%Y-%m-%d}"),
@@ -110,20 +122,26 @@ class Airflow:
         raise AssertionError(f"the database was locked {ATTEMPTS} times")
 
     def rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
-        """Ask Airflow's database."""
+        """Return the rows of a query on Airflow's database."""
         uri = f"file:{self.home / 'airflow.db'}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
             return database.execute(sql, values).fetchall()
 
+    def running_backfills(self, dag_id: str) -> list[tuple[Any, ...]]:
+        """Return the backfills of a DAG that count as running."""
+        return self.rows(
+            "select id from backfill where dag_id = ? and completed_at is null", dag_id
+        )
+
     def runs(self, dag_id: str, kind: str) -> dict[str, str]:
-        """Return the states of a DAG's runs by the day that they begin."""
+        """Return the states of a DAG's runs, by the first day of the data interval."""
         sql = (
             "select date(data_interval_start), state from dag_run where dag_id = ? and run_type = ?"
         )
         return dict(self.rows(sql, dag_id, kind))
 
     def task(self, dag_id: str, day: datetime, task_id: str) -> str:
-        """Return the state of a task on a day."""
+        """Return the state of a task on a day; empty without a state."""
         sql = (
             "select t.state from task_instance t join dag_run r using (dag_id, run_id)"
             " where dag_id = ? and date(r.data_interval_start) = ? and t.task_id = ?"
@@ -139,21 +157,21 @@ class Airflow:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Tell whether somebody listens on a port."""
+    """Return whether a server listens on a port."""
     with socket.socket() as client:
         client.settimeout(1)
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    """End a process and its children, which may outlive it."""
+    """End a process and its children."""
     family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(how)
     if how is signal.SIGKILL:
@@ -168,7 +186,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 def kill(process: psutil.Process) -> None:
-    """Kill a process that may be gone."""
+    """Kill a process, if the process still runs."""
     try:
         process.kill()
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The mail of a failed run, whatever Airflow knows of it."""
+"""The mail of a failed run, for every kind of callback context."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ FAULT = Fault(
 
 
 class Task:
-    """A task of a callback's context, with what it left."""
+    """A task of a callback's context, with the fault in XCom."""
 
     task_id = "build"
 
-    def __init__(self, left: Fault | Exception | None) -> None:
-        self.left = left
+    def __init__(self, pushed: Fault | Exception | None) -> None:
+        self.pushed = pushed
 
     def xcom_pull(self, task_ids: str, key: str) -> dict[str, Any] | None:
-        """Return what it left."""
+        """Return the pushed fault, or raise the exception."""
         assert (task_ids, key) == ("build", alert.FAULT_KEY)
-        if isinstance(self.left, Exception):
-            raise self.left
-        return self.left and self.left.as_dict()
+        if isinstance(self.pushed, Exception):
+            raise self.pushed
+        return self.pushed and self.pushed.as_dict()
 
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What is published to the topic."""
+    """The published mails, as pairs of subject and body."""
     mails: list[tuple[str, str]] = []
 
     class Topic:
@@ -57,7 +57,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def context(bag: DagBag, **more: object) -> dict[str, Any]:
-    """The least that the DAG processor passes: Airflow's _execute_dag_callbacks."""
+    """The smallest context of the DAG processor (Airflow's _execute_dag_callbacks)."""
     return {
         "dag": bag.dags["firn_usgs_event"],
         "run_id": "scheduled__2018-02-02T00:00:00+00:00",
@@ -65,10 +65,10 @@ def context(bag: DagBag, **more: object) -> dict[str, Any]:
     }
 
 
-def full(bag: DagBag, left: Fault | Exception | None) -> dict[str, Any]:
+def full_context(bag: DagBag, pushed: Fault | Exception | None) -> dict[str, Any]:
     return context(
         bag,
-        ti=Task(left),
+        ti=Task(pushed),
         reason="task_failure",
         logical_date=DAY,
         data_interval_start=DAY,
@@ -76,12 +76,12 @@ def full(bag: DagBag, left: Fault | Exception | None) -> dict[str, Any]:
     )
 
 
-def tell(bag: DagBag, of: Mapping[str, Any]) -> None:
+def call_back(bag: DagBag, of: Mapping[str, Any]) -> None:
     bag.dags["firn_usgs_event"].on_failure_callback(of)
 
 
-def test_the_whole_mail(bag: DagBag) -> None:
-    report = alert.report_of("usgs.event", full(bag, FAULT))
+def test_mail_of_a_failed_build_equals_the_golden_file(bag: DagBag) -> None:
+    report = alert.report_of("usgs.event", full_context(bag, FAULT))
     report = mail.Report(
         **vars(report) | {"failed_at": datetime(2026, 11, 24, 10, 0, 5, tzinfo=UTC)}
     )
@@ -90,7 +90,7 @@ def test_the_whole_mail(bag: DagBag) -> None:
     )
 
 
-def test_it_has_the_words_of_the_functions_mails() -> None:
+def test_mail_has_the_form_of_the_alert_functions_mails() -> None:
     ours = GOLDEN.read_text(encoding="utf-8")
     theirs = (ROOT / "internal/alert/testdata/several_objects.golden").read_text(encoding="utf-8")
     shape = re.compile(
@@ -116,36 +116,38 @@ def test_it_has_the_words_of_the_functions_mails() -> None:
     )
 
 
-def test_only_dag_and_run_id(bag: DagBag, published: list[tuple[str, str]]) -> None:
-    """The scheduler lost the run: no task, no exception, no reason, no interval."""
-    tell(bag, context(bag))
+def test_context_with_only_dag_and_run_id_sends_task_lost(
+    bag: DagBag, published: list[tuple[str, str]]
+) -> None:
+    """The context of a lost run: no task, no exception, no reason, no interval."""
+    call_back(bag, context(bag))
     [(subject, body)] = published
     assert subject == "firn: usgs.event: task_lost (1 run)"
     assert "1. run scheduled__2018-02-02T00:00:00+00:00" in body
-    assert "Airflow says: nothing" in body
+    assert "Airflow gives no reason" in body
 
 
-@pytest.mark.parametrize("left", [None, RuntimeError("no answer")])
-def test_the_scheduler_failed_the_task(
-    bag: DagBag, published: list[tuple[str, str]], left: Exception | None
+@pytest.mark.parametrize("pushed", [None, RuntimeError("no answer")])
+def test_task_without_a_readable_fault_sends_task_lost(
+    bag: DagBag, published: list[tuple[str, str]], pushed: Exception | None
 ) -> None:
-    tell(bag, full(bag, left))
+    call_back(bag, full_context(bag, pushed))
     [(subject, body)] = published
     assert subject == "firn: usgs.event: task_lost (1 run)"
-    assert "Airflow says: task_failure" in body
+    assert "Airflow gives this reason: task_failure" in body
     assert "--task-regex build --start-date 2018-02-01T00:00:00Z" in body
 
 
-def test_what_is_told_already_is_not_told_again(
+def test_fault_mailed_by_the_alert_function_sends_no_mail(
     bag: DagBag, published: list[tuple[str, str]]
 ) -> None:
-    tell(bag, full(bag, Fault(code="object_failed", cause="c", told=True)))
+    call_back(bag, full_context(bag, Fault(code="object_failed", cause="c", mailed=True)))
     assert published == []
 
 
-def test_hostile_texts(bag: DagBag) -> None:
+def test_control_characters_and_long_texts_are_replaced_and_cut(bag: DagBag) -> None:
     fault = Fault(code="dbt_failed", cause="a\x1b[31m\u2028" + "x" * 5000 + '"', hint="one\ntwo")
-    report = alert.report_of("überall\n" * 20, full(bag, fault))
+    report = alert.report_of("überall\n" * 20, full_context(bag, fault))
     assert re.fullmatch(r"[ -~]{1,99}", mail.subject(report))
     text, _, programs = mail.body(report).partition(mail.SEPARATOR)
     assert all(line.isprintable() for line in text.splitlines() if "berall" not in line)
@@ -153,7 +155,7 @@ def test_hostile_texts(bag: DagBag) -> None:
     assert json.loads(programs)["hint"] == "one ..."
 
 
-def test_every_code_has_an_entry() -> None:
+def test_every_fault_code_has_an_entry_in_the_documents() -> None:
     entries = re.findall(
         r"^### (\w+)$", (ROOT / "docs/airflow.md").read_text(encoding="utf-8"), re.MULTILINE
     )

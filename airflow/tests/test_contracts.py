@@ -1,4 +1,4 @@
-"""Which datasets get a DAG, and when it runs."""
+"""The datasets with a DAG, and the time of day of their runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firn_airflow.contracts import Ingested, ScheduleError, read, time_of_day
+from firn_airflow.contracts import IngestedDataset, ScheduleError, read, time_of_day
 from laptop import ROOT
 
 
@@ -21,7 +21,7 @@ from laptop import ROOT
         ("rate(24 hours)", 0),
     ],
 )
-def test_daily_schedules(schedule: str, minutes: int) -> None:
+def test_daily_schedule_returns_its_time_of_day(schedule: str, minutes: int) -> None:
     assert time_of_day(schedule) == timedelta(minutes=minutes)
 
 
@@ -42,19 +42,19 @@ def test_daily_schedules(schedule: str, minutes: int) -> None:
         "15 0 * * *",
     ],
 )
-def test_others_are_refused(schedule: str) -> None:
-    with pytest.raises(ScheduleError, match="once a day") as refusal:
+def test_schedule_that_isnt_daily_raises_schedule_error(schedule: str) -> None:
+    with pytest.raises(ScheduleError, match="once a day") as error:
         time_of_day(schedule)
-    assert schedule in str(refusal.value)
+    assert schedule in str(error.value)
 
 
-def test_the_datasets_of_this_repository() -> None:
+def test_scheduled_datasets_of_the_repository_are_found() -> None:
     found = read(ROOT / "datasets")
-    assert found == [Ingested("usgs", "event", "usgs/event/", "cron(15 0 * * ? *)")]
-    assert [time_of_day(f.schedule) for f in found], "a schedule that Airflow can't keep"
+    assert found == [IngestedDataset("usgs", "event", "usgs/event/", "cron(15 0 * * ? *)")]
+    assert [time_of_day(f.schedule) for f in found], "a schedule without data intervals"
 
 
-def test_a_key_prefix_and_a_dataset_that_nothing_schedules(tmp_path: Path) -> None:
+def test_contract_without_schedule_is_left_out_and_key_prefix_is_read(tmp_path: Path) -> None:
     def write(entity: str, text: str) -> None:
         folder = tmp_path / "shop" / entity
         folder.mkdir(parents=True)
@@ -68,9 +68,9 @@ def test_a_key_prefix_and_a_dataset_that_nothing_schedules(tmp_path: Path) -> No
         "customProperties:\n- {property: firn.keyPrefix, value: in/}\n"
         f"{ingest}, schedule: rate(1 day)}}}}",
     )
-    assert read(tmp_path) == [Ingested("shop", "order", "in/", "rate(1 day)")]
+    assert read(tmp_path) == [IngestedDataset("shop", "order", "in/", "rate(1 day)")]
 
 
-def test_a_wrong_home_is_named(tmp_path: Path) -> None:
+def test_folder_without_contracts_raises_an_error_that_names_firn_home(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=f"{tmp_path}.*FIRN_HOME"):
         read(tmp_path)

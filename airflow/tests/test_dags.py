@@ -1,4 +1,4 @@
-"""The DAGs as Airflow parses them."""
+"""The DAGs, parsed by Airflow."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from airflow.sdk import BaseSensorOperator, CronDataIntervalTimetable
 from laptop import ROOT
 
 
-def test_no_import_errors(bag: DagBag) -> None:
+def test_dags_parse_without_import_errors(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == ["firn_marts", "firn_usgs_event"]
 
 
-def test_ingest_then_wait_then_build(bag: DagBag) -> None:
+def test_tasks_run_in_the_order_ingest_wait_build(bag: DagBag) -> None:
     dag = bag.dags["firn_usgs_event"]
     assert [(t.task_id, t.downstream_task_ids) for t in dag.topological_sort()] == [
         ("ingest", {"wait"}),
@@ -27,30 +27,30 @@ def test_ingest_then_wait_then_build(bag: DagBag) -> None:
     assert [t.task_id for t in bag.dags["firn_marts"].topological_sort()] == ["news", "build"]
 
 
-def test_a_run_is_a_utc_day(bag: DagBag) -> None:
+def test_dataset_dag_has_one_run_for_each_utc_day(bag: DagBag) -> None:
     dag = bag.dags["firn_usgs_event"]
     assert dag.timetable == CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
     assert dag.get_task("ingest").delay == timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("dag_id", ["firn_usgs_event", "firn_marts"])
-def test_limits(bag: DagBag, dag_id: str) -> None:
+def test_every_dag_has_limits_retries_and_one_failure_callback(bag: DagBag, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
     assert dag.dagrun_timeout is not None
     assert dag.on_failure_callback
     for task in dag.tasks:
-        assert task.retries >= 2, "Airflow loses tasks"
-        assert not task.on_failure_callback, "one mail a run"
+        assert task.retries >= 2, "Airflow sometimes loses a task"
+        assert not task.on_failure_callback, "one mail for each run"
 
 
-def test_backfills_are_bounded(bag: DagBag) -> None:
+def test_tasks_of_a_backfill_have_a_concurrency_limit(bag: DagBag) -> None:
     dag = bag.dags["firn_usgs_event"]
     assert dag.get_task("ingest").max_active_tis_per_dag == 2
     assert dag.get_task("build").max_active_tis_per_dag == 1
 
 
-def test_waits_hold_no_worker(bag: DagBag) -> None:
+def test_sensors_reschedule_and_occupy_no_worker(bag: DagBag) -> None:
     sensors = [
         t for dag in bag.dags.values() for t in dag.tasks if isinstance(t, BaseSensorOperator)
     ]
@@ -60,10 +60,10 @@ def test_waits_hold_no_worker(bag: DagBag) -> None:
         assert sensor.poke_interval >= 10
 
 
-def test_a_schedule_that_airflow_cannot_keep(
+def test_unsupported_schedule_gives_a_failing_dag_and_keeps_other_dags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes no other dataset with it, and says so by failing every day."""
+    """The DAG of the dataset fails every day. The other DAGs don't change."""
     contract = (ROOT / "datasets/usgs/event/contract.odcs.yaml").read_text(encoding="utf-8")
     for entity, text in (
         ("event", contract),
@@ -81,10 +81,10 @@ def test_a_schedule_that_airflow_cannot_keep(
     assert parsed.dags["firn_usgs_event"].task_ids == ["ingest", "wait", "build"]
 
 
-def test_parsing_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(*_: object, **__: object) -> None:
-        raise AssertionError("asked while parsing")
+def test_parsing_sends_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a request during the parse")
 
-    monkeypatch.setattr("boto3.client", asked)
-    monkeypatch.setattr("airflow.sdk.Variable.get", asked)
+    monkeypatch.setattr("boto3.client", fail)
+    monkeypatch.setattr("airflow.sdk.Variable.get", fail)
     assert DagBag(str(ROOT / "airflow/dags")).import_errors == {}

@@ -1,4 +1,4 @@
-"""The DAGs against the laptop's cloud, by `dag.test`."""
+"""The DAGs on the laptop's cloud, run by `dag.test`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from firn_airflow import alert
 from firn_airflow.cloud import Cloud
 from firn_airflow.faults import Failure
 from firn_airflow.interval import Interval
-from firn_airflow.standing import Run
+from firn_airflow.progress import Run
 from laptop import Laptop, events_of, until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("database")]
@@ -35,15 +35,15 @@ def interval_of(day: datetime) -> Interval:
 
 
 def run(bag: DagBag, dag_id: str, day: datetime) -> DagRun:
-    """Run a DAG for a day: its data interval ends at the logical date."""
+    """Run a DAG for a day. The data interval ends at the logical date."""
     return bag.dags[dag_id].test(logical_date=day + timedelta(days=1))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def callbacks_read_the_database() -> Iterator[None]:
-    """`dag.test` runs callbacks where no XCom can be asked for: read the database instead."""
+    """Read faults from the database, because a callback in `dag.test` has no access to XCom."""
 
-    def left_by(ti: RuntimeTaskInstance) -> dict[str, Any] | None:
+    def pull_fault(ti: RuntimeTaskInstance) -> dict[str, Any] | None:
         of = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id)
         with create_session() as session:
             wanted = select(TaskInstance).where(tuple_(*of) == (ti.dag_id, ti.run_id, ti.task_id))
@@ -51,7 +51,7 @@ def callbacks_read_the_database() -> Iterator[None]:
             return stored.xcom_pull(task_ids=ti.task_id, key=alert.FAULT_KEY, session=session)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alert, "left_by", left_by)
+        patch.setattr(alert, "pull_fault", pull_fault)
         yield
 
 
@@ -64,11 +64,11 @@ DAY = datetime(2018, 2, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module", autouse=True)
 def warehouse(laptop: Laptop) -> None:
-    """A warehouse that was built once, with nothing in it."""
+    """A warehouse with empty tables, after one build of dbt."""
     laptop.build()
 
 
-def test_a_day_is_in_the_marts_and_once(bag: DagBag, laptop: Laptop) -> None:
+def test_repeated_day_is_in_the_marts_once(bag: DagBag, laptop: Laptop) -> None:
     for time in ("first", "again"):
         done = run(bag, "firn_usgs_event", DAY)
         assert states(done) == {"ingest": "success", "wait": "success", "build": "success"}, time
@@ -78,14 +78,16 @@ def test_a_day_is_in_the_marts_and_once(bag: DagBag, laptop: Laptop) -> None:
     assert laptop.number(twice) == 0
 
 
-def test_a_day_without_events(bag: DagBag, laptop: Laptop, quick_dbt: Path) -> None:
+def test_day_without_events_succeeds_without_objects(
+    bag: DagBag, laptop: Laptop, quick_dbt: Path
+) -> None:
     day = datetime(2018, 3, 1, tzinfo=UTC)
     assert events_of(day) == 0
     assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
     assert Cloud("Firn").newest(f"usgs/event/run={interval_of(day).run_id}/") == []
 
 
-def test_a_failed_object_fails_the_run_with_its_cause(
+def test_failed_object_fails_the_run_with_the_objects_cause(
     bag: DagBag, laptop: Laptop, quick_dbt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     day = datetime(2018, 2, 2, tzinfo=UTC)
@@ -112,13 +114,13 @@ def test_a_failed_object_fails_the_run_with_its_cause(
     about = laptop.mails(interval_of(day).run_id)
     assert [m["Subject"] for m in about] == ["firn: usgs.event: bad_compression (1 object)"]
 
-    # The corrected file is a new version; then the run goes through.
-    mended = laptop.put(planted.key, EMPTY)
-    until("it is loaded", lambda: laptop.state(mended) == "loaded")
+    # The corrected file is a new version of the key. After its load, the run succeeds.
+    fixed = laptop.put(planted.key, EMPTY)
+    until("the object is loaded", lambda: laptop.state(fixed) == "loaded")
     assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
 
 
-def test_a_failed_build_is_mailed_once(
+def test_failed_build_sends_one_mail(
     bag: DagBag, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     words = "Failure in test unique_fact_earthquake (models/marts/fact_earthquake.yml)"
@@ -126,26 +128,26 @@ def test_a_failed_build_is_mailed_once(
     monkeypatch.setattr(bag.dags["firn_usgs_event"].get_task("build"), "dbt", str(broken))
     failed = run(bag, "firn_usgs_event", DAY)
     assert states(failed) == {"ingest": "success", "wait": "success", "build": "failed"}
-    told = until("the mail", lambda: laptop.mails("firn: usgs.event: dbt_failed (1 run)"))
-    assert len(told) == 1
-    assert words in told[0].get_content()
-    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in told[0].get_content()
+    mails = until("the mail", lambda: laptop.mails("firn: usgs.event: dbt_failed (1 run)"))
+    assert len(mails) == 1
+    assert words in mails[0].get_content()
+    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in mails[0].get_content()
 
 
-def test_a_run_that_the_function_refused_is_seen(laptop: Laptop) -> None:
+def test_run_refused_by_the_ingest_function_raises_its_fault(laptop: Laptop) -> None:
     future = interval_of(datetime(2090, 1, 1, tzinfo=UTC))
-    ordered_at = datetime.now(UTC) - timedelta(seconds=1)
+    requested_at = datetime.now(UTC) - timedelta(seconds=1)
     cloud = Cloud("Firn")
     cloud.ingest("usgs.event", future)
     item = until("the run fails", lambda: cloud.run("usgs.event", future.run_id))
     with pytest.raises(Failure) as failure:
-        Run.read(item, ordered_at)
+        Run.read(item, requested_at)
     assert failure.value.fault.code == "bad_request"
-    assert failure.value.fault.told
+    assert failure.value.fault.mailed
     until("the mail of the alert function", lambda: laptop.mails("bad_request", future.run_id))
 
 
-def test_marts_are_built_after_loads_only(
+def test_marts_are_built_only_after_new_loads(
     bag: DagBag, laptop: Laptop, quick_dbt: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def ended() -> dict[str, str]:
@@ -156,28 +158,28 @@ def test_marts_are_built_after_loads_only(
         {"news": "success", "build": "success"},
         {"news": "skipped", "build": "skipped"},
     )
-    count = Cloud("Firn").loads()
+    count = Cloud("Firn").load_count()
     assert count > 0, "the other tests loaded something"
     assert ended() == built
     assert ended() == skipped
     put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZZ,Of the test\n")
-    until("it is loaded", lambda: laptop.state(put) == "loaded")
-    assert Cloud("Firn").loads() > count
+    until("the object is loaded", lambda: laptop.state(put) == "loaded")
+    assert Cloud("Firn").load_count() > count
     assert ended() == built
     assert ended() == skipped
     put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZY,Of the test\n")
-    until("it is loaded", lambda: laptop.state(put) == "loaded")
+    until("the object is loaded", lambda: laptop.state(put) == "loaded")
     with monkeypatch.context() as patch:
         patch.setattr(
             bag.dags["firn_marts"].get_task("build"), "dbt", str(script(tmp_path, "exit 2"))
         )
         assert ended() == {"news": "success", "build": "failed"}
-    assert ended() == skipped, "a build that failed waits for somebody"
-    until("its mail", lambda: laptop.mails("firn: marts: dbt_failed (1 run)"))
+    assert ended() == skipped, "a failed build isn't repeated"
+    until("the mail of the failed build", lambda: laptop.mails("firn: marts: dbt_failed (1 run)"))
 
 
 def script(folder: Path, text: str) -> Path:
-    """Write a command that stands for dbt."""
+    """Write a script in the place of the dbt command."""
     file = folder / "dbt"
     file.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     file.chmod(0o755)
@@ -186,7 +188,7 @@ def script(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def quick_dbt(bag: DagBag, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the build isn't what is tested, dbt does nothing."""
+    """A dbt command without effect, for tests of other tasks."""
     (tmp_path / "quick").mkdir()
     quick = script(tmp_path / "quick", "echo '10:00:00  Done. PASS=0'")
     for dag in bag.dags.values():

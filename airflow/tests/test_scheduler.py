@@ -1,4 +1,4 @@
-"""The DAG of a dataset under a real scheduler: `make airflow`."""
+"""The DAG of a dataset with a real scheduler (`make airflow`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def interval_of(day: datetime) -> Interval:
 
 @pytest.fixture(scope="module")
 def airflow(laptop: Laptop) -> Iterator[Airflow]:
-    """An Airflow that runs."""
+    """A running Airflow."""
     laptop.build()
     started = Airflow(laptop.scratch, DAGS)
     started.must("db", "migrate")
@@ -43,7 +43,7 @@ def airflow(laptop: Laptop) -> Iterator[Airflow]:
         started.stop()
 
 
-def test_a_scheduled_run(airflow: Airflow, laptop: Laptop) -> None:
+def test_unpaused_dag_runs_yesterday_without_catch_up(airflow: Airflow, laptop: Laptop) -> None:
     airflow.must("dags", "unpause", DAG, "--yes")
     done = until(
         "a scheduled run ends",
@@ -55,7 +55,9 @@ def test_a_scheduled_run(airflow: Airflow, laptop: Laptop) -> None:
     assert list(airflow.runs(DAG, "scheduled")) == [f"{yesterday}"], "no catch-up"
 
 
-def test_a_backfill_of_which_one_day_fails(airflow: Airflow, laptop: Laptop) -> None:
+def test_backfill_with_a_failed_object_fails_one_day_until_the_object_is_fixed(
+    airflow: Airflow, laptop: Laptop
+) -> None:
     key = f"usgs/event/run={interval_of(FAILING).run_id}/part-00099.ndjson.gz"
     planted = laptop.put(key, b"this is no gzip")
     until("the object fails", lambda: laptop.state(planted) == "failed")
@@ -79,18 +81,20 @@ def test_a_backfill_of_which_one_day_fails(airflow: Airflow, laptop: Laptop) -> 
     assert [m["Subject"] for m in about] == ["firn: usgs.event: bad_compression (1 object)"]
     assert laptop.mails("(1 run)") == []
     command = clear(DAG, "wait", FAILING)
-    assert command in airflow.logs("wait"), "the log says what to type"
+    assert command in airflow.logs("wait"), "the log has the command"
 
-    # What the mail says: the file again. Then what the log says.
-    mended = laptop.put(key, gzip.compress(b"\n", mtime=0))
-    until("it is loaded", lambda: laptop.state(mended) == "loaded")
+    # Follow the mail: put the corrected file. Then follow the log: clear the task.
+    fixed = laptop.put(key, gzip.compress(b"\n", mtime=0))
+    until("the object is loaded", lambda: laptop.state(fixed) == "loaded")
     airflow.must(*shlex.split(command)[1:])
     day = f"{FAILING:%Y-%m-%d}"
     until("the day succeeds", lambda: airflow.runs(DAG, "backfill")[day] == "success", 5 * MINUTES)
     assert laptop.in_marts(FAILING) == events_of(FAILING) > 0
 
 
-def test_a_scheduler_that_is_killed_in_a_wait(airflow: Airflow, laptop: Laptop) -> None:
+def test_scheduler_killed_during_a_wait_completes_the_run_after_restart(
+    airflow: Airflow, laptop: Laptop
+) -> None:
     day = DURING_THE_KILL
     laptop.firn("pause", "usgs.event")
     airflow.backfill(DAG, day, day, at_once=1)
@@ -102,11 +106,11 @@ def test_a_scheduler_that_is_killed_in_a_wait(airflow: Airflow, laptop: Laptop) 
     airflow.kill("scheduler")
     airflow.stop()
 
-    # Nobody of Airflow lives: what is dropped is loaded all the same.
+    # No process of Airflow runs. The path still loads a new file.
     dropped = laptop.put(
         "nycflights/airline/airflow down/airlines.csv", b"carrier,name\nZX,Of the test\n"
     )
-    until("it is loaded", lambda: laptop.state(dropped) == "loaded")
+    until("the object is loaded", lambda: laptop.state(dropped) == "loaded")
 
     laptop.firn("resume", "usgs.event")
     airflow.start()

@@ -1,4 +1,4 @@
-"""What the environment says."""
+"""The settings from environment variables."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from firn_airflow.settings import Settings
 from laptop import ROOT
 
 
-def test_defaults() -> None:
+def test_empty_environment_gives_defaults() -> None:
     assert Settings.read({}) == Settings(
         home=ROOT,
         stack="Firn",
         dbt=ROOT / "build/venv/dbt/bin/dbt",
-        poke=timedelta(minutes=1),
-        patience=timedelta(hours=6),
+        poke_interval=timedelta(minutes=1),
+        wait_limit=timedelta(hours=6),
         retry_delay=timedelta(minutes=1),
     )
 
 
-def test_what_is_set() -> None:
+def test_variables_replace_defaults() -> None:
     given = {
         "FIRN_HOME": "/h",
         "FIRN_STACK": "S",
@@ -37,11 +37,11 @@ def test_what_is_set() -> None:
     )
 
 
-def test_a_poke_is_never_too_short() -> None:
-    assert Settings.read({"FIRN_POKE_SECONDS": "1"}).poke == timedelta(seconds=10)
+def test_poke_interval_below_the_minimum_becomes_the_minimum() -> None:
+    assert Settings.read({"FIRN_POKE_SECONDS": "1"}).poke_interval == timedelta(seconds=10)
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
-def test_a_wrong_number_is_named(text: str) -> None:
+def test_invalid_number_raises_an_error_that_names_the_variable(text: str) -> None:
     with pytest.raises(ValueError, match="FIRN_WAIT_HOURS"):
         Settings.read({"FIRN_WAIT_HOURS": text})

@@ -1,4 +1,4 @@
-"""The job as far as dlt does it: INPUT OUTPUT. Texts to Parquet, without any rule."""
+"""The benchmark's job in dlt: INPUT OUTPUT. dlt writes texts to Parquet, without rules."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from pyarrow import csv
 
 
 def orders(source: str) -> Iterator[pa.RecordBatch]:
-    """Yield the rows as texts; rows of another width are left out, or pyarrow would stop."""
+    """Yield the rows as texts. Rows of another width are skipped, because pyarrow would stop."""
     with Path(source).open(encoding="utf-8") as file:
         names = file.readline().rstrip("\n").split(",")
     reader = csv.open_csv(
@@ -29,7 +29,7 @@ def orders(source: str) -> Iterator[pa.RecordBatch]:
 
 
 def main() -> None:
-    """Run the pipeline; its files are below OUTPUT/bench/orders."""
+    """Run the pipeline. The files are below OUTPUT/bench/orders."""
     source, output = sys.argv[1], Path(sys.argv[2]).resolve()
     pipeline = dlt.pipeline(
         "bench",

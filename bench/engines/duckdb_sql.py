@@ -1,4 +1,4 @@
-"""Run one of the committed SQL files in DuckDB: INPUT OUTPUT SQL --threads N --level N."""
+"""Run a SQL file of the benchmark in DuckDB: INPUT OUTPUT SQL --threads N --level N."""
 
 import argparse
 import string
@@ -9,7 +9,7 @@ import duckdb
 
 
 def main() -> None:
-    """Run the file and leave good.parquet and, if the SQL says so, rejects.parquet."""
+    """Run the file. The SQL writes good.parquet and, in some files, rejects.parquet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)

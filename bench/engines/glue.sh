@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The job on Spark, by the script that runs on Glue: INPUT OUTPUT.
+# The benchmark's job in Spark, by the script of the Glue job: INPUT OUTPUT.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 manifest=$("$root/build/bench/bin/manifest" "$root/bench/orders.odcs.yaml" "$1" "$2")
-# As on Glue: the JVM compiles what runs long. run_local.sh is set for small files.
+# Use both compilers of the JVM, as on Glue. run_local.sh is set for small files.
 FIRN_SPARK_CONF=$(mktemp)
 trap 'rm -f "$FIRN_SPARK_CONF"' EXIT
 export FIRN_SPARK_CONF

@@ -1,4 +1,4 @@
-"""The job as far as polars does it, streaming: INPUT OUTPUT. It knows no rejects."""
+"""The benchmark's job in streaming polars: INPUT OUTPUT. polars has no rejects."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ NAMES = ("order_id", "customer_id", "ordered_at", "amount", "quantity") + (
 
 
 def typed() -> dict[str, pl.Expr]:
-    """Return each column as its type, null where it isn't of it."""
+    """Return the typed columns. A value with a wrong type is null."""
     column = {name: pl.col(name) for name in NAMES}
     gift = column["is_gift"]
     moment = column["ordered_at"].str.to_datetime(
@@ -34,8 +34,8 @@ def typed() -> dict[str, pl.Expr]:
     }
 
 
-def keeps_rules() -> pl.Expr:
-    """Return whether a row keeps the contract's rules, as far as polars can tell."""
+def fits_contract() -> pl.Expr:
+    """Return whether a row fits the contract, as far as polars can check the rules."""
     value = {name: pl.col(f"typed_{name}") for name in NAMES}
     required = [value[name].is_not_null() for name in NAMES if name not in ("ship_date", "note")]
     statuses = ["new", "paid", "shipped", "delivered", "returned"]
@@ -63,7 +63,7 @@ def main() -> None:
     )
     columns = typed()
     rows = rows.with_columns(**{f"typed_{name}": columns[name] for name in NAMES})
-    rows = rows.filter(keeps_rules())
+    rows = rows.filter(fits_contract())
     rows = rows.select(pl.col(f"typed_{name}").alias(name) for name in NAMES)
     print(f"start-up {time.process_time():.3f} CPU s")
     rows.sink_parquet(output / "good.parquet", compression="zstd", compression_level=1)

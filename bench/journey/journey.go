@@ -43,8 +43,8 @@ const pollEvery = 50 * time.Millisecond
 // prefix is the landing prefix of the dataset that is measured, and ledger the
 // table of its loads.
 const (
-	prefix = "nycflights/airline/"
-	ledger = "RAW.NYCFLIGHTS_AIRLINE_LOADS"
+	prefix = "shop/customer/"
+	ledger = "RAW.SHOP_CUSTOMER_LOADS"
 )
 
 // Bench puts files into a laptop's cloud and follows them by the journal.
@@ -176,7 +176,7 @@ func (b *Bench) nextKey() string {
 func (b *Bench) put(ctx context.Context, key string) (object.Object, error) {
 	const rows = 20
 	var text strings.Builder
-	text.WriteString("carrier,name\n")
+	text.WriteString("code,name\n")
 	for i := range rows {
 		fmt.Fprintf(&text, "%c%c,%s %d\n", 'A'+i/10, '0'+i%10, key, i)
 	}

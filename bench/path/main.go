@@ -48,6 +48,7 @@ func run(plan journey.Plan) (err error) {
 	if err != nil {
 		return err
 	}
+	cloud.Project = filepath.Join(root, "testdata", "project")
 	if err := cloud.Up(ctx, told(os.Stderr)); err != nil {
 		return err
 	}

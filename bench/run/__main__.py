@@ -1,34 +1,34 @@
-"""Measure the engines: `python -m run --help`. bench/README.md says how to read the result."""
+"""Measure the engines: `python -m run --help`. bench/README.md explains the figures."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from . import contenders, memory, prepare, report, session
+from . import engines, memory, prepare, report, session
 from .measure import EngineFailedError, adopt_orphans
 
 FULL, QUICK = 10_000_000, 1_000_000
-DOCUMENT = contenders.ROOT / "bench" / "README.md"
+DOCUMENT = engines.ROOT / "bench" / "README.md"
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="run", description=__doc__)
-    parser.add_argument("--rows", type=int, help="records of the file; 10,000,000")
+    parser.add_argument("--rows", type=int, help="records of the file (default 10,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the fast engines")
-    parser.add_argument("--pairs", type=int, default=5, help="paired runs with one and two cores")
-    parser.add_argument("--seed", type=int, default=1, help="what the file is made of")
-    parser.add_argument("--only", help="names that start with one of these, comma-separated")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs on one core and on two")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the generated file")
+    parser.add_argument("--only", help="only engines with these name prefixes, separated by commas")
     parser.add_argument(
-        "--quick", action="store_true", help="1,000,000 records; no Spark, no document"
+        "--quick", action="store_true", help="1,000,000 records, no Spark, no document"
     )
     parser.add_argument(
-        "--check", action="store_true", help="20,000 records, one round: equality alone"
+        "--check", action="store_true", help="20,000 records, one round; compare the rows only"
     )
-    parser.add_argument("--write", action="store_true", help="write the document, --quick or not")
-    parser.add_argument("--no-s3", action="store_true", help="leave out the run from and to S3")
-    parser.add_argument("--render", action="store_true", help="write the document again, no run")
+    parser.add_argument("--write", action="store_true", help="write the document also with --quick")
+    parser.add_argument("--no-s3", action="store_true", help="skip the run from S3 to S3")
+    parser.add_argument("--render", action="store_true", help="write the document without a run")
     arguments = parser.parse_args()
     if arguments.check:
         arguments.rounds, arguments.pairs, arguments.no_s3 = 1, 0, True
@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
 
 
 def run(arguments: argparse.Namespace) -> session.Results:
-    """Generate, run and compare."""
+    """Generate the file, run the engines and compare the outputs."""
     adopt_orphans()
     prepare.build()
     source = prepare.generate(arguments.rows, arguments.seed)
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> session.Results:
 
 
 def run_small(seed: int) -> session.Results:
-    """Run the engines that are too slow for the file on a smaller one."""
+    """Run the slow engines on a small file."""
     small = session.start(prepare.generate(QUICK, seed))
     session.alternate(small, session.SMALL, 1)
     session.compare(small)
@@ -69,9 +69,9 @@ def run_small(seed: int) -> session.Results:
 
 
 def main() -> int:
-    """Return 1 if outputs differ or an engine fails, whatever the speeds are."""
+    """Return 1 if outputs differ or an engine fails, 0 otherwise. Speed has no effect."""
     arguments = parse()
-    saved = contenders.BUILD / "results.json"
+    saved = engines.BUILD / "results.json"
     try:
         results = session.load(saved) if arguments.render else run(arguments)
     except EngineFailedError as error:
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def write(document: Path, text: str) -> None:
-    """Replace what is between the document's markers."""
+    """Replace the section between the document's markers."""
     begin, end = "<!-- results: begin -->\n", "<!-- results: end -->"
     before, rest = document.read_text().split(begin)
     after = rest.split(end)[1]

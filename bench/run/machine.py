@@ -1,15 +1,15 @@
-"""What the figures depend on: the machine and the versions."""
+"""The machine and the versions of the engines, for the report."""
 
 import os
 import platform
 import subprocess
 from pathlib import Path
 
-from .contenders import PYTHON, ROOT
+from .engines import PYTHON, ROOT
 
 
 def describe() -> dict[str, str]:
-    """Return machine and versions, by name."""
+    """Return the machine's properties and the versions, by name."""
     return {
         "processor": f"{os.cpu_count()} x {processor()}",
         "memory": f"{memory() / 2**30:.0f} GiB",
@@ -24,7 +24,7 @@ def load() -> str:
 
 
 def processor() -> str:
-    """Return the processor's name as the kernel knows it."""
+    """Return the kernel's name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
@@ -43,7 +43,7 @@ def go_version() -> str:
 
 
 def go_modules() -> list[str]:
-    """Return the modules that do the work, with their versions."""
+    """Return the Go engine's main modules with their versions."""
     modules = ("parquet-go/parquet-go", "klauspost/compress")
     lines = (ROOT / "go.mod").read_text().split("\n")
     words = [line.split() for line in lines]

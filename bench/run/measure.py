@@ -1,4 +1,4 @@
-"""Run one program and say what it took, by the kernel's account of the child."""
+"""Run one program and measure time and memory, by the kernel's resource usage of the child."""
 
 import ctypes
 import os
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-STARTED = re.compile(r"^start-up ([0-9.]+) CPU s$", re.MULTILINE)
-"""What an engine prints when its interpreter and its modules are loaded and the job begins."""
+START_UP = re.compile(r"^start-up ([0-9.]+) CPU s$", re.MULTILINE)
+"""The line that an engine prints between the import of its modules and the job."""
 
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -19,21 +19,24 @@ ORPHAN_SECONDS = 20
 
 
 class EngineFailedError(RuntimeError):
-    """A program that ended with another code than 0; the text ends with its last words."""
+    """The error of a program with an exit code other than 0. The text ends with the last output."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run took. The runner itself must stay small: a child's peak can't be below its."""
+    """Time and memory of one run.
+
+    The runner must stay small, because a child's peak is at least the runner's memory at the start.
+    """
 
     cpu: float
-    """User and system seconds, of the program and of the children it waited for, without
-    what it says that its start took."""
+    """User and system seconds of the program and its children, without the start-up time that the
+    program prints."""
     wall: float
-    """Seconds."""
+    """Seconds from start to end."""
     peak: int
-    """Bytes resident at most at one time: VmHWM, which wait4 gives as ru_maxrss in KiB; of
-    several processes, that of the largest."""
+    """The most resident bytes at one time (VmHWM; wait4 returns ru_maxrss in KiB). With several
+    processes, the peak of the largest process."""
 
     def as_dict(self) -> dict[str, float]:
         """Return the fields, for JSON."""
@@ -43,47 +46,51 @@ class Measurement:
 def measure(
     command: Sequence[str], environment: Mapping[str, str], log: Path, *, alone: bool = True
 ) -> Measurement:
-    """Run a command to its end; its output goes to the log.
+    """Run a command to its end, and write the output to a log.
 
-    Alone says that this process has no other child: then what the command leaves behind is
-    waited for, and counts.
+    Args:
+        command: The command line.
+        environment: The environment variables, beside PATH and HOME.
+        log: The log file.
+        alone: Whether this process has no other child. The processes that the command leaves
+            behind are then waited for and measured too.
 
     Raises:
-        EngineFailedError: it ended with another code than 0.
+        EngineFailedError: The command ended with a code other than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with log.open("wb") as output:
-        began = time.monotonic()
+        start = time.monotonic()
         child = subprocess.Popen(
             command, env={**base, **environment}, stdout=output, stderr=subprocess.STDOUT
         )
         _, status, usage = os.wait4(child.pid, 0)
-        wall = time.monotonic() - began
+        wall = time.monotonic() - start
     usages = [usage, *orphans()] if alone else [usage]
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise EngineFailedError(
-            f"{' '.join(command)} ended with code {child.returncode}: {last_words(log)}"
+            f"{' '.join(command)} ended with code {child.returncode}: {last_lines(log)}"
         )
-    started = STARTED.search(log.read_text(errors="replace"))
-    cpu = sum(one.ru_utime + one.ru_stime for one in usages)
-    peak = max(one.ru_maxrss for one in usages)
-    return Measurement(cpu - (float(started[1]) if started else 0), wall, peak * 1024)
+    start_up = START_UP.search(log.read_text(errors="replace"))
+    cpu = sum(u.ru_utime + u.ru_stime for u in usages)
+    peak = max(u.ru_maxrss for u in usages)
+    return Measurement(cpu - (float(start_up[1]) if start_up else 0), wall, peak * 1024)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of what a child leaves behind, such as the JVM of Spark (man 2 prctl).
+    """Become the parent of orphaned processes, such as Spark's JVM (man 2 prctl).
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: The kernel refuses.
     """
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 def orphans() -> Iterator[resource.struct_rusage]:
-    """Wait for what a child left behind and give what each took; leave what doesn't end."""
+    """Wait for orphaned processes and yield their usage. Processes that don't end are left out."""
     deadline = time.monotonic() + ORPHAN_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -96,6 +103,6 @@ def orphans() -> Iterator[resource.struct_rusage]:
             time.sleep(0.05)
 
 
-def last_words(log: Path) -> str:
-    """Return the last lines of a log."""
+def last_lines(log: Path) -> str:
+    """Return the last five lines of a log."""
     return "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])

@@ -1,4 +1,4 @@
-"""The Go engine from S3 to S3, against the laptop's AWS stand-in."""
+"""The run of the Go engine from S3 to S3, with the laptop's AWS stand-in."""
 
 import contextlib
 import http.client
@@ -13,52 +13,53 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .contenders import BUILD, CONTRACT, ENGINE, GOGC, ROOT
-from .measure import EngineFailedError, last_words, measure
+from .engines import BUILD, CONTRACT, GO_ENGINE, GOGC, ROOT
+from .measure import EngineFailedError, last_lines, measure
 from .prepare import Source
 
 LIMIT = 256 << 20
-"""Bytes that the whole function may have resident."""
+"""The target for the most resident bytes of the function."""
 
 FOLDER = BUILD / "aws"
 START_SECONDS, STOP_SECONDS = 60, 10
 
 
 def measure_s3(source: Source) -> dict[str, Any]:
-    """Upload the file, run the engine from S3 to S3 with one core and with two.
+    """Upload the file, and run the engine from S3 to S3 with one core and with two cores.
 
-    The result is empty where the stand-in isn't installed (`make setup`).
+    Without the stand-in (`make setup`), the result is empty.
     """
     python = ROOT / "build" / "venv" / "aws" / "bin" / "python"
     if not python.exists():
-        print("no AWS stand-in: the run from and to S3 is left out")
+        print("no AWS stand-in: the run from S3 to S3 is skipped")
         return {}
     with stand_in(python) as environment:
         upload = [f"{BUILD}/bin/upload", str(source.path), f"s3://landing/{source.path.name}"]
         measure([*upload, "curated"], environment, FOLDER / "upload.log", alone=False)
-        runs = [once(source, processors, environment) for processors in (1, 2)]
+        runs = [run_engine(source, processors, environment) for processors in (1, 2)]
     shutil.rmtree(FOLDER, ignore_errors=True)
     return {"bytes": source.size, "limit": LIMIT, "runs": runs}
 
 
-def once(source: Source, processors: int, environment: dict[str, str]) -> dict[str, Any]:
-    """Run the engine and return what it took, and its own word on its peak."""
+def run_engine(source: Source, processors: int, environment: dict[str, str]) -> dict[str, Any]:
+    """Run the engine; return the measurement and the peak that the engine reports."""
     log = FOLDER / f"engine{processors}.log"
-    command = [str(ENGINE), "-contract", str(CONTRACT)]
+    command = [str(GO_ENGINE), "-contract", str(CONTRACT)]
     command += ["-input", f"s3://landing/{source.path.name}", "-output", "s3://curated"]
-    took = measure(
+    measured = measure(
         command, {**environment, "GOMAXPROCS": str(processors), "GOGC": GOGC}, log, alone=False
     )
-    own = json.loads(log.read_text().splitlines()[-1])
-    if own["receipt"]["rows_read"] != source.rows:
-        raise EngineFailedError(f"from S3 came {own['receipt']['rows_read']} rows")
-    print(f"Go, S3 to S3, {processors} cores: peak {own['peak_bytes'] / 2**20:.0f} MiB", flush=True)
-    return {"processors": processors, **took.as_dict(), "own_peak": own["peak_bytes"]}
+    report = json.loads(log.read_text().splitlines()[-1])
+    rows, peak = report["receipt"]["rows_read"], report["peak_bytes"]
+    if rows != source.rows:
+        raise EngineFailedError(f"the engine read {rows} rows from S3, not {source.rows}")
+    print(f"Go, S3 to S3, {processors} cores: peak {peak / 2**20:.0f} MiB", flush=True)
+    return {"processors": processors, **measured.as_dict(), "own_peak": peak}
 
 
 @contextlib.contextmanager
 def stand_in(python: Path) -> Iterator[dict[str, str]]:
-    """Run the stand-in with an empty state; give what its clients need."""
+    """Run the stand-in with an empty state; yield the environment variables of its clients."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     port = free_port()
@@ -93,7 +94,11 @@ def stand_in(python: Path) -> Iterator[dict[str, str]]:
 
 
 def await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the stand-in is healthy."""
+    """Wait until the stand-in is healthy.
+
+    Raises:
+        EngineFailedError: The stand-in ended or isn't healthy within START_SECONDS.
+    """
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
@@ -102,11 +107,11 @@ def await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
         time.sleep(0.1)
-    raise EngineFailedError(f"the AWS stand-in didn't start: {last_words(log)}")
+    raise EngineFailedError(f"the AWS stand-in didn't start: {last_lines(log)}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the stand-in and what it started."""
+    """End the stand-in and its child processes."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -116,7 +121,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

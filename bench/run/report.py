@@ -7,10 +7,10 @@ from . import session
 from .session import Results
 
 TARGETS = (("good", 2.0), ("both", 3.5))
-"""How many times the Go engine's CPU seconds DuckDB's job must at least take."""
+"""The least ratio of DuckDB's CPU seconds to the Go engine's CPU seconds, by job."""
 
 WALL_TARGET = 0.6
-"""Wall seconds with two cores, of those with one."""
+"""The largest ratio of wall seconds with two cores to wall seconds with one core."""
 
 
 def render(results: Results) -> str:
@@ -21,13 +21,13 @@ def render(results: Results) -> str:
 
 
 def head(results: Results) -> str:
-    """Say what was measured, on what, and how busy that was."""
+    """Return the measured file, the machine and the machine's load."""
     counts = [len(runs) for runs in results.runs.values()]
     return "\n".join(
         [
             f"Measured {results.began} to {results.ended}. The file: {results.rows:,} records, "
             f"{results.bytes / 1e6:,.0f} MB, {results.account['rejected']:,} of them broken. "
-            f"Runs an engine: {min(counts)} to {max(counts)}, medians.",
+            f"Runs of each engine: {min(counts)} to {max(counts)}. The figures are medians.",
             "",
             "| machine | |",
             "| --- | --- |",
@@ -38,18 +38,18 @@ def head(results: Results) -> str:
 
 
 def cpu(results: Results, name: str) -> float | None:
-    """Return an engine's median CPU seconds, None if it didn't run."""
+    """Return an engine's median CPU seconds; None without a run."""
     runs = results.runs.get(name)
     return median(run["cpu"] for run in runs) if runs else None
 
 
 def reached(value: float, target: float, *, least: bool = True) -> str:
-    """Say whether a figure is on the right side of its target."""
+    """Return whether a figure reaches its target, as text. The target is a least or most value."""
     return "reached" if (value >= target if least else value <= target) else "**missed**"
 
 
 def verdicts(results: Results) -> str:
-    """Hold the ratios against the targets, at each zstd level."""
+    """Compare the ratios with the targets, at each zstd level."""
     rows = []
     for level in (1, 3):
         ours = cpu(results, f"go_z{level}_p1")
@@ -58,17 +58,17 @@ def verdicts(results: Results) -> str:
             if ours is None or other is None:
                 continue
             ratio = other / ours
-            what = "strict, good rows only" if job == "good" else "strict, with rejects"
+            title = "strict, good rows only" if job == "good" else "strict, with rejects"
             rows.append(
-                f"| {what} | {level} | {other:.2f} | {ours:.2f} | {ratio:.2f} | {target} | "
+                f"| {title} | {level} | {other:.2f} | {ours:.2f} | {ratio:.2f} | {target} | "
                 f"{reached(ratio, target)} |"
             )
-    title = "| DuckDB's job, one thread | zstd | DuckDB CPU s | Go CPU s | ratio | target | |"
-    return table("### Go against DuckDB", title, rows)
+    header = "| DuckDB's job, one thread | zstd | DuckDB CPU s | Go CPU s | ratio | target | |"
+    return table("### Go against DuckDB", header, rows)
 
 
 def small(results: Results) -> str:
-    """List the engines that ran on a small file, in one round."""
+    """Return the engines' figures on the small file."""
     if not results.small:
         return ""
     found = Results(**results.small)
@@ -76,33 +76,33 @@ def small(results: Results) -> str:
 
 
 def engines(results: Results, heading: str = "### All engines") -> str:
-    """List every engine that ran."""
-    everyone = {c.name: c for c in session.MAIN + session.OTHERS}
+    """Return the figures of every engine that ran."""
+    by_name = {engine.name: engine for engine in session.MAIN + session.OTHERS}
     rows = []
     for name, runs in results.runs.items():
         spent, wall = median(run["cpu"] for run in runs), median(run["wall"] for run in runs)
         peak = max(run["peak"] for run in runs)
-        contender = everyone[name]
+        engine = by_name[name]
         rows.append(
-            f"| {contender.title} | {spent:.2f} | {results.bytes / 1e6 / spent:.0f} | {wall:.2f} | "
-            f"{peak / 2**20:.0f} | {len(runs)} | {contender.does} |"
+            f"| {engine.title} | {spent:.2f} | {results.bytes / 1e6 / spent:.0f} | {wall:.2f} | "
+            f"{peak / 2**20:.0f} | {len(runs)} | {engine.coverage} |"
         )
     title = "| engine | CPU s | MB/s a core | wall s | peak MiB | runs | does the whole job? |"
     return table(heading, title, rows)
 
 
 def sizes(results: Results) -> str:
-    """List what each engine's files take."""
-    everyone = {c.name: c for c in session.MAIN + session.OTHERS}
+    """Return the sizes of each engine's files."""
+    by_name = {engine.name: engine for engine in session.MAIN + session.OTHERS}
     rows = [
-        f"| {everyone[name].title} | {size['good'] / 1e6:.1f} | {size['rejects'] / 1e6:.2f} |"
+        f"| {by_name[name].title} | {size['good'] / 1e6:.1f} | {size['rejects'] / 1e6:.2f} |"
         for name, size in results.sizes.items()
     ]
     return table("### File sizes", "| engine | good rows, MB | rejects, MB |", rows)
 
 
 def cores(results: Results) -> str:
-    """Say what the second core brings."""
+    """Return the effect of a second core."""
     if not results.pairs:
         return ""
     rows = [
@@ -117,7 +117,7 @@ def cores(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    """Say what the function takes from and to S3."""
+    """Return the figures of the runs from S3 to S3."""
     found = results.memory
     if not found:
         return ""
@@ -132,20 +132,23 @@ def memory(results: Results) -> str:
 
 
 def equality(results: Results) -> str:
-    """Say what was compared, and what differed."""
-    rows = [f"| {what} | {words(found)} |" for what, found in results.comparisons.items()]
+    """Return the comparisons and the differences of the outputs."""
+    rows = [f"| {pair} | {words(found)} |" for pair, found in results.comparisons.items()]
     verdict = "\n\nNo difference." if not results.differences else ""
     faults = "".join(f"\n\n**{difference}**" for difference in results.differences)
     return table("### Equality", "| compared | found |", rows) + verdict + faults
 
 
 def words(found: dict[str, Any]) -> str:
-    """Write counts with their names."""
+    """Return counts with their names."""
     return ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in found.items())
 
 
 def table(heading: str, title: str, rows: list[str]) -> str:
-    """Return a heading and a table; numbers aren't aligned, so that a change is one line."""
+    """Return a heading and a table; empty without rows.
+
+    Numbers aren't aligned. A changed number therefore changes one line only.
+    """
     if not rows:
         return ""
     rule = "| " + " | ".join("---" for _ in title.strip("| ").split(" | ")) + " |"

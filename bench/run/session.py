@@ -1,4 +1,4 @@
-"""One session: engines in alternation on one file, and their outputs held against each other."""
+"""One session: engines in alternation on one file, and the comparison of the outputs."""
 
 import datetime
 import json
@@ -9,37 +9,37 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import contenders, machine
-from .contenders import BUILD, Contender
+from . import engines, machine
+from .engines import BUILD, Engine
 from .measure import EngineFailedError, Measurement, measure
 from .prepare import Source
 
 OUTPUTS = BUILD / "out"
 
 MAIN = [
-    contenders.go(1, 1),
-    contenders.duckdb("good", 1, 1),
-    contenders.duckdb("both", 1, 1),
-    contenders.go(3, 1),
-    contenders.duckdb("good", 3, 1),
-    contenders.duckdb("both", 3, 1),
+    engines.go(1, 1),
+    engines.duckdb("good", 1, 1),
+    engines.duckdb("both", 1, 1),
+    engines.go(3, 1),
+    engines.duckdb("good", 3, 1),
+    engines.duckdb("both", 3, 1),
 ]
 OTHERS = [
-    contenders.go(1, 2),
-    contenders.duckdb("once", 1, 1),
-    contenders.duckdb("good", 1, 2),
-    contenders.duckdb("both", 1, 2),
-    contenders.POLARS,
-    contenders.DLT,
-    contenders.SPARK,
+    engines.go(1, 2),
+    engines.duckdb("once", 1, 1),
+    engines.duckdb("good", 1, 2),
+    engines.duckdb("both", 1, 2),
+    engines.POLARS,
+    engines.DLT,
+    engines.SPARK,
 ]
-SMALL = [contenders.go(1, 1), contenders.duckdb("both", 1, 1), contenders.DLT, contenders.SPARK]
-"""What runs on a small file where the large one is too much for some."""
+SMALL = [engines.go(1, 1), engines.duckdb("both", 1, 1), engines.DLT, engines.SPARK]
+"""The engines on the small file. dlt and Spark are too slow for the large file."""
 
 
 @dataclass
 class Results:
-    """All that a session found; JSON all through, so that a report can be made again."""
+    """All results of a session, with JSON types only. A saved session can be rendered again."""
 
     rows: int
     bytes: int
@@ -55,7 +55,7 @@ class Results:
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     small: dict[str, Any] = field(default_factory=dict)
-    """The session on a small file, as this one; empty if there was none."""
+    """The results of the session on the small file; empty without such a session."""
     differences: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -64,12 +64,12 @@ class Results:
 
 
 def load(path: Path) -> Results:
-    """Read a session that was saved."""
+    """Read a saved session."""
     return Results(**json.loads(path.read_text()))
 
 
 def start(source: Source) -> Results:
-    """Begin a session on a file."""
+    """Start a session on a file, and delete earlier outputs."""
     shutil.rmtree(OUTPUTS, ignore_errors=True)
     return Results(
         source.rows,
@@ -82,7 +82,7 @@ def start(source: Source) -> Results:
 
 
 def finish(results: Results) -> None:
-    """End the session."""
+    """Record the load and the time at the end of a session."""
     results.load_after, results.ended = machine.load(), now()
 
 
@@ -91,55 +91,58 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def choose(only: str | None, *, check: bool, quick: bool) -> list[Contender]:
-    """Return the engines to run: those whose names start so, what equality needs, or all.
+def choose(only: str | None, *, check: bool, quick: bool) -> list[Engine]:
+    """Return the engines to run.
 
-    A quick session does without Spark, which alone takes longer than all others.
+    Args:
+        only: Prefixes of engine names, separated by commas; None for all engines.
+        check: Whether only the comparison of rows is needed.
+        quick: Whether to leave out Spark, which takes longer than all other engines together.
     """
-    everyone = MAIN + OTHERS
+    available = MAIN + OTHERS
     if only:
-        return [c for c in everyone if c.name.startswith(tuple(only.split(",")))]
+        return [e for e in available if e.name.startswith(tuple(only.split(",")))]
     if check:
         return MAIN[:3]
-    return [c for c in everyone if not (quick and c is contenders.SPARK)]
+    return [e for e in available if not (quick and e is engines.SPARK)]
 
 
-def alternate(results: Results, chosen: list[Contender], rounds: int) -> None:
-    """Run all engines once, then all again, so that what disturbs one disturbs all."""
+def alternate(results: Results, chosen: list[Engine], rounds: int) -> None:
+    """Run all engines in rounds, so that another load on the machine affects all engines."""
     for round_number in range(rounds):
-        for contender in chosen:
-            if not (contender.slow and round_number > 0) and can_run(results, contender):
-                once(results, contender)
+        for engine in chosen:
+            if not (engine.slow and round_number > 0) and can_run(results, engine):
+                record_run(results, engine)
 
 
-def can_run(results: Results, contender: Contender) -> bool:
-    """Return whether the engine is installed and made for files of this size."""
-    return contender.needs.exists() and results.rows <= contender.most_rows
+def can_run(results: Results, engine: Engine) -> bool:
+    """Return whether the engine is installed and suited to the size of the file."""
+    return engine.needs.exists() and results.rows <= engine.most_rows
 
 
-def once(results: Results, contender: Contender) -> None:
-    """Run one engine and note what it took and wrote."""
-    took = take(results, contender)
-    results.runs.setdefault(contender.name, []).append(took.as_dict())
-    results.sizes[contender.name] = sizes(OUTPUTS / contender.name)
+def record_run(results: Results, engine: Engine) -> None:
+    """Run one engine, and record the measurement and the sizes of the files."""
+    measured = run_engine(results, engine)
+    results.runs.setdefault(engine.name, []).append(measured.as_dict())
+    results.sizes[engine.name] = sizes(OUTPUTS / engine.name)
 
 
-def take(results: Results, contender: Contender) -> Measurement:
-    """Run one engine into an empty folder and return what it took."""
-    output = OUTPUTS / contender.name
+def run_engine(results: Results, engine: Engine) -> Measurement:
+    """Run one engine with an empty output folder, and return the measurement."""
+    output = OUTPUTS / engine.name
     shutil.rmtree(output, ignore_errors=True)
-    command = contender.arguments(Path(results.account["path"]), output)
-    took = measure(command, contender.environment, BUILD / "log" / f"{contender.name}.log")
+    command = engine.arguments(Path(results.account["path"]), output)
+    measured = measure(command, engine.environment, BUILD / "log" / f"{engine.name}.log")
     print(
-        f"{contender.title:52} {took.cpu:8.2f} CPU s {took.wall:8.2f} s "
-        f"{took.peak / 2**20:7.0f} MiB",
+        f"{engine.title:52} {measured.cpu:8.2f} CPU s {measured.wall:8.2f} s "
+        f"{measured.peak / 2**20:7.0f} MiB",
         flush=True,
     )
-    return took
+    return measured
 
 
 def sizes(output: Path) -> dict[str, int]:
-    """Return the bytes of the good and of the rejected rows' files."""
+    """Return the sizes of the files with good rows and with rejects, in bytes."""
     files = [path for path in output.rglob("*.parquet") if "state" not in path.parts]
     rejects = [p for p in files if p.name.startswith("rejects") or p.parent.name == "rejects"]
     return {
@@ -149,33 +152,34 @@ def sizes(output: Path) -> dict[str, int]:
 
 
 def pair(results: Results, pairs: int) -> None:
-    """Run the Go engine on one core and on two, one right after the other.
+    """Run the Go engine in pairs: on one core, then directly on two cores.
 
-    These runs count for nothing else: no other engine has its turn between them.
+    The pairs aren't part of the other figures.
     """
     for _ in range(pairs):
-        one, two = take(results, contenders.go(1, 1)), take(results, contenders.go(1, 2))
+        one = run_engine(results, engines.go(1, 1))
+        two = run_engine(results, engines.go(1, 2))
         results.pairs.append({"one": one.wall, "two": two.wall})
 
 
 def compare(results: Results) -> None:
-    """Hold every Go output against every DuckDB output of the session."""
+    """Compare the outputs of Go, DuckDB and Spark in a process of its own."""
     names = [name for name in results.runs if name.startswith(("go_", "duckdb_", "spark"))]
-    command = [str(contenders.PYTHON), "-m", "run.compare", str(OUTPUTS), *names]
-    environment = {**os.environ, "PYTHONPATH": str(contenders.BENCH)}
+    command = [str(engines.PYTHON), "-m", "run.compare", str(OUTPUTS), *names]
+    environment = {**os.environ, "PYTHONPATH": str(engines.BENCH)}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if answer.returncode != 0:
-        raise EngineFailedError(f"compare: {answer.stderr[-2000:]}")
+        raise EngineFailedError(f"the comparison failed: {answer.stderr[-2000:]}")
     found = json.loads(answer.stdout)
     results.comparisons = found["comparisons"]
     results.differences = found["differences"] + account_differences(results, found["rules"])
 
 
 def account_differences(results: Results, rules: dict[str, dict[str, int]]) -> list[str]:
-    """Hold what the Go engine rejected against what the generator broke."""
+    """Compare the Go engine's rejects with the generator's broken records, by rule."""
     want = results.account["by_rule"]
     return [
-        f"{name} rejects {found}, the generator broke {want}"
+        f"{name} has the rejects {found}, but the generator wrote {want}"
         for name, found in rules.items()
         if found != want
     ]

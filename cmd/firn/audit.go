@@ -28,7 +28,7 @@ func auditCommand() *cobra.Command {
 		Long: "Hold S3, the journal, the ledgers and count(*) of the tables against each other, and tell every difference\n" +
 			"with the command to type next. It changes nothing and keeps no load waiting. docs/runbook.md explains each kind.\n" +
 			"Exits 0 if all adds up, 1 if something doesn't, 2 if it couldn't be audited.",
-		Example: "  firn audit\n  firn audit --dataset nycflights.plane --json",
+		Example: "  firn audit\n  firn audit --dataset shop.order --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := runAudit(cmd.Context(), dataset, grace, stuck)

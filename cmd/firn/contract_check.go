@@ -35,8 +35,8 @@ func contractCheckCommand() *cobra.Command {
 			"counts, the broken rules, and the first rejected rows with the value that broke the rule. The contract is\n" +
 			"the one in the nearest folder above the file, else the one in datasets/ whose firn.keyPrefix is in its path.\n" +
 			"Exits 0 if every row is good, 1 if a row is rejected or the file refused, 2 if it couldn't be checked.",
-		Example: "  firn contract check datasets/nycflights/plane/planes.csv\n" +
-			"  firn contract check /tmp/planes.csv --contract datasets/nycflights/plane/contract.odcs.yaml --rejects 50",
+		Example: "  firn contract check datasets/shop/order/orders.csv\n" +
+			"  firn contract check /tmp/orders.csv --contract datasets/shop/order/contract.odcs.yaml --rejects 50",
 		Args: func(cmd *cobra.Command, arguments []string) error {
 			return unchecked(helpful(cobra.ExactArgs(1))(cmd, arguments))
 		},

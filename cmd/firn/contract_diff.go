@@ -23,8 +23,8 @@ func contractDiffCommand() *cobra.Command {
 			"place, with the reason and the way out. A new optional column is added, a number is given more digits;\n" +
 			"rules, descriptions and settings change no table.\n" +
 			"Exits 0 if the change can be made, 1 if not, 2 if a contract can't be read.",
-		Example: "  git show v1.2.0:datasets/nycflights/plane/contract.odcs.yaml >/tmp/old.yaml\n" +
-			"  firn contract diff /tmp/old.yaml datasets/nycflights/plane/contract.odcs.yaml",
+		Example: "  git show v1.2.0:datasets/shop/order/contract.odcs.yaml >/tmp/old.yaml\n" +
+			"  firn contract diff /tmp/old.yaml datasets/shop/order/contract.odcs.yaml",
 		Args: func(cmd *cobra.Command, arguments []string) error {
 			return unchecked(helpful(cobra.ExactArgs(2))(cmd, arguments))
 		},

@@ -8,27 +8,27 @@ import (
 	"testing"
 )
 
-// checkedPlanes is a file with good and bad rows, and two columns too many.
-const checkedPlanes = "tailnum,year,type,manufacturer,model,engines,seats,speed,engine,more,\"odd\x1b\"\n" +
-	"N10156,2004,Fixed wing multi engine,EMBRAER,EMB-145XR,2,55,NA,Turbo-fan,,\n" +
-	"N10157,20o4,Fixed wing multi engine,EMBRAER,EMB-145XR,2,55,NA,Turbo-fan,,\n" +
-	"N10158,2004\n" +
-	"N10159,2004,\"Fixed\x1b[31m wing \"\"multi\"\" engine, of a length that no terminal shows\",EMBRAER,EMB-145XR,two of them,55,NA,Turbo-fan,,\n"
+// checkedOrders is a file with good and bad rows, and two columns too many.
+const checkedOrders = "number,year,kind,customer,channel,lines,boxes,discount,state,more,\"odd\x1b\"\n" +
+	"A10156,2024,Delivery in one box,C4,web,2,55,NA,paid,,\n" +
+	"A10157,20o4,Delivery in one box,C4,web,2,55,NA,paid,,\n" +
+	"A10158,2024\n" +
+	"A10159,2024,\"Delivery\x1b[31m in \"\"one\"\" box, of a length that no terminal shows\",C4,web,two of them,55,NA,paid,,\n"
 
-// planes writes the file where only its path tells the contract.
-func planes(t *testing.T, content string) (folder, file string) {
+// orders writes the file where only its path tells the contract.
+func orders(t *testing.T, content string) (folder, file string) {
 	t.Helper()
 	folder = t.TempDir()
-	file = "landing/nycflights/plane/planes.csv"
+	file = "landing/shop/order/orders.csv"
 	write(t, filepath.Join(folder, file), content)
 	return folder, file
 }
 
-// inDatasets runs in a folder, with the repository's contracts.
+// inDatasets runs in a folder, with the contracts of the made-up project.
 func inDatasets(t *testing.T, folder string, arguments ...string) call {
 	t.Helper()
 	write(t, filepath.Join(folder, "cdk.json"), "")
-	if err := os.CopyFS(filepath.Join(folder, "datasets"), os.DirFS(filepath.Join(root(t), "datasets"))); err != nil {
+	if err := os.CopyFS(filepath.Join(folder, "datasets"), os.DirFS(filepath.Join(project(t), "datasets"))); err != nil {
 		t.Fatal(err)
 	}
 	return call{directory: folder, arguments: append([]string{"contract"}, arguments...)}
@@ -42,17 +42,17 @@ func TestContractCheck(t *testing.T) {
 		code          int
 		stderr        string
 	}{
-		{"check", checkedPlanes, nil, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
-		{"check.json", checkedPlanes, []string{"--json"}, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
-		{"check-two", checkedPlanes, []string{"--rejects", "2"}, 1, "firn: 3 of 4 rows of landing/nycflights/plane/planes.csv would be rejected\n"},
-		{"check-good", strings.Join(strings.SplitAfter(checkedPlanes, "\n")[:2], ""), nil, 0, ""},
-		{"check-refused", "tailnum,year\n", nil, 1, "firn: landing/nycflights/plane/planes.csv would be refused: bad_header\n"},
-		{"check-refused.json", "tailnum,year\n", []string{"--json"}, 1, "firn: landing/nycflights/plane/planes.csv would be refused: bad_header\n"},
+		{"check", checkedOrders, nil, 1, "firn: 3 of 4 rows of landing/shop/order/orders.csv would be rejected\n"},
+		{"check.json", checkedOrders, []string{"--json"}, 1, "firn: 3 of 4 rows of landing/shop/order/orders.csv would be rejected\n"},
+		{"check-two", checkedOrders, []string{"--rejects", "2"}, 1, "firn: 3 of 4 rows of landing/shop/order/orders.csv would be rejected\n"},
+		{"check-good", strings.Join(strings.SplitAfter(checkedOrders, "\n")[:2], ""), nil, 0, ""},
+		{"check-refused", "number,year\n", nil, 1, "firn: landing/shop/order/orders.csv would be refused: bad_header\n"},
+		{"check-refused.json", "number,year\n", []string{"--json"}, 1, "firn: landing/shop/order/orders.csv would be refused: bad_header\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			folder, file := planes(t, test.content)
+			folder, file := orders(t, test.content)
 			got := inDatasets(t, folder, append([]string{"check", file}, test.arguments...)...).run(t)
 			golden(t, test.name, got.stdout)
 			if got.code != test.code || got.stderr != test.stderr {
@@ -98,7 +98,7 @@ func TestContractUsage(t *testing.T) {
 		{"less than no rejects", []string{"check", "a", "--rejects", "-1"}, 2, "--rejects -1: say 0 or more"},
 		{"no contract", []string{"check", "a.csv"}, 2, "no contract for a.csv: "},
 		{"no such contract", []string{"check", "a.csv", "--contract", "b.yaml"}, 2, "b.yaml: no such file"},
-		{"no such file", []string{"check", "nycflights/plane/a.csv"}, 2, "nycflights/plane/a.csv: no such file"},
+		{"no such file", []string{"check", "shop/order/a.csv"}, 2, "shop/order/a.csv: no such file"},
 		{"no such command", []string{"chekc"}, 1, "see `firn contract --help`"},
 		{"no file to infer from", []string{"infer"}, 1, "see `firn contract infer --help`"},
 		{"no dataset", []string{"infer", "a.csv"}, 1, "name the dataset with --source and --entity"},
@@ -145,14 +145,14 @@ func TestContractsOfARelease(t *testing.T) {
 	git("init", "--quiet")
 	git("add", "datasets")
 	git("commit", "--quiet", "--message", "release")
-	if output, passes := compare(); !passes || output != "no release yet: no table to change\n" {
+	if output, passes := compare(); !passes || output != "no release yet: no contract to compare\n" {
 		t.Errorf("without a release: %t, %q", passes, output)
 	}
 	git("tag", "v1.0.0")
-	if output, passes := compare(); !passes || !strings.Contains(output, "nycflights.airline 1.0.0\n  no change of the table\n") {
+	if output, passes := compare(); !passes || !strings.Contains(output, "shop.customer 1.0.0\n  no change of the table\n") {
 		t.Errorf("the release itself: %t, %q", passes, output)
 	}
-	path := filepath.Join(folder, "datasets/nycflights/airline/contract.odcs.yaml")
+	path := filepath.Join(folder, "datasets/shop/customer/contract.odcs.yaml")
 	contract, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -35,13 +35,14 @@ func demoCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole path on a laptop and prove that no row is unaccounted for",
-		Long: "Start a laptop cloud of its own, ingest a week of earthquakes, put five files and a broken one (a Glue\n" +
-			"run takes one of them, in a real Spark), build dbt, and hold what was read against what the tables hold. Exits 1 if one row is unaccounted for.",
+		Long: "Start a laptop cloud of its own, ingest records from an API, put the sample files and a broken one, build dbt,\n" +
+			"and compare the rows that were read with the rows in the tables. datasets/demo.yaml describes the demo.\n" +
+			"Exits 1 if one row is unaccounted for.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, options) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.data, "data", "", "folder of the sample files; default: datasets/")
+	flags.StringVar(&options.data, "data", "", "folder of the sample files and demo.yaml; default: datasets/")
 	flags.StringVar(&options.beforeCount, "before-count", "", "a statement to run before the tables are counted")
 	flags.BoolVar(&options.asJSON, "json", false, "print JSON")
 	// Suitable only for the test that proves that the count sees the tables.

@@ -34,8 +34,8 @@ func TestHelp(t *testing.T) {
 			t.Errorf("no command %s among %v", name, all)
 		}
 	}
-	if _, shown := all["serve-usgs"]; shown {
-		t.Error("serve-usgs, which only `firn up` needs, is shown")
+	if _, shown := all["serve-fdsn"]; shown {
+		t.Error("serve-fdsn, which only `firn up` needs, is shown")
 	}
 	for name, short := range all {
 		if slices.Contains([]string{"help", "completion"}, name) {

@@ -13,7 +13,7 @@ func ingestCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:     "ingest DATASET --start TIME --end TIME",
 		Short:   "Fetch a dataset's records of an interval from its API",
-		Example: "  firn ingest usgs.event --start 2018-01-31T00:00:00Z --end 2018-02-08T00:00:00Z",
+		Example: "  firn ingest station.event --start 2018-01-31T00:00:00Z --end 2018-02-08T00:00:00Z",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			from, err := parseTime("--start", start)

@@ -1,3 +1,5 @@
+//go:build standin
+
 package main_test
 
 import (

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -43,8 +44,12 @@ func run(m *testing.M) (int, error) {
 	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build the command: %w: %s", err, output)
 	}
-	return laptoptest.Main(m, "aws", "snowflake"), nil
+	return runTests(m), nil
 }
+
+// runTests runs the tests of the package. The suite of build tag standin runs
+// the tests beside the stand-ins.
+var runTests = (*testing.M).Run
 
 // call is one run of the command, in an environment that is listed here and
 // nothing else.
@@ -132,15 +137,31 @@ func root(t *testing.T) string {
 	return folder
 }
 
+// project is the made-up project.
+func project(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(root(t), "testdata", "project")
+}
+
 // clone makes a folder that the command takes for its repository: contracts and
-// scripts, and empty files where `make setup` installs programs.
+// scripts of the made-up project, and empty files where `make setup` installs programs.
 func clone(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"datasets", "snowflake"} {
-		if err := os.CopyFS(filepath.Join(folder, name), os.DirFS(filepath.Join(root(t), name))); err != nil {
+	if err := os.CopyFS(filepath.Join(folder, "datasets"), os.DirFS(filepath.Join(project(t), "datasets"))); err != nil {
+		t.Fatal(err)
+	}
+	scripts := migrate.Files(os.DirFS(filepath.Join(root(t), "snowflake")), os.DirFS(filepath.Join(project(t), "snowflake")))
+	names, err := fs.Glob(scripts, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		script, err := fs.ReadFile(scripts, name)
+		if err != nil {
 			t.Fatal(err)
 		}
+		write(t, filepath.Join(folder, "snowflake", name), string(script))
 	}
 	for _, path := range []string{"cdk.json", "build/venv/aws/bin/python", "build/venv/snowflake/bin/python", "build/venv/glue/bin/python", "build/jars/s3a.jar", "node_modules/.bin/cdk"} {
 		write(t, filepath.Join(folder, path), "")
@@ -156,15 +177,4 @@ func write(t *testing.T, path, content string) {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// laptop is the environment of the stand-ins that this test runs beside.
-func laptop() []string {
-	var variables []string
-	for _, variable := range os.Environ() {
-		if strings.HasPrefix(variable, "AWS_") || strings.HasPrefix(variable, "SNOWFLAKE_") || strings.HasPrefix(variable, "FIRN_") {
-			variables = append(variables, variable)
-		}
-	}
-	return variables
 }

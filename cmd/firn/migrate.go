@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -163,7 +164,18 @@ func readScripts(stack operator.Stack, given map[string]string) ([]migrate.Scrip
 	}
 	variables := stack.ScriptVariables()
 	maps.Copy(variables, given)
-	return migrate.Read(os.DirFS(filepath.Join(root, "snowflake")), variables)
+	own := os.DirFS(filepath.Join(root, "snowflake"))
+	return migrate.Read(migrate.Files(own, projectScripts(own)), variables)
+}
+
+// projectScripts are the scripts that are generated from the contracts: in
+// snowflake/ beside the folder of the datasets, else among firn's own scripts.
+func projectScripts(own fs.FS) fs.FS {
+	folder := filepath.Join(filepath.Dir(datasetsFolder()), "snowflake")
+	if _, err := os.Stat(folder); err != nil {
+		return own
+	}
+	return os.DirFS(folder)
 }
 
 // migrationName tells a person who finds it running whose migration it is.

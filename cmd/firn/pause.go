@@ -16,7 +16,7 @@ func pauseCommand() *cobra.Command {
 		Short: "Hold the loads of a dataset back until it is resumed",
 		Long: "Hold the loads of a dataset back, so that its table can be changed: it waits for the load that runs.\n" +
 			"Files are still taken and transformed, and wait; nothing is lost. `firn migrate` pauses by itself.",
-		Example: "  firn pause nycflights.flight",
+		Example: "  firn pause shop.order",
 	}, "paused", (*evolve.Evolver).Pause)
 }
 
@@ -25,7 +25,7 @@ func resumeCommand() *cobra.Command {
 		Use:     "resume DATASET",
 		Short:   "Let the loads of a paused dataset go on",
 		Long:    "Let the loads of a paused dataset go on: what waited is loaded within the load queue's next retry, at most 15 minutes.",
-		Example: "  firn resume nycflights.flight",
+		Example: "  firn resume shop.order",
 	}, "resumed", (*evolve.Evolver).Resume)
 }
 

@@ -20,8 +20,8 @@ func putCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "put FILE...",
 		Short: "Put files into the landing bucket, and wait until they are loaded",
-		Example: "  firn put datasets/nycflights/plane/planes.csv\n" +
-			"  firn put --dataset nycflights.plane --wait 0 /tmp/planes.csv",
+		Example: "  firn put datasets/shop/order/orders.csv\n" +
+			"  firn put --dataset shop.order --wait 0 /tmp/orders.csv",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if key != "" && len(files) > 1 {

@@ -19,7 +19,7 @@ func queryCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:     "query SQL",
 		Short:   "Run one statement in Snowflake and print what it answers",
-		Example: "  firn query 'select count(*) from RAW.NYCFLIGHTS_FLIGHT'",
+		Example: "  firn query 'select count(*) from RAW.SHOP_ORDER'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, statements []string) error {
 			session, err := openSnowflake(cmd.Context())

@@ -17,8 +17,8 @@ func redriveCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "redrive [s3://BUCKET/KEY | OBJECT-ID]",
 		Short: "Try a failed object again, or all that failed in a dataset with one code",
-		Example: "  firn redrive 's3://my-landing/nycflights/plane/planes.csv'\n" +
-			"  firn redrive --dataset nycflights.plane --code too_many_rejects",
+		Example: "  firn redrive 's3://my-landing/shop/order/orders.csv'\n" +
+			"  firn redrive --dataset shop.order --code too_many_rejects",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if (len(names) == 1) == cmd.Flags().Changed("dataset") {

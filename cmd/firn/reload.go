@@ -23,8 +23,8 @@ func reloadCommand() *cobra.Command {
 		Long: "Transform objects again under the contract that is deployed now, and put the new rows in the place of the\n" +
 			"old ones, which stay until then: all that a dataset's ledger has, or the named objects. Safe to repeat: an\n" +
 			"object that is being reloaded already is left to that. --plan only shows what would be done.",
-		Example: "  firn reload --dataset nycflights.plane --since 2026-03-01\n" +
-			"  firn reload --object 's3://my-landing/nycflights/plane/planes.csv'",
+		Example: "  firn reload --dataset shop.order --since 2026-03-01\n" +
+			"  firn reload --object 's3://my-landing/shop/order/orders.csv'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			switch {

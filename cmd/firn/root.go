@@ -30,7 +30,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		upCommand(), downCommand(), demoCommand(), migrateCommand(),
 		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
-		contractCommand(), serveUSGSCommand(),
+		contractCommand(), serveFDSNCommand(),
 	)
 	for _, command := range root.Commands() {
 		command.Args = helpful(command.Args)

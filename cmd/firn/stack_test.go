@@ -1,3 +1,5 @@
+//go:build standin
+
 package main_test
 
 import (
@@ -29,6 +31,10 @@ type bench struct {
 }
 
 var stacks atomic.Int64
+
+func init() {
+	runTests = func(m *testing.M) int { return laptoptest.Main(m, "aws", "snowflake") }
+}
 
 func newBench(t *testing.T) bench {
 	t.Helper()
@@ -67,10 +73,10 @@ func (b bench) firn(arguments ...string) call {
 func (b bench) failed(t *testing.T, key string, code fault.Code) object.Object {
 	t.Helper()
 	o := object.Object{Bucket: "landing", Key: key, Version: "v1"}
-	if _, err := b.stages.Receive(t.Context(), o, "nycflights.plane"); err != nil {
+	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	f := fault.Permanentf("test", code, "the header lacks tailnum")
+	f := fault.Permanentf("test", code, "the header lacks number")
 	f.ObjectID = string(o.ID())
 	if _, err := b.stages.Fail(t.Context(), f, "transform", "arn", "body"); err != nil {
 		t.Fatal(err)
@@ -83,23 +89,23 @@ func TestPut(t *testing.T) {
 	b := newBench(t)
 	folder := t.TempDir()
 	for _, name := range []string{"a b+c.csv", "é.csv"} {
-		write(t, filepath.Join(folder, "nycflights/plane", name), "x")
+		write(t, filepath.Join(folder, "shop/order", name), "x")
 	}
-	put := b.firn("put", "--json", "--wait", "0", "nycflights/plane/a b+c.csv", "nycflights/plane/é.csv")
+	put := b.firn("put", "--json", "--wait", "0", "shop/order/a b+c.csv", "shop/order/é.csv")
 	put.directory = folder
 	objects := decode[[]object.Object](t, put.succeed(t))
-	if len(objects) != 2 || objects[0].Key != "nycflights/plane/a b+c.csv" || objects[1].Key != "nycflights/plane/é.csv" || objects[0].Version == "" || objects[0].Size != 1 {
+	if len(objects) != 2 || objects[0].Key != "shop/order/a b+c.csv" || objects[1].Key != "shop/order/é.csv" || objects[0].Version == "" || objects[0].Size != 1 {
 		t.Errorf("put %+v", objects)
 	}
-	text := b.firn("put", "--wait", "0", "--key", "nycflights/plane/other.csv", filepath.Join(folder, "nycflights/plane/é.csv")).succeed(t)
-	if want := regexp.MustCompile(`^[0-9a-f]{32}  s3://\S+/nycflights/plane/other\.csv\n$`); !want.MatchString(text) {
+	text := b.firn("put", "--wait", "0", "--key", "shop/order/other.csv", filepath.Join(folder, "shop/order/é.csv")).succeed(t)
+	if want := regexp.MustCompile(`^[0-9a-f]{32}  s3://\S+/shop/order/other\.csv\n$`); !want.MatchString(text) {
 		t.Errorf("it says %q, want %s", text, want)
 	}
-	expectError(t, b.firn("put", "/tmp/x.csv"), `no contract for dataset ""`, "nycflights.plane", "--dataset")
-	expectError(t, b.firn("put", "--dataset", "nycflights.plane", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
-	expectError(t, b.firn("put", "--dataset", "nycflights.plane", folder), "is a folder; name files")
+	expectError(t, b.firn("put", "/tmp/x.csv"), `no contract for dataset ""`, "shop.order", "--dataset")
+	expectError(t, b.firn("put", "--dataset", "shop.order", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
+	expectError(t, b.firn("put", "--dataset", "shop.order", folder), "is a folder; name files")
 	late := put
-	late.arguments = []string{"put", "--wait", "50ms", "nycflights/plane/é.csv"}
+	late.arguments = []string{"put", "--wait", "50ms", "shop/order/é.csv"}
 	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: `firn status` tells more")
 }
 
@@ -108,15 +114,15 @@ func TestStatus(t *testing.T) {
 	b := newBench(t)
 	golden(t, "status-nothing.json", b.firn("status", "--json").succeed(t))
 	golden(t, "status-nothing", b.firn("status").succeed(t))
-	o := b.failed(t, "nycflights/plane/it's broken.csv", fault.BadHeader)
+	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
 	golden(t, "status-failed", b.firn("status").succeed(t))
 	golden(t, "status-object", b.firn("status", o.URI()).succeed(t))
 	golden(t, "status-object.json", b.firn("status", "--json", string(o.ID())).succeed(t))
-	golden(t, "status-dataset.json", b.firn("status", "--json", "--dataset", "nycflights.plane").succeed(t))
+	golden(t, "status-dataset.json", b.firn("status", "--json", "--dataset", "shop.order").succeed(t))
 	golden(t, "status-unclaimed.json", b.firn("status", "--json", "--dataset", "-").succeed(t))
 	expectError(t, b.firn("status", "s3://landing/never.csv"), "the journal knows no s3://landing/never.csv: was it put into the landing bucket ")
 	expectError(t, b.firn("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
-	expectError(t, b.firn("status", "--dataset", "nycflights.plan"), `no contract for dataset "nycflights.plan": name one of `)
+	expectError(t, b.firn("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
 }
 
 // TestRedrive redrives one object by the name that a person types, and all that
@@ -124,25 +130,25 @@ func TestStatus(t *testing.T) {
 func TestRedrive(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	o := b.failed(t, "nycflights/plane/it's broken.csv", fault.BadHeader)
+	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
 	redriven := decode[[]json.RawMessage](t, b.firn("redrive", "--json", o.URI()).succeed(t))
 	if len(redriven) != 1 || decode[struct{ ID object.ID }](t, idOnly(t, redriven[0])).ID != o.ID() {
 		t.Errorf("redriven %s", redriven)
 	}
-	b.failed(t, "nycflights/plane/1.csv", fault.TooManyRejects)
-	b.failed(t, "nycflights/plane/2.csv", fault.TooManyRejects)
-	text := b.firn("redrive", "--dataset", "nycflights.plane", "--code", "too_many_rejects").succeed(t)
+	b.failed(t, "shop/order/1.csv", fault.TooManyRejects)
+	b.failed(t, "shop/order/2.csv", fault.TooManyRejects)
+	text := b.firn("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
 	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; `firn status` shows what becomes of them\n") {
 		t.Errorf("it says %q", text)
 	}
 	if none := b.firn("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
 		t.Errorf("nothing to redrive is %q, want an empty list", none)
 	}
-	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "nycflights.plane"); err != nil {
+	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
 	expectError(t, b.firn("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
-	expectError(t, b.firn("redrive", "--dataset", "nycflights.plane", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+	expectError(t, b.firn("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
 // TestReload reloads one object, and a dataset by its ledger.
@@ -156,8 +162,8 @@ func TestReload(t *testing.T) {
 		return c
 	}
 	firn("migrate").succeed(t)
-	o := object.Object{Bucket: "landing", Key: "nycflights/plane/it's loaded.csv", Version: "v1"}
-	if _, err := b.stages.Receive(t.Context(), o, "nycflights.plane"); err != nil {
+	o := object.Object{Bucket: "landing", Key: "shop/order/it's loaded.csv", Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
 	fails(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were left alone")
@@ -181,15 +187,15 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	if none := firn("reload", "--dataset", "nycflights.plane", "--json").succeed(t); none != "[]\n" {
+	if none := firn("reload", "--dataset", "shop.order", "--json").succeed(t); none != "[]\n" {
 		t.Errorf("an empty ledger: %q", none)
 	}
-	firn("query", "insert into RAW.NYCFLIGHTS_PLANE_LOADS (OBJECT, GENERATION, BUCKET, KEY, VERSION, LOADED_AT)"+
-		" select 'lost', 4, 'landing', 'nycflights/plane/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
-	if late := firn("reload", "--dataset", "nycflights.plane", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
+	firn("query", "insert into RAW.SHOP_ORDER_LOADS (OBJECT, GENERATION, BUCKET, KEY, VERSION, LOADED_AT)"+
+		" select 'lost', 4, 'landing', 'shop/order/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
+	if late := firn("reload", "--dataset", "shop.order", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
 		t.Errorf("what was loaded before: %q", late)
 	}
-	golden(t, "reload.json", firn("reload", "--dataset", "nycflights.plane", "--since", "2026-03-01", "--json", "--plan").succeed(t))
+	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))
 }
 
 // TestAudit audits a dataset that adds up, and one whose table was written to.
@@ -202,26 +208,26 @@ func TestAudit(t *testing.T) {
 		c.directory = root(t)
 		return c
 	}
-	fails(t, firn("audit", "--dataset", "nycflights.plan"), 2, `no contract for dataset "nycflights.plan"`)
+	fails(t, firn("audit", "--dataset", "shop.ordr"), 2, `no contract for dataset "shop.ordr"`)
 	none := firn("audit")
 	none.variables = append(none.variables, "FIRN_STACK=Missing")
 	fails(t, none, 2, "stack Missing can't be read")
 	firn("migrate").succeed(t)
 	golden(t, "audit", firn("audit").succeed(t))
-	golden(t, "audit.json", firn("audit", "--dataset", "nycflights.plane", "--json").succeed(t))
+	golden(t, "audit.json", firn("audit", "--dataset", "shop.order", "--json").succeed(t))
 
-	firn("query", "insert into RAW.NYCFLIGHTS_PLANE (TAILNUM, _FIRN_OBJECT, _FIRN_RECORD) select 'N1', 'nobody''s', 1").succeed(t)
-	found := firn("audit", "--dataset", "nycflights.plane")
+	firn("query", "insert into RAW.SHOP_ORDER (NUMBER, _FIRN_OBJECT, _FIRN_RECORD) select 'N1', 'nobody''s', 1").succeed(t)
+	found := firn("audit", "--dataset", "shop.order")
 	fails(t, found, 1, "firn: 1 differences")
 	golden(t, "audit-orphan", found.run(t).stdout)
-	golden(t, "audit-orphan.json", firn("audit", "--dataset", "nycflights.plane", "--json").run(t).stdout)
+	golden(t, "audit-orphan.json", firn("audit", "--dataset", "shop.order", "--json").run(t).stdout)
 	_, command, _ := strings.Cut(found.run(t).stdout, "type: ")
 	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
 	shell.Dir, shell.Env = root(t), append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, b.variables...)
 	if output, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, output)
 	}
-	firn("audit", "--dataset", "nycflights.plane").succeed(t)
+	firn("audit", "--dataset", "shop.order").succeed(t)
 }
 
 // idOnly drops all but the id.
@@ -238,9 +244,9 @@ func TestIngest(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
-	golden(t, "ingest.json", b.firn(append([]string{"ingest", "usgs.event", "--json"}, week...)...).succeed(t))
-	golden(t, "ingest", b.firn(append([]string{"ingest", "usgs.event"}, week...)...).succeed(t))
-	expectError(t, b.firn(append([]string{"ingest", "usgs.quake"}, week...)...), "no contract of that dataset names an API: name one of usgs.event")
+	golden(t, "ingest.json", b.firn(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
+	golden(t, "ingest", b.firn(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
+	expectError(t, b.firn(append([]string{"ingest", "station.quake"}, week...)...), "no contract of that dataset names an API: name one of station.event")
 }
 
 func TestQuery(t *testing.T) {
@@ -296,13 +302,13 @@ func TestMigrateFromAnOlderFirn(t *testing.T) {
 	firn("migrate").succeed(t)
 	for _, statement := range []string{
 		"drop view OPS.LOADS", "drop view OPS.OBJECTS",
-		"alter table RAW.NYCFLIGHTS_AIRLINE_LOADS drop column DUPLICATE_OF",
+		"alter table RAW.SHOP_CUSTOMER_LOADS drop column DUPLICATE_OF",
 		"update OPS.CHANGE_HISTORY set checksum = 'older' where script = 'R__ops_views.sql'",
 	} {
 		firn("query", statement).succeed(t)
 	}
 	got := firn("migrate").succeed(t)
-	for _, part := range []string{"nycflights.airline", "add column duplicate_of varchar", "R__ops_views.sql (changed)", "1 scripts run"} {
+	for _, part := range []string{"shop.customer", "add column duplicate_of varchar", "R__ops_views.sql (changed)", "1 scripts run"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("it lacks %q:\n%s", part, got)
 		}
@@ -331,17 +337,6 @@ func TestMigrateAfterADeadOne(t *testing.T) {
 	}
 }
 
-func TestDown(t *testing.T) {
-	t.Parallel()
-	c := clone(t)
-	write(t, filepath.Join(c, "build/local.env"), "export AWS_ENDPOINT_URL=http://127.0.0.1:1\n")
-	golden(t, "down.json", call{directory: c, arguments: []string{"down", "--json"}}.succeed(t))
-	golden(t, "down", call{directory: c, arguments: []string{"down"}}.succeed(t))
-	if _, err := os.Stat(filepath.Join(c, "build/local.env")); err == nil {
-		t.Error("build/local.env names what is gone")
-	}
-}
-
 // TestEvolve changes a contract whose table is there, as a person does.
 func TestEvolve(t *testing.T) {
 	t.Parallel()
@@ -355,7 +350,7 @@ func TestEvolve(t *testing.T) {
 	}
 	firn("migrate").succeed(t)
 
-	path := filepath.Join(folder, "datasets/nycflights/airline/contract.odcs.yaml")
+	path := filepath.Join(folder, "datasets/shop/customer/contract.odcs.yaml")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -366,18 +361,18 @@ func TestEvolve(t *testing.T) {
 		"      - name: country\n        logicalType: string\n        description: Where it is at home.\n"
 	write(t, path, changed)
 
-	want := "nycflights.airline 1.0.0 -> 1.1.0\n  add column country varchar\n"
+	want := "shop.customer 1.0.0 -> 1.1.0\n  add column country varchar\n"
 	if got := firn("contract", "diff", old, path).succeed(t); got != want {
 		t.Errorf("diff says %q, want %q", got, want)
 	}
-	if got := firn("pause", "nycflights.airline").succeed(t); got != "nycflights.airline was paused\n" {
+	if got := firn("pause", "shop.customer").succeed(t); got != "shop.customer was paused\n" {
 		t.Errorf("pause says %q", got)
 	}
-	fails(t, firn("migrate"), 1, "it is paused, by a person or by another migration", "`firn resume nycflights.airline`")
-	if got := firn("resume", "nycflights.airline").succeed(t); got != "nycflights.airline was resumed\n" {
+	fails(t, firn("migrate"), 1, "it is paused, by a person or by another migration", "`firn resume shop.customer`")
+	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was resumed\n" {
 		t.Errorf("resume says %q", got)
 	}
-	if got := firn("resume", "nycflights.airline").succeed(t); got != "nycflights.airline was already resumed\n" {
+	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was already resumed\n" {
 		t.Errorf("resume again says %q", got)
 	}
 	if got := firn("migrate", "--plan").succeed(t); got != want+"0 scripts to run\n" {
@@ -386,8 +381,8 @@ func TestEvolve(t *testing.T) {
 	if got := firn("migrate").succeed(t); got != want+"0 scripts run\n" {
 		t.Errorf("migrate says %q", got)
 	}
-	firn("query", "select COUNTRY from RAW.NYCFLIGHTS_AIRLINE").succeed(t)
-	firn("query", "select COUNTRY from RAW.NYCFLIGHTS_AIRLINE_CURRENT").succeed(t)
+	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER").succeed(t)
+	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER_CURRENT").succeed(t)
 	if got := firn("migrate").succeed(t); got != "0 scripts run\n" {
 		t.Errorf("migrate again says %q", got)
 	}
@@ -412,4 +407,21 @@ func fails(t *testing.T, c call, code int, parts ...string) {
 			t.Errorf("firn %v says %q, not %q", c.arguments, got.stderr, part)
 		}
 	}
+}
+
+func TestNoSuchStack(t *testing.T) {
+	t.Parallel()
+	expectError(t, call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}},
+		"stack Missing can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")
+}
+
+// laptop is the environment of the stand-ins that this test runs beside.
+func laptop() []string {
+	var variables []string
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "AWS_") || strings.HasPrefix(variable, "SNOWFLAKE_") || strings.HasPrefix(variable, "FIRN_") {
+			variables = append(variables, variable)
+		}
+	}
+	return variables
 }

@@ -21,7 +21,7 @@ func statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:     "status [s3://BUCKET/KEY | OBJECT-ID]",
 		Short:   "Tell where an object is, or what waits and what failed",
-		Example: "  firn status 's3://my-landing/nycflights/plane/planes.csv'\n  firn status --dataset nycflights.plane",
+		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := openOperator(cmd.Context())

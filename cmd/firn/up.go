@@ -52,7 +52,7 @@ func upCommand() *cobra.Command {
 	flags.IntVar(&ports.AWS, "aws-port", 0, "port of the AWS stand-in; 0 takes a free one")
 	flags.IntVar(&ports.Snowflake, "snowflake-port", 0, "port of the Snowflake stand-in; 0 takes a free one")
 	flags.IntVar(&ports.Mail, "mail-port", 0, "port of the mail sink; 0 takes a free one")
-	flags.IntVar(&ports.USGS, "usgs-port", 0, "port of the USGS stand-in; 0 takes a free one")
+	flags.IntVar(&ports.FDSN, "fdsn-port", 0, "port of the stand-in for FDSN event services; 0 takes a free one")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }

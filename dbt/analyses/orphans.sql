@@ -1,4 +1,4 @@
--- How many flights lead to an unknown member, and why: dbt show -s orphans
+-- The number of flights with an unknown member, by cause: dbt show -s orphans
 with
 
 flights as (

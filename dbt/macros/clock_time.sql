@@ -1,6 +1,6 @@
 {#-
-    A clock's reading, hour times 100 plus minute, as a time. 2400 is midnight
-    at the end of the day, so 00:00.
+    A time of day from a number, hour times 100 plus minute. 2400 is midnight
+    at the end of the day and becomes 00:00.
 -#}
 {% macro clock_time(reading) -%}
     time_from_parts(

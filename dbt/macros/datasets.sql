@@ -1,9 +1,9 @@
 {#-
-    The rows of a table that every dataset has, of all datasets, with the
-    dataset's name before the columns.
+    The rows of all datasets from the tables of one type, with the dataset's
+    name as the first column.
 
     table:   'loads' or 'rejects'
-    columns: the columns to read
+    columns: names of the columns to read
 -#}
 {% macro of_all_datasets(table, columns) -%}
     {%- for dataset in var('datasets') %}
@@ -20,8 +20,8 @@
 {%- endmacro %}
 
 {#-
-    How many rows each object of each dataset has in a table: dataset, object,
-    row_count.
+    The number of rows of each object in the tables of one type, for all
+    datasets. Columns: dataset, object_id, row_count.
 
     suffix: '' for the raw tables, '_rejects' for the rejects
 -#}

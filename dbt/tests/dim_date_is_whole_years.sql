@@ -1,5 +1,5 @@
--- dim_date begins on a 1 January and ends on the 31 December of the year after
--- the newest fact, and no day in between is missing or doubled.
+-- dim_date starts on a 1 January and ends on the 31 December of the year after
+-- the newest fact. No day between is missing, and no day is there twice.
 with
 
 held as (

@@ -1,6 +1,6 @@
--- The variable `datasets` names every source that has a ledger: one that it
--- left out would be missing from stg_firn_ledger in silence. One that it names
--- without a source stops dbt before anything runs.
+-- The variable `datasets` names every source with a ledger. Without this test,
+-- a forgotten dataset would be missing from stg_firn_ledger without an error. A
+-- named dataset without a source stops dbt before the first model.
 {% set suffix = '_loads' %}
 {% set left_out = [] %}
 {% if execute %}

@@ -1,6 +1,6 @@
--- What sum_of_ledger_is_count asks of a dataset, asked of every object: two
--- mistakes can't make up for each other. Finds rows that no ledger entry owns
--- too, and the same of the rejects.
+-- The check of sum_of_ledger_is_count, for each object: two errors can't cancel
+-- each other out. The test also finds rows without a ledger row, and checks the
+-- rejects in the same way.
 with
 
 ledger as (

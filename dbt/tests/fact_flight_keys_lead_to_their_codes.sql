@@ -1,6 +1,6 @@
--- A key leads to the member that has the fact's own code; it leads to the
--- unknown member only if no member has that code. So an orphan is never lost,
--- and nothing that has a member passes for an orphan.
+-- A fact's key leads to the dimension's member with the fact's own code. Only
+-- if no member has this code, the key leads to the unknown member. No flight
+-- without a member is lost, and no flight with a member has the unknown key.
 with
 
 flights as (

@@ -1,5 +1,6 @@
--- Nothing is loaded twice: an object has one row in its dataset's ledger, and
--- so has a key, since the ledger forgets what a newer version replaced.
+-- No object is loaded twice: each object has a single row in its dataset's
+-- ledger. Each key has a single row too, because a load deletes the ledger row
+-- of the replaced version.
 with
 
 ledger as (

@@ -1,6 +1,6 @@
--- Every row is accounted for: what the ledger says that it loaded is what the
--- raw table holds, dataset by dataset. One statement, so that a load that
--- commits meanwhile is seen whole or not at all.
+-- Every row of a raw table is in the ledger: for each dataset, the sum of the
+-- ledger's loaded rows equals the number of rows in the raw table. The test is
+-- a single statement, and sees a concurrent load completely or not at all.
 with
 
 ledger as (

@@ -1,6 +1,6 @@
--- Every rejected row is kept: what the ledger says was rejected is what the
--- rejects hold, dataset by dataset. One statement, so that a load that
--- commits meanwhile is seen whole or not at all.
+-- Every reject is kept: for each dataset, the sum of the ledger's rejected rows
+-- equals the number of rows in the rejects table. The test is one statement, so
+-- a concurrent load counts completely or not at all.
 with
 
 ledger as (

@@ -1,1 +1,1 @@
-"""The engine on Glue: transform.py is the script that runs it."""
+"""The engine on Glue. The script transform.py runs the engine."""

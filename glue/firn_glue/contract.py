@@ -1,4 +1,4 @@
-"""The contract and the objects that a manifest names."""
+"""The contract and the objects of a manifest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class ContractColumn(NamedTuple):
-    """One column of a contract: internal/contract/portable.go. Bounds are texts."""
+    """One column of a contract (internal/contract/portable.go). The bounds are strings."""
 
     name: str
     header: str
@@ -29,7 +29,7 @@ class ContractColumn(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """A contract as it travels in a manifest."""
+    """A contract in the form of a manifest."""
 
     dataset: str
     version: str
@@ -41,23 +41,23 @@ class Contract(NamedTuple):
     max_reject_ratio: float = 0.05
     max_rejects: int = 10
     max_unique: int = 4_000_000
-    """Records with a higher number take no part in unique; 0 for no bound."""
+    """The last record number that the unique rule checks; 0 for no limit."""
 
     @classmethod
-    def read(cls, said: dict[str, Any]) -> Contract:
-        """Take what this engine knows of the JSON form; names that it doesn't know are left."""
-        known = {name: said[name] for name in cls._fields if said.get(name) is not None}
+    def read(cls, document: dict[str, Any]) -> Contract:
+        """Read a contract's JSON form. Unknown names are ignored."""
+        known = {name: document[name] for name in cls._fields if document.get(name) is not None}
         fields = ContractColumn._fields
         known["columns"] = tuple(
             ContractColumn(**{name: c[name] for name in fields if c.get(name) is not None})
-            for c in said["columns"]
+            for c in document["columns"]
         )
-        known["null_values"] = frozenset(said.get("null_values") or ())
+        known["null_values"] = frozenset(document.get("null_values") or ())
         return cls(**known)
 
 
 class Assignment(NamedTuple):
-    """One object of a manifest, and where it is read from and written to."""
+    """One object of a manifest, with the places of its bytes and of its output files."""
 
     object: dict[str, Any]
     object_id: str
@@ -66,22 +66,22 @@ class Assignment(NamedTuple):
     source_bucket: str
     source_key: str
     root: str
-    """What bucket names are appended to: "s3://", or a folder's URI."""
+    """The URI before the bucket names: "s3://" or the URI of a folder."""
     curated_bucket: str
     prefix: str
-    """Of the keys in the curated bucket."""
+    """The prefix of the output keys in the curated bucket."""
     region: str | None
 
     @property
     def uri(self) -> str:
-        """The object's name for people."""
+        """The object's URI, for logs and errors."""
         return f"s3://{self.object['bucket']}/{self.object['key']}"
 
     @property
     def is_copy(self) -> bool:
-        """Whether the bytes are read from another key than the object's own."""
-        said = (self.object["bucket"], self.object["key"])
-        return said != (self.source_bucket, self.source_key)
+        """Whether the bytes come from a copy under another key."""
+        original = (self.object["bucket"], self.object["key"])
+        return original != (self.source_bucket, self.source_key)
 
     def folder(self, name: str) -> str:
         """Return the URI of a folder of output files."""
@@ -89,20 +89,20 @@ class Assignment(NamedTuple):
 
 
 def assignments(manifest: dict[str, Any], root: str, region: str | None) -> list[Assignment]:
-    """List a manifest's objects."""
-    home = manifest["contract"]["dataset"].replace(".", "/", 1)
+    """Return the assignments of a manifest's objects."""
+    folder = manifest["contract"]["dataset"].replace(".", "/", 1)
     return [
         Assignment(
-            object=said["object"],
-            object_id=said["object_id"],
-            generation=said.get("generation", 0),
-            attempt=said["attempt"],
-            source_bucket=said["source"]["bucket"],
-            source_key=said["source"]["key"],
+            object=entry["object"],
+            object_id=entry["object_id"],
+            generation=entry.get("generation", 0),
+            attempt=entry["attempt"],
+            source_bucket=entry["source"]["bucket"],
+            source_key=entry["source"]["key"],
             root=root,
             curated_bucket=manifest["curated_bucket"],
-            prefix=f"{home}/{said['object_id']}/{said['attempt']}/",
+            prefix=f"{folder}/{entry['object_id']}/{entry['attempt']}/",
             region=region,
         )
-        for said in manifest["objects"]
+        for entry in manifest["objects"]
     ]

@@ -1,4 +1,4 @@
-"""How CSV is cut into records."""
+"""The reader that splits CSV into records."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import csv
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from firn_glue.records import MAX_RECORD, Record, decoded, plain_lines, too_long, without_return
+from firn_glue.decoding import Blocks
+from firn_glue.records import (
+    MAX_RECORD,
+    Record,
+    decoded,
+    too_long,
+    unquoted_records,
+    without_carriage_return,
+)
 from firn_glue.refusal import Refused
-from firn_glue.texts import Blocks
 
 QUOTE = ord('"')
 TEXT_AFTER_QUOTE = "there is text after a closing quote"
@@ -16,26 +23,26 @@ OPEN_QUOTE = "its quote is never closed"
 
 
 class BadQuoteError(Exception):
-    """A record's quotes refuse the object; at is where."""
+    """Bad quotes that refuse the object. The attribute at is their position in the buffer."""
 
     def __init__(self, cause: str, at: int) -> None:
         super().__init__(cause)
         self.at = at
 
 
-class Cut(NamedTuple):
-    """Where a record's raw text ends, where the next record begins, and its values."""
+class SplitRecord(NamedTuple):
+    """One split record: the end of the raw text, the start of the next record, the values."""
 
     raw_end: int
-    following: int
+    next_start: int
     fields: list[bytes]
 
 
 class Csv:
-    r"""Cuts records as RFC 4180 defines them, and strictly so, as internal/engine/reader does.
+    r"""Splits CSV into records, strictly by RFC 4180, with the rules of internal/engine/reader.
 
-    "\n" ends a record, one "\r" before it is dropped, a quote counts only as the first byte of a
-    field, and text after a closing quote refuses the object. A line without a byte is no record.
+    "\n" ends a record, and one "\r" before "\n" is dropped. A quote has a meaning only as the
+    first byte of a field. Text after a closing quote refuses the object. An empty line is skipped.
     """
 
     def __init__(self, blocks: Blocks, delimiter: str) -> None:
@@ -49,29 +56,29 @@ class Csv:
         self.number = 0
 
     def header(self) -> list[bytes]:
-        """Read the first record, once and first: the column names."""
-        cut = self._next()
-        if cut is None:
+        """Read the first record: the column names. Call this method once, before `records`."""
+        split = self._next()
+        if split is None:
             raise Refused("empty_object", "the object holds no header line")
         self._in_header = False
         self.number = 0
-        return cut[1]
+        return split[1]
 
     def records(self) -> Iterator[Record]:
-        """Give the records after the header."""
+        """Yield the records after the header."""
         while True:
-            yield from self._plain_part()
+            yield from self._unquoted_lines()
             while record := self._quoted_line():
                 yield record
-            cut = self._next()
-            if cut is None:
+            split = self._next()
+            if split is None:
                 return
-            raw, fields = cut
-            said, is_valid = decoded(raw)
-            yield Record(said, is_valid, [f.decode() for f in fields] if is_valid else None)
+            raw, fields = split
+            text, is_valid = decoded(raw)
+            yield Record(text, is_valid, [f.decode() for f in fields] if is_valid else None)
 
-    def _plain_part(self) -> Iterator[Record]:
-        """Give the lines up to the first that has a quote, or to the last whole one."""
+    def _unquoted_lines(self) -> Iterator[Record]:
+        """Yield whole lines before the first line with a quote; stop at a part with a long line."""
         while True:
             quote = self._buffer.find(b'"', self._at)
             end = quote if quote >= 0 else len(self._buffer)
@@ -81,22 +88,23 @@ class Csv:
                 part = self._buffer[self._at : end]
                 if len(part) > MAX_RECORD and max(map(len, part.split(b"\n"))) > MAX_RECORD:
                     return
-                for record in plain_lines(part):
+                for record in unquoted_records(part):
                     self.number += 1
                     yield record
                 self._at = end
                 self._line += part.count(b"\n")
-            if quote >= 0 or self._is_last or not self._more():
+            if quote >= 0 or self._is_last or not self._read_block():
                 return
 
     def _quoted_line(self) -> Record | None:
-        """Cut a record of one line with quotes by the csv module, which is much faster than _cut.
+        """Split a record of one line with quotes by the csv module, which is faster than _split.
 
-        None where it isn't sure to give the same: the line may be no whole record, and strict
-        means that the module raises where a quote doesn't close or text follows it.
+        None if the result could differ from _split: the line isn't a whole record, or the module
+        reports bad quotes. In strict mode, the module raises an error for an open quote and for
+        text after a closing quote.
         """
         end = self._buffer.find(b"\n", self._at)
-        line = without_return(self._buffer[self._at : end]) if end >= 0 else b""
+        line = without_carriage_return(self._buffer[self._at : end]) if end >= 0 else b""
         if b'"' not in line or b"\r" in line or len(line) > MAX_RECORD:
             return None
         raw, is_valid = decoded(line)
@@ -110,60 +118,61 @@ class Csv:
         return Record(raw, is_valid, fields)
 
     def _next(self) -> tuple[bytes, list[bytes]] | None:
-        """Cut the next record that isn't blank; None at the end."""
+        """Split the next record that isn't blank; None at the end."""
         while True:
             try:
-                cut = self._cut()
+                split = self._split()
             except BadQuoteError as error:
                 if error.at - self._at > MAX_RECORD + 2:
                     raise too_long(self._name(), self._line) from error
                 raise Refused(
                     "bad_quoting", f"{self._name()} (line {self._line}): {error}"
                 ) from error
-            if cut is not None:
-                start, self._at = self._at, cut.following
-                if cut.raw_end - start > MAX_RECORD:
+            if split is not None:
+                start, self._at = self._at, split.next_start
+                if split.raw_end - start > MAX_RECORD:
                     raise too_long(self._name(), self._line)
                 self._line += self._buffer.count(b"\n", start, self._at)
-                if cut.raw_end > start:
+                if split.raw_end > start:
                     self.number += 1
-                    return self._buffer[start : cut.raw_end], cut.fields
+                    return self._buffer[start : split.raw_end], split.fields
             elif self._is_last:
                 return None
             elif len(self._buffer) - self._at > MAX_RECORD + 2:
                 raise too_long(self._name(), self._line)
             else:
-                self._more()
+                self._read_block()
 
     def _name(self) -> str:
         return "the header" if self._in_header else f"record {self.number + 1}"
 
-    def _more(self) -> bool:
+    def _read_block(self) -> bool:
         block = next(self._blocks, None)
         self._buffer = self._buffer[self._at :] + (block or b"")
         self._at = 0
         self._is_last = block is None
         return not self._is_last
 
-    def _cut(self) -> Cut | None:
-        """Cut the record that begins here; None if the buffer ends before it does."""
+    def _split(self) -> SplitRecord | None:
+        """Split the record at the current position; None if its end isn't in the buffer."""
         buffer, end, at = self._buffer, len(self._buffer), self._at
         if at == end:
             return None
         fields: list[bytes] = []
         while True:
             is_quoted = at < end and buffer[at] == QUOTE
-            following = self._quoted(at, fields) if is_quoted else self._bare(at, fields)
-            if following < 0:
+            read_field = self._quoted_field if is_quoted else self._unquoted_field
+            at = read_field(at, fields)
+            if at < 0:
                 return None
-            at = following
             if at < end and buffer[at : at + 1] == self._delimiter:
                 at += 1
                 continue
-            return self._after_quote(at, fields) if is_quoted else self._after_bare(at, fields)
+            end_record = self._after_quoted if is_quoted else self._after_unquoted
+            return end_record(at, fields)
 
-    def _bare(self, at: int, fields: list[bytes]) -> int:
-        """Append the field and return where it ends; -1 if the buffer ends before."""
+    def _unquoted_field(self, at: int, fields: list[bytes]) -> int:
+        """Append the field and return its end; -1 if the end isn't in the buffer."""
         line = self._buffer.find(b"\n", at)
         end = line if line >= 0 else len(self._buffer)
         delimiter = self._buffer.find(self._delimiter, at, end)
@@ -174,8 +183,11 @@ class Csv:
         fields.append(self._buffer[at:end])
         return end
 
-    def _quoted(self, opening: int, fields: list[bytes]) -> int:
-        """Append the field and return the place after its closing quote; -1 as in _bare."""
+    def _quoted_field(self, opening: int, fields: list[bytes]) -> int:
+        """Append the field and return the position after the closing quote.
+
+        -1 if the end of the field isn't in the buffer.
+        """
         buffer, end, at = self._buffer, len(self._buffer), opening + 1
         while True:
             quote = buffer.find(b'"', at)
@@ -191,22 +203,22 @@ class Csv:
         fields.append(buffer[opening + 1 : quote].replace(b'""', b'"'))
         return quote + 1
 
-    def _after_bare(self, at: int, fields: list[bytes]) -> Cut:
+    def _after_unquoted(self, at: int, fields: list[bytes]) -> SplitRecord:
         last = fields[-1]
-        following = min(at + 1, len(self._buffer))
+        next_start = min(at + 1, len(self._buffer))
         if last.endswith(b"\r"):
             fields[-1] = last[:-1]
             at -= 1
-        return Cut(at, following, fields)
+        return SplitRecord(at, next_start, fields)
 
-    def _after_quote(self, at: int, fields: list[bytes]) -> Cut | None:
+    def _after_quoted(self, at: int, fields: list[bytes]) -> SplitRecord | None:
         rest = self._buffer[at : at + 2]
         if not rest.startswith(b"\r"):
             if rest and not rest.startswith(b"\n"):
                 raise BadQuoteError(TEXT_AFTER_QUOTE, at)
-            return Cut(at, at + len(rest[:1]), fields)
+            return SplitRecord(at, at + len(rest[:1]), fields)
         if rest == b"\r" and not self._is_last:
             return None
         if rest in (b"\r", b"\r\n"):
-            return Cut(at, at + len(rest), fields)
+            return SplitRecord(at, at + len(rest), fields)
         raise BadQuoteError(TEXT_AFTER_QUOTE, at)

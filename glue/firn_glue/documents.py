@@ -1,4 +1,4 @@
-"""From a JSON record to the values of a contract's columns."""
+"""The values of a contract's columns in a JSON record."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from firn_glue.contract import Contract
 from firn_glue.json_reader import ACCEPTED, MAX_DEPTH, JsonReader, Number, depth, nesting, skip
 
 MAX_EXTRA = 100
-"""How many members that the contract doesn't have are named."""
+"""The most members without a column that a receipt names."""
 
 MAX_INDEX = 1 << 16
 
 
 def pointer_steps(pointer: str) -> tuple[str, ...]:
-    """Split a JSON pointer and undo its escapes (RFC 6901, section 4)."""
+    """Split a JSON pointer into steps without escapes (RFC 6901, section 4)."""
     if not pointer:
         return ()
     parts = pointer.removeprefix("/").split("/")
@@ -22,7 +22,7 @@ def pointer_steps(pointer: str) -> tuple[str, ...]:
 
 
 def follow(value: Any, steps: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value that the steps lead to; None if there is none. Digits lead into arrays."""
+    """Return the value at the end of the steps; None without a value. Digits index arrays."""
     for step in steps:
         match value:
             case dict():
@@ -35,7 +35,10 @@ def follow(value: Any, steps: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSO
 
 
 def element(values: list[Any], step: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return an array's element by its index without leading zeros."""
+    """Return an array's element; None if the step isn't an index or is out of range.
+
+    An index is written in digits without leading zeros.
+    """
     if not (step.isascii() and step.isdigit()) or len(step) > 1 and step[0] == "0":
         return None
     index = int(step)
@@ -43,9 +46,10 @@ def element(values: list[Any], step: str) -> Any:  # noqa: ANN401 - any JSON val
 
 
 class Values(NamedTuple):
-    """A record's values in the contract's order, and a "1" for each that isn't of its kind.
+    """A record's values in the contract's order.
 
-    An empty text stands for a value of a wrong kind.
+    wrong has one character for each value: "1" if the JSON value has a kind that the column's type
+    doesn't accept, "0" otherwise. The text of a wrong value is empty.
     """
 
     texts: list[str | None]
@@ -53,7 +57,7 @@ class Values(NamedTuple):
 
 
 class Document:
-    """Finds the values of NDJSON records by JSON pointer."""
+    """Finds the column values of NDJSON records by JSON pointer."""
 
     def __init__(self, contract: Contract) -> None:
         self._reader = JsonReader()
@@ -63,11 +67,11 @@ class Document:
         self._is_whole = any(not steps for steps, _ in self._columns)
 
     def extra(self) -> list[str]:
-        """Name the top-level members that no pointer leads to; none if a column holds all."""
+        """Return the top-level members without a column; empty if a column has the whole record."""
         return [] if self._is_whole else sorted(self._extra)
 
     def values(self, raw: str) -> tuple[Values | None, str]:
-        """Return the record's values, or the rule that the record as a whole breaks."""
+        """Return the record's values and "", or None and the broken rule of the whole record."""
         record, broken = self._reader.read(raw)
         if nesting(raw) > MAX_DEPTH:
             if not broken and isinstance(record, dict):
@@ -89,7 +93,7 @@ class Document:
         return Values(texts, "".join(wrong)), ""
 
     def _note_until_deep(self, record: dict[str, Any]) -> None:
-        """Note the members up to the one that is too deep: the Go engine goes no further."""
+        """Note the members up to the too deep member, because the Go engine stops there."""
         for name, value in record.items():
             self._note({name: value})
             if depth(value) >= MAX_DEPTH:

@@ -1,4 +1,4 @@
-"""What becomes of one object: rows, rejects and, last, the receipt."""
+"""The transform of one object: rows, rejects and, last, the receipt."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from firn_glue.contract import Assignment, Contract
+from firn_glue.decoding import compression_of
 from firn_glue.header import Header
 from firn_glue.outputs import Buckets, Files
 from firn_glue.plan import Plan, data_of, rejected, rejects_of
 from firn_glue.refusal import EngineError, Refused, SourceChangedError
 from firn_glue.rows import open_csv
-from firn_glue.texts import compression_of
 
 log = logging.getLogger("firn.glue")
 
@@ -30,7 +30,7 @@ MAX_FIRST_REJECTS = 10
 
 @dataclass
 class Tally:
-    """What became of an object's records, and how it ended."""
+    """The counts, files and end row of one object."""
 
     read: int = 0
     written: int = 0
@@ -43,7 +43,7 @@ class Tally:
 
 
 class Engine:
-    """Transforms objects by one contract."""
+    """Transforms the objects of one contract."""
 
     def __init__(self, spark: SparkSession, buckets: Buckets, contract: Contract) -> None:
         self._spark = spark
@@ -53,34 +53,37 @@ class Engine:
         self._plans: dict[Header | None, Plan] = {}
 
     def transform(self, source: Assignment) -> str:
-        """Transform one object and return its outcome.
+        """Transform one object.
+
+        Returns:
+            "accepted", "refused", or "changed" for an object that was overwritten or deleted.
 
         Raises:
-            EngineError: something broke that is no property of the object's bytes.
+            EngineError: The transform failed for a cause other than the object's bytes.
         """
         started = datetime.now(UTC)
         try:
             before = self._buckets.identity(source)
             try:
-                tally, refused = self._attempt(source)
+                tally, refused = self._write_or_refuse(source)
             except Exception:
                 self._check_identity(source, before)
                 raise
             self._check_identity(source, before)
-            return self._finish(source, tally, refused, started)
+            return self._write_receipt(source, tally, refused, started)
         except SourceChangedError:
-            say("source changed", source)
+            log_event("source changed", source)
             return "changed"
         except Exception as error:
             log.exception("%s failed", source.uri)
-            raise EngineError(f"{source.uri}: {sentence(error)}") from error
+            raise EngineError(f"{source.uri}: {error_line(error)}") from error
 
     def _check_identity(self, source: Assignment, before: tuple[str, ...]) -> None:
         if self._buckets.identity(source) != before:
             raise SourceChangedError(source.uri)
 
-    def _attempt(self, source: Assignment) -> tuple[Tally, Refused | None]:
-        """Write what the object holds, or nothing if it is refused."""
+    def _write_or_refuse(self, source: Assignment) -> tuple[Tally, Refused | None]:
+        """Write the object's files; delete the files of a refused object."""
         tally = Tally()
         refused: Refused | None = None
         try:
@@ -107,13 +110,13 @@ class Engine:
             tally.rejects = self._listed(source, "rejects", tally.rejected)
 
     def _plan(self, header: Header | None) -> Plan:
-        """Return the plan of a header, the same one for objects that begin alike."""
+        """Return the plan of a header. Objects with equal headers share a plan."""
         if header not in self._plans:
             self._plans[header] = Plan(self._spark, self._contract, header)
         return self._plans[header]
 
     def _header(self, source: Assignment, tally: Tally) -> Header | None:
-        """Read a CSV object's header. What refuses the object by its start is found here."""
+        """Read a CSV object's header; None for NDJSON. A bad key or header refuses the object."""
         if self._contract.format != "csv":
             compression_of(source.object["key"], self._contract.format)
             return None
@@ -124,16 +127,16 @@ class Engine:
 
     def _write_data(self, rows: DataFrame, source: Assignment, tally: Tally) -> None:
         is_record = F.col("record") > 0
-        account = Observation()
+        observation = Observation()
         observed = rows.observe(
-            account,
+            observation,
             F.count(F.when(is_record, 1)).alias("read"),
             F.count(F.when(is_record, F.col("rule"))).alias("rejected"),
             F.max(F.when(~is_record, F.col("raw"))).alias("end"),
         )
         data = data_of(observed, self._contract, source.object_id)
         self._files.write(data, source.folder("data"))
-        found = account.get
+        found = observation.get
         tally.read, tally.rejected = found["read"], found["rejected"]
         tally.written = tally.read - tally.rejected
         tally.end = json.loads(found["end"])
@@ -145,26 +148,26 @@ class Engine:
         rejects = rejects_of(rows, source.object_id)
         first = F.concat_ws(" ", F.col("_firn_record").cast("string"), F.col("rule"))
         numbered = rejects.select("*", F.monotonically_increasing_id().alias("n"))
-        account = Observation()
+        observation = Observation()
         observed = numbered.observe(
-            account,
+            observation,
             F.array_join(F.collect_list(F.when(F.col("n") < MAX_FIRST_REJECTS, first)), "\n").alias(
                 "first"
             ),
         )
         self._files.write(observed.drop("n"), source.folder("rejects"))
-        for line in account.get["first"].splitlines():
+        for line in observation.get["first"].splitlines():
             record, rule = line.split(" ", 1)
             tally.first.append({"record": int(record), "rule": rule})
 
     def _check_rejects(self, rows: DataFrame, tally: Tally) -> None:
-        """Refuse an object with more rejects than its contract tolerates by number and share."""
+        """Refuse an object with more rejects than the contract's number and share allow."""
         contract = self._contract
         share = tally.rejected / max(tally.read, 1)
         if tally.rejected <= contract.max_rejects or share <= contract.max_reject_ratio:
             return
         broken = rejected(rows).select("record", "rule")
-        tally.first, by_rule = broken.rdd.mapPartitions(tallied).collect()
+        tally.first, by_rule = broken.rdd.mapPartitions(summarize_rejects).collect()
         rule, count = min(by_rule.items(), key=lambda item: (-item[1], item[0]))
         raise Refused(
             "too_many_rejects",
@@ -174,20 +177,20 @@ class Engine:
         )
 
     def _listed(self, source: Assignment, name: str, rows: int) -> list[dict[str, Any]]:
-        """List the files of a folder, of which there is none without rows."""
+        """List the files of a folder; delete a folder without rows."""
         if not rows:
             self._files.delete(source.folder(name))
             return []
         files = self._files.parquet(source.folder(name), f"{source.prefix}{name}/")
         found = sum(file["rows"] for file in files)
         if found != rows:
-            raise EngineError(f"its {name} files hold {found} rows, {rows} were counted")
+            raise EngineError(f"the {name} files have {found} rows, but {rows} rows were counted")
         return files
 
-    def _finish(
+    def _write_receipt(
         self, source: Assignment, tally: Tally, refused: Refused | None, started: datetime
     ) -> str:
-        """Write the receipt, last of all."""
+        """Write the receipt after all other files, and return the outcome."""
         outcome = "refused" if refused else "accepted"
         receipt = {
             "object": source.object,
@@ -205,22 +208,24 @@ class Engine:
             "rows_rejected": tally.rejected,
             "data": tally.data,
             "rejects": tally.rejects,
-            **some("first_rejects", tally.first),
-            **some("extra_columns", tally.end.get("extra_columns")),
-            **some("unchecked", tally.unchecked),
+            **optional("first_rejects", tally.first),
+            **optional("extra_columns", tally.end.get("extra_columns")),
+            **optional("unchecked", tally.unchecked),
             "content_hash": tally.end.get("content_hash", ""),
-            "started_at": instant(started),
-            "finished_at": instant(datetime.now(UTC)),
+            "started_at": rfc3339(started),
+            "finished_at": rfc3339(datetime.now(UTC)),
         }
         body = json.dumps(receipt, indent=2, ensure_ascii=False).encode()
         self._buckets.put(source.curated_bucket, source.prefix + "receipt.json", body)
         counts = {name: receipt[name] for name in ("rows_read", "rows_written", "rows_rejected")}
-        say("object " + outcome, source, **counts, **some("code", refused and refused.code))
+        log_event(
+            "object " + outcome, source, **counts, **optional("code", refused and refused.code)
+        )
         return outcome
 
 
-def tallied(rows: Iterable[Any]) -> Iterator[Any]:
-    """Give the first rejects, then how often each rule is broken."""
+def summarize_rejects(rows: Iterable[Any]) -> Iterator[Any]:
+    """Yield the first rejects, then the number of rejects by rule."""
     first: list[dict[str, Any]] = []
     by_rule: Counter[str] = Counter()
     for record, rule in rows:
@@ -232,25 +237,25 @@ def tallied(rows: Iterable[Any]) -> Iterator[Any]:
 
 
 def unchecked(contract: Contract, records: int) -> list[str]:
-    """Name the rules that the object was too long for."""
+    """Return the unique rules that weren't checked to the end of a long object."""
     limit = contract.max_unique
     if not limit or records <= limit:
         return []
     return [f"{c.name}:unique after record {limit}" for c in contract.columns if c.unique]
 
 
-def some(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
-    """Return the member only if there is something to say."""
+def optional(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Return a dictionary with the member; empty if the value is empty."""
     return {name: value} if value else {}
 
 
-def instant(moment: datetime) -> str:
-    """Return a moment as RFC 3339."""
+def rfc3339(moment: datetime) -> str:
+    """Return a time in the format of RFC 3339."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def sentence(error: BaseException) -> str:
-    """Return what an error says on one line: a Java error's own cause, not its stack."""
+def error_line(error: BaseException) -> str:
+    """Return an error's message in one line. For a Java error, the message of the root cause."""
     java = getattr(error, "java_exception", None)
     while java is not None and java.getCause() is not None:
         java = java.getCause()
@@ -260,8 +265,8 @@ def sentence(error: BaseException) -> str:
     return (named[-1:] or lines[:1] or [type(error).__name__])[0][:500]
 
 
-def say(message: str, source: Assignment, **more: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Log one line of JSON. Never a row's content."""
+def log_event(message: str, source: Assignment, **more: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Log one line of JSON. The line must not hold a row's content."""
     log.info(
         json.dumps({"msg": message, "object_id": source.object_id, "object": source.uri, **more})
     )

@@ -12,17 +12,17 @@ from firn_glue.refusal import Refused
 
 @dataclass(frozen=True)
 class Header:
-    """Where the contract's columns stand in a CSV file."""
+    """The positions of the contract's columns in a CSV file."""
 
     width: int
     places: tuple[int, ...]
-    """By contract column: the field's index."""
+    """The field index of each contract column."""
     extra: tuple[str, ...]
-    """The names that the contract doesn't have."""
+    """The names of columns that aren't in the contract."""
 
 
 def read_header(names: list[bytes], contract: Contract) -> Header:
-    """Hold a header against the contract: a column twice or a missing one refuses the object."""
+    """Compare a header with the contract. A duplicate or missing column refuses the object."""
     places: dict[str, int] = {}
     for i, raw in enumerate(names):
         name, is_valid = decoded(raw)
@@ -46,5 +46,5 @@ def read_header(names: list[bytes], contract: Contract) -> Header:
 
 
 def quoted(name: str) -> str:
-    """Quote a name for people."""
+    """Return a name in double quotes, for an error."""
     return json.dumps(name, ensure_ascii=False)

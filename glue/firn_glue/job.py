@@ -1,4 +1,4 @@
-"""One run: Spark, the manifests and their objects."""
+"""One Glue run: Spark, the manifests and their objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROW_GROUP_BYTES = 32 << 20
 
 
 def session() -> SparkSession:
-    """Start Spark with what the result depends on; all else is set from outside."""
+    """Start Spark with the settings that affect the result. Other settings come from outside."""
     spark = (
         SparkSession.builder.appName("firn-transform")
         .config("spark.sql.session.timeZone", "UTC")
@@ -35,17 +35,17 @@ def session() -> SparkSession:
 
 
 def split_uri(uri: str) -> tuple[str, str, str]:
-    """Split a manifest's URI into root, bucket and key: what is before _glue/ is the bucket."""
+    """Split a manifest's URI into root, bucket and key. The bucket is the part before /_glue/."""
     before, _, name = uri.rpartition("/_glue/")
     root, _, bucket = before.rpartition("/")
     return root + "/", bucket, "_glue/" + name
 
 
 def run(uris: list[str]) -> None:
-    """Transform all objects of the manifests, a few at a time.
+    """Transform all objects of the manifests, up to 8 objects at the same time.
 
     Raises:
-        EngineError: the first failure, after the other objects were tried.
+        EngineError: The first failure, after all objects were tried.
     """
     region = boto3.session.Session().region_name
     spark = session()
@@ -62,4 +62,4 @@ def run(uris: list[str]) -> None:
     failures = [future.exception() for future in futures]
     spark.stop()
     for failure in filter(None, failures):
-        raise EngineError(str(failure)) from None  # its stack was logged, and ends otherwise
+        raise EngineError(str(failure)) from None  # the log has the stack trace

@@ -1,4 +1,4 @@
-"""JSON, read as strictly as the Go engine reads it."""
+"""A JSON reader with the strict rules of the Go engine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from typing import Any
 
 MAX_DEPTH = 64
-"""How deep objects and arrays of a record may nest; the record itself is depth 1."""
+"""The deepest allowed nesting of objects and arrays in a record. The record has depth 1."""
 
 
 class Number(str):
-    """A JSON number as written."""
+    """A JSON number in its original text."""
 
     __slots__ = ()
 
@@ -31,12 +31,12 @@ ACCEPTED = {
     "timestamp": "s",
     "time": "s",
 }
-"""The kinds of JSON value that a type may be read from: string, record, object or array, number,
-boolean."""
+"""The accepted kinds of JSON value of each type: s string, r whole record, o object or array,
+n number, b boolean."""
 
 
 class JsonReader:
-    """A strict reader: RFC 8259, unique names, no lone surrogates."""
+    """A strict reader by RFC 8259, with unique names and without lone surrogates."""
 
     def __init__(self) -> None:
         self._has_duplicate = False
@@ -49,7 +49,7 @@ class JsonReader:
         self._scan = self._decoder.scan_once
 
     def read(self, text: str) -> tuple[Any, str]:
-        """Return the value, and "json" or "duplicate" if it isn't sound."""
+        """Return the value and "", "json" for invalid JSON or "duplicate" for a repeated name."""
         self._has_duplicate = False
         try:
             value, end = self._scan(text, WHITESPACE.match(text).end())
@@ -62,9 +62,12 @@ class JsonReader:
         return value, "duplicate" if self._has_duplicate else ""
 
     def span(self, text: str, at: int, steps: tuple[str, ...]) -> str | None:
-        """Return the text of the value that the steps lead to from the value at a place.
+        """Return the text of the value at the end of the steps; None without such a value.
 
-        The text must be sound JSON; whitespace before the value must be skipped.
+        Args:
+            text: Valid JSON.
+            at: The position of the first value, without whitespace before the value.
+            steps: The steps of a JSON pointer from the first value.
         """
         if not steps:
             return text[at : self._scan(text, at)[1]]
@@ -97,12 +100,12 @@ class JsonReader:
 
 
 def skip(text: str, at: int) -> int:
-    """Return the place of the next character that is no whitespace."""
+    """Return the position of the next character that isn't whitespace."""
     return WHITESPACE.match(text, at).end()
 
 
 def is_encodable(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Report whether no text of the value has half of a surrogate pair."""
+    """Return whether all strings of the value are free of lone surrogates."""
     match value:
         case dict():
             return all(is_encodable(k) and is_encodable(v) for k, v in value.items())
@@ -115,7 +118,10 @@ def is_encodable(value: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def nesting(text: str) -> int:
-    """Return how deep brackets outside of strings nest. The text need not be JSON."""
+    """Return the nesting depth of brackets outside of strings. The text can be invalid JSON.
+
+    0 for a text with at most MAX_DEPTH opening brackets.
+    """
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return 0
     depth = deepest = 0
@@ -129,7 +135,7 @@ def nesting(text: str) -> int:
 
 
 def depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
-    """Return how deep the objects and arrays of a value nest; 0 for another value."""
+    """Return the nesting depth of a value's objects and arrays; 0 for another value."""
     deep, level = 0, [value]
     while level := [v for v in level if isinstance(v, dict | list)]:
         deep += 1
@@ -138,7 +144,7 @@ def depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
 
 
 def is_structure(reader: JsonReader, text: str) -> bool:
-    """Report whether a CSV value is one JSON object or array that keeps a record's rules."""
+    """Return whether a CSV value is one valid JSON object or array."""
     if nesting(text) > MAX_DEPTH:
         return False
     value, broken = reader.read(text)

@@ -1,4 +1,4 @@
-"""Files and buckets: by Spark's own file systems, and small ones by a client."""
+"""Output files. Spark's file systems write Parquet, and the S3 client writes small files."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pyspark.sql import DataFrame, SparkSession
 
 from firn_glue.contract import Assignment
 from firn_glue.refusal import SourceChangedError
-from firn_glue.storage import Stored, local, s3_client
+from firn_glue.storage import StoredObject, local_path, s3_client
 
 FILE_ROWS = 5_000_000
-"""Rows of one Parquet file. Snowflake loads files of 100 to 250 MB best
+"""The most rows of one Parquet file. Snowflake recommends files of 100 to 250 MB
 (docs.snowflake.com, data-load-considerations-prepare)."""
 
 
 class Files:
-    """Writes, lists and deletes files by Spark's own file systems."""
+    """Writes, lists and deletes files through Spark's file systems."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._jvm = spark._jvm
         self._conf = spark._jsc.hadoopConfiguration()
 
     def write(self, rows: DataFrame, folder: str) -> None:
-        """Write rows as Parquet in their order. Whatever is in the folder is replaced."""
+        """Write rows as Parquet in their order. Earlier files in the folder are deleted."""
         rows.write.mode("overwrite").option("maxRecordsPerFile", FILE_ROWS).parquet(folder)
 
     def delete(self, folder: str) -> None:
-        """Delete a folder; one that isn't there is no error."""
+        """Delete a folder. A missing folder is no error."""
         self._system(folder).delete(self._path(folder), True)
 
     def parquet(self, folder: str, key_prefix: str) -> list[dict[str, Any]]:
-        """List the files of a folder as a receipt does."""
+        """List the Parquet files of a folder in the form of a receipt."""
         found = [
             {
                 "key": key_prefix + status.getPath().getName(),
@@ -45,9 +45,9 @@ class Files:
         return sorted(found, key=lambda file: file["key"])
 
     def mark_times(self, folder: str, columns: list[str]) -> None:
-        """Give columns of microseconds the logical type TIME, which Spark 3.5 can't write.
+        """Set the logical type TIME on columns of microseconds. Spark 3.5 can't write TIME.
 
-        The pages stay as they are: each file is copied under another footer.
+        Each file is replaced by a copy with equal pages and another footer.
         """
         system = self._system(folder)
         for status in list(system.listStatus(self._path(folder))):
@@ -102,7 +102,7 @@ class Files:
 
 
 class Buckets:
-    """Reads manifests, looks at sources and puts receipts."""
+    """Reads manifests, checks source objects and writes receipts."""
 
     def __init__(self, root: str, region: str | None) -> None:
         self._root = root
@@ -111,30 +111,30 @@ class Buckets:
     def read(self, bucket: str, key: str) -> bytes:
         """Return the bytes of a small file."""
         if self._client is None:
-            return local(self._root, bucket, key).read_bytes()
+            return local_path(self._root, bucket, key).read_bytes()
         return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
-    def open(self, source: Assignment) -> Stored:
+    def open(self, source: Assignment) -> StoredObject:
         """Open an object's bytes."""
-        return Stored(source, self._client)
+        return StoredObject(source, self._client)
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
-        """Put a small file, whole or not at all."""
+        """Write a small file. On S3, a failed write leaves no file."""
         if self._client is None:
-            path = local(self._root, bucket, key)
+            path = local_path(self._root, bucket, key)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
             return
         self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def identity(self, source: Assignment) -> tuple[str, ...]:
-        """Return what tells whether a key still holds the same bytes.
+        """Return values that change when the bytes of the key change.
 
         Raises:
-            SourceChangedError: it holds another version than the object, or nothing.
+            SourceChangedError: The key has another version than the object, or no version.
         """
         if self._client is None:
-            path = local(self._root, source.source_bucket, source.source_key)
+            path = local_path(self._root, source.source_bucket, source.source_key)
             if not path.exists():
                 raise SourceChangedError(source.uri)
             return str(path.stat().st_mtime_ns), str(path.stat().st_size)
@@ -146,13 +146,13 @@ class Buckets:
             raise
         etag, version = head["ETag"].strip('"'), head.get("VersionId", "")
         if not source.is_copy:
-            self._compare(source, etag, version)
+            self._check_version(source, etag, version)
         return etag, version
 
     @staticmethod
-    def _compare(source: Assignment, etag: str, version: str) -> None:
-        said = source.object
-        if said.get("version") and version and said["version"] != version:
+    def _check_version(source: Assignment, etag: str, version: str) -> None:
+        expected = source.object
+        if expected.get("version") and version and expected["version"] != version:
             raise SourceChangedError(source.uri)
-        if said.get("etag") and said["etag"] != etag:
+        if expected.get("etag") and expected["etag"] != etag:
             raise SourceChangedError(source.uri)

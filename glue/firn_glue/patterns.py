@@ -1,4 +1,4 @@
-"""RE2's patterns as Java's."""
+"""The translation of RE2 patterns to Java patterns."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ TRANSLATED = {
     "b": f"(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))",
     "B": f"(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))",
 }
-"""Escapes that Java takes for other characters than RE2 does, outside of a class."""
+"""Escapes outside of a class that match different characters in Java and in RE2."""
 
 MULTILINE = re.compile(r"\(\?[a-z]*m")
 
 
 def java_pattern(pattern: str) -> str:
-    """Return a pattern of RE2 as java.util.regex takes it, for the whole text.
+    """Return the java.util.regex pattern of an RE2 pattern. The pattern matches the whole text.
 
-    Lines end at line feeds only, and case is that of Unicode. What can't be said in both is
-    refused by the contract (internal/contract, differs).
+    Lines end at line feeds only, and case follows Unicode. A contract can't have a pattern without
+    an equal Java pattern (internal/contract, differs).
     """
     parts: list[str] = []
     in_class, i = False, 0
@@ -54,5 +54,5 @@ def java_pattern(pattern: str) -> str:
 
 
 def matches(text: Expression, pattern: str) -> Expression:
-    """Report whether the whole text matches a pattern of RE2."""
+    """Return whether the whole text matches an RE2 pattern."""
     return text.rlike(java_pattern(pattern))

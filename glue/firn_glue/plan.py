@@ -1,4 +1,4 @@
-"""One contract's expressions, and the rows that they accept and reject."""
+"""The Spark expressions of one contract, and the accepted and rejected rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from firn_glue.unique import Unique, unique_rows
 
 
 class Plan:
-    """The expressions of one contract, and of one CSV header.
+    """The expressions of one contract and one CSV header.
 
-    Each is made once: to make it is a call to the JVM for every part of it.
+    Each expression is built once, because every part of an expression needs a call to the JVM.
     """
 
     def __init__(self, spark: SparkSession, contract: Contract, header: Header | None) -> None:
@@ -34,10 +34,14 @@ class Plan:
         )
 
     def rows(self, source: Assignment) -> DataFrame:
-        """Read an object as record, raw, rule (null for an accepted row) and values v0, v1, …."""
+        """Read an object as columns record, raw, rule and values v0, v1, ….
+
+        rule is null for an accepted row.
+        """
         contract = self.contract
 
-        # Each partition has to be read to its end, or Spark starts a new Python for every task.
+        # Spark must read each partition to the end. Otherwise, Spark starts a new Python process
+        # for every task.
         one = self._spark.sparkContext.parallelize([source], 1)
         rows = self._typed(self._frame(one.flatMap(partial(object_rows, contract))))
         if not self._unique.places:
@@ -58,7 +62,7 @@ class Plan:
 
     @cached_property
     def _rule(self) -> Expression:
-        """The first rule that a record breaks, as a whole or in a column."""
+        """The first rule that a record breaks. Rules of the whole record come first."""
         rules = [
             broken_rule(F.col(f"t{i}"), wrong_kind(i), F.col(f"v{i}"), c)
             for i, c in enumerate(self.contract.columns)
@@ -66,7 +70,7 @@ class Plan:
         return F.coalesce(F.col("rule"), *rules).alias("rule")
 
     def _texts(self, raw: DataFrame) -> DataFrame:
-        """Add t0, t1, …: the values as texts; null for none."""
+        """Add the columns t0, t1, …: the values as texts; null for a missing value."""
         names = ["record", "raw", "rule", "texts", "wrong"]
         if self._header is not None:
             delimiter = self.contract.delimiter
@@ -75,10 +79,10 @@ class Plan:
             is_plain = F.col("rule").isNull() & F.col("texts").isNull()
             split = F.when(is_plain, F.split("raw", delimiter, -1))
             raw = raw.select(*names, split.alias("fields"))
-        return raw.select(*names, *self._picked)
+        return raw.select(*names, *self._text_columns)
 
     @cached_property
-    def _picked(self) -> list[Expression]:
+    def _text_columns(self) -> list[Expression]:
         if self._header is None:
             texts = [F.col("texts")[i] for i in range(len(self.contract.columns))]
         else:
@@ -92,16 +96,16 @@ class Plan:
         return F.when(F.col("texts").isNotNull(), F.col("texts")[i]).otherwise(plain)
 
     def _values(self, rows: DataFrame) -> DataFrame:
-        """Add v0, v1, …: the typed values."""
-        return rows.select("*", *self._typed_texts)
+        """Add the columns v0, v1, …: the typed values."""
+        return rows.select("*", *self._value_columns)
 
     @cached_property
-    def _typed_texts(self) -> list[Expression]:
+    def _value_columns(self) -> list[Expression]:
         columns = enumerate(self.contract.columns)
         return [typed(F.col(f"t{i}"), c).alias(f"v{i}") for i, c in columns]
 
     def _checked(self, rows: DataFrame) -> DataFrame:
-        """Check unique columns, in the order of the records."""
+        """Check the unique columns in the order of the records."""
         columns = self.contract.columns
         values = [canonical(F.col(f"v{i}"), columns[i]) for i in self._unique.places]
         needed = rows.select("record", "raw", "rule", "texts", "wrong", *values)
@@ -109,12 +113,12 @@ class Plan:
 
 
 def wrong_kind(i: int) -> Expression:
-    """Report whether Python found the ith value to be of a wrong kind."""
+    """Return whether value i has a wrong kind. The Python generator decides the kind."""
     return F.coalesce(F.col("wrong").substr(i + 1, 1) == "1", F.lit(False))
 
 
 def data_of(rows: DataFrame, contract: Contract, object_id: str) -> DataFrame:
-    """Return the accepted rows as they are stored."""
+    """Return the accepted rows in the stored form."""
     values = [F.col(f"v{i}").alias(c.name) for i, c in enumerate(contract.columns)]
     origin = [F.lit(object_id).alias("_firn_object"), F.col("record").alias("_firn_record")]
     return rows.where("rule is null").select(*values, *origin)
@@ -123,15 +127,15 @@ def data_of(rows: DataFrame, contract: Contract, object_id: str) -> DataFrame:
 def rejected(rows: DataFrame) -> DataFrame:
     """Return the records that break a rule.
 
-    What is observed stops Spark from pushing the filter below it, where the rule's expression would
-    hold a copy of every value's: a million records took four times as long.
+    The observation keeps Spark from moving the filter before the typed values. A moved filter
+    would compute every value twice: one million records took four times as long.
     """
-    held = rows.observe(Observation(), F.count("*"))
-    return held.where("rule is not null and record > 0")
+    observed = rows.observe(Observation(), F.count("*"))
+    return observed.where("rule is not null and record > 0")
 
 
 def rejects_of(rows: DataFrame, object_id: str) -> DataFrame:
-    """Return the rejected rows as they are stored: Spark knows no line."""
+    """Return the rejected rows in the stored form. The line is null, because Spark has no line."""
     return rejected(rows).select(
         F.lit(object_id).alias("_firn_object"),
         F.col("record").alias("_firn_record"),

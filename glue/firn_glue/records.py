@@ -1,21 +1,25 @@
-"""Records, and how NDJSON is cut into them."""
+"""Records, and the reader that splits NDJSON into records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from firn_glue.decoding import Blocks
 from firn_glue.refusal import Refused
-from firn_glue.texts import Blocks
 
 MAX_RECORD = 16 << 20
-"""Bytes of the longest record, without its line end. A longer one refuses the object."""
+"""The most bytes of a record without its line end. A longer record refuses the object."""
 
 
 class Record(NamedTuple):
-    """One record: its raw text, legible, and whether it was well-formed UTF-8 without U+FFFD.
+    """One record.
 
-    fields are a CSV record's values where it has quotes; None where the raw text splits.
+    Attributes:
+        raw: The raw text, with U+FFFD for each ill-formed sequence.
+        is_valid: Whether the bytes were well-formed UTF-8 without U+FFFD.
+        fields: The values of a CSV record with quotes; None for other records. Spark splits the raw
+            text of a CSV record without quotes.
     """
 
     raw: str
@@ -27,48 +31,52 @@ REPLACEMENT = "\ufffd"
 
 
 def decoded(text: bytes) -> tuple[str, bool]:
-    """Return the text, each ill-formed sequence as one U+FFFD, and whether there was none.
+    """Return the text with U+FFFD for each ill-formed sequence, and whether the text is valid.
 
-    A U+FFFD in the text counts too: some program has already replaced what it couldn't read.
+    A text with U+FFFD in the source is invalid too, because an earlier program has replaced
+    unreadable bytes.
     """
     try:
-        said = text.decode()
+        decoded_text = text.decode()
     except UnicodeDecodeError:
         return text.decode(errors="replace"), False
-    return said, REPLACEMENT not in said
+    return decoded_text, REPLACEMENT not in decoded_text
 
 
-def without_return(line: Any) -> Any:  # noqa: ANN401 - str or bytes
-    """Drop one carriage return from the end of a line."""
+def without_carriage_return(line: Any) -> Any:  # noqa: ANN401 - str or bytes
+    """Remove one carriage return from the end of a line."""
     return line[:-1] if line[-1:] in ("\r", b"\r") else line
 
 
-def plain_lines(part: bytes) -> Iterator[Record]:
-    """Give the lines of a part that ends with a line end or the object, but for blank ones."""
+def unquoted_records(part: bytes) -> Iterator[Record]:
+    """Yield a record for each line of a part, without blank lines.
+
+    The part must end at a line end or at the end of the object.
+    """
     lines: Iterable[str]
-    said, is_valid = decoded(part)
+    text, is_valid = decoded(part)
     if is_valid:
-        lines = said.split("\n")
-        if "\r" in said:
-            lines = map(without_return, lines)
+        lines = text.split("\n")
+        if "\r" in text:
+            lines = map(without_carriage_return, lines)
         for line in lines:
             if line:
                 yield Record(line, True)
         return
-    for raw in map(without_return, part.split(b"\n")):
+    for raw in map(without_carriage_return, part.split(b"\n")):
         if raw:
             yield Record(*decoded(raw))
 
 
 def too_long(name: str, line: int) -> Refused:
-    """Say that a record is longer than any may be."""
+    """Return the refusal of an object with a record above the limit."""
     return Refused(
         "record_too_long", f"{name} (line {line}): it is longer than {MAX_RECORD >> 20} MiB"
     )
 
 
 class Ndjson:
-    """Reads one record a line. It doesn't look into the record."""
+    """Splits NDJSON into records, one record for each line. The JSON isn't checked."""
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
@@ -76,7 +84,7 @@ class Ndjson:
         self.number = 0
 
     def records(self) -> Iterator[Record]:
-        """Give the records; an object without any byte is refused."""
+        """Yield the records. An empty object is refused."""
         rest, is_empty = b"", True
         for block in self._blocks:
             is_empty = is_empty and not block
@@ -98,13 +106,13 @@ class Ndjson:
 
     def _part(self, part: bytes) -> Iterator[Record]:
         if len(part) <= MAX_RECORD:
-            for record in plain_lines(part):
+            for record in unquoted_records(part):
                 self.number += 1
                 yield record
             self._line += part.count(b"\n")
             return
         for line in part.split(b"\n"):
-            raw = without_return(line)
+            raw = without_carriage_return(line)
             if len(raw) > MAX_RECORD:
                 raise too_long(f"record {self.number + 1}", self._line)
             if raw:

@@ -1,4 +1,4 @@
-"""What refuses an object, and what breaks a run."""
+"""The errors that refuse an object or fail a run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ HINTS = {
     " the contract.",
     "unsupported_format": "Name the file .csv, .ndjson, or either with .gz, as its contract says.",
 }
-"""What to do about a refusal, by its code; the words of internal/fault."""
+"""The hint of each refusal code, equal to the hints of internal/fault."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an outcome, not an error of the engine
-    """The object breaks its contract as a whole. Code and hint are those of internal/fault."""
+    """The object as a whole breaks its contract. internal/fault has the same codes and hints."""
 
     def __init__(self, code: str, cause: str, hint: str = "") -> None:
         super().__init__(cause)
@@ -29,8 +29,8 @@ class Refused(Exception):  # noqa: N818 - it is an outcome, not an error of the 
 
 
 class SourceChangedError(Exception):
-    """The key no longer holds the version that was asked for."""
+    """The key no longer has the version in the manifest."""
 
 
 class EngineError(Exception):
-    """What fails the run: one sentence that names the object."""
+    """An error that fails the run. The message names the object."""

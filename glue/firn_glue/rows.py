@@ -1,4 +1,4 @@
-"""The first generator: from an object to rows for Spark."""
+"""The first generator: an object's rows for Spark."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pyspark.sql import types as T
 
 from firn_glue.contract import Assignment, Contract
 from firn_glue.csv_records import Csv
+from firn_glue.decoding import open_text
 from firn_glue.documents import Document, Values
 from firn_glue.header import Header, read_header
 from firn_glue.json_reader import JsonReader, is_structure
 from firn_glue.records import Ndjson
 from firn_glue.refusal import Refused
-from firn_glue.storage import Stored
-from firn_glue.texts import open_text
+from firn_glue.storage import StoredObject
 
 RAW_ROWS = T.StructType(
     [
@@ -28,22 +28,27 @@ RAW_ROWS = T.StructType(
         T.StructField("wrong", T.StringType()),
     ]
 )
-"""Record number (0 for the last row, which is no record), raw text, the rule that the record as a
-whole breaks, and values where Spark doesn't split the raw text itself."""
+"""The columns of the first generator's rows.
+
+- record: the record number; 0 for the last row, which isn't a record
+- raw: the raw text
+- rule: the rule that the whole record breaks; null without such a rule
+- texts, wrong: the values (see documents.Values); null if Spark splits the raw text
+"""
 
 END_RULE = "_end"
 
 Row = tuple[int, str, str | None, list[str | None] | None, str | None]
 
 
-def open_csv(stored: Stored, key: str, contract: Contract) -> tuple[Csv, Header]:
-    """Open a CSV object and hold its header against the contract."""
+def open_csv(stored: StoredObject, key: str, contract: Contract) -> tuple[Csv, Header]:
+    """Open a CSV object and compare its header with the contract."""
     reader = Csv(open_text(stored, key, contract), contract.delimiter)
     return reader, read_header(reader.header(), contract)
 
 
 def csv_rows(reader: Csv, header: Header, contract: Contract) -> Iterator[Row]:
-    """Give a row a record."""
+    """Yield one row for each record."""
     delimiter, commas = contract.delimiter, header.width - 1
     has_json = any(c.type == "json" for c in contract.columns)
     values = partial(csv_values, JsonReader(), header, contract)
@@ -64,7 +69,7 @@ def csv_rows(reader: Csv, header: Header, contract: Contract) -> Iterator[Row]:
 
 
 def csv_values(reader: JsonReader, header: Header, contract: Contract, fields: list[str]) -> Values:
-    """Pick the contract's values; empty ones and the contract's null values are none."""
+    """Return the values of the contract's columns. Empty values and null values become None."""
     nulls = contract.null_values
     texts: list[str | None] = []
     for place in header.places:
@@ -78,7 +83,7 @@ def csv_values(reader: JsonReader, header: Header, contract: Contract, fields: l
 
 
 def ndjson_rows(reader: Ndjson, document: Document) -> Iterator[Row]:
-    """Give a row a record."""
+    """Yield one row for each record."""
     for number, (raw, is_valid, _) in enumerate(reader.records(), 1):
         if not is_valid:
             yield number, raw, "_row:utf8", None, None
@@ -91,8 +96,8 @@ def ndjson_rows(reader: Ndjson, document: Document) -> Iterator[Row]:
 
 
 def object_rows(contract: Contract, source: Assignment) -> Iterator[Row]:
-    """Give a row a record, and a last one that says how the object ended."""
-    stored = Stored(source)  # in a task: nothing of the driver's reaches it
+    """Yield one row for each record, and a last row with the object's hash or refusal."""
+    stored = StoredObject(source)  # without the driver's client, which can't reach a Spark task
     document = Document(contract)
     extra: Callable[[], list[str]] = document.extra
     end: dict[str, Any] = {}

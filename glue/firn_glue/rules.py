@@ -1,4 +1,4 @@
-"""A contract's types and rules as column expressions."""
+"""A contract's types and rules as Spark column expressions."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from firn_glue.patterns import matches
 
 DATE = r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-FORMS = {
+PATTERNS = {
     "integer": r"-?[0-9]{1,19}",
     "double": r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?",
     "date": DATE,
     "timestamp": f"{DATE}T{CLOCK}Z",
     "time": CLOCK,
 }
-"""What a text must look like, beside what its cast takes: the days of a month, 64 bits."""
+"""The pattern of each type. The cast checks the rest, for example days of a month and 64 bits."""
 
 
-def decimal_form(c: ContractColumn) -> str:
-    """Return what a decimal must look like. Without whole digits there is a single zero."""
+def decimal_pattern(c: ContractColumn) -> str:
+    """Return the pattern of a decimal. Without whole digits, the whole part is a single zero."""
     whole = c.precision - c.scale
     digits = f"[0-9]{{1,{whole}}}" if whole else "0"
     return f"-?{digits}" + (rf"(\.[0-9]{{1,{c.scale}}})?" if c.scale else "")
 
 
-def whole(form: str) -> str:
-    """Anchor a form: "$" would match before a last line end."""
-    return rf"\A(?:{form})\z"
+def anchored(pattern: str) -> str:
+    """Return the pattern for the whole text. "$" would match before a last line end."""
+    return rf"\A(?:{pattern})\z"
 
 
 LARGEST = sys.float_info.max
 
 
 def typed(text: Expression, c: ContractColumn) -> Expression:
-    """Return the value of a text; null if it isn't of the column's type."""
+    """Return the typed value of a text; null if the text doesn't fit the column's type."""
     match c.type:
         case "string" | "json":
             return text
@@ -49,22 +49,22 @@ def typed(text: Expression, c: ContractColumn) -> Expression:
             return F.when(text == "true", True).when(text == "false", False)
         case "decimal":
             cast = text.cast(T.DecimalType(c.precision, c.scale))
-            return F.when(text.rlike(whole(decimal_form(c))), cast)
+            return F.when(text.rlike(anchored(decimal_pattern(c))), cast)
         case "double":
             value = text.cast("double")
             return F.when(
-                text.rlike(whole(FORMS[c.type])),
+                text.rlike(anchored(PATTERNS[c.type])),
                 F.when(value.between(-LARGEST, LARGEST), value),
             )
         case "time":
-            return F.when(text.rlike(whole(FORMS[c.type])), microseconds(text))
+            return F.when(text.rlike(anchored(PATTERNS[c.type])), microseconds(text))
         case _:
             name = {"integer": "bigint"}.get(c.type, c.type)
-            return F.when(text.rlike(whole(FORMS[c.type])), text.cast(name))
+            return F.when(text.rlike(anchored(PATTERNS[c.type])), text.cast(name))
 
 
 def microseconds(text: Expression) -> Expression:
-    """Return the microseconds since midnight of a time that is well formed."""
+    """Return the microseconds since midnight of a well-formed time."""
     hours, minutes = text.substr(1, 2).cast("bigint"), text.substr(4, 2).cast("bigint")
     seconds = hours * 3600 + minutes * 60 + text.substr(7, 2).cast("bigint")
     fraction = F.rpad(text.substr(10, 6), 6, "0").cast("bigint")
@@ -72,7 +72,7 @@ def microseconds(text: Expression) -> Expression:
 
 
 def canonical(value: Expression, c: ContractColumn) -> Expression:
-    """Return the text that equal values, and only they, have."""
+    """Return the text of a value. Two values have equal texts exactly if the values are equal."""
     match c.type:
         case "date":
             return F.unix_date(value).cast("string")
@@ -85,7 +85,7 @@ def canonical(value: Expression, c: ContractColumn) -> Expression:
 def broken_rule(
     text: Expression, wrong: Expression, value: Expression, c: ContractColumn
 ) -> Expression:
-    """Return the first rule of a column that is broken, but for unique; null for none."""
+    """Return the first broken rule of a column, without unique; null if no rule is broken."""
 
     def rule(name: str) -> Expression:
         return F.lit(f"{c.name}:{name}")
@@ -110,7 +110,7 @@ def broken_rule(
 
 
 def bounds(value: Expression, c: ContractColumn) -> Iterator[tuple[str, Expression]]:
-    """Give the bounds of a column in the order of checking, as what breaks them."""
+    """Yield the name of each bound and the expression that reports a broken bound, in order."""
     limits = (
         ("minimum", c.minimum),
         ("maximum", c.maximum),
@@ -125,7 +125,7 @@ def bounds(value: Expression, c: ContractColumn) -> Iterator[tuple[str, Expressi
 
 
 def breaks_double(value: Expression, name: str, limit: float) -> Expression:
-    """Compare as IEEE 754 does."""
+    """Return whether a double breaks a bound, compared by IEEE 754."""
     match name:
         case "minimum":
             return value < limit
@@ -138,7 +138,10 @@ def breaks_double(value: Expression, name: str, limit: float) -> Expression:
 
 
 def breaks_exact(value: Expression, name: str, limit: Fraction, c: ContractColumn) -> Expression:
-    """Compare with the smallest or largest number of the column's scale that the limit allows."""
+    """Return whether an integer or decimal breaks a bound.
+
+    The bound is rounded to the smallest or largest allowed number of the column's scale.
+    """
     scale = c.scale if c.type == "decimal" else 0
     scaled = limit * 10**scale
     floor = scaled.numerator // scaled.denominator
@@ -162,7 +165,7 @@ def breaks_exact(value: Expression, name: str, limit: Fraction, c: ContractColum
 
 
 def unscaled(number: int, scale: int) -> str:
-    """Return number / 10^scale, written out."""
+    """Return number / 10^scale in decimal notation without an exponent."""
     digits = f"{abs(number):0{scale + 1}d}"
     point = len(digits) - scale
     sign = "-" if number < 0 else ""

@@ -15,30 +15,30 @@ from firn_glue.refusal import SourceChangedError
 
 BLOCK = 1 << 20
 
-TRIES = 5
-"""How often a read that breaks off is resumed."""
+MAX_READ_TRIES = 5
+"""The most tries of one read."""
 
 
-class Stored:
-    """The stored bytes of one object: hashed, counted, and resumed where a read breaks off."""
+class StoredObject:
+    """The stored bytes of one object, with hash and count. A broken read is resumed."""
 
     def __init__(self, source: Assignment, client: Any = None) -> None:  # noqa: ANN401 - boto3
         self._source = source
         self._client = client
         self._hash = hashlib.sha256()
         self.count = 0
-        """Bytes read so far."""
+        """The number of bytes that were read."""
         self._etag = ""
         self._stream = self._open()
 
     def read(self) -> bytes:
-        """Return the next bytes; none at the end."""
-        for attempt in range(TRIES):
+        """Return the next bytes; b"" at the end."""
+        for attempt in range(MAX_READ_TRIES):
             try:
                 data = self._stream.read(BLOCK)
                 break
             except (BotoCoreError, OSError):
-                if attempt == TRIES - 1:
+                if attempt == MAX_READ_TRIES - 1:
                     raise
                 self._stream = self._open()
         self._hash.update(data)
@@ -46,17 +46,17 @@ class Stored:
         return data
 
     def content_hash(self) -> str:
-        """Return "sha256:" and hex over what was read."""
+        """Return "sha256:" and the hex digest of the bytes that were read."""
         return "sha256:" + self._hash.hexdigest()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._stream.close()
 
     def _open(self) -> BinaryIO:
         source = self._source
         if not source.root.startswith("s3"):
-            stream = open(local(source.root, source.source_bucket, source.source_key), "rb")  # noqa: SIM115
+            stream = open(local_path(source.root, source.source_bucket, source.source_key), "rb")  # noqa: SIM115
             stream.seek(self.count)
             return stream
         wanted = {"Bucket": source.source_bucket, "Key": source.source_key}
@@ -72,17 +72,17 @@ class Stored:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412):
                 raise SourceChangedError(source.uri) from error
             if self.count and error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
-                return open("/dev/null", "rb")  # noqa: SIM115 - it broke off after the last byte
+                return open("/dev/null", "rb")  # noqa: SIM115 - the read broke after the last byte
             raise
         self._etag = answer["ETag"].strip('"')
         return answer["Body"]
 
 
 def s3_client(region: str | None) -> Any:  # noqa: ANN401 - boto3 has no types
-    """Return a client with the settings of the environment or of the job's role."""
+    """Return an S3 client with the credentials of the environment or of the job's role."""
     return boto3.client("s3", region_name=region)
 
 
-def local(root: str, bucket: str, key: str) -> Path:
-    """Return the file of a key where buckets are folders."""
+def local_path(root: str, bucket: str, key: str) -> Path:
+    """Return the file of a key, if buckets are folders below a root "file://…"."""
     return Path(unquote(root.removeprefix("file://"))) / bucket / key

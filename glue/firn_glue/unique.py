@@ -1,4 +1,4 @@
-"""The second generator: unique columns, which need the order of the records."""
+"""The second generator: the unique rule, which needs the order of the records."""
 
 from __future__ import annotations
 
@@ -10,25 +10,35 @@ from firn_glue.rows import Row
 
 
 class Unique(NamedTuple):
-    """What the check of unique columns needs to know of a contract."""
+    """The contract's settings for the unique rule.
+
+    Attributes:
+        places: The indexes of the unique columns.
+        names: The names of all columns.
+        max_unique: The last record number to check; 0 for no limit.
+    """
 
     places: tuple[int, ...]
     names: tuple[str, ...]
-    """Of all columns."""
     max_unique: int
 
 
 def unique_rows(unique: Unique, rows: Iterable[Any]) -> Iterator[Row]:
-    """Add the rule "unique" where an accepted row had the value before.
+    """Set the rule "unique" on rows that repeat a value of an earlier accepted row.
 
-    A row is record, raw, rule, texts, wrong and the text of each unique value in the one form that
-    equal values have. Only values of accepted rows are remembered.
+    Args:
+        unique: The contract's settings.
+        rows: Rows of record, raw, rule, texts, wrong and the text of each unique value. Equal
+            values must have equal texts.
+
+    Yields:
+        The rows without the unique values.
     """
     seen: list[set[bytes]] = [set() for _ in unique.places]
     for record, raw, rule, texts, wrong, *values in rows:
         if record and not (unique.max_unique and record > unique.max_unique):
             digests = [None if v is None else digest(v) for v in values]
-            rule = repeated(unique, seen, digests, rule) or rule
+            rule = broken_unique(unique, seen, digests, rule) or rule
             if rule is None:
                 for known, value in zip(seen, digests, strict=True):
                     if value is not None:
@@ -37,14 +47,17 @@ def unique_rows(unique: Unique, rows: Iterable[Any]) -> Iterator[Row]:
 
 
 def digest(value: str) -> bytes:
-    """Return what is remembered of a value."""
+    """Return the hash of a value. Only the hash is kept in memory."""
     return hashlib.blake2b(value.encode(), digest_size=16).digest()
 
 
-def repeated(
+def broken_unique(
     unique: Unique, seen: list[set[bytes]], digests: list[bytes | None], rule: str | None
 ) -> str | None:
-    """Name the first unique column before the broken one whose value was seen."""
+    """Return the unique rule of the first column with a repeated value; None without such a column.
+
+    Only columns before the column of an already broken rule count.
+    """
     limit = len(unique.names)
     if rule is not None:
         column = rule.partition(":")[0]

@@ -1,4 +1,4 @@
-"""What the stored bytes are: packing, marks, encodings, names."""
+"""Stored bytes: compression, byte order marks, encodings, key endings."""
 
 import gzip
 import zlib
@@ -7,31 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from firn_glue import texts
+from firn_glue import decoding
 from firn_glue.contract import Assignment, Contract
 from firn_glue.refusal import Refused
-from firn_glue.storage import Stored
+from firn_glue.storage import StoredObject
 
 CONTRACT = Contract("shop.order", "1.0.0", "csv", ())
 PLAIN = b"a,b\n" + b"1,2\n" * 10
 
 
-def stored(folder: Path, body: bytes, key: str = "in.csv") -> Stored:
-    """Return the open bytes of a file in a bucket that is a folder."""
+def stored(folder: Path, body: bytes, key: str = "in.csv") -> StoredObject:
+    """Write an object into a bucket below a folder, and open the object."""
     bucket = folder / "landing"
     bucket.mkdir(exist_ok=True)
     (bucket / key).write_bytes(body)
     landed = {"bucket": "landing", "key": key}
     root = f"file://{folder}/"
-    return Stored(Assignment(landed, "id", 0, "1", "landing", key, root, "curated", "", None))
+    source = Assignment(landed, "id", 0, "1", "landing", key, root, "curated", "", None)
+    return StoredObject(source)
 
 
 def text(folder: Path, body: bytes, key: str, contract: Contract = CONTRACT) -> bytes:
     """Return the whole text of an object."""
-    return b"".join(texts.open_text(stored(folder, body, key), key, contract))
+    return b"".join(decoding.open_text(stored(folder, body, key), key, contract))
 
 
-def test_members_of_gzip_are_one_text(tmp_path: Path) -> None:
+def test_gzip_members_are_joined(tmp_path: Path) -> None:
     body = gzip.compress(PLAIN) + gzip.compress(b"") + gzip.compress(b"3,4\n")
     assert text(tmp_path, body, "in.csv.gz") == PLAIN + b"3,4\n"
 
@@ -54,9 +55,11 @@ def test_damaged_gzip_is_refused(tmp_path: Path, body: bytes) -> None:
     assert refused.value.code == "bad_compression"
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: object) -> None:
-    monkeypatch.setattr(texts, "MAX_UNPACKED", 1 << 21)
-    blocks = texts.open_text(
+def test_decompression_bomb_is_refused_before_full_decompression(
+    tmp_path: Path, monkeypatch: object
+) -> None:
+    monkeypatch.setattr(decoding, "MAX_UNPACKED", 1 << 21)
+    blocks = decoding.open_text(
         stored(tmp_path, gzip.compress(bytes(1 << 24)), "in.csv.gz"), "in.csv.gz", CONTRACT
     )
     size = 0
@@ -75,17 +78,17 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: ob
         (b"\x28\xb5\x2f\xfd", "bad_compression"),
     ],
 )
-def test_what_is_no_text_is_refused(tmp_path: Path, body: bytes, code: str) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path, body: bytes, code: str) -> None:
     with pytest.raises(Refused) as refused:
         text(tmp_path, body, "in.csv")
     assert refused.value.code == code
 
 
-def test_one_mark_is_dropped(tmp_path: Path) -> None:
+def test_one_byte_order_mark_is_removed(tmp_path: Path) -> None:
     assert text(tmp_path, b"\xef\xbb\xbf" * 2 + b"a", "in.csv") == b"\xef\xbb\xbfa"
 
 
-def test_other_encodings_become_utf8(tmp_path: Path) -> None:
+def test_latin1_and_windows1252_become_utf8(tmp_path: Path) -> None:
     latin1 = CONTRACT._replace(encoding="latin-1")
     windows = CONTRACT._replace(encoding="windows-1252")
     assert text(tmp_path, b"M\xfcnchen \x80", "in.csv", latin1) == "München \x80".encode()
@@ -94,17 +97,17 @@ def test_other_encodings_become_utf8(tmp_path: Path) -> None:
         text(tmp_path, b"\xef\xbb\xbfa", "in.csv", latin1)
 
 
-def test_the_name_says_the_packing() -> None:
-    assert texts.compression_of("a/b.CSV", "csv") == ""
-    assert texts.compression_of("a.b/c.jsonl.gz", "ndjson") == "gzip"
+def test_key_ending_decides_the_compression() -> None:
+    assert decoding.compression_of("a/b.CSV", "csv") == ""
+    assert decoding.compression_of("a.b/c.jsonl.gz", "ndjson") == "gzip"
     for key in ("a/b.ndjson", "a.csv/b", "b.csv.gz.gz", "b.csv.zip"):
         with pytest.raises(Refused, match="the key ends in"):
-            texts.compression_of(key, "csv")
+            decoding.compression_of(key, "csv")
     with pytest.raises(Refused, match="zstd"):
-        texts.compression_of("b.csv.zst", "csv")
+        decoding.compression_of("b.csv.zst", "csv")
 
 
-def test_bytes_are_hashed_as_stored(tmp_path: Path) -> None:
+def test_content_hash_covers_the_stored_bytes(tmp_path: Path) -> None:
     source = stored(tmp_path, b"abc")
     blocks: Iterator[bytes] = iter(source.read, b"")
     assert b"".join(blocks) == b"abc"

@@ -1,4 +1,4 @@
-"""Where records begin and end, whatever the blocks in which the text comes."""
+"""The split of a text into records, for all block sizes."""
 
 import random
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from firn_glue.refusal import Refused
 PIECES = ["a", "ü", ",", '"', '""', "\n", "\r", "\r\n", "1", "\n\n", '"x\n",']
 
 
-def cut(text: bytes, size: int) -> Iterator[bytes]:
-    """Give a text in blocks of a size."""
+def blocks_of(text: bytes, size: int) -> Iterator[bytes]:
+    """Yield a text in blocks of a size."""
     yield from (text[i : i + size] for i in range(0, len(text), size))
 
 
 def records_of(text: bytes, size: int) -> tuple[list[list[str]], str]:
-    """Cut a text by the reader, and say what refused it."""
-    reader = Csv(cut(text, size), ",")
+    """Return a text's records and the cause of a refusal; "" without a refusal."""
+    reader = Csv(blocks_of(text, size), ",")
     reader._in_header = False
     found = []
     try:
@@ -31,7 +31,7 @@ def records_of(text: bytes, size: int) -> tuple[list[list[str]], str]:
     return found, ""
 
 
-def test_blocks_and_shortcuts_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_sizes_and_fast_paths_give_equal_records(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(1)
     texts = ["".join(chance.choices(PIECES, k=chance.randrange(20))).encode() for _ in range(5000)]
     found = [[records_of(text, size) for size in (1, 2, 3, 7, 100)] for text in texts]
@@ -54,7 +54,7 @@ def test_blocks_and_shortcuts_make_no_difference(monkeypatch: pytest.MonkeyPatch
         (b"a,\n,", [["a", ""], ["", ""]]),
     ],
 )
-def test_records(text: bytes, records: list[list[str]]) -> None:
+def test_csv_text_is_cut_into_records(text: bytes, records: list[list[str]]) -> None:
     assert records_of(text, 100) == (records, "")
 
 
@@ -66,11 +66,11 @@ def test_records(text: bytes, records: list[list[str]]) -> None:
         (b'a\n"b\nc\n', "record 2 (line 2): its quote is never closed"),
     ],
 )
-def test_quotes_refuse(text: bytes, cause: str) -> None:
+def test_bad_quotes_refuse_the_object(text: bytes, cause: str) -> None:
     assert records_of(text, 100)[1] == cause
 
 
-def test_records_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_longer_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (records, csv_records):
         monkeypatch.setattr(module, "MAX_RECORD", 10)
     for size in (1, 4, 100):
@@ -78,13 +78,13 @@ def test_records_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         for text in (b"12345678901\n", b'"123456789\n1234567890', b'a\n"1234567"\n12345678901'):
             assert "is longer than" in records_of(text, size)[1], text
         with pytest.raises(Refused, match=r"record 2 \(line 3\): it is longer"):
-            list(Ndjson(cut(b"1\n\n12345678901\n", size)).records())
+            list(Ndjson(blocks_of(b"1\n\n12345678901\n", size)).records())
 
 
-def test_lines_are_legible() -> None:
+def test_ill_formed_utf8_is_replaced_and_marked_invalid() -> None:
     text = b"a\xff\n\xf0\x9f\x98b\r\n\n\xef\xbf\xbd\nok"
     for size in (1, 100):
-        found = [(r.raw, r.is_valid) for r in Ndjson(cut(text, size)).records()]
+        found = [(r.raw, r.is_valid) for r in Ndjson(blocks_of(text, size)).records()]
         assert found == [
             ("a\ufffd", False),
             ("\ufffdb", False),
@@ -93,7 +93,7 @@ def test_lines_are_legible() -> None:
         ]
 
 
-def test_an_object_without_a_byte_is_refused() -> None:
+def test_empty_object_is_refused() -> None:
     with pytest.raises(Refused, match="holds no byte"):
         list(Ndjson(iter([b""])).records())
     with pytest.raises(Refused, match="holds no header line"):

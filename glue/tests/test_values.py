@@ -1,4 +1,4 @@
-"""What a value is: JSON, pointers, patterns, bounds, unique."""
+"""Values: JSON, pointers, patterns, bounds, the unique rule."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from firn_glue.unique import Unique, unique_rows
     "text",
     ["{}", " [1, 2.50e+3] ", '{"a":{"b":[null,true,"\\ud83d\\ude00"]}}', '"\\u0000"', "-0"],
 )
-def test_sound_json(text: str) -> None:
+def test_valid_json_is_accepted(text: str) -> None:
     assert JsonReader().read(text)[1] == ""
 
 
@@ -35,11 +35,11 @@ def test_sound_json(text: str) -> None:
         *("[1", '{"a"}', "\u00a01"),
     ],
 )
-def test_unsound_json(text: str) -> None:
+def test_invalid_json_is_reported(text: str) -> None:
     assert JsonReader().read(text)[1] == "json"
 
 
-def test_a_name_twice_is_told_at_any_depth() -> None:
+def test_duplicate_name_at_any_depth_is_reported() -> None:
     reader = JsonReader()
     assert reader.read('{"a":[{"b":1,"\\u0062":2}]}')[1] == "duplicate"
     assert reader.read("{}")[1] == ""
@@ -49,12 +49,12 @@ def test_a_name_twice_is_told_at_any_depth() -> None:
     ("pointer", "span"),
     [("/o", '{ "x":[1 , "]"] }'), ("/o/x", '[1 , "]"]'), ("/o/x/1", '"]"'), ("/o/x/01", None)],
 )
-def test_the_text_of_a_structure_is_as_written(pointer: str, span: str | None) -> None:
+def test_text_of_a_structure_is_unchanged(pointer: str, span: str | None) -> None:
     text = '{"a":"}", "o" : { "x":[1 , "]"] }}'
     assert JsonReader().span(text, 0, pointer_steps(pointer)) == span
 
 
-def test_values_are_found_by_pointer() -> None:
+def test_json_pointers_find_values() -> None:
     columns = (
         ContractColumn("a", "a", "/a", "string"),
         ContractColumn("b", "b", "/b~1/0", "integer"),
@@ -62,15 +62,15 @@ def test_values_are_found_by_pointer() -> None:
         ContractColumn("d", "d", "/d", "boolean"),
     )
     document = Document(Contract("shop.order", "1.0.0", "ndjson", columns))
-    said = document.values('{"a":5,"b/":[1.0],"c":[ 1 ],"d":null,"z":1}')
-    assert said == ((["", "1.0", "[ 1 ]", None], "1000"), "")
+    values = document.values('{"a":5,"b/":[1.0],"c":[ 1 ],"d":null,"z":1}')
+    assert values == ((["", "1.0", "[ 1 ]", None], "1000"), "")
     assert document.extra() == ["z"]
     assert document.values("[]") == (None, "_row:object")
     assert document.values("[" * 65) == (None, "_row:depth")
     assert document.values('{"a":1,"a":2}') == (None, "_row:duplicate")
 
 
-def test_a_record_that_is_too_deep_names_its_members_up_to_there() -> None:
+def test_too_deep_record_names_members_up_to_the_deep_member() -> None:
     document = Document(Contract("shop.order", "1.0.0", "ndjson", ()))
     deep = "[" * 64 + "]" * 64
     assert document.values(f'{{"x":[1],"y":{deep},"z":1}}') == (None, "_row:depth")
@@ -78,7 +78,7 @@ def test_a_record_that_is_too_deep_names_its_members_up_to_there() -> None:
     assert document.values('{"a":' * 100_000 + "1" + "}" * 100_000) == (None, "_row:depth")
 
 
-def test_brackets_in_texts_dont_nest() -> None:
+def test_brackets_in_strings_dont_count_as_nesting() -> None:
     assert nesting('{"a":"' + "[" * 100 + '"}') == 1
     assert nesting('"\\"' + "[" * 100 + '"' + "[" * 65) == 65
     assert nesting("[" * 100_000) == 100_000
@@ -94,17 +94,17 @@ def test_brackets_in_texts_dont_nest() -> None:
         (r"\\s", r"\A(?du:\\s)\z"),
     ],
 )
-def test_patterns_mean_in_java_what_they_mean_in_re2(pattern: str, java: str) -> None:
+def test_re2_pattern_is_translated_to_java(pattern: str, java: str) -> None:
     assert java_pattern(pattern) == java
 
 
-def test_unscaled_numbers_are_written_out() -> None:
+def test_unscaled_number_is_written_with_its_decimal_point() -> None:
     assert unscaled(-5, 2) == "-0.05"
     assert unscaled(1234, 0) == "1234"
     assert unscaled(10**37, 38) == "0.1" + "0" * 37
 
 
-def test_only_values_of_accepted_rows_are_remembered() -> None:
+def test_unique_compares_with_accepted_rows_only() -> None:
     unique = Unique(places=(0, 2), names=("a", "b", "c"), max_unique=6)
     rows = [
         (1, "", None, None, None, "x", "1"),
@@ -121,6 +121,6 @@ def test_only_values_of_accepted_rows_are_remembered() -> None:
     assert rules == expected
 
 
-def test_a_manifest_uri_names_root_and_bucket() -> None:
+def test_manifest_uri_is_split_into_root_bucket_and_key() -> None:
     assert split_uri("s3://b/_glue/1.json") == ("s3://", "b", "_glue/1.json")
     assert split_uri("file:///x/b/_glue/1.json") == ("file:///x/", "b", "_glue/1.json")

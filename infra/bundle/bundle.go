@@ -15,22 +15,23 @@ import (
 // functions/.
 var Functions = []string{"ingest", "route", "transform", "load", "alert"}
 
-// Contracts matches the data contracts, seen from the repository's root.
-const Contracts = "datasets/*/*/contract.odcs.yaml"
+// Contracts matches the data contracts, seen from the folder of the datasets.
+const Contracts = "*/*/contract.odcs.yaml"
 
-// Build compiles every function for Linux on goarch and returns the folder in
+// Build compiles every function for Linux on goarch, adds the contracts in the
+// folder of the datasets, and returns the folder in
 // which each has one of its own: <name>/bootstrap, as the runtime
 // provided.al2023 wants it, and <name>/contracts/<source>/<entity>/. The same
 // sources give the same bytes, so that an asset's hash moves only when a
 // function does. Compiler errors go to log.
-func Build(ctx context.Context, root, goarch string, log io.Writer) (string, error) {
+func Build(ctx context.Context, root, datasets, goarch string, log io.Writer) (string, error) {
 	folder := filepath.Join(root, "build", "functions", goarch)
 	binaries := filepath.Join(root, "build", "functions", "bin", goarch)
 	if err := compile(ctx, root, goarch, binaries, log); err != nil {
 		return "", err
 	}
 	for _, name := range Functions {
-		if err := assemble(root, filepath.Join(binaries, name), filepath.Join(folder, name)); err != nil {
+		if err := assemble(datasets, filepath.Join(binaries, name), filepath.Join(folder, name)); err != nil {
 			return "", err
 		}
 	}
@@ -63,22 +64,22 @@ func compile(ctx context.Context, root, goarch, binaries string, log io.Writer) 
 
 // assemble makes one function's folder anew, so that nothing of an earlier
 // build stays in it.
-func assemble(root, binary, folder string) error {
+func assemble(datasets, binary, folder string) error {
 	if err := os.RemoveAll(folder); err != nil {
 		return err
 	}
 	if err := link(binary, filepath.Join(folder, "bootstrap")); err != nil {
 		return err
 	}
-	contracts, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(Contracts)))
+	contracts, err := filepath.Glob(filepath.Join(datasets, filepath.FromSlash(Contracts)))
 	if err != nil {
 		return err
 	}
 	if len(contracts) == 0 {
-		return fmt.Errorf("no data contract found as %s: the functions would know no dataset", Contracts)
+		return fmt.Errorf("no data contract found as %s: the functions would know no dataset", filepath.Join(datasets, filepath.FromSlash(Contracts)))
 	}
 	for _, path := range contracts {
-		within := strings.TrimPrefix(path, filepath.Join(root, "datasets"))
+		within := strings.TrimPrefix(path, datasets)
 		if err := copyFile(path, filepath.Join(folder, "contracts", within)); err != nil {
 			return err
 		}

@@ -23,9 +23,9 @@ func repository(t *testing.T) string {
 	for _, name := range bundle.Functions {
 		write(t, root, "functions/"+name+"/main.go", "package main\n\nfunc main() { println(\""+name+"\") }\n")
 	}
-	write(t, root, "datasets/usgs/event/contract.odcs.yaml", "event")
-	write(t, root, "datasets/usgs/event/data.ndjson", "not for the zip")
-	write(t, root, "datasets/nycflights/flight/contract.odcs.yaml", "flight")
+	write(t, root, "datasets/station/event/contract.odcs.yaml", "event")
+	write(t, root, "datasets/station/event/data.ndjson", "not for the zip")
+	write(t, root, "datasets/shop/order/contract.odcs.yaml", "order")
 	return root
 }
 
@@ -66,7 +66,7 @@ func sums(t *testing.T, folder string) map[string]string {
 func build(t *testing.T, root, goarch string) string {
 	t.Helper()
 	var log strings.Builder
-	folder, err := bundle.Build(t.Context(), root, goarch, &log)
+	folder, err := bundle.Build(t.Context(), root, filepath.Join(root, "datasets"), goarch, &log)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
@@ -79,7 +79,7 @@ func TestBuild(t *testing.T) {
 		folder := build(t, repository(t), goarch)
 		var want []string
 		for _, name := range bundle.Functions {
-			want = append(want, name+"/bootstrap", name+"/contracts/nycflights/flight/contract.odcs.yaml", name+"/contracts/usgs/event/contract.odcs.yaml")
+			want = append(want, name+"/bootstrap", name+"/contracts/shop/order/contract.odcs.yaml", name+"/contracts/station/event/contract.odcs.yaml")
 			binary := filepath.Join(folder, name, "bootstrap")
 			file, err := elf.Open(binary)
 			if err != nil {
@@ -131,7 +131,7 @@ func TestBuildFaults(t *testing.T) {
 	broken := repository(t)
 	write(t, broken, "functions/load/main.go", "package main\n\nfunc main() { undefined() }\n")
 	var log strings.Builder
-	_, err := bundle.Build(t.Context(), broken, "amd64", &log)
+	_, err := bundle.Build(t.Context(), broken, filepath.Join(broken, "datasets"), "amd64", &log)
 	if err == nil || !strings.Contains(err.Error(), "functions don't build for linux/amd64") {
 		t.Errorf("Build() = %v", err)
 	}
@@ -142,7 +142,7 @@ func TestBuildFaults(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(bare, "datasets")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Build(t.Context(), bare, "amd64", &log); err == nil || !strings.Contains(err.Error(), "no data contract") {
+	if _, err := bundle.Build(t.Context(), bare, filepath.Join(bare, "datasets"), "amd64", &log); err == nil || !strings.Contains(err.Error(), "no data contract") {
 		t.Errorf("Build() without contracts = %v", err)
 	}
 }

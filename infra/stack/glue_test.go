@@ -205,7 +205,7 @@ func TestGlueDeletes(t *testing.T) {
 			deletes = append(deletes, s.resources...)
 		}
 	}
-	if want := []string{"${Curated.Arn}/nycflights/*", "${Curated.Arn}/usgs/*"}; !slices.Equal(deletes, want) {
+	if want := []string{"${Curated.Arn}/shop/*", "${Curated.Arn}/station/*"}; !slices.Equal(deletes, want) {
 		t.Errorf("a run may delete %v, want %v", deletes, want)
 	}
 }

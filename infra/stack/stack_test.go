@@ -211,9 +211,9 @@ func TestSchedules(t *testing.T) {
 			"expression": "rate(60 minutes)", "target": "${RouteQueue.Arn}", "dead letters": "${RouteDeadLetters.Arn}",
 			"role": "${SweepRole.Arn}", "input": `{"sweep":"<aws.scheduler.scheduled-time>"}`,
 		},
-		"UsgsEventSchedule": {
+		"StationEventSchedule": {
 			"expression": "cron(15 * * * ? *)", "target": "${IngestQueue.Arn}", "dead letters": "${IngestDeadLetters.Arn}",
-			"role": "${ScheduleRole.Arn}", "input": `{"dataset":"usgs.event","scheduled":"<aws.scheduler.scheduled-time>"}`,
+			"role": "${ScheduleRole.Arn}", "input": `{"dataset":"station.event","scheduled":"<aws.scheduler.scheduled-time>"}`,
 		},
 	}
 	got := map[string]map[string]string{}

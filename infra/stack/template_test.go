@@ -58,8 +58,8 @@ func props(t *testing.T) stack.Props {
 			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{
-			{Source: "nycflights", Entity: "flight"},
-			{Source: "usgs", Entity: "event", Ingest: &contract.Ingest{Schedule: "cron(15 * * * ? *)"}},
+			{Source: "shop", Entity: "order"},
+			{Source: "station", Entity: "event", Ingest: &contract.Ingest{Schedule: "cron(15 * * * ? *)"}},
 		},
 		Functions:  functions(t, "arm64"),
 		GlueScript: script(t),

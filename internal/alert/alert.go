@@ -12,6 +12,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Journal is what alert reads of an object, and writes where nobody else could.
@@ -55,13 +56,14 @@ func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[stri
 	return failed
 }
 
-// read returns what a dead letter tells of: nothing, if what failed has worked
-// since.
+// read returns the failures of a dead letter: none for an object or a run that has
+// worked since.
 func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) {
-	if m.Attributes[attributeCode] == "" {
+	letter, sent := work.DecodeDeadLetter(m.Attributes)
+	if !sent {
 		return a.readUnreported(ctx, m)
 	}
-	f := reported(m)
+	f := reported(m, letter)
 	a.lookUp(ctx, &f)
 	return []failure{f}, nil
 }

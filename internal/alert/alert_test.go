@@ -108,17 +108,17 @@ func event(o object.Object) string {
 // journal, so alert does, and a redrive finds the message there.
 func TestUnreportedDeadLetters(t *testing.T) {
 	t.Parallel()
-	o := landing("nycflights/flight/day.csv")
-	attempt := object.Attempt{Dataset: "nycflights.flight", Object: o.ID(), Name: "a1"}
+	o := landing("shop/order/day.csv")
+	attempt := object.Attempt{Dataset: "shop.order", Object: o.ID(), Name: "a1"}
 	receipt := object.Object{Bucket: "firn-curated", Key: attempt.Receipt(), Version: "c"}
 	bodies := map[string]string{
-		"transform": work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o}.Encode(),
+		"transform": work.Work{Stage: work.Transform, Dataset: "shop.order", Object: o}.Encode(),
 		"load": work.Work{
-			Stage: work.Load, Dataset: "nycflights.flight", Object: o, Receipt: &work.Location{Bucket: "b", Key: "k"},
+			Stage: work.Load, Dataset: "shop.order", Object: o, Receipt: &work.Location{Bucket: "b", Key: "k"},
 		}.Encode(),
 		"landing": event(o), "receipt": event(receipt),
 	}
-	const crashed = "firn: nycflights.flight: crashed (1 object)"
+	const crashed = "firn: shop.order: crashed (1 object)"
 	tests := []struct {
 		body, state journal.State
 		subject     string
@@ -144,7 +144,7 @@ func TestUnreportedDeadLetters(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			if test.state != "" {
-				b.journal.add(journal.Entry{Object: o, Dataset: "nycflights.flight", State: test.state})
+				b.journal.add(journal.Entry{Object: o, Dataset: "shop.order", State: test.state})
 			}
 			m := batch.Message{ID: "m", Body: bodies[string(test.body)], Receives: 1000, Queue: "dead"}
 			if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 {
@@ -174,16 +174,16 @@ func TestUnreportedDeadLetters(t *testing.T) {
 // again, by a message of its own.
 func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
 	t.Parallel()
-	o := landing("nycflights/flight/day.csv")
+	o := landing("shop/order/day.csv")
 	of := func(generation int) []string {
-		attempt := object.Attempt{Dataset: "nycflights.flight", Object: o.ID(), Name: object.AttemptName(generation, 1, "a")}
-		w := work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o, Generation: generation}
+		attempt := object.Attempt{Dataset: "shop.order", Object: o.ID(), Name: object.AttemptName(generation, 1, "a")}
+		w := work.Work{Stage: work.Transform, Dataset: "shop.order", Object: o, Generation: generation}
 		return []string{w.Encode(), event(object.Object{Bucket: "firn-curated", Key: attempt.Receipt(), Version: "c"})}
 	}
 	for generation, want := range []int{0, 1} {
 		for _, body := range of(generation) {
 			b := setup(t)
-			b.journal.add(journal.Entry{Object: o, Dataset: "nycflights.flight", State: journal.Transforming, Generation: 1})
+			b.journal.add(journal.Entry{Object: o, Dataset: "shop.order", State: journal.Transforming, Generation: 1})
 			m := batch.Message{ID: "m", Body: body, Receives: 1000, Queue: "dead"}
 			if failed := b.alerter.Handle(t.Context(), []batch.Message{m}); len(failed) != 0 {
 				t.Fatal(failed)
@@ -200,16 +200,16 @@ func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
 func TestRecordedFailureKeepsItsCause(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := landing("nycflights/flight/day.csv")
+	o := landing("shop/order/day.csv")
 	b.journal.add(journal.Entry{
-		Object: o, Dataset: "nycflights.flight", State: journal.Failed, Stage: "transform",
+		Object: o, Dataset: "shop.order", State: journal.Failed, Stage: "transform",
 		Code: "bad_header", Cause: "no column year", Hint: "h", Message: "first",
 	})
-	m := batch.Message{ID: "m", Body: work.Work{Stage: work.Transform, Dataset: "nycflights.flight", Object: o}.Encode()}
+	m := batch.Message{ID: "m", Body: work.Work{Stage: work.Transform, Dataset: "shop.order", Object: o}.Encode()}
 	if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 {
 		t.Fatal(failed)
 	}
-	if diff := cmp.Diff([]string{"firn: nycflights.flight: bad_header (1 object)"}, b.subjects()); diff != "" {
+	if diff := cmp.Diff([]string{"firn: shop.order: bad_header (1 object)"}, b.subjects()); diff != "" {
 		t.Fatalf("mails (-want +got):\n%s", diff)
 	}
 	if !strings.Contains(aws.ToString(b.topic.mails[0].Message), "no column year") || b.journal.entries[o.ID()].Message != "first" {
@@ -221,9 +221,9 @@ func TestUnreportedLettersWithoutAnObject(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, body, subject, words string }{
 		{
-			"ingest", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":1}`,
-			"firn: usgs.event: crashed (1 message)",
-			"Then type   firn ingest usgs.event --start 2018-02-01T00:00:00Z --end 2018-02-02T00:00:00Z\n",
+			"ingest", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":1}`,
+			"firn: station.event: crashed (1 message)",
+			"Then type   firn ingest station.event --start 2018-02-01T00:00:00Z --end 2018-02-02T00:00:00Z\n",
 		},
 		{"text", "hello", "firn: no dataset: undecodable_message (1 message)", "message     hello"},
 		{"receipt of an unknown object", event(object.Object{Bucket: "c", Key: object.Attempt{

@@ -13,11 +13,8 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
 )
-
-// attributeCode is set on every dead letter that a stage sent itself, and on
-// none that SQS moved because nobody acknowledged it.
-const attributeCode = "code"
 
 // failure is what a mail says of one object, or of one message that names no
 // object.
@@ -43,14 +40,12 @@ type failure struct {
 	body string
 }
 
-// reported reads a dead letter that a stage sent: batch.Consumer writes its
-// attributes.
-func reported(m batch.Message) failure {
-	get := func(name string) string { return m.Attributes[name] }
+// reported returns the failure of a dead letter that a stage sent.
+func reported(m batch.Message, l work.DeadLetter) failure {
 	f := failure{
-		messageID: m.ID, stage: get("stage"), code: get(attributeCode), dataset: get("dataset"),
-		cause: get("cause"), hint: get("hint"), subject: get("subject"), objectID: get("object_id"),
-		queryID: get("query_id"), runID: get("run_id"), at: m.Sent, body: m.Body,
+		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
+		cause: l.Cause, hint: l.Hint, subject: l.Subject, objectID: string(l.ObjectID),
+		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body,
 	}
 	if f.hint == "" {
 		f.hint = fault.Code(f.code).Hint()

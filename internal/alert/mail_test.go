@@ -74,21 +74,21 @@ func (b *bundle) failed(o object.Object, dataset string) object.Object {
 
 func TestMails(t *testing.T) {
 	t.Parallel()
-	const flight = "nycflights.flight"
+	const orders = "shop.order"
 	tests := []struct {
 		name     string
 		messages func(b *bundle) []batch.Message
 	}{
 		{"one_object", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/day.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "too_many_rejects",
+			o := b.failed(landing("shop/order/day.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "too_many_rejects",
 				"cause", "12 of 100 rows break the contract; first rejects: record 3 (line 4) dep_delay:integer")}
 		}},
 		{"several_objects", func(b *bundle) []batch.Message {
 			var all []batch.Message
 			for i := range 3 {
-				o := b.failed(landing(fmt.Sprintf("nycflights/flight/%d.csv", i)), flight)
-				all = append(all, letter(fmt.Sprint("m", i), o, flight, "too_many_rejects"))
+				o := b.failed(landing(fmt.Sprintf("shop/order/%d.csv", i)), orders)
+				all = append(all, letter(fmt.Sprint("m", i), o, orders, "too_many_rejects"))
 			}
 			all[1].Attributes["hint"] = "Look at record 3."
 			return all
@@ -96,50 +96,50 @@ func TestMails(t *testing.T) {
 		{"more_than_ten", func(b *bundle) []batch.Message {
 			var all []batch.Message
 			for i := range 12 {
-				o := b.failed(landing(fmt.Sprintf("nycflights/flight/%02d.csv", i)), flight)
-				all = append(all, letter(fmt.Sprint("m", i), o, flight, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
+				o := b.failed(landing(fmt.Sprintf("shop/order/%02d.csv", i)), orders)
+				all = append(all, letter(fmt.Sprint("m", i), o, orders, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
 			}
 			return all
 		}},
 		{"loaded_rows_differ", func(b *bundle) []batch.Message {
-			o := landing("nycflights/flight/day.csv")
+			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{
-				Object: o, Dataset: flight, State: journal.Failed, Attempts: 2, RowsRead: 100, RowsWritten: 98, RowsRejected: 2,
+				Object: o, Dataset: orders, State: journal.Failed, Attempts: 2, RowsRead: 100, RowsWritten: 98, RowsRejected: 2,
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
-			return []batch.Message{letter("m1", o, flight, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
+			return []batch.Message{letter("m1", o, orders, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
 				"cause", "the receipt says 98 rows, Snowflake read 97")}
 		}},
 		{"reload_failed", func(b *bundle) []batch.Message {
-			o := landing("nycflights/flight/day.csv")
+			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{
-				Object: o, Dataset: flight, State: journal.Failed, Attempts: 1, Generation: 2, LoadID: "load-7", RowsLoaded: 98,
+				Object: o, Dataset: orders, State: journal.Failed, Attempts: 1, Generation: 2, LoadID: "load-7", RowsLoaded: 98,
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
-			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
 		}},
 		{"key_to_quote", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/it's $5 100% é.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+			o := b.failed(landing("shop/order/it's $5 100% é.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
 		}},
 		{"key_that_cant_be_typed", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/a\nb.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+			o := b.failed(landing("shop/order/a\nb.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
 		}},
 		{"older_version", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/day.csv"), flight)
+			o := b.failed(landing("shop/order/day.csv"), orders)
 			newer := o
 			newer.Version = "newer"
-			b.journal.add(journal.Entry{Object: newer, Dataset: flight, State: journal.Loaded})
-			return []batch.Message{letter("m1", o, flight, "too_many_rejects")}
+			b.journal.add(journal.Entry{Object: newer, Dataset: orders, State: journal.Loaded})
+			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
 		}},
 		{"new_file_needed", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/day.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "bad_quoting", "cause", "record 7: a quote was never closed")}
+			o := b.failed(landing("shop/order/day.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "bad_quoting", "cause", "record 7: a quote was never closed")}
 		}},
 		{"object_gone", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/day.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
+			o := b.failed(landing("shop/order/day.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
 		}},
 		{"no_dataset_one", func(b *bundle) []batch.Message {
 			o := b.failed(landing("nobody/day.csv"), "")
@@ -157,31 +157,31 @@ func TestMails(t *testing.T) {
 			}}}
 		}},
 		{"ingest_run", func(*bundle) []batch.Message {
-			return []batch.Message{{ID: "m1", Body: `{"dataset":"usgs.event","scheduled":"2018-02-02T06:00:00Z","hop":0}`, Sent: failedAt, Attributes: map[string]string{
-				"stage": "ingest", "code": "source_refused", "cause": "GET https://source/query: 400 Bad Request", "dataset": "usgs.event",
-				"subject": "usgs.event 20180201T000000Z-20180202T000000Z", "run_id": "20180201T000000Z-20180202T000000Z", "queue": "q",
+			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event","scheduled":"2018-02-02T06:00:00Z","hop":0}`, Sent: failedAt, Attributes: map[string]string{
+				"stage": "ingest", "code": "source_refused", "cause": "GET https://source/query: 400 Bad Request", "dataset": "station.event",
+				"subject": "station.event 20180201T000000Z-20180202T000000Z", "run_id": "20180201T000000Z-20180202T000000Z", "queue": "q",
 			}}}
 		}},
 		{"bad_request", func(*bundle) []batch.Message {
-			return []batch.Message{{ID: "m1", Body: `{"dataset":"usgs.event"}`, Sent: failedAt, Attributes: map[string]string{
-				"stage": "ingest", "code": "bad_request", "cause": "it needs start and end, or scheduled", "dataset": "usgs.event", "queue": "q",
+			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event"}`, Sent: failedAt, Attributes: map[string]string{
+				"stage": "ingest", "code": "bad_request", "cause": "it needs start and end, or scheduled", "dataset": "station.event", "queue": "q",
 			}}}
 		}},
 		{"panic", func(b *bundle) []batch.Message {
-			o := b.failed(landing("nycflights/flight/day.csv"), flight)
-			return []batch.Message{letter("m1", o, flight, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
+			o := b.failed(landing("shop/order/day.csv"), orders)
+			return []batch.Message{letter("m1", o, orders, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
 		}},
 		{"loaded_meanwhile", func(b *bundle) []batch.Message {
-			o := landing("nycflights/flight/day.csv")
-			b.journal.add(journal.Entry{Object: o, Dataset: flight, State: journal.Loaded})
-			return []batch.Message{letter("m1", o, flight, "exhausted")}
+			o := landing("shop/order/day.csv")
+			b.journal.add(journal.Entry{Object: o, Dataset: orders, State: journal.Loaded})
+			return []batch.Message{letter("m1", o, orders, "exhausted")}
 		}},
 		{"journal_away", func(b *bundle) []batch.Message {
 			b.journal.away = true
-			return []batch.Message{letter("m1", landing("nycflights/flight/day.csv"), flight, "too_many_rejects")}
+			return []batch.Message{letter("m1", landing("shop/order/day.csv"), orders, "too_many_rejects")}
 		}},
 		{"journal_knows_nothing", func(*bundle) []batch.Message {
-			return []batch.Message{letter("m1", landing("nycflights/flight/day.csv"), flight, "receipt_missing")}
+			return []batch.Message{letter("m1", landing("shop/order/day.csv"), orders, "receipt_missing")}
 		}},
 	}
 	for _, test := range tests {
@@ -254,8 +254,8 @@ func TestCommandIsOneWord(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.StringN(1, 40, 200).Draw(rt, "key")
 		b := setup(t)
-		o := b.failed(landing("nycflights/flight/"+key), "nycflights.flight")
-		if failed := b.alerter.Handle(context.Background(), []batch.Message{letter("m", o, "nycflights.flight", "exhausted")}); len(failed) != 0 {
+		o := b.failed(landing("shop/order/"+key), "shop.order")
+		if failed := b.alerter.Handle(context.Background(), []batch.Message{letter("m", o, "shop.order", "exhausted")}); len(failed) != 0 {
 			rt.Fatal(failed)
 		}
 		_, rest, _ := strings.Cut(aws.ToString(b.topic.mails[0].Message), "\nThen type   ")

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/breaker"
 )
 
 // outageSchema names the form of the JSON part of an outage's mails. Keys are only
@@ -13,20 +13,20 @@ import (
 const outageSchema = "firn.outage/1"
 
 // names are the dependencies as people call them.
-var names = map[string]string{journal.Snowflake: "Snowflake"}
+var names = map[string]string{breaker.Snowflake: "Snowflake"}
 
 // lookCommand shows what waits, and what failed.
 const lookCommand = "firn status"
 
 // outageMail is what the two mails of an outage are written from.
 type outageMail struct {
-	journal.Outage
+	breaker.Outage
 
 	waiting []waitingObjects
 }
 
 // composeOutage writes the mail of an outage that lasts, or of its end.
-func composeOutage(o journal.Outage, waiting []waitingObjects) mail {
+func composeOutage(o breaker.Outage, waiting []waitingObjects) mail {
 	m := outageMail{Outage: o, waiting: waiting}
 	m.Cause = clip(firstLine(o.Cause))
 	if o.Open {
@@ -54,7 +54,7 @@ func (m outageMail) away() string {
 	text.linef("")
 	text.linef("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
 	text.linef("A mail will tell.")
-	return text.with(m.machine(journal.Away))
+	return text.with(m.machine(breaker.NoticeStarted))
 }
 
 func (m outageMail) back() string {
@@ -67,7 +67,7 @@ func (m outageMail) back() string {
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("waiting", m.list())
-	return text.with(m.machine(journal.Back))
+	return text.with(m.machine(breaker.NoticeEnded))
 }
 
 func (m outageMail) name() string { return names[m.Dependency] }
@@ -105,7 +105,7 @@ func (m outageMail) list() string {
 type machineOutage struct {
 	Schema     string           `json:"schema"`
 	Dependency string           `json:"dependency"`
-	State      journal.Word     `json:"state"`
+	State      breaker.Notice   `json:"state"`
 	Code       string           `json:"code"`
 	Hint       string           `json:"hint"`
 	Command    string           `json:"command"`
@@ -116,7 +116,7 @@ type machineOutage struct {
 	Waiting    []waitingObjects `json:"waiting"`
 }
 
-func (m outageMail) machine(state journal.Word) string {
+func (m outageMail) machine(state breaker.Notice) string {
 	o := machineOutage{
 		Schema: outageSchema, Dependency: m.Dependency, State: state, Code: string(m.Code), Hint: m.Code.Hint(), Command: lookCommand,
 		Cause: m.Cause, QueryID: m.QueryID, Since: m.Since.UTC().Format(time.RFC3339), Waiting: m.waiting,

@@ -7,33 +7,35 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// Outages is what alert reads of dependencies that are away, and where it notes
-// what people were told.
+// Outages is the part of the journal that alert reads outages from and records
+// notices in.
 type Outages interface {
-	Outage(ctx context.Context, dependency string) (journal.Outage, error)
+	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 	// Waiting returns the dataset's objects that wait for their load, at most
 	// limit.
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
-	// Tell returns false if somebody else tells, or the outage has changed.
-	Tell(ctx context.Context, o journal.Outage, w journal.Word) (bool, error)
-	Told(ctx context.Context, o journal.Outage, w journal.Word) error
+	// ClaimNotice returns false if another caller has the claim, or if the outage
+	// has changed.
+	ClaimNotice(ctx context.Context, o breaker.Outage, n breaker.Notice) (bool, error)
+	RecordNotice(ctx context.Context, o breaker.Outage, n breaker.Notice) error
 }
 
-// Watcher tells people of dependencies that are away: one mail when one has been
-// away for a while, one when it is back. It decides nothing: the stage that found
-// it away wrote the journal.
+// Watcher sends two mails for each outage: one while the outage lasts, and one
+// after its end. The stage with the failed call records the outage in the journal,
+// and the watcher only reads it.
 type Watcher struct {
 	Outages Outages
 	Mailer  Mailer
 	// Datasets are those whose waiting objects a mail counts.
 	Datasets []string
-	// Quiet is how long an outage must last to be told. What ends sooner, or
-	// between two ticks, needs nobody.
+	// Quiet is the age at which an outage gets a mail. A shorter outage, or an
+	// outage between two ticks, gets none.
 	Quiet time.Duration
 	// Now is the clock.
 	Now func() time.Time
@@ -73,7 +75,7 @@ func isTick(m batch.Message) bool {
 
 func (w *Watcher) lookAtAll(ctx context.Context) error {
 	var faults []error
-	for _, dependency := range journal.Dependencies {
+	for _, dependency := range breaker.Dependencies {
 		faults = append(faults, w.look(ctx, dependency))
 	}
 	return errors.Join(faults...)
@@ -84,29 +86,29 @@ func (w *Watcher) look(ctx context.Context, dependency string) error {
 	if err != nil {
 		return err
 	}
-	word := w.due(outage)
-	if word == "" {
+	notice := w.due(outage)
+	if notice == "" {
 		return nil
 	}
-	mine, err := w.Outages.Tell(ctx, outage, word)
+	mine, err := w.Outages.ClaimNotice(ctx, outage, notice)
 	if err != nil || !mine {
 		return err
 	}
 	if err := w.Mailer.send(ctx, composeOutage(outage, w.waiting(ctx))); err != nil {
 		return err
 	}
-	telemetry.Logger(ctx).InfoContext(ctx, "outage told", telemetry.KeyDependency, dependency,
-		telemetry.KeyState, string(word), telemetry.KeyCode, string(outage.Code))
-	return w.Outages.Told(ctx, outage, word)
+	telemetry.Logger(ctx).InfoContext(ctx, "outage notice sent", telemetry.KeyDependency, dependency,
+		telemetry.KeyState, string(notice), telemetry.KeyCode, string(outage.Code))
+	return w.Outages.RecordNotice(ctx, outage, notice)
 }
 
-// due is what is to be told of an outage by now; empty for nothing.
-func (w *Watcher) due(o journal.Outage) journal.Word {
+// due returns the notice to send for an outage now; empty for none.
+func (w *Watcher) due(o breaker.Outage) breaker.Notice {
 	switch {
-	case o.Open && o.Told != journal.Away && w.Now().Sub(o.Since) >= w.Quiet:
-		return journal.Away
-	case !o.Open && o.Told == journal.Away:
-		return journal.Back
+	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.Quiet:
+		return breaker.NoticeStarted
+	case !o.Open && o.Notice == breaker.NoticeStarted:
+		return breaker.NoticeEnded
 	default:
 		return ""
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 )
@@ -28,11 +29,11 @@ var (
 // fakeOutages keeps one outage; the journal's own tests show that only one may
 // tell.
 type fakeOutages struct {
-	outage  journal.Outage
+	outage  breaker.Outage
 	waiting map[string]int
 	// away is the operation that fails.
 	away string
-	told []journal.Word
+	told []breaker.Notice
 	held bool
 	// asked counts who wanted to tell: a write each.
 	asked int
@@ -40,12 +41,12 @@ type fakeOutages struct {
 
 var errAway = fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
 
-func (f *fakeOutages) Outage(_ context.Context, dependency string) (journal.Outage, error) {
+func (f *fakeOutages) Outage(_ context.Context, dependency string) (breaker.Outage, error) {
 	if f.away == "outage" {
-		return journal.Outage{}, errAway
+		return breaker.Outage{}, errAway
 	}
 	if dependency != f.outage.Dependency {
-		return journal.Outage{Dependency: dependency}, nil
+		return breaker.Outage{Dependency: dependency}, nil
 	}
 	return f.outage, nil
 }
@@ -57,41 +58,41 @@ func (f *fakeOutages) Waiting(_ context.Context, dataset string, limit int) ([]j
 	return make([]journal.Entry, min(f.waiting[dataset], limit)), nil
 }
 
-func (f *fakeOutages) Tell(_ context.Context, o journal.Outage, w journal.Word) (bool, error) {
+func (f *fakeOutages) ClaimNotice(_ context.Context, o breaker.Outage, w breaker.Notice) (bool, error) {
 	if f.asked++; f.away == "tell" {
 		return false, errAway
 	}
-	return !f.held && o.ID == f.outage.ID && f.outage.Told != w, nil
+	return !f.held && o.ID == f.outage.ID && f.outage.Notice != w, nil
 }
 
-func (f *fakeOutages) Told(_ context.Context, _ journal.Outage, w journal.Word) error {
+func (f *fakeOutages) RecordNotice(_ context.Context, _ breaker.Outage, w breaker.Notice) error {
 	if f.away == "told" {
 		return errAway
 	}
-	f.outage.Told = w
+	f.outage.Notice = w
 	f.told = append(f.told, w)
 	return nil
 }
 
 // watch returns a watcher of one outage, some minutes after it began.
-func watch(t *testing.T, o journal.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
+func watch(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
 	t.Helper()
-	o.Dependency, o.ID = journal.Snowflake, "o1"
-	outages := &fakeOutages{outage: o, waiting: map[string]int{"nycflights.flight": 12, "usgs.event": 3}}
+	o.Dependency, o.ID = breaker.Snowflake, "o1"
+	outages := &fakeOutages{outage: o, waiting: map[string]int{"shop.order": 12, "station.event": 3}}
 	topic := &fakeTopic{t: t}
 	return &alert.Watcher{
 		Outages: outages, Mailer: alert.Mailer{Topic: topic, ARN: topicARN}, Quiet: time.Minute,
-		Datasets: []string{"nycflights.airline", "nycflights.flight", "usgs.event"},
+		Datasets: []string{"shop.customer", "shop.order", "station.event"},
 		Now:      func() time.Time { return wentAway.Add(after) },
 	}, outages, topic
 }
 
-func lasting(code fault.Code, cause string) journal.Outage {
-	return journal.Outage{Open: true, Since: wentAway, Until: wentAway.Add(5 * time.Minute), Code: code, Cause: cause}
+func lasting(code fault.Code, cause string) breaker.Outage {
+	return breaker.Outage{Open: true, Since: wentAway, Until: wentAway.Add(5 * time.Minute), Code: code, Cause: cause}
 }
 
-func ended(o journal.Outage, after time.Duration) journal.Outage {
-	o.Open, o.Until, o.Ended, o.Told = false, time.Time{}, wentAway.Add(after), journal.Away
+func ended(o breaker.Outage, after time.Duration) breaker.Outage {
+	o.Open, o.Until, o.Ended, o.Notice = false, time.Time{}, wentAway.Add(after), breaker.NoticeStarted
 	return o
 }
 
@@ -104,13 +105,13 @@ func TestOutageMails(t *testing.T) {
 	quota.QueryID = "01b2-0001"
 	tests := []struct {
 		name    string
-		outage  journal.Outage
+		outage  breaker.Outage
 		waiting map[string]int
 	}{
-		{"outage_away", away, map[string]int{"nycflights.flight": 12, "usgs.event": 3}},
-		{"outage_refused", lasting(fault.SnowflakeRefused, "390144 (08004): JWT token is invalid. [0ce9eb56]\nsecond line"), map[string]int{"usgs.event": 1}},
-		{"outage_no_warehouse", quota, map[string]int{"usgs.event": 1000, "nycflights.airline": 2}},
-		{"outage_back", ended(away, 72*time.Minute), map[string]int{"nycflights.flight": 1500}},
+		{"outage_away", away, map[string]int{"shop.order": 12, "station.event": 3}},
+		{"outage_refused", lasting(fault.SnowflakeRefused, "390144 (08004): JWT token is invalid. [0ce9eb56]\nsecond line"), map[string]int{"station.event": 1}},
+		{"outage_no_warehouse", quota, map[string]int{"station.event": 1000, "shop.customer": 2}},
+		{"outage_back", ended(away, 72*time.Minute), map[string]int{"shop.order": 1500}},
 		{"outage_back_nothing_waits", ended(away, 26*time.Hour), nil},
 	}
 	for _, test := range tests {
@@ -140,24 +141,24 @@ func TestOutageMails(t *testing.T) {
 func TestWhenAnOutageIsTold(t *testing.T) {
 	t.Parallel()
 	open := lasting(fault.SnowflakeAway, "no answer")
-	told := func(o journal.Outage, w journal.Word) journal.Outage {
-		o.Told = w
+	told := func(o breaker.Outage, w breaker.Notice) breaker.Outage {
+		o.Notice = w
 		return o
 	}
 	tests := []struct {
 		name   string
-		outage journal.Outage
+		outage breaker.Outage
 		after  time.Duration
-		want   []journal.Word
+		want   []breaker.Notice
 	}{
-		{"never away", journal.Outage{}, time.Hour, nil},
+		{"never away", breaker.Outage{}, time.Hour, nil},
 		{"just began", open, 59 * time.Second, nil},
-		{"lasts", open, time.Minute, []journal.Word{journal.Away}},
-		{"was told", told(open, journal.Away), time.Hour, nil},
-		{"lasts again after its end was told", told(open, journal.Back), time.Hour, []journal.Word{journal.Away}},
+		{"lasts", open, time.Minute, []breaker.Notice{breaker.NoticeStarted}},
+		{"was told", told(open, breaker.NoticeStarted), time.Hour, nil},
+		{"lasts again after its end was told", told(open, breaker.NoticeEnded), time.Hour, []breaker.Notice{breaker.NoticeStarted}},
 		{"ended untold", told(ended(open, 4*time.Minute), ""), time.Hour, nil},
-		{"ended", ended(open, 4*time.Minute), time.Hour, []journal.Word{journal.Back}},
-		{"its end was told", told(ended(open, 4*time.Minute), journal.Back), time.Hour, nil},
+		{"ended", ended(open, 4*time.Minute), time.Hour, []breaker.Notice{breaker.NoticeEnded}},
+		{"its end was told", told(ended(open, 4*time.Minute), breaker.NoticeEnded), time.Hour, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -18,7 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Queue is a queue that a consumer reads, and where its dead letters go.
@@ -64,10 +66,6 @@ type Consumer struct {
 
 const longestBackoff = 15 * time.Minute
 
-// maximumAttribute keeps a dead letter's attributes far below SQS's limit of
-// 1 MiB a message, body and attributes together.
-const maximumAttribute = 8 << 10
-
 // Consume handles one invocation. The list of failures is never nil: AWS takes
 // null for success, and says so only on one page (lambda/latest/dg,
 // services-sqs-errorhandling).
@@ -101,7 +99,7 @@ func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept 
 	log.ErrorContext(ctx, "message failed", telemetry.Fault(f)...)
 	queue, known := c.queue(m.Queue)
 	if f.Disposition == fault.Permanent && known && queue.DeadLetterURL != "" {
-		err := c.bury(ctx, m, f, queue)
+		err := c.sendDeadLetter(ctx, m, f, queue)
 		if err == nil {
 			return false
 		}
@@ -139,9 +137,9 @@ func causeOf(f *fault.Fault) error {
 	return errors.New(string(f.Code))
 }
 
-// bury writes the journal first, so that a redrive has the message even when
-// the dead letter is read by someone else.
-func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
+// sendDeadLetter writes the journal first, so that a redrive has the message even
+// if another reader deletes the dead letter.
+func (c *Consumer) sendDeadLetter(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
 	if f.ObjectID != "" || f.RunID != "" {
 		recorded, err := c.Journal.Fail(ctx, f, c.stage(f), m.Queue, m.Body)
 		if err != nil || !recorded {
@@ -151,43 +149,30 @@ func (c *Consumer) bury(ctx context.Context, m Message, f *fault.Fault, queue Qu
 	_, err := c.SQS.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl:          aws.String(queue.DeadLetterURL),
 		MessageBody:       aws.String(m.Body),
-		MessageAttributes: c.attributes(m, f),
+		MessageAttributes: textAttributes(c.deadLetter(m, f).Encode()),
 	})
 	if err != nil {
-		return fault.AWS("bury message", fault.QueueAway, err)
+		return fault.AWS("send dead letter", fault.QueueAway, err)
 	}
 	return nil
 }
 
-// attributes are those that the alert function reads; SQS takes no empty value
-// and at most ten.
-func (c *Consumer) attributes(m Message, f *fault.Fault) map[string]types.MessageAttributeValue {
-	attributes := make(map[string]types.MessageAttributeValue)
-	for name, value := range map[string]string{
-		"stage": c.stage(f), "code": string(f.Code), "cause": f.Cause(), "hint": f.Advice(),
-		"object_id": f.ObjectID, "dataset": f.Dataset, "subject": f.Subject,
-		"query_id": f.QueryID, "run_id": f.RunID, "queue": m.Queue,
-	} {
-		if value = legible(value); value != "" {
-			attributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
-		}
+// deadLetter is the fault in the form that the alert function reads.
+func (c *Consumer) deadLetter(m Message, f *fault.Fault) work.DeadLetter {
+	return work.DeadLetter{
+		Stage: c.stage(f), Code: f.Code, Cause: f.Cause(), Hint: f.Advice(),
+		ObjectID: object.ID(f.ObjectID), Dataset: f.Dataset, Subject: f.Subject,
+		QueryID: f.QueryID, RunID: f.RunID, Queue: m.Queue,
 	}
-	return attributes
 }
 
-// legible cuts a value to size and drops what SQS refuses: it takes the
-// characters that XML 1.0 takes (SQS API reference, SendMessage).
-func legible(value string) string {
-	value = strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r != 0xFFFE && r != 0xFFFF {
-			return r
-		}
-		return -1
-	}, value)
-	if len(value) > maximumAttribute {
-		value = value[:maximumAttribute]
+// textAttributes returns message attributes of type String.
+func textAttributes(values map[string]string) map[string]types.MessageAttributeValue {
+	attributes := make(map[string]types.MessageAttributeValue, len(values))
+	for name, value := range values {
+		attributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
-	return strings.ToValidUTF8(value, "")
+	return attributes
 }
 
 // delay sets when the message comes back. A failure to do so costs only time:

@@ -161,7 +161,7 @@ var ingestFaults = []struct{ name, old, new string }{
 	{"whole record that is no object", "logicalType: object", "logicalType: string"},
 	{"path that is no text", `value: ""`, "value: 1"},
 	{"header in NDJSON", "      - name: mag\n", "      - name: mag\n        physicalName: Mag\n"},
-	{"folder", "name: usgs.event", "name: usgs.quake"},
+	{"folder", "name: station.event", "name: station.quake"},
 	{"no columns", minimal[strings.Index(minimal, "    properties:"):], "    properties: []\n"},
 	{"column that is a text", "      - name: mag\n", "      - mag\n      - name: mag\n"},
 	{"a list", minimal, "- a\n"},
@@ -186,7 +186,7 @@ func refuse(t *testing.T, name, base, from, to string) string {
 	if strings.Count(base, from) != 1 {
 		t.Fatalf("%s: %q stands %d times in the contract", name, from, strings.Count(base, from))
 	}
-	path := "usgs/event/contract.odcs.yaml"
+	path := "station/event/contract.odcs.yaml"
 	if base != minimal {
 		path = "shop/order/contract.odcs.yaml"
 	}

@@ -43,6 +43,9 @@ type Delivery struct {
 	// Files is how many objects a delivery has; 0 where {parts} says it, or where
 	// each object is a delivery.
 	Files int
+
+	// pattern is the compiled DeliveryPattern. Nil for a contract without a file.
+	pattern *regexp.Regexp
 }
 
 // The placeholders of Delivery.Key.
@@ -87,6 +90,19 @@ func (c *Contract) DeliveryPattern() string {
 	}
 	pattern.WriteString(bracketed(c.Delivery.Key[end:]) + "$")
 	return pattern.String()
+}
+
+// InDelivery reports whether a landing key belongs to a delivery of a snapshot.
+// False for other modes.
+func (c *Contract) InDelivery(key string) bool {
+	if c.Delivery == nil {
+		return false
+	}
+	pattern := c.Delivery.pattern
+	if pattern == nil {
+		pattern = regexp.MustCompile(c.DeliveryPattern())
+	}
+	return pattern.MatchString(key)
 }
 
 var brackets = strings.NewReplacer(".", "[.]", "+", "[+]", "(", "[(]", ")", "[)]")

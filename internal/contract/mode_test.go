@@ -16,7 +16,7 @@ func snapshot(t *testing.T, delivery string) *contract.Contract {
 		property = "\n  - {property: firn.delivery, value: " + delivery + "}"
 	}
 	text := strings.NewReplacer(
-		"usgs.event", "shop.price", "name: event", "name: price",
+		"station.event", "shop.price", "name: event", "name: price",
 		`  - {property: firn.ingest, value: {api: fdsn-event, url: "https://example.org/query"}}`,
 		"  - {property: firn.mode, value: snapshot}"+property,
 	).Replace(minimal)
@@ -66,15 +66,36 @@ func TestDeliveryPattern(t *testing.T) {
 func TestModesNeedWhatTheyRestOn(t *testing.T) {
 	t.Parallel()
 	prefixed := strings.Replace(minimal, `  - {property: firn.ingest, value: {api: fdsn-event, url: "https://example.org/query"}}`,
-		"  - {property: firn.mode, value: snapshot}\n  - {property: firn.keyPrefix, value: 'usgs/[old]/'}", 1)
+		"  - {property: firn.mode, value: snapshot}\n  - {property: firn.keyPrefix, value: 'station/[old]/'}", 1)
 	keyless := strings.Replace(strings.Replace(minimal, "        primaryKey: true\n", "", 1),
 		"customProperties:\n", "customProperties:\n  - {property: firn.mode, value: merge}\n", 1)
 	for name, test := range map[string]struct{ contract, want string }{
 		"merge without a primary key":       {keyless, "merge keeps one row a primary key"},
 		"a snapshot below a strange folder": {prefixed, "has a character that firn doesn't match"},
 	} {
-		if _, err := contract.Read("usgs/event/contract.odcs.yaml", []byte(test.contract)); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := contract.Read("station/event/contract.odcs.yaml", []byte(test.contract)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
+	}
+}
+
+// TestInDelivery compares a contract from a file with the same contract made in
+// code, which has no compiled pattern.
+func TestInDelivery(t *testing.T) {
+	t.Parallel()
+	read := snapshot(t, `{key: "{delivery}/part-{part}-of-{parts}.csv"}`)
+	made := *read
+	made.Delivery = &contract.Delivery{Key: read.Delivery.Key}
+	for key, want := range map[string]bool{
+		"shop/price/2026/01/part-02-of-3.csv": true,
+		"shop/price/2026/part-b-of-3.csv":     false,
+		"shop/prices/2026/part-1-of-3.csv":    false,
+	} {
+		if read.InDelivery(key) != want || made.InDelivery(key) != want {
+			t.Errorf("%s: %t and %t, want %t", key, read.InDelivery(key), made.InDelivery(key), want)
+		}
+	}
+	if (&contract.Contract{}).InDelivery("shop/price/a.csv") {
+		t.Error("a contract without deliveries has the key")
 	}
 }

@@ -104,6 +104,9 @@ func read(file string, data []byte) (*draft, problems) {
 	r := &reader{checker: checker{file: file}}
 	r.check(root, standard)
 	d := r.read(root)
+	if delivery := d.contract.Delivery; delivery != nil && len(r.found) == 0 {
+		delivery.pattern = regexp.MustCompile(d.contract.DeliveryPattern())
+	}
 	return d, r.found
 }
 

@@ -86,8 +86,8 @@ func TestReadComplete(t *testing.T) {
 // minimal is a valid contract of NDJSON files; tests change it.
 const minimal = `apiVersion: v3.1.0
 kind: DataContract
-id: usgs.event
-name: usgs.event
+id: station.event
+name: station.event
 version: 1.0.0
 status: active
 description: {purpose: Events.}
@@ -111,12 +111,12 @@ schema:
 
 func TestReadDefaults(t *testing.T) {
 	t.Parallel()
-	c, err := contract.Read("datasets/usgs/event/contract.odcs.yaml", []byte(minimal))
+	c, err := contract.Read("datasets/station/event/contract.odcs.yaml", []byte(minimal))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := contract.Contract{
-		File: c.File, Version: "1.0.0", Source: "usgs", Entity: "event", Description: "Events.", KeyPrefix: "usgs/event/",
+		File: c.File, Version: "1.0.0", Source: "station", Entity: "event", Description: "Events.", KeyPrefix: "station/event/",
 		Format: contract.NDJSON, Delimiter: ',', Encoding: contract.UTF8, Engine: contract.AutoEngine,
 		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: 4_000_000, LoadEvery: time.Minute,
 		Mode: contract.Append, DuplicateContent: contract.WarnDuplicate,
@@ -140,7 +140,7 @@ func TestReadDefaults(t *testing.T) {
 // contractOf returns the minimal contract for another dataset.
 func contractOf(source, entity string, more ...string) *fstest.MapFile {
 	text := strings.NewReplacer(
-		"name: usgs.event", "name: "+source+"."+entity, "- name: event", "- name: "+entity,
+		"name: station.event", "name: "+source+"."+entity, "- name: event", "- name: "+entity,
 		"customProperties:\n", "customProperties:\n"+strings.Join(more, ""),
 	).Replace(minimal)
 	return &fstest.MapFile{Data: []byte(text)}
@@ -149,11 +149,11 @@ func contractOf(source, entity string, more ...string) *fstest.MapFile {
 func TestReadAllSortsAndFinds(t *testing.T) {
 	t.Parallel()
 	set, err := contract.ReadAll(fstest.MapFS{
-		"usgs/event/contract.odcs.yaml":  contractOf("usgs", "event"),
-		"shop/order/contract.odcs.yaml":  contractOf("shop", "order"),
-		"shop/order/orders.csv":          {Data: []byte("a")},
-		"shop/orders/contract.odcs.yaml": contractOf("shop", "orders", "  - {property: firn.keyPrefix, value: old/}\n"),
-		"README.md":                      {Data: []byte("a")},
+		"station/event/contract.odcs.yaml": contractOf("station", "event"),
+		"shop/order/contract.odcs.yaml":    contractOf("shop", "order"),
+		"shop/order/orders.csv":            {Data: []byte("a")},
+		"shop/orders/contract.odcs.yaml":   contractOf("shop", "orders", "  - {property: firn.keyPrefix, value: old/}\n"),
+		"README.md":                        {Data: []byte("a")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -162,11 +162,11 @@ func TestReadAllSortsAndFinds(t *testing.T) {
 	for _, c := range set {
 		datasets = append(datasets, c.Dataset())
 	}
-	if diff := cmp.Diff([]string{"shop.order", "shop.orders", "usgs.event"}, datasets); diff != "" {
+	if diff := cmp.Diff([]string{"shop.order", "shop.orders", "station.event"}, datasets); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	byKey := map[string]string{
-		"shop/order/a.csv": "shop.order", "old/2013/a.csv": "shop.orders", "usgs/event/run=1/part-00001.ndjson.gz": "usgs.event",
+		"shop/order/a.csv": "shop.order", "old/2013/a.csv": "shop.orders", "station/event/run=1/part-00001.ndjson.gz": "station.event",
 		"shop/orders/a.csv": "", "shop/orde": "", "": "",
 	}
 	for key, want := range byKey {
@@ -188,17 +188,17 @@ func TestReadAllShowsEveryProblem(t *testing.T) {
 	broken := contractOf("shop", "broken")
 	broken.Data = []byte(strings.ReplaceAll(string(broken.Data), "status: active", "status: actve\nteams: []"))
 	_, err := contract.ReadAll(fstest.MapFS{
-		"usgs/event/contract.odcs.yaml":   contractOf("usgs", "event"),
-		"copy/event/contract.odcs.yaml":   contractOf("usgs", "event"),
-		"shop/broken/contract.odcs.yaml":  broken,
-		"shop/order/contract.odcs.yaml":   contractOf("shop", "order", "  - {property: firn.keyPrefix, value: usgs/}\n"),
-		"shop/empty/contract.odcs.yaml":   {Data: []byte("# nothing\n")},
-		"shop/two/contract.odcs.yaml":     {Data: []byte(minimal + "---\n" + minimal)},
-		"shop/syntax/contract.odcs.yaml":  {Data: []byte("a: [1\nb: 2\n")},
-		"shop/contract.odcs.yaml":         contractOf("shop", "order"),
-		"shop/renamed/contract.odcs.yml":  contractOf("shop", "renamed"),
-		"shop/renamed2/contract.yaml":     contractOf("shop", "renamed2"),
-		"shop/order/deep/a/orders.csv.gz": {Data: []byte("a")},
+		"station/event/contract.odcs.yaml": contractOf("station", "event"),
+		"copy/event/contract.odcs.yaml":    contractOf("station", "event"),
+		"shop/broken/contract.odcs.yaml":   broken,
+		"shop/order/contract.odcs.yaml":    contractOf("shop", "order", "  - {property: firn.keyPrefix, value: station/}\n"),
+		"shop/empty/contract.odcs.yaml":    {Data: []byte("# nothing\n")},
+		"shop/two/contract.odcs.yaml":      {Data: []byte(minimal + "---\n" + minimal)},
+		"shop/syntax/contract.odcs.yaml":   {Data: []byte("a: [1\nb: 2\n")},
+		"shop/contract.odcs.yaml":          contractOf("shop", "order"),
+		"shop/renamed/contract.odcs.yml":   contractOf("shop", "renamed"),
+		"shop/renamed2/contract.yaml":      contractOf("shop", "renamed2"),
+		"shop/order/deep/a/orders.csv.gz":  {Data: []byte("a")},
 	})
 	golden(t, "testdata/set.golden", err.Error()+"\n")
 	var first *contract.Problem

@@ -5,10 +5,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/demo"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 )
+
+// contracts are those of a shop whose visits go to Glue.
+var contracts = contract.Set{
+	{Source: "shop", Entity: "item"}, {Source: "shop", Entity: "order"}, {Source: "shop", Entity: "visit", Engine: contract.GlueEngine},
+}
 
 func put(key string, state journal.State, cause string) journal.Entry {
 	return journal.Entry{Object: object.Object{Bucket: "landing", Key: key}, State: state, Cause: cause}
@@ -61,8 +67,8 @@ func TestUnaccounted(t *testing.T) {
 		},
 		{
 			name: "Glue didn't take what it should", broken: journal.Failed,
-			change: func(r *demo.Row) { r.Dataset, r.Engine = "nycflights.weather", "lambda" },
-			want:   []string{"nycflights.weather was transformed by lambda"},
+			change: func(r *demo.Row) { r.Dataset, r.Engine = "shop.visit", "lambda" },
+			want:   []string{"shop.visit was transformed by lambda"},
 		},
 		{
 			name: "an object isn't loaded", broken: journal.Failed,
@@ -77,12 +83,12 @@ func TestUnaccounted(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			row := demo.Row{Dataset: "shop.order", Objects: 1, Read: 10, Written: 9, Rejected: 1, Loaded: 9, Counted: 9, CountedRejects: 1}
+			row := demo.Row{Dataset: "shop.order", Objects: 1, Read: 10, Written: 9, Rejected: 1, Loaded: 9, Counted: 9, CountedRejects: 1, Engine: "lambda"}
 			if test.change != nil {
 				test.change(&row)
 			}
 			sound := demo.Row{Dataset: "shop.item"}
-			got := demo.Unaccounted([]demo.Row{sound, row}, test.entries, put("broken.csv", test.broken, ""))
+			got := demo.Unaccounted([]demo.Row{sound, row}, contracts, test.entries, put("broken.csv", test.broken, ""))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("sentences (-want +got):\n%s", diff)
 			}

@@ -80,7 +80,7 @@ func (r *Row) add(entries []journal.Entry) {
 }
 
 // unaccounted says in sentences which rows are missing or too many.
-func unaccounted(rows []Row, entries []journal.Entry, broken journal.Entry) []string {
+func unaccounted(rows []Row, contracts contract.Set, entries []journal.Entry, broken journal.Entry) []string {
 	var faults []string
 	for _, e := range entries {
 		if e.State != journal.Loaded {
@@ -91,12 +91,21 @@ func unaccounted(rows []Row, entries []journal.Entry, broken journal.Entry) []st
 		faults = append(faults, fmt.Sprintf("%s is broken, but %s", broken.Object.URI(), broken.State))
 	}
 	for _, row := range rows {
-		if isGlue := row.Engine == "glue"; row.Objects > 0 && isGlue != (row.Dataset == glueDataset) {
+		if row.Objects > 0 && row.Engine != expectedEngine(contracts.ByDataset(row.Dataset)) {
 			faults = append(faults, fmt.Sprintf("%s was transformed by %s", row.Dataset, row.Engine))
 		}
 		faults = append(faults, row.faults()...)
 	}
 	return faults
+}
+
+// expectedEngine is Glue if the contract asks for Glue: a Lambda can hold all
+// other sample files.
+func expectedEngine(c *contract.Contract) string {
+	if c != nil && c.Engine == contract.GlueEngine {
+		return "glue"
+	}
+	return "lambda"
 }
 
 func (r Row) faults() []string {

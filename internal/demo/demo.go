@@ -20,7 +20,8 @@ import (
 // Demo runs against a cloud that is up.
 type Demo struct {
 	Operator *operator.Operator
-	// Data is the folder of the sample files, <source>/<entity>/<file>.
+	// Data is the folder of the sample files, <source>/<entity>/<file>, and of
+	// demo.yaml, which describes the demo.
 	Data string
 	// Mails is the folder in which mails arrive.
 	Mails string
@@ -35,9 +36,6 @@ type Demo struct {
 	BeforeCount string
 }
 
-// glueDataset is the one whose contract sends its files to Glue.
-const glueDataset = "nycflights.weather"
-
 // Result is what the demo shows.
 type Result struct {
 	Rows []Row  `json:"datasets"`
@@ -48,42 +46,33 @@ type Result struct {
 	Unaccounted []string `json:"unaccounted"`
 }
 
-// files are the sample files, by dataset.
-var files = []string{
-	"nycflights/airline/airlines.csv",
-	"nycflights/airport/airports.csv",
-	"nycflights/flight/flights_2013-01.csv.gz",
-	"nycflights/plane/planes.csv",
-	"nycflights/weather/weather_2013-01.csv",
-}
-
-// The week of earthquakes that the laptop's USGS serves.
-var (
-	weekStart = time.Date(2018, 1, 31, 0, 0, 0, 0, time.UTC)
-	weekEnd   = time.Date(2018, 2, 8, 0, 0, 0, 0, time.UTC)
-)
-
-const eventDataset = "usgs.event"
-
 // Run runs the demo. An error means that it couldn't be shown; rows that are
 // missing are in the result.
 func (d *Demo) Run(ctx context.Context) (Result, error) {
 	var result Result
+	plan, err := ReadPlan(d.Data, d.Operator.Contracts)
+	if err != nil {
+		return result, err
+	}
+	files, err := sampleFiles(d.Data, d.Operator.Contracts)
+	if err != nil {
+		return result, fmt.Errorf("list the sample files: %w", err)
+	}
 	var entries []journal.Entry
 	var broken journal.Entry
 	steps := []struct {
 		name string
 		run  func() error
 	}{
-		{"ingest the USGS week", func() error {
-			return d.Operator.Ingest(ctx, eventDataset, weekStart, weekEnd)
+		{"ingest " + plan.Ingest.Dataset, func() error {
+			return d.Operator.Ingest(ctx, plan.Ingest.Dataset, plan.Ingest.Start, plan.Ingest.End)
 		}},
-		{"put five files and a broken one", func() (err error) {
-			entries, broken, err = d.put(ctx)
+		{fmt.Sprintf("put %d files and a broken one", len(files)), func() (err error) {
+			entries, broken, err = d.put(ctx, plan, files)
 			return err
 		}},
 		{"wait until all rows are loaded", func() (err error) {
-			entries, broken, err = d.settle(ctx, entries, broken)
+			entries, broken, err = d.settle(ctx, plan.Ingest.Dataset, entries, broken)
 			return err
 		}},
 		{"build dbt", func() (err error) {
@@ -104,12 +93,12 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 			return result, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	result.Unaccounted = unaccounted(result.Rows, entries, broken)
+	result.Unaccounted = unaccounted(result.Rows, d.Operator.Contracts, entries, broken)
 	return result, nil
 }
 
 // put uploads the sample files and one that breaks in the middle.
-func (d *Demo) put(ctx context.Context) (entries []journal.Entry, broken journal.Entry, err error) {
+func (d *Demo) put(ctx context.Context, plan Plan, files []string) (entries []journal.Entry, broken journal.Entry, err error) {
 	for _, file := range files {
 		path := filepath.Join(d.Data, filepath.FromSlash(file))
 		put, err := d.upload(ctx, path, "")
@@ -118,12 +107,12 @@ func (d *Demo) put(ctx context.Context) (entries []journal.Entry, broken journal
 		}
 		entries = append(entries, put)
 	}
-	path, err := breakFile(filepath.Join(d.Data, "nycflights/plane/planes.csv"))
+	path, err := breakFile(filepath.Join(d.Data, filepath.FromSlash(plan.Broken)))
 	if err != nil {
 		return nil, broken, err
 	}
 	defer os.Remove(path)
-	broken, err = d.upload(ctx, path, "nycflights/plane/planes broken.csv")
+	broken, err = d.upload(ctx, path, plan.brokenKey(d.Operator.Contracts))
 	return entries, broken, err
 }
 
@@ -157,8 +146,8 @@ func breakFile(path string) (string, error) {
 }
 
 // settle waits until every object stands still, the ingested ones too.
-func (d *Demo) settle(ctx context.Context, entries []journal.Entry, broken journal.Entry) ([]journal.Entry, journal.Entry, error) {
-	parts, err := d.ingested(ctx)
+func (d *Demo) settle(ctx context.Context, ingested string, entries []journal.Entry, broken journal.Entry) ([]journal.Entry, journal.Entry, error) {
+	parts, err := d.ingested(ctx, ingested)
 	if err != nil {
 		return entries, broken, err
 	}
@@ -172,8 +161,8 @@ func (d *Demo) settle(ctx context.Context, entries []journal.Entry, broken journ
 
 // ingested returns the objects of the ingestion run once its manifest, which is
 // written last, is there.
-func (d *Demo) ingested(ctx context.Context) ([]object.ID, error) {
-	prefix := d.Operator.Contracts.ByDataset(eventDataset).KeyPrefix + "run="
+func (d *Demo) ingested(ctx context.Context, dataset string) ([]object.ID, error) {
+	prefix := d.Operator.Contracts.ByDataset(dataset).KeyPrefix + "run="
 	ticker := time.NewTicker(d.Operator.PollEvery)
 	defer ticker.Stop()
 	for {

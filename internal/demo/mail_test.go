@@ -32,7 +32,7 @@ func deliver(t *testing.T, directory, name, content string) {
 
 func TestReadMails(t *testing.T) {
 	t.Parallel()
-	long := "firn redrive 's3://landing/" + strings.Repeat("plane/", 30) + "a b+c=é.csv'"
+	long := "firn redrive 's3://landing/" + strings.Repeat("order/", 30) + "a b+c=é.csv'"
 	tests := []struct {
 		name, mail, subject, body string
 	}{
@@ -43,7 +43,7 @@ func TestReadMails(t *testing.T) {
 		{
 			"quoted-printable, with a line that was folded and an equals sign",
 			header + "Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-				"firn redrive 's3://landing/" + strings.Repeat("plane/=\r\n", 30) + "a b+c=3D=C3=A9.csv'\r\n",
+				"firn redrive 's3://landing/" + strings.Repeat("order/=\r\n", 30) + "a b+c=3D=C3=A9.csv'\r\n",
 			"x", long + "\n",
 		},
 		{
@@ -53,8 +53,8 @@ func TestReadMails(t *testing.T) {
 		},
 		{
 			"subject in UTF-8, over two lines",
-			header + "Subject: =?utf-8?q?firn=3A_1_failed_in_caf=C3=A9?=\r\n =?utf-8?b?LCBwbGFuZQ==?=\r\n\r\nbody",
-			"firn: 1 failed in café, plane", "body",
+			header + "Subject: =?utf-8?q?firn=3A_1_failed_in_caf=C3=A9?=\r\n =?utf-8?b?LCBvcmRlcg==?=\r\n\r\nbody",
+			"firn: 1 failed in café, order", "body",
 		},
 	}
 	for _, test := range tests {
@@ -102,10 +102,10 @@ func TestAwaitMail(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() {
-		mail, err := demo.AwaitMail(ctx, directory, "planes broken.csv")
+		mail, err := demo.AwaitMail(ctx, directory, "orders broken.csv")
 		got <- answer{mail, err}
 	}()
-	deliver(t, directory, "2.eml", header+"Subject: it\r\n\r\nabout planes broken.csv\r\n")
+	deliver(t, directory, "2.eml", header+"Subject: it\r\n\r\nabout orders broken.csv\r\n")
 	if a := <-got; a.err != nil || a.mail.Subject != "it" {
 		t.Errorf("AwaitMail = %q, %v", a.mail.Subject, a.err)
 	}

@@ -25,7 +25,7 @@ func record(edit ...string) string {
 		"responseElements": {"x-amz-request-id": "R"}, "somethingNew": [1, 2],
 		"s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
 			"bucket": {"name": "landing", "ownerIdentity": {"principalId": "P"}, "arn": "arn:aws:s3:::landing"},
-			"object": {"key": "nycflights/flight/day.csv", "size": 120, "eTag": "abc",
+			"object": {"key": "shop/order/day.csv", "size": 120, "eTag": "abc",
 				"versionId": "v1", "sequencer": "0055AED6DCD90281E5"}}}`)
 }
 
@@ -46,7 +46,7 @@ const test = `{"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-11
 func notice(change func(*event.Notice)) event.Notice {
 	n := event.Notice{
 		Object: object.Object{
-			Bucket: "landing", Key: "nycflights/flight/day.csv", Version: "v1", ETag: "abc", Size: 120,
+			Bucket: "landing", Key: "shop/order/day.csv", Version: "v1", ETag: "abc", Size: 120,
 			Sequencer: object.NormalizeSequencer("55aed6dcd90281e5"),
 		},
 		Name: "ObjectCreated:Put",
@@ -63,7 +63,7 @@ func TestDecode(t *testing.T) {
 	withKey := func(key string) []event.Notice {
 		return []event.Notice{notice(func(n *event.Notice) { n.Object.Key = key })}
 	}
-	rawKey := func(encoded string) string { return body(record("nycflights/flight/day.csv", encoded)) }
+	rawKey := func(encoded string) string { return body(record("shop/order/day.csv", encoded)) }
 	tests := []struct {
 		name string
 		body string
@@ -97,7 +97,7 @@ func TestDecode(t *testing.T) {
 			body(record(`, "eTag": "abc"`, ``, `"size": 120`, `"x": 1`, `"versionId": "v1", "sequencer": "0055AED6DCD90281E5"`,
 				`"y": 2`, `"eventTime": "2026-11-24T10:00:00.123Z",`, ``)),
 			[]event.Notice{{
-				Object: object.Object{Bucket: "landing", Key: "nycflights/flight/day.csv"},
+				Object: object.Object{Bucket: "landing", Key: "shop/order/day.csv"},
 				Name:   "ObjectCreated:Put",
 			}},
 		},
@@ -143,7 +143,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"major version with the same digit", body(record("2.6", "20.1")), `version is "20.1"`},
 		{"no name", body(record("ObjectCreated:Put", "")), "no event name"},
 		{"no bucket", body(record(`"name": "landing"`, `"name": ""`)), "no bucket"},
-		{"no key", body(record(`nycflights/flight/day.csv`, ``)), "no key"},
+		{"no key", body(record(`shop/order/day.csv`, ``)), "no key"},
 		{"bad escape", body(record(`day.csv`, `100%.csv`)), `invalid URL escape "%.c"`},
 		{"cut escape", body(record(`day.csv`, `day%2`)), `invalid URL escape "%2"`},
 		{"not UTF-8", body(record(`day.csv`, `%FF.csv`)), "isn't UTF-8"},
@@ -176,7 +176,7 @@ func TestAnyKeySurvives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := body(record(`"nycflights/flight/day.csv"`, string(encoded)))
+		text := body(record(`"shop/order/day.csv"`, string(encoded)))
 		if rapid.Bool().Draw(t, "envelope") {
 			text = inEnvelope("Notification", text)
 		}

@@ -12,7 +12,7 @@ import (
 func TestAttempt(t *testing.T) {
 	t.Parallel()
 	want := object.Attempt{
-		Dataset: "nycflights.flight", Object: object.Object{Bucket: "landing", Key: "k", Version: "v"}.ID(), Name: "a1",
+		Dataset: "shop.order", Object: object.Object{Bucket: "landing", Key: "k", Version: "v"}.ID(), Name: "a1",
 	}
 	tests := []struct {
 		name, key string
@@ -22,10 +22,10 @@ func TestAttempt(t *testing.T) {
 		{"data", want.Data(0), false},
 		{"another name that ends so", want.Prefix() + "my-receipt.json", false},
 		{"deeper", "x/" + want.Receipt(), false},
-		{"no id", "nycflights/flight/not-an-object-id-at-all-32-digit/a1/receipt.json", false},
-		{"short id", "nycflights/flight/0123abcd/a1/receipt.json", false},
-		{"no attempt", "nycflights/flight/" + string(want.Object) + "//receipt.json", false},
-		{"no source", "/flight/" + string(want.Object) + "/a1/receipt.json", false},
+		{"no id", "shop/order/not-an-object-id-at-all-32-digit/a1/receipt.json", false},
+		{"short id", "shop/order/0123abcd/a1/receipt.json", false},
+		{"no attempt", "shop/order/" + string(want.Object) + "//receipt.json", false},
+		{"no source", "/order/" + string(want.Object) + "/a1/receipt.json", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

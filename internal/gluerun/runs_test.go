@@ -1,3 +1,5 @@
+//go:build standin
+
 package gluerun_test
 
 import (

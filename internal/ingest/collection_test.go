@@ -2,61 +2,51 @@ package ingest_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// week returns the shipped FeatureCollection, decompressed.
-func week(t testing.TB) []byte {
-	t.Helper()
-	body, err := readWeek()
-	if err != nil {
-		t.Fatal(err)
+// weekEvents is the number of events in week.
+const weekEvents = 1707
+
+// week returns a made-up FeatureCollection of 1,707 events between
+// 2018-01-31T01:50Z and 2018-02-07T01:11Z, the newest first. Some events have no
+// magnitude, and no two have the same time.
+func week(testing.TB) []byte {
+	first := time.Date(2018, 1, 31, 1, 50, 0, 0, time.UTC)
+	features := make([]string, weekEvents)
+	for i := range features {
+		magnitude := fmt.Sprint(float64(i%60) / 10)
+		if i%50 == 9 {
+			magnitude = "null"
+		}
+		at := first.Add(time.Duration(i) * (353*time.Second + 123*time.Millisecond)).UnixMilli()
+		features[len(features)-1-i] = fmt.Sprintf(`{"type": "Feature", "id": "aa%06d",
+			"properties": {"mag": %s, "place": "%dkm N of Río Ñ & \"Old Mill\"", "time": %d, "updated": %d, "types": ",origin,phase-data,"},
+			"geometry": {"type": "Point", "coordinates": [%v, -17.25, null]}}`, i, magnitude, i%90, at, at+60_000, float64(i)/100)
 	}
-	return body
+	return []byte(`{"type": "FeatureCollection", "features": [` + strings.Join(features, ",\n") + "]}\n")
 }
 
-var readWeek = sync.OnceValues(func() ([]byte, error) {
-	files, err := filepath.Glob("../../datasets/usgs/event/*.geojson.gz")
-	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("the shipped week should be one file, not %v (%v)", files, err)
-	}
-	file, err := os.Open(files[0])
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	plain, err := gzip.NewReader(file)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(plain)
-})
-
-// isWholeWeek checks that the newest parts hold every feature of the shipped
-// week as it was shipped, once, by time.
+// isWholeWeek checks that the newest parts hold every feature of the week
+// unchanged, once, by time.
 func isWholeWeek(t *testing.T, w *world) {
 	t.Helper()
-	var shipped struct {
+	var served struct {
 		Features []json.RawMessage `json:"features"`
 	}
-	if err := json.Unmarshal(week(t), &shipped); err != nil {
+	if err := json.Unmarshal(week(t), &served); err != nil {
 		t.Fatal(err)
 	}
 	want := make(map[int64]string) // no two events of the week share a time
-	for _, raw := range shipped.Features {
+	for _, raw := range served.Features {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, raw); err != nil {
 			t.Fatal(err)
@@ -64,12 +54,12 @@ func isWholeWeek(t *testing.T, w *world) {
 		want[timeOf(t, raw)] = compact.String()
 	}
 	rows := w.rows(t)
-	if len(rows) != len(want) || len(want) != 1707 {
-		t.Fatalf("%d rows landed, %d were shipped", len(rows), len(want))
+	if len(rows) != len(want) || len(want) != weekEvents {
+		t.Fatalf("%d rows landed, the week has %d", len(rows), len(want))
 	}
 	for i, at := range slices.Sorted(maps.Keys(want)) {
 		if rows[i] != want[at] {
-			t.Fatalf("row %d is\n%s\nand was shipped as\n%s", i+1, rows[i], want[at])
+			t.Fatalf("row %d is\n%s\nand in the week\n%s", i+1, rows[i], want[at])
 		}
 	}
 }
@@ -123,9 +113,9 @@ func minutes(n int) []event {
 }
 
 // oneDay asks for the day of minutes.
-const oneDay = `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":0}`
+const oneDay = `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":0}`
 
-const oneDayPrefix = "usgs/event/run=20180201T000000Z-20180202T000000Z/"
+const oneDayPrefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
 
 // landed returns the ids of all rows in the newest parts, in order.
 func landed(t tester, w *world) string {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/local/usgs"
+	"github.com/firn-data/firn/local/fdsn"
 )
 
 // TestSourceFails breaks one request, then lets the message come back: what
@@ -18,19 +18,19 @@ func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
-		option   usgs.Option
+		option   fdsn.Option
 		after    time.Duration
 		contain  string
 		requests int64 // of both attempts: 2 counts, 4 pages, and what is repeated
 	}{
-		{"first count", usgs.Fail(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
-		{"third page, with seconds to wait", usgs.Fail(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
-		{"third page, with an odd time to wait", usgs.Fail(4, 429, "soon"), 0, "429 Too Many Requests", 7},
-		{"third page, with a negative time", usgs.Fail(4, 502, "-5"), 0, "502", 7},
-		{"a page that breaks off", usgs.Cut(3, 300), 0, "unexpected EOF", 7},
-		{"a count that breaks off", usgs.Cut(1, 5), 0, "unexpected EOF", 7},
-		{"last count", usgs.Fail(6, 500, "1"), time.Second, "500", 7},
-		{"request timeout", usgs.Fail(2, 408, ""), 0, "408", 7},
+		{"first count", fdsn.Fail(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
+		{"third page, with seconds to wait", fdsn.Fail(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
+		{"third page, with an odd time to wait", fdsn.Fail(4, 429, "soon"), 0, "429 Too Many Requests", 7},
+		{"third page, with a negative time", fdsn.Fail(4, 502, "-5"), 0, "502", 7},
+		{"a page that breaks off", fdsn.Cut(3, 300), 0, "unexpected EOF", 7},
+		{"a count that breaks off", fdsn.Cut(1, 5), 0, "unexpected EOF", 7},
+		{"last count", fdsn.Fail(6, 500, "1"), time.Second, "500", 7},
+		{"request timeout", fdsn.Fail(2, 408, ""), 0, "408", 7},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestSourceFails(t *testing.T) {
 func TestRetryAfterDate(t *testing.T) {
 	t.Parallel()
 	date := time.Now().Add(time.Hour).Truncate(time.Second)
-	w := newWorld(t, collectionOf(minutes(3)), 500, usgs.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
+	w := newWorld(t, collectionOf(minutes(3)), 500, fdsn.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
 	w.clock = date.Add(-90 * time.Second)
 	f := failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
 	if f.After != 90*time.Second {
@@ -83,7 +83,7 @@ func TestSourceRefuses(t *testing.T) {
 		w := newWorld(t, collectionOf(minutes(3)), 20_001) // one above the service's limit a page
 		f := failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent,
 			`400 Bad Request: Error 400: Bad Request bad limit value "20001"`, "limit=20001")
-		if f.Subject != "usgs.event 20180201T000000Z-20180202T000000Z" {
+		if f.Subject != "station.event 20180201T000000Z-20180202T000000Z" {
 			t.Errorf("subject is %q", f.Subject)
 		}
 	})
@@ -97,7 +97,7 @@ func TestSourceRefuses(t *testing.T) {
 	})
 	t.Run("a search that matches too much", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, collectionOf(minutes(12)), 5, usgs.SearchLimit(11))
+		w := newWorld(t, collectionOf(minutes(12)), 5, fdsn.SearchLimit(11))
 		_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "12 records", "at most 11", "shorter intervals")
 		if w.requests.Load() != 1 {
 			t.Errorf("it asked %d times", w.requests.Load())
@@ -156,7 +156,7 @@ func answer(t *testing.T, status int, body string) *world {
 		if agent := r.Header.Get("User-Agent"); agent != "firn/test" {
 			t.Errorf("User-Agent is %q", agent)
 		}
-		if r.URL.Path == usgs.CountPath {
+		if r.URL.Path == fdsn.CountPath {
 			_, _ = fmt.Fprint(rw, `{"count":1,"maxAllowed":20000}`)
 			return
 		}

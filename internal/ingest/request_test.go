@@ -19,20 +19,20 @@ func TestDecodeRequest(t *testing.T) {
 		want       ingest.Request
 	}{
 		{
-			"an interval", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":3}`,
-			ingest.Request{Dataset: "usgs.event", Interval: ingest.Interval{Start: day(1), End: day(2)}, Hop: 3},
+			"an interval", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":3}`,
+			ingest.Request{Dataset: "station.event", Interval: ingest.Interval{Start: day(1), End: day(2)}, Hop: 3},
 		},
 		{
-			"another zone", `{"dataset":"usgs.event","start":"2018-02-01T01:00:00+01:00","end":"2018-02-01T19:00:00-05:00"}`,
-			ingest.Request{Dataset: "usgs.event", Interval: ingest.Interval{Start: day(1), End: day(2)}},
+			"another zone", `{"dataset":"station.event","start":"2018-02-01T01:00:00+01:00","end":"2018-02-01T19:00:00-05:00"}`,
+			ingest.Request{Dataset: "station.event", Interval: ingest.Interval{Start: day(1), End: day(2)}},
 		},
 		{
-			"a schedule", `{"dataset":"usgs.event","scheduled":"2018-02-03T23:59:59Z"}`,
-			ingest.Request{Dataset: "usgs.event", Interval: ingest.Interval{Start: day(2), End: day(3)}},
+			"a schedule", `{"dataset":"station.event","scheduled":"2018-02-03T23:59:59Z"}`,
+			ingest.Request{Dataset: "station.event", Interval: ingest.Interval{Start: day(2), End: day(3)}},
 		},
 		{
-			"a schedule at midnight", `{"dataset":"usgs.event","scheduled":"2018-02-03T00:00:00Z"}`,
-			ingest.Request{Dataset: "usgs.event", Interval: ingest.Interval{Start: day(2), End: day(3)}},
+			"a schedule at midnight", `{"dataset":"station.event","scheduled":"2018-02-03T00:00:00Z"}`,
+			ingest.Request{Dataset: "station.event", Interval: ingest.Interval{Start: day(2), End: day(3)}},
 		},
 	}
 	for _, test := range tests {
@@ -56,19 +56,19 @@ func TestBadRequests(t *testing.T) {
 		{"no JSON", `start=2018`, "it isn't one JSON object"},
 		{"a second object", wholeWeek + "{}", "something follows it"},
 		{"a brace too many", wholeWeek + "}", "something follows it"},
-		{"an unknown key", `{"dataset":"usgs.event","from":"2018-01-01"}`, `unknown field "from"`},
-		{"a date that is none", `{"dataset":"usgs.event","start":"2018-02-30T00:00:00Z","end":"2018-03-01T00:00:00Z"}`, "2018-02-30"},
+		{"an unknown key", `{"dataset":"station.event","from":"2018-01-01"}`, `unknown field "from"`},
+		{"a date that is none", `{"dataset":"station.event","start":"2018-02-30T00:00:00Z","end":"2018-03-01T00:00:00Z"}`, "2018-02-30"},
 		{"no dataset", `{"start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z"}`, "dataset is missing"},
-		{"no interval", `{"dataset":"usgs.event"}`, "it needs start and end, or scheduled"},
-		{"no end", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z"}`, "it needs start and end"},
-		{"both forms", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","scheduled":"2018-02-02T00:00:00Z"}`, "exclude each other"},
-		{"an empty interval", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-01T00:00:00Z"}`, "isn't before end"},
-		{"a fraction", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00.5Z","end":"2018-02-02T00:00:00Z"}`, "2018-02-01T00:00:00.5Z"},
-		{"a year beyond 9999 in UTC", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"9999-12-31T23:59:59-01:00"}`, "years 1 to 9999"},
-		{"a negative hop", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":-1}`, "hop is -1"},
-		{"the future", `{"dataset":"usgs.event","start":"2018-02-01T00:00:00Z","end":"2999-01-01T00:00:00Z"}`, "in the future"},
-		{"an unknown dataset", `{"dataset":"usgs.quake","scheduled":"2018-02-01T00:00:00Z"}`, `"usgs.quake" has no firn.ingest; those that have: usgs.event`},
-		{"a dataset of files", `{"dataset":"nycflights.plane","scheduled":"2018-02-01T00:00:00Z"}`, "those that have: usgs.event"},
+		{"no interval", `{"dataset":"station.event"}`, "it needs start and end, or scheduled"},
+		{"no end", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z"}`, "it needs start and end"},
+		{"both forms", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","scheduled":"2018-02-02T00:00:00Z"}`, "exclude each other"},
+		{"an empty interval", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-01T00:00:00Z"}`, "isn't before end"},
+		{"a fraction", `{"dataset":"station.event","start":"2018-02-01T00:00:00.5Z","end":"2018-02-02T00:00:00Z"}`, "2018-02-01T00:00:00.5Z"},
+		{"a year beyond 9999 in UTC", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"9999-12-31T23:59:59-01:00"}`, "years 1 to 9999"},
+		{"a negative hop", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":-1}`, "hop is -1"},
+		{"the future", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2999-01-01T00:00:00Z"}`, "in the future"},
+		{"an unknown dataset", `{"dataset":"station.quake","scheduled":"2018-02-01T00:00:00Z"}`, `"station.quake" has no firn.ingest; those that have: station.event`},
+		{"a dataset of files", `{"dataset":"shop.order","scheduled":"2018-02-01T00:00:00Z"}`, "those that have: station.event"},
 	}
 	w := newWorld(t, collectionOf(minutes(3)), 500)
 	for _, test := range tests {
@@ -103,7 +103,7 @@ func TestContractsThatCannotBeIngested(t *testing.T) {
 
 func FuzzDecodeRequest(f *testing.F) {
 	f.Add(wholeWeek)
-	f.Add(`{"dataset":"usgs.event","scheduled":"2018-02-03T23:59:59+14:00"}`)
+	f.Add(`{"dataset":"station.event","scheduled":"2018-02-03T23:59:59+14:00"}`)
 	f.Add(`{"dataset":"a","start":"0001-01-01T00:00:00Z","end":"9999-12-31T23:59:59-23:00"}`)
 	f.Add(`null`)
 	f.Fuzz(func(t *testing.T, body string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/ingest"
-	"github.com/firn-data/firn/local/usgs"
+	"github.com/firn-data/firn/local/fdsn"
 )
 
 func TestWholeWeek(t *testing.T) {
@@ -63,10 +63,10 @@ func TestRepeatedMessageDoesNothing(t *testing.T) {
 func TestScheduledMessageTakesTheDayBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, week(t), 500)
-	if err := w.handle(`{"dataset":"usgs.event","scheduled":"2018-02-03T01:30:00+01:00"}`); err != nil {
+	if err := w.handle(`{"dataset":"station.event","scheduled":"2018-02-03T01:30:00+01:00"}`); err != nil {
 		t.Fatal(err)
 	}
-	m := w.manifest(t, "usgs/event/run=20180202T000000Z-20180203T000000Z/"+ingest.ManifestName)
+	m := w.manifest(t, "station/event/run=20180202T000000Z-20180203T000000Z/"+ingest.ManifestName)
 	if m.Rows == 0 || m.Rows != len(w.rows(t)) {
 		t.Errorf("manifest says %d rows, landed are %d", m.Rows, len(w.rows(t)))
 	}
@@ -149,7 +149,7 @@ func TestHopsAreCapped(t *testing.T) {
 	defer cancel()
 	last := strings.Replace(oneDay, `"hop":0`, `"hop":100`, 1)
 	f := failsAs(t, w.handleUntil(ctx, last), fault.Exhausted, fault.Permanent, "0 of 7 records after 100 hops", "shorter intervals")
-	if f.RunID != "20180201T000000Z-20180202T000000Z" || f.Dataset != "usgs.event" {
+	if f.RunID != "20180201T000000Z-20180202T000000Z" || f.Dataset != "station.event" {
 		t.Errorf("fault names run %q of dataset %q", f.RunID, f.Dataset)
 	}
 	if len(w.sent) != 0 {
@@ -163,17 +163,17 @@ func TestSourceMoves(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		change []usgs.Option // request 1 counts, 2 to 5 are pages, 6 counts
+		change []fdsn.Option // request 1 counts, 2 to 5 are pages, 6 counts
 		cause  string
 		ids    string
 		parts  int
 	}{
-		{"one comes late, before the page", []usgs.Option{usgs.Late(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"two come late, before the page", []usgs.Option{usgs.Late(3, "e00"), usgs.Late(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one comes late, behind the page", []usgs.Option{usgs.Late(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one is withdrawn, before the page", []usgs.Option{usgs.Withdrawn(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
-		{"one is withdrawn, behind the page", []usgs.Option{usgs.Withdrawn(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
-		{"one is withdrawn after the pages", []usgs.Option{usgs.Withdrawn(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one comes late, before the page", []fdsn.Option{fdsn.Late(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"two come late, before the page", []fdsn.Option{fdsn.Late(3, "e00"), fdsn.Late(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one comes late, behind the page", []fdsn.Option{fdsn.Late(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one is withdrawn, before the page", []fdsn.Option{fdsn.Withdrawn(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
+		{"one is withdrawn, behind the page", []fdsn.Option{fdsn.Withdrawn(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one is withdrawn after the pages", []fdsn.Option{fdsn.Withdrawn(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestEveryIntervalOnce(t *testing.T) {
 		}
 		w := startWorld(t, collectionOf(events), pageSize)
 		defer w.server.Close()
-		if err := w.handle(ingest.Request{Dataset: "usgs.event", Interval: interval}.Encode()); err != nil {
+		if err := w.handle(ingest.Request{Dataset: "station.event", Interval: interval}.Encode()); err != nil {
 			t.Fatalf("ingest: %v", err)
 		}
 		got := make(map[string]bool)
@@ -237,14 +237,14 @@ func TestEveryIntervalOnce(t *testing.T) {
 
 func TestEmptyIntervalHasAManifestOnly(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string][]usgs.Option{"empty collection": nil, "no content": {usgs.NoContent()}} {
+	for name, options := range map[string][]fdsn.Option{"empty collection": nil, "no content": {fdsn.NoContent()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, collectionOf(minutes(3)), 500, options...)
-			if err := w.handle(`{"dataset":"usgs.event","start":"2017-01-01T00:00:00Z","end":"2017-01-02T00:00:00Z"}`); err != nil {
+			if err := w.handle(`{"dataset":"station.event","start":"2017-01-01T00:00:00Z","end":"2017-01-02T00:00:00Z"}`); err != nil {
 				t.Fatal(err)
 			}
-			m := w.manifest(t, "usgs/event/run=20170101T000000Z-20170102T000000Z/"+ingest.ManifestName)
+			m := w.manifest(t, "station/event/run=20170101T000000Z-20170102T000000Z/"+ingest.ManifestName)
 			if m.Rows != 0 || len(w.puts) != 1 {
 				t.Errorf("%d rows, objects %v", m.Rows, sortedKeys(w.puts))
 			}

@@ -22,12 +22,12 @@ import (
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/ingest"
-	"github.com/firn-data/firn/local/usgs"
+	"github.com/firn-data/firn/local/fdsn"
 )
 
-const wholeWeek = `{"dataset":"usgs.event","start":"2018-01-31T00:00:00Z","end":"2018-02-07T02:00:00Z","hop":0}`
+const wholeWeek = `{"dataset":"station.event","start":"2018-01-31T00:00:00Z","end":"2018-02-07T02:00:00Z","hop":0}`
 
-const weekPrefix = "usgs/event/run=20180131T000000Z-20180207T020000Z/"
+const weekPrefix = "station/event/run=20180131T000000Z-20180207T020000Z/"
 
 // tester is a test or one check of a property.
 type tester interface {
@@ -35,7 +35,7 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// world is everything around a stage: the real search of the shipped week over
+// world is everything around a stage: the search of a week over
 // HTTP, and a bucket, checkpoints and a queue in memory.
 type world struct {
 	stage       *ingest.Stage
@@ -58,16 +58,16 @@ var (
 	_ ingest.Checkpoints = (*world)(nil)
 )
 
-func newWorld(t testing.TB, geojson []byte, pageSize int, options ...usgs.Option) *world {
+func newWorld(t testing.TB, geojson []byte, pageSize int, options ...fdsn.Option) *world {
 	t.Helper()
 	w := startWorld(t, geojson, pageSize, options...)
 	t.Cleanup(w.server.Close)
 	return w
 }
 
-func startWorld(t tester, geojson []byte, pageSize int, options ...usgs.Option) *world {
+func startWorld(t tester, geojson []byte, pageSize int, options ...fdsn.Option) *world {
 	t.Helper()
-	handler, err := usgs.NewHandler(bytes.NewReader(geojson), options...)
+	handler, err := fdsn.NewHandler(bytes.NewReader(geojson), options...)
 	if err != nil {
 		t.Fatalf("start the search: %v", err)
 	}
@@ -88,9 +88,9 @@ func serve(handler http.Handler, pageSize int) *world {
 	}
 	w.stage = &ingest.Stage{
 		Contracts: contract.Set{
-			{Source: "nycflights", Entity: "plane", KeyPrefix: "nycflights/plane/"},
-			{Source: "usgs", Entity: "event", KeyPrefix: "usgs/event/", Version: "1.0.0", Ingest: &contract.Ingest{
-				API: ingest.FDSNEvent, URL: w.server.URL + usgs.QueryPath, PageSize: pageSize,
+			{Source: "shop", Entity: "order", KeyPrefix: "shop/order/"},
+			{Source: "station", Entity: "event", KeyPrefix: "station/event/", Version: "1.0.0", Ingest: &contract.Ingest{
+				API: ingest.FDSNEvent, URL: w.server.URL + fdsn.QueryPath, PageSize: pageSize,
 			}},
 		},
 		APIs:    map[string]ingest.API{ingest.FDSNEvent: source.FDSN},

@@ -1,3 +1,5 @@
+//go:build standin
+
 package journal_test
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"pgregory.net/rapid"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/telemetry"
@@ -28,12 +31,12 @@ var (
 )
 
 // breaker guards a dependency of this bench's own.
-func (b *bench) breaker() *journal.Breaker {
-	return &journal.Breaker{Table: b.Table, Dependency: b.dataset, Backoff: 5 * time.Second}
+func (b *bench) breaker() *breaker.Breaker {
+	return &breaker.Breaker{Store: b.Table, Dependency: b.dataset, Backoff: 5 * time.Second, Now: b.clock}
 }
 
 // enter wants a pass.
-func enter(t testing.TB, b *journal.Breaker) journal.Pass {
+func enter(t testing.TB, b *breaker.Breaker) breaker.Permit {
 	t.Helper()
 	pass, err := b.Enter(t.Context())
 	if err != nil {
@@ -43,7 +46,7 @@ func enter(t testing.TB, b *journal.Breaker) journal.Pass {
 }
 
 // refused wants none, and returns when to come back.
-func refused(t testing.TB, b *journal.Breaker, code fault.Code) time.Duration {
+func refused(t testing.TB, b *breaker.Breaker, code fault.Code) time.Duration {
 	t.Helper()
 	_, err := b.Enter(t.Context())
 	f := fault.As(err)
@@ -53,7 +56,7 @@ func refused(t testing.TB, b *journal.Breaker, code fault.Code) time.Duration {
 	return f.After
 }
 
-func (b *bench) outage(t testing.TB) journal.Outage {
+func (b *bench) outage(t testing.TB) breaker.Outage {
 	t.Helper()
 	o, err := b.Outage(t.Context(), b.dataset)
 	if err != nil {
@@ -79,22 +82,22 @@ func TestBreakerDelays(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			breaker := b.breaker()
+			guard := b.breaker()
 			for i, want := range test.want {
-				breaker.Failed(t.Context(), enter(t, breaker), test.fault)
-				if got := refused(t, breaker, test.fault.Code); got > want || want-got > time.Millisecond { // the item keeps milliseconds
+				guard.Failed(t.Context(), enter(t, guard), test.fault)
+				if got := refused(t, guard, test.fault.Code); got > want || want-got > time.Millisecond { // the item keeps milliseconds
 					t.Errorf("after %d failures it is tried after %v, want %v", i+1, got, want)
 				}
 				b.pass(want - time.Second)
-				refused(t, breaker, test.fault.Code)
+				refused(t, guard, test.fault.Code)
 				b.pass(time.Second)
 			}
 			since := b.outage(t).Since
-			breaker.Worked(t.Context(), enter(t, breaker))
+			guard.Worked(t.Context(), enter(t, guard))
 			if o := b.outage(t); o.Open || o.Since != since || o.Ended.IsZero() || o.Code != test.fault.Code || o.Cause != test.fault.Cause() {
 				t.Errorf("the outage ended as %+v", o)
 			}
-			enter(t, breaker)
+			enter(t, guard)
 		})
 	}
 }
@@ -103,13 +106,13 @@ func TestBreakerDelays(t *testing.T) {
 func TestBreakerOfAnotherCause(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
+	guard := b.breaker()
 	for range 3 {
-		breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+		guard.Failed(t.Context(), enter(t, guard), noAnswer)
 		b.pass(time.Minute)
 	}
-	breaker.Failed(t.Context(), enter(t, breaker), saidNo)
-	if got := refused(t, breaker, fault.SnowflakeRefused); got.Round(time.Second) != 5*time.Minute {
+	guard.Failed(t.Context(), enter(t, guard), saidNo)
+	if got := refused(t, guard, fault.SnowflakeRefused); got.Round(time.Second) != 5*time.Minute {
 		t.Errorf("it is tried after %v, want five minutes", got)
 	}
 }
@@ -118,31 +121,31 @@ func TestBreakerOfAnotherCause(t *testing.T) {
 func TestOneProbeAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), saidNo)
+	guard := b.breaker()
+	guard.Failed(t.Context(), enter(t, guard), saidNo)
 	b.pass(5 * time.Minute)
-	passes := crowd(t, breaker)
+	passes := crowd(t, guard)
 	if len(passes) != 1 {
 		t.Fatalf("%d of ten may try at once, want 1", len(passes))
 	}
-	if again := crowd(t, breaker); len(again) != 0 {
+	if again := crowd(t, guard); len(again) != 0 {
 		t.Errorf("%d more may try while the first one does", len(again))
 	}
-	breaker.Failed(t.Context(), passes[0], saidNo)
-	if again := crowd(t, breaker); len(again) != 0 {
+	guard.Failed(t.Context(), passes[0], saidNo)
+	if again := crowd(t, guard); len(again) != 0 {
 		t.Errorf("%d may try right after it failed", len(again))
 	}
 }
 
 // crowd lets ten callers ask at once, and returns the passes that they got.
-func crowd(t *testing.T, breaker *journal.Breaker) []journal.Pass {
+func crowd(t *testing.T, guard *breaker.Breaker) []breaker.Permit {
 	t.Helper()
 	var mutex sync.Mutex
-	var passes []journal.Pass
+	var passes []breaker.Permit
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if pass, err := breaker.Enter(context.Background()); err == nil {
+			if pass, err := guard.Enter(context.Background()); err == nil {
 				mutex.Lock()
 				defer mutex.Unlock()
 				passes = append(passes, pass)
@@ -158,34 +161,34 @@ func crowd(t *testing.T, breaker *journal.Breaker) []journal.Pass {
 func TestKilledProber(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	guard := b.breaker()
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	b.pass(5 * time.Second)
-	killed := enter(t, breaker)
+	killed := enter(t, guard)
 	b.pass(59 * time.Second)
-	refused(t, breaker, fault.SnowflakeAway)
+	refused(t, guard, fault.SnowflakeAway)
 	b.pass(time.Second)
-	next := enter(t, breaker)
-	breaker.Failed(t.Context(), killed, saidNo)
+	next := enter(t, guard)
+	guard.Failed(t.Context(), killed, saidNo)
 	if o := b.outage(t); o.Code != fault.SnowflakeAway || o.Failures != 1 {
 		t.Errorf("a prober whose time is over wrote %+v", o)
 	}
-	breaker.Worked(t.Context(), next)
-	enter(t, breaker)
+	guard.Worked(t.Context(), next)
+	enter(t, guard)
 }
 
 // TestAnyProofCloses: a session that a late prober got is one.
 func TestAnyProofCloses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	guard := b.breaker()
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	b.pass(5 * time.Second)
-	late := enter(t, breaker)
+	late := enter(t, guard)
 	b.pass(time.Minute)
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
-	breaker.Worked(t.Context(), late)
-	enter(t, breaker)
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
+	guard.Worked(t.Context(), late)
+	enter(t, guard)
 }
 
 // TestPassOfAClosedBreaker: what a caller that entered before the outage says
@@ -193,11 +196,11 @@ func TestAnyProofCloses(t *testing.T) {
 func TestPassOfAClosedBreaker(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	early, other := enter(t, breaker), enter(t, breaker)
-	breaker.Failed(t.Context(), early, saidNo)
-	breaker.Worked(t.Context(), other)
-	breaker.Failed(t.Context(), other, noAnswer)
+	guard := b.breaker()
+	early, other := enter(t, guard), enter(t, guard)
+	guard.Failed(t.Context(), early, saidNo)
+	guard.Worked(t.Context(), other)
+	guard.Failed(t.Context(), other, noAnswer)
 	if o := b.outage(t); !o.Open || o.Code != fault.SnowflakeRefused || o.Failures != 1 {
 		t.Errorf("the outage is %+v", o)
 	}
@@ -208,16 +211,16 @@ func TestPassOfAClosedBreaker(t *testing.T) {
 func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
-	if err := b.Told(t.Context(), b.outage(t), journal.Away); err != nil {
+	guard := b.breaker()
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
+	if err := b.RecordNotice(t.Context(), b.outage(t), breaker.NoticeStarted); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(5 * time.Second)
-	breaker.Worked(t.Context(), enter(t, breaker))
-	first, second := enter(t, breaker), enter(t, breaker)
-	breaker.Failed(t.Context(), first, saidNo)
-	breaker.Failed(t.Context(), second, noAnswer)
+	guard.Worked(t.Context(), enter(t, guard))
+	first, second := enter(t, guard), enter(t, guard)
+	guard.Failed(t.Context(), first, saidNo)
+	guard.Failed(t.Context(), second, noAnswer)
 	if o := b.outage(t); !o.Open || o.Code != fault.SnowflakeRefused {
 		t.Errorf("the outage is %+v", o)
 	}
@@ -229,8 +232,8 @@ func TestBreakerCostsOneRead(t *testing.T) {
 	b := newBench(t)
 	counted := &counting{DynamoDB: b.client}
 	b.Client = counted
-	breaker := b.breaker()
-	breaker.Worked(t.Context(), enter(t, breaker))
+	guard := b.breaker()
+	guard.Worked(t.Context(), enter(t, guard))
 	if counted.reads != 1 || counted.writes != 0 {
 		t.Errorf("%d reads and %d writes, want one read", counted.reads, counted.writes)
 	}
@@ -246,18 +249,18 @@ func TestBreakerWithoutAJournal(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			breaker := b.breaker()
-			breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+			guard := b.breaker()
+			guard.Failed(t.Context(), enter(t, guard), noAnswer)
 			b.pass(5 * time.Second)
 			b.Client = &counting{DynamoDB: b.client, noReads: test.reads, noWrites: test.writes}
 			var log bytes.Buffer
 			ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&log, "load"))
-			pass, err := breaker.Enter(ctx)
+			pass, err := guard.Enter(ctx)
 			if err != nil {
 				t.Fatalf("refused: %v", err)
 			}
-			breaker.Failed(ctx, pass, noAnswer)
-			breaker.Worked(ctx, pass)
+			guard.Failed(ctx, pass, noAnswer)
+			guard.Worked(ctx, pass)
 			if !strings.Contains(log.String(), `"level":"WARN"`) || !strings.Contains(log.String(), `"dependency":"`+b.dataset+`"`) {
 				t.Errorf("the log says %s", log.String())
 			}
@@ -292,15 +295,15 @@ func (c *counting) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInp
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	guard := b.breaker()
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	o := b.outage(t)
-	tellers := func(w journal.Word) int {
+	tellers := func(w breaker.Notice) int {
 		var count atomic.Int64
 		var all sync.WaitGroup
 		for range 5 {
 			all.Go(func() {
-				mine, err := b.Tell(context.Background(), o, w)
+				mine, err := b.ClaimNotice(context.Background(), o, w)
 				if err != nil {
 					t.Error(err)
 				}
@@ -312,39 +315,39 @@ func TestToldOnce(t *testing.T) {
 		all.Wait()
 		return int(count.Load())
 	}
-	if got := tellers(journal.Away); got != 1 {
+	if got := tellers(breaker.NoticeStarted); got != 1 {
 		t.Errorf("%d tell at once", got)
 	}
 	b.pass(time.Minute)
-	if got := tellers(journal.Away); got != 1 {
+	if got := tellers(breaker.NoticeStarted); got != 1 {
 		t.Errorf("%d tell after the first one died", got)
 	}
-	if err := b.Told(t.Context(), o, journal.Away); err != nil {
+	if err := b.RecordNotice(t.Context(), o, breaker.NoticeStarted); err != nil {
 		t.Fatal(err)
 	}
-	if got := tellers(journal.Away); got != 0 {
+	if got := tellers(breaker.NoticeStarted); got != 0 {
 		t.Errorf("%d tell again", got)
 	}
-	if b.outage(t).Told != journal.Away {
+	if b.outage(t).Notice != breaker.NoticeStarted {
 		t.Error("it isn't noted")
 	}
 	b.pass(5 * time.Second)
-	breaker.Worked(t.Context(), enter(t, breaker))
-	if got := tellers(journal.Back); got != 0 {
+	guard.Worked(t.Context(), enter(t, guard))
+	if got := tellers(breaker.NoticeEnded); got != 0 {
 		t.Errorf("%d tell of an outage that has changed since they read it", got)
 	}
 }
 
 // ended is an outage of five seconds, of which people were told a word, or
 // nothing.
-func (b *bench) ended(t *testing.T, breaker *journal.Breaker, told journal.Word) journal.Outage {
+func (b *bench) ended(t *testing.T, guard *breaker.Breaker, told breaker.Notice) breaker.Outage {
 	t.Helper()
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	outage := b.outage(t)
 	b.pass(5 * time.Second)
-	breaker.Worked(t.Context(), enter(t, breaker))
+	guard.Worked(t.Context(), enter(t, guard))
 	if told != "" {
-		if err := b.Told(t.Context(), outage, told); err != nil {
+		if err := b.RecordNotice(t.Context(), outage, told); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -356,19 +359,19 @@ func (b *bench) ended(t *testing.T, breaker *journal.Breaker, told journal.Word)
 func TestOutageGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		told journal.Word
+		told breaker.Notice
 		same bool
-	}{{"", false}, {journal.Away, true}, {journal.Back, false}} {
+	}{{"", false}, {breaker.NoticeStarted, true}, {breaker.NoticeEnded, false}} {
 		t.Run(fmt.Sprintf("told %q", test.told), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			breaker := b.breaker()
-			first := b.ended(t, breaker, test.told)
+			guard := b.breaker()
+			first := b.ended(t, guard, test.told)
 			b.pass(time.Minute)
-			breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
+			guard.Failed(t.Context(), enter(t, guard), noAnswer)
 			next := b.outage(t)
-			same := next.ID == first.ID && next.Since.Equal(first.Since) && next.Told == test.told
-			if !next.Open || !next.Ended.IsZero() || same != test.same || !test.same && next.Told != "" {
+			same := next.ID == first.ID && next.Since.Equal(first.Since) && next.Notice == test.told
+			if !next.Open || !next.Ended.IsZero() || same != test.same || !test.same && next.Notice != "" {
 				t.Errorf("after %+v\ncame  %+v", first, next)
 			}
 		})
@@ -380,18 +383,18 @@ func TestOutageGoesOn(t *testing.T) {
 func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	breaker := b.breaker()
-	first := b.ended(t, breaker, journal.Away)
-	hanging := enter(t, breaker)
-	if err := b.Told(t.Context(), first, journal.Back); err != nil {
+	guard := b.breaker()
+	first := b.ended(t, guard, breaker.NoticeStarted)
+	hanging := enter(t, guard)
+	if err := b.RecordNotice(t.Context(), first, breaker.NoticeEnded); err != nil {
 		t.Fatal(err)
 	}
-	breaker.Failed(t.Context(), hanging, noAnswer)
-	if o := b.outage(t); o.Open || o.Told != journal.Back {
+	guard.Failed(t.Context(), hanging, noAnswer)
+	if o := b.outage(t); o.Open || o.Notice != breaker.NoticeEnded {
 		t.Errorf("the login of before left %+v", o)
 	}
-	breaker.Failed(t.Context(), enter(t, breaker), noAnswer)
-	if o := b.outage(t); !o.Open || o.ID == first.ID || o.Told != "" {
+	guard.Failed(t.Context(), enter(t, guard), noAnswer)
+	if o := b.outage(t); !o.Open || o.ID == first.ID || o.Notice != "" {
 		t.Errorf("after %+v\ncame  %+v", first, o)
 	}
 }
@@ -403,15 +406,15 @@ func TestBreakerProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBench(t)
-		breaker := b.breaker()
-		var pending []journal.Pass
+		guard := b.breaker()
+		var pending []breaker.Permit
 		away := true
 		var probed time.Time
 		for range rapid.IntRange(5, 25).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0, 1:
 				before := b.outage(t)
-				pass, err := breaker.Enter(t.Context())
+				pass, err := guard.Enter(t.Context())
 				if before.Open && err == nil {
 					if b.clock().Before(before.Until) || b.clock().Sub(probed) < time.Minute && probed.After(before.Until) {
 						rt.Fatalf("tried at %v within %+v, last probe %v", b.clock(), before, probed)
@@ -426,9 +429,9 @@ func TestBreakerProperty(t *testing.T) {
 					pass := pending[len(pending)-1]
 					pending = pending[:len(pending)-1]
 					if away {
-						breaker.Failed(t.Context(), pass, rapid.SampledFrom([]*fault.Fault{noAnswer, saidNo}).Draw(rt, "fault"))
+						guard.Failed(t.Context(), pass, rapid.SampledFrom([]*fault.Fault{noAnswer, saidNo}).Draw(rt, "fault"))
 					} else {
-						breaker.Worked(t.Context(), pass)
+						guard.Worked(t.Context(), pass)
 					}
 				}
 			case 3:
@@ -438,7 +441,7 @@ func TestBreakerProperty(t *testing.T) {
 			}
 		}
 		b.pass(15*time.Minute + time.Minute)
-		breaker.Worked(t.Context(), enter(t, breaker))
+		guard.Worked(t.Context(), enter(t, guard))
 		if b.outage(t).Open {
 			rt.Fatal("it works and the breaker is open")
 		}

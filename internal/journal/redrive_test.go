@@ -1,3 +1,5 @@
+//go:build standin
+
 package journal_test
 
 import (

@@ -1,8 +1,9 @@
+//go:build standin
+
 package journal_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,11 +16,6 @@ import (
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
-
-var states = []journal.State{
-	journal.Received, journal.Transforming, journal.Transformed, journal.Loaded,
-	journal.Superseded, journal.Failed, journal.Ignored,
-}
 
 // reach brings a new object to a state, by the shortest way.
 func reach(t *testing.T, b *bench, state journal.State) object.Object {
@@ -188,16 +184,6 @@ func checkIndexes(t *testing.T, b *bench, e journal.Entry) {
 		}
 		if _, sorted := output.Item[index+"_sk"]; sorted != (want[i] != "") {
 			t.Errorf("index %s: sort key there: %t", index, sorted)
-		}
-	}
-}
-
-func TestFinal(t *testing.T) {
-	t.Parallel()
-	for _, state := range states {
-		want := slices.Contains([]journal.State{journal.Loaded, journal.Superseded, journal.Ignored}, state)
-		if state.Final() != want {
-			t.Errorf("%s: Final = %t", state, !want)
 		}
 	}
 }

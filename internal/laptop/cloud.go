@@ -1,5 +1,5 @@
 // Package laptop runs the laptop's cloud: stand-ins for AWS, Snowflake, a mail
-// server and the USGS, and the same stack that an account gets, deployed to
+// server and FDSN event services, and the same stack that an account gets, deployed to
 // them by the CDK's own command.
 package laptop
 
@@ -21,9 +21,12 @@ import (
 type Cloud struct {
 	// Root is the repository's folder.
 	Root string `json:"-"`
+	// Project is the folder with datasets/ and the scripts in snowflake/ that
+	// are generated from the contracts. Defaults to Root.
+	Project string `json:"-"`
 	// Directory keeps the cloud's state, logs and mails.
 	Directory string `json:"-"`
-	// Program is the firn binary, which serves the USGS stand-in.
+	// Program is the firn binary, which serves the FDSN stand-in.
 	Program string `json:"-"`
 	// EnvironmentFile is what Up leaves to be sourced by a user's own clients
 	// and Down removes. Empty for none.
@@ -31,7 +34,10 @@ type Cloud struct {
 	// IdleBlocker is after how long Snowflake's stand-in aborts a transaction
 	// that sits idle and blocks another. Defaults to 5 minutes, as there.
 	IdleBlocker time.Duration `json:"-"`
-	Ports       Ports         `json:"ports"`
+	// Tied ends the servers when the process that started the servers ends, also
+	// by a panic or a signal. For tests. Defaults to servers that stay.
+	Tied  bool  `json:"-"`
+	Ports Ports `json:"ports"`
 	// Servers are the process ids by name.
 	Servers map[string]int `json:"servers"`
 	// Boot is the boot of the machine in which the servers were started.
@@ -46,14 +52,6 @@ const startLimit = 90 * time.Second
 
 // Step runs each step of Up.
 type Step func(name string, run func() error) error
-
-// Silently is a Step that says nothing, and names the step that fails.
-func Silently(name string, run func() error) error {
-	if err := run(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
 
 // Open returns the cloud whose state is in the directory; it need not run.
 func Open(root, directory, program string) (*Cloud, error) {
@@ -96,7 +94,7 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if c.Running() {
 		return errors.New("the laptop's cloud is up already: `firn down` ends it")
 	}
-	if _, err := contract.ReadAll(os.DirFS(filepath.Join(c.Root, "datasets"))); err != nil {
+	if _, err := contract.ReadAll(os.DirFS(c.datasets())); err != nil {
 		return fmt.Errorf("a contract in datasets/ must be mended first: %w", err)
 	}
 	if err := c.prepare("aws", "snowflake", "glue", "jars", "cdk"); err != nil {
@@ -185,7 +183,11 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 		pid  int
 		err  error
 	}
-	servers := c.servers()
+	recordings, err := c.recordings()
+	if err != nil {
+		return fmt.Errorf("read the sample files: %w", err)
+	}
+	servers := c.servers(recordings)
 	if len(only) > 0 {
 		servers = slices.DeleteFunc(servers, func(p process) bool { return !slices.Contains(only, p.name) })
 	}

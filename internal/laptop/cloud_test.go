@@ -13,7 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-const datasets = "../../datasets"
+const datasets = "../../testdata/project/datasets"
 
 // repository makes a folder that has what Up asks for before it starts
 // anything: contracts, and files where `make setup` installs programs.
@@ -112,13 +112,13 @@ func TestUpRefuses(t *testing.T) {
 			}
 		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
 		{"a contract is broken", func(t *testing.T, root string, _ *laptop.Cloud) {
-			path := filepath.Join(root, "datasets/nycflights/plane/contract.odcs.yaml")
+			path := filepath.Join(root, "datasets/shop/order/contract.odcs.yaml")
 			content, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
-		}, []string{"a contract in datasets/ must be mended first: nycflights/plane/contract.odcs.yaml:31: schema[0].properties[1].logicalType: "}},
+		}, []string{"a contract in datasets/ must be mended first: shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "}},
 		{"a port is busy", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Ports.Snowflake = listen(t)
 		}, []string{" is busy: ", "--snowflake-port"}},
@@ -169,7 +169,7 @@ func TestStateOutlivesTheCommand(t *testing.T) {
 	root := t.TempDir()
 	cloud := open(t, root)
 	cloud.EnvironmentFile = filepath.Join(root, "build", "local.env")
-	cloud.Ports = laptop.Ports{AWS: 1, Snowflake: 2, Mail: 3, USGS: 4}
+	cloud.Ports = laptop.Ports{AWS: 1, Snowflake: 2, Mail: 3, FDSN: 4}
 	cloud.Servers["aws"] = sleeper(t)
 	cloud.Outputs = map[string]string{"LandingBucket": "l"}
 	if err := os.MkdirAll(cloud.Directory, 0o755); err != nil {

@@ -17,17 +17,27 @@ import (
 const StackName = "Firn"
 
 // assembly is where the synthesized stack is kept between runs.
-func (c *Cloud) assembly() string { return filepath.Join(c.Root, "build", "cdk.out") }
+func (c *Cloud) assembly() string {
+	if c.project() == c.Root {
+		return filepath.Join(c.Root, "build", "cdk.out")
+	}
+	return filepath.Join(c.Root, "build", "cdk-"+filepath.Base(c.project())+".out")
+}
 
 func (c *Cloud) cdk() string { return filepath.Join(c.Root, "node_modules", ".bin", "cdk") }
 
 // synthesize builds the functions and the template, unless what they are made
 // from is unchanged since the last time.
 func (c *Cloud) synthesize(ctx context.Context) error {
-	fingerprint, err := fingerprintOf(c.Root, sources...)
+	product, err := fingerprintOf(c.Root, sources...)
 	if err != nil {
 		return fmt.Errorf("synthesize: %w", err)
 	}
+	datasets, err := fingerprintOf(c.project(), "datasets")
+	if err != nil {
+		return fmt.Errorf("synthesize: %w", err)
+	}
+	fingerprint := product + " " + datasets
 	fingerprintPath := c.assembly() + ".fingerprint"
 	if known, err := os.ReadFile(fingerprintPath); err == nil && string(known) == fingerprint {
 		return nil
@@ -52,8 +62,8 @@ const glueWindowSeconds = "1"
 // knows.
 const tickMinutes = "1"
 
-// sources are what the template and its assets are made from.
-var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", "datasets", glueScript, glueModules}
+// sources are the product's files that the template and its assets are made from.
+var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", glueScript, glueModules}
 
 // architecture is the laptop's own: the stand-in runs the functions' binaries
 // as they are.
@@ -105,6 +115,7 @@ func (c *Cloud) cdkEnvironment() []string {
 	return append(c.clientEnvironment(),
 		"AWS_ENDPOINT_URL_S3="+c.Endpoint(),
 		"CDK_HOME="+filepath.Join(c.Directory, "cdk"),
+		"FIRN_DATASETS="+c.datasets(),
 		"CDK_DISABLE_CLI_TELEMETRY=true",
 		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=true",
 	)

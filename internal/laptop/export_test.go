@@ -26,7 +26,7 @@ func StartProcess(ctx context.Context, name, directory string, environment []str
 func (c *Cloud) Save() error { return c.save() }
 
 // AWSEnvironment is what the AWS stand-in sees.
-func (c *Cloud) AWSEnvironment() []string { return c.awsEnvironment() }
+func (c *Cloud) AWSEnvironment() []string { return c.awsEnvironment(nil) }
 
 // Impatient is shorter than a process needs that doesn't listen.
 const Impatient = 50 * time.Millisecond

@@ -1,3 +1,5 @@
+//go:build standin
+
 package laptop_test
 
 import (
@@ -81,6 +83,7 @@ func standIn(t *testing.T, root string) *laptop.Cloud {
 		t.Fatal(err)
 	}
 	cloud := open(t, root)
+	cloud.Tied = true
 	if err := cloud.StartOnly(t.Context(), "aws"); err != nil {
 		t.Fatal(err)
 	}

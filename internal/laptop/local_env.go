@@ -42,7 +42,7 @@ func (c *Cloud) Environment() []string {
 // SetEnvironment sets what clients need by the function it is given, which is
 // os.Setenv or a test's.
 func (c *Cloud) SetEnvironment(set func(name, value string) error) error {
-	for _, variable := range append(c.Environment(), "FIRN_DATASETS="+filepath.Join(c.Root, "datasets")) {
+	for _, variable := range append(c.Environment(), "FIRN_DATASETS="+c.datasets()) {
 		name, value, _ := strings.Cut(variable, "=")
 		if err := set(name, value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ import (
 func (c *Cloud) migrate(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.Program, "migrate")
 	cmd.Dir = c.Root
-	cmd.Env = append(os.Environ(), c.Environment()...)
+	cmd.Env = slices.Concat(os.Environ(), c.Environment(), []string{"FIRN_DATASETS=" + c.datasets()})
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate Snowflake: %s", strings.TrimSpace(string(output)))
 	}

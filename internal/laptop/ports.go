@@ -13,7 +13,7 @@ type Ports struct {
 	AWS       int `json:"aws"`
 	Snowflake int `json:"snowflake"`
 	Mail      int `json:"mail"`
-	USGS      int `json:"usgs"`
+	FDSN      int `json:"fdsn"`
 }
 
 // each visits the ports with the flag that sets them.
@@ -21,7 +21,7 @@ func (p *Ports) each(visit func(flag string, port *int) error) error {
 	for _, named := range []struct {
 		flag string
 		port *int
-	}{{"--aws-port", &p.AWS}, {"--snowflake-port", &p.Snowflake}, {"--mail-port", &p.Mail}, {"--usgs-port", &p.USGS}} {
+	}{{"--aws-port", &p.AWS}, {"--snowflake-port", &p.Snowflake}, {"--mail-port", &p.Mail}, {"--fdsn-port", &p.FDSN}} {
 		if err := visit(named.flag, named.port); err != nil {
 			return err
 		}

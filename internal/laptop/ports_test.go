@@ -27,7 +27,7 @@ func TestFreePortsAreDistinct(t *testing.T) {
 		if err := ports.Claim(); err != nil {
 			t.Fatal(err)
 		}
-		distinct := map[int]bool{0: true, ports.AWS: true, ports.Snowflake: true, ports.Mail: true, ports.USGS: true}
+		distinct := map[int]bool{0: true, ports.AWS: true, ports.Snowflake: true, ports.Mail: true, ports.FDSN: true}
 		if len(distinct) != 5 {
 			t.Fatalf("%+v aren't four ports", ports)
 		}
@@ -44,7 +44,7 @@ func TestBusyPort(t *testing.T) {
 		{laptop.Ports{AWS: busy}, "--aws-port"},
 		{laptop.Ports{Snowflake: busy}, "--snowflake-port"},
 		{laptop.Ports{Mail: busy}, "--mail-port"},
-		{laptop.Ports{USGS: busy}, "--usgs-port"},
+		{laptop.Ports{FDSN: busy}, "--fdsn-port"},
 	}
 	for _, test := range tests {
 		err := test.ports.Claim()

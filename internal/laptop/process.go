@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,8 @@ type process struct {
 	directory string
 	// ready returns nil once the server answers.
 	ready func(ctx context.Context) error
+	// tied ends the server when the process that started the server ends.
+	tied bool
 }
 
 const (
@@ -48,13 +51,47 @@ func (p process) start(ctx context.Context) (pid int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", p.name, err)
 	}
+	release := func() {}
+	if p.tied {
+		if release, err = tie(cmd.Process.Pid); err != nil {
+			_ = stopProcess(cmd.Process.Pid)
+			return 0, fmt.Errorf("start %s: %w", p.name, err)
+		}
+	}
 	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
+	go func() { _ = cmd.Wait(); release(); close(ended) }()
 	if err := p.await(ctx, ended, logPath); err != nil {
 		_ = stopProcess(cmd.Process.Pid)
 		return 0, err
 	}
 	return cmd.Process.Pid, nil
+}
+
+// watcher ends a process group when the watcher's standard input ends without a
+// line.
+const watcher = `read -r line || kill -s KILL -- "-$1"`
+
+// tie starts a watcher: when this process ends, also by a panic or a signal, the
+// watcher ends the process group of the server. The returned function ends the
+// watcher alone, for a server that is gone: its process id may name another
+// process later.
+func tie(pid int) (release func(), err error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	cmd := exec.Command("/bin/sh", "-c", watcher, "sh", strconv.Itoa(pid))
+	cmd.Stdin = reader
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	return func() {
+		_, _ = writer.WriteString("gone\n")
+		_ = writer.Close()
+		_ = cmd.Wait()
+	}, nil
 }
 
 func (p process) await(ctx context.Context, ended <-chan struct{}, logPath string) error {

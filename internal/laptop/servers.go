@@ -19,9 +19,6 @@ const (
 	account   = "000000000000"
 )
 
-// usgsData is the week of earthquakes that the USGS stand-in serves.
-const usgsData = "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
-
 // What a Glue run executes, and the command by which the stand-in does it.
 const (
 	glueScript = "glue/transform.py"
@@ -34,7 +31,7 @@ const (
 func (c *Cloud) Endpoint() string { return "http://" + address(c.Ports.AWS) }
 
 // servers are the stand-ins. Each sees only the variables that are listed here.
-func (c *Cloud) servers() []process {
+func (c *Cloud) servers(recordings []recording) []process {
 	servers := []process{
 		{
 			name:        "mail",
@@ -43,15 +40,15 @@ func (c *Cloud) servers() []process {
 			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.Mail) },
 		},
 		{
-			name:        "usgs",
-			command:     []string{c.Program, "serve-usgs", "--port", strconv.Itoa(c.Ports.USGS), "--data", filepath.Join(c.Root, usgsData)},
+			name:        "fdsn",
+			command:     c.fdsnCommand(recordings),
 			environment: baseEnvironment(),
-			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.USGS) },
+			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.FDSN) },
 		},
 		{
 			name:        "aws",
 			command:     []string{c.python("aws"), "-m", "firn_aws"},
-			environment: append(c.pythonEnvironment("local/aws"), c.awsEnvironment()...),
+			environment: append(c.pythonEnvironment("local/aws"), c.awsEnvironment(recordings)...),
 			ready:       func(ctx context.Context) error { return healthy(ctx, c.Endpoint()+"/_ministack/health") },
 		},
 		{
@@ -62,23 +59,22 @@ func (c *Cloud) servers() []process {
 		},
 	}
 	for i := range servers {
-		servers[i].directory = c.Directory
+		servers[i].directory, servers[i].tied = c.Directory, c.Tied
 	}
 	return servers
 }
 
 // awsEnvironment configures the AWS stand-in (local/aws/README.md). The
 // functions inherit only what FIRN_LAMBDA_PASS lists.
-func (c *Cloud) awsEnvironment() []string {
-	passed := []string{
+func (c *Cloud) awsEnvironment(recordings []recording) []string {
+	passed := append(c.sourceURLs(recordings),
 		"SNOWFLAKE_HOST=127.0.0.1",
-		"SNOWFLAKE_PORT=" + strconv.Itoa(c.Ports.Snowflake),
+		"SNOWFLAKE_PORT="+strconv.Itoa(c.Ports.Snowflake),
 		"SNOWFLAKE_PROTOCOL=http",
-		"FIRN_SOURCE_URL_USGS=http://" + address(c.Ports.USGS) + "/fdsnws/event/1/query",
 		"FIRN_LOAD_EVERY=0s",
 		"FIRN_BACKOFF_SECONDS=1",
 		"FIRN_OUTAGE_AFTER=5s",
-	}
+	)
 	return append(append(passed, javaHome()...),
 		"FIRN_LAMBDA_PASS="+names(passed),
 		"MS_GLUE_RUNNER="+quoted(filepath.Join(c.Root, glueRunner)),

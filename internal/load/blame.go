@@ -22,16 +22,16 @@ func (b *blame) Unwrap() error { return b.err }
 
 // ofCopy blames the objects whose files the error of a COPY names. What isn't
 // an object's fault (no answer, no grant, no table) is returned as it is.
-func ofCopy(err error, group []parcel, files func(parcel) []string) error {
+func ofCopy(err error, group []readyObject, files func(readyObject) []string) error {
 	f := fault.As(err)
 	if f.Disposition == fault.RetryAfter || f.Code == fault.TableMissing {
 		return err
 	}
 	suspects := make(map[object.ID]bool)
-	for _, p := range group {
-		for _, name := range files(p) {
+	for _, o := range group {
+		for _, name := range files(o) {
 			if strings.Contains(f.Error(), name) {
-				suspects[p.id()] = true
+				suspects[o.id()] = true
 			}
 		}
 	}

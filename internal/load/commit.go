@@ -15,16 +15,16 @@ import (
 
 // record writes the fresh objects' ledger rows.
 func (t *transaction) record(ctx context.Context) error {
-	for _, p := range t.fresh {
+	for _, o := range t.fresh {
 		row := LedgerRow{
-			ID: p.id(), Object: p.Object, Generation: p.Generation, LoadID: t.loadID,
-			Contract: p.Contract, Engine: p.Engine, Attempt: p.Attempt, ContentHash: p.ContentHash,
-			Files: len(p.Data), RowsRead: p.RowsRead, RowsWritten: p.RowsWritten, RowsRejected: p.RowsRejected,
-			CopyQueryID: t.firstQuery(Rows.names(p)), RejectsQueryID: t.firstQuery(Rejects.names(p)),
-			TransformedAt: p.FinishedAt, StartedAt: t.lock.TakenAt,
-			Bytes: p.bytes(), TransformStartedAt: p.StartedAt, DuplicateOf: t.duplicateOf[p.id()],
+			ID: o.id(), Object: o.Object, Generation: o.Generation, LoadID: t.loadID,
+			Contract: o.Contract, Engine: o.Engine, Attempt: o.Attempt, ContentHash: o.ContentHash,
+			Files: len(o.Data), RowsRead: o.RowsRead, RowsWritten: o.RowsWritten, RowsRejected: o.RowsRejected,
+			CopyQueryID: t.firstQuery(Rows.names(o)), RejectsQueryID: t.firstQuery(Rejects.names(o)),
+			TransformedAt: o.FinishedAt, StartedAt: t.lock.TakenAt,
+			Bytes: o.bytes(), TransformStartedAt: o.StartedAt, DuplicateOf: t.duplicateOf[o.id()],
 		}
-		for _, name := range Rows.names(p) {
+		for _, name := range Rows.names(o) {
 			row.RowsLoaded += t.copied[name].rows
 		}
 		t.recorded = append(t.recorded, row)
@@ -109,9 +109,9 @@ func (t *transaction) announce(ctx context.Context) bool {
 // askJournal drops from found what needs no further word: what the journal has
 // as done by now, and what no message of ours asks for.
 func (t *transaction) askJournal(ctx context.Context) error {
-	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.parcel.asked })
+	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.object.asked })
 	done, faults := t.loader.finals(ctx, len(asked), func(i int) (object.ID, int) {
-		return asked[i].parcel.id(), asked[i].parcel.Generation
+		return asked[i].object.id(), asked[i].object.Generation
 	})
 	t.found = nil
 	for i, f := range asked {

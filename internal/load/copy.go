@@ -89,22 +89,22 @@ func (t Table) recorded(row LedgerRow) int64 {
 	return row.RowsLoaded
 }
 
-// files are those of a parcel that go to the table.
-func (t Table) files(p parcel) []work.File {
+// files are those of an object that go to the table.
+func (t Table) files(o readyObject) []work.File {
 	if t == Rejects {
-		return p.Rejects
+		return o.Rejects
 	}
-	return p.Data
+	return o.Data
 }
 
-func (t Table) names(p parcel) []string { return namesOf(t.files(p)) }
+func (t Table) names(o readyObject) []string { return namesOf(t.files(o)) }
 
 // copy loads the fresh objects' files.
 func (t *transaction) copy(table Table) step {
 	return func(ctx context.Context) error {
 		var names []string
-		for _, p := range t.fresh {
-			names = append(names, table.names(p)...)
+		for _, o := range t.fresh {
+			names = append(names, table.names(o)...)
 		}
 		return t.copyFiles(ctx, table, names, false)
 	}
@@ -130,11 +130,11 @@ func (t *transaction) copyFiles(ctx context.Context, table Table, names []string
 func (t *transaction) copySkipped(table Table) step {
 	return func(ctx context.Context) error {
 		var skipped []string
-		var owners []parcel
-		for _, p := range t.fresh {
-			if missing := t.missing(table.names(p)); len(missing) > 0 {
+		var owners []readyObject
+		for _, o := range t.fresh {
+			if missing := t.missing(table.names(o)); len(missing) > 0 {
 				skipped = append(skipped, missing...)
-				owners = append(owners, p)
+				owners = append(owners, o)
 			}
 		}
 		if len(skipped) == 0 {
@@ -149,26 +149,26 @@ func (t *transaction) copySkipped(table Table) step {
 
 // checkAbsent proves that the table has no rows of the objects but those that
 // this transaction put there.
-func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []parcel) error {
+func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []readyObject) error {
 	ids := make([]object.ID, len(owners))
-	for i, p := range owners {
-		ids[i] = p.id()
+	for i, o := range owners {
+		ids[i] = o.id()
 	}
 	counts, err := t.session.Count(ctx, table, ids)
 	if err != nil {
 		return err
 	}
 	certain := make(map[object.ID]*fault.Fault)
-	for _, p := range owners {
+	for _, o := range owners {
 		own := int64(0)
-		for _, name := range table.names(p) {
+		for _, name := range table.names(o) {
 			own += t.copied[name].rows
 		}
-		if counts[p.id()] != own {
-			f := p.fault(fault.Permanentf("copy skipped files", fault.LedgerBroken,
-				"the table has %d rows of it that no ledger row stands for", counts[p.id()]-own))
+		if counts[o.id()] != own {
+			f := o.fault(fault.Permanentf("copy skipped files", fault.LedgerBroken,
+				"the table has %d rows of it that no ledger row stands for", counts[o.id()]-own))
 			f.Hint = "Delete the table's rows of this object, or restore its ledger row, then redrive."
-			certain[p.id()] = f
+			certain[o.id()] = f
 		}
 	}
 	return accuse(certain)
@@ -188,15 +188,15 @@ func (t *transaction) missing(names []string) []string {
 func (t *transaction) check(table Table) step {
 	return func(context.Context) error {
 		certain := make(map[object.ID]*fault.Fault)
-		for _, p := range t.fresh {
-			for _, file := range table.files(p) {
+		for _, o := range t.fresh {
+			for _, file := range table.files(o) {
 				copied, found := t.copied[file.Key]
 				if found && copied.rows == file.Rows {
 					continue
 				}
-				f := p.fault(fault.Permanentf("check copied rows", fault.ReceiptMismatch, "%s", difference(file, copied, found)))
+				f := o.fault(fault.Permanentf("check copied rows", fault.ReceiptMismatch, "%s", difference(file, copied, found)))
 				f.QueryID = copied.queryID
-				certain[p.id()] = f
+				certain[o.id()] = f
 				break
 			}
 		}

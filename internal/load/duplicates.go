@@ -39,11 +39,11 @@ func (h holders) first(content string) (first LedgerRow, found bool) {
 func hasContent(hash string, rowsRead int64) bool { return hash != "" && rowsRead > 0 }
 
 // contentsOf returns the hashes to look for in the ledger, each once.
-func contentsOf(group []parcel) []string {
+func contentsOf(group []readyObject) []string {
 	var contents []string
-	for _, p := range group {
-		if hasContent(p.ContentHash, p.RowsRead) && !slices.Contains(contents, p.ContentHash) {
-			contents = append(contents, p.ContentHash)
+	for _, o := range group {
+		if hasContent(o.ContentHash, o.RowsRead) && !slices.Contains(contents, o.ContentHash) {
+			contents = append(contents, o.ContentHash)
 		}
 	}
 	return contents
@@ -60,35 +60,35 @@ func (l *Loader) onDuplicates(dataset string) contract.DuplicateContent {
 // refuse returns why an object mustn't be loaded: another key's has its bytes,
 // and the contract refuses that. Where it doesn't, the ledger is to say so. A
 // key whose rows have these bytes already brings nothing twice.
-func (t *transaction) refuse(p parcel, standing LedgerRow) *fault.Fault {
-	if standing.ContentHash == p.ContentHash {
-		t.duplicateOf[p.id()] = standing.DuplicateOf
+func (t *transaction) refuse(o readyObject, standing LedgerRow) *fault.Fault {
+	if standing.ContentHash == o.ContentHash {
+		t.duplicateOf[o.id()] = standing.DuplicateOf
 		return nil
 	}
-	first, found := t.holders.first(p.ContentHash) // of another key, since this one's is another content
-	if !found || !hasContent(p.ContentHash, p.RowsRead) {
+	first, found := t.holders.first(o.ContentHash) // of another key, since this one's is another content
+	if !found || !hasContent(o.ContentHash, o.RowsRead) {
 		return nil
 	}
 	if t.loader.onDuplicates(t.dataset) == contract.RefuseDuplicate {
-		return p.fault(fault.Permanentf("load object", fault.DuplicateContent,
+		return o.fault(fault.Permanentf("load object", fault.DuplicateContent,
 			"its bytes are those of %s, version %s, which load %s loaded", first.Object.URI(), first.Object.Version, first.LoadID))
 	}
-	t.duplicateOf[p.id()] = first.ID
+	t.duplicateOf[o.id()] = first.ID
 	return nil
 }
 
 // take lets an object have its key's place in the table. The zero row is that
 // of a key that has none.
-func (t *transaction) take(p parcel, standing LedgerRow) {
+func (t *transaction) take(o readyObject, standing LedgerRow) {
 	if standing.ID != "" {
 		t.replaced = append(t.replaced, standing)
 		t.holders.remove(standing)
 	}
 	t.holders.add(LedgerRow{
-		ID: p.id(), Object: p.Object, LoadID: t.loadID, ContentHash: p.ContentHash, RowsRead: p.RowsRead, LoadedAt: t.lock.TakenAt,
+		ID: o.id(), Object: o.Object, LoadID: t.loadID, ContentHash: o.ContentHash, RowsRead: o.RowsRead, LoadedAt: t.lock.TakenAt,
 	})
-	t.fresh = append(t.fresh, p)
-	t.results[p.id()] = result{}
+	t.fresh = append(t.fresh, o)
+	t.results[o.id()] = result{}
 }
 
 // tellsDuplicate reports whether anybody but the ledger is told of the row's

@@ -3,26 +3,26 @@ package load
 import (
 	"context"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Breaker says whether the warehouse may be tried, and learns what came of it.
+// Breaker decides whether a loader may try the warehouse, and learns the result
+// of each try.
 type Breaker interface {
 	// Enter returns a dependency's fault while the warehouse is away.
-	Enter(ctx context.Context) (journal.Pass, error)
-	Worked(ctx context.Context, p journal.Pass)
-	Failed(ctx context.Context, p journal.Pass, f *fault.Fault)
+	Enter(ctx context.Context) (breaker.Permit, error)
+	Worked(ctx context.Context, p breaker.Permit)
+	Failed(ctx context.Context, p breaker.Permit, f *fault.Fault)
 }
 
-// Guarded is a warehouse behind a breaker: while it is away nobody logs in but
-// one loader now and then. Each login asks, and not each invocation: one batch
-// may bring ten datasets, and the second must not repeat the first one's
-// refused login.
+// Guarded is a warehouse behind a breaker: during an outage only the probe logs
+// in. Each login asks the breaker, not each invocation: one batch may have ten
+// datasets, and the second dataset must not repeat a refused login.
 //
-// A login alone is no proof that the warehouse works: that is the first
-// statement that needs one, the lock's.
+// A login doesn't need a warehouse. The first statement with a warehouse is the
+// lock's statement, so only its answer closes the breaker.
 type Guarded struct {
 	Warehouse Warehouse
 	Breaker   Breaker
@@ -30,32 +30,32 @@ type Guarded struct {
 
 // Open implements Warehouse.
 func (g Guarded) Open(ctx context.Context, dataset, loadID string) (Session, error) {
-	pass, err := g.Breaker.Enter(ctx)
+	permit, err := g.Breaker.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	session, err := g.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
-		g.learn(ctx, pass, err)
+		g.learn(ctx, permit, err)
 		return nil, err
 	}
-	return &guardedSession{Session: session, guarded: g, pass: pass}, nil
+	return &guardedSession{Session: session, guarded: g, permit: permit}, nil
 }
 
-// guardedSession tells the breaker what the warehouse answers first.
+// guardedSession reports the warehouse's first answer to the breaker.
 type guardedSession struct {
 	Session
 
 	guarded Guarded
-	pass    journal.Pass
+	permit  breaker.Permit
 }
 
-// Begin implements Session. It needs no warehouse, so only that Snowflake is
-// away can be learned from it.
+// Begin implements Session. BEGIN needs no warehouse, so only a failure is
+// reported to the breaker.
 func (s *guardedSession) Begin(ctx context.Context) error {
 	err := s.Session.Begin(ctx)
 	if err != nil && isAway(fault.As(err)) {
-		s.guarded.learn(ctx, s.pass, err)
+		s.guarded.learn(ctx, s.permit, err)
 	}
 	return err
 }
@@ -63,7 +63,7 @@ func (s *guardedSession) Begin(ctx context.Context) error {
 // TakeLock implements Session.
 func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 	rows, err := s.Session.TakeLock(ctx)
-	s.guarded.learn(ctx, s.pass, err)
+	s.guarded.learn(ctx, s.permit, err)
 	return rows, err
 }
 
@@ -71,24 +71,25 @@ func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 // first statement.
 func (s *guardedSession) LoadedBy(ctx context.Context, loadID string) ([]object.ID, error) {
 	objects, err := s.Session.LoadedBy(ctx, loadID)
-	s.guarded.learn(ctx, s.pass, err)
+	s.guarded.learn(ctx, s.permit, err)
 	return objects, err
 }
 
-// learn passes on what an answer says of the warehouse: any other fault than its
-// being away is an answer, too. What the caller's own end broke says nothing.
-func (g Guarded) learn(ctx context.Context, pass journal.Pass, err error) {
+// learn reports an answer of the warehouse to the breaker. A fault other than an
+// outage's fault is an answer, too. After the end of the caller's context an error
+// says nothing about the warehouse.
+func (g Guarded) learn(ctx context.Context, permit breaker.Permit, err error) {
 	f := fault.As(err)
 	switch {
 	case err == nil, !isAway(f):
-		g.Breaker.Worked(ctx, pass)
+		g.Breaker.Worked(ctx, permit)
 	case ctx.Err() == nil:
-		g.Breaker.Failed(ctx, pass, f)
+		g.Breaker.Failed(ctx, permit, f)
 	}
 }
 
-// isAway reports whether a fault says that no loader gets on: the warehouse's, not
-// one that a statement brought about.
+// isAway reports whether a fault belongs to an outage: no load works. The codes
+// also occur with other dispositions, for faults of one statement.
 func isAway(f *fault.Fault) bool {
 	switch f.Code {
 	case fault.SnowflakeAway, fault.SnowflakeRefused, fault.WarehouseAway:

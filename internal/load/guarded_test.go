@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
@@ -21,11 +21,11 @@ type notes struct {
 	told []string
 }
 
-func (n *notes) Enter(context.Context) (journal.Pass, error) { return journal.Pass{}, n.open }
+func (n *notes) Enter(context.Context) (breaker.Permit, error) { return breaker.Permit{}, n.open }
 
-func (n *notes) Worked(context.Context, journal.Pass) { n.told = append(n.told, "worked") }
+func (n *notes) Worked(context.Context, breaker.Permit) { n.told = append(n.told, "worked") }
 
-func (n *notes) Failed(_ context.Context, _ journal.Pass, f *fault.Fault) {
+func (n *notes) Failed(_ context.Context, _ breaker.Permit, f *fault.Fault) {
 	n.told = append(n.told, "failed: "+string(f.Code))
 }
 

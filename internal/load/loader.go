@@ -48,8 +48,8 @@ func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[strin
 	failed := make(map[string]error)
 	for _, asked := range decode(messages, failed) {
 		results, err := l.guard(ctx, asked)
-		for id, message := range asked.messages {
-			asked.answer(failed, message, results.verdict(id, err))
+		for id, waiting := range asked.messages {
+			asked.answer(failed, waiting, results.verdict(id, err))
 		}
 	}
 	return failed
@@ -72,17 +72,17 @@ func (l *Loader) dataset(ctx context.Context, asked *request) results {
 	if len(wanted) == 0 {
 		return results
 	}
-	parcels := l.open(ctx, asked.dataset, wanted, results)
-	maps.Copy(results, l.loadAll(ctx, asked, parcels))
+	objects := l.open(ctx, asked.dataset, wanted, results)
+	maps.Copy(results, l.loadAll(ctx, asked, objects))
 	return results
 }
 
-// loadAll loads the parcels, and with the last of them what waits besides, in as
-// few transactions as the limits and the poisoned ones among them allow.
-func (l *Loader) loadAll(ctx context.Context, asked *request, parcels []parcel) results {
+// loadAll loads the objects in as few transactions as the limits and the poisoned
+// objects allow. Other waiting objects of the dataset join the last transaction.
+func (l *Loader) loadAll(ctx context.Context, asked *request, objects []readyObject) results {
 	all := make(results)
-	pending := l.Limits.split(parcels)
-	waiting := func(ctx context.Context) []parcel { return l.waiting(ctx, asked) }
+	pending := l.Limits.split(objects)
+	waiting := func(ctx context.Context) []readyObject { return l.waiting(ctx, asked) }
 	for len(pending) > 0 {
 		joining := nobody
 		if len(pending) == 1 {
@@ -111,29 +111,29 @@ func (l *Loader) loadAll(ctx context.Context, asked *request, parcels []parcel) 
 // leave gives a group up for a fault that is none of its objects'. Whoever held
 // the lock that was waited for may have loaded the same objects: what the
 // journal calls done by now needn't come back to learn that.
-func (l *Loader) leave(ctx context.Context, group []parcel, err error, into results) {
+func (l *Loader) leave(ctx context.Context, group []readyObject, err error, into results) {
 	into.fail(group, err)
 	if !fault.Is(err, fault.LockBusy) {
 		return
 	}
-	asked := slices.DeleteFunc(slices.Clone(group), func(p parcel) bool { return !p.asked })
+	asked := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.asked })
 	done, _ := l.finals(ctx, len(asked), func(i int) (object.ID, int) { return asked[i].id(), asked[i].Generation }) // no answer is no
-	for i, p := range asked {
+	for i, o := range asked {
 		if done[i] {
-			into[p.id()] = result{}
+			into[o.id()] = result{}
 		}
 	}
 }
 
-// joiners finds the parcels that may join a group once its transaction has the
-// lock. Before, whoever waits for the lock would read what its holder loads.
-type joiners func(ctx context.Context) []parcel
+// joiners finds the objects that may join a group once its transaction has the
+// lock. An earlier search would find objects that the lock's holder still loads.
+type joiners func(ctx context.Context) []readyObject
 
-func nobody(context.Context) []parcel { return nil }
+func nobody(context.Context) []readyObject { return nil }
 
 // loadOnce runs the protocol if the invocation's time allows. It returns the
 // group with those that joined it.
-func (l *Loader) loadOnce(ctx context.Context, dataset string, group []parcel, joining joiners) ([]parcel, results, error) {
+func (l *Loader) loadOnce(ctx context.Context, dataset string, group []readyObject, joining joiners) ([]readyObject, results, error) {
 	if err := ctx.Err(); err != nil {
 		return group, nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
 	}
@@ -174,9 +174,9 @@ func (r results) verdict(id object.ID, err error) error {
 	return judged.err
 }
 
-func (r results) fail(group []parcel, err error) {
-	for _, p := range group {
-		r[p.id()] = result{err: p.fault(err)}
+func (r results) fail(group []readyObject, err error) {
+	for _, o := range group {
+		r[o.id()] = result{err: o.fault(err)}
 	}
 }
 
@@ -184,13 +184,13 @@ func (r results) fail(group []parcel, err error) {
 // that are certainly at fault fail; suspects are tried alone, so that a
 // message which names the wrong file accuses nobody; a group of which none is
 // suspected is halved. It returns false for an error that is no object's.
-func isolate(group []parcel, err error, into results) (parts [][]parcel, isolated bool) {
+func isolate(group []readyObject, err error, into results) (parts [][]readyObject, isolated bool) {
 	var blamed *blame
 	if !errors.As(err, &blamed) {
 		return nil, false
 	}
 	if len(blamed.certain) > 0 {
-		rest := without(group, func(p parcel) bool { return blamed.certain[p.id()] != nil })
+		rest := without(group, func(o readyObject) bool { return blamed.certain[o.id()] != nil })
 		for id, f := range blamed.certain {
 			into[id] = result{err: f}
 		}
@@ -200,31 +200,31 @@ func isolate(group []parcel, err error, into results) (parts [][]parcel, isolate
 		into.fail(group, blamed.err)
 		return nil, true
 	}
-	rest := without(group, func(p parcel) bool { return blamed.suspects[p.id()] })
+	rest := without(group, func(o readyObject) bool { return blamed.suspects[o.id()] })
 	if len(rest) == 0 || len(rest) == len(group) {
 		return nonEmpty(group[:len(group)/2], group[len(group)/2:]), true
 	}
 	parts = nonEmpty(rest)
-	for _, p := range group {
-		if blamed.suspects[p.id()] {
-			parts = append(parts, []parcel{p})
+	for _, o := range group {
+		if blamed.suspects[o.id()] {
+			parts = append(parts, []readyObject{o})
 		}
 	}
 	return parts, true
 }
 
-func without(group []parcel, drop func(parcel) bool) []parcel {
-	var rest []parcel
-	for _, p := range group {
-		if !drop(p) {
-			rest = append(rest, p)
+func without(group []readyObject, drop func(readyObject) bool) []readyObject {
+	var rest []readyObject
+	for _, o := range group {
+		if !drop(o) {
+			rest = append(rest, o)
 		}
 	}
 	return rest
 }
 
-func nonEmpty(groups ...[]parcel) [][]parcel {
-	var kept [][]parcel
+func nonEmpty(groups ...[]readyObject) [][]readyObject {
+	var kept [][]readyObject
 	for _, g := range groups {
 		if len(g) > 0 {
 			kept = append(kept, g)

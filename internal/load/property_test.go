@@ -42,9 +42,8 @@ func (m *model) want() map[object.ID]int64 {
 	return want
 }
 
-// parcel is one delivery of the property, with what the model makes of it once
-// it is acknowledged.
-type parcel struct {
+// drawn is one drawn delivery, with the model's steps for its acknowledgement.
+type drawn struct {
 	loadtest.Delivered
 	settle func()
 	// end tells that it needn't come again.
@@ -60,13 +59,13 @@ type sequence struct {
 	model    *model
 	keys     int
 	versions int
-	known    map[string]parcel
+	known    map[string]drawn
 	// ended are the names of those that were acknowledged, or failed.
 	ended map[string]bool
 	// verdicts keeps the loaders of a round apart, once they have answers.
 	verdicts sync.Mutex
 	// ahead are those that wait for the table.
-	ahead []parcel
+	ahead []drawn
 }
 
 // TestAnyOrder delivers versions and generations of a few keys in any order,
@@ -82,7 +81,7 @@ func TestAnyOrder(t *testing.T) {
 		fake := loadtest.NewFake()
 		fake.Harshness = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
 		s := &sequence{
-			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]parcel), ended: make(map[string]bool),
+			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]drawn), ended: make(map[string]bool),
 			model: &model{best: make(map[string]good)},
 			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
@@ -116,7 +115,7 @@ func (s *sequence) round() {
 	paused := rapid.IntRange(0, 9).Draw(s.r, "paused") == 0
 	s.fake.Pause(s.t, s.world.Dataset, paused)
 	turns := newTurns(s.r, s.fake, s.world.Dataset)
-	groups := make([][]parcel, loaders)
+	groups := make([][]drawn, loaders)
 	lives := make([]*loadtest.Death, loaders)
 	for i := range groups {
 		groups[i] = s.batch()
@@ -126,7 +125,7 @@ func (s *sequence) round() {
 		}
 		turns.deaths = append(turns.deaths, lives[i])
 	}
-	left := make([][]parcel, loaders)
+	left := make([][]drawn, loaders)
 	for i := range groups {
 		loader := lives[i].Of(s.world.NewLoader(s.unsure()))
 		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.of(i))
@@ -154,8 +153,8 @@ func (s *sequence) unsure() load.Warehouse {
 	}
 }
 
-func (s *sequence) batch() []parcel {
-	var group []parcel
+func (s *sequence) batch() []drawn {
+	var group []drawn
 	for range rapid.IntRange(1, 5).Draw(s.r, "messages") {
 		group = append(group, s.draw())
 	}
@@ -164,7 +163,7 @@ func (s *sequence) batch() []parcel {
 
 // draw makes a version of a key, or delivers one again: some without a
 // sequencer, some reloaded, some lying or broken, some ahead of the table.
-func (s *sequence) draw() parcel {
+func (s *sequence) draw() drawn {
 	key := fmt.Sprintf("%d.csv", rapid.IntRange(1, s.keys).Draw(s.r, "key"))
 	version := rapid.IntRange(1, s.versions).Draw(s.r, "version")
 	generation := s.generation(key, version)
@@ -191,7 +190,7 @@ func (s *sequence) draw() parcel {
 	}
 	delivered := s.world.Deliver(s.t, d)
 	s.world.Versions[delivered.Object.Key] = newestFirst(s.versions)
-	made := parcel{
+	made := drawn{
 		Delivered: delivered,
 		end:       func() { s.ended[name] = true },
 		settle: func() {
@@ -241,7 +240,7 @@ func newestFirst(versions int) []string {
 
 // handle gives a loader one batch and returns what comes back: nothing that a
 // dead one says counts.
-func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []parcel) (left []parcel) {
+func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []drawn) (left []drawn) {
 	errs := s.world.HandleWith(s.t, loader, deliveredOf(group)...)
 	s.verdicts.Lock()
 	defer s.verdicts.Unlock()
@@ -265,7 +264,7 @@ func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []par
 // isMixed reports whether a batch asks for an object in more than one
 // generation: then the last one's verdict is that of all, and a bad reload says
 // nothing of what it was to replace.
-func isMixed(group []parcel, p parcel) bool {
+func isMixed(group []drawn, p drawn) bool {
 	for _, other := range group {
 		if other.ID == p.ID && other.Receipt.Generation != p.Receipt.Generation {
 			return true
@@ -274,7 +273,7 @@ func isMixed(group []parcel, p parcel) bool {
 	return false
 }
 
-func deliveredOf(group []parcel) []loadtest.Delivered {
+func deliveredOf(group []drawn) []loadtest.Delivered {
 	delivered := make([]loadtest.Delivered, len(group))
 	for i, p := range group {
 		delivered[i] = p.Delivered
@@ -284,14 +283,14 @@ func deliveredOf(group []parcel) []loadtest.Delivered {
 
 // redeliver delivers one by one, to a loader that nothing happens to, until no
 // message comes back but those that wait for the table.
-func (s *sequence) redeliver(left []parcel) {
+func (s *sequence) redeliver(left []drawn) {
 	loader := s.world.NewLoader(s.fake)
 	for _, p := range left {
 		if p.Receipt.Contract != "1.0.0" && !s.migrated() {
 			s.ahead = append(s.ahead, p)
 			continue
 		}
-		if again := s.handle(loader, &loadtest.Death{}, []parcel{p}); len(again) > 0 {
+		if again := s.handle(loader, &loadtest.Death{}, []drawn{p}); len(again) > 0 {
 			s.r.Fatalf("a message comes back though nothing is wrong: %s", p.ID)
 		}
 	}

@@ -123,10 +123,10 @@ func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool,
 // where a few objects have so many files that they fill a transaction.
 const receiptsAtATime = 100
 
-// waiting opens the parcels that wait in the journal besides those asked for.
+// waiting opens the objects that wait in the journal besides those asked for.
 // One that can't be opened is left to its own message, which will fail with a
 // dead letter; here it is only noted.
-func (l *Loader) waiting(ctx context.Context, asked *request) []parcel {
+func (l *Loader) waiting(ctx context.Context, asked *request) []readyObject {
 	log := telemetry.Logger(ctx)
 	entries, err := l.Journal.Waiting(ctx, asked.dataset, l.Limits.objects())
 	if err != nil {
@@ -142,19 +142,19 @@ func (l *Loader) waiting(ctx context.Context, asked *request) []parcel {
 			Stage: work.Load, Dataset: asked.dataset, Object: e.Object, Generation: e.Generation, Receipt: e.Receipt,
 		})
 	}
-	var parcels []parcel
+	var objects []readyObject
 	unopened := make(results)
 	for some := range slices.Chunk(others, receiptsAtATime) {
-		parcels = append(parcels, l.open(ctx, asked.dataset, some, unopened)...)
-		if len(l.Limits.split(parcels)) > 1 { // no transaction takes more
+		objects = append(objects, l.open(ctx, asked.dataset, some, unopened)...)
+		if len(l.Limits.split(objects)) > 1 { // no transaction takes more
 			break
 		}
 	}
 	for _, r := range unopened {
 		log.WarnContext(ctx, "waiting object left out", telemetry.Fault(fault.As(r.err))...)
 	}
-	for i := range parcels {
-		parcels[i].asked = false
+	for i := range objects {
+		objects[i].asked = false
 	}
-	return parcels
+	return objects
 }

@@ -18,7 +18,7 @@ type transaction struct {
 	loadID  string
 	// group are the objects of the transaction: those it began with, and from
 	// the lock on those that joined.
-	group   []parcel
+	group   []readyObject
 	joining joiners
 
 	session   Session
@@ -33,7 +33,7 @@ type transaction struct {
 	duplicateOf map[object.ID]object.ID
 
 	// fresh are the objects that this transaction loads.
-	fresh []parcel
+	fresh []readyObject
 	// replaced are the ledger rows whose places they take.
 	replaced []LedgerRow
 	// found are the objects that the ledger has.
@@ -47,7 +47,7 @@ type transaction struct {
 }
 
 type foundRow struct {
-	parcel parcel
+	object readyObject
 	row    LedgerRow
 }
 
@@ -56,7 +56,7 @@ type copiedFile struct {
 	queryID string
 }
 
-func (l *Loader) newTransaction(dataset string, group []parcel, joining joiners) *transaction {
+func (l *Loader) newTransaction(dataset string, group []readyObject, joining joiners) *transaction {
 	return &transaction{
 		loader: l, dataset: dataset, loadID: l.NewID(), group: group, joining: joining,
 		ledger:      make(map[Key]LedgerRow),
@@ -118,9 +118,9 @@ func (t *transaction) sortOut(ctx context.Context) error {
 	if t.lock.Paused {
 		return t.named(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
 	}
-	rivals := make(map[Key][]parcel)
-	for _, p := range t.group {
-		rivals[KeyOf(p.Object)] = append(rivals[KeyOf(p.Object)], p)
+	rivals := make(map[Key][]readyObject)
+	for _, o := range t.group {
+		rivals[KeyOf(o.Object)] = append(rivals[KeyOf(o.Object)], o)
 	}
 	for _, key := range keysOf(t.group) {
 		if err := t.contest(ctx, key, rivals[key]); err != nil {
@@ -133,7 +133,7 @@ func (t *transaction) sortOut(ctx context.Context) error {
 // contest finds which version of one key the table is to hold: the newest of
 // those in the group and the one in the ledger. A version that can't be loaded
 // now takes no part, so an older one still loads.
-func (t *transaction) contest(ctx context.Context, key Key, rivals []parcel) error {
+func (t *transaction) contest(ctx context.Context, key Key, rivals []readyObject) error {
 	standing := t.ledger[key] // the zero row if the key has none
 	fit := t.fit(rivals, standing)
 	for len(fit) > 0 {
@@ -141,7 +141,7 @@ func (t *transaction) contest(ctx context.Context, key Key, rivals []parcel) err
 		if err != nil {
 			return err
 		}
-		rest := without(fit, func(p parcel) bool { return p.id() == best.id() })
+		rest := without(fit, func(o readyObject) bool { return o.id() == best.id() })
 		isNewer, err := t.replaces(ctx, best, standing)
 		if err != nil {
 			return err
@@ -166,33 +166,33 @@ func (t *transaction) contest(ctx context.Context, key Key, rivals []parcel) err
 
 // fit returns the rivals that may take the key's place: neither ahead of the
 // table, nor what the ledger has.
-func (t *transaction) fit(rivals []parcel, standing LedgerRow) []parcel {
-	var fit []parcel
-	for _, p := range rivals {
+func (t *transaction) fit(rivals []readyObject, standing LedgerRow) []readyObject {
+	var fit []readyObject
+	for _, o := range rivals {
 		switch {
-		case isAhead(p.Contract, t.lock.Contract):
-			t.results[p.id()] = result{err: p.fault(fault.Dependency("load object", fault.TableBehind,
-				fmt.Errorf("the receipt's contract is %s, the table's %s", p.Contract, t.lock.Contract)))}
-		case standing.ID == p.id() && p.Generation <= standing.Generation:
-			t.found = append(t.found, foundRow{parcel: p, row: standing})
-			t.results[p.id()] = result{}
+		case isAhead(o.Contract, t.lock.Contract):
+			t.results[o.id()] = result{err: o.fault(fault.Dependency("load object", fault.TableBehind,
+				fmt.Errorf("the receipt's contract is %s, the table's %s", o.Contract, t.lock.Contract)))}
+		case standing.ID == o.id() && o.Generation <= standing.Generation:
+			t.found = append(t.found, foundRow{object: o, row: standing})
+			t.results[o.id()] = result{}
 		default:
-			fit = append(fit, p)
+			fit = append(fit, o)
 		}
 	}
 	return fit
 }
 
 // newest returns the newest version of a key that has at least one.
-func (t *transaction) newest(ctx context.Context, versions []parcel) (parcel, error) {
+func (t *transaction) newest(ctx context.Context, versions []readyObject) (readyObject, error) {
 	best := versions[0]
-	for _, p := range versions[1:] {
-		isNewer, err := t.newer(ctx, p.Object, best.Object)
+	for _, o := range versions[1:] {
+		isNewer, err := t.newer(ctx, o.Object, best.Object)
 		if err != nil {
-			return parcel{}, err
+			return readyObject{}, err
 		}
 		if isNewer {
-			best = p
+			best = o
 		}
 	}
 	return best, nil
@@ -200,16 +200,16 @@ func (t *transaction) newest(ctx context.Context, versions []parcel) (parcel, er
 
 // replaces reports whether the object is to take the place of the key's ledger
 // row: as a newer version of it, as a newer generation, or since there is none.
-func (t *transaction) replaces(ctx context.Context, p parcel, standing LedgerRow) (bool, error) {
-	if standing.ID == "" || standing.ID == p.id() {
+func (t *transaction) replaces(ctx context.Context, o readyObject, standing LedgerRow) (bool, error) {
+	if standing.ID == "" || standing.ID == o.id() {
 		return true, nil
 	}
-	return t.newer(ctx, p.Object, standing.Object)
+	return t.newer(ctx, o.Object, standing.Object)
 }
 
-func (t *transaction) supersede(p parcel, by object.ID) {
-	t.superseded[p.id()] = by
-	t.results[p.id()] = result{}
+func (t *transaction) supersede(o readyObject, by object.ID) {
+	t.superseded[o.id()] = by
+	t.results[o.id()] = result{}
 }
 
 // isAhead reports whether a receipt's contract has what the table may lack:
@@ -227,11 +227,11 @@ func (t *transaction) named(f *fault.Fault) error {
 }
 
 // keysOf returns the group's keys, each once, in the group's order.
-func keysOf(group []parcel) []Key {
+func keysOf(group []readyObject) []Key {
 	var keys []Key
 	seen := make(map[Key]bool)
-	for _, p := range group {
-		if key := KeyOf(p.Object); !seen[key] {
+	for _, o := range group {
+		if key := KeyOf(o.Object); !seen[key] {
 			seen[key] = true
 			keys = append(keys, key)
 		}

@@ -108,11 +108,11 @@ func TestParseURI(t *testing.T) {
 
 func TestAttemptLayout(t *testing.T) {
 	t.Parallel()
-	a := object.Attempt{Dataset: "nycflights.plane", Object: "0123", Name: "1-abc"}
+	a := object.Attempt{Dataset: "shop.order", Object: "0123", Name: "1-abc"}
 	for got, want := range map[string]string{
-		a.Data(0):    "nycflights/plane/0123/1-abc/data-00000.parquet",
-		a.Rejects(7): "nycflights/plane/0123/1-abc/rejects-00007.parquet",
-		a.Receipt():  "nycflights/plane/0123/1-abc/receipt.json",
+		a.Data(0):    "shop/order/0123/1-abc/data-00000.parquet",
+		a.Rejects(7): "shop/order/0123/1-abc/rejects-00007.parquet",
+		a.Receipt():  "shop/order/0123/1-abc/receipt.json",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

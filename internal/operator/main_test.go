@@ -1,3 +1,5 @@
+//go:build standin
+
 package operator_test
 
 import (
@@ -45,7 +47,7 @@ func newBench(t *testing.T) *bench {
 	if err := laptoptest.Deploy(t.Context(), cfg, name); err != nil {
 		t.Fatal(err)
 	}
-	variables := map[string]string{"FIRN_STACK": name, "FIRN_DATASETS": "../../datasets", "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL")}
+	variables := map[string]string{"FIRN_STACK": name, "FIRN_DATASETS": "../../testdata/project/datasets", "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL")}
 	o, err := app.New(t.Context(), func(name string) (string, bool) {
 		value, found := variables[name]
 		return value, found

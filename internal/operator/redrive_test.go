@@ -1,3 +1,5 @@
+//go:build standin
+
 package operator_test
 
 import (
@@ -22,8 +24,8 @@ func TestRedriveSendsToTheRightQueue(t *testing.T) {
 		code         fault.Code
 		want         work.Stage
 	}{
-		{"nycflights/plane/transform.csv", "nycflights.plane", work.Transform, fault.BadHeader, work.Transform},
-		{"nycflights/plane/load.csv", "nycflights.plane", work.Load, fault.CopyRefused, work.Load},
+		{"shop/order/transform.csv", "shop.order", work.Transform, fault.BadHeader, work.Transform},
+		{"shop/order/load.csv", "shop.order", work.Load, fault.CopyRefused, work.Load},
 		{"nobody/x.csv", "", work.Route, fault.NoDataset, work.Route},
 	}
 	for _, test := range tests {
@@ -59,7 +61,7 @@ func TestRedriveSendsToTheRightQueue(t *testing.T) {
 func TestRedriveAgain(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	o := b.failed(t, "nycflights/plane/a.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	o := b.failed(t, "shop/order/a.csv", "shop.order", work.Transform, fault.BadHeader)
 	if _, err := b.stages.Redrive(ctx, o.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +76,11 @@ func TestRedriveAgain(t *testing.T) {
 func TestRedriveRefuses(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	o := b.received(t, "nycflights/plane/a.csv", "nycflights.plane")
+	o := b.received(t, "shop/order/a.csv", "shop.order")
 	if _, err := b.Redrive(ctx, o.URI()); message(err) != "redrive "+o.URI()+": it is received, not failed" {
 		t.Errorf("Redrive = %v", err)
 	}
-	broken := b.failed(t, "nycflights/plane/b.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	broken := b.failed(t, "shop/order/b.csv", "shop.order", work.Transform, fault.BadHeader)
 	b.Stack.Queues["transform"] += "-gone"
 	if _, err := b.Redrive(ctx, broken.URI()); err == nil || !strings.HasPrefix(err.Error(), "send to the transform queue: ") {
 		t.Errorf("without its queue: %v", err)
@@ -88,11 +90,11 @@ func TestRedriveRefuses(t *testing.T) {
 func TestRedriveAll(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	const dataset = "nycflights.plane"
-	one := b.failed(t, "nycflights/plane/1.csv", dataset, work.Transform, fault.TooManyRejects)
-	two := b.failed(t, "nycflights/plane/2.csv", dataset, work.Transform, fault.TooManyRejects)
-	header := b.failed(t, "nycflights/plane/3.csv", dataset, work.Transform, fault.BadHeader)
-	b.failed(t, "nycflights/flight/4.csv", "nycflights.flight", work.Transform, fault.TooManyRejects)
+	const dataset = "shop.order"
+	one := b.failed(t, "shop/order/1.csv", dataset, work.Transform, fault.TooManyRejects)
+	two := b.failed(t, "shop/order/2.csv", dataset, work.Transform, fault.TooManyRejects)
+	header := b.failed(t, "shop/order/3.csv", dataset, work.Transform, fault.BadHeader)
+	b.failed(t, "shop/item/4.csv", "shop.item", work.Transform, fault.TooManyRejects)
 	nobody := b.failed(t, "nobody/5.csv", "", work.Route, fault.NoDataset)
 	for _, step := range []struct {
 		dataset string
@@ -123,10 +125,10 @@ func TestRedriveAll(t *testing.T) {
 func TestRedriveAllTellsHowFarItGot(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	const dataset = "nycflights.plane"
+	const dataset = "shop.order"
 	// By code and time: the load's comes before the transform's.
-	first := b.failed(t, "nycflights/plane/1.csv", dataset, work.Load, fault.CopyRefused)
-	b.failed(t, "nycflights/plane/2.csv", dataset, work.Transform, fault.TooManyRejects)
+	first := b.failed(t, "shop/order/1.csv", dataset, work.Load, fault.CopyRefused)
+	b.failed(t, "shop/order/2.csv", dataset, work.Transform, fault.TooManyRejects)
 	b.Stack.Queues["transform"] += "-gone"
 	redriven, err := b.RedriveAll(ctx, dataset, "")
 	if err == nil || len(redriven) != 1 || redriven[0].ID != first.ID() {
@@ -142,8 +144,8 @@ func TestRedriveAllRefusesWhatNobodyKnows(t *testing.T) {
 		code    fault.Code
 		want    string
 	}{
-		{"nycflights.plan", "", `no contract for dataset "nycflights.plan": name one of ` + all},
-		{"nycflights.plane", "bad_heder", `no fault has the code "bad_heder": docs/runbook.md has them all`},
+		{"shop.ordr", "", `no contract for dataset "shop.ordr": name one of ` + all},
+		{"shop.order", "bad_heder", `no fault has the code "bad_heder": docs/runbook.md has them all`},
 	} {
 		if _, err := b.RedriveAll(t.Context(), test.dataset, test.code); message(err) != test.want {
 			t.Errorf("RedriveAll = %v, want %q", err, test.want)
@@ -155,7 +157,7 @@ func TestIngest(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
 	start := time.Date(2018, 1, 31, 1, 0, 0, 0, time.FixedZone("", 3600))
-	if err := b.Ingest(ctx, "usgs.event", start, start.AddDate(0, 0, 7)); err != nil {
+	if err := b.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 7)); err != nil {
 		t.Fatal(err)
 	}
 	bodies := b.bodies(ctx, t, "ingest")
@@ -163,7 +165,7 @@ func TestIngest(t *testing.T) {
 	if len(bodies) != 1 || json.Unmarshal([]byte(bodies[0]), &got) != nil {
 		t.Fatalf("the queue got %q", bodies)
 	}
-	want := map[string]string{"dataset": "usgs.event", "start": "2018-01-31T00:00:00Z", "end": "2018-02-07T00:00:00Z"}
+	want := map[string]string{"dataset": "station.event", "start": "2018-01-31T00:00:00Z", "end": "2018-02-07T00:00:00Z"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
@@ -172,9 +174,9 @@ func TestIngest(t *testing.T) {
 		end     time.Time
 		want    string
 	}{
-		{"usgs.event", start, "ingest usgs.event: start 2018-01-31T01:00:00+01:00 must be before end 2018-01-31T01:00:00+01:00"},
-		{"usgs.quake", start.AddDate(0, 0, 1), "ingest usgs.quake: no contract of that dataset names an API: name one of usgs.event"},
-		{"nycflights.plane", start.AddDate(0, 0, 1), "ingest nycflights.plane: no contract of that dataset names an API: name one of usgs.event"},
+		{"station.event", start, "ingest station.event: start 2018-01-31T01:00:00+01:00 must be before end 2018-01-31T01:00:00+01:00"},
+		{"station.quake", start.AddDate(0, 0, 1), "ingest station.quake: no contract of that dataset names an API: name one of station.event"},
+		{"shop.order", start.AddDate(0, 0, 1), "ingest shop.order: no contract of that dataset names an API: name one of station.event"},
 	} {
 		if err := b.Ingest(ctx, test.dataset, start, test.end); message(err) != test.want {
 			t.Errorf("Ingest = %v, want %q", err, test.want)

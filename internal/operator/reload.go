@@ -6,18 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/snowflake/ledger"
+	"github.com/firn-data/firn/internal/sqsbatch"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -135,11 +132,8 @@ func (o *Operator) named(ctx context.Context, r Reload) ([]candidate, error) {
 	return all, nil
 }
 
-// mostEntries is SQS's limit of messages in one SendMessageBatch.
-const mostEntries = 10
-
 func (o *Operator) reloadAll(ctx context.Context, candidates []candidate, onlyPlan bool, tell func(Reloaded)) error {
-	for some := range slices.Chunk(candidates, mostEntries) {
+	for some := range slices.Chunk(candidates, sqsbatch.MostEntries) {
 		reloads, err := o.reloadSome(ctx, some, onlyPlan)
 		if err != nil {
 			return err
@@ -197,27 +191,27 @@ func loadOf(row ledger.Row) journal.Load {
 	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded}
 }
 
-// sendReloads sends the messages of at most ten reloads.
+// sendReloads sends the messages of the reloads to the transform queue.
 func (o *Operator) sendReloads(ctx context.Context, reloads []journal.Reload) error {
-	var entries []types.SendMessageBatchRequestEntry
-	for i, r := range reloads {
+	var messages []sqsbatch.Message
+	for _, r := range reloads {
 		if r.Work != nil {
-			entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(r.Work.Encode())})
+			messages = append(messages, sqsbatch.Message{Body: r.Work.Encode()})
 		}
 	}
-	if len(entries) == 0 {
-		return nil
+	var refused []*sqsbatch.Refused
+	for _, err := range sqsbatch.Send(ctx, o.Queues, o.Stack.Queues[string(work.Transform)], messages) {
+		var one *sqsbatch.Refused
+		switch {
+		case errors.As(err, &one):
+			refused = append(refused, one)
+		case err != nil:
+			return fmt.Errorf("send to the transform queue: %w (give the command again: what is on its way gets no further generation)", err)
+		}
 	}
-	output, err := o.Queues.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{
-		QueueUrl: aws.String(o.Stack.Queues[string(work.Transform)]), Entries: entries,
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("send to the transform queue: %w (give the command again: what is on its way gets no further generation)", err)
-	case len(output.Failed) > 0:
-		refused := output.Failed[0]
-		return fmt.Errorf("send to the transform queue: %d of %d messages were refused, first %s: %s (give the command again)",
-			len(output.Failed), len(entries), aws.ToString(refused.Code), aws.ToString(refused.Message))
+	if len(refused) > 0 {
+		return fmt.Errorf("send to the transform queue: %d of %d messages were refused, first %w (give the command again)",
+			len(refused), len(messages), refused[0])
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build standin
+
 package operator_test
 
 import (
@@ -20,12 +22,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-const plane = "nycflights.plane"
+const orders = "shop.order"
 
 // loaded returns an object that the journal has as loaded.
 func (b *bench) loaded(t *testing.T, name string) object.Object {
 	t.Helper()
-	o := b.received(t, name, plane)
+	o := b.received(t, name, orders)
 	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +62,8 @@ func (b *bench) transforms(t *testing.T) []work.Work {
 func TestReloadByName(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	one, two := b.loaded(t, "nycflights/plane/1.csv"), b.loaded(t, "nycflights/plane/2.csv")
-	fresh := b.received(t, "nycflights/plane/3.csv", plane)
+	one, two := b.loaded(t, "shop/order/1.csv"), b.loaded(t, "shop/order/2.csv")
+	fresh := b.received(t, "shop/order/3.csv", orders)
 	both := operator.Reload{Objects: []string{one.URI(), string(two.ID()), fresh.URI()}}
 
 	plan := both
@@ -77,8 +79,8 @@ func TestReloadByName(t *testing.T) {
 		}
 	}
 	wantWork := []work.Work{
-		{Stage: work.Transform, Dataset: plane, Object: one, Generation: 1},
-		{Stage: work.Transform, Dataset: plane, Object: two, Generation: 1},
+		{Stage: work.Transform, Dataset: orders, Object: one, Generation: 1},
+		{Stage: work.Transform, Dataset: orders, Object: two, Generation: 1},
 	}
 	if diff := cmp.Diff(wantWork, b.transforms(t)); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
@@ -96,21 +98,21 @@ func TestReloadByName(t *testing.T) {
 func TestReloadRefuses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	o := b.loaded(t, "nycflights/plane/1.csv")
+	o := b.loaded(t, "shop/order/1.csv")
 	session := b.tables(t)
 	for _, test := range []struct {
 		reload operator.Reload
 		want   string
 	}{
 		{operator.Reload{}, "name a dataset or objects"},
-		{operator.Reload{Dataset: "nycflights.plan"}, `no contract for dataset "nycflights.plan": name one of ` + all},
-		{operator.Reload{Dataset: "nycflights.flight", Objects: []string{o.URI()}}, o.URI() + ` is of dataset "nycflights.plane", not nycflights.flight`},
+		{operator.Reload{Dataset: "shop.ordr"}, `no contract for dataset "shop.ordr": name one of ` + all},
+		{operator.Reload{Dataset: "shop.item", Objects: []string{o.URI()}}, o.URI() + ` is of dataset "shop.order", not shop.item`},
 		{operator.Reload{Objects: []string{"s3://b/never"}}, "the journal knows no s3://b/never: was it put into the landing bucket " + b.Stack.LandingBucket + "?"},
 		{
-			operator.Reload{Dataset: plane, Objects: []string{strings.Repeat("0", 32)}, Ledger: session},
-			"the journal knows no " + strings.Repeat("0", 32) + ": was it put into the landing bucket " + b.Stack.LandingBucket + "?, nor does the ledger of nycflights.plane",
+			operator.Reload{Dataset: orders, Objects: []string{strings.Repeat("0", 32)}, Ledger: session},
+			"the journal knows no " + strings.Repeat("0", 32) + ": was it put into the landing bucket " + b.Stack.LandingBucket + "?, nor does the ledger of shop.order",
 		},
-		{operator.Reload{Dataset: "nycflights.flight", Ledger: session}, ledger.ErrNoTable.Error()},
+		{operator.Reload{Dataset: "shop.item", Ledger: session}, ledger.ErrNoTable.Error()},
 	} {
 		err := b.Reload(t.Context(), test.reload, func(one operator.Reloaded) { t.Errorf("it told %+v", one) })
 		if message(err) != test.want {
@@ -124,10 +126,10 @@ func TestReloadRefuses(t *testing.T) {
 	}
 }
 
-// tables makes the tables of nycflights.plane in a database of their own.
+// tables makes the tables of shop.order in a database of their own.
 func (b *bench) tables(t *testing.T) ledger.Reader {
 	t.Helper()
-	c := b.Contracts.ByDataset(plane)
+	c := b.Contracts.ByDataset(orders)
 	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_OPERATOR_%d", time.Now().UnixNano()))
 	laptoptest.MakeTables(t, session, ddl.File(c))
 	return ledger.Reader{Session: session}
@@ -149,21 +151,21 @@ func record(t *testing.T, r ledger.Reader, c *contract.Contract, o object.Object
 func TestReloadOfADataset(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	tables, c := b.tables(t), b.Contracts.ByDataset(plane)
+	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
 	days := map[string]string{}
 	for i := range 5 {
-		o := b.loaded(t, fmt.Sprintf("nycflights/plane/%d.csv", i))
+		o := b.loaded(t, fmt.Sprintf("shop/order/%d.csv", i))
 		days[o.Key] = fmt.Sprintf("2026-03-0%dT00:00:00Z", i+1)
 		record(t, tables, c, o, 0, days[o.Key])
 	}
-	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "nycflights/plane/lost.csv", Version: "v1"}
+	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/lost.csv", Version: "v1"}
 	record(t, tables, c, lost, 4, "2026-03-04T00:00:00Z")
-	b.loaded(t, "nycflights/plane/not in the ledger.csv")
+	b.loaded(t, "shop/order/not in the ledger.csv")
 
-	since := operator.Reload{Dataset: plane, Ledger: tables, PageSize: 2, Since: time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)}
+	since := operator.Reload{Dataset: orders, Ledger: tables, PageSize: 2, Since: time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)}
 	planned := since
 	planned.OnlyPlan = true
-	want := map[string]int{"nycflights/plane/3.csv": 1, "nycflights/plane/4.csv": 1, "nycflights/plane/lost.csv": 5}
+	want := map[string]int{"shop/order/3.csv": 1, "shop/order/4.csv": 1, "shop/order/lost.csv": 5}
 	for _, reload := range []operator.Reload{planned, since} {
 		got := make(map[string]int)
 		for key, one := range b.told(t, reload) {
@@ -174,11 +176,11 @@ func TestReloadOfADataset(t *testing.T) {
 		}
 	}
 	sent := b.transforms(t)
-	if len(sent) != 3 || sent[2].Generation != 5 || sent[2].Object != lost || sent[2].Dataset != plane {
+	if len(sent) != 3 || sent[2].Generation != 5 || sent[2].Object != lost || sent[2].Dataset != orders {
 		t.Errorf("sent %+v", sent)
 	}
-	rest := b.told(t, operator.Reload{Dataset: plane, Ledger: tables, PageSize: 2})
-	if len(rest) != 6 || !rest["nycflights/plane/lost.csv"].UnderWay || rest["nycflights/plane/0.csv"].UnderWay {
+	rest := b.told(t, operator.Reload{Dataset: orders, Ledger: tables, PageSize: 2})
+	if len(rest) != 6 || !rest["shop/order/lost.csv"].UnderWay || rest["shop/order/0.csv"].UnderWay {
 		t.Errorf("the whole dataset: %+v", rest)
 	}
 }
@@ -187,10 +189,10 @@ func TestReloadOfADataset(t *testing.T) {
 func TestReloadOfWhatTheJournalLost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	tables, c := b.tables(t), b.Contracts.ByDataset(plane)
-	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "nycflights/plane/lost.csv", Version: "v1"}
+	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
+	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/lost.csv", Version: "v1"}
 	record(t, tables, c, lost, 0, "2026-03-04T00:00:00Z")
-	told := b.told(t, operator.Reload{Dataset: plane, Ledger: tables, Objects: []string{string(lost.ID())}})
+	told := b.told(t, operator.Reload{Dataset: orders, Ledger: tables, Objects: []string{string(lost.ID())}})
 	if got := told[lost.Key]; got.Generation != 1 || got.Refused != "" {
 		t.Errorf("told %+v", told)
 	}
@@ -204,7 +206,7 @@ func TestReloadOfWhatTheJournalLost(t *testing.T) {
 func TestReloadOfWhatFailed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	o := b.failed(t, "nycflights/plane/a.csv", plane, work.Load, fault.CopyRefused)
+	o := b.failed(t, "shop/order/a.csv", orders, work.Load, fault.CopyRefused)
 	if got := b.told(t, operator.Reload{Objects: []string{o.URI()}})[o.Key]; got.Generation != 1 {
 		t.Errorf("told %+v", got)
 	}

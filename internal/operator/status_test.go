@@ -1,3 +1,5 @@
+//go:build standin
+
 package operator_test
 
 import (
@@ -19,7 +21,7 @@ import (
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	o := b.received(t, "nycflights/plane/a b+c.csv", "nycflights.plane")
+	o := b.received(t, "shop/order/a b+c.csv", "shop.order")
 	for _, name := range []string{o.URI(), string(o.ID())} {
 		if entry, err := b.Status(ctx, name); err != nil || entry.ID != o.ID() || entry.State != journal.Received {
 			t.Errorf("Status(%s) = %+v, %v", name, entry, err)
@@ -29,7 +31,7 @@ func TestStatus(t *testing.T) {
 	for name, want := range map[string]string{
 		"s3://b/k":           "the journal knows no s3://b/k: was it put into the landing bucket " + b.Stack.LandingBucket + "?",
 		string(unknown.ID()): "the journal knows no " + string(unknown.ID()) + ": was it put into the landing bucket " + b.Stack.LandingBucket + "?",
-		"nycflights/plane/a": `"nycflights/plane/a" is no object: write s3://bucket/key`,
+		"shop/order/a":       `"shop/order/a" is no object: write s3://bucket/key`,
 		"s3://bucket":        `"s3://bucket" is no object: write s3://bucket/key`,
 		"":                   `"" is no object: write s3://bucket/key`,
 	} {
@@ -45,8 +47,8 @@ func TestStatusOfVersions(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
 	version := func(name, sequencer string) object.Object {
-		o := object.Object{Bucket: "landing", Key: "nycflights/plane/a.csv", Version: name, Sequencer: object.NormalizeSequencer(sequencer)}
-		if _, err := b.stages.Receive(ctx, o, "nycflights.plane"); err != nil {
+		o := object.Object{Bucket: "landing", Key: "shop/order/a.csv", Version: name, Sequencer: object.NormalizeSequencer(sequencer)}
+		if _, err := b.stages.Receive(ctx, o, "shop.order"); err != nil {
 			t.Fatal(err)
 		}
 		return o
@@ -65,12 +67,11 @@ func TestSummaries(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
 	want := []operator.Summary{
-		{Dataset: "nycflights.airline"},
-		{Dataset: "nycflights.airport"},
-		{Dataset: "nycflights.flight"},
-		{Dataset: "nycflights.plane"},
-		{Dataset: "nycflights.weather"},
-		{Dataset: "usgs.event"},
+		{Dataset: "shop.customer"},
+		{Dataset: "shop.item"},
+		{Dataset: "shop.order"},
+		{Dataset: "shop.visit"},
+		{Dataset: "station.event"},
 	}
 	check := func(when string) {
 		t.Helper()
@@ -94,11 +95,11 @@ func TestSummaries(t *testing.T) {
 		}
 	}
 	check("nothing happened")
-	b.transformed(t, b.received(t, "nycflights/plane/1.csv", "nycflights.plane"), "nycflights.plane")
-	header := b.failed(t, "nycflights/plane/2.csv", "nycflights.plane", work.Transform, fault.BadHeader)
+	b.transformed(t, b.received(t, "shop/order/1.csv", "shop.order"), "shop.order")
+	header := b.failed(t, "shop/order/2.csv", "shop.order", work.Transform, fault.BadHeader)
 	nobody := b.failed(t, "nobody.csv", "", work.Route, fault.NoDataset)
-	want[3].Waiting = 1
-	want[3].Failed = []journal.Entry{{ID: header.ID(), Code: "bad_header"}}
+	want[2].Waiting = 1
+	want[2].Failed = []journal.Entry{{ID: header.ID(), Code: "bad_header"}}
 	want = append(want, operator.Summary{Failed: []journal.Entry{{ID: nobody.ID(), Code: "no_dataset"}}})
 	check("one waits, one failed, one is nobody's")
 }
@@ -108,14 +109,14 @@ func TestSummaries(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	b, ctx := newBench(t), t.Context()
-	failed := b.failed(t, "nycflights/plane/1.csv", "nycflights.plane", work.Transform, fault.BadHeader)
-	late := object.Object{Bucket: b.Stack.LandingBucket, Key: "nycflights/plane/2.csv", Version: "v1"}
+	failed := b.failed(t, "shop/order/1.csv", "shop.order", work.Transform, fault.BadHeader)
+	late := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/2.csv", Version: "v1"}
 	var told []object.ID
 	entries, err := b.Wait(ctx, []object.ID{late.ID(), failed.ID()}, func(e journal.Entry) {
 		if told = append(told, e.ID); e.ID != failed.ID() {
 			return
 		}
-		if _, err := b.stages.Receive(ctx, late, "nycflights.plane"); err != nil {
+		if _, err := b.stages.Receive(ctx, late, "shop.order"); err != nil {
 			t.Error(err)
 		}
 		if err := b.stages.Loaded(ctx, late.ID(), journal.Load{LoadID: "l", Rows: 3}); err != nil {
@@ -133,8 +134,8 @@ func TestWait(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	failed := b.failed(t, "nycflights/plane/1.csv", "nycflights.plane", work.Transform, fault.BadHeader)
-	stays := b.received(t, "nycflights/plane/2.csv", "nycflights.plane")
+	failed := b.failed(t, "shop/order/1.csv", "shop.order", work.Transform, fault.BadHeader)
+	stays := b.received(t, "shop/order/2.csv", "shop.order")
 	over := errors.New("not settled within a moment")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
@@ -144,25 +145,5 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 	if len(entries) != 2 || entries[0].State != journal.Failed {
 		t.Errorf("Wait = %+v, want what is known", entries)
-	}
-}
-
-func TestWaitForNothing(t *testing.T) {
-	t.Parallel()
-	o := &operator.Operator{PollEvery: time.Hour}
-	if entries, err := o.Wait(t.Context(), nil, nil); err != nil || len(entries) > 0 {
-		t.Errorf("Wait = %v, %v", entries, err)
-	}
-}
-
-func TestSettled(t *testing.T) {
-	t.Parallel()
-	for state, want := range map[journal.State]bool{
-		"": false, journal.Received: false, journal.Transforming: false, journal.Transformed: false,
-		journal.Loaded: true, journal.Superseded: true, journal.Ignored: true, journal.Failed: true,
-	} {
-		if operator.Settled(journal.Entry{State: state}) != want {
-			t.Errorf("%q: settled %t", state, !want)
-		}
 	}
 }

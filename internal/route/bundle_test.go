@@ -36,8 +36,8 @@ func setup(t *testing.T, entries ...journal.Entry) *bundle {
 	b.journal.now = clock
 	b.router = &route.Router{
 		Contracts: contract.Set{
-			{Source: "nycflights", Entity: "flight", KeyPrefix: "nycflights/flight/", LoadEvery: time.Minute},
-			{Source: "usgs", Entity: "event", KeyPrefix: "usgs/event/", LoadEvery: time.Hour},
+			{Source: "shop", Entity: "order", KeyPrefix: "shop/order/", LoadEvery: time.Minute},
+			{Source: "station", Entity: "event", KeyPrefix: "station/event/", LoadEvery: time.Hour},
 		},
 		Journal: b.journal, Receipts: b.receipts, Lists: b.lists, Sender: b.sqs, Now: clock,
 		LandingBucket: landing, CuratedBucket: curated,
@@ -53,7 +53,7 @@ func (b *bundle) handle(body string) *fault.Fault {
 	return fault.As(b.router.Handle(context.Background(), []batch.Message{{ID: "m", Body: body, Queue: "route"}})["m"])
 }
 
-func flight(key string) object.Object {
+func landed(key string) object.Object {
 	return object.Object{Bucket: landing, Key: key, Version: "v1", ETag: "e", Size: 7, Sequencer: object.NormalizeSequencer("1")}
 }
 
@@ -83,7 +83,7 @@ func want(t *testing.T, f *fault.Fault, d fault.Disposition, code fault.Code, wo
 // receiptOf is an accepted receipt of the object's attempt "a1".
 func receiptOf(o object.Object) work.Receipt {
 	return work.Receipt{
-		Object: o, ObjectID: o.ID(), Dataset: "nycflights.flight", Contract: "1.0.0", Attempt: "a1", Engine: "lambda",
+		Object: o, ObjectID: o.ID(), Dataset: "shop.order", Contract: "1.0.0", Attempt: "a1", Engine: "lambda",
 		Outcome: work.Accepted, RowsRead: 3, RowsWritten: 2, RowsRejected: 1,
 		Data: []work.File{{Key: "d", Rows: 2}}, Rejects: []work.File{{Key: "r", Rows: 1}},
 		FinishedAt: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC),

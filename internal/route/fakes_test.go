@@ -20,6 +20,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -45,7 +46,7 @@ type fakeJournal struct {
 	// lookers are the messages that claimed objects for a sweep.
 	lookers map[object.ID]string
 	swept   time.Time
-	outage  journal.Outage
+	outage  breaker.Outage
 	now     func() time.Time
 }
 
@@ -170,9 +171,9 @@ func (j *fakeJournal) NoteSwept(_ context.Context, until time.Time) error {
 	return nil
 }
 
-func (j *fakeJournal) Outage(_ context.Context, dependency string) (journal.Outage, error) {
-	if dependency != journal.Snowflake {
-		return journal.Outage{}, fmt.Errorf("no breaker of %s", dependency)
+func (j *fakeJournal) Outage(_ context.Context, dependency string) (breaker.Outage, error) {
+	if dependency != breaker.Snowflake {
+		return breaker.Outage{}, fmt.Errorf("no breaker of %s", dependency)
 	}
 	return j.outage, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/firn-data/firn/internal/batch"
-	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -14,63 +13,54 @@ import (
 )
 
 // routeLanding journals a landing object and asks for its transform. An object
-// that is `received` already is sent again, because the first send may have
-// failed; transform claims it only once.
-func (r *Router) routeLanding(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
-	o := n.Object
+// that is already `received` is sent again, because the first send may have failed.
+// Transform claims the object only once.
+func (r *Router) routeLanding(ctx context.Context, m batch.Message, o object.Object, out *outbox) (subject, error) {
+	about := subjectOf(o, "")
 	if reason := o.IgnoredBecause(); reason != "" {
 		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, telemetry.Object(o, "")...)
-		return onObject(r.Journal.Ignore(ctx, o, reason), o, "")
+		return about, r.Journal.Ignore(ctx, o, reason)
 	}
-	dataset := ""
 	claimed := r.Contracts.ByKey(o.Key)
 	if claimed != nil {
-		dataset = claimed.Dataset()
+		about.dataset = claimed.Dataset()
 	}
-	entry, err := r.Journal.Receive(ctx, o, dataset)
+	entry, err := r.Journal.Receive(ctx, o, about.dataset)
 	switch {
 	case err != nil:
-		return onObject(err, o, dataset)
+		return about, err
 	case claimed == nil:
-		return noDataset(o)
+		return about, noDataset(o)
 	case failedBefore(entry, m):
-		return failAgain(entry)
+		return subjectOf(entry.Object, entry.Dataset), failAgain(entry)
 	case entry.State != journal.Received:
 		telemetry.Logger(ctx).InfoContext(ctx, "duplicate event dropped",
-			append(telemetry.Object(o, dataset), telemetry.KeyState, string(entry.State))...)
-		return nil
+			append(telemetry.Object(o, about.dataset), telemetry.KeyState, string(entry.State))...)
+		return about, nil
 	}
 	out.add(m.ID, r.TransformURL, 0, work.Work{
-		Stage: work.Transform, Dataset: dataset, Object: o, Generation: entry.Generation,
+		Stage: work.Transform, Dataset: about.dataset, Object: o, Generation: entry.Generation,
 	})
-	return nil
+	return about, nil
 }
 
-// noDataset is permanent. The journal keeps the event itself, so that a redrive
-// routes the object anew once a contract claims its key.
+// noDataset is permanent. The journal keeps the event itself. After a contract
+// claims the key, a redrive routes the object anew.
 func noDataset(o object.Object) error {
-	f := fault.Permanentf("find dataset", fault.NoDataset, "no contract's firn.keyPrefix begins the key %q", o.Key)
-	return onObject(f, o, "")
+	return fault.Permanentf("find dataset", fault.NoDataset, "no contract's firn.keyPrefix begins the key %q", o.Key)
 }
 
-// failedBefore reports whether this very message made the object fail: it came
-// back because its dead letter couldn't be sent, and must try that again.
+// failedBefore reports whether this same message made the object fail. Such a
+// message returned because its dead letter wasn't sent, and the fault must be
+// reported again.
 func failedBefore(entry journal.Entry, m batch.Message) bool {
 	return entry.State == journal.Failed && entry.Queue == m.Queue && entry.Message == m.Body
 }
 
+// failAgain returns the fault of an object that failed before, from the journal.
 func failAgain(entry journal.Entry) error {
-	f := &fault.Fault{
+	return &fault.Fault{
 		Op: "route object", Code: fault.Code(entry.Code), Disposition: fault.Permanent,
 		Hint: entry.Hint, Err: errors.New(entry.Cause),
 	}
-	return onObject(f, entry.Object, entry.Dataset)
-}
-
-// onObject names the object on a fault; nil stays nil.
-func onObject(err error, o object.Object, dataset string) error {
-	if err == nil {
-		return nil
-	}
-	return fault.On(err, string(o.ID()), dataset, o.URI())
 }

@@ -15,17 +15,17 @@ import (
 func TestLandingObjectBecomesWork(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
-		"nycflights/flight/day.csv", "nycflights/flight/a b+c%d=é日.csv", "nycflights/flight/sub/_x/day.csv",
+		"shop/order/day.csv", "shop/order/a b+c%d=é日.csv", "shop/order/sub/_x/day.csv",
 	} {
-		b, o := setup(t), flight(key)
+		b, o := setup(t), landed(key)
 		if f := b.handle(records(o)); f != nil {
 			t.Fatal(f)
 		}
-		wantWork := map[string]work.Work{key: {Stage: work.Transform, Dataset: "nycflights.flight", Object: o}}
+		wantWork := map[string]work.Work{key: {Stage: work.Transform, Dataset: "shop.order", Object: o}}
 		if diff := cmp.Diff(wantWork, b.sqs.works(t, transformURL, work.Transform)); diff != "" {
 			t.Errorf("work (-want +got):\n%s", diff)
 		}
-		if e := b.journal.entries[o.ID()]; e.State != journal.Received || e.Dataset != "nycflights.flight" {
+		if e := b.journal.entries[o.ID()]; e.State != journal.Received || e.Dataset != "shop.order" {
 			t.Errorf("journal has %+v", e)
 		}
 	}
@@ -38,20 +38,20 @@ func TestIgnoredObjects(t *testing.T) {
 		size    int64
 		ignored bool
 	}{
-		{"nycflights/flight/2026/", 0, true},
+		{"shop/order/2026/", 0, true},
 		{"nobody/", 0, true},
-		{"nycflights/flight/2026/", 5, false},
-		{"nycflights/flight/run=1/_manifest.json", 40, true},
-		{"nycflights/flight/_SUCCESS", 0, true},
+		{"shop/order/2026/", 5, false},
+		{"shop/order/run=1/_manifest.json", 40, true},
+		{"shop/order/_SUCCESS", 0, true},
 		{"nobody/_SUCCESS", 0, true},
-		{"nycflights/flight/.part.csv.swp", 9, true},
-		{"nycflights/flight/empty.csv", 0, false},
-		{"nycflights/flight/a_b.csv", 9, false},
+		{"shop/order/.part.csv.swp", 9, true},
+		{"shop/order/empty.csv", 0, false},
+		{"shop/order/a_b.csv", 9, false},
 	}
 	for _, test := range tests {
 		t.Run(test.key, func(t *testing.T) {
 			t.Parallel()
-			b, o := setup(t), flight(test.key)
+			b, o := setup(t), landed(test.key)
 			o.Size = test.size
 			if f := b.handle(records(o)); f != nil {
 				t.Fatal(f)
@@ -81,8 +81,8 @@ func TestRouteByState(t *testing.T) {
 		{journal.Failed, 0},
 	}
 	for _, test := range tests {
-		o := flight("nycflights/flight/day.csv")
-		b := setup(t, journal.Entry{Object: o, Dataset: "nycflights.flight", State: test.state, Generation: 2, Queue: "transform", Message: "other"})
+		o := landed("shop/order/day.csv")
+		b := setup(t, journal.Entry{Object: o, Dataset: "shop.order", State: test.state, Generation: 2, Queue: "transform", Message: "other"})
 		if f := b.handle(records(o)); f != nil {
 			t.Fatal(f)
 		}
@@ -102,7 +102,7 @@ func TestRouteByState(t *testing.T) {
 // a lost dead letter, a redrive, and the contract that claims it.
 func TestUnclaimedKeyIsRedrivable(t *testing.T) {
 	t.Parallel()
-	b, o := setup(t), flight("new/thing/day.csv")
+	b, o := setup(t), landed("new/thing/day.csv")
 	body := records(o)
 	for range 2 { // the second time its dead letter couldn't be sent
 		f := b.handle(body)
@@ -133,9 +133,9 @@ func TestUnclaimedKeyIsRedrivable(t *testing.T) {
 // dead letter wasn't sent; dropping it would be silence.
 func TestSameMessageFailsAgain(t *testing.T) {
 	t.Parallel()
-	o := flight("nycflights/flight/day.csv")
+	o := landed("shop/order/day.csv")
 	b := setup(t, journal.Entry{
-		Object: o, Dataset: "nycflights.flight", State: journal.Failed, Stage: "route",
+		Object: o, Dataset: "shop.order", State: journal.Failed, Stage: "route",
 		Code: "crashed", Cause: "panic: x", Hint: "look", Queue: "route", Message: records(o),
 	})
 	f := b.handle(records(o))

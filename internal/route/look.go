@@ -31,12 +31,16 @@ const (
 // run. Everything else has lost its message, or its message is put off again and
 // again: it gets another one, three times, and then fails.
 func (r *Router) lookAt(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
+	return subjectOf(w.Object, w.Dataset).name(r.lookAtObject(ctx, m, w, out))
+}
+
+func (r *Router) lookAtObject(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
 	entry, err := r.Journal.Get(ctx, w.Object.ID())
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
-		return nil // the journal forgot it: the next sweep announces it
+		return nil // the journal forgot the object: the next sweep announces it
 	case err != nil:
-		return onObject(err, w.Object, w.Dataset)
+		return err
 	case failedBefore(entry, m):
 		return failAgain(entry)
 	case entry.Generation != w.Generation, entry.State.Final(), entry.State == journal.Failed:
@@ -46,10 +50,10 @@ func (r *Router) lookAt(ctx context.Context, m batch.Message, w work.Work, out *
 	if entry.State == journal.Transforming {
 		found, err := r.routeLostReceipt(ctx, m, entry, out)
 		if found || err != nil || entry.Manifest != "" {
-			return onObject(err, entry.Object, entry.Dataset)
+			return err
 		}
 	}
-	return onObject(r.help(ctx, m, entry, out), entry.Object, entry.Dataset)
+	return r.help(ctx, m, entry, out)
 }
 
 func (r *Router) movedOn(ctx context.Context, e journal.Entry) {
@@ -117,5 +121,5 @@ func (r *Router) routeLostReceipt(ctx context.Context, m batch.Message, e journa
 		return false, nil
 	}
 	telemetry.Logger(ctx).WarnContext(ctx, "receipt was not announced", telemetry.Object(e.Object, e.Dataset)...)
-	return true, r.routeReceipt(ctx, m, found, out)
+	return true, r.routeNotice(ctx, m, found, out)
 }

@@ -20,9 +20,9 @@ func lookFor(e journal.Entry) string {
 }
 
 func standing(state journal.State) journal.Entry {
-	at := place(receiptOf(flight("nycflights/flight/day.csv")))
+	at := place(receiptOf(landed("shop/order/day.csv")))
 	e := journal.Entry{
-		Object: flight("nycflights/flight/day.csv"), Dataset: "nycflights.flight", State: state, Generation: 1,
+		Object: landed("shop/order/day.csv"), Dataset: "shop.order", State: state, Generation: 1,
 		Times: map[journal.State]time.Time{state: noon.Add(-7 * time.Hour)},
 	}
 	if state == journal.Transformed {
@@ -44,7 +44,7 @@ func TestLookAsksOnceMore(t *testing.T) {
 	}{
 		{journal.Received, transformURL, work.Transform, 0, "log of the stage"},
 		{journal.Transforming, transformURL, work.Transform, 0, "log of the stage"},
-		{journal.Transformed, loadURL, work.Load, time.Minute, "`firn resume nycflights.flight`"},
+		{journal.Transformed, loadURL, work.Load, time.Minute, "`firn resume shop.order`"},
 	}
 	for _, test := range tests {
 		t.Run(string(test.state), func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestLookLeavesAlone(t *testing.T) {
 func TestLookRoutesALostReceipt(t *testing.T) {
 	t.Parallel()
 	receipt := func(name string, outcome work.Outcome) work.Receipt {
-		r := receiptOf(flight("nycflights/flight/day.csv"))
+		r := receiptOf(landed("shop/order/day.csv"))
 		r.Attempt, r.Generation, r.Outcome = name, 1, outcome
 		if outcome == work.Refused {
 			r.Code, r.Cause = string(fault.BadHeader), "no header"

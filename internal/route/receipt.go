@@ -23,24 +23,28 @@ import (
 // most 1,000 files in some 200 bytes each.
 const longestReceipt = 8 << 20
 
-// routeReceipt journals what a transform made of an object, and asks for its
-// load or reports why it was refused.
-func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
+// routeReceipt journals the result of a transform. It asks for the object's load,
+// or returns the fault of a refused object.
+func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Notice, out *outbox) (subject, error) {
+	about := subject{uri: n.Object.URI()}
 	attempt, found := n.Attempt()
 	if !found {
-		f := fault.Permanentf("route receipt", fault.Undecodable, "%q isn't the key of a receipt", n.Object.Key)
-		f.Subject = n.Object.URI()
-		return f
+		return about, fault.Permanentf("route receipt", fault.Undecodable, "%q isn't the key of a receipt", n.Object.Key)
 	}
+	about.id, about.dataset = attempt.Object, attempt.Dataset
 	at := work.Location{Bucket: n.Object.Bucket, Key: n.Object.Key}
 	receipt, err := r.readReceipt(ctx, attempt, at)
-	if err != nil {
-		return r.unreadable(ctx, attempt, n, err)
+	switch {
+	case fault.Is(err, fault.ReceiptMissing):
+		return r.routeMissing(ctx, attempt, about, err)
+	case err != nil:
+		return about, err
 	}
+	about = subjectOf(receipt.Object, receipt.Dataset)
 	if receipt.Outcome == work.Refused {
-		return r.routeRefusal(ctx, receipt, at)
+		return about, r.routeRefusal(ctx, receipt, at)
 	}
-	return r.routeAccepted(ctx, m, receipt, at, out)
+	return about, r.routeAccepted(ctx, m, receipt, at, out)
 }
 
 // readReceipt reads the latest version: no two attempts share a key, so there
@@ -68,25 +72,21 @@ func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at wor
 	return receipt, nil
 }
 
-// unreadable names the object, as far as the journal knows it, on the fault. A
-// receipt that is gone is nothing to report where its object has moved on.
-func (r *Router) unreadable(ctx context.Context, attempt object.Attempt, n event.Notice, cause error) error {
-	f := fault.On(cause, string(attempt.Object), attempt.Dataset, n.Object.URI())
-	if f.Code != fault.ReceiptMissing {
-		return f
-	}
+// routeMissing returns the fault of a deleted receipt, or nil if the object has
+// moved on. The journal knows the object's own names.
+func (r *Router) routeMissing(ctx context.Context, attempt object.Attempt, about subject, missing error) (subject, error) {
 	entry, err := r.Journal.Get(ctx, attempt.Object)
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
-		return f
+		return about, missing
 	case err != nil:
-		return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
+		return about, err
 	case entry.State.Final(), entry.Done(attempt.Generation()):
 		r.dropped(ctx, entry)
-		return nil
+		return about, nil
 	}
-	f.Subject = entry.Object.URI()
-	return f
+	about.uri = entry.Object.URI()
+	return about, missing
 }
 
 // routeAccepted sends the load that follows from an accepted receipt. Where
@@ -99,7 +99,7 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 		}
 	}
 	if err != nil {
-		return onObject(err, receipt.Object, receipt.Dataset)
+		return err
 	}
 	if entry.State != journal.Transformed || receipt.Generation < entry.Generation {
 		r.dropped(ctx, entry)

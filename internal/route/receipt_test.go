@@ -13,7 +13,7 @@ import (
 
 func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	t.Parallel()
-	r := receiptOf(flight("nycflights/flight/day.csv"))
+	r := receiptOf(landed("shop/order/day.csv"))
 	r.Generation = 1
 	at := place(r)
 	wantLoad := work.Work{Stage: work.Load, Dataset: r.Dataset, Object: r.Object, Generation: 1, Receipt: &at}
@@ -40,7 +40,7 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 func TestLateReceiptOfAReloadedObject(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
-		b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+		b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
 		b.add(t, r, state)
 		b.change(r.ObjectID, func(e *journal.Entry) { e.Generation = 1 })
 		if f := b.handle(announce(r)); f != nil {
@@ -62,10 +62,10 @@ func TestLoadDelay(t *testing.T) {
 		name, dataset   string
 		override, delay time.Duration
 	}{
-		{"contract's", "nycflights.flight", -1, time.Minute},
-		{"override", "nycflights.flight", 0, 0},
-		{"longer override", "nycflights.flight", 5 * time.Minute, 5 * time.Minute},
-		{"contract's is above SQS's limit", "usgs.event", -1, 15 * time.Minute},
+		{"contract's", "shop.order", -1, time.Minute},
+		{"override", "shop.order", 0, 0},
+		{"longer override", "shop.order", 5 * time.Minute, 5 * time.Minute},
+		{"contract's is above SQS's limit", "station.event", -1, 15 * time.Minute},
 		{"contract was taken away", "gone.gone", -1, 0},
 	}
 	for _, test := range tests {
@@ -73,7 +73,7 @@ func TestLoadDelay(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.router.LoadEvery = test.override
-			r := receiptOf(flight("k"))
+			r := receiptOf(landed("k"))
 			r.Dataset = test.dataset
 			b.add(t, r, journal.Transforming)
 			if f := b.handle(announce(r)); f != nil {
@@ -94,7 +94,7 @@ func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
 		sends int
 	}{{journal.Loaded, 0}, {journal.Superseded, 0}, {journal.Transformed, 1}}
 	for _, test := range tests {
-		b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+		b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
 		b.add(t, r, test.state)
 		b.change(r.ObjectID, func(e *journal.Entry) { e.Receipt = &first })
 		if f := b.handle(announce(r)); f != nil {
@@ -116,7 +116,7 @@ func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
 // proof enough.
 func TestReceiptOfAForgottenObject(t *testing.T) {
 	t.Parallel()
-	b, r := setup(t), receiptOf(flight("nycflights/flight/day.csv"))
+	b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
 	b.add(t, r, journal.Transforming)
 	delete(b.journal.entries, r.ObjectID)
 	if f := b.handle(announce(r)); f != nil {
@@ -129,8 +129,8 @@ func TestReceiptOfAForgottenObject(t *testing.T) {
 
 func TestReceiptThatCantBeRead(t *testing.T) {
 	t.Parallel()
-	r := receiptOf(flight("nycflights/flight/day.csv"))
-	other := receiptOf(flight("nycflights/flight/other.csv"))
+	r := receiptOf(landed("shop/order/day.csv"))
+	other := receiptOf(landed("shop/order/other.csv"))
 	tests := []struct {
 		name   string
 		damage func(*testing.T, *bundle)
@@ -187,7 +187,7 @@ func TestReceiptThatCantBeRead(t *testing.T) {
 
 // refused is a receipt of an object that broke its contract.
 func refused() work.Receipt {
-	r := receiptOf(flight("nycflights/flight/day.csv"))
+	r := receiptOf(landed("shop/order/day.csv"))
 	r.Outcome, r.Code, r.Cause, r.Hint = work.Refused, "too_many_rejects", "too many rows break the contract", "mend it"
 	r.RowsRead, r.RowsWritten, r.RowsRejected = 100, 88, 12
 	r.Data, r.Rejects = nil, nil

@@ -22,7 +22,7 @@ func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work
 		entry, err = r.Journal.Receive(ctx, receipt.Object, receipt.Dataset)
 	}
 	if err != nil {
-		return onObject(err, receipt.Object, receipt.Dataset)
+		return err
 	}
 	if overtaken(entry, receipt, at) {
 		r.dropped(ctx, entry)
@@ -60,11 +60,10 @@ func refusal(r work.Receipt) error {
 	if len(r.FirstRejects) > 0 {
 		words = append(words, "first rejects: "+rejectsInWords(r.FirstRejects))
 	}
-	f := &fault.Fault{
+	return &fault.Fault{
 		Stage: string(work.Transform), Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,
 		Err: errors.New(strings.Join(words, "; ")),
 	}
-	return onObject(f, r.Object, r.Dataset)
 }
 
 func rejectsInWords(rejects []work.Reject) string {

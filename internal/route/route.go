@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/sqsbatch"
 	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -43,7 +44,7 @@ type Sweeps interface {
 	// Swept is the time before which the journal knows every version.
 	Swept(ctx context.Context) (time.Time, error)
 	NoteSwept(ctx context.Context, until time.Time) error
-	Outage(ctx context.Context, dependency string) (journal.Outage, error)
+	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
 // Receipts reads receipts from the curated bucket. Without s3:ListBucket on
@@ -60,11 +61,6 @@ type Lists interface {
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Sender sends work to the next stage's queue.
-type Sender interface {
-	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
-}
-
 // Router routes the events of the landing and the curated bucket, whichever
 // queue they come from: an event's bucket decides what it means. Its sweep finds
 // what no event announced and what stands still.
@@ -73,7 +69,7 @@ type Router struct {
 	Journal   Journal
 	Receipts  Receipts
 	Lists     Lists
-	Sender    Sender
+	Sender    sqsbatch.Client
 	// LandingBucket and CuratedBucket are the only buckets whose events are
 	// taken.
 	LandingBucket, CuratedBucket string
@@ -146,18 +142,41 @@ func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) e
 	return r.oneOf(ctx, m, faults)
 }
 
+// routeNotice routes one object of an event. Every fault on the object's path gets
+// the object's names here, and nowhere else.
 func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
+	about := subject{uri: n.Object.URI()}
+	var err error
 	switch n.Object.Bucket {
 	case r.LandingBucket:
-		return r.routeLanding(ctx, m, n, out)
+		about, err = r.routeLanding(ctx, m, n.Object, out)
 	case r.CuratedBucket:
-		return r.routeReceipt(ctx, m, n, out)
+		about, err = r.routeReceipt(ctx, m, n, out)
 	default:
-		f := fault.Permanentf("route object", fault.Undecodable,
+		err = fault.Permanentf("route object", fault.Undecodable,
 			"bucket %s is neither the landing nor the curated bucket", n.Object.Bucket)
-		f.Subject = n.Object.URI()
-		return f
 	}
+	return about.name(err)
+}
+
+// subject names the object of a fault, with the names known so far. The id and the
+// dataset are empty while they are unknown.
+type subject struct {
+	id           object.ID
+	dataset, uri string
+}
+
+func subjectOf(o object.Object, dataset string) subject {
+	return subject{id: o.ID(), dataset: dataset, uri: o.URI()}
+}
+
+// name returns err as a fault with the subject's names; nil stays nil. A fault
+// keeps the names that it has.
+func (s subject) name(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fault.On(err, string(s.id), s.dataset, s.uri)
 }
 
 // oneOf returns the one fault that a message with several may have. The others

@@ -19,9 +19,9 @@ import (
 
 func TestUndecodableMessages(t *testing.T) {
 	t.Parallel()
-	elsewhere := flight("nycflights/flight/day.csv")
+	elsewhere := landed("shop/order/day.csv")
 	elsewhere.Bucket = "elsewhere"
-	noReceipt := object.Object{Bucket: curated, Key: "nycflights/flight/x/receipt.json"}
+	noReceipt := object.Object{Bucket: curated, Key: "shop/order/x/receipt.json"}
 	for name, body := range map[string]string{
 		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "no receipt's key": records(noReceipt),
 	} {
@@ -45,11 +45,11 @@ func TestOnePoisonedMessage(t *testing.T) {
 	var messages []batch.Message
 	for i := range 10 {
 		messages = append(messages, batch.Message{
-			ID: fmt.Sprint(i), Queue: "route", Body: records(flight(fmt.Sprintf("nycflights/flight/%d.csv", i))),
+			ID: fmt.Sprint(i), Queue: "route", Body: records(landed(fmt.Sprintf("shop/order/%d.csv", i))),
 		})
 	}
 	messages[2].Body = "poison"
-	b.journal.away[flight("nycflights/flight/4.csv").ID()] = true
+	b.journal.away[landed("shop/order/4.csv").ID()] = true
 	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{
 		"/6.csv": {Code: aws.String("InternalError"), Message: aws.String("try again")},
 		"/7.csv": {Code: aws.String("InvalidMessageContents"), SenderFault: true, Message: aws.String("U+FFFF")},
@@ -68,12 +68,12 @@ func TestOnePoisonedMessage(t *testing.T) {
 	if diff := cmp.Diff(wantFaults, got); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
-	if f := fault.As(failed["6"]); f.ObjectID != string(flight("nycflights/flight/6.csv").ID()) {
+	if f := fault.As(failed["6"]); f.ObjectID != string(landed("shop/order/6.csv").ID()) {
 		t.Errorf("a refused send names object %q", f.ObjectID)
 	}
 	var wantSent []string
 	for _, i := range []int{0, 1, 3, 5, 9} {
-		wantSent = append(wantSent, fmt.Sprintf("nycflights/flight/%d.csv", i))
+		wantSent = append(wantSent, fmt.Sprintf("shop/order/%d.csv", i))
 	}
 	if diff := cmp.Diff(wantSent, keysOf(b.sqs.works(t, transformURL, work.Transform))); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
@@ -84,10 +84,10 @@ func TestPanicTouchesOneMessage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.router.Receipts = nil // reading a receipt panics
-	id := flight("k").ID()
-	receiptEvent := records(object.Object{Bucket: curated, Key: object.Attempt{Dataset: "nycflights.flight", Object: id, Name: "a"}.Receipt()})
+	id := landed("k").ID()
+	receiptEvent := records(object.Object{Bucket: curated, Key: object.Attempt{Dataset: "shop.order", Object: id, Name: "a"}.Receipt()})
 	failed := b.router.Handle(context.Background(), []batch.Message{
-		{ID: "bad", Body: receiptEvent}, {ID: "good", Body: records(flight("nycflights/flight/day.csv"))},
+		{ID: "bad", Body: receiptEvent}, {ID: "good", Body: records(landed("shop/order/day.csv"))},
 	})
 	want(t, fault.As(failed["bad"]), fault.Retry, fault.Crashed)
 	if failed["good"] != nil || len(b.sqs.taken) != 1 {
@@ -100,10 +100,10 @@ func TestQueueAwayFailsOnlyItsMessages(t *testing.T) {
 	for code, wantCode := range map[string]fault.Code{"AccessDenied": fault.AccessDenied, "ServiceUnavailable": fault.QueueAway} {
 		b := setup(t)
 		b.sqs.away = map[string]error{transformURL: &smithy.GenericAPIError{Code: code}}
-		r := receiptOf(flight("nycflights/flight/old.csv"))
+		r := receiptOf(landed("shop/order/old.csv"))
 		b.add(t, r, journal.Transforming)
 		failed := b.router.Handle(context.Background(), []batch.Message{
-			{ID: "landing", Body: records(flight("nycflights/flight/new.csv"))}, {ID: "receipt", Body: announce(r)},
+			{ID: "landing", Body: records(landed("shop/order/new.csv"))}, {ID: "receipt", Body: announce(r)},
 		})
 		want(t, fault.As(failed["landing"]), fault.RetryAfter, wantCode)
 		if failed["receipt"] != nil {
@@ -117,7 +117,7 @@ func TestManyRecordsInOneMessage(t *testing.T) {
 	b := setup(t)
 	var objects []object.Object
 	for i := range 23 {
-		objects = append(objects, flight(fmt.Sprintf("nycflights/flight/%02d.csv", i)))
+		objects = append(objects, landed(fmt.Sprintf("shop/order/%02d.csv", i)))
 	}
 	if f := b.handle(records(objects...)); f != nil {
 		t.Fatal(f)
@@ -131,7 +131,7 @@ func TestManyRecordsInOneMessage(t *testing.T) {
 // and the message stays until the others are through.
 func TestSeveralFaultsInOneMessage(t *testing.T) {
 	t.Parallel()
-	good, one, two, away := flight("nycflights/flight/day.csv"), flight("x/1.csv"), flight("x/2.csv"), flight("nycflights/flight/away.csv")
+	good, one, two, away := landed("shop/order/day.csv"), landed("x/1.csv"), landed("x/2.csv"), landed("shop/order/away.csv")
 	b := setup(t)
 	want(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
 	if b.journal.entries[two.ID()].State != journal.Failed {
@@ -154,7 +154,7 @@ func TestSameEventFiveTimesInOneBatch(t *testing.T) {
 	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"day": {Code: aws.String("InternalError")}}
 	var messages []batch.Message
 	for i := range 5 {
-		messages = append(messages, batch.Message{ID: fmt.Sprint(i), Body: records(flight("nycflights/flight/day.csv"))})
+		messages = append(messages, batch.Message{ID: fmt.Sprint(i), Body: records(landed("shop/order/day.csv"))})
 	}
 	if failed := b.router.Handle(context.Background(), messages); len(failed) != 5 {
 		t.Errorf("%d messages failed, want all that wait for the send", len(failed))

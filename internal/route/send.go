@@ -3,16 +3,10 @@ package route
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/sqsbatch"
 	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -56,7 +50,7 @@ func (l *letter) fault(err error) error {
 	if !l.hasObject() {
 		return err
 	}
-	return onObject(err, l.work.Object, l.work.Dataset)
+	return subjectOf(l.work.Object, l.work.Dataset).name(err)
 }
 
 // names are the attributes that name the letter's object in a log.
@@ -76,78 +70,41 @@ func (o *outbox) byQueue() map[string][]*letter {
 	return queues
 }
 
-// mostEntries is SQS's limit of messages in one SendMessageBatch.
-const mostEntries = 10
-
-// send sends all letters and returns a fault for each message, by id, that
-// waits for one that wasn't sent.
+// send sends all letters. It returns a fault for each message, by id, that waits
+// for an unsent letter.
 func (r *Router) send(ctx context.Context, out *outbox) map[string]error {
 	failed := make(map[string]error)
 	for queue, letters := range out.byQueue() {
-		for some := range slices.Chunk(letters, mostEntries) {
-			for i, err := range r.sendBatch(ctx, queue, some) {
-				l := some[i]
-				for _, owner := range l.owners {
-					failed[owner] = mostPatient(failed[owner], l.fault(err))
-				}
+		messages := make([]sqsbatch.Message, len(letters))
+		for i, l := range letters {
+			messages[i] = sqsbatch.Message{Body: l.body, Delay: l.delay}
+		}
+		for i, err := range sqsbatch.Send(ctx, r.Sender, queue, messages) {
+			l := letters[i]
+			if err == nil {
+				telemetry.Logger(ctx).InfoContext(ctx, "sent to "+string(l.work.Stage), append(l.names(), telemetry.KeyDelay, l.delay.Seconds())...)
+				continue
+			}
+			for _, owner := range l.owners {
+				failed[owner] = mostPatient(failed[owner], l.fault(unsent(err)))
 			}
 		}
 	}
 	return failed
 }
 
-// sendBatch returns a fault for each letter, by its place, that SQS didn't
-// take.
-func (r *Router) sendBatch(ctx context.Context, queue string, letters []*letter) map[int]error {
-	entries := make([]types.SendMessageBatchRequestEntry, len(letters))
-	failed := make(map[int]error)
-	for i, l := range letters {
-		entries[i] = types.SendMessageBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(l.body), DelaySeconds: int32(l.delay.Seconds()),
-		}
-		failed[i] = fault.Dependency("send work", fault.QueueAway, errors.New("SQS's answer doesn't mention it"))
+// unsent returns the fault of an unsent message. The fault is permanent only for a
+// bad message: a key with a character that XML forbids. SenderFault alone isn't
+// enough, because SQS sets the flag for missing grants on keys too.
+func unsent(err error) error {
+	const op = "send work"
+	var refused *sqsbatch.Refused
+	switch {
+	case errors.As(err, &refused) && refused.SenderFault && refused.Code == "InvalidMessageContents":
+		return &fault.Fault{Op: op, Code: fault.Unexpected, Disposition: fault.Permanent, Err: err}
+	case refused != nil, errors.Is(err, sqsbatch.ErrUnanswered):
+		return fault.Dependency(op, fault.QueueAway, err)
+	default:
+		return fault.AWS(op, fault.QueueAway, err)
 	}
-	output, err := r.Sender.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: aws.String(queue), Entries: entries})
-	if err != nil {
-		for i := range letters {
-			failed[i] = fault.AWS("send work", fault.QueueAway, err)
-		}
-		return failed
-	}
-	for _, sent := range output.Successful {
-		i := place(sent.Id, letters)
-		if i < 0 {
-			continue
-		}
-		delete(failed, i)
-		telemetry.Logger(ctx).InfoContext(ctx, "sent to "+string(letters[i].work.Stage),
-			append(letters[i].names(), telemetry.KeyDelay, letters[i].delay.Seconds())...)
-	}
-	for _, refused := range output.Failed {
-		if i := place(refused.Id, letters); i >= 0 {
-			failed[i] = refusedBySQS(refused)
-		}
-	}
-	return failed
-}
-
-// place returns the place of the letter that an answer is about, or -1.
-func place(id *string, letters []*letter) int {
-	i, err := strconv.Atoi(aws.ToString(id))
-	if err != nil || i < 0 || i >= len(letters) {
-		return -1
-	}
-	return i
-}
-
-// refusedBySQS is permanent only where the message itself is at fault: a key
-// with a character that XML forbids. SenderFault alone doesn't tell, since it
-// is set for missing grants on keys too.
-func refusedBySQS(entry types.BatchResultErrorEntry) error {
-	code := aws.ToString(entry.Code)
-	err := fmt.Errorf("%s: %s", code, aws.ToString(entry.Message))
-	if entry.SenderFault && code == "InvalidMessageContents" {
-		return &fault.Fault{Op: "send work", Code: fault.Unexpected, Disposition: fault.Permanent, Err: err}
-	}
-	return fault.Dependency("send work", fault.QueueAway, err)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -76,7 +77,7 @@ func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
 // sweepStuck asks for a look at each object that has stood still for too long.
 // While Snowflake is away, what waits for its load is no wonder.
 func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
-	outage, err := r.Journal.Outage(ctx, journal.Snowflake)
+	outage, err := r.Journal.Outage(ctx, breaker.Snowflake)
 	if err != nil {
 		return err
 	}

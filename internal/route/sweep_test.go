@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -67,23 +68,23 @@ func (b *bundle) ownMessages() []string {
 }
 
 func versioned(key, version string) object.Object {
-	o := flight(key)
+	o := landed(key)
 	o.Version = version
 	return o
 }
 
 func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	known := flight("nycflights/flight/known.csv")
-	b := setup(t, journal.Entry{Object: known, Dataset: "nycflights.flight", State: journal.Loaded})
-	missed := b.put(versioned("nycflights/flight/a +%é.csv", "v2"), 2*time.Hour)
-	older := b.put(versioned("nycflights/flight/a +%é.csv", "v1"), 3*time.Hour)
-	b.put(versioned("nycflights/flight/folder/", "v1"), 2*time.Hour)
+	known := landed("shop/order/known.csv")
+	b := setup(t, journal.Entry{Object: known, Dataset: "shop.order", State: journal.Loaded})
+	missed := b.put(versioned("shop/order/a +%é.csv", "v2"), 2*time.Hour)
+	older := b.put(versioned("shop/order/a +%é.csv", "v1"), 3*time.Hour)
+	b.put(versioned("shop/order/folder/", "v1"), 2*time.Hour)
 	b.lists.versions[2].Size = aws.Int64(0)
 	b.put(known, 2*time.Hour)
-	b.put(flight("nycflights/flight/manifest/_manifest.json"), 2*time.Hour)
-	nobodys := b.put(flight("nobodys/file.csv"), 2*time.Hour)
-	b.put(flight("nycflights/flight/on-its-way.csv"), time.Hour-time.Second)
+	b.put(landed("shop/order/manifest/_manifest.json"), 2*time.Hour)
+	nobodys := b.put(landed("nobodys/file.csv"), 2*time.Hour)
+	b.put(landed("shop/order/on-its-way.csv"), time.Hour-time.Second)
 	if f := b.handle(orderAt(noon)); f != nil {
 		t.Fatal(f)
 	}
@@ -114,8 +115,8 @@ func TestSweepAsksTheJournalOnceADay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.journal.swept = noon.Add(-2 * time.Hour)
-	old := b.put(flight("nycflights/flight/old.csv"), 27*time.Hour)
-	late := b.put(flight("nycflights/flight/uploaded-for-a-day.csv"), 25*time.Hour)
+	old := b.put(landed("shop/order/old.csv"), 27*time.Hour)
+	late := b.put(landed("shop/order/uploaded-for-a-day.csv"), 25*time.Hour)
 	if f := b.handle(orderAt(noon)); f != nil {
 		t.Fatal(f)
 	}
@@ -135,7 +136,7 @@ func TestSweepGoesOn(t *testing.T) {
 	b := setup(t)
 	var put []string
 	for i := range 9 {
-		put = append(put, b.put(flight(fmt.Sprintf("nycflights/flight/%d.csv", i)), 5*time.Hour).Key)
+		put = append(put, b.put(landed(fmt.Sprintf("shop/order/%d.csv", i)), 5*time.Hour).Key)
 	}
 	b.lists.listed = func() { b.now = b.now.Add(11 * time.Second) }
 	var got []string
@@ -176,13 +177,13 @@ func TestSweepThatFails(t *testing.T) {
 		"SQS takes one and not the other": func(b *bundle) {
 			b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"second": {Code: aws.String("InternalError")}}
 		},
-		"the journal is away": func(b *bundle) { b.journal.away[flight("nycflights/flight/first.csv").ID()] = true },
+		"the journal is away": func(b *bundle) { b.journal.away[landed("shop/order/first.csv").ID()] = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.put(flight("nycflights/flight/first.csv"), 2*time.Hour)
-			b.put(flight("nycflights/flight/second.csv"), 2*time.Hour)
+			b.put(landed("shop/order/first.csv"), 2*time.Hour)
+			b.put(landed("shop/order/second.csv"), 2*time.Hour)
 			breaks(b)
 			if f := b.handle(orderAt(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.swept.IsZero() {
 				t.Errorf("got %v, swept until %s", f, b.journal.swept)
@@ -196,7 +197,7 @@ func TestSweepAsksForALook(t *testing.T) {
 	t.Parallel()
 	entry := func(name string, state journal.State, since time.Duration) journal.Entry {
 		return journal.Entry{
-			Object: flight("nycflights/flight/" + name), Dataset: "nycflights.flight", State: state, Generation: 2,
+			Object: landed("shop/order/" + name), Dataset: "shop.order", State: state, Generation: 2,
 			Times: map[journal.State]time.Time{state: noon.Add(-since)},
 		}
 	}
@@ -223,14 +224,14 @@ func TestSweepAsksForALook(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, entries...)
-			b.journal.outage = journal.Outage{Open: test.outage}
+			b.journal.outage = breaker.Outage{Open: test.outage}
 			if f := b.handle(test.sweep.Encode()); f != nil {
 				t.Fatal(f)
 			}
 			var names []string
 			for key, w := range b.sqs.works(t, routeURL, work.Route) {
-				names = append(names, strings.TrimSuffix(strings.TrimPrefix(key, "nycflights/flight/"), ".csv"))
-				if w.Generation != 2 || w.Dataset != "nycflights.flight" {
+				names = append(names, strings.TrimSuffix(strings.TrimPrefix(key, "shop/order/"), ".csv"))
+				if w.Generation != 2 || w.Dataset != "shop.order" {
 					t.Errorf("work %+v", w)
 				}
 			}

@@ -16,15 +16,14 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// queryID is the id of every statement that fails.
+// queryID is the id of every failed statement.
 const queryID = "01b2c3d4-0000-0001"
 
-// answers plays Snowflake's end of the wire for the real driver: it lets in, or
-// not, and answers statements with one error. What a number means is the driver's
-// to wrap and ours to read, so a test must go through both.
+// answers is a fake Snowflake server for the real driver. The server accepts or refuses
+// logins and answers statements with one error. Tests need the real driver because the
+// driver wraps the error numbers before the package reads them.
 type answers struct {
-	// login and statement are what each fails with. The zero value lets in, and
-	// says yes.
+	// login and statement are the answers. The zero value accepts each request.
 	login, statement failing
 
 	logins atomic.Int64
@@ -32,16 +31,16 @@ type answers struct {
 
 // failing is one way to fail.
 type failing struct {
-	// number, state and message are Snowflake's own error, in an answer with
-	// status 200.
+	// number, state and message are a Snowflake error in an answer with HTTP status
+	// 200.
 	number, state, message string
-	// status is an answer without words, of HTTP.
+	// status is the HTTP status of an answer without a body.
 	status int
 	// cut ends the connection without an answer.
 	cut bool
 }
 
-// listen serves the answers and returns how to reach them.
+// listen starts the server and returns a configuration for the server's address.
 func (a *answers) listen(t *testing.T) snowflake.Config {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -60,10 +59,11 @@ func (a *answers) listen(t *testing.T) snowflake.Config {
 	return configAt(t, server.Listener.Addr())
 }
 
-// configAt logs in by key pair, which needs nothing of the environment.
-func configAt(t *testing.T, at net.Addr) snowflake.Config {
+// configAt returns a configuration with a key pair login, which needs no AWS
+// environment.
+func configAt(t *testing.T, address net.Addr) snowflake.Config {
 	t.Helper()
-	host, port, err := net.SplitHostPort(at.String())
+	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func (f failing) answer(w http.ResponseWriter, data any) {
 	}
 }
 
-// privateKey is one for all tests: it takes a while to make.
+// privateKey returns one key for all tests: a new key takes a while.
 func privateKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
 	key, err := oneKey()

@@ -1,5 +1,5 @@
-// Package snowflake opens sessions on Snowflake and turns its errors into
-// faults. It knows nothing of what is loaded.
+// Package snowflake opens sessions on Snowflake and turns Snowflake's errors into
+// faults. The package doesn't depend on the statements that run in a session.
 package snowflake
 
 import (
@@ -15,43 +15,44 @@ import (
 	sf "github.com/snowflakedb/gosnowflake/v2"
 )
 
-// Config says where a session logs in, as whom, and how long it waits.
+// Config holds the address, the login and the timeouts of a session.
 type Config struct {
 	// Account is the account identifier, "<organization>-<account>".
 	Account string
-	// Database, Schema, Warehouse and Role are the session's own. Empty ones
-	// take the user's defaults; one that doesn't exist refuses the login.
+	// Database, Schema, Warehouse and Role apply to the session. An empty field takes
+	// the user's default. A name without an object or role in Snowflake makes the login
+	// fail.
 	Database, Schema, Warehouse, Role string
-	// User is needed with PrivateKey only.
+	// User is required with PrivateKey only.
 	User string
-	// PrivateKey logs in by key pair. Without it and Keys the login is by
-	// workload identity: the AWS role that the process has, without a secret
+	// PrivateKey logs in by key pair. Without PrivateKey and Keys, the login uses
+	// workload identity: the AWS role of the process, without a secret
 	// (docs.snowflake.com, user-guide/workload-identity-federation).
 	PrivateKey *rsa.PrivateKey
 	// Keys logs in by the key pair of a secret, in place of User and PrivateKey.
 	Keys *Keyring
-	// SkipRevocation leaves out the question whether a certificate of
-	// Snowflake's was revoked. The driver asks by OCSP over port 80, and lets the
-	// login through if nobody answers: without that port a function's first login
-	// stalls, up to LoginTimeout and then fails. Defaults to asking.
+	// SkipRevocation turns off the check for revoked certificates of Snowflake. The
+	// driver checks by OCSP over port 80 and accepts the certificate if the OCSP server
+	// doesn't answer. In a function without access to port 80, the first login waits up
+	// to LoginTimeout and then fails. Defaults to false: the driver checks.
 	SkipRevocation bool
-	// Host, Port and Protocol are those of a stand-in. Empty takes the
+	// Host, Port and Protocol are the address of a stand-in. Empty values take the
 	// account's own address.
 	Host     string
 	Port     int
 	Protocol string
-	// Tag is the QUERY_TAG of every statement, at most 2,000 characters.
+	// Tag is the QUERY_TAG of every statement. Longer tags are cut to 2,000 characters.
 	Tag string
-	// StatementTimeout ends a statement on the server, so that none outlives
-	// the caller. Defaults to 5 minutes; Snowflake's own default is 2 days.
+	// StatementTimeout ends a statement on the server, so that no statement runs longer
+	// than the caller. Defaults to 5 minutes; Snowflake's own default is 2 days.
 	StatementTimeout time.Duration
-	// Now is the clock by which the time of a login is logged; without one it is
-	// logged as 0.
+	// Now is the clock for the logged duration of a login. With nil, the logged
+	// duration is 0.
 	Now func() time.Time `json:"-"`
-	// LockTimeout is how long a statement waits for another transaction.
-	// Defaults to 5 seconds; Snowflake's own default is 12 hours.
+	// LockTimeout is the time that a statement waits for another transaction. Defaults
+	// to 5 seconds; Snowflake's own default is 12 hours.
 	LockTimeout time.Duration
-	// LoginTimeout bounds a login with all its tries. Defaults to 20 seconds.
+	// LoginTimeout limits a login with all retries. Defaults to 20 seconds.
 	LoginTimeout time.Duration
 }
 
@@ -63,8 +64,8 @@ const (
 	longestTag       = 2000
 )
 
-// driverConfig bounds what the driver leaves open: a wrong host name costs
-// minutes with its defaults (300 s for a login, 7 retries).
+// driverConfig limits the login time and the retries: with the driver's defaults (300 s
+// for a login, 7 retries), a wrong host name costs minutes.
 func (c Config) driverConfig() sf.Config {
 	driver := sf.Config{
 		Account: c.Account, User: c.User,
@@ -73,7 +74,7 @@ func (c Config) driverConfig() sf.Config {
 		LoginTimeout: c.loginLimit(), MaxRetryCount: retries,
 		DisableOCSPChecks: c.SkipRevocation,
 		Params:            c.parameters(),
-		Tracing:           "off", // its log lines hold what the error holds, in another form; faults carry it
+		Tracing:           "off", // the driver's log repeats the text of the error, and the fault has the error
 	}
 	if c.PrivateKey != nil {
 		driver.Authenticator = sf.AuthTypeJwt
@@ -92,8 +93,9 @@ func (c Config) now() time.Time {
 	return c.Now()
 }
 
-// parameters travel in the login request, so they cost no round trip. What
-// each does: docs.snowflake.com, sql-reference/parameters.
+// parameters returns the session parameters (docs.snowflake.com,
+// sql-reference/parameters). The driver sends the parameters in the login request,
+// without an extra round trip.
 func (c Config) parameters() map[string]*string {
 	parameters := make(map[string]*string)
 	set := func(name, value string) { parameters[name] = &value }
@@ -116,12 +118,12 @@ func seconds(d, fallback time.Duration) string {
 	return strconv.Itoa(max(1, int(d.Seconds())))
 }
 
-// ParsePrivateKey reads an unencrypted PKCS #8 key in PEM, the only form that
-// the driver takes (docs.snowflake.com, user-guide/key-pair-auth).
+// ParsePrivateKey reads an unencrypted PKCS #8 key in PEM, the only form that the
+// driver takes (docs.snowflake.com, user-guide/key-pair-auth).
 func ParsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("parse private key: it is no PEM")
+		return nil, errors.New("parse private key: the text is not PEM")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -129,7 +131,7 @@ func ParsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	}
 	private, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("parse private key: it is a %T, not RSA", key)
+		return nil, fmt.Errorf("parse private key: a %T is not an RSA key", key)
 	}
 	return private, nil
 }

@@ -49,19 +49,19 @@ func TestAuthenticator(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := snowflake.DriverConfig(snowflake.Config{}); got.Authenticator != sf.AuthTypeWorkloadIdentityFederation || got.WorkloadIdentityProvider != "AWS" {
-		t.Errorf("without a key: %v of %q, want workload identity of AWS", got.Authenticator, got.WorkloadIdentityProvider)
+		t.Errorf("without a key: authenticator %v, provider %q; want workload identity of AWS", got.Authenticator, got.WorkloadIdentityProvider)
 	}
 	if got := snowflake.DriverConfig(snowflake.Config{User: "u", PrivateKey: key}); got.Authenticator != sf.AuthTypeJwt || got.PrivateKey != key {
-		t.Errorf("with a key: %v, want key pair", got.Authenticator)
+		t.Errorf("with a key: authenticator %v, want key pair", got.Authenticator)
 	}
 }
 
-// Certificates are held against OCSP unless that is turned off.
+// The driver checks certificates by OCSP unless SkipRevocation is set.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {
 		if got := snowflake.DriverConfig(snowflake.Config{SkipRevocation: skip}); got.DisableOCSPChecks != skip || got.OCSPFailOpen == sf.OCSPFailOpenFalse {
-			t.Errorf("skip %t: OCSP off %t, mode %d", skip, got.DisableOCSPChecks, got.OCSPFailOpen)
+			t.Errorf("with SkipRevocation %t: DisableOCSPChecks %t, OCSPFailOpen %d", skip, got.DisableOCSPChecks, got.OCSPFailOpen)
 		}
 	}
 }
@@ -78,9 +78,9 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 	got, err := snowflake.ParsePrivateKey(pemOf(t, key))
 	if err != nil || !got.Equal(key) {
-		t.Errorf("the key didn't survive: %v", err)
+		t.Errorf("got another key, or an error: %v", err)
 	}
-	for name, text := range map[string][]byte{"no PEM": []byte("secret"), "no RSA": pemOf(t, other), "damaged": []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")} {
+	for name, text := range map[string][]byte{"not PEM": []byte("secret"), "not RSA": pemOf(t, other), "damaged": []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")} {
 		if _, err := snowflake.ParsePrivateKey(text); err == nil {
 			t.Errorf("%s: no error", name)
 		}

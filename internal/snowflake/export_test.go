@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// DriverConfig, LoginFault and the like are the package's own, for tests.
+// Unexported functions for tests.
 var (
 	DriverConfig = Config.driverConfig
 	LoginFault   = loginFault
 )
 
-// Numbers are the errors that the package knows one by one, sorted.
+// Numbers returns the error numbers with an own rule, sorted.
 func Numbers() []int {
 	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(meanings)),
 		numberStatementTimeout, numberDoesNotExist, numberFileMissing)))

@@ -10,9 +10,10 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Error numbers and SQL states. Snowflake documents few of them; the others
-// are from the driver's source (internal/errors/errors.go) and from reports.
-// The table in docs/runbook.md says what each means, and a test holds it.
+// Error numbers and SQL states. Snowflake documents few of these numbers. The others
+// are from the driver's source (internal/errors/errors.go) and from reports of users.
+// The table in docs/runbook.md explains each number, and a test compares the table with
+// the code.
 const (
 	numberCancelled        = 604
 	numberNoWarehouse      = 606
@@ -26,7 +27,7 @@ const (
 	firstDriverNumber      = 260000
 	lastDriverNumber       = 269999
 	firstSessionNumber     = 390000
-	// lastSessionNumber includes those of a key pair's token, 394300 to 394307
+	// lastSessionNumber includes the numbers of a key pair's token, 394300 to 394307
 	// (docs.snowflake.com, user-guide/key-pair-auth-troubleshooting).
 	lastSessionNumber = 394999
 	stateLock         = "57014"
@@ -34,29 +35,30 @@ const (
 	stateConnection   = "08"
 )
 
-// meaning is what a number says of the message whose statement failed.
+// meaning is the code and the disposition of an error number.
 type meaning struct {
 	code        fault.Code
 	disposition fault.Disposition
 }
 
-// meanings are the numbers that say the same of every statement.
+// meanings has the numbers with the same meaning for every statement.
 var meanings = map[int]meaning{
 	numberCancelled:   {fault.SnowflakeAway, fault.RetryAfter},
 	numberNoWarehouse: {fault.WarehouseAway, fault.RetryAfter},
 	numberOverQuota:   {fault.WarehouseAway, fault.RetryAfter},
 	numberLockBusy:    {fault.LockBusy, fault.RetryAfter},
 	numberNoPrivilege: {fault.AccessDenied, fault.RetryAfter},
-	numberNoColumn:    {fault.TableBehind, fault.RetryAfter}, // firn was deployed before it migrated
+	numberNoColumn:    {fault.TableBehind, fault.RetryAfter}, // firn was deployed before the migration
 }
 
-// refusedDelay spaces logins out: five refused ones lock a user for 15 minutes
-// (docs.snowflake.com, user-guide/admin-user-management).
+// refusedDelay is the pause after a refused login: five refused logins lock a user for
+// 15 minutes (docs.snowflake.com, user-guide/admin-user-management).
 const refusedDelay = 5 * time.Minute
 
-// Fault classifies the driver's error of one statement. The operation is a
-// verb phrase. Of a COPY, what nothing else explains is a permanent
-// copy_refused; of any other statement, a counted retry.
+// Fault classifies the driver's error of one statement. The operation is a verb phrase.
+//
+// An error without a rule is a permanent copy_refused for a COPY. For any other
+// statement, such an error is a retry that counts as an attempt.
 func Fault(op, statement string, err error) *fault.Fault {
 	f := classify(op, statement, err)
 	f.QueryID = queryIDOf(err)
@@ -66,7 +68,7 @@ func Fault(op, statement string, err error) *fault.Fault {
 func classify(op, statement string, err error) *fault.Fault {
 	var answer *sf.SnowflakeError
 	if !errors.As(err, &answer) {
-		return fault.Dependency(op, fault.SnowflakeAway, err) // no answer: the network, or the caller's time is over
+		return fault.Dependency(op, fault.SnowflakeAway, err) // no answer: a network error, or the end of the caller's time
 	}
 	m, known := meanings[answer.Number]
 	if !known {
@@ -75,19 +77,19 @@ func classify(op, statement string, err error) *fault.Fault {
 	return &fault.Fault{Op: op, Code: m.code, Disposition: m.disposition, Err: err}
 }
 
-// meaningOf is the meaning of an answer that depends on the statement, or on more
-// than its number.
+// meaningOf classifies an answer by its number, its SQL state, its message and the
+// statement.
 func meaningOf(statement string, answer *sf.SnowflakeError) meaning {
 	copying := begins(statement, "copy")
 	switch number := answer.Number; {
 	case number == numberStatementTimeout && (copying || begins(statement, "delete")):
-		return meaning{fault.StatementTimeout, fault.Retry} // it grows with the objects, so it may never fit
+		return meaning{fault.StatementTimeout, fault.Retry} // COPY and DELETE take longer with more objects, so a retry may never succeed
 	case number == numberStatementTimeout:
-		return meaning{fault.StatementTimeout, fault.RetryAfter} // a few rows: the warehouse is busy
+		return meaning{fault.StatementTimeout, fault.RetryAfter} // the statement has few rows: the warehouse is busy
 	case answer.SQLState == stateLock:
 		return meaning{fault.LockBusy, fault.RetryAfter}
 	case number == numberDoesNotExist && namesStage(answer.Message):
-		return meaning{fault.TableMissing, fault.RetryAfter} // a stand-in forgets its stages; they are made again at its start
+		return meaning{fault.TableMissing, fault.RetryAfter} // a restarted stand-in has no stages until the startup makes them again
 	case number == numberDoesNotExist:
 		return meaning{fault.TableMissing, fault.Permanent}
 	case within(number, firstDriverNumber, lastDriverNumber), within(number, firstSessionNumber, lastSessionNumber),
@@ -103,8 +105,8 @@ func meaningOf(statement string, answer *sf.SnowflakeError) meaning {
 	return meaning{fault.Unexpected, fault.Retry}
 }
 
-// loginFault classifies the error of a login: refused if Snowflake said no,
-// or if the process has no AWS identity to show.
+// loginFault classifies the error of a login. The code is snowflake_login_refused if
+// Snowflake refused the login, or if the process has no AWS identity.
 func loginFault(err error) *fault.Fault {
 	const op = "log in to Snowflake"
 	var answer *sf.SnowflakeError
@@ -121,7 +123,7 @@ func loginFault(err error) *fault.Fault {
 
 func within(number, first, last int) bool { return first <= number && number <= last }
 
-// begins reports whether a word in lower case begins the statement.
+// begins reports whether the statement's first word is the word, in any case.
 func begins(statement, word string) bool {
 	words := strings.Fields(statement)
 	return len(words) > 0 && strings.EqualFold(words[0], word)
@@ -129,8 +131,8 @@ func begins(statement, word string) bool {
 
 func namesStage(message string) bool { return strings.Contains(strings.ToLower(message), "stage") }
 
-// deniesAccess tells a stage that may not read its bucket from a file that
-// isn't there: Snowflake gives both as errors of the remote file.
+// deniesAccess reports whether a stage may not read its bucket. Snowflake reports
+// missing access and a missing file both as errors of the remote file.
 func deniesAccess(message string) bool {
 	message = strings.ToLower(message)
 	return strings.Contains(message, "access denied") || strings.Contains(message, "forbidden")

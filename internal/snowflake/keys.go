@@ -20,20 +20,20 @@ import (
 )
 
 // KeyPair logs a user in. The public key is in one of the user's two slots,
-// RSA_PUBLIC_KEY and RSA_PUBLIC_KEY_2 (docs.snowflake.com,
-// user-guide/key-pair-auth). The zero value is no pair.
+// RSA_PUBLIC_KEY and RSA_PUBLIC_KEY_2 (docs.snowflake.com, user-guide/key-pair-auth).
+// The zero value has no key.
 type KeyPair struct {
-	// User is the Snowflake user's name.
+	// User is the name of the Snowflake user.
 	User string
-	// PrivateKey is never printed: neither by String nor as JSON.
+	// PrivateKey is never printed, neither by String nor as JSON.
 	PrivateKey *rsa.PrivateKey `json:"-"`
-	// Slot is 1 or 2: where the public key was to be put when the pair was made.
+	// Slot is 1 or 2: the slot chosen for the public key when the pair was made.
 	Slot int
-	// Created is when the pair was made.
+	// Created is the time of creation, in UTC and whole seconds.
 	Created time.Time
 }
 
-// keyBits is the size that Snowflake asks for at least.
+// keyBits is the smallest key size that Snowflake accepts.
 const keyBits = 2048
 
 // NewKeyPair makes a pair for a user's slot.
@@ -45,11 +45,11 @@ func NewKeyPair(user string, slot int, now time.Time) (KeyPair, error) {
 	return KeyPair{User: user, PrivateKey: key, Slot: slot, Created: now.UTC().Truncate(time.Second)}, nil
 }
 
-// String names the pair without its private key.
+// String returns the fingerprint and the user, without the private key.
 func (p KeyPair) String() string { return fmt.Sprintf("%s of %s", p.Fingerprint(), p.User) }
 
-// Fingerprint is how Snowflake shows the public key: "SHA256:" and base64 of
-// the digest of its DER. Empty for no pair.
+// Fingerprint returns the public key's fingerprint in Snowflake's form: "SHA256:" and
+// the base64 of the digest of the DER. Empty for the zero value.
 func (p KeyPair) Fingerprint() string {
 	if p.PrivateKey == nil {
 		return ""
@@ -58,19 +58,19 @@ func (p KeyPair) Fingerprint() string {
 	return "SHA256:" + base64.StdEncoding.EncodeToString(digest[:])
 }
 
-// PublicKey is the public key as ALTER USER takes it: PEM without its first
-// and last line.
+// PublicKey returns the public key in the form of ALTER USER: PEM without the first and
+// the last line.
 func (p KeyPair) PublicKey() string { return base64.StdEncoding.EncodeToString(p.publicDER()) }
 
 func (p KeyPair) publicDER() []byte {
 	der, err := x509.MarshalPKIXPublicKey(p.PrivateKey.Public())
 	if err != nil {
-		panic("an RSA key has no DER: " + err.Error())
+		panic("encode RSA key as DER: " + err.Error())
 	}
 	return der
 }
 
-// secretForm is a pair as a secret holds it.
+// secretForm is the JSON of a pair in a secret.
 type secretForm struct {
 	User string `json:"user"`
 	// PrivateKey is PKCS #8 in PEM, unencrypted: the secret's own key encrypts it.
@@ -80,9 +80,8 @@ type secretForm struct {
 	Created     time.Time `json:"created_at"`
 }
 
-// Encode writes the pair, private key and all, as a secret holds it: a JSON
-// object of user, private_key (PKCS #8 in PEM), slot, public_key_fingerprint
-// and created_at.
+// Encode returns the pair with its private key as the text of a secret: a JSON object
+// of user, private_key (PKCS #8 in PEM), slot, public_key_fingerprint and created_at.
 func (p KeyPair) Encode() (string, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(p.PrivateKey)
 	if err != nil {
@@ -95,11 +94,11 @@ func (p KeyPair) Encode() (string, error) {
 	return string(content), err
 }
 
-// DecodeKeyPair reads what Encode wrote. Its errors hold nothing of the text.
+// DecodeKeyPair reads the text of Encode. The errors contain no part of the text.
 func DecodeKeyPair(text string) (KeyPair, error) {
 	var form secretForm
 	if json.Unmarshal([]byte(text), &form) != nil { // json's error can quote the text
-		return KeyPair{}, errors.New("decode key pair: it isn't the JSON that `firn keys rotate` writes")
+		return KeyPair{}, errors.New("decode key pair: the text isn't the JSON that `firn keys rotate` writes")
 	}
 	key, err := ParsePrivateKey([]byte(form.PrivateKey))
 	if err != nil {
@@ -108,22 +107,22 @@ func DecodeKeyPair(text string) (KeyPair, error) {
 	pair := KeyPair{User: form.User, PrivateKey: key, Slot: form.Slot, Created: form.Created}
 	switch {
 	case pair.User == "":
-		return KeyPair{}, errors.New("decode key pair: it names no user")
+		return KeyPair{}, errors.New("decode key pair: user is empty")
 	case pair.Fingerprint() != form.Fingerprint:
-		return KeyPair{}, errors.New("decode key pair: the fingerprint is another key's")
+		return KeyPair{}, errors.New("decode key pair: public_key_fingerprint belongs to another key")
 	}
 	return pair, nil
 }
 
-// Secret is where the key pair of a login is kept.
+// Secret stores the key pair of a login.
 type Secret interface {
-	// Read returns the pair that is in force.
+	// Read returns the current pair.
 	Read(ctx context.Context) (KeyPair, error)
 }
 
-// Keyring gives logins the pair of a secret. It reads the secret for the first
-// login, and again when one is refused, so that a rotation needs no
-// deployment. It is safe for concurrent use.
+// Keyring gives logins the pair of a secret. Keyring reads the secret for the first
+// login, and again after a refused login, so that a rotation needs no deployment. A
+// Keyring is safe for concurrent use.
 type Keyring struct {
 	Secret Secret
 
@@ -131,8 +130,9 @@ type Keyring struct {
 	held  KeyPair
 }
 
-// open logs in. A refused login is tried once more if the secret has another
-// pair by now, and never with the same one: five refused logins lock the user.
+// open logs in. After a refused login, open reads the secret again and retries once
+// with a changed pair. The same pair is never retried: five refused logins lock the
+// user.
 func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 	pair, err := k.pair(ctx)
 	if err != nil {
@@ -143,12 +143,12 @@ func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 		return session, err
 	}
 	refusal := *fault.As(err)
-	refusal.Hint = "Snowflake refuses the login: `firn keys` tells whether the secret's key is the user's, " +
-		"`firn keys rotate` makes a new one; check the account, user and role that the stack was given."
+	refusal.Hint = "Snowflake refuses the login. Run `firn keys` to compare the secret's key with the user's keys, " +
+		"or `firn keys rotate` to make a new key. Check the stack's settings for account, user and role too."
 	newer, err := k.newerThan(ctx, pair)
 	switch {
 	case err != nil:
-		refusal.Err = fmt.Errorf("%w; and the secret can't be read again: %w", refusal.Err, err)
+		refusal.Err = fmt.Errorf("%w; the second read of the secret failed too: %w", refusal.Err, err)
 		return nil, &refusal
 	case newer.PrivateKey == nil:
 		return nil, &refusal
@@ -157,7 +157,7 @@ func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 	return logIn(ctx, c.as(newer))
 }
 
-// pair returns the pair that is held, or the secret's.
+// pair returns the pair in memory; without one, the secret's pair.
 func (k *Keyring) pair(ctx context.Context) (KeyPair, error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -171,8 +171,9 @@ func (k *Keyring) pair(ctx context.Context) (KeyPair, error) {
 	return pair, err
 }
 
-// newerThan returns another pair than the one that was refused: what another
-// login read meanwhile, or the secret's. No pair if there is no other.
+// newerThan returns a pair other than the refused pair: from another login's read of
+// the secret, or from a new read. Returns the zero value if the secret has no other
+// pair.
 func (k *Keyring) newerThan(ctx context.Context, refused KeyPair) (KeyPair, error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -191,7 +192,7 @@ func (p KeyPair) logsInLike(other KeyPair) bool {
 	return p.User == other.User && p.PrivateKey.Equal(crypto.PrivateKey(other.PrivateKey))
 }
 
-// as returns the configuration of a login by the pair.
+// as returns a copy of the configuration that logs in by the pair.
 func (c Config) as(pair KeyPair) Config {
 	c.User, c.PrivateKey, c.Keys = pair.User, pair.PrivateKey, nil
 	return c

@@ -21,7 +21,7 @@ func TestKeyPairSurvivesTheSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !got.PrivateKey.Equal(pair.PrivateKey) || got.User != pair.User || got.Slot != pair.Slot || !got.Created.Equal(pair.Created) {
-		t.Errorf("%+v came back as %+v", pair, got)
+		t.Errorf("encoded %+v, decoded %+v", pair, got)
 	}
 	var form map[string]any
 	if err := json.Unmarshal([]byte(content), &form); err != nil {
@@ -34,7 +34,7 @@ func TestKeyPairSurvivesTheSecret(t *testing.T) {
 	}
 }
 
-// What can't be used says so without a word of the secret.
+// The error for an unusable text contains no part of the secret.
 func TestDecodeWhatIsNoKeyPair(t *testing.T) {
 	t.Parallel()
 	change := func(field string, value any) string {
@@ -52,7 +52,7 @@ func TestDecodeWhatIsNoKeyPair(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"empty":               "",
-		"no JSON":             "s3cret-0123456789",
+		"not JSON":            "s3cret-0123456789",
 		"a wrong type":        `{"user": "U", "slot": "s3cret-0123456789"}`,
 		"no key":              change("private_key", "s3cret-0123456789"),
 		"another fingerprint": change("public_key_fingerprint", "SHA256:s3cret-0123456789"),
@@ -62,7 +62,7 @@ func TestDecodeWhatIsNoKeyPair(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: the error tells the secret: %v", name, err)
+			t.Errorf("%s: the error contains the secret: %v", name, err)
 		}
 	}
 }
@@ -78,10 +78,10 @@ func TestKeyPairIsPrintedWithoutItsPrivateKey(t *testing.T) {
 	exponent := pair.PrivateKey.D.String()
 	for i, text := range []string{fmt.Sprint(pair), fmt.Sprintf("%v %s", pair, pair), fmt.Sprintf("%+v", pair), fmt.Sprint(&pair), fmt.Sprintf("%#v", pair), string(asJSON)} {
 		if strings.Contains(text, exponent) || strings.Contains(text, "PRIVATE KEY") {
-			t.Errorf("the private key is in text %d", i)
+			t.Errorf("text %d contains the private key", i)
 		}
 	}
 	if got := fmt.Sprint(pair); got != pair.Fingerprint()+" of LOADER" {
-		t.Errorf("it prints as %q", got)
+		t.Errorf("got %q, want fingerprint and user", got)
 	}
 }

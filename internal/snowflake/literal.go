@@ -2,7 +2,7 @@ package snowflake
 
 import "strings"
 
-// Literal quotes a text. A backslash escapes in Snowflake's literals
+// Literal quotes a text. In Snowflake's literals, a backslash escapes
 // (docs.snowflake.com, sql-reference/data-types-text).
 func Literal(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(text) + "'"

@@ -10,7 +10,7 @@ func TestLiteral(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"a/b": "'a/b'", "it's": "'it''s'", `a\b`: `'a\\b'`} {
 		if got := snowflake.Literal(text); got != want {
-			t.Errorf("%s became %s, want %s", text, got, want)
+			t.Errorf("literal of %s: got %s, want %s", text, got, want)
 		}
 	}
 }

@@ -23,16 +23,16 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// account is a Snowflake of which only the login is there. It lets in who signs
-// by one of its keys.
+// account is a fake Snowflake with a login and nothing else. A login with one of the
+// account's keys succeeds.
 type account struct {
 	config snowflake.Config
 
 	mutex sync.Mutex
 	keys  []string // fingerprints
-	// answer replaces the login's; nil decides by the keys.
+	// answer replaces the login's answer; nil compares the keys.
 	answer http.HandlerFunc
-	logins []string // the fingerprint that each showed
+	logins []string // the fingerprint of each login
 }
 
 func newAccount(t *testing.T, answer http.HandlerFunc) *account {
@@ -57,10 +57,10 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"success": true}`)
 		return
 	}
-	shown := fingerprintIn(r.Body)
+	fingerprint := fingerprintIn(r.Body)
 	a.mutex.Lock()
-	a.logins = append(a.logins, shown)
-	known, answer := strings.Contains(strings.Join(a.keys, " "), shown), a.answer
+	a.logins = append(a.logins, fingerprint)
+	known, answer := strings.Contains(strings.Join(a.keys, " "), fingerprint), a.answer
 	a.mutex.Unlock()
 	switch {
 	case answer != nil:
@@ -76,7 +76,7 @@ func refuse(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, `{"success": false, "code": "390144", "message": "JWT token is invalid. [id]", "data": {}}`)
 }
 
-// fingerprintIn reads the issuer of a login's token.
+// fingerprintIn reads the fingerprint from the issuer of the login's token.
 func fingerprintIn(body io.Reader) string {
 	var request struct {
 		Data struct {
@@ -123,7 +123,8 @@ func newPair(t *testing.T) snowflake.KeyPair {
 	return pair
 }
 
-// TestMain keeps the driver from asking the network where it runs.
+// TestMain turns off the driver's search for the cloud platform, which uses the
+// network.
 func TestMain(m *testing.M) {
 	if err := os.Setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true"); err != nil {
 		panic(err)
@@ -131,8 +132,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// What is refused is asked once: five refused logins lock the user. What gives
-// no answer is asked again, within the limit.
+// A refused login is sent once: five refused logins lock the user. A login without an
+// answer is retried within the limit.
 func TestHowOftenALoginIsSent(t *testing.T) {
 	t.Parallel()
 	unavailable := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
@@ -162,7 +163,7 @@ func TestHowOftenALoginIsSent(t *testing.T) {
 			}
 			const slack = 8 * time.Second // the driver's own limit for one request is 10 s
 			if took := time.Since(began); test.limit > 0 && took > test.limit+slack {
-				t.Errorf("it took %s, of at most %s", took, test.limit)
+				t.Errorf("the login took %s, want at most %s", took, test.limit)
 			}
 			if got := len(a.seen()); got != test.times {
 				t.Errorf("%d logins, want %d", got, test.times)
@@ -171,7 +172,7 @@ func TestHowOftenALoginIsSent(t *testing.T) {
 	}
 }
 
-// The time of each login is logged, and nothing of the key.
+// The log has the duration of each login and no part of the key.
 func TestLoginIsLogged(t *testing.T) {
 	t.Parallel()
 	a, pair := newAccount(t, nil), newPair(t)
@@ -192,15 +193,15 @@ func TestLoginIsLogged(t *testing.T) {
 	}
 	for _, want := range []string{`"msg":"login to Snowflake failed"`, `"msg":"logged in to Snowflake"`} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("no %s in\n%s", want, log.String())
+			t.Errorf("%s is missing in the log:\n%s", want, log.String())
 		}
 	}
 	if got := strings.Count(log.String(), `"duration_ms":`); got != 2 {
-		t.Errorf("%d times are logged, want 2:\n%s", got, log.String())
+		t.Errorf("%d durations in the log, want 2:\n%s", got, log.String())
 	}
 }
 
-// secret is a key pair's, which is read so and so often.
+// secret is a fake secret that counts its reads.
 type secret struct {
 	mutex sync.Mutex
 	pair  snowflake.KeyPair
@@ -238,54 +239,54 @@ func opens(t *testing.T, c snowflake.Config) {
 	}
 }
 
-// The secret is read once, and again when a login by its key is refused.
+// The keyring reads the secret once, and again after a refused login.
 func TestKeyringFollowsARotation(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
-	kept := &secret{pair: older}
+	stored := &secret{pair: older}
 	c := a.config
-	c.Keys = &snowflake.Keyring{Secret: kept}
+	c.Keys = &snowflake.Keyring{Secret: stored}
 	a.accept(older)
 	opens(t, c)
 	opens(t, c)
-	if got := kept.count(); got != 1 {
-		t.Errorf("the secret was read %d times for two logins, want once", got)
+	if got := stored.count(); got != 1 {
+		t.Errorf("%d reads of the secret for two logins, want 1", got)
 	}
-	kept.set(newer, nil)
+	stored.set(newer, nil)
 	a.accept(newer)
 	opens(t, c)
 	opens(t, c)
 	want := []string{older.Fingerprint(), older.Fingerprint(), older.Fingerprint(), newer.Fingerprint(), newer.Fingerprint()}
 	if got := a.seen(); strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("logins by %v\nwant %v", got, want)
+		t.Errorf("logins with keys %v\nwant %v", got, want)
 	}
-	if got := kept.count(); got != 2 {
-		t.Errorf("the secret was read %d times, want twice", got)
+	if got := stored.count(); got != 2 {
+		t.Errorf("%d reads of the secret, want 2", got)
 	}
 }
 
-// A refused login isn't repeated by the same key, and says what to do.
+// The same key is never retried after a refused login, and the fault has a hint.
 func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		then func(*secret, snowflake.KeyPair)
-		want string
+		change func(*secret, snowflake.KeyPair)
+		want   string
 	}{
 		"unchanged": {func(*secret, snowflake.KeyPair) {}, "JWT token is invalid"},
 		"unreadable": {
 			func(s *secret, pair snowflake.KeyPair) { s.set(pair, errors.New("no network")) },
-			"the secret can't be read again: no network",
+			"the second read of the secret failed too: no network",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, pair := newAccount(t, nil), newPair(t)
-			kept := &secret{pair: pair}
+			stored := &secret{pair: pair}
 			c := a.config
-			c.Keys = &snowflake.Keyring{Secret: kept}
+			c.Keys = &snowflake.Keyring{Secret: stored}
 			a.accept(pair)
 			opens(t, c)
 			a.accept()
-			test.then(kept, pair)
+			test.change(stored, pair)
 			_, err := snowflake.Open(t.Context(), c)
 			f := fault.As(err)
 			if !fault.Is(err, fault.SnowflakeRefused) || f.Disposition != fault.RetryAfter || f.After == 0 {
@@ -295,27 +296,27 @@ func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
 				t.Errorf("%v. %s", err, f.Advice())
 			}
 			if got := len(a.seen()); got != 2 {
-				t.Errorf("%d logins, want one that succeeds and one that is refused", got)
+				t.Errorf("%d logins, want 1 success and 1 refusal", got)
 			}
 		})
 	}
 }
 
-// Of logins at once that are refused after a rotation, each is refused once, and
-// one of them reads the secret.
+// After a rotation, each of several concurrent logins is refused once, and one login
+// reads the secret.
 func TestKeyringOfManyLogins(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
-	kept := &secret{pair: older}
+	stored := &secret{pair: older}
 	c := a.config
-	c.Keys = &snowflake.Keyring{Secret: kept}
+	c.Keys = &snowflake.Keyring{Secret: stored}
 	a.accept(older)
 	opens(t, c)
-	kept.set(newer, nil)
+	stored.set(newer, nil)
 	a.accept(newer)
-	var all sync.WaitGroup
+	var logins sync.WaitGroup
 	for range 8 {
-		all.Go(func() {
+		logins.Go(func() {
 			session, err := snowflake.Open(t.Context(), c)
 			if err != nil {
 				t.Error(err)
@@ -326,13 +327,13 @@ func TestKeyringOfManyLogins(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
-	if got := kept.count(); got != 2 {
-		t.Errorf("the secret was read %d times, want twice", got)
+	logins.Wait()
+	if got := stored.count(); got != 2 {
+		t.Errorf("%d reads of the secret, want 2", got)
 	}
 }
 
-// An empty or missing secret is no login at all.
+// Without a key pair, no login is sent.
 func TestKeyringWithoutAPair(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, nil)
@@ -340,6 +341,6 @@ func TestKeyringWithoutAPair(t *testing.T) {
 	c := a.config
 	c.Keys = &snowflake.Keyring{Secret: &secret{err: missing}}
 	if _, err := snowflake.Open(t.Context(), c); !fault.Is(err, fault.SecretAway) || len(a.seen()) > 0 {
-		t.Errorf("%v after %d logins", err, len(a.seen()))
+		t.Errorf("got %v after %d logins, want %s after 0 logins", err, len(a.seen()), fault.SecretAway)
 	}
 }

@@ -30,11 +30,11 @@ func read(rows *sql.Rows) (Result, error) {
 	return result, rows.Err()
 }
 
-// Has reports whether the answer has the column. Statements answer in more
-// than one shape: a COPY that did nothing has one column, "status".
+// Has reports whether the answer has the column. Statements answer in more than one
+// form: a COPY that did nothing has one column, "status".
 func (r Result) Has(column string) bool { return slices.Contains(r.Columns, column) }
 
-// Text returns a value as text; "" if it is null or there is no such column.
+// Text returns a value as text; "" for a null or a missing column.
 func (r Result) Text(row int, column string) string {
 	if i := slices.Index(r.Columns, column); i >= 0 {
 		return r.Rows[row][i].String
@@ -42,7 +42,7 @@ func (r Result) Text(row int, column string) string {
 	return ""
 }
 
-// Number returns a value as a number; 0 if it is null or none.
+// Number returns a value as a number; 0 for a null and for a text without a number.
 func (r Result) Number(row int, column string) int64 {
 	text := r.Text(row, column)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -52,13 +52,13 @@ func (r Result) Number(row int, column string) int64 {
 	return int64(n)
 }
 
-// Bool returns a value as a truth value; false if it is null.
+// Bool returns a value as a boolean; false for a null.
 func (r Result) Bool(row int, column string) bool {
 	truth, _ := strconv.ParseBool(r.Text(row, column))
 	return truth
 }
 
-// Time returns a timestamp in UTC; the zero time if it is null.
+// Time returns a timestamp in UTC; the zero time for a null.
 func (r Result) Time(row int, column string) time.Time {
 	at, _ := time.Parse(time.RFC3339Nano, r.Text(row, column))
 	return at.UTC()

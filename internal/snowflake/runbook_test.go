@@ -16,13 +16,13 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// row is one row of the runbook's table of what Snowflake says.
+// row is one row of the runbook's table of Snowflake's errors.
 type row struct {
-	// at is when: "login", or a key of statements.
+	// at is "login" or a key of statements.
 	situation, at     string
 	says              []failing
 	code, disposition string
-	// firn is what firn does, typed what a person types.
+	// firn is firn's reaction, typed the person's command.
 	firn, typed string
 }
 
@@ -40,7 +40,7 @@ func table(t *testing.T) []row {
 	}
 	_, section, found := strings.Cut(string(text), "\n## What Snowflake says\n")
 	if !found {
-		t.Fatal("the runbook has no table of what Snowflake says")
+		t.Fatal("the runbook has no section \"What Snowflake says\"")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var rows []row
@@ -50,7 +50,7 @@ func table(t *testing.T) []row {
 		}
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
 		if len(cells) != 7 {
-			t.Fatalf("%d cells: %s", len(cells), line)
+			t.Fatalf("%d cells, want 7: %s", len(cells), line)
 		}
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
@@ -63,8 +63,8 @@ func table(t *testing.T) []row {
 	return rows
 }
 
-// failures are what a cell says that Snowflake does: errors in the driver's form,
-// a status of HTTP, or nothing.
+// failures reads Snowflake's answers from a cell: errors in the driver's form, an HTTP
+// status, or "no answer".
 func failures(t *testing.T, cell string) []failing {
 	t.Helper()
 	var all []failing
@@ -82,7 +82,7 @@ func failures(t *testing.T, cell string) []failing {
 		all = append(all, failing{cut: true})
 	}
 	if len(all) == 0 {
-		t.Fatalf("nothing is said by %q", cell)
+		t.Fatalf("cell %q has no error, status or \"no answer\"", cell)
 	}
 	return all
 }
@@ -92,22 +92,22 @@ const (
 	otherStatement = "update RAW.X_LOADS set seq = seq + 1 where object = '~lock'"
 )
 
-// statements are those that a row is about.
+// statements has the statements for each value of the column "when".
 var statements = map[string][]string{
 	"any statement": {copyStatement, otherStatement}, "COPY": {copyStatement}, "another statement": {otherStatement},
 }
 
-// TestRunbookTable holds each row against what the code makes of an answer that
-// the real driver got over the wire.
+// TestRunbookTable compares each row with the fault for the row's answer. The real
+// driver gets the answer over HTTP.
 func TestRunbookTable(t *testing.T) {
 	t.Parallel()
 	rows := table(t)
 	if len(rows) < 15 {
-		t.Fatalf("the table has %d rows", len(rows))
+		t.Fatalf("the table has %d rows, want at least 15", len(rows))
 	}
 	for _, r := range rows {
 		if r.firn == "" || r.typed == "" || !slices.Contains(fault.Codes(), fault.Code(r.code)) {
-			t.Errorf("%s: row %+v isn't complete", r.situation, r)
+			t.Errorf("%s: row %+v has an empty cell or an unknown code", r.situation, r)
 		}
 		for _, f := range r.says {
 			t.Run(fmt.Sprint(r.situation, " ", f.number, f.status), func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestRunbookTable(t *testing.T) {
 					return
 				}
 				if len(statements[r.at]) == 0 {
-					t.Fatalf("when is %q?", r.at)
+					t.Fatalf("column when: unknown value %q", r.at)
 				}
 				for _, statement := range statements[r.at] {
 					r.want(t, failedStatement(t, f, statement))
@@ -135,12 +135,12 @@ func (r row) want(t *testing.T, err error) {
 		return
 	}
 	if refused := f.Code == fault.SnowflakeRefused; refused != (f.After >= time.Minute) {
-		t.Errorf("it comes back after %v", f.After)
+		t.Errorf("the next attempt is after %v", f.After)
 	}
 }
 
-// refusedLogin logs in where that fails. A refusal isn't repeated: five of them
-// lock the user.
+// refusedLogin returns the error of a login. A refusal isn't retried: five refused
+// logins lock the user.
 func refusedLogin(t *testing.T, f failing) error {
 	t.Helper()
 	server := &answers{login: f}
@@ -150,13 +150,13 @@ func refusedLogin(t *testing.T, f failing) error {
 	}
 	refused := f.number != "" || f.status == 403
 	if got := server.logins.Load(); refused && got != 1 {
-		t.Errorf("%d logins, want one", got)
+		t.Errorf("%d logins, want 1", got)
 	}
 	return err
 }
 
-// failedStatement runs a statement that fails. Snowflake's id of it must be in
-// the fault, if Snowflake answered.
+// failedStatement returns the error of a statement. If Snowflake answered, the fault
+// has Snowflake's id of the statement.
 func failedStatement(t *testing.T, f failing, statement string) error {
 	t.Helper()
 	server := &answers{statement: f}
@@ -164,18 +164,18 @@ func failedStatement(t *testing.T, f failing, statement string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = session.Close() }) // what failed stays so
-	_, err = session.Query(t.Context(), "do it", statement)
+	t.Cleanup(func() { _ = session.Close() }) // an error of Close after a failed statement doesn't matter
+	_, err = session.Query(t.Context(), "run statement", statement)
 	if err == nil {
-		t.Fatal("it worked")
+		t.Fatal("no error")
 	}
 	if got := fault.As(err).QueryID; f.number != "" && got != queryID {
-		t.Errorf("query id %q", got)
+		t.Errorf("query id of the fault: %q", got)
 	}
 	return err
 }
 
-// TestRunbookTableHasEveryNumber that the code knows.
+// TestRunbookTableHasEveryNumber checks that the runbook lists each number of the code.
 func TestRunbookTableHasEveryNumber(t *testing.T) {
 	t.Parallel()
 	var found []int

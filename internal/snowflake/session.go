@@ -10,8 +10,9 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// Session is one session on one connection. It isn't safe for concurrent use.
-// After an error, roll back and close it: a failed statement leaves the
+// Session is one session on one connection. A Session isn't safe for concurrent use.
+//
+// After an error, roll back and close the session: a failed statement leaves the
 // transaction open, and BEGIN inside an open transaction is ignored
 // (docs.snowflake.com, sql-reference/transactions).
 type Session struct {
@@ -19,13 +20,12 @@ type Session struct {
 	conn *sql.Conn
 }
 
-// rollbackTime bounds a ROLLBACK and the reading of a ledger after the
-// caller's own time is over.
+// rollbackTime limits a ROLLBACK after the end of the caller's time.
 const rollbackTime = 10 * time.Second
 
-// Open logs in, and logs how long that took. The error is a fault of code
-// snowflake_login_refused or snowflake_away; with Keys also of what reading the
-// secret can end with.
+// Open logs in and logs the duration. The error is a fault of code
+// snowflake_login_refused or snowflake_away. With Keys, the error can also be an error
+// of Secret.Read.
 func Open(ctx context.Context, c Config) (*Session, error) {
 	if c.Keys != nil {
 		return c.Keys.open(ctx, c)
@@ -33,14 +33,13 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	return logIn(ctx, c)
 }
 
-// logIn sends one login that Snowflake can refuse. Only a request without an
-// answer, or with HTTP 408, 429 or 5xx, is sent again (gosnowflake v2.1.0,
-// retry.go).
+// logIn sends one login request. Only a request without an answer, or with HTTP 408,
+// 429 or 5xx, is sent again (gosnowflake v2.1.0, retry.go).
 func logIn(ctx context.Context, c Config) (*Session, error) {
 	began := c.now()
 	pool := sql.OpenDB(sf.NewConnector(&sf.SnowflakeDriver{}, c.driverConfig()))
 	pool.SetMaxOpenConns(1)
-	// The driver's own limit counts its waits alone, not a request that hangs.
+	// The driver's own limit covers the waits between retries, not a hanging request.
 	limited, cancel := context.WithTimeout(ctx, c.loginLimit())
 	defer cancel()
 	conn, err := pool.Conn(limited)
@@ -55,21 +54,21 @@ func logIn(ctx context.Context, c Config) (*Session, error) {
 	return &Session{pool: pool, conn: conn}, nil
 }
 
-// Result is what a statement answered.
+// Result is the answer to a statement.
 type Result struct {
-	// QueryID is Snowflake's id of the statement; empty if it told none.
+	// QueryID is Snowflake's id of the statement; empty if the answer had no id.
 	QueryID string
-	// Affected is the number of rows that INSERT, UPDATE or DELETE changed; 0
-	// for Query.
+	// Affected is the number of rows that INSERT, UPDATE or DELETE changed; 0 for
+	// Query.
 	Affected int64
-	// Columns are the names, lower case, in order.
+	// Columns are the names in lower case, in order.
 	Columns []string
-	// Rows hold every value as text; times in RFC 3339.
+	// Rows holds every value as text. Times are in RFC 3339.
 	Rows [][]sql.NullString
 }
 
-// Exec runs INSERT, UPDATE or DELETE, which answer with a count. The operation names it in
-// faults, as a verb phrase.
+// Exec runs INSERT, UPDATE or DELETE and returns the number of changed rows. The
+// operation is a verb phrase for faults.
 func (s *Session) Exec(ctx context.Context, op, statement string, args ...any) (Result, error) {
 	ctx, queryID := withQueryID(ctx)
 	answer, err := s.conn.ExecContext(ctx, statement, args...)
@@ -83,8 +82,8 @@ func (s *Session) Exec(ctx context.Context, op, statement string, args ...any) (
 	return Result{QueryID: queryID(), Affected: affected}, nil
 }
 
-// Query runs a statement and reads its whole answer. COPY goes through here:
-// Exec loses what it says of each file.
+// Query runs a statement and reads the whole answer. Use Query for COPY: Exec drops the
+// answer's rows, one for each file.
 func (s *Session) Query(ctx context.Context, op, statement string, args ...any) (Result, error) {
 	ctx, queryID := withQueryID(ctx)
 	rows, err := s.conn.QueryContext(ctx, statement, args...)
@@ -100,28 +99,28 @@ func (s *Session) Query(ctx context.Context, op, statement string, args ...any) 
 	return result, nil
 }
 
-// Begin opens a transaction. Statements as text, not database/sql's Tx: its
-// COMMIT and ROLLBACK use the context of BeginTx and aren't sent once that is
-// over.
+// Begin opens a transaction. The package sends BEGIN, COMMIT and ROLLBACK as text, not
+// through database/sql's Tx: a Tx sends no COMMIT or ROLLBACK after the end of the
+// context of BeginTx.
 func (s *Session) Begin(ctx context.Context) error {
 	return s.control(ctx, "begin transaction", "BEGIN TRANSACTION")
 }
 
-// Commit commits. An error means that the outcome is unknown.
+// Commit commits. After an error, the outcome is unknown.
 func (s *Session) Commit(ctx context.Context) error {
 	return s.control(ctx, "commit", "COMMIT")
 }
 
-// Rollback gives the transaction up, within ten seconds, whatever became of
-// the caller's context.
+// Rollback ends the transaction within ten seconds, even if the caller's context is
+// over.
 func (s *Session) Rollback(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
 	defer cancel()
 	return s.control(ctx, "roll back", "ROLLBACK")
 }
 
-// control runs a statement that has no count: asking the driver for one is an
-// error.
+// control runs a statement without a row count. For such a statement, the driver
+// answers RowsAffected with an error.
 func (s *Session) control(ctx context.Context, op, statement string) error {
 	if _, err := s.conn.ExecContext(ctx, statement); err != nil {
 		return Fault(op, statement, err)
@@ -129,7 +128,7 @@ func (s *Session) control(ctx context.Context, op, statement string) error {
 	return nil
 }
 
-// Close ends the session; Snowflake rolls back what it left open.
+// Close ends the session. Snowflake rolls back an open transaction.
 func (s *Session) Close() error {
 	err := s.conn.Close()
 	if closed := s.pool.Close(); err == nil {
@@ -138,8 +137,8 @@ func (s *Session) Close() error {
 	return err
 }
 
-// withQueryID asks the driver for the statement's id. Nothing comes if the
-// request got no answer, so the returned function never waits.
+// withQueryID asks the driver for the statement's id. The returned function never
+// waits: a request without an answer has no id.
 func withQueryID(ctx context.Context) (context.Context, func() string) {
 	ids := make(chan string, 1)
 	return sf.WithQueryIDChan(ctx, ids), func() string {

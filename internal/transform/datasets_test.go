@@ -13,6 +13,9 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
+// datasets is the folder of the made-up project.
+const datasets = "../../testdata/project/datasets"
+
 func gzipped(t *testing.T, text string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
@@ -26,11 +29,11 @@ func gzipped(t *testing.T, text string) []byte {
 	return packed.Bytes()
 }
 
-// TestShippedDatasets transforms the real data that ships with the repository
-// by its own contracts: every row is good.
-func TestShippedDatasets(t *testing.T) {
+// TestMadeUpDatasets transforms the files of the made-up project by their
+// contracts: every row is good.
+func TestMadeUpDatasets(t *testing.T) {
 	t.Parallel()
-	contracts, err := contract.ReadAll(os.DirFS("../../datasets"))
+	contracts, err := contract.ReadAll(os.DirFS(datasets))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,19 +41,18 @@ func TestShippedDatasets(t *testing.T) {
 		dataset, file string
 		rows          int64
 	}{
-		{"nycflights.airline", "nycflights/airline/airlines.csv", 16},
-		{"nycflights.airport", "nycflights/airport/airports.csv", 1458},
-		{"nycflights.flight", "nycflights/flight/flights_2013-01.csv.gz", 27_004},
-		{"nycflights.plane", "nycflights/plane/planes.csv", 3322},
-		{"nycflights.weather", "nycflights/weather/weather_2013-01.csv", 2226},
-		{"usgs.event", "usgs/event/events_2018-01-31_2018-02-07.geojson.gz", 1707},
+		{"shop.customer", "shop/customer/customers.csv", 20},
+		{"shop.item", "shop/item/items.csv.gz", 60},
+		{"shop.order", "shop/order/orders.csv", 40},
+		{"shop.visit", "shop/visit/visits.csv", 240},
+		{"station.event", "station/event/events.geojson.gz", 668},
 	}
 	for _, test := range tests {
 		t.Run(test.dataset, func(t *testing.T) {
 			t.Parallel()
-			key, body := test.file, read(t, filepath.Join("../../datasets", test.file))
-			if test.dataset == "usgs.event" {
-				key, body = "usgs/event/part-00001.ndjson", features(t, body)
+			key, body := test.file, read(t, filepath.Join(datasets, test.file))
+			if test.dataset == "station.event" {
+				key, body = "station/event/part-00001.ndjson", features(t, body)
 			}
 			got := run(t, contracts.ByDataset(test.dataset), key, body)
 			if got.err != nil {

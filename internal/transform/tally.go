@@ -1,8 +1,6 @@
 package transform
 
 import (
-	"fmt"
-
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/work"
@@ -47,8 +45,4 @@ func (t *tally) worst() (rule string, count int64) {
 		}
 	}
 	return rule, count
-}
-
-func (t *tally) String() string {
-	return fmt.Sprintf("%d read, %d written, %d rejected", t.read, t.written, t.rejected)
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-var landed = object.Object{Bucket: "landing", Key: "nycflights/plane/a b.csv", Version: "v1", Size: 7}
+var landed = object.Object{Bucket: "landing", Key: "shop/order/a b.csv", Version: "v1", Size: 7}
 
 func TestWorkSurvivesItsMessage(t *testing.T) {
 	t.Parallel()
 	want := work.Work{
-		Stage: work.Load, Dataset: "nycflights.plane", Object: landed, Generation: 2,
+		Stage: work.Load, Dataset: "shop.order", Object: landed, Generation: 2,
 		Receipt: &work.Location{Bucket: "curated", Key: "k/receipt.json"},
 	}
 	got, err := work.Decode(want.Encode(), work.Load)
@@ -46,7 +46,7 @@ func TestDecodeReceipt(t *testing.T) {
 	t.Parallel()
 	sound := func() work.Receipt {
 		return work.Receipt{
-			Object: landed, ObjectID: landed.ID(), Dataset: "nycflights.plane", Outcome: work.Accepted,
+			Object: landed, ObjectID: landed.ID(), Dataset: "shop.order", Outcome: work.Accepted,
 			RowsRead: 10, RowsWritten: 8, RowsRejected: 2,
 			Data:    []work.File{{Key: "a", Rows: 5}, {Key: "b", Rows: 3}},
 			Rejects: []work.File{{Key: "c", Rows: 2}},

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 // Package airflow_test runs the tests of airflow/ beside the laptop's cloud:
 // the DAGs' own, which are Python, and the ones with a scheduler.
 package airflow_test
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/laptop"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
 )
 
 var scheduler = flag.Bool("scheduler", false, "run the tests with a real scheduler, which take minutes")
@@ -41,7 +44,8 @@ func TestDAGs(t *testing.T) { //nolint:paralleltest // one cloud
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cloud.Up(t.Context(), laptop.Silently); err != nil {
+	cloud.Tied = true
+	if err := cloud.Up(t.Context(), laptoptest.Silently); err != nil {
 		t.Fatal(errors.Join(err, cloud.Down()))
 	}
 	t.Cleanup(func() {

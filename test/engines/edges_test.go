@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package engines_test
 
 import (

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 // Package processes_test runs loaders as processes of the operating system,
 // against the laptop's Snowflake, its S3 and its journal: many at once, and
 // killed at every statement.

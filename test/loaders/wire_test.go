@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package processes_test
 
 import (

@@ -1,3 +1,5 @@
+//go:build standin
+
 package outage_test
 
 import (
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
@@ -121,7 +124,7 @@ func TestTheWireIsCut(t *testing.T) {
 	table := newTable(t, c)
 	guarded := load.Guarded{
 		Warehouse: laptop,
-		Breaker:   &journal.Breaker{Table: table, Dependency: journal.Snowflake, Backoff: backoff},
+		Breaker:   &breaker.Breaker{Store: table, Dependency: breaker.Snowflake, Backoff: backoff, Now: c.read},
 	}
 	session, err := guarded.Open(t.Context(), "wire.cut", "l1")
 	if err != nil {
@@ -152,7 +155,7 @@ func TestTheWireIsCut(t *testing.T) {
 	if rows, err := again.TakeLock(context.WithoutCancel(t.Context())); err != nil && !fault.Is(err, fault.LockBusy) || err == nil && rows != 1 {
 		t.Fatalf("%d lock rows, %v", rows, err) // the cut session's lock may stand for a while
 	}
-	if o, err := table.Outage(t.Context(), journal.Snowflake); err != nil || o.Open {
+	if o, err := table.Outage(t.Context(), breaker.Snowflake); err != nil || o.Open {
 		t.Errorf("the breaker is %+v, %v", o, err)
 	}
 }
@@ -166,7 +169,7 @@ func wantAway(t *testing.T, err error) {
 
 func wantFailures(t *testing.T, table *journal.Table, want int) {
 	t.Helper()
-	if o, err := table.Outage(t.Context(), journal.Snowflake); err != nil || !o.Open || o.Failures != want {
+	if o, err := table.Outage(t.Context(), breaker.Snowflake); err != nil || !o.Open || o.Failures != want {
 		t.Errorf("the breaker is %+v, %v; want it open after %d failures", o, err, want)
 	}
 }

@@ -1,3 +1,5 @@
+//go:build standin
+
 package outage_test
 
 import (
@@ -19,6 +21,7 @@ import (
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/load"
@@ -94,7 +97,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) newConsumer() *batch.Consumer {
 	loader := w.NewLoader(load.Guarded{
 		Warehouse: w.warehouse,
-		Breaker:   &journal.Breaker{Table: w.table, Dependency: journal.Snowflake, Backoff: backoff},
+		Breaker:   &breaker.Breaker{Store: w.table, Dependency: breaker.Snowflake, Backoff: backoff, Now: w.clock.read},
 	})
 	loader.Journal = w.table
 	return &batch.Consumer{

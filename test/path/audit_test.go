@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -29,26 +31,26 @@ func awaitGeneration(t *testing.T, o object.Object, want int) {
 
 func generationOf(t *testing.T, o object.Object) int64 {
 	t.Helper()
-	return number(t, "select max(GENERATION) as n from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT = ?", string(o.ID()))
+	return number(t, "select max(GENERATION) as n from RAW.SHOP_CUSTOMER_LOADS where OBJECT = ?", string(o.ID()))
 }
 
 // A reload puts the same rows in the place of the old ones, and the ledger's sum
 // is the table's count at any time.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "air lines.csv"), append(airlines("reload", 5), []byte("TOO LONG,row\n")...))
+	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 5), []byte("TOO LONG,row\n")...))
 	mustBe(t, settle(t, o)[0], journal.Loaded)
 	firn(t, "reload", "--object", o.URI())
 	awaitGeneration(t, o, 1)
 	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 5 || generationOf(t, o) != 1 {
 		t.Errorf("the ledger has %d entries with %d rows in generation %d, want 1 with 5 in 1", entries, rows, generationOf(t, o))
 	}
-	rejects := number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
+	rejects := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
 	if got := rowsOf(t, o); got != 5 || rejects != 1 {
 		t.Errorf("%d rows and %d rejects, want 5 and 1", got, rejects)
 	}
-	apart := number(t, "select (select count(*) from RAW.NYCFLIGHTS_AIRLINE) - "+
-		"(select sum(ROWS_LOADED) from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT <> '~lock') as n")
+	apart := number(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
+		"(select sum(ROWS_LOADED) from RAW.SHOP_CUSTOMER_LOADS where OBJECT <> '~lock') as n")
 	if apart != 0 {
 		t.Errorf("the table and its ledger are %d rows apart", apart)
 	}
@@ -57,7 +59,7 @@ func TestReload(t *testing.T) {
 // A reload that fails leaves what was loaded, and the mail says so.
 func TestAReloadThatFails(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "airlines.csv"), airlines("gone", 4))
+	o := put(t, keyOf(t, "customers.csv"), customers("gone", 4))
 	mustBe(t, settle(t, o)[0], journal.Loaded)
 	if _, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version),
@@ -81,7 +83,7 @@ func TestAReloadThatFails(t *testing.T) {
 // and returns what it says and how it ends.
 func audit(t *testing.T) (text string, code int) {
 	t.Helper()
-	said, err := exec.CommandContext(t.Context(), stack.cloud.Program, "audit", "--dataset", "nycflights.airport", "--grace", "0s").Output()
+	said, err := exec.CommandContext(t.Context(), stack.cloud.Program, "audit", "--dataset", "shop.item", "--grace", "0s").Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return string(said) + string(exit.Stderr), exit.ExitCode()
 	} else if err != nil {
@@ -94,18 +96,18 @@ func audit(t *testing.T) (text string, code int) {
 // command, and the command brings it back.
 func TestAuditFindsARowAndSaysWhatMends(t *testing.T) {
 	t.Parallel()
-	body := "faa,name,lat,lon,alt,tz,dst,tzone\nJFK,John F Kennedy Intl,40.639751,-73.778925,13,-5,A,America/New_York\n" +
-		"LGA,La Guardia,40.777245,-73.872608,22,-5,A,America/New_York\n"
-	o := put(t, "nycflights/airport/audited.csv", []byte(body))
+	body := "sku,name,price,weight,stock,gift,category,since,updated_at\nIT9001,chair,40.63,73.778925,13,true,home,2025-01-31,2026-01-31T10:00:00Z\n" +
+		"IT9002,table,40.77,NA,22,false,NA,2025-02-01,2026-02-01T10:00:00Z\n"
+	o := put(t, "shop/item/audited.csv", []byte(body))
 	mustBe(t, settle(t, o)[0], journal.Loaded)
 	if said, code := audit(t); code != 0 {
 		t.Fatalf("after a load it ends with %d:\n%s", code, said)
 	}
-	if _, err := warehouse(t).Exec(t.Context(), "delete a row", "delete from RAW.NYCFLIGHTS_AIRPORT where FAA = 'JFK'"); err != nil {
+	if _, err := warehouse(t).Exec(t.Context(), "delete a row", "delete from RAW.SHOP_ITEM where SKU = 'IT9001'"); err != nil {
 		t.Fatal(err)
 	}
 	said, code := audit(t)
-	line := "nycflights.airport  table_rows  " + o.URI() + "  " + string(o.ID()) + "  ledger: 2 rows  table: 1 row  type: firn reload --object " + string(o.ID()) + "\n"
+	line := "shop.item  table_rows  " + o.URI() + "  " + string(o.ID()) + "  ledger: 2 rows  table: 1 row  type: firn reload --object " + string(o.ID()) + "\n"
 	if code != 1 || !strings.Contains(said, line) {
 		t.Fatalf("it ends with %d and lacks %q:\n%s", code, line, said)
 	}

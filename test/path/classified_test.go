@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -104,7 +106,7 @@ func TestNobodyAsksForTheOtherGrants(t *testing.T) {
 		}
 		takeAway(t, all...)
 	}
-	for _, d := range []deed{airlineFile, ingestRun, silentDeadLetter, goneObject} {
+	for _, d := range []deed{customerFile, ingestRun, silentDeadLetter, goneObject} {
 		t.Run(d.name, func(t *testing.T) { eventually(t, d.name, d.try(t).done) })
 	}
 }

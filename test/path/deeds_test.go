@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -32,17 +34,17 @@ type attempt struct {
 	afterwards func()
 }
 
-// airlineFile is a file that becomes rows.
-var airlineFile = deed{"a file is loaded", func(t *testing.T) attempt {
+// customerFile is a file that becomes rows.
+var customerFile = deed{"a file is loaded", func(t *testing.T) attempt {
 	t.Helper()
-	o := put(t, keyOf(t, "airlines.csv"), airlines("grants", 2))
+	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
 	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
 }}
 
 // refusedFile is a file that the contract refuses, and that is mailed.
 var refusedFile = deed{"a broken file is mailed", func(t *testing.T) attempt {
 	t.Helper()
-	o := put(t, keyOf(t, "broken.csv"), []byte("carrier,name\nAA,fine\n\"BB,never closed\n"))
+	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	return attempt{done: func() (bool, string) {
 		failed, last := standsAt(t, o, journal.Failed)
 		return failed && len(mailsAbout(t, string(o.ID()))) > 0, last
@@ -53,7 +55,7 @@ var refusedFile = deed{"a broken file is mailed", func(t *testing.T) attempt {
 var goneObject = deed{"an object that isn't there is reported", func(t *testing.T) attempt {
 	t.Helper()
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "gone.csv"), airlines("gone", 2)) })
+	unannounced(t, func() { o = put(t, keyOf(t, "gone.csv"), customers("gone", 2)) })
 	_, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version),
 	})
@@ -71,10 +73,10 @@ var goneObject = deed{"an object that isn't there is reported", func(t *testing.
 // repeatedWork is work on an object that was transformed before.
 var repeatedWork = deed{"repeated work is told from new work", func(t *testing.T) attempt {
 	t.Helper()
-	o := put(t, keyOf(t, "airlines.csv"), airlines("grants", 2))
+	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
 	mustBe(t, settle(t, o)[0], journal.Loaded)
 	since := time.Now()
-	sendTo(t, "TransformQueue", work.Work{Stage: work.Transform, Dataset: "nycflights.airline", Object: o}.Encode())
+	sendTo(t, "TransformQueue", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
 	return attempt{done: func() (bool, string) {
 		for _, line := range logOf(t, "Transform", since) {
 			if line.Message == "object not claimed" && line.Object == string(o.ID()) {
@@ -89,11 +91,11 @@ var repeatedWork = deed{"repeated work is told from new work", func(t *testing.T
 // bucket knows which is newer.
 var newVersionWithoutSequencer = deed{"a version that no sequencer orders replaces its elder", func(t *testing.T) attempt {
 	t.Helper()
-	key := keyOf(t, "airlines.csv")
+	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
 	unannounced(t, func() {
-		older = put(t, key, airlines("older", 2))
-		newer = put(t, key, airlines("newer", 3))
+		older = put(t, key, customers("older", 2))
+		newer = put(t, key, customers("newer", 3))
 	})
 	send(t, s3Event(older, ""))
 	mustBe(t, settle(t, older)[0], journal.Loaded)
@@ -111,7 +113,7 @@ var lostLoadMessage = deed{"an object without a message is loaded beside the nex
 	t.Helper()
 	since := time.Now()
 	giveBack := takeAway(t, taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
-	lost := put(t, keyOf(t, "lost.csv"), airlines("lost", 2))
+	lost := put(t, keyOf(t, "lost.csv"), customers("lost", 2))
 	eventually(t, "its load can't be asked for", func() (bool, string) {
 		for _, line := range logOf(t, "Route", since) {
 			if line.Message == messageFailed && line.Object == string(lost.ID()) {
@@ -126,7 +128,7 @@ var lostLoadMessage = deed{"an object without a message is loaded beside the nex
 	}
 	giveBack()
 	next := func(name string) {
-		mustBe(t, settle(t, put(t, keyOf(t, name), airlines("next", 2)))[0], journal.Loaded)
+		mustBe(t, settle(t, put(t, keyOf(t, name), customers("next", 2)))[0], journal.Loaded)
 	}
 	next("next.csv")
 	return attempt{
@@ -145,14 +147,14 @@ var runs int
 
 func beginRun(t *testing.T) (done func() (bool, string)) {
 	t.Helper()
-	const dataset, length = "usgs.event", 30 * time.Minute
+	const dataset, length = "station.event", 30 * time.Minute
 	start := time.Date(2018, 2, 3, 0, 0, 0, 0, time.UTC).Add(time.Duration(runs) * length)
 	runs++
 	if err := stack.operator.Ingest(t.Context(), dataset, start, start.Add(length)); err != nil {
 		t.Fatal(err)
 	}
 	const stamp = "20060102T150405Z"
-	prefix := "usgs/event/run=" + start.Format(stamp) + "-" + start.Add(length).Format(stamp) + "/"
+	prefix := "station/event/run=" + start.Format(stamp) + "-" + start.Add(length).Format(stamp) + "/"
 	return func() (bool, string) {
 		parts, complete, err := stack.operator.Run(t.Context(), prefix)
 		if err != nil {
@@ -207,7 +209,7 @@ func poison(queue string) deed {
 var silentDeadLetter = deed{"a dead letter is mailed", func(t *testing.T) attempt {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
-	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "nycflights.airline", Object: o}.Encode())
+	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
 	return attempt{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -14,7 +16,7 @@ import (
 // until every copy was routed.
 func TestTheSameEventFiveTimesLoadsOnce(t *testing.T) {
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "airlines.csv"), airlines("five times", 7)) })
+	unannounced(t, func() { o = put(t, keyOf(t, "customers.csv"), customers("five times", 7)) })
 	release := holdLoads(t)
 	since := time.Now()
 	event := s3Event(o, "01")
@@ -52,11 +54,11 @@ func TestANewVersionReplacesTheRows(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			key := keyOf(t, "airlines.csv")
+			key := keyOf(t, "customers.csv")
 			var versions [2]object.Object
 			unannounced(t, func() {
-				versions[0] = put(t, key, airlines("older", 5))
-				versions[1] = put(t, key, airlines("newer", 3))
+				versions[0] = put(t, key, customers("older", 5))
+				versions[1] = put(t, key, customers("newer", 3))
 			})
 			sequencers := []string{"0055AED6DCD90281E5", "0055AED6DCD90281E6"}
 			for _, i := range test.order {
@@ -83,9 +85,9 @@ func TestANewVersionReplacesTheRows(t *testing.T) {
 func TestTwoVersionsInOneGroup(t *testing.T) {
 	t.Parallel()
 	release := holdLoads(t)
-	key := keyOf(t, "airlines.csv")
-	older := put(t, key, airlines("older", 5))
-	newer := put(t, key, airlines("newer", 4))
+	key := keyOf(t, "customers.csv")
+	older := put(t, key, customers("older", 5))
+	newer := put(t, key, customers("newer", 4))
 	awaitState(t, older, journal.Transformed)
 	awaitState(t, newer, journal.Transformed)
 	release()
@@ -108,7 +110,7 @@ func TestAPoisonedMessageFailsAlone(t *testing.T) {
 				bodies[i] = `{"poison": "` + t.Name() + `"`
 				continue
 			}
-			o := put(t, keyOf(t, fmt.Sprintf("%d.csv", i)), airlines(fmt.Sprint("batch ", i), 2))
+			o := put(t, keyOf(t, fmt.Sprintf("%d.csv", i)), customers(fmt.Sprint("batch ", i), 2))
 			objects = append(objects, o)
 			bodies[i] = s3Event(o, fmt.Sprint(i+1))
 		}

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -26,8 +28,8 @@ import (
 // forcedToGlue is a file that a Glue run makes rows of.
 var forcedToGlue = deed{"a file is loaded by way of Glue", func(t *testing.T) attempt {
 	t.Helper()
-	lines := weather(t)
-	o := put(t, weatherKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
+	lines := visits(t)
+	o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
 	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
 }}
 
@@ -64,7 +66,7 @@ var forgottenManifest = deed{"a manifest without a run gets one", func(t *testin
 	t.Helper()
 	everythingIsOverdue(t)
 	var o object.Object
-	unannounced(t, func() { o = put(t, weatherKey(t, "forgotten.csv"), []byte(strings.Join(weather(t)[:11], ""))) })
+	unannounced(t, func() { o = put(t, visitKey(t, "forgotten.csv"), []byte(strings.Join(visits(t)[:11], ""))) })
 	c := stack.operator.Contracts.ByDataset(glueDataset)
 	portable, err := c.Portable()
 	if err != nil {

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -27,35 +29,35 @@ import (
 )
 
 // glueDataset is the dataset whose contract sends its files to Glue.
-const glueDataset = "nycflights.weather"
+const glueDataset = "shop.visit"
 
-// weather reads the sample file; its header is the first line.
-func weather(t *testing.T) []string {
+// visits reads the sample file; its header is the first line.
+func visits(t *testing.T) []string {
 	t.Helper()
-	body, err := os.ReadFile("../../datasets/nycflights/weather/weather_2013-01.csv")
+	body, err := os.ReadFile("../../testdata/project/datasets/shop/visit/visits.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return strings.SplitAfter(strings.TrimRight(string(body), "\n")+"\n", "\n")
 }
 
-func weatherKey(t *testing.T, name string) string {
+func visitKey(t *testing.T, name string) string {
 	t.Helper()
-	return path.Join("nycflights/weather", t.Name(), name)
+	return path.Join("shop/visit", t.Name(), name)
 }
 
 // putFive puts five files of a few rows each within one batch of the glue queue:
 // what special names has another body. The files' order is that of the run.
 func putFive(t *testing.T, special int, body []byte) []object.Object {
 	t.Helper()
-	lines := weather(t)
+	lines := visits(t)
 	var objects []object.Object
 	for i := range 5 {
 		content := []byte(lines[0] + strings.Join(lines[1+10*i:11+10*i], ""))
 		if i == special {
 			content = body
 		}
-		objects = append(objects, put(t, weatherKey(t, fmt.Sprintf("%d.csv", i)), content))
+		objects = append(objects, put(t, visitKey(t, fmt.Sprintf("%d.csv", i)), content))
 	}
 	return objects
 }
@@ -121,28 +123,28 @@ func onlyOneFails(t *testing.T, objects []object.Object, failing int, code fault
 	}
 }
 
-// TestGlueGivesTheRowsThatGoGives sends a month of weather through Spark and
+// TestGlueGivesTheRowsThatGoGives sends the file of visits through Spark and
 // through the Go engine, and compares what stands in the table row for row.
 func TestGlueGivesTheRowsThatGoGives(t *testing.T) {
-	o := put(t, weatherKey(t, "january.csv"), []byte(strings.Join(weather(t), "")))
+	o := put(t, visitKey(t, "visits.csv"), []byte(strings.Join(visits(t), "")))
 	entry := settle(t, o)[0]
 	mustBe(t, entry, journal.Loaded)
-	if entry.Engine != "glue" || entry.Run == "" || entry.RowsLoaded != 2226 {
+	if entry.Engine != "glue" || entry.Run == "" || entry.RowsLoaded != 240 {
 		t.Fatalf("%d rows by %s, run %s", entry.RowsLoaded, entry.Engine, entry.Run)
 	}
 	receipt := goEngine(t, o)
 	session := warehouse(t)
 	for _, statement := range []string{
-		"create or replace table RAW.WEATHER_BY_GO like RAW.NYCFLIGHTS_WEATHER",
-		copyOf("RAW.WEATHER_BY_GO", receipt.Data),
+		"create or replace table RAW.VISITS_BY_GO like RAW.SHOP_VISIT",
+		copyOf("RAW.VISITS_BY_GO", receipt.Data),
 	} {
 		if _, err := session.Query(t.Context(), "load Go's rows", statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	columns := strings.Join(columnsOf(), ", ")
-	glues := fmt.Sprintf("select %s from RAW.NYCFLIGHTS_WEATHER where _FIRN_OBJECT = '%s'", columns, o.ID())
-	gos := fmt.Sprintf("select %s from RAW.WEATHER_BY_GO", columns)
+	glues := fmt.Sprintf("select %s from RAW.SHOP_VISIT where _FIRN_OBJECT = '%s'", columns, o.ID())
+	gos := fmt.Sprintf("select %s from RAW.VISITS_BY_GO", columns)
 	for name, statement := range map[string]string{
 		"rows of Glue that Go hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", glues, gos),
 		"rows of Go that Glue hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", gos, glues),
@@ -151,7 +153,7 @@ func TestGlueGivesTheRowsThatGoGives(t *testing.T) {
 			t.Errorf("%d %s", n, name)
 		}
 	}
-	if n := number(t, "select count(*) as n from RAW.WEATHER_BY_GO"); n != entry.RowsLoaded {
+	if n := number(t, "select count(*) as n from RAW.VISITS_BY_GO"); n != entry.RowsLoaded {
 		t.Errorf("%d rows by Go", n)
 	}
 }
@@ -195,7 +197,7 @@ func copyOf(table string, files []work.File) string {
 }
 
 func TestGlueRunRefusesOneOfFive(t *testing.T) {
-	objects := putFive(t, 2, []byte(weather(t)[0]+"\"EWR\",2013,\"never closed\n"))
+	objects := putFive(t, 2, []byte(visits(t)[0]+"\"EST\",2026,\"never closed\n"))
 	onlyOneFails(t, objects, 2, fault.BadQuoting, "record 1")
 	eventually(t, "its one run succeeds", func() (bool, string) {
 		runs := runsOf(t, objects[2])
@@ -206,7 +208,7 @@ func TestGlueRunRefusesOneOfFive(t *testing.T) {
 // TestGlueRunCrashesOnOneOfFive lets Spark fail on one object for good: the
 // run's role may not read it.
 func TestGlueRunCrashesOnOneOfFive(t *testing.T) {
-	key := weatherKey(t, "3.csv")
+	key := visitKey(t, "3.csv")
 	deny(t, "Glue", "s3:GetObject", "arn:aws:s3:::"+stack.operator.Stack.LandingBucket+"/"+key)
 	objects := putFive(t, -1, nil)
 	onlyOneFails(t, objects, 3, fault.GlueFailed, "its run ended FAILED: ")
@@ -243,10 +245,10 @@ func deny(t *testing.T, role, action, resource string) {
 // object. That one is large, so that there is a while.
 func TestGlueRunIsKilledOnOneOfFive(t *testing.T) {
 	const large = 4
-	lines := weather(t)
+	lines := visits(t)
 	var body bytes.Buffer
 	body.WriteString(lines[0])
-	for range 100 {
+	for range 1200 {
 		body.WriteString(strings.Join(lines[1:], ""))
 	}
 	objects := putFive(t, large, body.Bytes())
@@ -309,7 +311,7 @@ func TestEveryGrantOfARunIsNeeded(t *testing.T) {
 	for _, row := range runRows {
 		t.Run(row.String(), func(t *testing.T) {
 			putBack := takeAway(t, row.taken)
-			o := put(t, weatherKey(t, "few.csv"), []byte(strings.Join(weather(t)[:11], "")))
+			o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(visits(t)[:11], "")))
 			eventually(t, "a run fails", func() (bool, string) {
 				runs := runsOf(t, o)
 				if len(runs) == 0 {

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -46,13 +48,13 @@ var grantRows = []grantRow{
 	{taken: taken{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
 	{taken: taken{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
 	{taken: taken{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, deed: unannouncedReceipt},
-	{taken: taken{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: airlineFile},
-	{taken: taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: airlineFile},
+	{taken: taken{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: customerFile},
+	{taken: taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: customerFile},
 	{taken: taken{"Route", "Journal", "dynamodb:GetItem", ""}, deed: refusedFile},
-	{taken: taken{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: airlineFile},
-	{taken: taken{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: airlineFile},
+	{taken: taken{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
+	{taken: taken{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
 	{
-		taken: taken{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("RouteQueue", airlineFile), told: notPutOff,
+		taken: taken{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("RouteQueue", customerFile), told: notPutOff,
 		besides: &taken{"Route", "Journal", "dynamodb:UpdateItem", ""},
 	},
 
@@ -66,24 +68,24 @@ var grantRows = []grantRow{
 	{taken: taken{"Transform", "JournalIndex", "dynamodb:Query", ""}, deed: forgottenManifest},
 	{taken: taken{"Transform", "Runs", "glue:GetJobRuns", ""}, deed: forgottenManifest},
 	{taken: taken{"Transform", "Journal", "dynamodb:GetItem", ""}, deed: repeatedWork},
-	{taken: taken{"Transform", "Journal", "dynamodb:UpdateItem", ""}, deed: airlineFile},
-	{taken: taken{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, deed: airlineFile},
-	{taken: taken{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: airlineFile},
+	{taken: taken{"Transform", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
+	{taken: taken{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, deed: customerFile},
+	{taken: taken{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: customerFile},
 	{taken: taken{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, deed: largeBrokenFile, told: "upload not aborted"},
 	{
-		taken: taken{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("TransformQueue", airlineFile), told: notPutOff,
+		taken: taken{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("TransformQueue", customerFile), told: notPutOff,
 		besides: &taken{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
 	},
 
 	{taken: taken{"Load", "Bury", "sqs:SendMessage", ""}, deed: poison("LoadQueue"), told: notBuried},
-	{taken: taken{"Load", "Journal", "dynamodb:GetItem", ""}, deed: airlineFile},
-	{taken: taken{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: airlineFile},
+	{taken: taken{"Load", "Journal", "dynamodb:GetItem", ""}, deed: customerFile},
+	{taken: taken{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
 	{taken: taken{"Load", "JournalIndex", "dynamodb:Query", ""}, deed: lostLoadMessage, told: "waiting objects not read"},
-	{taken: taken{"Load", "ReadReceipts", "s3:GetObject", ""}, deed: airlineFile},
+	{taken: taken{"Load", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
 	{taken: taken{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, deed: newVersionWithoutSequencer},
-	{taken: taken{"Load", "Publish", "sns:Publish", ""}, deed: airlineFile},
+	{taken: taken{"Load", "Publish", "sns:Publish", ""}, deed: customerFile},
 	{
-		taken: taken{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("LoadQueue", airlineFile), told: notPutOff,
+		taken: taken{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("LoadQueue", customerFile), told: notPutOff,
 		besides: &taken{"Load", "ReadReceipts", "s3:GetObject", ""},
 	},
 

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -8,15 +10,15 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// A day of the USGS week comes through the API, in as many parts as it has
+// A day of events comes through the API, in as many parts as it has
 // pages, and asking for it again changes nothing.
 func TestAnIngestedDayIsLoadedOnce(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
 	end := start.AddDate(0, 0, 1)
-	const prefix = "usgs/event/run=20180201T000000Z-20180202T000000Z/"
+	const prefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
 	ingest := func() []object.ID {
-		if err := stack.operator.Ingest(t.Context(), "usgs.event", start, end); err != nil {
+		if err := stack.operator.Ingest(t.Context(), "station.event", start, end); err != nil {
 			t.Fatal(err)
 		}
 		var parts []object.ID
@@ -41,7 +43,7 @@ func TestAnIngestedDayIsLoadedOnce(t *testing.T) {
 		read += entry.RowsRead
 	}
 	const inTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
-	count := func() int64 { return number(t, "select count(distinct ID) as n from RAW.USGS_EVENT where "+inTheDay) }
+	count := func() int64 { return number(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay) }
 	if rows := count(); rows != read || rows == 0 {
 		t.Errorf("%d events in the table, %d read", rows, read)
 	}

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 // Package path_test proves the whole path on the laptop's cloud: the deployed
 // template, the functions' own roles, S3 to Snowflake.
 package path_test
@@ -23,6 +25,7 @@ import (
 	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/operator"
 )
 
@@ -66,9 +69,11 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
+	cloud.Tied = true
+	cloud.Project = filepath.Join(root, "testdata", "project")
 	ctx := context.Background()
 	defer func() { err = errors.Join(err, cloud.Down()) }()
-	if err := cloud.Up(ctx, laptop.Silently); err != nil {
+	if err := cloud.Up(ctx, laptoptest.Silently); err != nil {
 		return 1, err
 	}
 	if stack, err = connect(ctx, cloud); err != nil {

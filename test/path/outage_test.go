@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/demo"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -34,10 +37,10 @@ func TestSnowflakeGoesAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { runSnowflake(t) })
-	o := put(t, keyOf(t, "airlines.csv"), airlines("outage", 4))
+	o := put(t, keyOf(t, "customers.csv"), customers("outage", 4))
 	awaitState(t, o, journal.Transformed)
 	away := awaitOutageMail(t, earlier, "snowflake_away")
-	for _, part := range []string{"connection refused", "nycflights.airline ", "Nothing is lost", "Then type   firn status"} {
+	for _, part := range []string{"connection refused", "shop.customer ", "Nothing is lost", "Then type   firn status"} {
 		if !strings.Contains(away.Body, part) {
 			t.Errorf("the mail lacks %q:\n%s", part, away.Body)
 		}
@@ -100,7 +103,7 @@ func awaitOutageMail(t *testing.T, before int, word string) demo.Mail {
 var outageCounted = deed{"an outage's mail counts what waits", func(t *testing.T) attempt {
 	t.Helper()
 	t.Cleanup(holdLoads(t))
-	o := put(t, keyOf(t, "airlines.csv"), airlines("waits", 2))
+	o := put(t, keyOf(t, "customers.csv"), customers("waits", 2))
 	awaitState(t, o, journal.Transformed)
 	var cause string
 	begin := func() {
@@ -113,7 +116,7 @@ var outageCounted = deed{"an outage's mail counts what waits", func(t *testing.T
 	return attempt{
 		done: func() (bool, string) {
 			mails := mailsAbout(t, cause)
-			return len(mails) > 0 && strings.Contains(mails[0].Body, "nycflights.airline "), fmt.Sprint(mails)
+			return len(mails) > 0 && strings.Contains(mails[0].Body, "shop.customer "), fmt.Sprint(mails)
 		},
 		afterwards: func() {
 			endOutage(t)
@@ -126,28 +129,30 @@ var outageCounted = deed{"an outage's mail counts what waits", func(t *testing.T
 // takes.
 func beginOutage(t *testing.T, cause string) {
 	t.Helper()
-	b := breakerAt(-time.Minute)
-	b.Failed(t.Context(), pass(t, b), &fault.Fault{
+	b := breakerOf(tableAt(-time.Minute))
+	b.Failed(t.Context(), permit(t, b), &fault.Fault{
 		Code: fault.SnowflakeAway, Disposition: fault.RetryAfter, After: 15 * time.Minute, Err: errors.New(cause),
 	})
 }
 
-// endOutage closes it, and has people told, so that the next one is another.
+// endOutage closes the breaker and records the notice of the end, so that the next
+// outage is a new one.
 func endOutage(t *testing.T) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	b := breakerAt(time.Hour)
-	b.Worked(ctx, pass(t, b))
-	outage, err := b.Table.Outage(ctx, b.Dependency)
+	table := tableAt(time.Hour)
+	b := breakerOf(table)
+	b.Worked(ctx, permit(t, b))
+	outage, err := table.Outage(ctx, b.Dependency)
 	if err == nil {
-		err = b.Table.Told(ctx, outage, journal.Back)
+		err = table.RecordNotice(ctx, outage, breaker.NoticeEnded)
 	}
 	if err != nil {
 		t.Error(err)
 	}
 }
 
-func pass(t *testing.T, b *journal.Breaker) journal.Pass {
+func permit(t *testing.T, b *breaker.Breaker) breaker.Permit {
 	t.Helper()
 	p, err := b.Enter(context.WithoutCancel(t.Context()))
 	if err != nil {
@@ -156,9 +161,14 @@ func pass(t *testing.T, b *journal.Breaker) journal.Pass {
 	return p
 }
 
-// breakerAt is Snowflake's breaker by a clock that is wrong.
-func breakerAt(by time.Duration) *journal.Breaker {
+// tableAt is the journal by a clock that is wrong.
+func tableAt(by time.Duration) *journal.Table {
 	table := *stack.journal.(*journal.Table)
 	table.Now = func() time.Time { return time.Now().Add(by) }
-	return &journal.Breaker{Table: &table, Dependency: journal.Snowflake}
+	return &table
+}
+
+// breakerOf is Snowflake's breaker, by the journal's clock.
+func breakerOf(table *journal.Table) *breaker.Breaker {
+	return &breaker.Breaker{Store: table, Dependency: breaker.Snowflake, Now: table.Now}
 }

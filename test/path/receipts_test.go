@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -32,7 +34,7 @@ var manyReceipts = flag.Int("receipts", 0, "load as many receipts, and half as m
 // longPatience bounds the waits for all of them.
 const longPatience = 5 * time.Minute
 
-const airline = "nycflights.airline"
+const customer = "shop.customer"
 
 // flaw is what is wrong with what a transform left of an object.
 type flaw string
@@ -54,11 +56,11 @@ func TestManyReceiptsLoadInThreeTransactions(t *testing.T) {
 	for _, entry := range settle(t, objects...) {
 		mustBe(t, entry, journal.Loaded)
 	}
-	mine := " where KEY like 'nycflights/airline/" + t.Name() + "/%'"
-	if rows := number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE_LOADS"+mine); rows != int64(receipts) {
+	mine := " where KEY like 'shop/customer/" + t.Name() + "/%'"
+	if rows := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+mine); rows != int64(receipts) {
 		t.Errorf("the ledger has %d rows, want %d", rows, receipts)
 	}
-	answer, err := warehouse(t).Query(t.Context(), "read ledger", "select LOAD_ID, count(*) as n, min(STARTED_AT) as began, max(LOADED_AT) as ended from RAW.NYCFLIGHTS_AIRLINE_LOADS"+
+	answer, err := warehouse(t).Query(t.Context(), "read ledger", "select LOAD_ID, count(*) as n, min(STARTED_AT) as began, max(LOADED_AT) as ended from RAW.SHOP_CUSTOMER_LOADS"+
 		mine+" group by LOAD_ID order by began")
 	if err != nil {
 		t.Fatal(err)
@@ -149,10 +151,10 @@ func leave(ctx context.Context, o object.Object, f flaw) error {
 	if !isTable {
 		return fmt.Errorf("the journal is a %T", stack.journal)
 	}
-	if _, err := table.Receive(ctx, o, airline); err != nil {
+	if _, err := table.Receive(ctx, o, customer); err != nil {
 		return err
 	}
-	asked := work.Work{Stage: work.Transform, Dataset: airline, Object: o}
+	asked := work.Work{Stage: work.Transform, Dataset: customer, Object: o}
 	_, claimed, err := table.Start(ctx, asked, "test", time.Now().Add(time.Hour))
 	if err != nil {
 		return err
@@ -160,7 +162,7 @@ func leave(ctx context.Context, o object.Object, f flaw) error {
 	if !claimed {
 		return fmt.Errorf("somebody transforms %s already", o.URI())
 	}
-	attempt := object.Attempt{Dataset: airline, Object: o.ID(), Name: object.AttemptName(0, 1, "test")}
+	attempt := object.Attempt{Dataset: customer, Object: o.ID(), Name: object.AttemptName(0, 1, "test")}
 	claims := int64(rows)
 	if f == lying {
 		claims++
@@ -175,7 +177,7 @@ func leave(ctx context.Context, o object.Object, f flaw) error {
 		}
 	}
 	receipt, err := json.Marshal(work.Receipt{
-		Object: o, Dataset: airline, ObjectID: o.ID(), Contract: stack.operator.Contracts.ByDataset(airline).Version,
+		Object: o, Dataset: customer, ObjectID: o.ID(), Contract: stack.operator.Contracts.ByDataset(customer).Version,
 		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: "sha256:00",
 		RowsRead: claims, RowsWritten: claims, Data: []work.File{{Key: attempt.Data(0), Rows: claims, Bytes: 100}}, Rejects: []work.File{},
 		StartedAt: time.Now().UTC(), FinishedAt: time.Now().UTC(),

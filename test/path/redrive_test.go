@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -23,7 +25,7 @@ import (
 // loaded, and `firn status` says the same as the mail.
 func TestARefusedFileIsMailedAndNotLoaded(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "air lines.csv"), []byte("carrier,name\nAA,fine\n\"BB,never closed\n"))
+	o := put(t, keyOf(t, "all customers.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	entry := settle(t, o)[0]
 	mustBe(t, entry, journal.Failed)
 	if entry.Code != string(fault.BadQuoting) || entry.Cause == "" || entry.Hint == "" {
@@ -49,7 +51,7 @@ func TestARefusedFileIsMailedAndNotLoaded(t *testing.T) {
 // status tells of a loaded object when it entered each state, and its counts.
 func TestStatusOfALoadedObject(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "airlines.csv"), append(airlines("status", 20), []byte("TOO LONG,row\n")...))
+	o := put(t, keyOf(t, "customers.csv"), append(customers("status", 20), []byte("TOO LONG,row\n")...))
 	mustBe(t, settle(t, o)[0], journal.Loaded)
 	status := firn(t, "status", o.URI())
 	for _, part := range []string{"loaded", "received", "transforming", "transformed", "21 read, 20 written, 1 rejected, 20 loaded"} {
@@ -61,7 +63,7 @@ func TestStatusOfALoadedObject(t *testing.T) {
 	if err := json.Unmarshal([]byte(firn(t, "status", "--json", o.URI())), &entry); err != nil || entry.ID != o.ID() {
 		t.Errorf("status --json: %v", err)
 	}
-	rejects := number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
+	rejects := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
 	if rejects != 1 {
 		t.Errorf("the reject stands %d times in its table, want once", rejects)
 	}
@@ -71,7 +73,7 @@ func TestStatusOfALoadedObject(t *testing.T) {
 // its load, the mail names the command, the command mends it.
 func TestTheMailedCommandMends(t *testing.T) {
 	t.Parallel()
-	o := putAndLose(t, "air lines.csv", airlines("redrive", 6))[0]
+	o := putAndLose(t, "all customers.csv", customers("redrive", 6))[0]
 	mustBe(t, settle(t, o)[0], journal.Failed)
 	command := commandIn(t, awaitMail(t, o))
 	shell(t, command)
@@ -87,13 +89,13 @@ func TestTheMailedCommandMends(t *testing.T) {
 // All that failed in a dataset with one code is redriven at once.
 func TestRedriveByCode(t *testing.T) {
 	t.Parallel()
-	objects := putAndLose(t, "lost.csv", airlines("first", 2), airlines("second", 3))
+	objects := putAndLose(t, "lost.csv", customers("first", 2), customers("second", 3))
 	var code string
 	for _, entry := range settle(t, objects...) {
 		mustBe(t, entry, journal.Failed)
 		code = entry.Code
 	}
-	firn(t, "redrive", "--dataset", "nycflights.airline", "--code", code)
+	firn(t, "redrive", "--dataset", "shop.customer", "--code", code)
 	for i, o := range objects {
 		mustBe(t, settleAgain(t, o), journal.Loaded)
 		if got := rowsOf(t, o); got != int64(2+i) {

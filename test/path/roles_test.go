@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -21,7 +23,7 @@ import (
 var unannouncedFile = deed{"a file that nobody announced is loaded", func(t *testing.T) attempt {
 	t.Helper()
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "un announced.csv"), airlines("unannounced", 2)) })
+	unannounced(t, func() { o = put(t, keyOf(t, "un announced.csv"), customers("unannounced", 2)) })
 	firn(t, "sweep", "--grace", "0s")
 	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
 }}
@@ -32,7 +34,7 @@ var unannouncedReceipt = deed{"a file whose receipt nobody announced is loaded",
 	var o object.Object
 	silently(t, stack.operator.Stack.CuratedBucket, func() {
 		since := time.Now()
-		o = put(t, keyOf(t, "airlines.csv"), airlines("receipt", 2))
+		o = put(t, keyOf(t, "customers.csv"), customers("receipt", 2))
 		awaitTransform(t, o, since)
 	})
 	firn(t, "sweep", "--stuck", "0s")
@@ -55,11 +57,11 @@ func awaitTransform(t *testing.T, o object.Object, since time.Time) {
 // Two versions of a key that nobody announced: the sweep has no sequencers, so
 // the bucket's own order decides, and the next sweep changes nothing.
 func TestASweepFindsWhatNobodyAnnounced(t *testing.T) {
-	key := keyOf(t, "airlines.csv")
+	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
 	unannounced(t, func() {
-		older = put(t, key, airlines("older", 2))
-		newer = put(t, key, airlines("newer", 3))
+		older = put(t, key, customers("older", 2))
+		newer = put(t, key, customers("newer", 3))
 	})
 	firn(t, "sweep", "--grace", "0s")
 	awaitState(t, newer, journal.Loaded)
@@ -95,7 +97,7 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 	}
 	setLoads(t, false)
 	t.Cleanup(func() { setLoads(t, true) })
-	transformed := put(t, keyOf(t, "transformed.csv"), airlines("transformed", 2))
+	transformed := put(t, keyOf(t, "transformed.csv"), customers("transformed", 2))
 	eventually(t, "its load is asked for", func() (bool, string) {
 		n := messagesIn(t, "LoadQueue")
 		return n == 1, fmt.Sprint(n)
@@ -105,8 +107,8 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 	}
 	setLoads(t, true)
 	var received object.Object
-	unannounced(t, func() { received = put(t, keyOf(t, "received.csv"), airlines("received", 2)) })
-	if _, err := table.Receive(t.Context(), received, airline); err != nil {
+	unannounced(t, func() { received = put(t, keyOf(t, "received.csv"), customers("received", 2)) })
+	if _, err := table.Receive(t.Context(), received, customer); err != nil {
 		t.Fatal(err)
 	}
 	firn(t, "sweep", "--stuck", "0s")
@@ -131,14 +133,14 @@ func TestASweepMendsWhatAKilledCloudForgot(t *testing.T) {
 	writing.SetLimit(writers)
 	for i := range objects {
 		writing.Go(func() (err error) {
-			objects[i], err = upload(ctx, keyOf(t, fmt.Sprintf("%02d.csv", i)), airlines(fmt.Sprint("forgotten", i), rows))
+			objects[i], err = upload(ctx, keyOf(t, fmt.Sprintf("%02d.csv", i)), customers(fmt.Sprint("forgotten", i), rows))
 			return err
 		})
 	}
 	if err := writing.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	mine := " from RAW.NYCFLIGHTS_AIRLINE_LOADS where KEY like 'nycflights/airline/" + t.Name() + "/%'"
+	mine := " from RAW.SHOP_CUSTOMER_LOADS where KEY like 'shop/customer/" + t.Name() + "/%'"
 	eventually(t, "something is loaded", func() (bool, string) {
 		n := number(t, "select count(*) as n"+mine)
 		return n > 0, fmt.Sprint(n)

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -26,11 +28,11 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// airlines makes a small file of nycflights.airline with rows of its own: the
+// customers makes a small file of shop.customer with rows of its own: the
 // names tell tests apart, codes needn't be unique across files in RAW.
-func airlines(name string, rows int) []byte {
+func customers(name string, rows int) []byte {
 	var text strings.Builder
-	text.WriteString("carrier,name\n")
+	text.WriteString("code,name\n")
 	for i := range rows {
 		fmt.Fprintf(&text, "%c%c,%s %d\n", 'A'+i/10, '0'+i%10, name, i)
 	}
@@ -121,25 +123,25 @@ func number(t *testing.T, statement string, args ...any) int64 {
 	return answer.Number(0, "n")
 }
 
-// rowsOf counts the airline rows that came from an object.
+// rowsOf counts the customer rows that came from an object.
 func rowsOf(t *testing.T, o object.Object) int64 {
 	t.Helper()
-	return number(t, "select count(*) as n from RAW.NYCFLIGHTS_AIRLINE where _FIRN_OBJECT = ?", string(o.ID()))
+	return number(t, "select count(*) as n from RAW.SHOP_CUSTOMER where _FIRN_OBJECT = ?", string(o.ID()))
 }
 
-// ledgerOf sums what the airline ledger says of an object: its entries and
+// ledgerOf sums what the customer ledger says of an object: its entries and
 // its rows.
 func ledgerOf(t *testing.T, o object.Object) (entries, rows int64) {
 	t.Helper()
 	answer, err := warehouse(t).Query(t.Context(), "read ledger",
-		"select count(*) as n, coalesce(sum(ROWS_LOADED), 0) as r from RAW.NYCFLIGHTS_AIRLINE_LOADS where OBJECT = ?", string(o.ID()))
+		"select count(*) as n, coalesce(sum(ROWS_LOADED), 0) as r from RAW.SHOP_CUSTOMER_LOADS where OBJECT = ?", string(o.ID()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return answer.Number(0, "n"), answer.Number(0, "r")
 }
 
-// holdLoads keeps every load of airlines waiting until the returned function
+// holdLoads keeps every load of customers waiting until the returned function
 // is called, as another loader would.
 func holdLoads(t *testing.T) (release func()) {
 	t.Helper()
@@ -147,7 +149,7 @@ func holdLoads(t *testing.T) (release func()) {
 	if err := session.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := session.Exec(t.Context(), "hold the lock", "update RAW.NYCFLIGHTS_AIRLINE_LOADS set SEQ = SEQ where OBJECT = '~lock'"); err != nil {
+	if _, err := session.Exec(t.Context(), "hold the lock", "update RAW.SHOP_CUSTOMER_LOADS set SEQ = SEQ where OBJECT = '~lock'"); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -277,5 +279,5 @@ func mailsAbout(t *testing.T, text string) []demo.Mail {
 // keyOf makes a landing key that no other test uses.
 func keyOf(t *testing.T, name string) string {
 	t.Helper()
-	return path.Join("nycflights/airline", t.Name(), name)
+	return path.Join("shop/customer", t.Name(), name)
 }

@@ -1,3 +1,5 @@
+//go:build endtoend
+
 package path_test
 
 import (
@@ -29,14 +31,14 @@ var largeBrokenFile = deed{"what a broken file left behind is dropped", func(t *
 	}
 }}
 
-// largeAndBroken is a file of airlines whose names don't compress. Its first
+// largeAndBroken is a file of customers whose names don't compress. Its first
 // 1,048,576 rows are one row group, and more than one part of an upload; then
 // comes a quote that is never closed.
 func largeAndBroken(t *testing.T) []byte {
 	t.Helper()
 	const rows, width = 1_100_000, 18
 	var text strings.Builder
-	text.WriteString("carrier,name\n")
+	text.WriteString("code,name\n")
 	noise := make([]byte, rows*width)
 	if _, err := rand.Read(noise); err != nil {
 		t.Fatal(err)

@@ -1,1 +1,1 @@
-"""What firn's DAGs are made of."""
+"""The parts of firn's DAGs: tasks, settings, mails and access to AWS."""

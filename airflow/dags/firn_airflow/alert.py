@@ -1,9 +1,9 @@
-"""The callback of a failed DAG run: one mail for each, to the Alerts topic.
+"""The failure callback of firn's DAGs: one mail for each failed DAG run, to the Alerts topic.
 
-It stands at the DAG and not at the tasks, since only there every end is heard:
-a task that the scheduler failed, a process that was killed, a run out of time.
-Airflow gives it no exception, and in some of these cases no task either, so a
-failing task leaves its fault as an XCom.
+The callback belongs to the DAG, not to the tasks. Airflow calls a DAG's callback
+after every kind of failure: a failed task, a killed process or a timeout of the
+run. Airflow passes no exception to the callback and sometimes no task either. A
+failing task therefore pushes its fault to XCom.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from firn_airflow.commands import clear
 from firn_airflow.faults import Fault
 from firn_airflow.interval import Interval
 
-# The XCom in which a task leaves the fault that it raises.
+# The XCom key of a failed task's fault.
 FAULT_KEY = "firn_fault"
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Alert:
-    """Publishes the mail of a run that failed, unless the alert function does.
+    """Publishes the mail of a failed run, unless the alert function sends a mail.
 
-    It is no notifier of Airflow's: those render templates, where a name that the
-    context lacks is an error, and then no mail goes out.
+    The class isn't a notifier of Airflow. Notifiers render templates, and a
+    variable missing from the context is an error there, so no mail would go out.
     """
 
     dataset: str
@@ -40,14 +40,14 @@ class Alert:
     def __call__(self, context: Mapping[str, Any]) -> None:
         """Publish the mail."""
         report = report_of(self.dataset, context)
-        if report.fault.told:
-            log.info("the alert function tells of this failure: %s", report.fault.code)
+        if report.fault.mailed:
+            log.info("the alert function sends the mail of this failure: %s", report.fault.code)
             return
         Cloud(self.stack).alert(mail.subject(report), mail.body(report))
 
 
 def report_of(dataset: str, context: Mapping[str, Any]) -> mail.Report:
-    """Gather what there is to say. Of the context only `dag` and `run_id` are sure."""
+    """Build the report of a failed run. Only `dag` and `run_id` are always in the context."""
     dag_id, airflow_run = context["dag"].dag_id, context["run_id"]
     ti = context.get("ti")
     task = ti.task_id if ti is not None else ""
@@ -64,27 +64,28 @@ def report_of(dataset: str, context: Mapping[str, Any]) -> mail.Report:
 
 
 def run_id_of(context: Mapping[str, Any]) -> str:
-    """Return firn's name of the run; empty if the run has no interval."""
+    """Return firn's run id; empty if the run has no data interval."""
     try:
         return Interval.of(context).run_id
     except ValueError:
         return ""
 
 
-def left_by(ti: Any) -> dict[str, Any] | None:  # noqa: ANN401 - Airflow's own protocol
-    """Return the fault that a task left, as it left it."""
+def pull_fault(ti: Any) -> dict[str, Any] | None:  # noqa: ANN401 - Airflow's own protocol
+    """Return the fault in a task's XCom, in the form of `Fault.as_dict`; None without a fault."""
     return ti.xcom_pull(task_ids=ti.task_id, key=FAULT_KEY)
 
 
 def fault_of(ti: Any, reason: str | None) -> Fault:  # noqa: ANN401 - Airflow's own protocol
-    """Return what the failed task left, or else what Airflow says."""
+    """Return the failed task's fault; without one, a fault with Airflow's reason."""
     if ti is not None:
         try:
-            left = left_by(ti)
+            pulled = pull_fault(ti)
         except Exception:
-            # A mail without the cause is better than none.
-            log.exception("the fault of %s can't be read", ti.task_id)
-            left = None
-        if left is not None:
-            return Fault.of_dict(left)
-    return Fault(code="task_lost", cause=f"Airflow says: {reason or 'nothing'}")
+            # A mail without the cause is better than no mail.
+            log.exception("the fault of task %s can't be read", ti.task_id)
+            pulled = None
+        if pulled is not None:
+            return Fault.of_dict(pulled)
+    cause = f"Airflow gives this reason: {reason}" if reason else "Airflow gives no reason"
+    return Fault(code="task_lost", cause=cause)

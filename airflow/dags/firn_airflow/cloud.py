@@ -1,7 +1,7 @@
-"""What the DAGs ask of AWS, by the names that the stack's outputs have.
+"""The DAGs' requests to AWS. The stack's outputs name the resources.
 
-Nothing here is called while a DAG is parsed. Credentials are those of boto3's
-default chain: on MWAA the execution role's.
+No code here runs while Airflow parses a DAG. The credentials come from boto3's
+default chain: on MWAA from the execution role.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from firn_airflow.interval import REQUEST_TIME, Interval
 
 # The most items of a request (docs.aws.amazon.com/amazondynamodb/latest/APIReference,
 # BatchGetItem).
-MOST_ITEMS = 100
+MAX_BATCH_ITEMS = 100
 ID_DIGITS = 32
 MANIFEST = "_manifest.json"
 
@@ -33,7 +33,7 @@ class Version:
 
     @property
     def object_id(self) -> str:
-        """Return firn's id of it: internal/object has the same."""
+        """Return firn's object id. internal/object computes the same id."""
         parts = "\x00".join((self.bucket, self.key, self.version))
         return hashlib.sha256(parts.encode()).hexdigest()[:ID_DIGITS]
 
@@ -44,7 +44,7 @@ class Version:
 
 
 class Cloud:
-    """A deployed stack. Every method is a request or two."""
+    """A deployed stack."""
 
     def __init__(self, stack: str) -> None:
         """Read the stack's outputs."""
@@ -57,7 +57,8 @@ class Cloud:
         """Return one of the stack's outputs.
 
         Raises:
-            LookupError: The stack has no such output: it is older than the DAGs.
+            LookupError: The stack has no such output, because the stack is older
+                than the DAGs.
         """
         try:
             return self.outputs[name]
@@ -67,33 +68,36 @@ class Cloud:
             ) from None
 
     def ingest(self, dataset: str, interval: Interval) -> None:
-        """Ask the ingest function for an interval, as `firn ingest` does."""
-        order = {
+        """Send the ingest function a request for an interval, as `firn ingest` does."""
+        request = {
             "dataset": dataset,
             "start": f"{interval.start:{REQUEST_TIME}}",
             "end": f"{interval.end:{REQUEST_TIME}}",
         }
         boto3.client("sqs").send_message(
-            QueueUrl=self.output("IngestQueueUrl"), MessageBody=json.dumps(order)
+            QueueUrl=self.output("IngestQueueUrl"), MessageBody=json.dumps(request)
         )
 
     def run(self, dataset: str, run_id: str) -> dict[str, str]:
-        """Return the run's item of the journal; empty if it has none yet."""
+        """Return the run's item of the journal; empty if the run has no item yet."""
         return self.item(f"run#{dataset}/{run_id}")
 
-    def loads(self) -> int:
-        """Return how many loads were committed since the journal was made."""
+    def load_count(self) -> int:
+        """Return the number of committed loads in the lifetime of the journal."""
         return int(self.item("loads").get("loads", "0"))
 
     def item(self, pk: str) -> dict[str, str]:
-        """Return one item of the journal; empty if there is none."""
+        """Return one item of the journal; empty if the key has no item."""
         answer = self.dynamodb.get_item(
             TableName=self.output("JournalTable"), Key={"pk": {"S": pk}}, ConsistentRead=True
         )
         return plain(answer.get("Item", {}))
 
     def newest(self, prefix: str) -> list[Version]:
-        """Return what the landing bucket has below a prefix, but a run's manifest."""
+        """Return the newest versions below a prefix of the landing bucket.
+
+        Delete markers and the manifest of a run are left out.
+        """
         bucket = self.output("LandingBucket")
         pages = (
             boto3.client("s3")
@@ -108,10 +112,10 @@ class Cloud:
         ]
 
     def entries(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Return the journal's entries of these objects, by id."""
+        """Return the journal's entries of these objects, by object id."""
         table = self.output("JournalTable")
         found = {}
-        for chunk in chunks(ids, MOST_ITEMS):
+        for chunk in chunks(ids, MAX_BATCH_ITEMS):
             wanted: dict[str, Any] = {
                 table: {
                     "Keys": [{"pk": {"S": object_id}} for object_id in chunk],
@@ -133,11 +137,11 @@ class Cloud:
 
 
 def plain(item: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Return an item's texts and numbers without their types."""
+    """Return the strings and numbers of a DynamoDB item without their types."""
     return {name: next(iter(value.values())) for name, value in item.items()}
 
 
 def chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Cut a list into pieces of at most a size."""
+    """Cut a list into pieces of at most the given size."""
     for start in range(0, len(values), size):
         yield values[start : start + size]

@@ -1,4 +1,4 @@
-"""Which datasets are ingested from an API, and when: read from the contracts."""
+"""The datasets with an ingestion schedule, read from the contracts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ INGEST = "firn.ingest"
 
 
 class ScheduleError(ValueError):
-    """A schedule that Airflow can't keep as EventBridge does."""
+    """A schedule that is valid for EventBridge and has no data intervals in Airflow."""
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """A dataset that is ingested from an API on a schedule.
+class IngestedDataset:
+    """A dataset with an ingestion schedule.
 
     Attributes:
-        source: Who the data comes from.
-        entity: What one row is.
-        prefix: The contract's firn.keyPrefix, below which runs write.
+        source: The system that the data comes from.
+        entity: The thing that one row describes.
+        prefix: The contract's firn.keyPrefix. Runs write their objects below this
+            prefix.
         schedule: The contract's EventBridge expression.
     """
 
@@ -39,25 +40,25 @@ class Ingested:
         return f"{self.source}.{self.entity}"
 
 
-def read(datasets: Path) -> list[Ingested]:
-    """Read all contracts of a folder, and keep those with a schedule.
+def read(datasets: Path) -> list[IngestedDataset]:
+    """Read all contracts of a folder and return the datasets with a schedule.
 
-    Go's reader has judged them when firn was deployed: this one takes them as
-    they are.
+    The contracts aren't checked here, because the deployment of firn has already
+    checked them.
 
     Raises:
-        FileNotFoundError: The folder has no contract: FIRN_HOME is another one.
+        FileNotFoundError: The folder has no contract, because FIRN_HOME is wrong.
     """
     files = sorted(datasets.glob("*/*/contract.odcs.yaml"))
     if not files:
         raise FileNotFoundError(
             f"{datasets} has no contract: set FIRN_HOME to the folder of firn's datasets and dbt"
         )
-    return [found for file in files if (found := read_one(file)) is not None]
+    return [dataset for file in files if (dataset := read_one(file)) is not None]
 
 
-def read_one(file: Path) -> Ingested | None:
-    """Read one contract; None if nothing schedules it."""
+def read_one(file: Path) -> IngestedDataset | None:
+    """Read one contract; None if the contract has no schedule."""
     with file.open(encoding="utf-8") as text:
         contract: dict[str, Any] = yaml.safe_load(text)
     properties = {p["property"]: p["value"] for p in contract.get("customProperties") or []}
@@ -66,7 +67,7 @@ def read_one(file: Path) -> Ingested | None:
         return None
     source, entity = file.parts[-3:-1]
     prefix = properties.get("firn.keyPrefix") or f"{source}/{entity}/"
-    return Ingested(source=source, entity=entity, prefix=prefix, schedule=schedule)
+    return IngestedDataset(source=source, entity=entity, prefix=prefix, schedule=schedule)
 
 
 DAILY = re.compile(r"cron\((?P<minute>\d{1,2}) (?P<hour>\d{1,2}) (\* \* \?|\? \* \*) \*\)")
@@ -74,16 +75,16 @@ MIDNIGHT = {"rate(1 day)", "rate(24 hours)"}
 
 
 def time_of_day(schedule: str) -> timedelta:
-    """Return how long after midnight, in UTC, a daily schedule fires.
+    """Return the time between UTC midnight and the start of a daily schedule.
 
-    Every firing asks for the UTC day before it, so a schedule that fires once a
-    day has one run a day, and only such a schedule has data intervals.
-    `rate(1 day)` doesn't say when; it is taken for midnight. The expressions are
-    those of EventBridge Scheduler
+    Each start requests the UTC day before the start. A schedule with one start a
+    day therefore has one run a day, and only such a schedule has data intervals.
+    `rate(1 day)` names no time of day and counts as midnight. The expressions are
+    the expressions of EventBridge Scheduler
     (docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html).
 
     Raises:
-        ScheduleError: It doesn't fire once a day at one time.
+        ScheduleError: The schedule doesn't fire once a day at one time.
     """
     if schedule in MIDNIGHT:
         return timedelta(0)
@@ -91,6 +92,7 @@ def time_of_day(schedule: str) -> timedelta:
     if found is None or int(found["minute"]) > 59 or int(found["hour"]) > 23:
         raise ScheduleError(
             f"firn.ingest schedule {schedule!r} doesn't fire once a day at one time, "
-            "so it has no data interval: write cron(MINUTE HOUR * * ? *) or rate(1 day)"
+            "so the DAG would have no data interval: "
+            "write cron(MINUTE HOUR * * ? *) or rate(1 day)"
         )
     return timedelta(hours=int(found["hour"]), minutes=int(found["minute"]))

@@ -1,4 +1,4 @@
-"""dbt, as a process of its own environment."""
+"""dbt as a process with a Python environment of its own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from collections.abc import Callable
 
 from firn_airflow.faults import Failure, Fault
 
-# How long dbt may take to cancel its queries once it is told to end.
+# The time that dbt has to cancel its queries after the interrupt signal.
 GRACE_SECONDS = 20
-# How many lines of an error are the cause.
+# The most lines of dbt's output in a fault's cause.
 CAUSE_LINES = 12
 
 
 class Process:
-    """One `dbt build`. Builds that run side by side share no folder."""
+    """One `dbt build`. Concurrent builds share no folder."""
 
-    def __init__(self, dbt: str, project: str, select: str, say: Callable[[str], None]) -> None:
+    def __init__(self, dbt: str, project: str, select: str, log: Callable[[str], object]) -> None:
+        """Prepare a build without starting dbt.
+
+        Args:
+            dbt: The path of the dbt command.
+            project: The folder of the dbt project.
+            select: The selection, separated by spaces; empty for the whole project.
+            log: The function that gets each line of dbt's output.
+        """
         self.dbt = dbt
         self.project = project
         self.select = select
-        self.say = say
+        self.log = log
         self.process: subprocess.Popen[str] | None = None
 
     def command(self, scratch: str) -> list[str]:
@@ -38,10 +46,10 @@ class Process:
         ]  # fmt: skip
 
     def run(self) -> str:
-        """Build, and say every line that dbt says.
+        """Build, and log every line of dbt's output.
 
         Returns:
-            dbt's last words.
+            dbt's summary, for example "PASS=12 ERROR=0"; empty without a summary.
 
         Raises:
             Failure: dbt failed.
@@ -59,16 +67,16 @@ class Process:
             lines = []
             for line in self.process.stdout or []:
                 lines.append(line.rstrip())
-                self.say(lines[-1])
+                self.log(lines[-1])
             code = self.process.wait()
         if code != 0:
-            raise Failure(Fault(code="dbt_failed", cause=cause_of(code, lines), retried=True))
+            raise Failure(Fault(code="dbt_failed", cause=cause_of(code, lines), retryable=True))
         return next(
-            (words for line in reversed(lines) if (words := line.partition("Done. ")[2])), ""
+            (summary for line in reversed(lines) if (summary := line.partition("Done. ")[2])), ""
         )
 
     def end(self) -> None:
-        """End dbt and what it started."""
+        """End dbt and its child processes."""
         if self.process is None or self.process.poll() is not None:
             return
         os.killpg(self.process.pid, signal.SIGINT)
@@ -79,7 +87,7 @@ class Process:
 
 
 def environment() -> dict[str, str]:
-    """Return what dbt may see: nothing of Airflow's, whose variables hold secrets."""
+    """Return dbt's environment variables, without Airflow's variables, which hold secrets."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -89,14 +97,14 @@ def environment() -> dict[str, str]:
 
 
 def cause_of(code: int, lines: list[str]) -> str:
-    """Return the lines of a failed build that say why."""
-    told = [line.partition("  ")[2] or line for line in lines if line.strip()]
-    faults = [
+    """Return the cause of a failed build: the error lines of dbt's output, or the last lines."""
+    messages = [line.partition("  ")[2] or line for line in lines if line.strip()]
+    errors = [
         line.strip()
-        for line in told
+        for line in messages
         if "error in" in line.lower() or "failure in" in line.lower() or "Got " in line
     ]
     return (
-        "\n".join((faults or told[-CAUSE_LINES:])[:CAUSE_LINES])
-        or f"dbt ended with {code} and said nothing"
+        "\n".join((errors or messages[-CAUSE_LINES:])[:CAUSE_LINES])
+        or f"dbt ended with code {code} and without output"
     )

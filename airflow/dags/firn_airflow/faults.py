@@ -1,64 +1,65 @@
-"""What can go wrong in a DAG, with a hint for each, as firn's functions have it."""
+"""The faults of the DAGs, each with a code and a hint, as in firn's functions."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# One entry for each in docs/airflow.md.
+# The hint of each code. docs/airflow.md has an entry for each code.
 HINTS = {
-    "parts_gone": "Bring them back from the bucket's older versions, then clear the task.",
-    "object_failed": "Do what the object's own mail says, then clear the task.",
-    "run_overdue": "Look whether it still waits, and at the ingest queue, then clear the task.",
-    "dbt_failed": "Look at the task's log for the model or test, mend it, then clear the task.",
+    "parts_gone": "Restore the parts from older versions in the bucket, then clear the task.",
+    "object_failed": "Follow the mail of the failed object, then clear the task.",
+    "run_overdue": "Look at the run's objects and at the ingest queue, then clear the task.",
+    "dbt_failed": "Find the failed model or test in the task's log, fix it, then clear the task.",
     "schedule_refused": "Write a schedule into the contract that fires once a day.",
-    "task_failed": "Look at the task's log, mend what it names, then clear the task.",
-    "task_lost": "Airflow lost or ended the task: look at the scheduler's log, then clear it.",
+    "task_failed": "Fix the error in the task's log, then clear the task.",
+    "task_lost": "Airflow lost or ended the task: read the scheduler's log, then clear the task.",
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a task failed.
+    """The error of a failed task.
 
     Attributes:
-        code: A key of HINTS, or the journal's code.
+        code: A key of HINTS, or a fault code from the journal.
         cause: One or more sentences.
-        hint: What to do about it; the code's if empty.
-        commands: What to type then, one after the other.
-        told: Whether the alert function has mailed it, or is about to.
-        retried: Whether trying the task again can help.
+        hint: The advice for this fault; empty for the code's own hint.
+        commands: The commands that repair the run, in order.
+        mailed: Whether the alert function has sent a mail about this fault, or
+            will send one.
+        retryable: Whether a retry of the task can succeed.
     """
 
     code: str
     cause: str
     hint: str = ""
     commands: tuple[str, ...] = ()
-    told: bool = False
-    retried: bool = False
+    mailed: bool = False
+    retryable: bool = False
 
     @property
     def advice(self) -> str:
-        """Return the hint, or else that of the code."""
+        """Return the fault's hint; without a hint, the hint of the code."""
         return self.hint or HINTS.get(self.code, "")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what `of_dict` takes: JSON's types only."""
+        """Return the fault as a dictionary with JSON types only, for `of_dict`."""
         return asdict(self) | {"commands": list(self.commands)}
 
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Fault:
-        """Return the fault that `as_dict` wrote."""
+        """Return the fault of a dictionary from `as_dict`."""
         return cls(**values | {"commands": tuple(values["commands"])})
 
     def text(self) -> str:
-        """Return all of it for a task's log."""
+        """Return the fault as text for a task's log."""
         lines = [f"{self.code}: {self.cause}", f"What to do  {self.advice}"]
         return "\n".join(lines + [f"Then type   {command}" for command in self.commands])
 
 
 class Failure(Exception):
-    """An exception that knows its fault."""
+    """An exception with a fault."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.text())

@@ -1,7 +1,7 @@
-"""The mail of a run that failed, in the words of the alert function's mails.
+"""The mail of a failed run, in the form of the alert function's mails.
 
-internal/alert/mail.go and machine.go have those; a test holds the two against
-each other.
+internal/alert/mail.go and machine.go write the alert function's mails. A test
+compares the two forms.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from firn_airflow.faults import Fault
 SCHEMA = "firn.alert/1"
 SEPARATOR = "---- for machines ----"
 # SNS takes subjects of "less than 100 characters" (SNS API reference, Publish).
-LONGEST_SUBJECT = 99
-LONGEST_CAUSE = 1000
+MAX_SUBJECT = 99
+MAX_CAUSE = 1000
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a mail says of one run.
+    """The contents of a mail about one run.
 
     Attributes:
-        dataset: `<source>.<entity>`, or what else the DAG builds.
-        task: The task that failed; empty if none is known.
-        run_id: firn's name of the run; empty if it has none.
+        dataset: `<source>.<entity>`, or "marts" for the DAG firn_marts.
+        task: The failed task; empty if Airflow names no task.
+        run_id: firn's run id; empty for a run without a data interval.
         dag_id: The DAG.
-        airflow_run: Airflow's name of the run.
-        failed_at: When it failed.
-        fault: Why.
-        command: What tries it again; may be empty.
+        airflow_run: Airflow's run id.
+        failed_at: The time of the failure.
+        fault: The cause of the failure.
+        command: The command that repeats the failed task; may be empty.
     """
 
     dataset: str
@@ -47,11 +47,11 @@ class Report:
 def subject(report: Report) -> str:
     """Return the mail's subject: ASCII without line breaks."""
     text = f"firn: {report.dataset}: {report.fault.code} (1 run)"
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:LONGEST_SUBJECT]
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:MAX_SUBJECT]
 
 
 def body(report: Report) -> str:
-    """Return the mail: what failed, what to do, what to type, and all of it as JSON."""
+    """Return the mail's text: failure, advice and command, then the same contents as JSON."""
     fault = report.fault
     lines = [f"1 run of {printable(report.dataset)} failed: {printable(fault.code)}", ""]
     for name, value in [
@@ -75,12 +75,12 @@ def body(report: Report) -> str:
 
 
 def in_task(report: Report) -> str:
-    """Return where it failed."""
+    """Return " in " and the failed task; empty without a task."""
     return f" in {report.task}" if report.task else ""
 
 
 def machine_text(report: Report) -> str:
-    """Return the mail for programs. Keys are only added to the schema."""
+    """Return the mail as JSON for programs. New versions of the schema only add keys."""
     fault = report.fault
     failure = {
         "object_id": "",
@@ -112,16 +112,16 @@ def machine_text(report: Report) -> str:
 
 
 def first_line(text: str) -> str:
-    """Return a text's first line without control characters."""
+    """Return a text's first line without control characters, with "..." if more lines follow."""
     line, _, rest = text.strip().partition("\n")
     return printable(line + (" ..." if rest.strip() else "")).strip()
 
 
 def printable(text: str) -> str:
-    """Replace what would break a line or hide text."""
+    """Replace each unprintable character with a space."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def clip(text: str) -> str:
-    """Cut a text to the length of a mail's causes."""
-    return text if len(text) <= LONGEST_CAUSE else text[:LONGEST_CAUSE] + " ..."
+    """Cut a text to the longest allowed cause, and mark the cut with "..."."""
+    return text if len(text) <= MAX_CAUSE else text[:MAX_CAUSE] + " ..."

@@ -1,4 +1,4 @@
-{# The generator needs a constant: 200 years. #}
+{# The generator needs a constant number of rows: 200 years. #}
 {% set most_days = 200 * 366 %}
 
 with
@@ -11,8 +11,8 @@ days_with_data as (
 
 ),
 
--- Whole years, and the year after the newest: a file that is loaded while dbt
--- runs may bring a new year's first days.
+-- Whole years, up to the year after the newest fact. A load during dbt's run
+-- may add the first days of a new year.
 bounds as (
 
     select

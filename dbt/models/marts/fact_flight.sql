@@ -30,7 +30,8 @@ airports as (
 
 ),
 
--- Left joins: an orphan leads to the unknown member and keeps its own code.
+-- Left joins: a flight without a dimension row gets the unknown member's key,
+-- and keeps its own code.
 facts as (
 
     select
@@ -50,7 +51,7 @@ facts as (
             destinations.airport_key, {{ unknown_key() }}
         ) as destination_airport_key,
 
-        ---------- codes, as they came
+        ---------- codes, unchanged
         flights.departure_hour_at,
         flights.carrier_code,
         flights.flight_number,

@@ -1,4 +1,4 @@
-{#- A value lies within bounds, both allowed; null passes. -#}
+{#- A value is between the bounds, bounds included; null passes. -#}
 {% test in_range(model, column_name, at_least=none, at_most=none) %}
 
     select {{ column_name }}

@@ -1,4 +1,4 @@
-{#- A number reads as a clock, hour times 100 plus minute; null passes. -#}
+{#- A number is a time of day, hour times 100 plus minute; null passes. -#}
 {% test is_clock(model, column_name) %}
 
     select {{ column_name }}

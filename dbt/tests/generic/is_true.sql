@@ -1,4 +1,4 @@
-{#- An expression holds on every row; null counts as false. -#}
+{#- An expression is true for every row; null counts as false. -#}
 {% test is_true(model, expression) %}
 
     select *

@@ -32,7 +32,7 @@ func complete(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "usgs"),
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "station"),
 	}
 }
 
@@ -78,7 +78,7 @@ func TestTickIsNoDeadLetter(t *testing.T) {
 	if err != nil || len(response.BatchItemFailures) != 0 {
 		t.Fatalf("response %v, error %v", response, err)
 	}
-	if subject != "firn: snowflake: snowflake_away (2 objects waiting)" || !strings.Contains(counted, "waiting#usgs.event") {
+	if subject != "firn: snowflake: snowflake_away (2 objects waiting)" || !strings.Contains(counted, "waiting#station.event") {
 		t.Errorf("published %q, counted by %s", subject, counted)
 	}
 }

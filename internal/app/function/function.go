@@ -19,6 +19,7 @@ import (
 
 	"github.com/firn-data/firn/internal/app/environment"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/telemetry"
@@ -98,8 +99,8 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 
 // Breaker returns the breaker of a dependency. Its first delay is that of a
 // message that is put off.
-func (c *Cloud) Breaker(dependency string) *journal.Breaker {
-	return &journal.Breaker{Table: c.Journal, Dependency: dependency, Backoff: c.backoff()}
+func (c *Cloud) Breaker(dependency string) *breaker.Breaker {
+	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.backoff(), Now: c.Journal.Now}
 }
 
 // Consume returns the handler that feeds a stage from its queues.

@@ -29,8 +29,8 @@ type settings struct {
 }
 
 // sourceVariable begins the name of the variable that sends all requests for a
-// source elsewhere: FIRN_SOURCE_URL_USGS replaces firn.ingest's url of every
-// dataset of usgs. The laptop's cloud sets it.
+// source elsewhere: FIRN_SOURCE_URL_SHOP replaces firn.ingest's url of every
+// dataset of shop. The laptop's cloud sets it.
 const sourceVariable = "FIRN_SOURCE_URL_"
 
 // The bounds of one request to a source. It must be over before

@@ -35,14 +35,14 @@ func TestNew(t *testing.T) {
 	complete := map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_LANDING_BUCKET": "landing",
 		"FIRN_QUEUE_URL": "https://sqs.test/1/ingest", "FIRN_DEAD_LETTER_URL": "https://sqs.test/1/ingest-dead",
-		"LAMBDA_TASK_ROOT": functiontest.TaskRoot(t), "FIRN_SOURCE_URL_USGS": "http://127.0.0.1:1/fdsnws/event/1/query",
+		"LAMBDA_TASK_ROOT": functiontest.TaskRoot(t), "FIRN_SOURCE_URL_STATION": "http://127.0.0.1:1/fdsnws/event/1/query",
 	}
 	handler, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard)
 	if err != nil || handler == nil {
 		t.Fatalf("New: %v", err)
 	}
-	complete["FIRN_SOURCE_URL_USGS"] = "localhost"
-	if _, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard); err == nil || !strings.Contains(err.Error(), `FIRN_SOURCE_URL_USGS="localhost"`) {
+	complete["FIRN_SOURCE_URL_STATION"] = "localhost"
+	if _, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard); err == nil || !strings.Contains(err.Error(), `FIRN_SOURCE_URL_STATION="localhost"`) {
 		t.Errorf("with a bad source address: %v", err)
 	}
 	complete["LAMBDA_TASK_ROOT"] = t.TempDir()
@@ -54,19 +54,19 @@ func TestNew(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	contracts := contract.Set{
-		{Source: "nycflights", Entity: "plane"},
-		{Source: "usgs", Entity: "event", Ingest: &contract.Ingest{API: ingest.FDSNEvent, URL: "https://source.test/query", PageSize: 5}},
+		{Source: "shop", Entity: "order"},
+		{Source: "station", Entity: "event", Ingest: &contract.Ingest{API: ingest.FDSNEvent, URL: "https://source.test/query", PageSize: 5}},
 		{Source: "other", Entity: "event", Ingest: &contract.Ingest{URL: "https://other.test/query"}},
 	}
 	got, err := app.Redirect(contracts, functiontest.Environment(map[string]string{
-		"FIRN_SOURCE_URL_USGS": "http://127.0.0.1:9/query", "FIRN_SOURCE_URL_NYCFLIGHTS": "http://127.0.0.1:9/query",
+		"FIRN_SOURCE_URL_STATION": "http://127.0.0.1:9/query", "FIRN_SOURCE_URL_SHOP": "http://127.0.0.1:9/query",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &contract.Ingest{API: ingest.FDSNEvent, URL: "http://127.0.0.1:9/query", PageSize: 5}
 	if diff := cmp.Diff(want, got[1].Ingest); diff != "" {
-		t.Errorf("usgs (-want +got):\n%s", diff)
+		t.Errorf("station (-want +got):\n%s", diff)
 	}
 	if got[0].Ingest != nil || got[2].Ingest.URL != "https://other.test/query" || contracts[1].Ingest.URL != "https://source.test/query" {
 		t.Error("it changed a contract that it shouldn't")

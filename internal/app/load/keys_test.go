@@ -1,3 +1,5 @@
+//go:build standin
+
 package load_test
 
 import (
@@ -27,8 +29,8 @@ import (
 	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/load"
 	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/contract"
-	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/operator"
@@ -83,7 +85,7 @@ func (b *bench) closeBreaker(t *testing.T) {
 	t.Helper()
 	_, err := dynamodb.NewFromConfig(b.cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 		TableName: aws.String(b.stack.JournalTable),
-		Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "breaker#" + journal.Snowflake}},
+		Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "breaker#" + breaker.Snowflake}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +103,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Setenv("FIRN_STACK", stackName)
-	t.Setenv("FIRN_DATASETS", "../../../datasets")
+	t.Setenv("FIRN_DATASETS", "../../../testdata/project/datasets")
 	o, err := app.New(ctx, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/firn-data/firn/internal/app/function"
-	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/warehouse"
 	"github.com/firn-data/firn/internal/snowflake"
@@ -57,7 +57,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse: load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(journal.Snowflake)},
+		Warehouse: load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(breaker.Snowflake)},
 		Receipts:  bucket,
 		Versions:  bucket,
 		Journal:   cloud.Journal,

@@ -144,11 +144,12 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestShippedDatasets: what is inferred of the real data keeps it, and has the
-// columns that the real contract has.
-func TestShippedDatasets(t *testing.T) {
+// TestMadeUpDatasets infers a contract of each file of the made-up project: the
+// file fits the contract, and the contract has the columns of the file's own
+// contract.
+func TestMadeUpDatasets(t *testing.T) {
 	t.Parallel()
-	const datasets = "../../../datasets"
+	const datasets = "../../../testdata/project/datasets"
 	set, err := contract.ReadAll(os.DirFS(datasets))
 	if err != nil {
 		t.Fatal(err)

@@ -24,16 +24,10 @@ const (
 // covers all levels up to 21; only "--long" asks for more.
 const maxZstdWindow = 32 << 20
 
-// Decompress returns the plain bytes of an object, without a leading UTF-8
-// byte order mark. Every error of the packing (damage, truncation, junk after
-// the end, a bomb) is a permanent fault; errors of the source pass unchanged.
-// io.EOF comes only after the last check sum fitted.
-func Decompress(source io.Reader, compression Compression) (io.Reader, error) {
-	return Open(source, compression, contract.UTF8)
-}
-
-// Open returns the text of an object as UTF-8: what Decompress returns,
-// converted from its encoding.
+// Open returns the text of an object as UTF-8, without a leading byte order mark.
+// Every error of the compression is a permanent fault: damage, truncation, bytes
+// after the end and a bomb. Errors of the source pass unchanged. io.EOF comes only
+// after the last correct checksum.
 func Open(source io.Reader, compression Compression, encoding contract.Encoding) (io.Reader, error) {
 	plain, err := unpack(source, compression)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/engine/reader"
 	"github.com/firn-data/firn/internal/fault"
 )
@@ -76,7 +77,7 @@ func TestBomb(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			packed := gzipped(t, test.plain)
-			plain, err := reader.Decompress(&repeat{body: packed, left: test.members}, reader.Gzip)
+			plain, err := reader.Open(&repeat{body: packed, left: test.members}, reader.Gzip, contract.UTF8)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +114,7 @@ func TestZstd(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			plain, err := reader.Decompress(bytes.NewReader(test.body), reader.Zstd)
+			plain, err := reader.Open(bytes.NewReader(test.body), reader.Zstd, contract.UTF8)
 			var got []byte
 			if err == nil {
 				got, err = io.ReadAll(plain)
@@ -146,7 +147,7 @@ func TestPlainThatIsNot(t *testing.T) {
 		if name == "gzip twice" {
 			compression = reader.Gzip
 		}
-		_, err := reader.Decompress(bytes.NewReader(test.body), compression)
+		_, err := reader.Open(bytes.NewReader(test.body), compression, contract.UTF8)
 		if f := fault.As(err); f == nil || f.Code != test.code || f.Disposition != fault.Permanent {
 			t.Errorf("%s: error %v", name, err)
 		}

@@ -143,7 +143,7 @@ func TestSourceErrorsPass(t *testing.T) {
 		compression reader.Compression
 		body        []byte
 	}{{"plain", reader.Plain, []byte("a,b\n1,")}, {"gzip", reader.Gzip, packed[:len(packed)-6]}, {"zstd", reader.Zstd, []byte{0x28, 0xB5}}} {
-		plain, err := reader.Decompress(io.MultiReader(bytes.NewReader(test.body), iotest.ErrReader(broken)), test.compression)
+		plain, err := reader.Open(io.MultiReader(bytes.NewReader(test.body), iotest.ErrReader(broken)), test.compression, contract.UTF8)
 		if err == nil {
 			_, err = readAll(reader.NewCSV(plain, ','))
 		}

@@ -6,36 +6,39 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// A batch is full at whichever comes first: its memory is bounded by bytes,
-// its speed comes from rows.
+// A batch is full at batchRows rows or at batchBytes bytes of text, at the first of
+// both limits. The bytes limit the memory; the rows make the writer fast.
 const (
 	batchRows  = 8192
 	batchBytes = 2 << 20
 )
 
-// BlockRecords is how many records had best be added at once: what they take
-// stays in the processor's cache.
+// BlockRecords is the recommended number of records in a block: the data of such a
+// block stays in the processor's cache.
 const BlockRecords = 1024
 
-// Batch holds rows by column until they are written. It is reused.
+// Batch holds accepted rows by column until a writer has written the rows. Reset
+// empties a batch for the next rows.
 type Batch struct {
-	// Columns are the contract's, in its order.
+	// Columns are the contract's columns, in the contract's order.
 	Columns []*Column
-	// Records are the rows' record numbers.
+	// Records are the record numbers of the rows.
 	Records []int64
-	// UniqueUpTo is the last record that unique columns check and remember; 0
-	// for no bound.
+	// UniqueUpTo is the number of the last record whose unique columns are checked. 0
+	// means no limit.
 	UniqueUpTo int64
 
 	checkers []*checker
-	single   *Block // of Add
+	single   *Block // block of Add, nil before the first call
 	kept     []span
 }
 
-// span is records of a block that follow each other and keep all rules.
+// span is a run of consecutive records of a block without a broken rule: from is the
+// first, to the record after the last.
 type span struct{ from, to int }
 
-// NewBatch prepares the columns of a contract.
+// NewBatch returns an empty batch with the columns of a contract. An error means a rule
+// or type without a meaning for a column.
 func NewBatch(columns []contract.Column) (*Batch, error) {
 	b := &Batch{Columns: make([]*Column, len(columns)), checkers: make([]*checker, len(columns))}
 	for i, c := range columns {
@@ -49,8 +52,8 @@ func NewBatch(columns []contract.Column) (*Batch, error) {
 	return b, nil
 }
 
-// Sibling returns an empty batch of the same contract that shares what unique
-// columns remember: only one of both may be added to at a time.
+// Sibling returns an empty batch of the same contract. Both batches share the values
+// seen in unique columns, so only one goroutine may add rows to either batch.
 func (b *Batch) Sibling() *Batch {
 	sibling := &Batch{Columns: make([]*Column, len(b.Columns)), UniqueUpTo: b.UniqueUpTo, checkers: b.checkers}
 	for i, c := range b.Columns {
@@ -59,8 +62,8 @@ func (b *Batch) Sibling() *Batch {
 	return sibling
 }
 
-// Add appends a row of one value a column. If a value breaks a rule nothing is
-// appended, and the first broken rule in column order is returned.
+// Add appends a row with one value for each column. If a value breaks a rule, Add
+// appends nothing and returns the first broken rule in column order.
 func (b *Batch) Add(record int64, values []Value) (broken string) {
 	if b.single == nil {
 		b.single = &Block{hasNUL: true}
@@ -73,8 +76,8 @@ func (b *Batch) Add(record int64, values []Value) (broken string) {
 	return b.single.Broken[0]
 }
 
-// AddBlock appends the records that keep all rules. Of the others it notes the
-// first broken rule in column order.
+// AddBlock appends the records without a broken rule. For the other records, AddBlock
+// sets block.Broken to the first broken rule in column order.
 func (b *Batch) AddBlock(block *Block) {
 	rows := b.Len()
 	for i, k := range b.checkers {
@@ -84,7 +87,7 @@ func (b *Batch) AddBlock(block *Block) {
 	b.keep(block, rows)
 }
 
-// keep drops the rows from rows on that were rejected.
+// keep drops the rejected rows among the rows from index rows on.
 func (b *Batch) keep(block *Block, rows int) {
 	b.kept = b.kept[:0]
 	for i := 0; i < block.Len(); i++ {
@@ -109,7 +112,7 @@ func (b *Batch) keep(block *Block, rows int) {
 // Len returns the number of rows.
 func (b *Batch) Len() int { return len(b.Records) }
 
-// Full reports whether the batch must be written before the next rows.
+// Full reports whether the batch must be written before more rows are added.
 func (b *Batch) Full() bool {
 	size := 0
 	for _, c := range b.Columns {
@@ -118,7 +121,7 @@ func (b *Batch) Full() bool {
 	return len(b.Records) >= batchRows || size >= batchBytes
 }
 
-// Reset drops all rows. Unique columns go on remembering their values.
+// Reset drops all rows. Unique columns still remember their values.
 func (b *Batch) Reset() {
 	for _, c := range b.Columns {
 		c.keep(0, nil)

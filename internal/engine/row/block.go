@@ -6,32 +6,33 @@ import (
 	"github.com/firn-data/firn/internal/engine/reader"
 )
 
-// Block is records on their way into a batch: what each has for each column,
-// and the first rule that it breaks. It is reused, and valid no longer than the
-// records that it was made of.
+// Block holds a run of records before they enter a batch: the value of each record for
+// each column, and the record's first broken rule. A block is reused, and is valid as
+// long as the records behind the block.
 type Block struct {
-	// Broken are the rules that the records break, "" for none. Batch.AddBlock
-	// completes them.
+	// Broken has one broken rule for each record, "" for none. Batch.AddBlock adds the
+	// rules of columns.
 	Broken []string
-	// rejected counts them; column is where in the contract a record broke its
-	// rule, or wholeRecord.
+	// rejected is the number of records with a broken rule. column is the index of the
+	// column with that rule, or wholeRecord.
 	rejected int
 	column   []int
 
 	records *reader.Block
 	first   int64
-	// spans lead to values in text; starts are where a record's begin, and
-	// places where a column's are from there.
+	// spans are the places of the values in text. starts are the indexes of each
+	// record's first span. places are the offsets of the contract's columns from there.
 	text   *reader.Block
 	spans  []reader.Span
 	starts []uint32
 	places []int
-	// kinds are by span; nil if what isn't empty and none of nulls is Text.
+	// kinds are the kinds of the values, by span. If kinds is nil, a value is Null when
+	// its text is empty or listed in nulls, and Text otherwise.
 	kinds []Kind
 	nulls []string
-	// special says that there are kinds or nulls.
+	// special reports that kinds or nulls aren't empty.
 	special bool
-	// hasNUL says that a NUL may be among the texts.
+	// hasNUL reports that the texts may contain a NUL.
 	hasNUL bool
 }
 
@@ -40,10 +41,10 @@ const wholeRecord = -1
 // Len returns the number of records.
 func (b *Block) Len() int { return len(b.Broken) }
 
-// Record returns one of the records that the block was made of.
+// Record returns the record at an index of the block.
 func (b *Block) Record(i int) reader.Record { return b.records.Record(i) }
 
-// reset begins a block of the records, whose fields are the values.
+// reset starts a block of the records, with their fields as values.
 func (b *Block) reset(records *reader.Block) {
 	b.records, b.text, b.first = records, records, records.First
 	b.spans, b.starts = records.Spans()
@@ -51,7 +52,7 @@ func (b *Block) reset(records *reader.Block) {
 	b.resize(records.Len())
 }
 
-// resize makes room for records that break no rule.
+// resize sets the number of records. No record has a broken rule afterwards.
 func (b *Block) resize(records int) {
 	if cap(b.Broken) < records {
 		b.Broken, b.column = make([]string, records), make([]int, records)
@@ -60,7 +61,7 @@ func (b *Block) resize(records int) {
 	clear(b.Broken)
 }
 
-// copyOf makes the block one of values that are copied by setValues.
+// copyOf starts a block whose values are copied by setValues.
 func (b *Block) copyOf(columns int) {
 	if b.places == nil {
 		for i := range columns {
@@ -72,7 +73,7 @@ func (b *Block) copyOf(columns int) {
 	b.text.Text, b.spans, b.kinds, b.starts = b.text.Text[:0], b.spans[:0], b.kinds[:0], b.starts[:0]
 }
 
-// setValues copies the values of the next record; none if it is rejected.
+// setValues copies the values of the next record. A rejected record has no values.
 func (b *Block) setValues(values []Value) {
 	b.starts = append(b.starts, uint32(len(b.spans)))
 	for _, v := range values {
@@ -83,11 +84,11 @@ func (b *Block) setValues(values []Value) {
 	}
 }
 
-// span returns where the value is that a record has at a place. A record that
-// is rejected may have none.
+// span returns the place of a record's value. place is the offset of the column. A
+// rejected record may have no value at that offset.
 func (b *Block) span(record, place int) reader.Span { return b.spans[int(b.starts[record])+place] }
 
-// kind returns what the value is that a record has at a place.
+// kind returns the kind of a record's value. place is the offset of the column.
 func (b *Block) kind(record, place int, span reader.Span) Kind {
 	if b.special || span.Start == span.End {
 		return b.kindOf(record, place)
@@ -95,7 +96,8 @@ func (b *Block) kind(record, place int, span reader.Span) Kind {
 	return Text
 }
 
-// kindOf compares a null value as a whole; whether it was quoted doesn't matter.
+// kindOf compares whole values with nulls. Quotes around a CSV value make no
+// difference.
 func (b *Block) kindOf(record, place int) Kind {
 	i := int(b.starts[record]) + place
 	if b.kinds != nil {
@@ -108,7 +110,7 @@ func (b *Block) kindOf(record, place int) Kind {
 	return Text
 }
 
-// reject notes the first rule that a record breaks, and the column of it.
+// reject sets a record's broken rule and the column of the rule.
 func (b *Block) reject(record int, rule string, column int) {
 	if b.Broken[record] == "" {
 		b.rejected++

@@ -15,8 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// TestBlockProperty: records that are added together are accepted and rejected
-// as if they were added one after the other, and leave the same values.
+// TestBlockProperty adds the same records in blocks and record by record. Both ways
+// must give the same rows and the same broken rules.
 func TestBlockProperty(t *testing.T) {
 	t.Parallel()
 	columns := []contract.Column{

@@ -9,13 +9,14 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// bound is a rule on a number. Whole numbers and decimals are held against
-// inclusive limits on the unscaled number; doubles against the limit itself.
+// bound is a minimum or maximum rule. For integers and decimals, low and high are
+// inclusive limits of the unscaled number. For doubles, the function double compares
+// with the limit.
 type bound struct {
 	rule      string
 	low, high Int128
-	// low64 and high64 are the same within 64 bits; low64 is larger than high64
-	// if no number of 64 bits keeps the bound.
+	// low64 and high64 are the same limits within 64 bits. If no 64-bit number fits,
+	// low64 is larger than high64.
 	low64, high64 int64
 	double        func(float64) bool
 }
@@ -25,13 +26,13 @@ var (
 	highest = Int128{High: math.MaxInt64, Low: math.MaxUint64}
 )
 
-// holds reports whether the unscaled number keeps the bound.
+// holds reports whether the unscaled number is within the limits.
 func (b *bound) holds(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
 
-// holds64 is holds for numbers that fit 64 bits.
+// holds64 is the same check for numbers of 64 bits.
 func (b *bound) holds64(value int64) bool { return b.low64 <= value && value <= b.high64 }
 
-// narrow sets the limits within 64 bits.
+// narrow sets low64 and high64 from low and high.
 func (b *bound) narrow() {
 	smallest, largest := Int128{High: -1, Low: 1 << 63}, Int128{Low: math.MaxInt64}
 	b.low64, b.high64 = math.MinInt64, math.MaxInt64
@@ -46,8 +47,7 @@ func (b *bound) narrow() {
 	}
 }
 
-// compileBounds returns the column's bounds in the order in which they are
-// checked.
+// compileBounds returns the bounds of a column, in the order of the checks.
 func compileBounds(c contract.Column) ([]bound, error) {
 	var bounds []bound
 	for _, limit := range []struct{ rule, text string }{
@@ -89,8 +89,7 @@ func compileBound(c contract.Column, rule, text string) (bound, error) {
 	}
 }
 
-// exactBound turns a limit into the smallest or largest unscaled number that
-// it allows.
+// exactBound converts a limit to the smallest or largest allowed unscaled number.
 func exactBound(rule string, limit *big.Rat, scale int) bound {
 	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)
 	scaled := new(big.Rat).Mul(limit, new(big.Rat).SetInt(power))
@@ -114,8 +113,8 @@ func exactBound(rule string, limit *big.Rat, scale int) bound {
 	return b
 }
 
-// clamp returns n, or the limit of 128 bits that is nearest: a bound beyond
-// all numbers of a column never breaks.
+// clamp returns n, or the nearest 128-bit number. A bound outside of a column's range
+// rejects no value.
 func clamp(n *big.Int) Int128 {
 	const valueBits = 127
 	if n.BitLen() <= valueBits {
@@ -127,7 +126,7 @@ func clamp(n *big.Int) Int128 {
 	return highest
 }
 
-// doubleBound compares as IEEE 754 does; a double column holds no NaN.
+// doubleBound compares by IEEE 754. A double column has no NaN.
 func doubleBound(rule string, limit float64) bound {
 	return bound{double: map[string]func(float64) bool{
 		ruleMinimum:          func(v float64) bool { return v >= limit },

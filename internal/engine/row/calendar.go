@@ -3,14 +3,14 @@ package row
 const (
 	microsPerSecond = int64(1_000_000)
 	secondsPerDay   = int64(86_400)
-	// fractionDigits is how exact a time may be: microseconds.
+	// fractionDigits is the number of fraction digits of a time: microseconds.
 	fractionDigits = 6
 	// unixEpoch is 1970-01-01 in days since 0000-03-01.
 	unixEpoch = 719_468
 )
 
-// parseDate reads YYYY-MM-DD, a day that the Gregorian calendar has in the
-// years 0001 to 9999, as days since 1970-01-01.
+// parseDate parses YYYY-MM-DD as days since 1970-01-01. Valid are the days of the
+// Gregorian calendar in the years 0001 to 9999.
 func parseDate(text []byte) (int32, bool) {
 	if len(text) != 10 || text[4] != '-' || text[7] != '-' {
 		return 0, false
@@ -26,8 +26,8 @@ func parseDate(text []byte) (int32, bool) {
 	return daysSinceEpoch(year, month, day), true
 }
 
-// daysIn returns the days of a month, from 1, in the Gregorian calendar, which
-// is taken to have always been in force.
+// daysIn returns the number of days of a month, 1 to 12. The Gregorian calendar applies
+// to all years.
 func daysIn(year, month int) int {
 	switch month {
 	case 4, 6, 9, 11:
@@ -42,7 +42,8 @@ func daysIn(year, month int) int {
 	}
 }
 
-// daysSinceEpoch counts years from March, so that a leap day ends the year.
+// daysSinceEpoch returns the days since 1970-01-01. The formula starts a year in March,
+// so that a leap day is the last day of a year.
 func daysSinceEpoch(year, month, day int) int32 {
 	if month <= 2 {
 		year--
@@ -51,8 +52,8 @@ func daysSinceEpoch(year, month, day int) int32 {
 	return int32(365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - unixEpoch)
 }
 
-// parseTimestamp reads a date, "T", a time and "Z" as microseconds since
-// 1970-01-01T00:00:00Z. Other zones, and none, are no timestamp.
+// parseTimestamp parses a date, "T", a time and "Z" as microseconds since
+// 1970-01-01T00:00:00Z. A text with another time zone, or without a zone, is invalid.
 func parseTimestamp(text []byte) (int64, bool) {
 	if len(text) < 20 || text[10] != 'T' || text[len(text)-1] != 'Z' {
 		return 0, false
@@ -62,8 +63,8 @@ func parseTimestamp(text []byte) (int64, bool) {
 	return int64(day)*secondsPerDay*microsPerSecond + micros, isDate && isTime
 }
 
-// parseTime reads hh:mm:ss with up to six digits of fraction, 00:00:00 to
-// 23:59:59.999999, as microseconds since midnight. There are no leap seconds.
+// parseTime parses hh:mm:ss with up to six fraction digits as microseconds since
+// midnight. The range is 00:00:00 to 23:59:59.999999, without leap seconds.
 func parseTime(text []byte) (int64, bool) {
 	if len(text) < 8 || text[2] != ':' || text[5] != ':' {
 		return 0, false
@@ -76,8 +77,8 @@ func parseTime(text []byte) (int64, bool) {
 	return int64(hour*3600+minute*60+second)*microsPerSecond + fraction, ok
 }
 
-// parseFraction reads "" or "." and one to six digits. A seventh digit is
-// refused, not cut.
+// parseFraction parses "", or "." and one to six digits, as microseconds. A seventh
+// digit is invalid, even if it is zero.
 func parseFraction(text []byte) (micros int64, ok bool) {
 	if len(text) == 0 {
 		return 0, true
@@ -98,7 +99,8 @@ func parseFraction(text []byte) (micros int64, ok bool) {
 	return micros, true
 }
 
-// twoDigits returns -1 if the text doesn't begin with two digits.
+// twoDigits returns the number of the first two digits, or -1 if the text doesn't start
+// with two digits.
 func twoDigits(text []byte) int {
 	tens, ones := text[0]-'0', text[1]-'0'
 	if tens > 9 || ones > 9 {

@@ -7,17 +7,18 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// checker holds the values of one column against its type and its rules.
+// checker checks the values of one column by the column's type and rules.
 type checker struct {
 	contract contract.Column
 	physical Physical
-	// accepts is the bit set of the kinds that the type may be read from.
+	// accepts is the set of value kinds valid for the type: bit 1<<Kind is set.
 	accepts uint8
-	// form is a decimal's; bounds are a number's, in the order of checking.
+	// form is set for decimals, bounds for numbers. bounds is in the order of the
+	// checks.
 	form   decimalForm
 	bounds []bound
-	// format and match are nil without a format or pattern. checkText says that
-	// there is one, an enum or a length, so that most columns skip all of them.
+	// format and match are nil without a format or pattern. checkText is true if the
+	// column has a format, pattern, enum or length: most columns skip these checks.
 	format    func([]byte) bool
 	match     func([]byte) bool
 	checkText bool
@@ -27,9 +28,9 @@ type checker struct {
 	rules   ruleNames
 }
 
-// add appends one row a record. The type is checked first, then the text's
-// rules, then a number's bounds; unique comes last of all, by the batch. A
-// record that is rejected leaves a row too, which the batch drops.
+// add appends one row for each record, also for rejected records: the batch drops their
+// rows later. The checks run in this order: type, rules for text, bounds. The batch
+// checks unique columns last.
 func (k *checker) add(c *Column, b *Block, column int) {
 	from := c.Len()
 	switch k.physical {
@@ -54,7 +55,7 @@ func (k *checker) add(c *Column, b *Block, column int) {
 	}
 }
 
-// addParsed appends the values of a type that is parsed.
+// addParsed appends the values of a type with a parser.
 func addParsed[T any](k *checker, present *[]bool, values *[]T, b *Block, column int, parse func([]byte) (T, bool)) {
 	records, place := b.Len(), b.places[column]
 	known, parsed := grow(present, records)[:records], grow(values, records)[:records]
@@ -81,7 +82,7 @@ func addParsed[T any](k *checker, present *[]bool, values *[]T, b *Block, column
 	}
 }
 
-// missing returns the rule that a value breaks by its kind.
+// missing returns the rule broken by a value of the kind, or "".
 func (k *checker) missing(kind Kind) (broken string) {
 	switch {
 	case kind == Null && k.contract.Required:
@@ -112,8 +113,8 @@ func (k *checker) addTexts(c *Column, b *Block, column int) {
 	}
 }
 
-// appendText is append for texts of which most are short: two words are copied
-// faster than a function is called.
+// appendText is an append optimized for short texts: a copy of two words is faster than
+// a function call.
 func appendText(dst, text []byte) []byte {
 	const short = 16
 	n := len(text)
@@ -126,7 +127,7 @@ func appendText(dst, text []byte) []byte {
 	return dst[:len(dst)+n]
 }
 
-// checkBytes holds text against what all text must be.
+// checkBytes checks the rules for all texts: kind, NUL, and JSON structure.
 func (k *checker) checkBytes(kind Kind, text []byte, mayHaveNUL bool) (broken string) {
 	switch {
 	case kind != Text && k.missing(kind) != "":
@@ -141,8 +142,8 @@ func (k *checker) checkBytes(kind Kind, text []byte, mayHaveNUL bool) (broken st
 	return ""
 }
 
-// parser64 returns what reads a type that fits 64 bits: the value's unscaled
-// number, or its microseconds.
+// parser64 returns the parser of a 64-bit type. The result is an unscaled number, or
+// microseconds.
 func (k *checker) parser64() func([]byte) (int64, bool) {
 	switch k.contract.Type {
 	case contract.Integer:

@@ -6,10 +6,10 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Physical is how a column's values are held.
+// Physical is the in-memory form of a column's values.
 type Physical uint8
 
-// The physical forms. Each has one slice of Column.
+// The physical forms. Column has one slice for each form.
 const (
 	Bytes Physical = iota
 	Int64
@@ -19,14 +19,14 @@ const (
 	Bool
 )
 
-// Most digits of a decimal that is held in 32 and in 64 bits.
+// The most digits of a decimal in 32 and in 64 bits.
 const (
 	maxDigits32 = 9
 	maxDigits64 = 18
 )
 
-// Column collects the values of one contract column. Each row has one element
-// in Present and one in the slice of the physical form; a null's is zero.
+// Column collects the values of one contract column. Each row has one element in
+// Present and one in the slice of the physical form. The element of a null is zero.
 type Column struct {
 	Contract contract.Column
 	Physical Physical
@@ -36,8 +36,8 @@ type Column struct {
 	Wides    []Int128
 	Float64s []float64
 	Bools    []bool
-	// Text holds the values of a Bytes column, one after the other; the value
-	// of row i is Text[Ends[i]:Ends[i+1]].
+	// Text has the values of a Bytes column in a row. The value of row i is
+	// Text[Ends[i]:Ends[i+1]].
 	Text []byte
 	Ends []int32
 }
@@ -46,8 +46,8 @@ func newColumn(c contract.Column) *Column {
 	return &Column{Contract: c, Physical: PhysicalOf(c), Ends: []int32{0}}
 }
 
-// PhysicalOf returns how a column's values are held: a decimal in the smallest
-// form that takes its precision, as the Parquet format asks.
+// PhysicalOf returns the physical form of a column. A decimal gets the smallest form
+// for its precision, as the Parquet format requires.
 func PhysicalOf(c contract.Column) Physical {
 	switch c.Type {
 	case contract.Integer, contract.Timestamp, contract.Time:
@@ -100,7 +100,8 @@ func (c *Column) appendText(text []byte) {
 	c.Ends = append(c.Ends, int32(len(c.Text)))
 }
 
-// keep drops the rows from rows on, but the kept ones, which count from there.
+// keep drops the rows from index rows on, except the rows of the kept spans. Spans
+// count from rows.
 func (c *Column) keep(rows int, kept []span) {
 	c.Present = keep(c.Present, rows, kept)
 	switch c.Physical {
@@ -141,7 +142,7 @@ func (c *Column) keepTexts(rows int, kept []span) {
 	c.Text, c.Ends = c.Text[:size], c.Ends[:end+1]
 }
 
-// grow appends so many zeros and returns them.
+// grow appends count zeros and returns the new elements.
 func grow[T any](values *[]T, count int) []T {
 	from := len(*values)
 	*values = slices.Grow(*values, count)[:from+count]

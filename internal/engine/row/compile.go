@@ -6,13 +6,14 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// ruleNames are made once, so that a broken rule allocates nothing.
+// ruleNames are the names of a column's rules, built once so that a broken rule
+// allocates no memory.
 type ruleNames struct {
 	kind, required, unique, format, pattern, enum, minLength, maxLength, nul string
 }
 
-// newChecker compiles a column's rules. It fails if the contract asks for what
-// its type doesn't have.
+// newChecker compiles the rules of a column. An error means a rule without a meaning
+// for the column's type, an invalid pattern or an unknown type.
 func newChecker(c contract.Column) (*checker, error) {
 	k := &checker{contract: c, physical: PhysicalOf(c), rules: namesOf(c)}
 	if err := k.compileType(); err != nil {
@@ -51,8 +52,8 @@ func namesOf(c contract.Column) ruleNames {
 	}
 }
 
-// compileType chooses the kinds a value may have: CSV text always, of JSON only
-// the kind that is the type's own. A JSON string "5" is no integer.
+// compileType sets the accepted value kinds. Every type accepts CSV text. From JSON, a
+// type accepts only its own kind: the string "5" is no integer.
 func (k *checker) compileType() error {
 	kinds := []Kind{Text}
 	switch k.contract.Type {

@@ -12,18 +12,18 @@ import (
 	"github.com/firn-data/firn/internal/engine/reader"
 )
 
-// MaxDepth is how deep objects and arrays of a record may nest; the record
-// itself is depth 1.
+// MaxDepth is the maximum nesting depth of objects and arrays in a record. The record
+// itself has depth 1.
 const MaxDepth = 64
 
-// maxExtra bounds how many members that the contract doesn't have are named.
+// maxExtra is the maximum number of reported members without a column.
 const maxExtra = 100
 
 // Document finds the values of NDJSON records by JSON pointer (RFC 6901).
 type Document struct {
 	root    *pathNode
 	values  []Value
-	scratch []byte // strings without their escapes
+	scratch []byte // unescaped strings
 	extra   map[string]bool
 	block   Block
 }
@@ -32,10 +32,10 @@ type Document struct {
 type pathNode struct {
 	columns []int
 	names   map[string]*pathNode
-	indexes []*pathNode // by array index; nil where no pointer leads
+	indexes []*pathNode // by array index; nil for an index without a pointer
 }
 
-// NewDocument prepares the pointers of a contract.
+// NewDocument compiles the JSON pointers of a contract.
 func NewDocument(c *contract.Contract) *Document {
 	d := &Document{root: &pathNode{}, values: make([]Value, len(c.Columns)), extra: make(map[string]bool)}
 	for i, column := range c.Columns {
@@ -48,7 +48,7 @@ func NewDocument(c *contract.Contract) *Document {
 	return d
 }
 
-// steps splits a JSON pointer and undoes its escapes (RFC 6901, section 4).
+// steps splits a JSON pointer and decodes its escapes (RFC 6901, section 4).
 func steps(pointer string) []string {
 	if pointer == "" {
 		return nil
@@ -60,11 +60,11 @@ func steps(pointer string) []string {
 	return parts
 }
 
-// maxIndex keeps a pointer such as "/999999999" from taking memory.
+// maxIndex limits the memory for a pointer such as "/999999999".
 const maxIndex = 1 << 16
 
-// child returns the node of a step, and makes it if there is none. A step of
-// digits leads into objects and arrays alike.
+// child returns the node of a step, and creates a missing node. A step of digits
+// matches object members and array indexes.
 func (n *pathNode) child(step string) *pathNode {
 	if node := n.names[step]; node != nil {
 		return node
@@ -84,8 +84,8 @@ func (n *pathNode) child(step string) *pathNode {
 	return node
 }
 
-// Extra returns the names of top-level members that no pointer leads to,
-// sorted. None if a column holds the whole record: nothing is lost then.
+// Extra returns the sorted names of top-level members without a pointer. If a column
+// holds the whole record, Extra returns nil: no data is lost.
 func (d *Document) Extra() []string {
 	if len(d.root.columns) > 0 {
 		return nil
@@ -98,8 +98,8 @@ func (d *Document) Extra() []string {
 	return names
 }
 
-// Values returns the record's values in the contract's order, valid until the
-// next call, or the rule that the record as a whole breaks. The text must be
+// Values returns the values of a record in the contract's order, valid until the next
+// call. If the whole record breaks a rule, Values returns that rule. The text must be
 // valid UTF-8.
 func (d *Document) Values(raw []byte) (values []Value, broken string) {
 	if broken = checkRecord(raw); broken != "" {
@@ -119,8 +119,8 @@ func (d *Document) Values(raw []byte) (values []Value, broken string) {
 	return d.values, ""
 }
 
-// Block returns what the records have for the contract's columns, valid until
-// the next call.
+// Block returns the values of the records for the contract's columns, valid until the
+// next call.
 func (d *Document) Block(records *reader.Block) *Block {
 	b := &d.block
 	b.copyOf(len(d.values))
@@ -137,13 +137,13 @@ func (d *Document) Block(records *reader.Block) *Block {
 		}
 		b.setValues(values)
 	}
-	b.hasNUL = bytes.IndexByte(b.text.Text, 0) >= 0 // an escape may have made one
+	b.hasNUL = bytes.IndexByte(b.text.Text, 0) >= 0 // an escape can produce a NUL
 	return b
 }
 
-// checkRecord validates the whole record: RFC 8259 with unique names. It
-// returns the first of depth, json, object and duplicate that is broken; the
-// walk finds the depth of a record that is sound otherwise.
+// checkRecord validates the whole record by RFC 8259, with unique names. checkRecord
+// returns the first broken rule among depth, json, object and duplicate. The depth of
+// an otherwise valid record is checked by walker.
 func checkRecord(raw []byte) (broken string) {
 	value := jsontext.Value(raw)
 	switch {
@@ -160,16 +160,16 @@ func checkRecord(raw []byte) (broken string) {
 	}
 }
 
-// isStructure reports whether a CSV value is one JSON object or array that
-// keeps the same rules as a record.
+// isStructure reports whether a CSV value is one JSON object or array. The rules are
+// those of a record.
 func isStructure(text []byte) bool {
 	value := jsontext.Value(text)
 	kind := value.Kind()
 	return (kind == '{' || kind == '[') && value.IsValid() && nesting(text) <= MaxDepth
 }
 
-// nesting returns how deep brackets outside of strings nest. The text need not
-// be valid JSON.
+// nesting returns the maximum nesting depth of brackets outside of strings. The text
+// may be invalid JSON.
 func nesting(text []byte) int {
 	depth, deepest, inString := 0, 0, false
 	for i := 0; i < len(text); i++ {

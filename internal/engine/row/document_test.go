@@ -26,8 +26,8 @@ func document() *row.Document {
 	return row.NewDocument(c)
 }
 
-// FuzzDocument holds the walker against encoding/json: what is a record, and
-// what each pointer leads to.
+// FuzzDocument compares the walker with encoding/json: the verdict on each record, and
+// the value of each pointer.
 func FuzzDocument(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1}`, `{"a":{"x/y":true,"~":null},"b":[1,{"c":"d"}]}`, ` { "b" : [ "\u00e4\n" , { "c" : [ ] } ] , "0" : -1.5e+3 } `,
@@ -42,7 +42,7 @@ func FuzzDocument(f *testing.F) {
 		values, broken := document().Values(raw)
 		want, isRecord := decodeStandard(raw)
 		if broken != "" {
-			// encoding/json takes the last of duplicate names, lone surrogates and any depth.
+			// encoding/json accepts duplicate names, lone surrogates and any depth.
 			if isRecord && broken != row.RuleDuplicate && broken != row.RuleDepth && !bytes.Contains(raw, []byte(`\u`)) {
 				t.Fatalf("%q broke %s", raw, broken)
 			}
@@ -132,8 +132,8 @@ func TestExtraIsBounded(t *testing.T) {
 	}
 }
 
-// TestRejectedRowLeavesNoTrace: whatever column rejects a row, the batch is as
-// it was, and goes on.
+// TestRejectedRowLeavesNoTrace rejects a row by each column in turn. The batch must
+// have its earlier rows afterwards, and must accept more rows.
 func TestRejectedRowLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	columns := []contract.Column{

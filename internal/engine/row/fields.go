@@ -9,17 +9,17 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Fields finds the values of CSV records by the header's names.
+// Fields finds the values of CSV records by the names in the header.
 type Fields struct {
-	// Extra are the header's columns that the contract doesn't have.
+	// Extra are the header's columns without a column in the contract.
 	Extra []string
 
 	width int
 	block Block
 }
 
-// NewFields holds a header against the contract. A column twice or a missing
-// one refuses the object: the names, not the places, say what a field is.
+// NewFields matches a header with the contract by name, not by position. A duplicate or
+// missing column refuses the object.
 func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 	f := &Fields{width: len(header), block: Block{nulls: c.NullValues, special: len(c.NullValues) > 0}}
 	places := make(map[string]int, len(header))
@@ -53,8 +53,8 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 	return f, nil
 }
 
-// Block returns what the records have for the contract's columns, valid until
-// the next call.
+// Block returns the values of the records for the contract's columns, valid until the
+// next call.
 func (f *Fields) Block(records *reader.Block) *Block {
 	b := &f.block
 	b.reset(records)

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// parseInteger reads -?[0-9]{1,19} within 64 bits.
+// parseInteger parses -?[0-9]{1,19}, within the range of 64 bits.
 func parseInteger(text []byte) (int64, bool) {
 	negative, digits := sign(text)
 	if len(digits) == 0 || len(digits) > 19 {
@@ -28,7 +28,7 @@ func parseInteger(text []byte) (int64, bool) {
 	return int64(value), value <= math.MaxInt64
 }
 
-// sign cuts a minus; a plus is no part of a number.
+// sign cuts a minus sign. A plus sign is invalid in a number.
 func sign(text []byte) (negative bool, rest []byte) {
 	if len(text) > 0 && text[0] == '-' {
 		return true, text[1:]
@@ -53,14 +53,14 @@ func (i Int128) negated() Int128 {
 	return Int128{High: int64(high), Low: low}
 }
 
-// times10 returns i*10 + digit; i isn't negative.
+// times10 returns i*10 + digit. i must not be negative.
 func (i Int128) times10(digit byte) Int128 {
 	high, low := bits.Mul64(i.Low, 10)
 	low, carry := bits.Add64(low, uint64(digit), 0)
 	return Int128{High: i.High*10 + int64(high+carry), Low: low}
 }
 
-// fromBig returns n, whose size must be below 2^127.
+// fromBig returns n. The absolute value of n must be less than 2^127.
 func fromBig(n *big.Int) Int128 {
 	var absolute big.Int
 	absolute.Abs(n)
@@ -74,15 +74,15 @@ func fromBig(n *big.Int) Int128 {
 	return i
 }
 
-// decimalForm says how many digits a decimal column takes.
+// decimalForm is the allowed number of digits of a decimal column.
 type decimalForm struct {
-	// whole is the number of digits before the point; 0 allows a single zero.
+	// whole is the maximum number of digits before the point. 0 allows a single zero.
 	whole int
 	scale int
 }
 
-// check holds the text against -?[0-9]{1,whole}(\.[0-9]{1,scale})? and returns
-// the digits before and after the point.
+// check matches the text with -?[0-9]{1,whole}(\.[0-9]{1,scale})? and returns the
+// digits before and after the point.
 func (f decimalForm) check(text []byte) (negative bool, whole, fraction []byte, ok bool) {
 	negative, rest := sign(text)
 	point := len(rest)
@@ -104,7 +104,7 @@ func (f decimalForm) check(text []byte) (negative bool, whole, fraction []byte, 
 	return negative, whole, fraction, len(whole) > 0 && fits && len(fraction) <= f.scale
 }
 
-// parse64 reads a decimal of at most 18 digits as its unscaled number.
+// parse64 parses a decimal with at most 18 digits. The result is the unscaled number.
 func (f decimalForm) parse64(text []byte) (int64, bool) {
 	negative, whole, fraction, ok := f.check(text)
 	if !ok {
@@ -126,7 +126,7 @@ func (f decimalForm) parse64(text []byte) (int64, bool) {
 	return value, true
 }
 
-// parse128 reads a decimal of at most 38 digits as its unscaled number.
+// parse128 parses a decimal with at most 38 digits. The result is the unscaled number.
 func (f decimalForm) parse128(text []byte) (Int128, bool) {
 	negative, whole, fraction, ok := f.check(text)
 	if !ok {
@@ -148,7 +148,8 @@ func (f decimalForm) parse128(text []byte) (Int128, bool) {
 	return value, true
 }
 
-// parseDouble reads -?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? if it is finite.
+// parseDouble parses -?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)? within the finite range of a
+// double.
 func parseDouble(text []byte) (float64, bool) {
 	_, rest := sign(text)
 	rest, ok := digits(rest)
@@ -169,7 +170,7 @@ func parseDouble(text []byte) (float64, bool) {
 	return value, err == nil
 }
 
-// digits cuts one or more digits from the start.
+// digits cuts the leading digits. ok means at least a single digit.
 func digits(text []byte) (rest []byte, ok bool) {
 	n := 0
 	for n < len(text) && text[n]-'0' <= 9 {

@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// add puts one CSV text into a batch of one column.
+// add adds one CSV text to a new batch with one column.
 func add(t interface{ Fatalf(string, ...any) }, c contract.Column, text string) (*row.Column, string) {
 	c.Name = "v"
 	batch, err := row.NewBatch([]contract.Column{c})
@@ -29,7 +29,7 @@ func add(t interface{ Fatalf(string, ...any) }, c contract.Column, text string) 
 	return batch.Columns[0], broken
 }
 
-// numberText draws texts that are numbers or nearly so.
+// numberText draws numbers and almost valid numbers.
 func numberText(rt *rapid.T) string {
 	return rapid.OneOf(
 		rapid.StringMatching(`-?[0-9]{1,20}`),
@@ -111,7 +111,7 @@ func TestDoubleProperty(t *testing.T) {
 	})
 }
 
-// TestBoundsProperty holds all four bounds against exact arithmetic.
+// TestBoundsProperty compares the four bounds with exact arithmetic.
 func TestBoundsProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -151,7 +151,7 @@ func TestBoundBeyondAllNumbers(t *testing.T) {
 	}
 }
 
-// TestEveryDay holds each day of the Gregorian calendar against package time.
+// TestEveryDay compares each day of the years 1 to 9999 with package time.
 func TestEveryDay(t *testing.T) {
 	t.Parallel()
 	batch, err := row.NewBatch([]contract.Column{{Name: "v", Type: contract.Date}})

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// compilePattern returns a function that reports whether the whole text
-// matches. A pattern that is a fixed row of ASCII classes ("[A-Z]{2}[0-9]{4}")
-// becomes a table walk; any other goes to regexp.
+// compilePattern returns a function for a match of the whole text. A fixed sequence of
+// ASCII classes, such as "[A-Z]{2}[0-9]{4}", is compiled to tables. Other patterns use
+// package regexp.
 func compilePattern(pattern string) (func([]byte) bool, error) {
 	expression, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {
@@ -27,7 +27,7 @@ func compilePattern(pattern string) (func([]byte) bool, error) {
 // class is a set of ASCII characters.
 type class [unicode.MaxASCII + 1]bool
 
-// classes is a pattern of fixed length, one class a byte.
+// classes is a pattern of fixed length, with one class for each byte.
 type classes []class
 
 func (c classes) match(text []byte) bool {
@@ -42,8 +42,8 @@ func (c classes) match(text []byte) bool {
 	return true
 }
 
-// flatten appends the classes of the tree. It returns false if the tree is no
-// fixed row of ASCII classes.
+// flatten appends the classes of the tree. It returns false if the tree isn't a fixed
+// sequence of ASCII classes.
 func flatten(tree *syntax.Regexp, row classes) (classes, bool) {
 	switch tree.Op {
 	case syntax.OpEmptyMatch:
@@ -65,8 +65,8 @@ func flatten(tree *syntax.Regexp, row classes) (classes, bool) {
 	}
 }
 
-// flattenLiteral leaves letters of either case, and those beyond ASCII, to
-// regexp.
+// flattenLiteral returns false for case-insensitive letters and for non-ASCII
+// characters: package regexp must match those.
 func flattenLiteral(tree *syntax.Regexp, row classes) (classes, bool) {
 	if tree.Flags&syntax.FoldCase != 0 {
 		return nil, false
@@ -82,8 +82,8 @@ func flattenLiteral(tree *syntax.Regexp, row classes) (classes, bool) {
 	return row, true
 }
 
-// flattenClass leaves classes with characters beyond ASCII to regexp: they have
-// more than one byte.
+// flattenClass returns false for classes with non-ASCII characters, which have several
+// bytes: package regexp must match those.
 func flattenClass(tree *syntax.Regexp, row classes) (classes, bool) {
 	var c class
 	for i := 0; i < len(tree.Rune); i += 2 {

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkTexts holds each text as the record has it, of whatever type: "1.50"
-// isn't in the enum of "1.5".
+// checkTexts checks the text of each value as written in the record, for all types: an
+// enum with "1.5" rejects "1.50".
 func (k *checker) checkTexts(b *Block, column int) {
 	for i, broken := range b.Broken {
 		if broken != "" {
@@ -57,8 +57,7 @@ func (k *checker) checkLength(text []byte) (broken string) {
 	return ""
 }
 
-// checkBounds holds the numbers of the block's rows, which begin at from,
-// against the bounds.
+// checkBounds checks the numbers of the block. The block's rows start at index from.
 func (k *checker) checkBounds(c *Column, b *Block, column, from int) {
 	for i := range k.bounds {
 		limit := &k.bounds[i]
@@ -71,7 +70,7 @@ func (k *checker) checkBounds(c *Column, b *Block, column, from int) {
 			checkBound(c, b, column, from, limit.rule, c.Wides, limit.holds)
 		case Float64:
 			checkBound(c, b, column, from, limit.rule, c.Float64s, limit.double)
-		default: // has none
+		default: // no bounds
 		}
 	}
 }
@@ -84,9 +83,9 @@ func checkBound[T any](c *Column, b *Block, column, from int, rule string, value
 	}
 }
 
-// checkUnique holds the rows from rows on against those that were accepted
-// before, and remembers the accepted ones. A unique column comes into play
-// where no column before it broke a rule, and none of its own.
+// checkUnique compares the rows from index rows on with the accepted rows before, and
+// remembers the accepted rows. A unique column is checked only if neither the column
+// nor an earlier column broke a rule.
 func (b *Batch) checkUnique(block *Block, rows int) {
 	var unique []int
 	for i, k := range b.checkers {
@@ -130,8 +129,8 @@ func (b *Batch) checkRow(block *Block, record, row int, unique []int) {
 	}
 }
 
-// bytesAt returns a value in its physical form: 1.5 and 1.50 are one value of
-// a decimal(4,2). It may use the scratch.
+// bytesAt returns a value in its physical form: 1.5 and 1.50 are the same value of a
+// decimal(4,2). The result may use scratch.
 func (c *Column) bytesAt(row int, scratch *[16]byte) []byte {
 	switch c.Physical {
 	case Bytes:

@@ -8,8 +8,8 @@ import (
 
 var replacement = []byte("\uFFFD")
 
-// ValidText reports whether the bytes are UTF-8 without U+FFFD. That character
-// says that some program has already replaced bytes it couldn't read.
+// ValidText reports whether the bytes are UTF-8 without U+FFFD. A U+FFFD means lost
+// text: an earlier program replaced unreadable bytes.
 func ValidText(text []byte) bool {
 	if isASCII(text) {
 		return true
@@ -17,7 +17,7 @@ func ValidText(text []byte) bool {
 	return utf8.Valid(text) && !bytes.Contains(text, replacement)
 }
 
-// isASCII looks at 32 bytes at once, then at eight.
+// isASCII tests 32 bytes at a time, then eight.
 func isASCII(text []byte) bool {
 	const highBits = 0x8080808080808080
 	for len(text) >= 32 {
@@ -41,10 +41,10 @@ func isASCII(text []byte) bool {
 	return true
 }
 
-// Legible appends the text with each ill-formed sequence replaced by one
-// U+FFFD, so that it can be stored as text. A sequence is the longest start of
-// a well-formed character, as Unicode chapter 3.9 recommends and Java and
-// Python decode: the other engine gives the same text.
+// Legible appends the text with one U+FFFD for each ill-formed sequence, so that the
+// result is valid UTF-8. A sequence is the longest prefix of a well-formed character
+// (Unicode chapter 3.9). Java and Python decode the same way, so both engines write the
+// same text.
 func Legible(dst, text []byte) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -59,7 +59,8 @@ func Legible(dst, text []byte) []byte {
 	return dst
 }
 
-// illFormed returns the length of the ill-formed sequence at the start, 1 to 3.
+// illFormed returns the length in bytes of the ill-formed sequence at the start, 1 to
+// 3.
 func illFormed(text []byte) int {
 	const lowest, highest = 0x80, 0xBF
 	needed, low, high := 0, byte(lowest), byte(highest)

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// TestLegible: the replacements are those of Python's bytes.decode("utf-8",
-// "replace") and of Java's decoder.
+// TestLegible expects the same replacements as Python's bytes.decode("utf-8",
+// "replace") and Java's decoder.
 func TestLegible(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
@@ -66,7 +66,7 @@ func TestValidText(t *testing.T) {
 	}
 }
 
-// TestPatternProperty holds the fast walk against the regular expression.
+// TestPatternProperty compares compiled patterns with package regexp.
 func TestPatternProperty(t *testing.T) {
 	t.Parallel()
 	patterns := []string{

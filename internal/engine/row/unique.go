@@ -4,9 +4,9 @@ import (
 	"hash/maphash"
 )
 
-// seen remembers the values of a unique column by two independent hashes of 64
-// bits: two different values are taken for one with a chance of 10^-25. A value
-// takes about 50 bytes; the contract bounds how many there are.
+// seen remembers the values of a unique column as two independent 64-bit hashes. The
+// chance of two different values with equal hashes is 10^-25. A value takes about 50
+// bytes; the contract limits the number of values.
 type seen struct {
 	first, second maphash.Seed
 	values        map[[2]uint64]struct{}
@@ -24,6 +24,6 @@ func (s *seen) before(value []byte) bool {
 	return found
 }
 
-// accept remembers the value that before was asked for last: values of
-// rejected rows don't count.
+// accept remembers the value of the last call of before. Values of rejected rows aren't
+// remembered.
 func (s *seen) accept() { s.values[s.candidate] = struct{}{} }

@@ -1,37 +1,37 @@
-// Package row turns the values of a record into typed columns, held to the
-// contract's rules. Strings go in; a value either is exactly what its type's
-// text form says or breaks a rule: nothing is guessed, rounded or coerced.
+// Package row converts the text values of records to typed columns and checks the
+// contract's rules. A value either has exactly the text form of its type or breaks a
+// rule. The package never guesses, rounds or coerces values.
 package row
 
-// Kind is what a record says a value is.
+// Kind is the kind of a value in a record.
 type Kind uint8
 
-// The kinds. CSV knows Null and Text only.
+// The kinds. CSV has only Null and Text.
 const (
-	// Null is a value that isn't there.
+	// Null is a missing value.
 	Null Kind = iota
-	// Text is a CSV value: any column type may be read from it.
+	// Text is a CSV value, valid for every column type.
 	Text
-	// JSONString is a JSON string's content, without quotes and escapes.
+	// JSONString is the content of a JSON string, without quotes and escapes.
 	JSONString
 	// JSONNumber is a JSON number as written.
 	JSONNumber
 	// JSONBoolean is true or false.
 	JSONBoolean
-	// JSONStructure is an object or an array as written.
+	// JSONStructure is a JSON object or array as written.
 	JSONStructure
 	// JSONRecord is the whole line.
 	JSONRecord
 )
 
-// Value is what a record has for one column.
+// Value is a record's value for one column.
 type Value struct {
 	Kind Kind
-	// Text is empty for Null. It is valid until the next record.
+	// Text is empty for Null. It is valid until the next record is read.
 	Text []byte
 }
 
-// The rules that a whole record can break; the others are "<column>:<rule>".
+// The rules for a whole record. The names of the other rules are "<column>:<rule>".
 const (
 	RuleColumns   = "_row:columns"
 	RuleUTF8      = "_row:utf8"
@@ -41,8 +41,8 @@ const (
 	RuleDuplicate = "_row:duplicate"
 )
 
-// The rules of a column, as the part after the colon. A value that isn't of
-// the column's type breaks the rule that is named like the type.
+// The rules of a column, without "<column>:". A value with a wrong type breaks the rule
+// named like the type, for example "integer".
 const (
 	ruleRequired         = "required"
 	ruleUnique           = "unique"
@@ -55,6 +55,6 @@ const (
 	ruleMaximum          = "maximum"
 	ruleExclusiveMinimum = "exclusiveMinimum"
 	ruleExclusiveMaximum = "exclusiveMaximum"
-	// ruleNUL is broken by a NUL character in text: tools downstream end there.
+	// ruleNUL rejects a NUL character in text: many tools cut a text at a NUL.
 	ruleNUL = "nul"
 )

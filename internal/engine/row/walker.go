@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// walker goes once over JSON that is known to be valid and keeps the values
-// that pointers lead to. It allocates nothing a value.
+// walker reads valid JSON once and keeps the values of the pointers. It allocates no
+// memory for a value.
 type walker struct {
 	document *Document
 	text     []byte
@@ -23,8 +23,8 @@ func (w *walker) skipSpace() {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// value goes over the value that begins here, and over the space after it.
-// The node is nil where no pointer leads; depth is the value's own.
+// value reads the next value and the space behind. node is nil for a value without a
+// pointer; depth is the depth of the value.
 func (w *walker) value(node *pathNode, depth int) {
 	start := w.at
 	kind := Null
@@ -53,8 +53,7 @@ func (w *walker) value(node *pathNode, depth int) {
 	w.skipSpace()
 }
 
-// keep stores the value for the columns whose pointers end here. A JSON null
-// is kept as no value.
+// keep stores a value for the columns of a pointer. A JSON null is stored as no value.
 func (w *walker) keep(columns []int, kind Kind, text []byte) {
 	if len(columns) == 0 || kind == Null {
 		return
@@ -67,8 +66,8 @@ func (w *walker) keep(columns []int, kind Kind, text []byte) {
 	}
 }
 
-// unquote returns a string's content: a view of the record where it has no
-// escapes, else a copy in the scratch, which lives as long as the record.
+// unquote returns the content of a string. The content is a part of the record, or
+// without escapes a copy in scratch, valid as long as the record.
 func (w *walker) unquote(quoted []byte) []byte {
 	content := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(content, '\\') < 0 {
@@ -80,8 +79,8 @@ func (w *walker) unquote(quoted []byte) []byte {
 	return d.scratch[from:len(d.scratch):len(d.scratch)]
 }
 
-// open steps over the bracket, and reports whether the structure is too deep
-// to go into; the walk then ends.
+// open skips the bracket and reports whether the depth is allowed. If not, the walk
+// ends.
 func (w *walker) open(depth int) bool {
 	w.at++
 	if depth > MaxDepth {
@@ -102,7 +101,7 @@ func (w *walker) object(node *pathNode, depth int) {
 		w.string()
 		child := w.member(node, w.text[start:w.at], depth)
 		w.skipSpace()
-		w.at++ // the colon
+		w.at++ // colon
 		w.skipSpace()
 		w.value(child, depth+1)
 		if w.tooDeep {
@@ -112,7 +111,7 @@ func (w *walker) object(node *pathNode, depth int) {
 	}
 }
 
-// member returns the node that a name leads to, or nil.
+// member returns the node of a member's name, or nil.
 func (w *walker) member(node *pathNode, quoted []byte, depth int) *pathNode {
 	if node == nil || node.names == nil && depth > 1 {
 		return nil
@@ -142,7 +141,7 @@ func (w *walker) array(node *pathNode, depth int) {
 	}
 }
 
-// ended steps over the closing bracket, if it is here.
+// ended skips the closing bracket, and returns false for any other character.
 func (w *walker) ended(bracket byte) bool {
 	if w.text[w.at] != bracket {
 		return false
@@ -158,7 +157,7 @@ func (w *walker) comma() {
 	}
 }
 
-// string steps over the string that begins here.
+// string skips the next string.
 func (w *walker) string() {
 	for w.at++; ; w.at++ {
 		switch w.text[w.at] {
@@ -171,7 +170,7 @@ func (w *walker) string() {
 	}
 }
 
-// scalar steps over a number or a literal.
+// scalar skips a number or a literal.
 func (w *walker) scalar() {
 	for w.at < len(w.text) {
 		switch w.text[w.at] {

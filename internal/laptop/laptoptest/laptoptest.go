@@ -14,8 +14,9 @@ import (
 )
 
 // Main runs a package's tests beside some stand-ins ("aws", "snowflake",
-// "mail") on free ports, with an empty state, and ends them. The variables
-// that their clients need are set. Call it from TestMain.
+// "mail") on free ports, with an empty state, and ends them, also when a test panics. The variables
+// that their clients need are set, and FIRN_DATASETS names the made-up project in
+// testdata/project. Call it from TestMain.
 func Main(m *testing.M, servers ...string) int { return MainWith(m, 0, servers...) }
 
 // MainWith is Main with a Snowflake that aborts a transaction which sits idle
@@ -35,7 +36,8 @@ func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 	if err != nil {
 		return fail(err)
 	}
-	cloud.IdleBlocker = idleBlocker
+	cloud.Project = filepath.Join(repository, "testdata", "project")
+	cloud.IdleBlocker, cloud.Tied = idleBlocker, true
 	if err := cloud.StartOnly(context.Background(), servers...); err != nil {
 		return fail(errors.Join(err, cloud.Down()))
 	}
@@ -47,6 +49,15 @@ func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 		return fail(err)
 	}
 	return code
+}
+
+// Silently is a laptop.Step without output. Its error has the name of the failed
+// step.
+func Silently(name string, run func() error) error {
+	if err := run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func fail(err error) int {

@@ -17,7 +17,7 @@ import (
 const Schema = "raw"
 
 // Generate returns the repeatable migrations by file name: one a contract,
-// "R__dataset_nycflights_flight.sql", and "R__ops_views.sql", which comes after
+// "R__dataset_shop_order.sql", and "R__ops_views.sql", which comes after
 // all of them in the alphabet, and so runs after them. The names are schemachange's,
 // https://github.com/Snowflake-Labs/schemachange#repeatable-script-naming.
 func Generate(set contract.Set) map[string]string {
@@ -29,9 +29,18 @@ func Generate(set contract.Set) map[string]string {
 	return files
 }
 
+// filePrefix begins the name of each contract's repeatable migration.
+const filePrefix = "R__dataset_"
+
 // FileName returns the name of the contract's repeatable migration.
 func FileName(c *contract.Contract) string {
-	return "R__dataset_" + c.Source + "_" + c.Entity + ".sql"
+	return filePrefix + c.Source + "_" + c.Entity + ".sql"
+}
+
+// IsGenerated reports whether Generate writes files of that name: they belong to
+// the project with the contracts, and all other migrations to firn itself.
+func IsGenerated(name string) bool {
+	return name == opsFileName || strings.HasPrefix(name, filePrefix)
 }
 
 // File returns the contract's repeatable migration. Each statement ends with a

@@ -17,7 +17,6 @@ import (
 var update = flag.Bool("update", false, "write golden and generated files instead of comparing with them")
 
 const (
-	datasets  = "../../../datasets"
 	committed = "../../../snowflake"
 	// byHand is the repeatable script that comes from no contract.
 	byHand = "R__ops_cost.sql"
@@ -42,24 +41,36 @@ schema:
 	return c
 }
 
+// projects are the folders with datasets/ and snowflake/: the repository, and the
+// made-up project of firn's tests.
+var projects = []string{"../../..", "../../../testdata/project"}
+
 func TestGeneratedFilesAreFresh(t *testing.T) {
 	t.Parallel()
-	set, err := contract.ReadAll(os.DirFS(datasets))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := ddl.Generate(set)
-	for name, sql := range files {
-		compare(t, filepath.Join(committed, name), sql)
-	}
-	present, err := filepath.Glob(filepath.Join(committed, "R__*.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range present {
-		if _, ok := files[filepath.Base(path)]; !ok && filepath.Base(path) != byHand {
-			t.Errorf("%s belongs to no contract: delete it", path)
+	for _, project := range projects {
+		set, err := contract.ReadAll(os.DirFS(filepath.Join(project, "datasets")))
+		if err != nil {
+			t.Fatal(err)
 		}
+		files := ddl.Generate(set)
+		for name, sql := range files {
+			compare(t, filepath.Join(project, "snowflake", name), sql)
+			if !ddl.IsGenerated(name) {
+				t.Errorf("IsGenerated(%q) = false", name)
+			}
+		}
+		present, err := filepath.Glob(filepath.Join(project, "snowflake", "R__*.sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range present {
+			if _, ok := files[filepath.Base(path)]; !ok && filepath.Base(path) != byHand {
+				t.Errorf("%s belongs to no contract: delete it", path)
+			}
+		}
+	}
+	if ddl.IsGenerated(byHand) {
+		t.Errorf("IsGenerated(%q) = true", byHand)
 	}
 }
 

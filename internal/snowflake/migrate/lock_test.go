@@ -1,3 +1,5 @@
+//go:build standin
+
 package migrate_test
 
 import (

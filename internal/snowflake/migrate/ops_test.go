@@ -1,3 +1,5 @@
+//go:build standin
+
 package migrate_test
 
 import (
@@ -24,17 +26,17 @@ func operations(t *testing.T) *snowflake.Session {
 		select column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11,
 			column12::timestamp_ltz, column13::timestamp_ltz, column14::timestamp_ltz from values %s`
 	for _, statement := range []string{
-		fmt.Sprintf(ledger, "nycflights_flight", `
+		fmt.Sprintf(ledger, "shop_item", `
 			('o1', 'l1', 'k1', '1.0.0', 'lambda', 1, 100, 10, 10, 0, 10, '2026-03-01 10:00:00', '2026-03-01 09:59:00', '2026-03-01 10:00:02.5'),
 			('o2', 'l1', 'k2', '1.0.0', 'glue', 2, 250, 20, 18, 2, 18, '2026-03-01 10:00:00', '2026-03-01 09:58:00', '2026-03-01 10:00:02.5'),
 			('o3', 'l2', 'k3', '1.1.0', 'lambda', 1, 50, 5, 4, 1, 4, '2026-03-02 10:00:00', '2026-03-02 09:00:00', '2026-03-02 10:00:01')`),
-		fmt.Sprintf(ledger, "usgs_event", `
+		fmt.Sprintf(ledger, "station_event", `
 			('o4', 'l3', 'k4', '1.0.0', 'lambda', 1, 70, 7, 7, 0, 7, '2026-03-03 10:00:00', '2026-03-03 09:00:00', '2026-03-03 10:00:03')`),
-		`insert into raw.nycflights_flight_rejects (_firn_object, _firn_record, line, rule, raw, _firn_loaded_at)
+		`insert into raw.shop_item_rejects (_firn_object, _firn_record, line, rule, raw, _firn_loaded_at)
 			select column1, column2, column3, column4, column5, column6::timestamp_ltz from values
-			('o2', 3, 4, 'type:dep_time', 'x', '2026-03-01 10:00:01'), ('o2', 4, 5, 'type:dep_time', 'x', '2026-03-01 10:00:01'), ('o2', 5, 6, 'required:origin', 'y', '2026-03-01 10:00:01'),
-			('o3', 1, 2, 'type:dep_time', 'z', '2026-03-02 10:00:00')`,
-		"update raw.usgs_event_loads set paused = true where object = '~lock'",
+			('o2', 3, 4, 'type:stock', 'x', '2026-03-01 10:00:01'), ('o2', 4, 5, 'type:stock', 'x', '2026-03-01 10:00:01'), ('o2', 5, 6, 'required:sku', 'y', '2026-03-01 10:00:01'),
+			('o3', 1, 2, 'type:stock', 'z', '2026-03-02 10:00:00')`,
+		"update raw.station_event_loads set paused = true where object = '~lock'",
 	} {
 		if _, err := r.Exec(t.Context(), "load", statement); err != nil {
 			t.Fatal(err)
@@ -72,28 +74,28 @@ func TestOpsViews(t *testing.T) {
 		want        []string
 	}{
 		{"objects", "select dataset, object, load_id, bytes, rows_loaded from ops.objects order by object", []string{
-			"nycflights.flight | o1 | l1 | 100 | 10",
-			"nycflights.flight | o2 | l1 | 250 | 18",
-			"nycflights.flight | o3 | l2 | 50 | 4",
-			"usgs.event | o4 | l3 | 70 | 7",
+			"shop.item | o1 | l1 | 100 | 10",
+			"shop.item | o2 | l1 | 250 | 18",
+			"shop.item | o3 | l2 | 50 | 4",
+			"station.event | o4 | l3 | 70 | 7",
 		}},
 		{"loads", `select dataset, load_id, objects, files, bytes, rows_read, rows_written, rows_rejected, rows_loaded,
 			seconds::number(9, 1) as seconds, started_at, loaded_at, contracts, engines from ops.loads order by load_id`, []string{
-			"nycflights.flight | l1 | 2 | 3 | 350 | 30 | 28 | 2 | 28 | 2.5 | 2026-03-01T10:00:00Z | 2026-03-01T10:00:02.5Z | 1.0.0 | glue, lambda",
-			"nycflights.flight | l2 | 1 | 1 | 50 | 5 | 4 | 1 | 4 | 1.0 | 2026-03-02T10:00:00Z | 2026-03-02T10:00:01Z | 1.1.0 | lambda",
-			"usgs.event | l3 | 1 | 1 | 70 | 7 | 7 | 0 | 7 | 3.0 | 2026-03-03T10:00:00Z | 2026-03-03T10:00:03Z | 1.0.0 | lambda",
+			"shop.item | l1 | 2 | 3 | 350 | 30 | 28 | 2 | 28 | 2.5 | 2026-03-01T10:00:00Z | 2026-03-01T10:00:02.5Z | 1.0.0 | glue, lambda",
+			"shop.item | l2 | 1 | 1 | 50 | 5 | 4 | 1 | 4 | 1.0 | 2026-03-02T10:00:00Z | 2026-03-02T10:00:01Z | 1.1.0 | lambda",
+			"station.event | l3 | 1 | 1 | 70 | 7 | 7 | 0 | 7 | 3.0 | 2026-03-03T10:00:00Z | 2026-03-03T10:00:03Z | 1.0.0 | lambda",
 		}},
 		{"rejects", "select dataset, rule, row_count, objects, first_loaded_at, last_loaded_at from ops.rejects_by_rule order by rule", []string{
-			"nycflights.flight | required:origin | 1 | 1 | 2026-03-01T10:00:01Z | 2026-03-01T10:00:01Z",
-			"nycflights.flight | type:dep_time | 3 | 2 | 2026-03-01T10:00:01Z | 2026-03-02T10:00:00Z",
+			"shop.item | required:sku | 1 | 1 | 2026-03-01T10:00:01Z | 2026-03-01T10:00:01Z",
+			"shop.item | type:stock | 3 | 2 | 2026-03-01T10:00:01Z | 2026-03-02T10:00:00Z",
 		}},
 		{"freshness", `select dataset, last_loaded_at, newest_object_at, objects, paused, contract from ops.freshness
-			where dataset in ('nycflights.flight', 'nycflights.plane', 'usgs.event') order by dataset`, []string{
-			"nycflights.flight | 2026-03-02T10:00:01Z | 2026-03-02T09:00:00Z | 3 | false | 1.0.0",
-			"nycflights.plane | null | null | 0 | false | 1.0.0",
-			"usgs.event | 2026-03-03T10:00:03Z | 2026-03-03T09:00:00Z | 1 | true | 1.0.0",
+			where dataset in ('shop.item', 'shop.order', 'station.event') order by dataset`, []string{
+			"shop.item | 2026-03-02T10:00:01Z | 2026-03-02T09:00:00Z | 3 | false | 1.0.0",
+			"shop.order | null | null | 0 | false | 1.0.0",
+			"station.event | 2026-03-03T10:00:03Z | 2026-03-03T09:00:00Z | 1 | true | 1.0.0",
 		}},
-		{"every dataset has its freshness", "select count(*) = 6, count(age_minutes), min(age_minutes) > 0 from ops.freshness", []string{"true | 2 | true"}},
+		{"every dataset has its freshness", "select count(*) = 5, count(age_minutes), min(age_minutes) > 0 from ops.freshness", []string{"true | 2 | true"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, rows(t, session, test.query)); diff != "" {
@@ -114,9 +116,9 @@ func TestCostByDay(t *testing.T) {
 			('2026-03-01 10:00:00', 'FIRN_LOAD', 0.5), ('2026-03-01 23:00:00', 'FIRN_LOAD', 0.25), ('2026-03-01 10:00:00', 'OTHER', 9),
 			('2026-03-02 10:00:00', 'FIRN_TRANSFORM', 1)`,
 		"insert into snowflake.account_usage.query_attribution_history (start_time, end_time, warehouse_name, query_tag, credits_attributed_compute) " + usage + `, column4 from values
-			('2026-03-01 10:00:01', 'FIRN_LOAD', 'firn load nycflights.flight 11', 0.125), ('2026-03-01 10:00:02', 'FIRN_LOAD', 'firn load nycflights.flight 12', 0.125),
-			('2026-03-01 10:00:03', 'FIRN_LOAD', 'firn load usgs.event 13', 0.0625), ('2026-03-01 23:00:00', 'FIRN_LOAD', 'firn operator', 0.0625),
-			('2026-03-01 10:00:01', 'OTHER', 'firn load nycflights.flight 11', 8), ('2026-03-02 10:00:00', 'FIRN_TRANSFORM', 'firn dbt', 0.75),
+			('2026-03-01 10:00:01', 'FIRN_LOAD', 'firn load shop.item 11', 0.125), ('2026-03-01 10:00:02', 'FIRN_LOAD', 'firn load shop.item 12', 0.125),
+			('2026-03-01 10:00:03', 'FIRN_LOAD', 'firn load station.event 13', 0.0625), ('2026-03-01 23:00:00', 'FIRN_LOAD', 'firn operator', 0.0625),
+			('2026-03-01 10:00:01', 'OTHER', 'firn load shop.item 11', 8), ('2026-03-02 10:00:00', 'FIRN_TRANSFORM', 'firn dbt', 0.75),
 			('2026-03-02 10:00:00', 'FIRN_TRANSFORM', null, 0.125)`,
 	} {
 		if _, err := session.Exec(t.Context(), "meter", statement); err != nil {
@@ -125,8 +127,8 @@ func TestCostByDay(t *testing.T) {
 	}
 	want := []string{
 		"2026-03-01 | FIRN_LOAD | idle | null | null | 0.375",
-		"2026-03-01 | FIRN_LOAD | load | nycflights.flight | 2 | 0.25",
-		"2026-03-01 | FIRN_LOAD | load | usgs.event | 1 | 0.0625",
+		"2026-03-01 | FIRN_LOAD | load | shop.item | 2 | 0.25",
+		"2026-03-01 | FIRN_LOAD | load | station.event | 1 | 0.0625",
 		"2026-03-01 | FIRN_LOAD | operator | null | 1 | 0.0625",
 		"2026-03-02 | FIRN_TRANSFORM | dbt | null | 1 | 0.75",
 		"2026-03-02 | FIRN_TRANSFORM | idle | null | null | 0.125",

@@ -141,10 +141,10 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// own reads the repository's own scripts.
+// own reads firn's own scripts and those of the made-up project.
 func own(t *testing.T, database string) []migrate.Script {
 	t.Helper()
-	scripts, err := migrate.Read(os.DirFS("../../../snowflake"), map[string]string{
+	scripts, err := migrate.Read(migrate.Files(os.DirFS("../../../snowflake"), os.DirFS("../../../testdata/project/snowflake")), map[string]string{
 		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-"""Start the laptop's AWS: `python -m firn_aws`. README.md lists the variables that it reads."""
+"""Start the AWS stand-in: `python -m firn_aws`. README.md lists the variables."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from .settings import SettingError, Settings, prepare
 
 
 def main() -> int:
-    """Check what can be checked, mend, serve until SIGTERM and return the exit code."""
+    """Check the settings, apply the patches, serve until SIGTERM and return the exit code."""
     argparse.ArgumentParser(prog="firn_aws", description=__doc__).parse_args()
     try:
         require_release()
@@ -27,23 +27,23 @@ def main() -> int:
 
 
 def _serve(settings: Settings) -> None:
-    # ministack reads the environment when it is imported: only now is it complete.
+    # ministack reads the environment at its import, so the import follows the checks.
     from ministack import app
 
-    from . import background, mends
+    from . import background, patches
 
-    mends.apply(settings)
-    background.on_start(lambda: _announce(settings))
+    patches.apply(settings)
+    background.on_start(lambda: _print_when_ready(settings))
     app.app = background.with_start_tasks(app.app)
     sys.argv = ["ministack"]
     app.main()
 
 
-def _announce(settings: Settings) -> None:
+def _print_when_ready(settings: Settings) -> None:
     """Print the ready line as soon as the port answers."""
     address = (settings.bind_host, settings.port)
 
-    def wait_and_tell() -> None:
+    def wait_and_print() -> None:
         while True:
             try:
                 socket.create_connection(address, timeout=1).close()
@@ -52,7 +52,7 @@ def _announce(settings: Settings) -> None:
                 time.sleep(0.01)
         print(f"firn_aws: ready on http://{address[0]}:{address[1]}", flush=True)
 
-    threading.Thread(target=wait_and_tell, name="announce", daemon=True).start()
+    threading.Thread(target=wait_and_print, name="ready-line", daemon=True).start()
 
 
 if __name__ == "__main__":

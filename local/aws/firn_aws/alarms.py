@@ -1,4 +1,4 @@
-"""How one CloudWatch alarm is judged: M of N periods, dimensions and missing data."""
+"""The state of one CloudWatch alarm: M of N periods, dimensions and missing data."""
 
 import operator
 import time
@@ -19,13 +19,14 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 
 
 def evaluate(alarm: Alarm) -> None:
-    """Set the alarm's state from the newest N periods, and publish a change to its actions.
+    """Set the state of the alarm from the newest N periods, and run the actions of a change.
 
-    Stock 1.5.33 takes every point of the metric's name, whatever its dimensions, as one period, and
-    leaves the state alone where points are missing. AWS looks at one metric with exactly these
-    dimensions, at M of N periods, and treats missing periods as TreatMissingData says:
+    Stock ministack ignores the dimensions and counts every point of the metric's name as one
+    period. Missing points never change the state there. AWS reads one metric with exactly these
+    dimensions. A breach in M of N periods raises the alarm, and TreatMissingData decides about
+    missing periods:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-    Alarms on metric math and on anomaly bands are not judged, as in the stock release.
+    Alarms on metric math and on anomaly bands keep their state, as in stock ministack.
     """
     compare = _COMPARISONS.get(alarm.get("ComparisonOperator") or "")
     if not alarm.get("Namespace") or not alarm.get("MetricName") or compare is None:
@@ -35,29 +36,31 @@ def evaluate(alarm: Alarm) -> None:
     breaching = [None if value is None else compare(value, threshold) for value in values]
     needed = alarm.get("DatapointsToAlarm") or len(values)
     missing = alarm.get("TreatMissingData") or "missing"
-    state = judge(breaching, needed, missing, alarm["StateValue"])
+    state = alarm_state(breaching, needed, missing, alarm["StateValue"])
     if state != alarm["StateValue"]:
-        _change(alarm, state, _reason(alarm, values, threshold), now)
+        _change_state(alarm, state, _reason(alarm, values, threshold), now)
 
 
-def judge(breaching: list[bool | None], needed: int, missing: str, current: str) -> str:
-    """Return the state that the periods give.
+def alarm_state(breaching: list[bool | None], needed: int, missing: str, current: str) -> str:
+    """Return the state that results from the periods.
 
     Args:
-        breaching: one entry a period; None where it has no data.
-        needed: how many periods must breach for ALARM.
+        breaching: one entry a period; None for a period without data.
+        needed: number of breaching periods that raise the alarm.
         missing: TreatMissingData.
-        current: the state now, kept by `ignore` if no period has data.
+        current: the present state. `ignore` keeps this state if no period has data.
     """
     if all(entry is None for entry in breaching):
         by_treatment = {"notBreaching": "OK", "breaching": "ALARM", "ignore": current}
         return by_treatment.get(missing, "INSUFFICIENT_DATA")
-    bad = sum(entry is True or (entry is None and missing == "breaching") for entry in breaching)
-    return "ALARM" if bad >= needed else "OK"
+    breaches = sum(
+        entry is True or (entry is None and missing == "breaching") for entry in breaching
+    )
+    return "ALARM" if breaches >= needed else "OK"
 
 
 def _period_values(alarm: Alarm, now: float) -> list[float | None]:
-    """One value a period, the newest first; None where the period has no data."""
+    """Return one value a period, the newest first; None for a period without data."""
     period, count = alarm.get("Period") or 60, alarm.get("EvaluationPeriods") or 1
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
     points = list(_points(alarm, now - period * count))
@@ -72,13 +75,13 @@ def _period_values(alarm: Alarm, now: float) -> list[float | None]:
 
 
 def _points(alarm: Alarm, since: float) -> Iterable[Point]:
-    wanted = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
+    dimensions = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
     for (namespace, metric, _), points in list(cloudwatch._metrics.items()):
         if (namespace, metric) == (alarm["Namespace"], alarm["MetricName"]):
             yield from (
                 point
                 for point in list(points)
-                if point["Timestamp"] >= since and _dimensions(point) == wanted
+                if point["Timestamp"] >= since and _dimensions(point) == dimensions
             )
 
 
@@ -94,7 +97,7 @@ def _reason(alarm: Alarm, values: list[float | None], threshold: float) -> str:
     return f"Threshold Crossed: [{shown}] against {alarm['ComparisonOperator']} {threshold:g}"
 
 
-def _change(alarm: Alarm, state: str, reason: str, now: float) -> None:
+def _change_state(alarm: Alarm, state: str, reason: str, now: float) -> None:
     old = alarm["StateValue"]
     alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(now))
     cloudwatch._record_history(alarm["AlarmName"], old, state, reason)

@@ -1,4 +1,4 @@
-"""CloudFormation: the properties that the stock provisioners drop."""
+"""CloudFormation: the properties that the stock provisioners ignore."""
 
 import json
 import time
@@ -18,30 +18,30 @@ _HANDLERS = provisioners._RESOURCE_HANDLERS
 
 
 def apply() -> None:
-    """Install the mends of this module."""
-    _after("AWS::DynamoDB::Table", _set_time_to_live)
-    _after("AWS::S3::Bucket", _set_encryption)
-    _after("AWS::Lambda::Function", _set_recursion)
-    _after("AWS::Scheduler::Schedule", _set_schedule_times)
+    """Install the patches of this module."""
+    _run_after_provisioning("AWS::DynamoDB::Table", _set_time_to_live)
+    _run_after_provisioning("AWS::S3::Bucket", _set_encryption)
+    _run_after_provisioning("AWS::Lambda::Function", _set_recursion)
+    _run_after_provisioning("AWS::Scheduler::Schedule", _set_schedule_times)
     _refer_to_secrets_by_arn()
 
 
-def _after(kind: str, finish: Function) -> None:
-    """Call `finish(physical id, properties)` after each create and update of a resource type."""
+def _run_after_provisioning(kind: str, step: Function) -> None:
+    """Call `step(physical id, properties)` after each create and update of a resource type."""
     handler = _HANDLERS[kind]
 
-    def then(stock: Function, position: int) -> Function:
+    def with_step(stock: Function, position: int) -> Function:
         def provision(*arguments: Any, **options: Any) -> Resource:  # noqa: ANN401 - as stock
             resource = stock(*arguments, **options)
-            finish(resource[0], arguments[position])
+            step(resource[0], arguments[position])
             return resource
 
         return provision
 
     # create(logical id, properties, stack), update(physical id, old, new, stack)
-    handler["create"] = then(handler["create"], 1)
+    handler["create"] = with_step(handler["create"], 1)
     if handler.get("update"):
-        handler["update"] = then(handler["update"], 2)
+        handler["update"] = with_step(handler["update"], 2)
 
 
 def _is_true(value: object) -> bool:
@@ -49,23 +49,23 @@ def _is_true(value: object) -> bool:
 
 
 def _set_time_to_live(table: str, properties: Properties) -> None:
-    """Switch a table's time to live on; stock 1.5.33 drops TimeToLiveSpecification.
+    """Enable a table's time to live: stock ministack ignores TimeToLiveSpecification.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-dynamodb-table-timetolivespecification.html
     """
-    wanted = properties.get("TimeToLiveSpecification")
-    if not wanted or not wanted.get("AttributeName"):
+    declared = properties.get("TimeToLiveSpecification")
+    if not declared or not declared.get("AttributeName"):
         return
-    enabled = _is_true(wanted.get("Enabled"))
-    specification = {"AttributeName": wanted["AttributeName"], "Enabled": enabled}
+    enabled = _is_true(declared.get("Enabled"))
+    specification = {"AttributeName": declared["AttributeName"], "Enabled": enabled}
     dynamodb._update_ttl({"TableName": table, "TimeToLiveSpecification": specification})
 
 
 def _set_encryption(bucket: str, properties: Properties) -> None:
-    """Encrypt a bucket by default as told; stock 1.5.33 drops BucketEncryption.
+    """Set a bucket's default encryption: stock ministack ignores BucketEncryption.
 
-    A rule for AWS's own KMS key is left out, since the server has no such key and would answer 400
-    to each PutObject; the bucket then has SSE-S3, as every bucket has.
+    A rule for the AWS managed KMS key is skipped. The server has no such key and would answer each
+    PutObject with 400. Such a bucket uses SSE-S3, the default of every bucket.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-s3-bucket-bucketencryption.html
     """
     encryption = properties.get("BucketEncryption") or {}
@@ -89,18 +89,18 @@ def _encryption_xml(rule: Properties, default: Properties) -> bytes:
 
 
 def _set_recursion(function: str, properties: Properties) -> None:
-    """Keep a function's RecursiveLoop, which stock 1.5.33 drops; Terminate unless told.
+    """Set a function's RecursiveLoop, which stock ministack ignores; the default is Terminate.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
     """
-    wanted = properties.get("RecursiveLoop") or "Terminate"
-    answer = lambda_svc._put_function_recursion_config(function, {"RecursiveLoop": wanted})
+    action = properties.get("RecursiveLoop") or "Terminate"
+    answer = lambda_svc._put_function_recursion_config(function, {"RecursiveLoop": action})
     if answer[0] >= 400:
         raise ValueError(f"AWS::Lambda::Function RecursiveLoop: {json.loads(answer[2])}")
 
 
 def _set_schedule_times(name: str, properties: Properties) -> None:
-    """Keep a schedule's time zone and dates; stock 1.5.33 drops them, so all cron is UTC.
+    """Set a schedule's time zone and dates. Stock ministack ignores both and reads cron as UTC.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-scheduler-schedule.html
     """
@@ -117,10 +117,10 @@ def _set_schedule_times(name: str, properties: Properties) -> None:
 
 
 def _refer_to_secrets_by_arn() -> None:
-    """Make Ref of a secret its ARN.
+    """Return the ARN for a Ref to a secret.
 
-    Stock 1.5.33 gives the name, so the grant that CDK writes with Ref names no secret and never
-    matches. AWS gives the ARN:
+    Stock ministack returns the name. CDK writes grants with Ref, so such a grant never matches a
+    secret. AWS returns the ARN:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-secretsmanager-secret.html#aws-resource-secretsmanager-secret-return-values
     """
     handler = _HANDLERS["AWS::SecretsManager::Secret"]
@@ -146,5 +146,8 @@ def _refer_to_secrets_by_arn() -> None:
 
 
 def _secret_name(secret: str) -> str:
-    """The name in a secret's ARN, whose last seven characters are a dash and random ones."""
+    """Return the name in a secret's ARN, without the last seven characters.
+
+    The last seven characters of the ARN are a dash and a random suffix.
+    """
     return secret.rsplit(":", 1)[1][:-7] if secret.startswith("arn:") else secret

@@ -1,4 +1,4 @@
-"""Glue: jobs that really run, with their limits, states and events."""
+"""Glue: real job runs with limits, states and events."""
 
 import contextvars
 import json
@@ -17,8 +17,8 @@ from ministack.core.responses import (
 )
 from ministack.services import eventbridge, glue
 
-from .glue_child import Child, Outcome
 from .glue_jobs import is_true
+from .glue_process import GlueProcess, Outcome
 from .patching import Function, replace, wrap
 from .settings import Settings
 
@@ -28,9 +28,9 @@ Run = dict[str, Any]
 Job = dict[str, Any]
 
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
-"""States of a run that holds a slot of MaxConcurrentRuns."""
+"""States of a run that occupies a slot of MaxConcurrentRuns."""
 
-RESTARTED = "the stand-in was restarted while the job ran"
+RESTART_MESSAGE = "the stand-in was restarted during the run"
 
 _MESSAGES = {
     "SUCCEEDED": ("INFO", "Job run succeeded"),
@@ -39,28 +39,28 @@ _MESSAGES = {
     "STOPPED": ("INFO", "Job run stopped"),
 }
 
-_children: dict[str, Child | None] = {}
-"""Every run that hasn't ended; None until its process is prepared."""
+_processes: dict[str, GlueProcess | None] = {}
+"""The process of every run that hasn't ended; None until the process is prepared."""
 
-_starting = threading.Lock()
+_start_lock = threading.Lock()
 
-_waiting: dict[str, Callable[[], None]] = {}
-"""How each run that waits for a slot is started, in the order in which they came."""
+_waiting_runs: dict[str, Callable[[], None]] = {}
+"""The start function of each run that waits for a slot, in the order of their requests."""
 
 
 def apply(settings: Settings) -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     replace(glue, "_start_job_run", lambda request: _start_job_run(request, settings))
-    wrap(glue, "_batch_stop_job_run", _stop_children)
-    wrap(app, "_load_persisted_state", _fail_orphans_after)
+    wrap(glue, "_batch_stop_job_run", _stop_processes)
+    wrap(app, "_load_persisted_state", _fail_interrupted_runs)
 
 
 def _start_job_run(request: dict[str, Any], settings: Settings) -> Any:  # noqa: ANN401
-    """Start a run of a job's script by MS_GLUE_RUNNER.
+    """Start a run of a job's script with the command in MS_GLUE_RUNNER.
 
-    Stock 1.5.33 has no Spark without Docker and calls every glueetl run SUCCEEDED at once, also if
-    the script fails or is missing, and it ignores MaxConcurrentRuns. AWS runs it, and refuses one
-    run too many, or lets it wait if JobRunQueuingEnabled says so:
+    Stock ministack has no Spark without Docker. Every glueetl run is SUCCEEDED at once there, even
+    with a failing or missing script, and MaxConcurrentRuns has no effect. AWS runs the script. A
+    run above the limit is refused, or waits if JobRunQueuingEnabled is true:
     https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-runs.html
     https://docs.aws.amazon.com/glue/latest/dg/job-run-statuses.html
     """
@@ -68,10 +68,10 @@ def _start_job_run(request: dict[str, Any], settings: Settings) -> Any:  # noqa:
     job = glue._jobs.get(name)
     if job is None:
         return error_response_json("EntityNotFoundException", f"Job {name} not found", 400)
-    with _starting:
+    with _start_lock:
         run = _new_run(job, request)
         if not _has_slot(job) and not run["JobRunQueuingEnabled"]:
-            limit = _limit(job)
+            limit = _max_concurrent_runs(job)
             return error_response_json(
                 "ConcurrentRunsExceededException",
                 f"Concurrent runs exceeded for {name}: {limit} of {limit} are active",
@@ -85,27 +85,27 @@ def _start_job_run(request: dict[str, Any], settings: Settings) -> Any:  # noqa:
             name=f"glue-{name}",
             daemon=True,
         )
-        _waiting[run["Id"]] = thread.start
-        _start_waiting(job)
+        _waiting_runs[run["Id"]] = thread.start
+        _start_waiting_runs(job)
     return json_response({"JobRunId": run["Id"]})
 
 
-def _limit(job: Job) -> int:
+def _max_concurrent_runs(job: Job) -> int:
     return int((job.get("ExecutionProperty") or {}).get("MaxConcurrentRuns") or 1)
 
 
 def _has_slot(job: Job) -> bool:
     runs = glue._job_runs.get(job["Name"]) or []
-    return sum(run["JobRunState"] in ACTIVE for run in runs) < _limit(job)
+    return sum(run["JobRunState"] in ACTIVE for run in runs) < _max_concurrent_runs(job)
 
 
-def _start_waiting(job: Job) -> None:
-    """Start the runs that wait, the first first, while there are slots; `_starting` is held."""
+def _start_waiting_runs(job: Job) -> None:
+    """Start waiting runs in their order while slots are free. The caller holds `_start_lock`."""
     for run in glue._job_runs.get(job["Name"]) or []:
-        if run["JobRunState"] == "WAITING" and run["Id"] in _waiting and _has_slot(job):
+        if run["JobRunState"] == "WAITING" and run["Id"] in _waiting_runs and _has_slot(job):
             run.update(JobRunState="STARTING", StartedOn=int(time.time()))
-            _children[run["Id"]] = None
-            _waiting.pop(run["Id"])()
+            _processes[run["Id"]] = None
+            _waiting_runs.pop(run["Id"])()
 
 
 def _new_run(job: Job, request: dict[str, Any]) -> Run:
@@ -135,34 +135,36 @@ def _execute(run: Run, job: Job, settings: Settings) -> None:
         run["JobRunState"] = "RUNNING"
     try:
         script = glue._resolve_script(job.get("Command", {}).get("ScriptLocation", ""))
-        outcome = _run_child(run, job, settings, script)
+        outcome = _run_process(run, job, settings, script)
     except Exception as error:
         log.exception("job %s run %s could not be started", run["JobName"], run["Id"])
         outcome = Outcome("FAILED", f"the runner {settings.glue_runner!r} can't start: {error}")
-    del _children[run["Id"]]
+    del _processes[run["Id"]]
     if run["JobRunState"] == "STOPPING":
         outcome = Outcome("STOPPED", "")
-    finish(run, outcome)
-    with _starting:
-        _start_waiting(job)
+    finish_run(run, outcome)
+    with _start_lock:
+        _start_waiting_runs(job)
 
 
-def _run_child(run: Run, job: Job, settings: Settings, script: str | None) -> Outcome:
+def _run_process(run: Run, job: Job, settings: Settings, script: str | None) -> Outcome:
     if not script:
         location = job.get("Command", {}).get("ScriptLocation", "")
         return Outcome("FAILED", f"the script {location} doesn't exist")
     arguments = _arguments(run, job)
-    modules = {uri: glue._resolve_script(uri) for uri in _modules(arguments)}
+    modules = {uri: glue._resolve_script(uri) for uri in _module_addresses(arguments)}
     if missing := [uri for uri, path in modules.items() if not path]:
         return Outcome("FAILED", f"the module {missing[0]} doesn't exist")
-    child = _children[run["Id"]] = Child(settings, job, script, [*modules.values()], arguments)
-    return child.run(
+    process = _processes[run["Id"]] = GlueProcess(
+        settings, job, script, [*modules.values()], arguments
+    )
+    return process.run(
         run["Timeout"] * settings.glue_minute_seconds, lambda: run["JobRunState"] == "STOPPING"
     )
 
 
-def _modules(arguments: dict[str, str]) -> list[str]:
-    """Where the modules are that Glue puts on the Python path before it runs the script.
+def _module_addresses(arguments: dict[str, str]) -> list[str]:
+    """Return the addresses of the modules that Glue adds to the Python path of the script.
 
     https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
     """
@@ -170,7 +172,7 @@ def _modules(arguments: dict[str, str]) -> list[str]:
 
 
 def _arguments(run: Run, job: Job) -> dict[str, str]:
-    """What the script finds in sys.argv; stock 1.5.33 gives environment variables instead.
+    """Return the arguments of the script; stock ministack sets environment variables instead.
 
     https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-calling.html
     """
@@ -183,11 +185,12 @@ def _arguments(run: Run, job: Job) -> dict[str, str]:
     }
 
 
-def finish(run: Run, outcome: Outcome) -> None:
-    """Write the end of a run down and publish its event.
+def finish_run(run: Run, outcome: Outcome) -> None:
+    """Store the end of a run and publish its event.
 
-    Stock 1.5.33 publishes none, and refuses a test that would publish it as aws.glue. AWS does for
-    these four states: https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
+    Stock ministack publishes no event, and refuses a test's own event with the source aws.glue. AWS
+    publishes an event for these four states:
+    https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
     """
     now = int(time.time())
     run.update(
@@ -213,44 +216,45 @@ def finish(run: Run, outcome: Outcome) -> None:
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
-def _stop_children(stock: Function) -> Function:
-    """Kill what BatchStopJobRun stops; stock 1.5.33 changes the state and lets it run on.
+def _stop_processes(stock: Function) -> Function:
+    """Kill the processes of the runs in a BatchStopJobRun request.
 
-    A run that waits never starts, which the stock function doesn't know of either.
+    Stock ministack changes the state, and the process continues. A waiting run, a state that stock
+    ministack lacks, becomes STOPPED without a start.
     """
 
     def stop(request: dict[str, Any]) -> Any:  # noqa: ANN401 - the stock type
-        named = [
+        requested = [
             run
             for run in glue._job_runs.get(request.get("JobName")) or []
             if run["Id"] in request.get("JobRunIds", [])
         ]
-        with _starting:
-            withdrawn = [run for run in named if _waiting.pop(run["Id"], None)]
-            for run in withdrawn:
+        with _start_lock:
+            never_started = [run for run in requested if _waiting_runs.pop(run["Id"], None)]
+            for run in never_started:
                 run["JobRunState"] = "STARTING"
             answer = stock(request)
-            for run in named:
-                if run["Id"] in _children:
-                    _stop_child(run)
-        for run in withdrawn:
-            finish(run, Outcome("STOPPED", ""))
+            for run in requested:
+                if run["Id"] in _processes:
+                    _stop_process(run)
+        for run in never_started:
+            finish_run(run, Outcome("STOPPED", ""))
         return answer
 
     return stop
 
 
-def _stop_child(run: Run) -> None:
+def _stop_process(run: Run) -> None:
     run.update(JobRunState="STOPPING", CompletedOn=None)
-    if child := _children.get(run["Id"]):
-        child.kill()
+    if process := _processes.get(run["Id"]):
+        process.kill()
 
 
-def _fail_orphans_after(stock: Function) -> Function:
-    """Fail the runs that a kill -9 of the server left running, and tell the queue.
+def _fail_interrupted_runs(stock: Function) -> Function:
+    """Fail the runs that were active or waiting at a kill -9, and publish their events.
 
-    Stock 1.5.33 restores such a run as RUNNING for ever: it holds a slot of MaxConcurrentRuns, and
-    nobody hears of it. A run on AWS always ends.
+    Stock ministack restores such a run as RUNNING without an end and without an event. The run
+    occupies a slot of MaxConcurrentRuns. A run on AWS always ends.
     """
 
     def load() -> None:
@@ -259,6 +263,6 @@ def _fail_orphans_after(stock: Function) -> Function:
             with request_scope(account, region):
                 for run in runs:
                     if run["JobRunState"] in ACTIVE or run["JobRunState"] == "WAITING":
-                        finish(run, Outcome("FAILED", RESTARTED))
+                        finish_run(run, Outcome("FAILED", RESTART_MESSAGE))
 
     return load

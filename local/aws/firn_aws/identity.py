@@ -1,4 +1,4 @@
-"""IAM: the loopback counts as protected, and a batch needs the right of its single request."""
+"""IAM: loopback traffic counts as TLS, and a batch needs the right of the single request."""
 
 from contextvars import ContextVar
 from functools import lru_cache
@@ -9,28 +9,30 @@ from ministack.core import iam_actions, iam_evaluator
 
 from .patching import Function, replace, wrap
 
-DOCUMENTS_KEPT = 256
-"""Parsed policies that are kept; a deployed firn has some thirty."""
+CACHED_DOCUMENTS = 256
+"""The number of parsed policies in the cache. A deployed firn has about thirty policies."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
 def apply() -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     wrap(iam_evaluator, "pin_request_origin", _trust_loopback)
     replace(app, "pin_request_origin", iam_evaluator.pin_request_origin)
-    _trust_inner_calls()
-    wrap(iam_actions, "extract_iam_action", _batch_as_single)
-    wrap(iam_evaluator, "parse_policy_document", _once_a_document)
+    _trust_internal_calls()
+    wrap(iam_actions, "extract_iam_action", _use_single_action_for_batch)
+    wrap(iam_evaluator, "parse_policy_document", _cache_documents)
 
 
 def _trust_loopback(stock: Function) -> Function:
     """Let http from this machine satisfy `aws:SecureTransport`.
 
-    Stock 1.5.33 sets the key by the transport, so under AUTH=true the Deny that CDK's enforceSSL
-    writes refuses every call, the deployment's first. On AWS each call of an SDK is https:
+    Stock ministack sets the key by the transport. With AUTH=true the Deny of CDK's enforceSSL then
+    refuses every call, even the first call of the deployment. On AWS each call of an SDK uses
+    https:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
-    Traffic that never leaves the machine counts as protected here; any other address doesn't.
+    Loopback traffic never leaves the machine and counts as secure here. Traffic from any other
+    address doesn't.
     """
 
     def pin(source_ip: str, secure_transport: bool) -> None:
@@ -39,31 +41,35 @@ def _trust_loopback(stock: Function) -> Function:
     return pin
 
 
-def _trust_inner_calls() -> None:
+def _trust_internal_calls() -> None:
     """Let deliveries between services satisfy `aws:SecureTransport` too.
 
-    Stock 1.5.33 judges a delivery that has no request of its own (S3 to SQS, SNS to SQS) as plain
-    http. On AWS services call each other over TLS.
+    Stock ministack evaluates a delivery without a request (S3 to SQS, SNS to SQS) as plain http. On
+    AWS services use TLS between each other.
     """
     origin: ContextVar[tuple[str, bool]] = ContextVar("origin", default=("127.0.0.1", True))
     replace(iam_evaluator, "_request_origin", origin)
 
 
-def _once_a_document(stock: Function) -> Function:
-    """Parse a policy once, and not twice a request, as stock 1.5.33 does; nobody changes it."""
-    kept = lru_cache(maxsize=DOCUMENTS_KEPT)(stock)
+def _cache_documents(stock: Function) -> Function:
+    """Cache parsed policies; callers don't change them.
+
+    Stock ministack parses each policy twice a request.
+    """
+    cached = lru_cache(maxsize=CACHED_DOCUMENTS)(stock)
 
     def parse(document: str | dict[str, Any]) -> list[Any]:
-        return kept(document) if isinstance(document, str) else stock(document)
+        return cached(document) if isinstance(document, str) else stock(document)
 
     return parse
 
 
-def _batch_as_single(stock: Function) -> Function:
-    """Judge SQS's batch requests by the right to their single request.
+def _use_single_action_for_batch(stock: Function) -> Function:
+    """Evaluate SQS's batch requests by the action of the single request.
 
-    Stock 1.5.33 asks for `sqs:SendMessageBatch`, an action that IAM doesn't have, so every policy
-    that is right on AWS is refused. AWS asks for `sqs:SendMessage`, and likewise for the others:
+    Stock ministack requires `sqs:SendMessageBatch`, an action that IAM doesn't have, so every
+    correct policy is refused. AWS requires `sqs:SendMessage`, and follows the same rule for the
+    other batch requests:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
     """
 

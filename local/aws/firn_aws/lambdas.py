@@ -35,7 +35,7 @@ RUNTIME_NAMES = frozenset(
         "_X_AMZN_TRACE_ID",
     }
 )
-"""What the Lambda runtime itself defines.
+"""The variables that the Lambda runtime defines.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
@@ -50,37 +50,40 @@ STAND_IN_NAMES = frozenset(
         lambda_runtime.INVOKE_DEPTH_ENV,
     }
 )
-"""What a function needs to find this server instead of AWS."""
+"""The variables that lead a function to this server instead of AWS."""
 
-_spawning: ContextVar[Mapping[str, Any] | None] = ContextVar("spawning", default=None)
+_starting_function: ContextVar[Mapping[str, Any] | None] = ContextVar(
+    "starting_function", default=None
+)
 
 
 def apply(settings: Settings) -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     passed = frozenset(settings.lambda_pass)
-    wrap(lambda_svc, "_provided_worker_env", lambda stock: _listed_for_bootstrap(stock, passed))
-    wrap(lambda_runtime.Worker, "_spawn", _note_configuration)
-    replace(lambda_runtime, "subprocess", _listing_subprocess(passed))
-    _answer_at_once()
+    wrap(lambda_svc, "_provided_worker_env", lambda stock: _filter_provided(stock, passed))
+    wrap(lambda_runtime.Worker, "_spawn", _remember_configuration)
+    replace(lambda_runtime, "subprocess", _filtering_subprocess(passed))
+    _disable_nagle()
 
 
-def _answer_at_once() -> None:
-    """Send what the Runtime API answers without waiting for an acknowledgement of its header.
+def _disable_nagle() -> None:
+    """Send the answers of the Runtime API without the delay of Nagle's algorithm.
 
-    Stock 1.5.33 writes header and body of an event as two packets, and Nagle's algorithm keeps the
-    second back until the function's machine has acknowledged the first, which Linux puts off for
-    40 ms: at each hop. Lambda's own Runtime API has no such wait.
+    Stock ministack writes the header and the body of an event as two packets. Nagle's algorithm
+    holds the second packet until the receiver acknowledges the first packet. Linux delays this
+    acknowledgement by 40 ms, at each hop. Lambda's own Runtime API has no such delay.
     """
     replace(StreamRequestHandler, "disable_nagle_algorithm", True)
 
 
-def listed_environment(
+def function_environment(
     configuration: Mapping[str, Any], environment: Mapping[str, str], passed: frozenset[str]
 ) -> dict[str, str]:
-    """Keep what a function has on AWS, and the names that are passed on purpose.
+    """Return the variables that a function has on AWS, and the variables of FIRN_LAMBDA_PASS.
 
-    Stock 1.5.33 gives each function the server's whole environment, so a variable that the template
-    forgot is there all the same. On AWS a function sees its own variables and the runtime's:
+    Stock ministack passes the whole environment of the server to each function, which hides a
+    variable missing from the template. On AWS a function has its own variables and the variables of
+    the runtime:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     own = ((configuration.get("Environment") or {}).get("Variables") or {}).keys()
@@ -90,40 +93,40 @@ def listed_environment(
     return kept
 
 
-def _listed_for_bootstrap(stock: Function, passed: frozenset[str]) -> Function:
-    """List the environment of a `provided.*` function; the reason is in `listed_environment`."""
+def _filter_provided(stock: Function, passed: frozenset[str]) -> Function:
+    """Filter the environment of a `provided.*` function; `function_environment` has the reason."""
 
     def environment(configuration: Mapping[str, Any], *rest: object) -> dict[str, str]:
-        return listed_environment(configuration, stock(configuration, *rest), passed)
+        return function_environment(configuration, stock(configuration, *rest), passed)
 
     return environment
 
 
-def _note_configuration(stock: Function) -> Function:
-    """Remember whose process a managed runtime starts, for `_listing_subprocess`."""
+def _remember_configuration(stock: Function) -> Function:
+    """Remember the function of a starting managed runtime, for `_filtering_subprocess`."""
 
     def spawn(worker: lambda_runtime.Worker) -> None:
-        token = _spawning.set(worker.config)
+        token = _starting_function.set(worker.config)
         try:
             stock(worker)
         finally:
-            _spawning.reset(token)
+            _starting_function.reset(token)
 
     return spawn
 
 
-def _listing_subprocess(passed: frozenset[str]) -> ModuleType:
-    """A `subprocess` module whose Popen lists the environment of a managed runtime.
+def _filtering_subprocess(passed: frozenset[str]) -> ModuleType:
+    """Return a `subprocess` module whose Popen filters the environment of a managed runtime.
 
-    The stock spawn builds the environment and starts the process in one function, so there is no
-    other place to stand in between; the reason is in `listed_environment`.
+    The stock function builds the environment and starts the process in one step, so this module is
+    the only place for a filter. `function_environment` has the reason.
     """
 
     def popen(*command: object, **options: Any) -> subprocess.Popen:  # noqa: ANN401 - as Popen
-        configuration = _spawning.get()
+        configuration = _starting_function.get()
         if configuration is not None:
             built = options.get("env") or os.environ
-            options["env"] = listed_environment(configuration, built, passed)
+            options["env"] = function_environment(configuration, built, passed)
         return subprocess.Popen(*command, **options)
 
     module = ModuleType("subprocess")

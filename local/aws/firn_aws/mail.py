@@ -1,4 +1,4 @@
-"""The inbox: an SMTP server that keeps each mail as one file.
+"""The inbox: an SMTP server that stores each mail as one file.
 
 `python -m firn_aws.mail --port 2525 --directory build/local/mail`
 """
@@ -21,22 +21,22 @@ SIZE_LIMIT = 10 * 1024 * 1024
 
 
 class Inbox:
-    """Writes each mail as `<nanoseconds>-<number>.eml`, so that names sort by arrival."""
+    """Writes each mail as `<nanoseconds>-<number>.eml`, so names sort by arrival."""
 
     def __init__(self, directory: Path) -> None:
-        """Use the directory, which must exist."""
+        """Use an existing directory."""
         self._directory = directory
         self._numbers = itertools.count(1)
 
     async def handle_DATA(  # noqa: N802 - the name that aiosmtpd calls
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep the mail, and only then accept it; who reads never sees half of one."""
+        """Store the mail, then accept it. A reader of the directory never sees a partial file."""
         try:
             self._write(envelope.content or b"")
         except OSError as error:
             return f"451 can't write to the inbox: {error.strerror}"
-        return "250 kept"
+        return "250 stored"
 
     def _write(self, content: bytes) -> None:
         name = f"{time.time_ns():020d}-{next(self._numbers):06d}.eml"
@@ -46,7 +46,7 @@ class Inbox:
 
 
 async def serve(port: int, directory: Path) -> None:
-    """Serve until SIGTERM or SIGINT; the ready line is printed once mail is taken."""
+    """Serve until SIGTERM or SIGINT. The ready line is printed when the port accepts mails."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
@@ -64,9 +64,11 @@ async def serve(port: int, directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the inbox and return its exit code."""
-    parser = argparse.ArgumentParser(prog="firn_aws.mail", description="Keep each mail as a file.")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0: a free one")
-    parser.add_argument("--directory", type=Path, required=True, help="where the mails are kept")
+    parser = argparse.ArgumentParser(prog="firn_aws.mail", description="Store each mail as a file.")
+    parser.add_argument(
+        "--port", type=int, required=True, help="port on 127.0.0.1; 0 for any free port"
+    )
+    parser.add_argument("--directory", type=Path, required=True, help="folder for the mails")
     options = parser.parse_args(arguments)
     try:
         require_free(HOST, options.port, f"--port {options.port + 1}")

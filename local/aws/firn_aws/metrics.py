@@ -1,4 +1,4 @@
-"""CloudWatch: the metrics of queues and functions, and alarms that look at them."""
+"""CloudWatch: the metrics of queues and functions, and the evaluation of alarms."""
 
 import threading
 import time
@@ -15,46 +15,46 @@ from .patching import Function, replace, wrap
 from .settings import Settings
 
 SAMPLE_SECONDS = 15
-"""Samples of one queue metric within this time are kept as one statistic set."""
+"""Samples of one queue metric within this time form one statistic set."""
 
-KEPT_SAMPLES = 240
-"""Statistic sets that are kept of one queue metric: an hour."""
+MAX_SAMPLES = 240
+"""The number of stored statistic sets of one queue metric: one hour."""
 
-_inside: ContextVar[bool] = ContextVar("inside_invocation", default=False)
-_evaluating = threading.RLock()
+_in_invocation: ContextVar[bool] = ContextVar("inside_invocation", default=False)
+_evaluation_lock = threading.RLock()
 
 
 def apply(settings: Settings) -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     replace(lambda_svc, "_emit_lambda_metrics", lambda *_, **__: None)
     wrap(lambda_svc, "_execute_function", _record_invocation)
     wrap(cloudwatch, "get_state", _without_queue_metrics)
-    replace(cloudwatch, "_evaluate_alarm", _evaluate_one)
-    background.every(settings.metrics_seconds, _sample_everything, "metrics")
+    replace(cloudwatch, "_evaluate_alarm", _evaluate_alarm)
+    background.run_every(settings.metrics_seconds, _sample_queues_and_alarms, "metrics")
 
 
-def _evaluate_one(alarm: dict[str, Any]) -> None:
-    with _evaluating:
+def _evaluate_alarm(alarm: dict[str, Any]) -> None:
+    with _evaluation_lock:
         evaluate(alarm)
 
 
 def _record_invocation(stock: Function) -> Function:
     """Count every invocation once.
 
-    Stock 1.5.33 counts those of the Invoke API only, so an alarm on the errors of a function that
-    reads a queue never fires, and it counts a throttled one twice, also as an invocation. AWS
-    counts all that run, and a throttled one as a throttle only:
+    Stock ministack counts only invocations through the Invoke API. An alarm on the errors of a
+    function with a queue never fires there. A throttled call counts twice, also as an invocation.
+    AWS counts all invocations, and a throttled call only as a throttle:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
 
     def execute(function: Mapping[str, Any], event: object) -> Any:  # noqa: ANN401 - the stock type
-        if _inside.get():  # the stock function enters itself again to change its account
+        if _in_invocation.get():  # the stock function calls itself to change the account
             return stock(function, event)
-        token, started = _inside.set(True), time.time()
+        token, started = _in_invocation.set(True), time.time()
         try:
             result = stock(function, event)
         finally:
-            _inside.reset(token)
+            _in_invocation.reset(token)
         configuration = function.get("config") or function
         lambda_svc._run_with_function_config_scope(
             configuration,
@@ -82,11 +82,11 @@ def _record(function: str, outcome: Mapping[str, Any], duration_ms: float) -> No
         cloudwatch.record_metric("AWS/Lambda", name, value, unit, {"FunctionName": function})
 
 
-def _sample_everything() -> None:
-    """Sample each queue and look at each alarm.
+def _sample_queues_and_alarms() -> None:
+    """Sample each queue and evaluate each alarm.
 
-    Stock 1.5.33 has no AWS/SQS metrics, and looks at alarms only when somebody puts a metric. AWS
-    samples each minute; here it is each MS_METRICS_S, so that a test need not wait.
+    Stock ministack has no AWS/SQS metrics, and evaluates alarms only at PutMetricData. AWS samples
+    every minute. Here the interval is MS_METRICS_S, for short tests.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """
     for account, region in sorted(_scopes()):
@@ -138,11 +138,11 @@ def _add_sample(
             "_stat": first,
         }
     )
-    del points[:-KEPT_SAMPLES]
+    del points[:-MAX_SAMPLES]
 
 
 def _without_queue_metrics(stock: Function) -> Function:
-    """Leave the samples of queues out of the saved state: they are the bulk, and grow anew."""
+    """Leave the samples of queues out of the saved state: large data of short use."""
 
     def get_state() -> dict[str, Any]:
         kept = AccountRegionScopedDict()

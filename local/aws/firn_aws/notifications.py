@@ -1,4 +1,4 @@
-"""SNS: e-mail that really leaves, and filter policies that look into arrays."""
+"""SNS: e-mail over SMTP, and filter policies on arrays."""
 
 import logging
 import queue
@@ -24,21 +24,21 @@ _outbox: queue.SimpleQueue[EmailMessage] = queue.SimpleQueue()
 
 
 def apply(settings: Settings) -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     replace(sns, "_body_lookup", _lookup)
     replace(sns, "_policy_matches", _policy_matches)
     if settings.smtp_host:
         host, _, port = settings.smtp_host.partition(":")
         wrap(sns, "_fanout", _mail_subscribers)
-        background.on_start(lambda: _start_postman(host, int(port or 25)))
+        background.on_start(lambda: _start_mail_sender(host, int(port or 25)))
 
 
 def _mail_subscribers(stock: Function) -> Function:
-    """Send a published message to the topic's e-mail subscribers, by SMTP to SMTP_HOST.
+    """Send a published message to the topic's e-mail subscribers, over SMTP to SMTP_HOST.
 
-    Stock 1.5.33 only logs it. AWS sends a mail with the message as its text, or with the JSON
-    envelope for `email-json`, after the subscriber has confirmed (here: at once), and adds a footer
-    with a link that ends the subscription (not added here):
+    Stock ministack only logs the message. AWS sends a mail with the message as its text, or with
+    the JSON envelope for `email-json`. A subscriber must confirm first (here: confirmed at once).
+    AWS adds a footer with a link that ends the subscription (not added here):
     https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
     """
 
@@ -89,7 +89,7 @@ def _mail(recipient: str, subject: str, text: str) -> EmailMessage:
     return mail
 
 
-def _start_postman(host: str, port: int) -> None:
+def _start_mail_sender(host: str, port: int) -> None:
     def deliver() -> None:
         while True:
             mail = _outbox.get()
@@ -98,7 +98,7 @@ def _start_postman(host: str, port: int) -> None:
                     server.send_message(mail)
             except (OSError, smtplib.SMTPException) as error:
                 log.warning(
-                    "mail %r to %s is lost, %s:%s refused it: %s",
+                    "mail %r to %s was not delivered, %s:%s failed: %s",
                     mail["Subject"],
                     mail["To"],
                     host,
@@ -106,17 +106,18 @@ def _start_postman(host: str, port: int) -> None:
                     error,
                 )
 
-    threading.Thread(target=deliver, name="postman", daemon=True).start()
+    threading.Thread(target=deliver, name="mail-sender", daemon=True).start()
 
 
 Lookup = Callable[[str], tuple[bool, list[Any], bool]]
 
 
 def _lookup(body: Mapping[str, Any]) -> Lookup:
-    """Look a property of a JSON body up; `children` gives every object below it.
+    """Return the lookup function of a JSON body.
 
-    Stock 1.5.33 goes down into an object but not into an array of objects, so a policy on
-    `Records: {s3: ...}` never matches an S3 event. AWS looks into each element:
+    The attribute `children` of the function returns every object below a property. Stock ministack
+    searches nested objects but no arrays of objects. A policy on `Records: {s3: ...}` never matches
+    an S3 event there. AWS searches each element of an array:
     https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
     """
 

@@ -1,4 +1,4 @@
-"""How a mend takes the place of a stock function, and how it refuses to guess."""
+"""The replacement of a stock function by a patch, and the check of the installed release."""
 
 from collections.abc import Callable
 from importlib import metadata
@@ -11,11 +11,11 @@ Function = Callable[..., Any]
 
 
 class WrongReleaseError(RuntimeError):
-    """The installed ministack isn't the one that the mends were written against."""
+    """The installed ministack isn't the release that the patches expect."""
 
 
 def require_release() -> None:
-    """Check that the pinned release is installed, since its internals are private.
+    """Check that the pinned release is installed: the patches depend on its private functions.
 
     Raises:
         WrongReleaseError: another release is installed.
@@ -23,17 +23,17 @@ def require_release() -> None:
     installed = metadata.version("ministack")
     if installed != MINISTACK_VERSION:
         raise WrongReleaseError(
-            f"ministack {installed} is installed, the mends are for {MINISTACK_VERSION}: "
+            f"ministack {installed} is installed, the patches need {MINISTACK_VERSION}: "
             "install local/aws/requirements.txt"
         )
 
 
 def wrap(owner: ModuleType | type, name: str, build: Callable[[Function], Function]) -> None:
-    """Replace `owner.name` by `build(stock function)`; AttributeError if there is none."""
+    """Replace `owner.name` by `build(stock function)`; AttributeError for a missing name."""
     setattr(owner, name, build(getattr(owner, name)))
 
 
-def replace(owner: ModuleType | type, name: str, mended: object) -> None:
-    """Replace `owner.name` and drop the stock value; AttributeError if there is none."""
+def replace(owner: ModuleType | type, name: str, patch: object) -> None:
+    """Replace `owner.name` and drop the stock value; AttributeError for a missing name."""
     getattr(owner, name)
-    setattr(owner, name, mended)
+    setattr(owner, name, patch)

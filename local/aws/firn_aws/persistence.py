@@ -1,4 +1,4 @@
-"""State that survives kill -9, but for the last few seconds."""
+"""State that survives kill -9, except the changes of the last seconds."""
 
 import json
 import logging
@@ -18,50 +18,52 @@ from .settings import Settings
 State = Callable[[], dict[str, Any] | None]
 
 _ATTEMPTS = 5
-_saving = threading.Lock()
+_save_lock = threading.Lock()
 
 
 def apply(settings: Settings) -> None:
-    """Install the mends of this module; without PERSIST_STATE=1 there is nothing to do."""
+    """Install the patches of this module. Without PERSIST_STATE=1 the function does nothing."""
     if not persistence.PERSIST_STATE:
         return
     logging.getLogger("persistence").setLevel(logging.WARNING)
-    replace(persistence, "json", _encoding_at_once())
-    replace(cloudformation, "get_state", _stacks_as_they_are)
-    wrap(persistence, "save_all", _save_steadily)
+    replace(persistence, "json", _fast_json())
+    replace(cloudformation, "get_state", _stack_state)
+    wrap(persistence, "save_all", _serialize_saves)
     replace(app, "save_all", persistence.save_all)
-    background.every(settings.snapshot_seconds, _snapshot, "snapshot")
+    background.run_every(settings.snapshot_seconds, _snapshot, "snapshot")
 
 
 def _snapshot() -> None:
-    """Save every service's state now.
+    """Save the state of every service now.
 
-    Stock 1.5.33 saves at SIGTERM only: after a kill -9 stack, tables, queues and messages are gone
-    while the objects in S3 are there. AWS loses nothing; here the last MS_SNAPSHOT_S seconds go.
-    No lock spans the services, so a snapshot can hold a message that its table doesn't know yet.
+    Stock ministack saves only at SIGTERM. A kill -9 loses stack, tables, queues and messages, while
+    the objects in S3 remain. AWS loses nothing. Here a kill -9 loses the changes of the last
+    MS_SNAPSHOT_S seconds. No lock spans the services, so a snapshot can contain a message whose
+    table row is missing.
     """
     persistence.save_all(app._build_persistence_save_dict())
 
 
-def _save_steadily(stock: Function) -> Function:
-    """Let one save run at a time, and read a state again that changed while it was read.
+def _serialize_saves(stock: Function) -> Function:
+    """Run one save at a time, and repeat the read of a state that changed during the read.
 
-    Stock 1.5.33 writes each file under one temporary name and reads without locks: it never had to
-    save while it serves.
+    Stock ministack writes each file under one temporary name and reads without locks. Its save
+    never overlaps with requests.
     """
 
     def save_all(services: Mapping[str, State]) -> None:
-        with _saving:
-            stock({name: _steady(state) for name, state in services.items()})
+        with _save_lock:
+            stock({name: _with_retries(state) for name, state in services.items()})
 
     return save_all
 
 
-def _encoding_at_once() -> ModuleType:
-    """A `json` module whose dump encodes in one piece.
+def _fast_json() -> ModuleType:
+    """Return a `json` module whose dump encodes in one piece.
 
-    Stock 1.5.33 dumps into a file, for which Python's encoder runs in Python and not in C. It never
-    had to save while it serves; here that would take a third of the server's time.
+    Stock ministack dumps into a file. Python's encoder for files is written in Python, not in C.
+    Here this encoder would take a third of the server's time, because saves repeat during normal
+    operation.
     """
 
     def dump(value: object, file: TextIO, **options: Any) -> None:  # noqa: ANN401 - as json.dump
@@ -73,21 +75,21 @@ def _encoding_at_once() -> ModuleType:
     return module
 
 
-def _stacks_as_they_are() -> dict[str, Any]:
-    """The stacks without a copy of each template, which stock 1.5.33 makes at each save.
+def _stack_state() -> dict[str, Any]:
+    """Return the stacks without a copy of each template; stock ministack copies at each save.
 
-    They are encoded in one piece. One that changes its size meanwhile fails the save of this
-    service alone, which is logged; the last file stays until the next snapshot.
+    The stacks are encoded in one piece. A stack that changes its size at this moment fails the save
+    of this service alone. The failure is logged, and the last file remains until the next snapshot.
     """
     return {key: store() for store, key in cloudformation._PERSISTED_STORES}
 
 
-def _steady(state: State) -> State:
+def _with_retries(state: State) -> State:
     def read() -> dict[str, Any] | None:
         for _ in range(_ATTEMPTS - 1):
             try:
                 return state()
-            except RuntimeError:  # a dictionary changed its size while it was copied
+            except RuntimeError:  # a dictionary changed its size during the copy
                 continue
         return state()
 

@@ -1,25 +1,25 @@
-"""A busy port is told in one line, before anything else has started."""
+"""The check for a busy port, before any other part of the server starts."""
 
 import socket
 
 
 class PortBusyError(OSError):
-    """Somebody else listens there; its text is the line to show."""
+    """Another process uses the port. The text of the error is the line for the user."""
 
 
-def require_free(host: str, port: int, how_to_choose: str) -> None:
-    """Check that a server could listen on host:port now.
+def require_free(host: str, port: int, setting: str) -> None:
+    """Check that a server can listen on host:port now.
 
     Args:
         host: address to listen on.
-        port: port to try; 0 (any free one) is always free.
-        how_to_choose: how the reader names another port, such as `GATEWAY_PORT=4567`.
+        port: port to check; 0 (any free port) is always free.
+        setting: the setting that selects another port, such as `GATEWAY_PORT=4567`.
 
     Raises:
-        PortBusyError: another process listens there, or the address isn't ours to use.
+        PortBusyError: another process uses the port, or this machine lacks the address.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # A server that ended a moment ago leaves the port in TIME_WAIT, which is free enough.
+        # A server that ended recently leaves the port in TIME_WAIT. Such a port counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -27,5 +27,5 @@ def require_free(host: str, port: int, how_to_choose: str) -> None:
             reason = getattr(error, "strerror", None) or str(error)
             raise PortBusyError(
                 f"can't listen on {host}:{port} ({reason}): "
-                f"stop what runs there, or choose another with {how_to_choose}"
+                f"stop the other program, or choose another port with {setting}"
             ) from error

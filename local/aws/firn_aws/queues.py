@@ -1,4 +1,4 @@
-"""SQS: partial batches as AWS judges them, no lost messages, and the redrive task."""
+"""SQS: partial batches as on AWS, no lost messages, and StartMessageMoveTask."""
 
 import json
 import threading
@@ -14,26 +14,26 @@ from ministack.services import lambda_svc, s3, sns, sqs
 from .patching import Function, replace, wrap
 
 _batch_ids: ContextVar[frozenset[str] | None] = ContextVar("batch_ids", default=None)
-_messages = threading.RLock()
+_message_lock = threading.RLock()
 _tasks: list[dict[str, Any]] = []
 
 
 def apply() -> None:
-    """Install the mends of this module."""
-    wrap(lambda_svc, "_run_sqs_batch", _judge_partial_batches)
-    wrap(lambda_svc, "_execute_function", _answer_as_event_source)
-    _keep_appended_messages()
+    """Install the patches of this module."""
+    wrap(lambda_svc, "_run_sqs_batch", _check_partial_batches)
+    wrap(lambda_svc, "_execute_function", _check_batch_answer)
+    _lock_message_changes()
     sqs._HANDLERS["StartMessageMoveTask"] = _start_message_move_task
     sqs._HANDLERS["ListMessageMoveTasks"] = _list_message_move_tasks
 
 
-def _judge_partial_batches(stock: Function) -> Function:
-    """Remember the batch's message ids while its function runs.
+def _check_partial_batches(stock: Function) -> Function:
+    """Remember the message ids of a batch during the run of its function.
 
-    Stock 1.5.33 raises on `{"batchItemFailures": null}`, which is how Go writes a nil slice:
-    nothing is deleted, and good messages end in the dead-letter queue. It also ignores an unknown,
-    empty or null identifier, and so deletes messages that the function wanted back.
-    AWS takes null as full success, and a bad identifier as failure of the whole batch:
+    Stock ministack raises on `{"batchItemFailures": null}`, the JSON of a nil slice in Go. No
+    message is deleted then, and successful messages end in the dead-letter queue. An unknown, empty
+    or null identifier is ignored, so messages reported as failed are deleted.
+    AWS reads null as full success, and an invalid identifier as failure of the whole batch:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
 
@@ -51,8 +51,8 @@ def _judge_partial_batches(stock: Function) -> Function:
     return run_batch
 
 
-def _answer_as_event_source(stock: Function) -> Function:
-    """Read a function's answer as the poller of `_judge_partial_batches` must see it."""
+def _check_batch_answer(stock: Function) -> Function:
+    """Convert a function's answer for the poller of `_check_partial_batches`."""
 
     def execute(function: object, event: object) -> Any:  # noqa: ANN401 - the stock type
         ids = _batch_ids.get()
@@ -65,7 +65,7 @@ def _answer_as_event_source(stock: Function) -> Function:
 
 
 def batch_answer(result: dict[str, Any], ids: frozenset[str]) -> dict[str, Any]:
-    """Return the result with a list of known failures, or as an error if AWS would refuse it.
+    """Return the result with a list of known failures, or an error if AWS refuses the answer.
 
     Args:
         result: an executor's result: `body` is the decoded answer.
@@ -75,9 +75,9 @@ def batch_answer(result: dict[str, Any], ids: frozenset[str]) -> dict[str, Any]:
     if not isinstance(body, dict):
         return result
     failures = body.get("batchItemFailures") or []
-    bad = [item for item in failures if _identifier(item) not in ids]
-    if bad:
-        reason = f"batchItemFailures names messages that aren't in the batch: {json.dumps(bad)}"
+    unknown = [item for item in failures if _identifier(item) not in ids]
+    if unknown:
+        reason = f"batchItemFailures names messages that aren't in the batch: {json.dumps(unknown)}"
         answer = {"errorType": "InvalidBatchResponse", "errorMessage": reason[:1000]}
         return {**result, "error": True, "body": answer}
     return {**result, "body": {**body, "batchItemFailures": failures}}
@@ -87,12 +87,12 @@ def _identifier(item: object) -> object:
     return item.get("itemIdentifier") if isinstance(item, dict) else None
 
 
-def _keep_appended_messages() -> None:
-    """Let one lock guard each change of a queue's list of messages.
+def _lock_message_changes() -> None:
+    """Protect each change of a queue's list of messages with one lock.
 
-    Stock 1.5.33 rebuilds that list (receive, delete, redrive) while other threads append to it
-    (S3 events, SNS deliveries): a message that comes in between is gone for ever.
-    AWS stores a message before it answers; standard queues deliver at least once:
+    Stock ministack rebuilds the list (receive, delete, redrive) while other threads append messages
+    (S3 events, SNS deliveries). A message that arrives during the rebuild is lost.
+    AWS stores a message before the answer; standard queues deliver at least once:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
     """
     for module, name in (
@@ -108,16 +108,16 @@ def _keep_appended_messages() -> None:
         (s3, "_deliver_event_to_sqs"),
         (sns, "_deliver_to_sqs"),
     ):
-        wrap(module, name, _guarded)
-    # The pollers' own lock becomes the same one: two locks, taken in two orders, would block.
-    replace(sqs, "_queues_lock", _messages)
+        wrap(module, name, _with_message_lock)
+    # The pollers use the same lock: two locks in two orders would cause a deadlock.
+    replace(sqs, "_queues_lock", _message_lock)
     for action, handler in list(sqs._HANDLERS.items()):
         sqs._HANDLERS[action] = getattr(sqs, handler.__name__, handler)
 
 
-def _guarded(stock: Function) -> Function:
+def _with_message_lock(stock: Function) -> Function:
     def change(*args: object, **options: object) -> Any:  # noqa: ANN401 - the stock type
-        with _messages:
+        with _message_lock:
             return stock(*args, **options)
 
     change.__name__ = stock.__name__
@@ -125,17 +125,19 @@ def _guarded(stock: Function) -> Function:
 
 
 def _start_message_move_task(request: dict[str, Any], *_: object) -> dict[str, str]:
-    """Move the visible messages of a dead-letter queue back, at once.
+    """Move the visible messages of a dead-letter queue to their queues, at once.
 
-    Stock 1.5.33 answers InvalidAction. AWS moves them to DestinationArn, or else each to the queue
-    that it came from, with a receive count that starts again:
+    Stock ministack answers InvalidAction. AWS moves the messages to DestinationArn, or without
+    DestinationArn each message to its source queue. The receive count starts again:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
     """
-    source = _existing_queue(request.get("SourceArn", ""))
+    source = _require_queue(request.get("SourceArn", ""))
     destination = request.get("DestinationArn")
     if destination:
-        _existing_queue(destination)
-    moved = _move(source, lambda message: sqs._queue_by_arn(destination or _origin(message)))
+        _require_queue(destination)
+    moved = _move_messages(
+        source, lambda message: sqs._queue_by_arn(destination or _source_queue(message))
+    )
     handle = new_uuid()
     _tasks.insert(
         0,
@@ -153,35 +155,35 @@ def _start_message_move_task(request: dict[str, Any], *_: object) -> dict[str, s
 
 
 def _list_message_move_tasks(request: dict[str, Any], *_: object) -> dict[str, Any]:
-    """List the tasks of one source queue, the newest first; stock 1.5.33 answers InvalidAction.
+    """List the tasks of one source queue, the newest first; stock ministack answers InvalidAction.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListMessageMoveTasks.html
     """
-    _existing_queue(request.get("SourceArn", ""))
+    _require_queue(request.get("SourceArn", ""))
     tasks = [task for task in _tasks if task["SourceArn"] == request["SourceArn"]]
     return {"Results": tasks[: int(request.get("MaxResults", 1))]}
 
 
-def _existing_queue(arn: str) -> dict[str, Any]:
+def _require_queue(arn: str) -> dict[str, Any]:
     queue = sqs._queue_by_arn(arn)
     if queue is None:
         raise sqs._Err("ResourceNotFoundException", f"The resource {arn} does not exist.", 404)
     return queue
 
 
-def _origin(message: dict[str, Any]) -> str:
+def _source_queue(message: dict[str, Any]) -> str:
     return (message.get("sys") or {}).get("DeadLetterQueueSourceArn", "")
 
 
-def _move(
+def _move_messages(
     source: dict[str, Any], destination_of: Callable[[dict[str, Any]], dict[str, Any] | None]
 ) -> int:
-    now, kept, moved = time.time(), [], 0
-    with _messages:
+    now, remaining, moved = time.time(), [], 0
+    with _message_lock:
         for message in source["messages"]:
             destination = destination_of(message)
             if destination is None or message["visible_at"] > now:
-                kept.append(message)
+                remaining.append(message)
                 continue
             destination["messages"].append(
                 {
@@ -194,6 +196,6 @@ def _move(
                 }
             )
             moved += 1
-        source["messages"] = kept
+        source["messages"] = remaining
     esm_wake.set()
     return moved

@@ -1,4 +1,4 @@
-"""EventBridge: a rule reaches a queue only if the queue lets it in."""
+"""EventBridge: a rule reaches a queue only with the permission of the queue's policy."""
 
 import logging
 from typing import Any
@@ -12,17 +12,17 @@ log = logging.getLogger("firn.aws.rules")
 
 
 def apply() -> None:
-    """Install the mends of this module."""
-    wrap(eventbridge, "_invoke_target", _ask_the_queue)
+    """Install the patches of this module."""
+    wrap(eventbridge, "_invoke_target", _check_queue_policy)
 
 
-def _ask_the_queue(stock: Function) -> Function:
-    """Deliver a rule's event to a queue if the queue's policy allows it.
+def _check_queue_policy(stock: Function) -> Function:
+    """Deliver a rule's event to a queue if the queue's policy allows the delivery.
 
-    Stock 1.5.33 delivers to every queue, so a stack that forgot the policy works. AWS asks for
+    Stock ministack delivers to every queue, so a stack without the policy works. AWS requires
     sqs:SendMessage for events.amazonaws.com, with the rule as aws:SourceArn:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-    Schedules come the same way and have a role instead.
+    Schedules use the same function. They have a role, so this check skips them.
     """
 
     def invoke(target: dict[str, Any], event: object, rule: dict[str, Any], *rest: object) -> None:
@@ -30,7 +30,7 @@ def _ask_the_queue(stock: Function) -> Function:
         if ":sqs:" in queue and ":events:" in source:
             account = get_account_id()
             if not sqs.queue_policy_allows(queue, "events.amazonaws.com", source, account):
-                log.warning("the policy of %s doesn't let %s in", queue, source)
+                log.warning("the policy of %s refuses events from %s", queue, source)
                 return
         stock(target, event, rule, *rest)
 

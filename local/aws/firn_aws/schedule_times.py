@@ -1,4 +1,4 @@
-"""When a schedule is due: at, rate and cron expressions in the schedule's own time zone."""
+"""The due times of a schedule: at, rate and cron expressions in the schedule's own time zone."""
 
 import math
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ministack.services import eventbridge, scheduler
 
 _LONGEST_SHIFT = timedelta(hours=25)
-"""A clock that goes back shows no local time for a second time after this."""
+"""A clock change repeats no local time later than this after the start of the search."""
 
 
 def next_time(schedule: Mapping[str, Any], after: datetime) -> datetime | None:
-    """Return the first time, in UTC, that the schedule is due after `after`, or None.
+    """Return the first due time after `after`, in UTC; None if the schedule is never due again.
 
-    A local time that a clock change leaves out is skipped, and one that it repeats counts once:
+    A local time that a clock change skips is never due. A repeated local time is due once:
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
     """
     expression = str(schedule.get("ScheduleExpression", "")).strip()
@@ -29,7 +29,7 @@ def next_time(schedule: Mapping[str, Any], after: datetime) -> datetime | None:
 
 
 def time_zone(schedule: Mapping[str, Any]) -> ZoneInfo:
-    """The schedule's zone; UTC if it has none, or one that this machine doesn't know."""
+    """Return the schedule's zone; UTC for a schedule without a zone or with an unknown zone."""
     try:
         return ZoneInfo(schedule.get("ScheduleExpressionTimezone") or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
@@ -66,7 +66,7 @@ def _next_cron(expression: str, zone: ZoneInfo, after: datetime) -> datetime | N
     fields = eventbridge._parse_cron_fields(expression)
     if fields is None:
         return None
-    # The stock walk knows naive days and minutes only: it is given local time under the name UTC.
+    # The stock function expects UTC, so local time is passed with the zone UTC.
     local = after.astimezone(zone).replace(tzinfo=UTC)
     limit = local + _LONGEST_SHIFT
     while (local := eventbridge._cron_next_fire(fields, local)) is not None:

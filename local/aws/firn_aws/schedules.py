@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: on time, in the schedule's zone, with the context attributes."""
+"""EventBridge Scheduler: punctual, in the schedule's zone, with context attributes."""
 
 import logging
 from collections.abc import Mapping
@@ -17,46 +17,47 @@ TICK_SECONDS = 0.25
 
 Key = tuple[str, str, str]
 
-_started = datetime.now(UTC)
-_due: dict[Key, tuple[object, datetime | None]] = {}
+_start_time = datetime.now(UTC)
+_due_times: dict[Key, tuple[object, datetime | None]] = {}
 
 
 def apply() -> None:
-    """Install the mends of this module."""
+    """Install the patches of this module."""
     replace(scheduler, "_SCHEDULE_TICK_INTERVAL", TICK_SECONDS)
     replace(scheduler, "_tick_schedules", _tick)
 
 
 def _tick() -> None:
-    """Fire each schedule that became due.
+    """Fire each schedule that is due.
 
-    Stock 1.5.33 sweeps each 10 s, reads cron and at as UTC whatever the zone, and leaves
-    `<aws.scheduler.scheduled-time>` and its like in the input. AWS fires within the minute, in the
-    zone, and replaces them:
+    Stock ministack checks every 10 s and reads cron and at expressions as UTC in every zone.
+    Context attributes such as `<aws.scheduler.scheduled-time>` stay in the input. AWS fires within
+    the minute, in the zone, and replaces the attributes:
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-    What was due while the server was down is not made up for.
+
+    A due time during a stop of the server is skipped.
     """
     now = datetime.now(UTC)
     for key, schedule in list(scheduler._schedules._data.items()):
         if schedule.get("State") != "ENABLED":
-            _due.pop(key, None)
+            _due_times.pop(key, None)
             continue
-        due = _remembered(key, schedule)
+        due = _due_time(key, schedule)
         if due is None or now < due:
             continue
-        _due[key] = (_signature(schedule), next_time(schedule, now))
+        _due_times[key] = (_signature(schedule), next_time(schedule, now))
         _fire(key, schedule, due)
-        _finish(key, schedule)
+        _delete_if_completed(key, schedule)
 
 
-def _remembered(key: Key, schedule: Mapping[str, Any]) -> datetime | None:
+def _due_time(key: Key, schedule: Mapping[str, Any]) -> datetime | None:
     signature = _signature(schedule)
-    known, due = _due.get(key, (None, None))
+    known, due = _due_times.get(key, (None, None))
     if known != signature:
         modified = scheduler._to_epoch(schedule.get("LastModificationDate")) or 0
-        due = next_time(schedule, max(_started, datetime.fromtimestamp(modified, UTC)))
-        _due[key] = (signature, due)
+        due = next_time(schedule, max(_start_time, datetime.fromtimestamp(modified, UTC)))
+        _due_times[key] = (signature, due)
     return due
 
 
@@ -90,7 +91,7 @@ def _fire(key: Key, schedule: Mapping[str, Any], due: datetime) -> None:
         try:
             eventbridge._invoke_target(with_context(target, event, due), event, schedule)
         except Exception:
-            log.exception("schedule %s did not reach %s", schedule.get("Arn"), target["Arn"])
+            log.exception("schedule %s: no delivery to %s", schedule.get("Arn"), target["Arn"])
 
 
 def with_context(
@@ -109,7 +110,7 @@ def with_context(
     return {**target, **({"Input": text} if text else {})}
 
 
-def _finish(key: Key, schedule: Mapping[str, Any]) -> None:
-    if _due[key][1] is None and schedule.get("ActionAfterCompletion") == "DELETE":
+def _delete_if_completed(key: Key, schedule: Mapping[str, Any]) -> None:
+    if _due_times[key][1] is None and schedule.get("ActionAfterCompletion") == "DELETE":
         scheduler._schedules._data.pop(key, None)
-        _due.pop(key, None)
+        _due_times.pop(key, None)

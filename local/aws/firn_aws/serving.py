@@ -1,4 +1,4 @@
-"""HTTP: one server, in C where it parses."""
+"""HTTP: a server with a parser in C."""
 
 from typing import Any
 
@@ -10,19 +10,20 @@ from .background import Application
 from .patching import replace
 
 DRAIN_SECONDS = 2
-"""How long requests may go on after SIGTERM."""
+"""The longest time that a request may continue after SIGTERM."""
 
 
 def apply() -> None:
-    """Install the mend of this module."""
+    """Install the patch of this module."""
     replace(hypercorn.asyncio, "serve", _serve)
 
 
 async def _serve(application: Application, config: Config, **_: Any) -> None:  # noqa: ANN401
-    """Serve with uvicorn and httptools what stock 1.5.33 serves with hypercorn and h11.
+    """Serve the application with uvicorn and httptools instead of hypercorn and h11.
 
-    Those are Python throughout, and took a third of the processor time of a small request. The
-    stand-in is one interpreter, so that time is missing to every function that runs beside it.
+    Stock ministack uses hypercorn and h11. Both are pure Python, and took a third of the processor
+    time of a small request. The stand-in is one interpreter, so every function beside the server
+    loses this time.
     """
     host, _, port = config.bind[0].rpartition(":")
     server = uvicorn.Server(

@@ -1,4 +1,4 @@
-"""The server's environment: every variable it reads, with the default that suits a laptop."""
+"""The server's environment: each variable with a default for a laptop."""
 
 import os
 from collections.abc import Mapping, MutableMapping
@@ -26,43 +26,44 @@ DEFAULTS: Mapping[str, str] = {
     "STATE_DIR": "build/local/aws/state",
     "TMPDIR": "build/local/aws/tmp",
 }
-"""What an unset variable means. Folders are taken from the working directory."""
+"""The value of an unset variable. Folders are relative to the working directory."""
 
 FOLDERS = ("S3_DATA_DIR", "STATE_DIR", "TMPDIR")
 
 
 class SettingError(ValueError):
-    """A variable that the server can't start with; its text is the line to show."""
+    """A value with which the server can't start. The text of the error is the line for the user."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the mends read themselves; the stock code reads the environment on its own."""
+    """The settings of the patches; the stock code reads the environment itself."""
 
     port: int
     """Port of the one HTTP endpoint."""
     bind_host: str
-    """Address to listen on; 127.0.0.1 unless told."""
+    """Address to listen on; the default is 127.0.0.1."""
     glue_runner: str
-    """Command line that runs a Glue script: the script and its arguments are appended."""
+    """Command line of the Glue runner; the script and its arguments are appended."""
     glue_minute_seconds: float
-    """Seconds that one minute of a Glue Timeout lasts. Suitable only for tests; 60."""
+    """The length of one minute of a Glue Timeout, in seconds: 60 except in tests."""
     glue_pass: tuple[str, ...]
-    """Variables of the server that reach a Glue run, beside PATH, HOME and JAVA_HOME."""
+    """Variables of the server for Glue runs, in addition to PATH, HOME and JAVA_HOME."""
     lambda_pass: tuple[str, ...]
-    """Variables of the server that reach every function, beside AWS_ENDPOINT_URL."""
+    """Variables of the server for every function, in addition to AWS_ENDPOINT_URL."""
     metrics_seconds: float
-    """Seconds between two samples of the queues and two looks at the alarms."""
+    """Seconds between two samples of the queues and two evaluations of the alarms."""
     smtp_host: str
-    """host:port that takes SNS e-mail; empty means that mails are only logged."""
+    """host:port of the mail server for SNS e-mail; empty means that mails are only logged."""
     snapshot_seconds: float
-    """Seconds between two snapshots of the state; what a kill -9 may lose."""
+    """Seconds between two snapshots of the state. A kill -9 loses at most this time."""
 
 
 def prepare(environment: MutableMapping[str, str]) -> Settings:
-    """Fill in the defaults, create the folders and return the settings.
+    """Set the defaults, create the folders and return the settings.
 
-    Call it before ministack is imported: the stock modules read the environment at import.
+    Call this function before the import of ministack, because the stock modules read the
+    environment at import.
 
     Raises:
         SettingError: a value is unusable.
@@ -89,7 +90,7 @@ def prepare(environment: MutableMapping[str, str]) -> Settings:
 
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise SettingError(f"GATEWAY_PORT={text} is not a port: give a number from 1 to 65535")
+        raise SettingError(f"GATEWAY_PORT={text} is not a port: set a number from 1 to 65535")
     return int(text)
 
 

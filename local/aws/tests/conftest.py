@@ -1,4 +1,4 @@
-"""Fixtures: the mended server, or with --stock the stock one, on which every gap must show."""
+"""Fixtures: the patched server, or with --stock stock ministack, where each gap test must fail."""
 
 import itertools
 import re
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from servers import MENDED, PACKAGE, STOCK, Cloud, running
+from servers import PACKAGE, PATCHED, STOCK, Cloud, running
 
-MENDED_UPSTREAM = "stock has mended this: drop our patch"
+GAP_CLOSED = "stock ministack no longer has this gap: remove our patch"
 
 _numbers = itertools.count(1)
 
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stock",
         action="store_true",
-        help="run the gap tests on stock ministack, where each must fail",
+        help="run only the gap tests, on stock ministack, where each test must fail",
     )
 
 
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(
             pytest.mark.xfail(
                 strict=True,
-                reason=MENDED_UPSTREAM,
+                reason=GAP_CLOSED,
                 raises=(AssertionError, ClientError, BotoCoreError, pytest.fail.Exception),
             )
         )
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Inbox:
-    """The running mail sink."""
+    """The running mail server."""
 
     port: int
     directory: Path
@@ -65,8 +65,8 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbox]:
 
 @pytest.fixture(scope="session")
 def command(request: pytest.FixtureRequest) -> list[str]:
-    """Command that starts the server under test."""
-    return STOCK if request.config.getoption("--stock") else MENDED
+    """The command that starts the server under test."""
+    return STOCK if request.config.getoption("--stock") else PATCHED
 
 
 @pytest.fixture(scope="session")
@@ -74,38 +74,38 @@ def cloud(
     command: list[str], inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cloud]:
     """The server that most tests share."""
-    more = {
+    extra = {
         "SMTP_HOST": f"127.0.0.1:{inbox.port}",
         "MS_SNAPSHOT_S": "0.5",
         "MS_METRICS_S": "0.2",
         "MS_GLUE_MINUTE_S": "1",
         "MS_GLUE_RUNNER": sys.executable,
-        "FIRN_LAMBDA_PASS": "PASSED_ON, AND_THIS",
+        "FIRN_LAMBDA_PASS": "PASSED_ON, NOT_SET",
         "PASSED_ON": "yes",
-        "OF_THE_SHELL": "leaks",
+        "SHELL_VARIABLE": "leaks",
     }
-    with running(Cloud(command, tmp_path_factory.mktemp("cloud"), more)) as server:
+    with running(Cloud(command, tmp_path_factory.mktemp("cloud"), extra)) as server:
         yield server
 
 
 @pytest.fixture
-def own_cloud(command: list[str], tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
-    """Make a server of the test's own, which it may kill and start again."""
-    made: list[Cloud] = []
+def new_cloud(command: list[str], tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
+    """Create a server for one test, which may kill and restart this server."""
+    created: list[Cloud] = []
 
-    def make(**more: str) -> Cloud:
-        settings = {"MS_SNAPSHOT_S": "0.3", "MS_GLUE_RUNNER": sys.executable, **more}
-        made.append(Cloud(command, tmp_path / f"cloud{len(made)}", settings))
-        return made[-1]
+    def create(**extra: str) -> Cloud:
+        settings = {"MS_SNAPSHOT_S": "0.3", "MS_GLUE_RUNNER": sys.executable, **extra}
+        created.append(Cloud(command, tmp_path / f"cloud{len(created)}", settings))
+        return created[-1]
 
-    yield make
-    for server in made:
+    yield create
+    for server in created:
         if server.process and server.process.poll() is None:
             server.stop(signal.SIGKILL)
 
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A name of the test's own that suits any resource."""
+    """A resource name, unique for each test."""
     readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
     return f"t{next(_numbers)}-{readable[:36]}".strip("-")

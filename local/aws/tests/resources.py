@@ -1,4 +1,4 @@
-"""What the tests make in the cloud, one call each."""
+"""Functions that create resources in the cloud for a test."""
 
 import functools
 import io
@@ -13,13 +13,13 @@ PYTHON_RUNTIME = "python3.11"
 
 
 def queue(cloud: Cloud, name: str, **attributes: str) -> tuple[str, str]:
-    """Make a queue and return its URL and ARN."""
+    """Create a queue and return its URL and ARN."""
     url = cloud.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
 
 def open_queue(cloud: Cloud, name: str) -> tuple[str, str]:
-    """Make a queue to which every service may send."""
+    """Create a queue to which every service may send."""
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
     return queue(cloud, name, Policy=policy(statement))
@@ -28,7 +28,7 @@ def open_queue(cloud: Cloud, name: str) -> tuple[str, str]:
 def queue_with_dead_letters(
     cloud: Cloud, name: str, receives: int, visibility: int = 2
 ) -> tuple[str, str, str, str]:
-    """Make a queue and its dead-letter queue: URL, ARN, URL, ARN."""
+    """Create a queue and its dead-letter queue, and return URL, ARN, URL, ARN."""
     dead_url, dead_arn = queue(cloud, f"{name}-dead")
     redrive = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": receives}
     url, arn = queue(
@@ -43,7 +43,7 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def depth(cloud: Cloud, url: str) -> int:
-    """Count the messages of a queue, hidden ones too."""
+    """Count the messages of a queue, including hidden messages."""
     attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
         "Attributes"
     ]
@@ -54,10 +54,10 @@ def depth(cloud: Cloud, url: str) -> int:
 
 
 def receive(cloud: Cloud, url: str, count: int = 1, seconds: float = 8) -> list[dict[str, Any]]:
-    """Receive and delete `count` messages."""
+    """Receive and delete `count` messages; WaitTimeoutError after `seconds`."""
     client, messages = cloud.client("sqs"), []
 
-    def more() -> bool:
+    def has_enough() -> bool:
         for message in client.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
         ).get("Messages", []):
@@ -65,12 +65,12 @@ def receive(cloud: Cloud, url: str, count: int = 1, seconds: float = 8) -> list[
             messages.append(message)
         return len(messages) >= count
 
-    until(f"{count} messages in {url}", more, seconds)
+    until(f"{count} messages in {url}", has_enough, seconds)
     return messages
 
 
 def role(cloud: Cloud, name: str, *statements: dict[str, Any]) -> str:
-    """Make a role with these grants and return its ARN."""
+    """Create a role with these grants and return its ARN."""
     client = cloud.client("iam")
     trust = {
         "Effect": "Allow",
@@ -94,22 +94,22 @@ def zipped(file: str, text: str) -> bytes:
 
 
 def function(cloud: Cloud, name: str, body: str, **options: Any) -> str:
-    """Make a Python function whose handler has this body, and return its ARN."""
+    """Create a Python function with this handler body, and return its ARN."""
     code = "import os\ndef handle(event, context):\n" + textwrap.indent(body, "    ")
     settings = {"Runtime": PYTHON_RUNTIME, "Handler": "code.handle", **options}
-    made = cloud.client("lambda").create_function(
+    created = cloud.client("lambda").create_function(
         FunctionName=name,
         Role=role(cloud, f"{name}-role"),
         Code={"ZipFile": settings.pop("Zip", None) or zipped("code.py", code)},
         **settings,
     )
-    return made["FunctionArn"]
+    return created["FunctionArn"]
 
 
 def read_queue(cloud: Cloud, function_name: str, queue_arn: str, **options: Any) -> str:
-    """Let the function read the queue, with partial batches, and return the mapping's id."""
+    """Map the queue to the function, with partial batches, and return the mapping's id."""
     settings = {"FunctionResponseTypes": ["ReportBatchItemFailures"], **options}
-    # A cold start that is longer than the visibility timeout would look like a failure.
+    # A cold start longer than the visibility timeout would look like a failure.
     cloud.client("lambda").invoke(FunctionName=function_name)
     return cloud.client("lambda").create_event_source_mapping(
         FunctionName=function_name, EventSourceArn=queue_arn, **settings
@@ -118,7 +118,7 @@ def read_queue(cloud: Cloud, function_name: str, queue_arn: str, **options: Any)
 
 @functools.lru_cache
 def bucket(cloud: Cloud, name: str) -> str:
-    """Make a versioned bucket and return its name."""
+    """Create a versioned bucket and return its name."""
     client = cloud.client("s3")
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -128,7 +128,7 @@ def bucket(cloud: Cloud, name: str) -> str:
 def stack(
     cloud: Cloud, name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None
 ) -> dict[str, str]:
-    """Deploy a template and return its outputs; RuntimeError with the reason if it fails."""
+    """Deploy a template and return its outputs; RuntimeError with the reason of a failure."""
     client = cloud.client("cloudformation")
     template = {
         "Resources": resources,
@@ -136,11 +136,11 @@ def stack(
     }
     client.create_stack(StackName=name, TemplateBody=json.dumps(template))
 
-    def ended() -> dict[str, Any] | None:
+    def finished() -> dict[str, Any] | None:
         described = client.describe_stacks(StackName=name)["Stacks"][0]
         return None if described["StackStatus"].endswith("_IN_PROGRESS") else described
 
-    described = until(f"stack {name}", ended)
+    described = until(f"stack {name}", finished)
     if described["StackStatus"] != "CREATE_COMPLETE":
         events = client.describe_stack_events(StackName=name)["StackEvents"]
         raise RuntimeError([event.get("ResourceStatusReason") for event in events])

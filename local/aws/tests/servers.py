@@ -1,4 +1,4 @@
-"""Servers for the tests: started on free ports with a listed environment, and always stopped."""
+"""Servers for the tests: free ports, a listed environment, and a stop in every case."""
 
 import contextlib
 import os
@@ -18,36 +18,36 @@ from botocore.config import Config
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 PACKAGE = Path(__file__).resolve().parent.parent
-MENDED = [sys.executable, "-m", "firn_aws"]
+PATCHED = [sys.executable, "-m", "firn_aws"]
 STOCK = [sys.executable, "-c", "from ministack.app import main; main()"]
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-class LateError(AssertionError):
-    """What should have happened didn't, in time."""
+class WaitTimeoutError(AssertionError):
+    """An expected event didn't happen in time."""
 
 
 class StartError(RuntimeError):
-    """A server of the tests could not be started: never a gap of the stock one."""
+    """A server of the tests couldn't start: never a gap of stock ministack."""
 
 
-def until(what: str, check: Callable[[], Found], seconds: float = 8) -> Found:
-    """Poll until `check` returns something true, and return it.
+def until(event: str, check: Callable[[], Result], seconds: float = 8) -> Result:
+    """Poll until `check` returns a true value, and return this value.
 
     Raises:
-        LateError: it didn't within the seconds.
+        WaitTimeoutError: no true value within the seconds.
     """
     deadline = time.monotonic() + seconds
-    while not (found := check()):
+    while not (result := check()):
         if time.monotonic() > deadline:
-            raise LateError(f"{what}: not within {seconds} s")
+            raise WaitTimeoutError(f"{event}: not within {seconds} s")
         time.sleep(0.02)
-    return found
+    return result
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens now."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -56,11 +56,11 @@ def free_port() -> int:
 class Cloud:
     """One running server and its clients."""
 
-    def __init__(self, command: list[str], home: Path, more: Mapping[str, str]) -> None:
-        """Prepare a server whose state is below `home`; nothing runs yet."""
+    def __init__(self, command: list[str], home: Path, extra: Mapping[str, str]) -> None:
+        """Prepare a server with its state below `home`, without a start."""
         self.home, self.port = home, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._command, self._more = command, more
+        self._command, self._extra = command, extra
         self._clients: dict[tuple[str, ...], BaseClient] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -88,48 +88,51 @@ class Cloud:
                 name: os.fspath(self.home / name.lower())
                 for name in ("STATE_DIR", "S3_DATA_DIR", "TMPDIR")
             },
-            **self._more,
+            **self._extra,
         }
 
     def start(self) -> "Cloud":
-        """Start the server, and return when it answers."""
+        """Start the server, and return when its port accepts connections."""
         (self.home / "tmpdir").mkdir(parents=True, exist_ok=True)
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, env=self.environment(), cwd=self.home, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 30
-        while not self._answers():
+        while not self._accepts_connections():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise StartError((self.home / "log").read_text()[-2000:])
             time.sleep(0.02)
         return self
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             return True
         return False
 
     def wait_for_log(self, text: str) -> None:
-        """Wait until the server has logged the text."""
+        """Wait until the server's log contains the text."""
         until(f"log {text!r}", lambda: text in (self.home / "log").read_text())
 
     def wait_for_snapshot(self) -> None:
-        """Wait until a whole snapshot of the state has begun and ended from now on."""
-        folder, began = self.home / "state_dir", time.time()
+        """Wait for a complete snapshot that begins after this call."""
+        folder, start_time = self.home / "state_dir", time.time()
 
         def is_saved() -> bool:
-            # sqs.json is written in the middle: the second one ends a whole snapshot.
-            return (folder / "sqs.json").exists() and (folder / "sqs.json").stat().st_mtime > began
+            # A snapshot writes sqs.json in the middle. The second write follows the end of a whole
+            # snapshot.
+            return (folder / "sqs.json").exists() and (
+                folder / "sqs.json"
+            ).stat().st_mtime > start_time
 
         until("snapshot", is_saved, 5)
-        began = time.time()
+        start_time = time.time()
         until("snapshot", is_saved, 5)
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Send the signal, wait for the end and return the exit code."""
-        self.process.send_signal(number)
+        self.process.send_signal(signal_number)
         return self.process.wait(20)
 
     def client(
@@ -140,7 +143,7 @@ class Cloud:
         token: str | None = None,
         agent: str | None = None,
     ) -> Any:
-        """Return a client for the service, by default as root."""
+        """Return a client for the service; the default identity is root."""
         name = (service, key, secret, agent or "")
         if name not in self._clients:
             self._clients[name] = boto3.client(
@@ -161,7 +164,7 @@ class Cloud:
 
 @contextlib.contextmanager
 def running(cloud: Cloud) -> Iterator[Cloud]:
-    """Start the server, and stop it whatever happens."""
+    """Start the server, and stop the server in every case."""
     try:
         yield cloud.start()
     finally:

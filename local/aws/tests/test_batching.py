@@ -1,4 +1,4 @@
-"""Lambda's mappings of queues: the window, and batches of more than 10."""
+"""Event source mappings of queues: the batching window, and batches of more than 10 messages."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 import resources
 from servers import Cloud, until
 
-NOTE = """
+RECORD_BATCH = """
 import json, time, uuid
 path = os.path.join(os.environ["OUT"], uuid.uuid4().hex)
 sent = [int(record["attributes"]["SentTimestamp"]) / 1000 for record in event["Records"]]
@@ -20,23 +20,23 @@ os.rename(path + ".part", path + ".json")
 """
 
 
-def noting_function(cloud: Cloud, name: str, folder: Path) -> None:
-    """Make a function that writes down each of its batches."""
+def recording_function(cloud: Cloud, name: str, folder: Path) -> None:
+    """Create a function that records each of its batches in the folder."""
     resources.function(
         cloud,
         name,
-        f"if 'Records' in event:{NOTE.replace(chr(10), chr(10) + '    ')}",
+        f"if 'Records' in event:{RECORD_BATCH.replace(chr(10), chr(10) + '    ')}",
         Environment={"Variables": {"OUT": str(folder)}},
     )
 
 
 def batches(folder: Path) -> list[dict[str, Any]]:
-    """Read what the function wrote down."""
+    """Return the recorded batches."""
     return [json.loads(path.read_text()) for path in folder.glob("*.json")]
 
 
-def fill(cloud: Cloud, url: str, count: int) -> None:
-    """Send messages, ten at a time."""
+def send_messages(cloud: Cloud, url: str, count: int) -> None:
+    """Send messages in groups of ten."""
     for first in range(0, count, 10):
         entries = [
             {"Id": str(number), "MessageBody": "m"}
@@ -46,23 +46,23 @@ def fill(cloud: Cloud, url: str, count: int) -> None:
 
 
 @pytest.mark.gap
-def test_a_batch_may_be_larger_than_ten(cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_mapping_with_window_receives_more_than_ten_messages(
+    cloud: Cloud, name: str, tmp_path: Path
+) -> None:
     url, arn = resources.queue(cloud, name, VisibilityTimeout="30")
-    noting_function(cloud, name, tmp_path)
-    fill(cloud, url, 25)
+    recording_function(cloud, name, tmp_path)
+    send_messages(cloud, url, 25)
     resources.read_queue(cloud, name, arn, BatchSize=100, MaximumBatchingWindowInSeconds=1)
     until("queue empty", lambda: resources.depth(cloud, url) == 0)
     assert [batch["count"] for batch in batches(tmp_path)] == [25]
 
 
 @pytest.mark.gap
-def test_a_message_waits_for_others_until_the_window_is_over(
-    cloud: Cloud, name: str, tmp_path: Path
-) -> None:
+def test_partial_batch_waits_for_end_of_window(cloud: Cloud, name: str, tmp_path: Path) -> None:
     url, arn = resources.queue(cloud, name, VisibilityTimeout="30")
-    noting_function(cloud, name, tmp_path)
+    recording_function(cloud, name, tmp_path)
     resources.read_queue(cloud, name, arn, BatchSize=100, MaximumBatchingWindowInSeconds=1)
-    fill(cloud, url, 2)
+    send_messages(cloud, url, 2)
     until("queue empty", lambda: resources.depth(cloud, url) == 0)
     collected = batches(tmp_path)
     assert [batch["count"] for batch in collected] == [2]
@@ -70,17 +70,19 @@ def test_a_message_waits_for_others_until_the_window_is_over(
 
 
 @pytest.mark.gap
-def test_a_full_batch_does_not_wait(cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_full_batch_is_delivered_before_end_of_window(
+    cloud: Cloud, name: str, tmp_path: Path
+) -> None:
     url, arn = resources.queue(cloud, name, VisibilityTimeout="30")
-    noting_function(cloud, name, tmp_path)
+    recording_function(cloud, name, tmp_path)
     resources.read_queue(cloud, name, arn, BatchSize=11, MaximumBatchingWindowInSeconds=300)
-    fill(cloud, url, 12)
+    send_messages(cloud, url, 12)
     until("one batch", lambda: resources.depth(cloud, url) == 1)
     assert [batch["count"] for batch in batches(tmp_path)] == [11]
 
 
 @pytest.mark.gap
-def test_a_large_batch_without_a_window_is_refused(cloud: Cloud, name: str) -> None:
+def test_large_batch_without_window_is_refused(cloud: Cloud, name: str) -> None:
     _, arn = resources.queue(cloud, name)
     resources.function(cloud, name, "return None")
     with pytest.raises(ClientError, match="InvalidParameterValueException"):

@@ -1,4 +1,4 @@
-"""CloudFormation: what the template says is what the resources are."""
+"""CloudFormation: resources keep the properties of their template."""
 
 import json
 from typing import Any
@@ -14,13 +14,13 @@ def kms_key(cloud: Cloud) -> str:
     return cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
 
 
-def only(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Resources of a template with one resource, named It."""
-    return {"It": {"Type": kind, "Properties": properties}}
+def single_resource(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the resources of a template with one resource, named Single."""
+    return {"Single": {"Type": kind, "Properties": properties}}
 
 
 @pytest.mark.gap
-def test_a_table_expires_its_items(cloud: Cloud, name: str) -> None:
+def test_table_has_time_to_live_enabled(cloud: Cloud, name: str) -> None:
     table = {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
@@ -28,7 +28,7 @@ def test_a_table_expires_its_items(cloud: Cloud, name: str) -> None:
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
     }
-    resources.stack(cloud, name, only("AWS::DynamoDB::Table", table))
+    resources.stack(cloud, name, single_resource("AWS::DynamoDB::Table", table))
     described = cloud.client("dynamodb").describe_time_to_live(TableName=name)
     assert described["TimeToLiveDescription"] == {
         "AttributeName": "expires",
@@ -37,24 +37,26 @@ def test_a_table_expires_its_items(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-def test_a_bucket_encrypts_with_its_key(cloud: Cloud, name: str, kms_key: str) -> None:
+def test_bucket_encrypts_with_kms_key(cloud: Cloud, name: str, kms_key: str) -> None:
     by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key}
     rule = {"ServerSideEncryptionByDefault": by_default, "BucketKeyEnabled": True}
     bucket = {"BucketName": name, "BucketEncryption": {"ServerSideEncryptionConfiguration": [rule]}}
-    resources.stack(cloud, name, only("AWS::S3::Bucket", bucket))
+    resources.stack(cloud, name, single_resource("AWS::S3::Bucket", bucket))
     put = cloud.client("s3").put_object(Bucket=name, Key="k", Body=b"x")
     assert (put.get("ServerSideEncryption"), put.get("SSEKMSKeyId")) == ("aws:kms", kms_key)
 
 
 @pytest.mark.gap
-def test_a_reference_to_a_secret_is_its_arn(cloud: Cloud, name: str) -> None:
-    secret = only("AWS::SecretsManager::Secret", {"Name": name, "SecretString": "s"})
-    outputs = resources.stack(cloud, name, secret, {"Reference": {"Ref": "It"}})
+def test_ref_to_secret_returns_arn(cloud: Cloud, name: str) -> None:
+    secret = single_resource("AWS::SecretsManager::Secret", {"Name": name, "SecretString": "s"})
+    outputs = resources.stack(cloud, name, secret, {"Reference": {"Ref": "Single"}})
     secrets = cloud.client("secretsmanager")
     assert outputs["Reference"] == secrets.describe_secret(SecretId=name)["ARN"]
     cloudformation = cloud.client("cloudformation")
     changed = {
-        "Resources": only("AWS::SecretsManager::Secret", {"Name": name, "SecretString": "changed"})
+        "Resources": single_resource(
+            "AWS::SecretsManager::Secret", {"Name": name, "SecretString": "changed"}
+        )
     }
     cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(changed))
     cloudformation.get_waiter("stack_update_complete").wait(
@@ -70,7 +72,7 @@ def test_a_reference_to_a_secret_is_its_arn(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-def test_a_schedule_keeps_its_zone(cloud: Cloud, name: str) -> None:
+def test_schedule_keeps_time_zone(cloud: Cloud, name: str) -> None:
     schedule = {
         "Name": name,
         "ScheduleExpression": "cron(0 6 * * ? *)",
@@ -81,13 +83,13 @@ def test_a_schedule_keeps_its_zone(cloud: Cloud, name: str) -> None:
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r",
         },
     }
-    resources.stack(cloud, name, only("AWS::Scheduler::Schedule", schedule))
-    kept = cloud.client("scheduler").get_schedule(Name=name)
-    assert kept["ScheduleExpressionTimezone"] == "Europe/Oslo"
+    resources.stack(cloud, name, single_resource("AWS::Scheduler::Schedule", schedule))
+    found = cloud.client("scheduler").get_schedule(Name=name)
+    assert found["ScheduleExpressionTimezone"] == "Europe/Oslo"
 
 
 @pytest.mark.gap
-def test_a_job_keeps_its_limit_its_class_and_its_queuing(cloud: Cloud, name: str) -> None:
+def test_glue_job_keeps_limit_class_and_queuing(cloud: Cloud, name: str) -> None:
     job = {
         "Name": name,
         "Role": "r",
@@ -96,14 +98,14 @@ def test_a_job_keeps_its_limit_its_class_and_its_queuing(cloud: Cloud, name: str
         "JobRunQueuingEnabled": True,
         "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"},
     }
-    resources.stack(cloud, name, only("AWS::Glue::Job", job))
-    kept = cloud.client("glue").get_job(JobName=name)["Job"]
-    assert kept.get("ExecutionProperty") == {"MaxConcurrentRuns": 3}
-    assert (kept.get("ExecutionClass"), kept.get("JobRunQueuingEnabled")) == ("FLEX", True)
+    resources.stack(cloud, name, single_resource("AWS::Glue::Job", job))
+    found = cloud.client("glue").get_job(JobName=name)["Job"]
+    assert found.get("ExecutionProperty") == {"MaxConcurrentRuns": 3}
+    assert (found.get("ExecutionClass"), found.get("JobRunQueuingEnabled")) == ("FLEX", True)
 
 
 @pytest.mark.gap
-def test_a_mapping_of_large_batches_needs_a_window(cloud: Cloud, name: str) -> None:
+def test_large_batch_without_window_fails_stack(cloud: Cloud, name: str) -> None:
     def deploy(number: int, **options: int) -> None:
         function = {
             "Runtime": resources.PYTHON_RUNTIME,
@@ -117,12 +119,12 @@ def test_a_mapping_of_large_batches_needs_a_window(cloud: Cloud, name: str) -> N
             "BatchSize": 100,
             **options,
         }
-        parts = {
+        template = {
             "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
             "Queue": {"Type": "AWS::SQS::Queue"},
             "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
         }
-        resources.stack(cloud, f"{name}-{number}", parts)
+        resources.stack(cloud, f"{name}-{number}", template)
 
     deploy(1, MaximumBatchingWindowInSeconds=1)
     with pytest.raises(RuntimeError, match="MaximumBatchingWindowInSeconds must be at least 1"):
@@ -130,7 +132,7 @@ def test_a_mapping_of_large_batches_needs_a_window(cloud: Cloud, name: str) -> N
 
 
 @pytest.mark.gap
-def test_a_function_keeps_its_recursion(cloud: Cloud, name: str) -> None:
+def test_function_keeps_recursive_loop(cloud: Cloud, name: str) -> None:
     function = {
         "FunctionName": name,
         "Runtime": resources.PYTHON_RUNTIME,
@@ -139,12 +141,12 @@ def test_a_function_keeps_its_recursion(cloud: Cloud, name: str) -> None:
         "Role": f"arn:aws:iam::{ACCOUNT}:role/r",
         "RecursiveLoop": "Allow",
     }
-    resources.stack(cloud, name, only("AWS::Lambda::Function", function))
-    kept = cloud.client("lambda").get_function_recursion_config(FunctionName=name)
-    assert kept["RecursiveLoop"] == "Allow"
+    resources.stack(cloud, name, single_resource("AWS::Lambda::Function", function))
+    found = cloud.client("lambda").get_function_recursion_config(FunctionName=name)
+    assert found["RecursiveLoop"] == "Allow"
 
 
-def test_queues_keep_their_encryption_and_mappings_their_limits(
+def test_queues_keep_encryption_and_mappings_keep_scaling(
     cloud: Cloud, name: str, kms_key: str
 ) -> None:
     def mapping(queue: str) -> dict[str, Any]:
@@ -190,6 +192,6 @@ def test_queues_keep_their_encryption_and_mappings_their_limits(
 
     assert attributes(outputs["Own"])["SqsManagedSseEnabled"] == "true"
     assert attributes(outputs["Kms"])["KmsMasterKeyId"] == kms_key
-    kept = cloud.client("lambda").get_event_source_mapping(UUID=outputs["Mapping"])
-    assert kept["ScalingConfig"] == {"MaximumConcurrency": 2}
-    assert kept["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    found = cloud.client("lambda").get_event_source_mapping(UUID=outputs["Mapping"])
+    assert found["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

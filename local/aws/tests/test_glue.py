@@ -1,4 +1,4 @@
-"""Glue: jobs that run, fail, wait for a slot, stop and tell."""
+"""Glue: job runs that succeed, fail, wait for a slot and stop, with their events."""
 
 import contextlib
 import io
@@ -33,7 +33,7 @@ import time
 time.sleep(60)
 """
 )
-LIKE_SPARK = """
+FAIL_IN_SPARK = """
 import sys
 print("Traceback (most recent call last):")
 print("py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet")
@@ -43,7 +43,7 @@ sys.exit(1)
 
 
 class Job:
-    """One job with its script, and a queue that hears of its ends."""
+    """One job with its script, and a queue that receives the events of its runs."""
 
     def __init__(self, cloud: Cloud, name: str, script: str, **options: Any) -> None:
         self.cloud, self.name, self.client = cloud, name, cloud.client("glue")
@@ -70,30 +70,30 @@ class Job:
         return self.client.start_job_run(JobName=self.name, **options)["JobRunId"]
 
     def run(self, run: str) -> dict[str, Any]:
-        """Describe a run."""
+        """Return the description of a run."""
         return self.client.get_job_run(JobName=self.name, RunId=run)["JobRun"]
 
-    def ended(self, run: str) -> dict[str, Any]:
-        """Wait for the end of a run and describe it."""
+    def wait_for_end(self, run: str) -> dict[str, Any]:
+        """Wait for the end of a run and return its description."""
         active = ("STARTING", "RUNNING", "STOPPING")
         until("end of run", lambda: self.run(run)["JobRunState"] not in active)
         return self.run(run)
 
-    def told(self) -> dict[str, Any]:
+    def next_event(self) -> dict[str, Any]:
         """Wait for the next event of the job and return its detail."""
         event = json.loads(resources.receive(self.cloud, self.queue, seconds=4)[0]["Body"])
         assert (event["source"], event["detail-type"]) == ("aws.glue", "Glue Job State Change")
         return event["detail"]
 
 
-def recorded(path: Path) -> dict[str, Any]:
-    """Wait for what a script wrote down about itself."""
+def read_record(path: Path) -> dict[str, Any]:
+    """Wait for the record that a script writes, and return its content."""
     until("record of the script", path.exists, 5)
     return json.loads(path.read_text())
 
 
-def is_gone(pid: int) -> bool:
-    """Tell whether the process has ended."""
+def has_ended(pid: int) -> bool:
+    """Return true if the process has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 0)
         return False
@@ -101,38 +101,38 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.gap
-def test_a_script_finds_its_modules(cloud: Cloud, name: str, tmp_path: Path) -> None:
-    job = Job(cloud, name, "import said.words\n" + RECORD)
+def test_script_imports_extra_py_files(cloud: Cloud, name: str, tmp_path: Path) -> None:
+    job = Job(cloud, name, "import package.module\n" + RECORD)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
-        file.writestr("said/__init__.py", "")
-        file.writestr("said/words.py", "")
+        file.writestr("package/__init__.py", "")
+        file.writestr("package/module.py", "")
     bucket = f"{name}-scripts"
     cloud.client("s3").put_object(Bucket=bucket, Key="modules.zip", Body=packed.getvalue())
-    given = {"--out": str(tmp_path / "out"), "--extra-py-files": f"s3://{bucket}/modules.zip"}
-    assert job.ended(job.start(Arguments=given))["JobRunState"] == "SUCCEEDED"
-    assert recorded(tmp_path / "out")
-    given["--extra-py-files"] = f"s3://{bucket}/other.zip"
-    run = job.ended(job.start(Arguments=given))
+    arguments = {"--out": str(tmp_path / "out"), "--extra-py-files": f"s3://{bucket}/modules.zip"}
+    assert job.wait_for_end(job.start(Arguments=arguments))["JobRunState"] == "SUCCEEDED"
+    assert read_record(tmp_path / "out")
+    arguments["--extra-py-files"] = f"s3://{bucket}/other.zip"
+    run = job.wait_for_end(job.start(Arguments=arguments))
     assert run["JobRunState"] == "FAILED"
     assert "other.zip doesn't exist" in run["ErrorMessage"]
 
 
 @pytest.mark.gap
-def test_a_script_runs_with_its_arguments(cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_script_receives_merged_arguments(cloud: Cloud, name: str, tmp_path: Path) -> None:
     job = Job(cloud, name, RECORD, DefaultArguments={"--a": "default", "--b": "default"})
     run = job.start(Arguments={"--b": "two words", "--out": str(tmp_path / "out")})
-    assert job.ended(run)["JobRunState"] == "SUCCEEDED"
-    argv = recorded(tmp_path / "out")["argv"]
-    given = dict(zip(argv[1::2], argv[2::2], strict=True))
-    assert given == {
+    assert job.wait_for_end(run)["JobRunState"] == "SUCCEEDED"
+    argv = read_record(tmp_path / "out")["argv"]
+    arguments = dict(zip(argv[1::2], argv[2::2], strict=True))
+    assert arguments == {
         "--a": "default",
         "--b": "two words",
         "--out": str(tmp_path / "out"),
         "--JOB_NAME": name,
         "--JOB_RUN_ID": run,
     }
-    assert job.told() == {
+    assert job.next_event() == {
         "jobName": name,
         "severity": "INFO",
         "state": "SUCCEEDED",
@@ -146,73 +146,73 @@ def test_a_script_runs_with_its_arguments(cloud: Cloud, name: str, tmp_path: Pat
     ("script", "message"),
     [
         (FAIL, "ValueError: contract column amount is missing"),
-        (LIKE_SPARK, "py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet"),
+        (FAIL_IN_SPARK, "py4j.protocol.Py4JJavaError: An error occurred while calling o1.parquet"),
         ("import sys; sys.exit(3)", "exit code 3"),
     ],
     ids=["raises", "spark", "exits"],
 )
-def test_a_failed_script_is_a_failed_run(
+def test_failing_script_fails_run_with_message(
     cloud: Cloud, name: str, script: str, message: str
 ) -> None:
     job = Job(cloud, name, script)
-    run = job.ended(job.start())
+    run = job.wait_for_end(job.start())
     assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
-    detail = job.told()
+    detail = job.next_event()
     assert (detail["state"], detail["severity"], detail["message"]) == ("FAILED", "ERROR", message)
 
 
 @pytest.mark.gap
-def test_a_missing_script_is_a_failed_run(cloud: Cloud, name: str) -> None:
+def test_missing_script_fails_run(cloud: Cloud, name: str) -> None:
     job = Job(cloud, name, "", Command={"Name": "glueetl", "ScriptLocation": "s3://no/script.py"})
-    run = job.ended(job.start())
+    run = job.wait_for_end(job.start())
     assert run["JobRunState"] == "FAILED"
     assert "s3://no/script.py doesn't exist" in run["ErrorMessage"]
 
 
 @pytest.mark.gap
-def test_one_run_too_many_is_refused_until_one_is_stopped(
+def test_run_above_limit_is_refused_until_another_stops(
     cloud: Cloud, name: str, tmp_path: Path
 ) -> None:
     job = Job(cloud, name, WAIT, ExecutionProperty={"MaxConcurrentRuns": 2})
     runs = [job.start(Arguments={"--out": str(tmp_path / f"{number}")}) for number in range(2)]
     with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
         job.start()
-    processes = [recorded(tmp_path / f"{number}")["pid"] for number in range(2)]
+    processes = [read_record(tmp_path / f"{number}")["pid"] for number in range(2)]
     job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[0]])
-    assert job.ended(runs[0])["JobRunState"] == "STOPPED"
-    until("process killed", lambda: is_gone(processes[0]))
-    assert job.told()["state"] == "STOPPED"
-    assert not is_gone(processes[1])
+    assert job.wait_for_end(runs[0])["JobRunState"] == "STOPPED"
+    until("process killed", lambda: has_ended(processes[0]))
+    assert job.next_event()["state"] == "STOPPED"
+    assert not has_ended(processes[1])
     runs.append(job.start(Arguments={"--out": str(tmp_path / "2")}))
     job.client.update_job(JobName=name, JobUpdate={"ExecutionProperty": {"MaxConcurrentRuns": 1}})
     job.client.batch_stop_job_run(JobName=name, JobRunIds=runs[1:2])
-    job.ended(runs[1])
+    job.wait_for_end(runs[1])
     with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
         job.start()
     job.client.batch_stop_job_run(JobName=name, JobRunIds=runs[2:])
 
 
 @pytest.mark.gap
-def test_one_run_too_many_waits_if_the_job_says_so(cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_run_above_limit_waits_with_queuing(cloud: Cloud, name: str, tmp_path: Path) -> None:
     job = Job(cloud, name, WAIT, JobRunQueuingEnabled=True)
     runs = [job.start(Arguments={"--out": str(tmp_path / f"{number}")}) for number in range(3)]
-    recorded(tmp_path / "0")
+    read_record(tmp_path / "0")
     assert [job.run(run)["JobRunState"] for run in runs] == ["RUNNING", "WAITING", "WAITING"]
     with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
         job.start(JobRunQueuingEnabled=False)
     stopped = job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[1]])
     assert [each["JobRunId"] for each in stopped["SuccessfulSubmissions"]] == [runs[1]]
     assert job.run(runs[1])["JobRunState"] == "STOPPED"
-    assert job.told()["jobRunId"] == runs[1]
+    assert job.next_event()["jobRunId"] == runs[1]
     job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[0]])
-    assert recorded(tmp_path / "2")["argv"]
+    assert read_record(tmp_path / "2")["argv"]
     assert job.run(runs[2])["JobRunState"] == "RUNNING"
     assert not (tmp_path / "1").exists()
     job.client.batch_stop_job_run(JobName=name, JobRunIds=[runs[2]])
 
 
 @pytest.mark.gap
-def test_the_end_of_a_run_reaches_a_queue_that_a_template_made(cloud: Cloud, name: str) -> None:
+def test_run_event_reaches_only_queue_with_policy(cloud: Cloud, name: str) -> None:
     job = Job(cloud, name, "")
     pattern = {
         "source": ["aws.glue"],
@@ -250,31 +250,29 @@ def test_the_end_of_a_run_reaches_a_queue_that_a_template_made(cloud: Cloud, nam
     run = job.start()
     event = json.loads(resources.receive(cloud, outputs["Queue"], seconds=4)[0]["Body"])
     assert (event["detail"]["jobRunId"], event["detail"]["state"]) == (run, "SUCCEEDED")
-    job.told()
+    job.next_event()
     assert resources.depth(cloud, outputs["Closed"]) == 0
 
 
-def test_a_run_that_is_stopped_at_once_does_not_run_on(cloud: Cloud, name: str) -> None:
+def test_run_stopped_at_start_ends_as_stopped(cloud: Cloud, name: str) -> None:
     job = Job(cloud, name, "import time; time.sleep(60)")
     run = job.start()
     job.client.batch_stop_job_run(JobName=name, JobRunIds=[run])
-    assert job.ended(run)["JobRunState"] == "STOPPED"
-    assert job.told()["state"] == "STOPPED"
+    assert job.wait_for_end(run)["JobRunState"] == "STOPPED"
+    assert job.next_event()["state"] == "STOPPED"
 
 
 @pytest.mark.gap
-def test_a_run_that_takes_too_long_times_out(cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_run_over_timeout_is_killed(cloud: Cloud, name: str, tmp_path: Path) -> None:
     job = Job(cloud, name, WAIT)
     run = job.start(Timeout=1, Arguments={"--out": str(tmp_path / "out")})
-    assert job.ended(run)["JobRunState"] == "TIMEOUT"
-    assert job.told()["severity"] == "WARN"
-    until("process killed", lambda: is_gone(recorded(tmp_path / "out")["pid"]))
+    assert job.wait_for_end(run)["JobRunState"] == "TIMEOUT"
+    assert job.next_event()["severity"] == "WARN"
+    until("process killed", lambda: has_ended(read_record(tmp_path / "out")["pid"]))
 
 
 @pytest.mark.gap
-def test_a_run_has_the_role_of_its_job_and_a_listed_environment(
-    cloud: Cloud, name: str, tmp_path: Path
-) -> None:
+def test_run_has_job_role_and_listed_environment(cloud: Cloud, name: str, tmp_path: Path) -> None:
     resources.bucket(cloud, name)
     cloud.client("s3").put_object(Bucket=name, Key="mine/k", Body=b"x")
     job = Job(cloud, name, RECORD)
@@ -286,9 +284,9 @@ def test_a_run_has_the_role_of_its_job_and_a_listed_environment(
         ),
     )
     job.start(Arguments={"--out": str(tmp_path / "out")})
-    environment = recorded(tmp_path / "out")["environment"]
+    environment = read_record(tmp_path / "out")["environment"]
     assert environment["AWS_ENDPOINT_URL"] == cloud.url
-    assert "OF_THE_SHELL" not in environment
+    assert "SHELL_VARIABLE" not in environment
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     client = cloud.client("s3", *(environment[each] for each in names))
     assert client.get_object(Bucket=name, Key="mine/k")["Body"].read() == b"x"
@@ -297,28 +295,26 @@ def test_a_run_has_the_role_of_its_job_and_a_listed_environment(
 
 
 @pytest.mark.gap
-def test_a_runner_that_cannot_start_is_a_failed_run(
-    own_cloud: Callable[..., Cloud], name: str
-) -> None:
-    job = Job(own_cloud(MS_GLUE_RUNNER="/no/such/runner").start(), name, RECORD)
-    run = job.ended(job.start())
+def test_missing_runner_fails_run(new_cloud: Callable[..., Cloud], name: str) -> None:
+    job = Job(new_cloud(MS_GLUE_RUNNER="/no/such/runner").start(), name, RECORD)
+    run = job.wait_for_end(job.start())
     assert run["JobRunState"] == "FAILED"
     assert "/no/such/runner is missing or not executable" in run["ErrorMessage"]
-    assert job.told()["state"] == "FAILED"
+    assert job.next_event()["state"] == "FAILED"
 
 
 @pytest.mark.gap
-def test_a_run_that_was_under_way_when_the_server_died_has_failed(
-    own_cloud: Callable[..., Cloud], name: str, tmp_path: Path
+def test_active_run_fails_after_server_kill(
+    new_cloud: Callable[..., Cloud], name: str, tmp_path: Path
 ) -> None:
-    cloud = own_cloud().start()
+    cloud = new_cloud().start()
     job = Job(cloud, name, WAIT)
     run = job.start(Arguments={"--out": str(tmp_path / "out")})
-    pid = recorded(tmp_path / "out")["pid"]
+    pid = read_record(tmp_path / "out")["pid"]
     cloud.wait_for_snapshot()
     cloud.stop(signal.SIGKILL)
-    until("process gone with the server", lambda: is_gone(pid))
+    until("process gone with the server", lambda: has_ended(pid))
     cloud.start()
     assert job.run(run)["JobRunState"] == "FAILED"
-    assert "restarted" in job.told()["message"]
+    assert "restarted" in job.next_event()["message"]
     job.client.batch_stop_job_run(JobName=name, JobRunIds=[job.start()])  # the slot is free

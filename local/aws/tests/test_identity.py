@@ -1,4 +1,4 @@
-"""IAM: enforced, and not in the way of policies that ask for TLS."""
+"""IAM: grants are enforced, and policies that require TLS accept local traffic."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from servers import Cloud
 
 
 def user(cloud: Cloud, name: str, *actions: str) -> Any:
-    """Make a user who may do this with the objects of a bucket, and return an S3 client."""
+    """Create a user with these actions on the objects of a bucket, and return an S3 client."""
     iam = cloud.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(
@@ -25,7 +25,7 @@ def user(cloud: Cloud, name: str, *actions: str) -> Any:
 
 
 @pytest.mark.gap
-def test_a_bucket_that_asks_for_tls_takes_the_loopback(cloud: Cloud, name: str) -> None:
+def test_bucket_policy_with_tls_accepts_loopback(cloud: Cloud, name: str) -> None:
     resources.bucket(cloud, name)
     cloud.client("s3").put_bucket_policy(
         Bucket=name,
@@ -45,7 +45,7 @@ def test_a_bucket_that_asks_for_tls_takes_the_loopback(cloud: Cloud, name: str) 
 
 
 @pytest.mark.gap
-def test_a_queue_that_asks_for_tls_takes_a_topic_and_a_bucket(cloud: Cloud, name: str) -> None:
+def test_queue_policy_with_tls_accepts_bucket_events(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name)
     cloud.client("sqs").set_queue_attributes(
         QueueUrl=url,
@@ -75,7 +75,7 @@ def test_a_queue_that_asks_for_tls_takes_a_topic_and_a_bucket(cloud: Cloud, name
 
 
 @pytest.mark.gap
-def test_the_right_to_send_covers_a_batch(cloud: Cloud, name: str) -> None:
+def test_send_right_allows_batch(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name)
     iam = cloud.client("iam")
     iam.create_user(UserName=name)
@@ -92,7 +92,7 @@ def test_the_right_to_send_covers_a_batch(cloud: Cloud, name: str) -> None:
     assert [entry["Id"] for entry in sent["Successful"]] == ["0"]
 
 
-def test_a_user_can_do_what_is_granted_and_no_more(cloud: Cloud, name: str) -> None:
+def test_user_without_grant_is_denied(cloud: Cloud, name: str) -> None:
     resources.bucket(cloud, name)
     cloud.client("s3").put_object(Bucket=name, Key="k", Body=b"x")
     client = user(cloud, name, "s3:GetObject")

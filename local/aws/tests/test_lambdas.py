@@ -1,4 +1,4 @@
-"""Lambda: what a function finds in its environment."""
+"""Lambda: the environment of a function."""
 
 import json
 
@@ -20,7 +20,7 @@ while True:
 
 
 def environment_of(cloud: Cloud, name: str, runtime: str) -> dict[str, str]:
-    """Make a function with the variable OWN, run it and return its environment."""
+    """Create a function with the variable OWN, invoke the function and return its environment."""
     options = {"Environment": {"Variables": {"OWN": "mine", "AWS_ENDPOINT_URL_SQS": "own"}}}
     if runtime.startswith("provided"):
         options |= {"Zip": resources.zipped("bootstrap", BOOTSTRAP), "Handler": "bootstrap"}
@@ -32,7 +32,7 @@ def environment_of(cloud: Cloud, name: str, runtime: str) -> dict[str, str]:
 
 @pytest.mark.gap
 @pytest.mark.parametrize("runtime", [resources.PYTHON_RUNTIME, "provided.al2023"])
-def test_a_function_sees_only_what_is_listed(cloud: Cloud, name: str, runtime: str) -> None:
+def test_function_sees_only_listed_variables(cloud: Cloud, name: str, runtime: str) -> None:
     environment = environment_of(cloud, name, runtime)
     assert environment["OWN"] == "mine"
     assert environment["AWS_ENDPOINT_URL_SQS"] == "own"
@@ -40,5 +40,5 @@ def test_a_function_sees_only_what_is_listed(cloud: Cloud, name: str, runtime: s
     assert environment["AWS_ENDPOINT_URL"] == cloud.url
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == name
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
-    for leaked in ("OF_THE_SHELL", "AND_THIS", "STATE_DIR", "SMTP_HOST", "HOME", "GATEWAY_PORT"):
+    for leaked in ("SHELL_VARIABLE", "NOT_SET", "STATE_DIR", "SMTP_HOST", "HOME", "GATEWAY_PORT"):
         assert leaked not in environment

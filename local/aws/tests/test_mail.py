@@ -1,4 +1,4 @@
-"""The inbox: one file a mail, whole, in order, and a clean end."""
+"""The inbox: one complete file a mail, sorted by arrival, and a clean exit."""
 
 import contextlib
 import re
@@ -13,8 +13,8 @@ from servers import PACKAGE
 
 
 @contextlib.contextmanager
-def started(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start an inbox and give its process and port; it is stopped at the end."""
+def running_inbox(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start an inbox and return its process and port; the inbox is killed at the end."""
     command = [
         sys.executable,
         "-m",
@@ -32,9 +32,9 @@ def started(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[s
             process.kill()
 
 
-def test_mails_are_files_in_the_order_of_arrival(tmp_path: Path) -> None:
+def test_mails_are_files_sorted_by_arrival(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "inbox"
-    with started(directory) as (process, port):
+    with running_inbox(directory) as (process, port):
         with smtplib.SMTP("127.0.0.1", port) as client:
             for number in range(12):
                 mail = f"Subject: {number}\r\n\r\n.a line with a dot\r\nnaïve\r\n"
@@ -48,16 +48,16 @@ def test_mails_are_files_in_the_order_of_arrival(tmp_path: Path) -> None:
         assert process.wait(5) == 0
 
 
-def test_a_mail_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    with started(tmp_path / "inbox") as (_, port), smtplib.SMTP("127.0.0.1", port) as client:
+def test_mail_is_refused_if_write_fails(tmp_path: Path) -> None:
+    with running_inbox(tmp_path / "inbox") as (_, port), smtplib.SMTP("127.0.0.1", port) as client:
         (tmp_path / "inbox").rmdir()
         with contextlib.suppress(smtplib.SMTPDataError):
             client.sendmail("a@firn.test", ["b@firn.test"], b"Subject: lost\r\n\r\n")
-            raise AssertionError("the mail was accepted and not kept")
+            raise AssertionError("the mail was accepted but not stored")
 
 
-def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
-    with started(tmp_path) as (_, port):
+def test_busy_port_is_reported_in_one_line(tmp_path: Path) -> None:
+    with running_inbox(tmp_path) as (_, port):
         command = [
             sys.executable,
             "-m",
@@ -70,6 +70,6 @@ def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
         second = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=10)
     assert second.returncode == 1
     assert second.stderr == (
-        f"mail: can't listen on 127.0.0.1:{port} (Address already in use): stop what runs there, "
-        f"or choose another with --port {port + 1}\n"
+        f"mail: can't listen on 127.0.0.1:{port} (Address already in use): stop the other "
+        f"program, or choose another port with --port {port + 1}\n"
     )

@@ -1,4 +1,4 @@
-"""CloudWatch: the metrics of queues and functions, and the alarms on them."""
+"""CloudWatch: the metrics of queues and functions, and the alarms on these metrics."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from servers import ACCOUNT, REGION, Cloud, until
 def alarm(
     cloud: Cloud, name: str, namespace: str, metric: str, dimension: tuple[str, str], **options: Any
 ) -> None:
-    """Make an alarm that fires when the metric is above 0 for a minute."""
+    """Create an alarm that fires when the metric is above 0 for a minute."""
     cloud.client("cloudwatch").put_metric_alarm(
         **{
             "AlarmName": name,
@@ -37,7 +37,7 @@ def state(cloud: Cloud, name: str) -> str:
 
 
 @pytest.mark.gap
-def test_a_message_in_a_queue_fires_its_alarm(cloud: Cloud, name: str) -> None:
+def test_visible_message_raises_alarm(cloud: Cloud, name: str) -> None:
     url, _ = resources.queue(cloud, name)
     listener, listener_arn = resources.open_queue(cloud, f"{name}-listener")
     sns = cloud.client("sns")
@@ -54,12 +54,12 @@ def test_a_message_in_a_queue_fires_its_alarm(cloud: Cloud, name: str) -> None:
     until("alarm OK", lambda: state(cloud, name) == "OK", 5)
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="dead")
     until("alarm", lambda: state(cloud, name) == "ALARM", 5)
-    told = json.loads(json.loads(resources.receive(cloud, listener)[0]["Body"])["Message"])
-    assert (told["AlarmName"], told["NewStateValue"]) == (name, "ALARM")
+    notification = json.loads(json.loads(resources.receive(cloud, listener)[0]["Body"])["Message"])
+    assert (notification["AlarmName"], notification["NewStateValue"]) == (name, "ALARM")
 
 
 @pytest.mark.gap
-def test_an_old_message_fires_its_alarm(cloud: Cloud, name: str) -> None:
+def test_old_message_raises_alarm(cloud: Cloud, name: str) -> None:
     url, _ = resources.queue(cloud, name)
     alarm(cloud, name, "AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName", name), Threshold=1)
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="old")
@@ -67,16 +67,16 @@ def test_an_old_message_fires_its_alarm(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-def test_only_the_function_that_fails_fires_its_alarm(cloud: Cloud, name: str) -> None:
-    for each, body in (("loud", "raise ValueError"), ("quiet", "return None")):
+def test_failing_function_raises_only_its_alarm(cloud: Cloud, name: str) -> None:
+    for each, body in (("failing", "raise ValueError"), ("working", "return None")):
         function = f"{name}-{each}"
         url, arn = resources.queue(cloud, function)
         resources.function(cloud, function, body)
         resources.read_queue(cloud, function, arn)
         alarm(cloud, function, "AWS/Lambda", "Errors", ("FunctionName", function), Statistic="Sum")
         cloud.client("sqs").send_message(QueueUrl=url, MessageBody="x")
-    until("alarm of the loud one", lambda: state(cloud, f"{name}-loud") == "ALARM", 5)
-    until("quiet one OK", lambda: state(cloud, f"{name}-quiet") == "OK", 5)
+    until("alarm of the failing function", lambda: state(cloud, f"{name}-failing") == "ALARM", 5)
+    until("working function OK", lambda: state(cloud, f"{name}-working") == "OK", 5)
 
 
 @pytest.mark.parametrize(
@@ -94,15 +94,15 @@ def test_only_the_function_that_fails_fires_its_alarm(cloud: Cloud, name: str) -
         ([True, None], 2, "notBreaching", "OK"),
     ],
 )
-def test_the_state_of_an_alarm(
+def test_alarm_state_follows_breaches_and_missing_data(
     breaching: list[bool | None], needed: int, missing: str, expected: str
 ) -> None:
-    from firn_aws.alarms import judge
+    from firn_aws.alarms import alarm_state
 
-    assert judge(breaching, needed, missing, "now") == expected
+    assert alarm_state(breaching, needed, missing, "now") == expected
 
 
-def test_a_throttled_invocation_is_not_an_invocation(cloud: Cloud, name: str) -> None:
+def test_throttled_call_counts_only_as_throttle(cloud: Cloud, name: str) -> None:
     arn = resources.function(cloud, name, "return None")
     assert arn == f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
     client = cloud.client("lambda")
@@ -114,7 +114,7 @@ def test_a_throttled_invocation_is_not_an_invocation(cloud: Cloud, name: str) ->
 
 
 def total(cloud: Cloud, function: str, metric: str) -> float:
-    """Sum a metric of a function over the last hour."""
+    """Return the sum of a function's metric over the last hour."""
     import datetime
 
     now = datetime.datetime.now(datetime.UTC)

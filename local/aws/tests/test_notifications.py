@@ -1,4 +1,4 @@
-"""SNS: mails that arrive, and filter policies on arrays."""
+"""SNS: delivered mails, and filter policies on arrays."""
 
 import email
 import json
@@ -13,7 +13,7 @@ from servers import Cloud, until
 
 
 def mails_to(inbox: Inbox, recipient: str) -> list[EmailMessage]:
-    """Return the mails of one recipient in the order of their arrival."""
+    """Return the mails of one recipient, sorted by arrival."""
     mails = [
         email.message_from_bytes(path.read_bytes(), policy=default)
         for path in sorted(inbox.directory.glob("*.eml"))
@@ -22,23 +22,24 @@ def mails_to(inbox: Inbox, recipient: str) -> list[EmailMessage]:
 
 
 @pytest.mark.gap
-def test_a_subscriber_gets_mail(cloud: Cloud, inbox: Inbox, name: str) -> None:
+def test_email_subscriber_receives_mail(cloud: Cloud, inbox: Inbox, name: str) -> None:
     sns, to = cloud.client("sns"), f"{name}@firn.test"
     topic = sns.create_topic(Name=name)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=to)
     text = "9 rows are missing: naïve\n" + "a long line " * 20
-    sns.publish(TopicArn=topic, Subject="firn: usgs.event", Message=text)
+    sns.publish(TopicArn=topic, Subject="firn: station.event", Message=text)
     sns.publish(TopicArn=topic, Message="second")
     mails = until("two mails", lambda: len(found := mails_to(inbox, to)) == 2 and found, 5)
-    assert [mail["Subject"] for mail in mails] == ["firn: usgs.event", "AWS Notification Message"]
+    assert [mail["Subject"] for mail in mails] == [
+        "firn: station.event",
+        "AWS Notification Message",
+    ]
     assert mails[0].get_content().split() == text.split()
     assert mails[0]["From"] == "AWS Notifications <no-reply@sns.amazonaws.com>"
 
 
 @pytest.mark.gap
-def test_a_mail_subscriber_gets_only_what_the_filter_lets_through(
-    cloud: Cloud, inbox: Inbox, name: str
-) -> None:
+def test_filter_policy_limits_mails(cloud: Cloud, inbox: Inbox, name: str) -> None:
     sns, to = cloud.client("sns"), f"{name}@firn.test"
     topic = sns.create_topic(Name=name)["TopicArn"]
     sns.subscribe(
@@ -55,11 +56,11 @@ def test_a_mail_subscriber_gets_only_what_the_filter_lets_through(
 
 
 @pytest.mark.gap
-def test_a_filter_looks_into_arrays(cloud: Cloud, name: str) -> None:
+def test_body_filter_matches_inside_arrays(cloud: Cloud, name: str) -> None:
     url, arn = resources.open_queue(cloud, name)
     sns = cloud.client("sns")
     topic = sns.create_topic(Name=name)["TopicArn"]
-    wanted = {
+    policy = {
         "Records": {
             "s3": {"bucket": {"name": ["landing"]}, "object": {"size": [{"numeric": [">", 0]}]}}
         }
@@ -71,7 +72,7 @@ def test_a_filter_looks_into_arrays(cloud: Cloud, name: str) -> None:
         Attributes={
             "RawMessageDelivery": "true",
             "FilterPolicyScope": "MessageBody",
-            "FilterPolicy": json.dumps(wanted),
+            "FilterPolicy": json.dumps(policy),
         },
     )
     for bucket, size in (("other", 1), ("landing", 0), ("landing", 7)):

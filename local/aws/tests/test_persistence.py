@@ -1,4 +1,4 @@
-"""What is there after a kill -9, and after a plain stop."""
+"""The state after a kill -9, and after a normal stop."""
 
 import signal
 from collections.abc import Callable
@@ -10,14 +10,12 @@ from servers import Cloud, until
 
 
 @pytest.mark.gap
-def test_a_killed_server_comes_back_with_its_state(
-    own_cloud: Callable[..., Cloud], name: str
-) -> None:
-    cloud = own_cloud().start()
+def test_killed_server_restores_state(new_cloud: Callable[..., Cloud], name: str) -> None:
+    cloud = new_cloud().start()
     url, arn, dead_url, _ = resources.queue_with_dead_letters(cloud, name, receives=2)
     sqs, dynamodb = cloud.client("sqs"), cloud.client("dynamodb")
     sqs.send_message(QueueUrl=url, MessageBody="bad")
-    sqs.receive_message(QueueUrl=url)  # the first of two receives is before the kill
+    sqs.receive_message(QueueUrl=url)  # the first of two receives, before the kill
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -41,22 +39,22 @@ def test_a_killed_server_comes_back_with_its_state(
     assert (dead["Body"], dead["Attributes"]["ApproximateReceiveCount"]) == ("bad", "3")
 
 
-def test_a_stopped_server_keeps_everything_and_leaves_no_process(
-    own_cloud: Callable[..., Cloud], name: str
+def test_stopped_server_keeps_messages_and_ends_functions(
+    new_cloud: Callable[..., Cloud], name: str
 ) -> None:
-    cloud = own_cloud(MS_SNAPSHOT_S="3600").start()
+    cloud = new_cloud(MS_SNAPSHOT_S="3600").start()
     url, _ = resources.queue(cloud, name)
     resources.function(cloud, name, "return os.getpid()")
     payload = cloud.client("lambda").invoke(FunctionName=name)["Payload"].read()
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="kept")
     assert cloud.stop() == 0
-    until("function gone", lambda: is_gone(int(payload)), 5)
+    until("end of the function", lambda: has_ended(int(payload)), 5)
     cloud.start()
     assert resources.receive(cloud, url)[0]["Body"] == "kept"
 
 
-def is_gone(pid: int) -> bool:
-    """Tell whether the process has ended."""
+def has_ended(pid: int) -> bool:
+    """Return true if the process has ended."""
     import os
 
     try:

@@ -1,4 +1,4 @@
-"""SQS: partial batches, the redrive task, several queues on one function, lost messages."""
+"""SQS: partial batches, move tasks, several queues of one function, lost messages."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from servers import Cloud, until
 
 
 @pytest.mark.gap
-def test_a_null_list_of_failures_is_a_success(cloud: Cloud, name: str) -> None:
+def test_null_failure_list_deletes_message(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name, VisibilityTimeout="30")
     resources.function(cloud, name, "return {'batchItemFailures': None}")
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="good")
@@ -20,17 +20,17 @@ def test_a_null_list_of_failures_is_a_success(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-@pytest.mark.parametrize("identifier", ["'nobody'", "''", "None"])
-def test_an_unknown_failure_fails_the_whole_batch(cloud: Cloud, name: str, identifier: str) -> None:
+@pytest.mark.parametrize("identifier", ["'unknown'", "''", "None"])
+def test_unknown_failure_id_fails_whole_batch(cloud: Cloud, name: str, identifier: str) -> None:
     url, arn, dead_url, _ = resources.queue_with_dead_letters(cloud, name, receives=1)
     answer = f"return {{'batchItemFailures': [{{'itemIdentifier': {identifier}}}]}}"
     resources.function(cloud, name, answer)
-    cloud.client("sqs").send_message(QueueUrl=url, MessageBody="wanted back")
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody="retry")
     resources.read_queue(cloud, name, arn)
-    assert resources.receive(cloud, dead_url, seconds=5)[0]["Body"] == "wanted back"
+    assert resources.receive(cloud, dead_url, seconds=5)[0]["Body"] == "retry"
 
 
-def test_unknown_failures_are_ignored_without_partial_batches(cloud: Cloud, name: str) -> None:
+def test_failure_ids_are_ignored_without_partial_batches(cloud: Cloud, name: str) -> None:
     url, arn = resources.queue(cloud, name)
     resources.function(cloud, name, "return {'batchItemFailures': [{'itemIdentifier': 'x'}]}")
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="good")
@@ -38,27 +38,27 @@ def test_unknown_failures_are_ignored_without_partial_batches(cloud: Cloud, name
     until("message deleted", lambda: resources.depth(cloud, url) == 0)
 
 
-FAIL_THE_BAD = """
+FAIL_BAD_MESSAGES = """
 bad = [record['messageId'] for record in event['Records'] if record['body'] == 'bad']
 return {'batchItemFailures': [{'itemIdentifier': each} for each in bad]}
 """
 
 
-def test_only_the_named_message_of_a_batch_comes_back(cloud: Cloud, name: str) -> None:
+def test_only_failed_message_of_batch_returns(cloud: Cloud, name: str) -> None:
     url, arn, dead_url, _ = resources.queue_with_dead_letters(cloud, name, receives=2)
     entries = [
         {"Id": str(number), "MessageBody": "bad" if number == 4 else "good"} for number in range(10)
     ]
     cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
-    resources.function(cloud, name, FAIL_THE_BAD)
+    resources.function(cloud, name, FAIL_BAD_MESSAGES)
     resources.read_queue(cloud, name, arn)
     dead = resources.receive(cloud, dead_url)
     assert [message["Body"] for message in dead] == ["bad"]
     assert resources.depth(cloud, url) == 0
 
 
-def test_one_function_reads_several_queues(cloud: Cloud, name: str) -> None:
-    resources.function(cloud, name, FAIL_THE_BAD)
+def test_function_with_three_mappings_reads_all_queues(cloud: Cloud, name: str) -> None:
+    resources.function(cloud, name, FAIL_BAD_MESSAGES)
     queues = [
         resources.queue_with_dead_letters(cloud, f"{name}-{number}", 1, visibility=4)
         for number in range(3)
@@ -73,13 +73,13 @@ def test_one_function_reads_several_queues(cloud: Cloud, name: str) -> None:
 
 
 @pytest.mark.gap
-def test_dead_letters_go_back_where_they_came_from(cloud: Cloud, name: str) -> None:
+def test_move_task_returns_dead_letter_to_source_queue(cloud: Cloud, name: str) -> None:
     url, _, dead_url, dead_arn = resources.queue_with_dead_letters(cloud, name, receives=1)
     sqs = cloud.client("sqs")
     sqs.send_message(QueueUrl=url, MessageBody="poison")
     sqs.receive_message(QueueUrl=url)
 
-    def is_dead() -> bool:  # the redrive happens at the next receive
+    def is_dead() -> bool:  # the next receive moves the message
         assert not sqs.receive_message(QueueUrl=url).get("Messages")
         return resources.depth(cloud, dead_url) == 1
 
@@ -93,8 +93,8 @@ def test_dead_letters_go_back_where_they_came_from(cloud: Cloud, name: str) -> N
         sqs.start_message_move_task(SourceArn=dead_arn + "-none")
 
 
-class Interrupted(list[Any]):
-    """A list at whose end something happens before its reader goes on."""
+class ListWithCallback(list[Any]):
+    """A list that calls a function at the end of an iteration."""
 
     def __init__(self, items: list[Any], at_end: Any) -> None:
         super().__init__(items)
@@ -106,7 +106,7 @@ class Interrupted(list[Any]):
 
 
 @pytest.mark.gap
-def test_a_message_that_arrives_during_a_redrive_is_kept(
+def test_message_arriving_during_redrive_is_kept(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ministack.services import s3, sqs
@@ -121,10 +121,10 @@ def test_a_message_that_arrives_during_a_redrive_is_kept(
 
     def arrive() -> None:
         arrival.start()
-        arrival.join(0.3)  # a mended server lets it wait for the sweep
+        arrival.join(0.3)  # on a patched server the thread waits for the redrive
 
     redrive = json.dumps({"deadLetterTargetArn": "dead", "maxReceiveCount": 3})
-    busy = {"attributes": {"RedrivePolicy": redrive}, "messages": Interrupted([], arrive)}
+    busy = {"attributes": {"RedrivePolicy": redrive}, "messages": ListWithCallback([], arrive)}
     dead = {"attributes": {}, "messages": []}
     monkeypatch.setattr(sqs, "_queue_by_arn", lambda name: dead if name == "dead" else busy)
     sqs._dlq_sweep(busy)
@@ -132,21 +132,21 @@ def test_a_message_that_arrives_during_a_redrive_is_kept(
     assert [json.loads(message["body"]) for message in busy["messages"]] == [event]
 
 
-class Watched(dict[str, Any]):
-    """A dictionary at whose first reading something happens."""
+class DictWithCallback(dict[str, Any]):
+    """A dictionary that calls a function before its first read."""
 
-    def __init__(self, items: dict[str, Any], at_first: Any) -> None:
+    def __init__(self, items: dict[str, Any], before_first_read: Any) -> None:
         super().__init__(items)
-        self._at_first = at_first
+        self._before_first_read = before_first_read
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Let it happen, then answer as a dictionary does."""
-        at_first, self._at_first = self._at_first, lambda: None
-        at_first()
+        """Call the function once, then read as usual."""
+        before_first_read, self._before_first_read = self._before_first_read, lambda: None
+        before_first_read()
         return super().get(name, default)
 
 
-def test_a_poller_that_deletes_does_not_block_one_that_receives(
+def test_delete_during_receive_does_not_deadlock(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ministack.services import sqs
@@ -159,12 +159,12 @@ def test_a_poller_that_deletes_does_not_block_one_that_receives(
 
     def delete() -> None:
         deletion.start()
-        deletion.join(0.3)  # it waits for the receipt to end, holding what it has by then
+        deletion.join(0.3)  # the deletion waits, with its locks, for the end of the receive
 
-    queue = {"attributes": Watched({}, delete), "messages": [], "is_fifo": False}
+    queue = {"attributes": DictWithCallback({}, delete), "messages": [], "is_fifo": False}
     monkeypatch.setattr(sqs, "_get_q", lambda _url: queue)
-    receipt = threading.Thread(target=sqs._receive_messages_for_esm, args=("q", 10), daemon=True)
-    receipt.start()
-    receipt.join(10)
+    receiver = threading.Thread(target=sqs._receive_messages_for_esm, args=("q", 10), daemon=True)
+    receiver.start()
+    receiver.join(10)
     deletion.join(10)
-    assert not receipt.is_alive() and not deletion.is_alive()
+    assert not receiver.is_alive() and not deletion.is_alive()

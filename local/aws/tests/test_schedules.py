@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: the zone, the second and the context attributes."""
+"""EventBridge Scheduler: time zone, punctuality and context attributes."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from servers import ACCOUNT, Cloud
 
 
 def schedule(cloud: Cloud, name: str, expression: str, text: str, **options: Any) -> str:
-    """Make a schedule that sends the text to a queue and return the queue's URL."""
+    """Create a schedule that sends the text to a queue, and return the queue's URL."""
     url, arn = resources.open_queue(cloud, name)
     target = {"Arn": arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/any", "Input": text}
     cloud.client("scheduler").create_schedule(
@@ -26,7 +26,7 @@ def schedule(cloud: Cloud, name: str, expression: str, text: str, **options: Any
 
 
 @pytest.mark.gap
-def test_a_schedule_fires_on_time_in_its_zone(cloud: Cloud, name: str) -> None:
+def test_schedule_fires_on_time_in_zone(cloud: Cloud, name: str) -> None:
     due = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
     local = due.astimezone(ZoneInfo("Asia/Tokyo"))
     text = json.dumps(
@@ -46,18 +46,18 @@ def test_a_schedule_fires_on_time_in_its_zone(cloud: Cloud, name: str) -> None:
     message = resources.receive(cloud, url, seconds=7)[0]
     sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
     assert timedelta(0) <= sent - due < timedelta(seconds=1)
-    given = json.loads(message["Body"])
-    assert given["scheduled-time"] == f"{due:%Y-%m-%dT%H:%M:%SZ}"
-    assert given["schedule-arn"].endswith(f":schedule/default/{name}")
-    assert given["attempt-number"] == "1"
-    assert not given["execution-id"].startswith("<")
+    attributes = json.loads(message["Body"])
+    assert attributes["scheduled-time"] == f"{due:%Y-%m-%dT%H:%M:%SZ}"
+    assert attributes["schedule-arn"].endswith(f":schedule/default/{name}")
+    assert attributes["attempt-number"] == "1"
+    assert not attributes["execution-id"].startswith("<")
     scheduler = cloud.client("scheduler")
     with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
         scheduler.get_schedule(Name=name)
 
 
-def moment(text: str) -> datetime:
-    """An instant in UTC, written without its zone."""
+def utc(text: str) -> datetime:
+    """Return the time of a text without a zone, in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -67,7 +67,7 @@ def moment(text: str) -> datetime:
         ("cron(0 6 * * ? *)", "UTC", "2026-11-24T06:00", "2026-11-25T06:00"),
         ("cron(0 6 * * ? *)", "Asia/Tokyo", "2026-11-24T20:59:59", "2026-11-24T21:00"),
         ("cron(0/5 * * * ? *)", "UTC", "2026-11-24T06:02:30", "2026-11-24T06:05"),
-        # Oslo leaves 02:00 to 03:00 out on 2026-03-29, and has it twice on 2026-10-25.
+        # Oslo skips 02:00 to 03:00 on 2026-03-29, and repeats this hour on 2026-10-25.
         ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-03-28T12:00", "2026-03-30T00:30"),
         ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-24T12:00", "2026-10-25T00:30"),
         ("cron(30 2 * * ? *)", "Europe/Oslo", "2026-10-25T00:30", "2026-10-26T01:30"),
@@ -76,27 +76,29 @@ def moment(text: str) -> datetime:
         ("at(2026-11-24T09:00:07)", "Asia/Tokyo", "2026-11-24T00:00:07", None),
         ("rate(5 minutes)", "UTC", "2026-11-24T06:11", "2026-11-24T06:15"),
         ("cron(0 6 * * ? 1999)", "UTC", "2026-11-24T06:11", None),
-        ("nonsense", "UTC", "2026-11-24T06:11", None),
+        ("invalid", "UTC", "2026-11-24T06:11", None),
     ],
 )
-def test_the_next_time(expression: str, zone: str, after: str, due: str | None) -> None:
+def test_next_time_follows_expression_and_zone(
+    expression: str, zone: str, after: str, due: str | None
+) -> None:
     from firn_aws.schedule_times import next_time
 
-    made = {
+    definition = {
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": zone,
-        "CreationDate": moment("2026-11-24T06:00").timestamp(),
+        "CreationDate": utc("2026-11-24T06:00").timestamp(),
     }
-    assert next_time(made, moment(after)) == (moment(due) if due else None)
+    assert next_time(definition, utc(after)) == (utc(due) if due else None)
 
 
-def test_the_next_time_is_between_the_dates() -> None:
+def test_next_time_stays_between_start_and_end() -> None:
     from firn_aws.schedule_times import next_time
 
-    made = {
+    definition = {
         "ScheduleExpression": "cron(0 6 * * ? *)",
-        "StartDate": moment("2026-11-24T06:00").timestamp(),
-        "EndDate": moment("2026-11-25T05:59").timestamp(),
+        "StartDate": utc("2026-11-24T06:00").timestamp(),
+        "EndDate": utc("2026-11-25T05:59").timestamp(),
     }
-    assert next_time(made, moment("2026-01-01T00:00")) == moment("2026-11-24T06:00")
-    assert next_time(made, moment("2026-11-24T06:00")) is None
+    assert next_time(definition, utc("2026-01-01T00:00")) == utc("2026-11-24T06:00")
+    assert next_time(definition, utc("2026-11-24T06:00")) is None

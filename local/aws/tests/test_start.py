@@ -1,4 +1,4 @@
-"""The start of the server: one clear line if it can't, a ready line if it can."""
+"""The start of the server: a ready line, or one line with the reason of a failure."""
 
 import subprocess
 import sys
@@ -14,11 +14,11 @@ from firn_aws.settings import SettingError, prepare
 from servers import Cloud
 
 
-def failed_start(cloud: Cloud, **more: str) -> str:
-    """Start a second server with these variables and return its one line of error."""
+def failed_start(cloud: Cloud, **extra: str) -> str:
+    """Start a second server with these variables and return its error line."""
     second = subprocess.run(
         [sys.executable, "-m", "firn_aws"],
-        env={**cloud.environment(), **more},
+        env={**cloud.environment(), **extra},
         cwd=cloud.home,
         capture_output=True,
         text=True,
@@ -30,27 +30,27 @@ def failed_start(cloud: Cloud, **more: str) -> str:
     return second.stderr
 
 
-def test_a_busy_port_is_told_in_one_line(cloud: Cloud) -> None:
+def test_busy_port_is_reported_in_one_line(cloud: Cloud) -> None:
     assert failed_start(cloud) == (
-        f"firn_aws: can't listen on 127.0.0.1:{cloud.port} (Address already in use): stop what "
-        f"runs there, or choose another with GATEWAY_PORT={cloud.port + 1}\n"
+        f"firn_aws: can't listen on 127.0.0.1:{cloud.port} (Address already in use): stop the "
+        f"other program, or choose another port with GATEWAY_PORT={cloud.port + 1}\n"
     )
 
 
-def test_a_bad_setting_is_told_in_one_line(cloud: Cloud) -> None:
+def test_invalid_setting_is_reported_in_one_line(cloud: Cloud) -> None:
     assert "GATEWAY_PORT=http is not a port" in failed_start(cloud, GATEWAY_PORT="http")
 
 
-def test_the_server_says_when_it_is_ready(own_cloud: Callable[..., Cloud]) -> None:
-    cloud = own_cloud().start()
+def test_started_server_prints_ready_line(new_cloud: Callable[..., Cloud]) -> None:
+    cloud = new_cloud().start()
     cloud.wait_for_log(f"firn_aws: ready on http://127.0.0.1:{cloud.port}\n")
 
 
-def test_the_pinned_release_is_installed() -> None:
+def test_pinned_release_is_installed() -> None:
     assert metadata.version("ministack") == MINISTACK_VERSION
 
 
-def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "9.9.9")
     with pytest.raises(WrongReleaseError, match=r"9\.9\.9 is installed"):
         require_release()
@@ -79,7 +79,7 @@ def test_defaults_are_local_and_enforce_iam(
         ("STATE_DIR", "/dev/null/state"),
     ],
 )
-def test_an_unusable_value_is_refused_by_name(
+def test_invalid_value_is_refused_with_variable_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,8 +1,9 @@
-"""The laptop's Snowflake: fakesnow 0.12.1 with the gaps mended that firn would fall into.
+"""The Snowflake stand-in: fakesnow 0.12.1 with patches for the gaps that matter to firn.
 
-Start it with ``python -m firn_snowflake``. Each module mends one area; each mend says what stock
-fakesnow does, what Snowflake does (with the page) and what is done about it. Nothing of fakesnow is
-forked: the mends replace attributes of its modules, so its version is pinned exactly.
+``python -m firn_snowflake`` starts the server. "Stock fakesnow" is the published release without a
+patch. Each patch states the behaviour of stock fakesnow, the behaviour of Snowflake (with the page)
+and the change. The patches replace attributes of fakesnow's modules, so the exact version is
+pinned.
 
-Pages are written as ``/x`` and stand for https://docs.snowflake.com/en/x.
+Pages are written as ``/x``, short for https://docs.snowflake.com/en/x.
 """

@@ -10,8 +10,8 @@ from firn_snowflake.settings import Settings, SettingsError
 
 if __name__ == "__main__":
     try:
-        wanted = Settings.from_environment(os.environ)
+        settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         print(f"firn_snowflake: {error}", file=sys.stderr)
         sys.exit(1)
-    sys.exit(main(wanted))
+    sys.exit(main(settings))

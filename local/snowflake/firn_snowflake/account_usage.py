@@ -1,7 +1,7 @@
 """The views of SNOWFLAKE.ACCOUNT_USAGE that firn's own views read.
 
-Stock fakesnow has no such database, so a view over it can't be made. Here nothing is metered: these
-have the documented columns and no row, but a test may insert some.
+Stock fakesnow has no such database, so a view over ACCOUNT_USAGE fails. The stand-in measures no
+usage: the tables here have the documented columns and no row. A test may insert rows.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ATTRIBUTION = """
 """/sql-reference/account-usage/query_attribution_history"""
 
 
-def add(duck: DuckDBPyConnection) -> None:
-    """Make the database SNOWFLAKE, in memory whatever the data directory."""
+def create(duck: DuckDBPyConnection) -> None:
+    """Create the database SNOWFLAKE in memory, with or without a data directory."""
     duck.execute("attach ':memory:' as SNOWFLAKE")
     duck.execute("create schema SNOWFLAKE.ACCOUNT_USAGE")
     for name, columns in (

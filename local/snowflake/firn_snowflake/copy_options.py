@@ -1,4 +1,4 @@
-"""The options of a COPY that fakesnow doesn't know or reads wrongly."""
+"""The options of a COPY that fakesnow lacks or reads incorrectly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlglot import exp
 
 from firn_snowflake import errors
 
-MOST_FILES = 1000
-"""Names that FILES may hold (/sql-reference/sql/copy-into-table)."""
+MAX_FILES = 1000
+"""The maximum number of names in FILES (/sql-reference/sql/copy-into-table)."""
 
-_MOMENT = exp.DataType.build("timestamptz")
-"""A type's name costs a parser each time that it is built into a type."""
+_TIMESTAMPTZ = exp.DataType.build("timestamptz")
+"""Built once: the parser is slow with the name of a type."""
 
 _WITHOUT_EFFECT = {
     "ENFORCE_LENGTH",
@@ -29,10 +29,10 @@ _WITHOUT_EFFECT = {
 
 @dataclass
 class CopyOptions:
-    """What COPY was told beyond what fakesnow reads.
+    """The options of a COPY beyond the options that fakesnow reads.
 
-    LOAD_UNCERTAIN_FILES has no effect because the load history here has no end, PURGE because a
-    stage of firn belongs to its bucket.
+    LOAD_UNCERTAIN_FILES has no effect, because the load history here never expires. PURGE has no
+    effect, because the bucket manages the files of firn's stages.
     """
 
     force: bool = False
@@ -41,18 +41,18 @@ class CopyOptions:
     """INCLUDE_METADATA: column to METADATA$ name, both upper case."""
 
     @classmethod
-    def take(cls, tree: exp.Copy) -> CopyOptions:
-        """Read the options and take them out of the tree; the rest is left for fakesnow."""
+    def extract(cls, tree: exp.Copy) -> CopyOptions:
+        """Read the options and remove them from the tree; fakesnow reads the others."""
         options, rest = cls(), []
         for option in tree.args.get("params") or []:
             name = option.this.name.upper()
             if name == "PATTERN":
                 options.pattern = option.expression.name
             elif name == "FILES" and option.find(exp.Literal) is None:
-                text = "SQL compilation error: FILES names no file"
+                text = "SQL compilation error: FILES contains no name"
                 raise errors.failure(errors.SYNTAX, "42000", text)
             elif name == "INCLUDE_METADATA":
-                options.metadata = _pairs(option)
+                options.metadata = _metadata_pairs(option)
             elif name == "FORCE":
                 options.force = option.expression is None or _is_true(option.expression)
             elif name not in _WITHOUT_EFFECT:
@@ -61,32 +61,32 @@ class CopyOptions:
         return options
 
     def check_files(self, files: list[str]) -> None:
-        """Refuse a list of names that Snowflake refuses."""
-        if len(files) > MOST_FILES:
-            text = f"SQL compilation error: FILES has {len(files)} names, at most {MOST_FILES}"
+        """Raise an error for a list of names that Snowflake refuses."""
+        if len(files) > MAX_FILES:
+            text = f"SQL compilation error: FILES has {len(files)} names, at most {MAX_FILES}"
             raise errors.failure(errors.SYNTAX, "42000", text)
 
     def add_metadata(self, insert: exp.Expression, key: str, started: datetime.datetime) -> None:
         """Fill the columns of INCLUDE_METADATA, and METADATA$ names in the SELECT form.
 
-        Stock fakesnow has neither (/user-guide/querying-metadata). A column that isn't in the table
-        is an error.
+        Stock fakesnow has neither (/user-guide/querying-metadata). A column without a counterpart
+        in the table is an error.
         """
         select = insert.expression
         source = select.args["from_"].this.this
-        wanted = dict(self.metadata)
+        remaining = dict(self.metadata)
         for column in select.expressions:
-            if (kind := wanted.pop(column.alias.upper(), None)) is not None:
-                column.set("this", _value(kind, source, key, started))
-        if wanted:
-            text = f"SQL compilation error: no column {', '.join(wanted)} for INCLUDE_METADATA"
+            if (kind := remaining.pop(column.alias.upper(), None)) is not None:
+                column.set("this", _metadata_value(kind, source, key, started))
+        if remaining:
+            text = f"SQL compilation error: no column {', '.join(remaining)} for INCLUDE_METADATA"
             raise errors.failure(errors.INVALID_IDENTIFIER, "42000", text)
         for column in list(select.find_all(exp.Column)):
             if column.name.upper().startswith("METADATA$"):
-                column.replace(_value(column.name.upper(), source, key, started))
+                column.replace(_metadata_value(column.name.upper(), source, key, started))
 
 
-def _pairs(option: exp.Expression) -> dict[str, str]:
+def _metadata_pairs(option: exp.Expression) -> dict[str, str]:
     value = option.args.get("expression")
     pairs = option.expressions or (value.expressions or [value.this] if value else [])
     return {p.this.name.upper(): p.expression.sql().upper() for p in pairs}
@@ -96,16 +96,16 @@ def _is_true(value: exp.Expression) -> bool:
     return value.sql().upper() == "TRUE"
 
 
-def _value(
+def _metadata_value(
     kind: str, source: exp.Expression, key: str, started: datetime.datetime
 ) -> exp.Expression:
     if kind == "METADATA$FILENAME":
         return exp.Literal.string(key)
     if kind == "METADATA$START_SCAN_TIME":
-        return exp.cast(exp.Literal.string(started.isoformat(sep=" ")), _MOMENT.copy())
+        return exp.cast(exp.Literal.string(started.isoformat(sep=" ")), _TIMESTAMPTZ.copy())
     if kind == "METADATA$FILE_ROW_NUMBER":
         numbered = stock.FileTypeHandler.make_eq("file_row_number", True)
         if not any(numbered == given for given in source.expressions):
             source.append("expressions", numbered)
         return sqlglot.parse_one("file_row_number + 1", read="duckdb")
-    raise errors.failure(errors.UNSUPPORTED, "0A000", f"{kind} isn't known to the stand-in")
+    raise errors.failure(errors.UNSUPPORTED, "0A000", f"{kind} isn't supported by the stand-in")

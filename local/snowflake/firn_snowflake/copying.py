@@ -33,18 +33,18 @@ _COLUMNS = {
 NOTHING_TO_LOAD = "select 'Copy executed with 0 files processed.' as status"
 
 
-def mend(objects: Objects) -> None:
-    """Put this module's COPY in place of fakesnow's, and a version into its load history."""
-    cursor.copy_into = copier(objects)
+def install(objects: Objects) -> None:
+    """Install this module's COPY in fakesnow, and add a version to its load history."""
+    cursor.copy_into = make_copy_into(objects)
     history = info_schema.SQL_CREATE_LOAD_HISTORY_TABLE
     history.template = history.template.replace(
         "ERROR_LIMIT INTEGER\n", "ERROR_LIMIT INTEGER,\n    FILE_TAG VARCHAR\n"
     )
-    _mend_truncate()
+    _patch_truncate()
 
 
-def copier(objects: Objects) -> Callable[..., str]:
-    """A COPY INTO that asks objects for the version of each file."""
+def make_copy_into(objects: Objects) -> Callable[..., str]:
+    """Return a COPY INTO that reads the version of each file from `objects`."""
 
     def copy_into(
         duck: Any,  # noqa: ANN401
@@ -54,12 +54,11 @@ def copier(objects: Objects) -> Callable[..., str]:
         table_stages: stage.TableStages,
         params: Any = None,  # noqa: ANN401
     ) -> str:
-        """Load the files that the table doesn't have, and leave one result row a file.
+        """Load the files that the table lacks, and return the SELECT of the result rows.
 
-        Stock fakesnow takes FORCE=FALSE for TRUE, refuses PATTERN, INCLUDE_METADATA and
-        LOAD_UNCERTAIN_FILES, skips a file that was written anew under the same key, and its errors
-        don't name the file. Snowflake: /sql-reference/sql/copy-into-table. Returns the SELECT whose
-        result is the statement's.
+        Stock fakesnow treats FORCE=FALSE as TRUE, and refuses PATTERN, INCLUDE_METADATA and
+        LOAD_UNCERTAIN_FILES. A new version of a loaded file is skipped, and errors don't name the
+        file. Snowflake's COPY: /sql-reference/sql/copy-into-table. The result has one row a file.
         """
         return _Copy(duck, database, schema, tree, table_stages, params, objects).run()
 
@@ -79,33 +78,33 @@ class _Copy:
         params: Any,  # noqa: ANN401
         objects: Objects,
     ) -> None:
-        self.options = CopyOptions.take(tree)
+        self.options = CopyOptions.extract(tree)
         self.duck, self.tree, self.params, self.objects = duck, tree, params, objects
         self.stock = stock._params(tree, params, duck, database, schema)
         self.table = stock._extract_table(tree.this)
         self.database = self.table.catalog or database
         self.schema = self.table.db or schema
         self.stages = table_stages
-        self.here = (database, schema)
+        self.default_schema = (database, schema)
 
     def run(self) -> str:
         self._check_table()
         listed = bool(self.stock.files)
         rows: list[tuple[Any, ...]] = []
         loaded: list[tuple[Any, ...]] = []
-        for url, tag in self.objects.tagged(self._urls()):
+        for url, tag in self.objects.with_tags(self._urls()):
             if not self.options.force and self._is_loaded(url, tag):
                 if listed:
-                    rows.append(_skipped(url))
+                    rows.append(_skipped_row(url))
                 continue
             started = datetime.datetime.now(datetime.UTC)
             count = self._load(url, started)
-            rows.append(_loaded(url, count))
-            loaded.append(self._history(url, tag, count, started))
+            rows.append(_loaded_row(url, count))
+            loaded.append(self._history_row(url, tag, count, started))
         if loaded:
             marks = ", ".join("?" * len(loaded[0]))
             self.duck.executemany(f"insert into {self._load_history} values ({marks})", loaded)
-        sql = _result(rows) if rows else NOTHING_TO_LOAD
+        sql = _result_sql(rows) if rows else NOTHING_TO_LOAD
         self.duck.execute(sql)
         return sql
 
@@ -117,7 +116,7 @@ class _Copy:
         source = stock._from_source(self.tree)
         if source.startswith("@"):
             source = stock.stage_url_from_var(
-                source[1:], self.duck, *self.here, self.stages, self.table
+                source[1:], self.duck, *self.default_schema, self.stages, self.table
             )
         if self.stock.files:
             self.options.check_files(self.stock.files)
@@ -127,9 +126,9 @@ class _Copy:
         return [u for u in urls if pattern is None or re.fullmatch(pattern, _key(u))]
 
     def _check_table(self) -> None:
-        """Refuse a table that isn't there, as every other statement does: 002003 (42S02).
+        """Refuse a missing table with 002003 (42S02), like every other statement.
 
-        Stock fakesnow meets it while it loads the first file, and blames the file.
+        Stock fakesnow finds the fault during the load of the first file, and reports the file.
         """
         try:
             self.duck.execute(
@@ -140,10 +139,10 @@ class _Copy:
             raise errors.failure(errors.NOT_FOUND, "42S02", text) from error
 
     def _is_loaded(self, url: str, tag: str) -> bool:
-        """Whether the table has this version of the file.
+        """Return true if the table contains this version of the file.
 
-        Snowflake compares name and ETag, and remembers for 64 days
-        (/user-guide/data-load-considerations-load); here it is for ever.
+        Snowflake compares name and ETag, and keeps the history for 64 days
+        (/user-guide/data-load-considerations-load). The history here never expires.
         """
         self.duck.execute(
             f"select 1 from {self._load_history} where file_name = ? and file_tag = ? "
@@ -159,7 +158,7 @@ class _Copy:
             self.duck.execute(insert.sql(dialect="duckdb"), self.params)
             return int(self.duck.fetchall()[0][0])
         except (duckdb.Error, OSError) as error:
-            raise _named(error, url) from error
+            raise _with_file_name(error, url) from error
 
     def _parquet(self, url: str) -> stock.ParquetLoadInfo | None:
         is_parquet = isinstance(self.stock.file_format, stock.ReadParquet)
@@ -175,16 +174,16 @@ class _Copy:
             raise errors.failure(2019, "0A000", text)
         return stock.ParquetLoadInfo(names, is_single_variant=True)
 
-    def _history(
+    def _history_row(
         self, url: str, tag: str, count: int, started: datetime.datetime
     ) -> tuple[Any, ...]:
-        nothing = (None, None, None, None)
+        no_errors = (None, None, None, None)
         names = (self.schema, url, self.table.name)
-        return (*names, started.isoformat(), "LOADED", count, count, *nothing, 0, 1, tag)
+        return (*names, started.isoformat(), "LOADED", count, count, *no_errors, 0, 1, tag)
 
 
-def _named(error: Exception, url: str) -> errors.ProgrammingError:
-    """An error that says which file it is about, in Snowflake's words: "File '...', line ..."."""
+def _with_file_name(error: Exception, url: str) -> errors.ProgrammingError:
+    """Return an error with the name of the file, in Snowflake's form: "File '...', line ..."."""
     known = errors.translate(error, "COPY INTO")
     number, state, text = known.errno or errors.UNSUPPORTED, known.sqlstate, str(known.raw_msg)
     if number == errors.UNSUPPORTED:
@@ -194,20 +193,20 @@ def _named(error: Exception, url: str) -> errors.ProgrammingError:
 
 
 def _key(url: str) -> str:
-    """The path inside the bucket, which METADATA$FILENAME and PATTERN are about."""
+    """Return the path inside the bucket: the value of METADATA$FILENAME and PATTERN."""
     return url.split("/", 3)[3] if "://" in url else url
 
 
-def _loaded(url: str, count: int) -> tuple[Any, ...]:
+def _loaded_row(url: str, count: int) -> tuple[Any, ...]:
     return (stock._result_file_name(url), "LOADED", count, count, 1, 0, None, None, None, None)
 
 
-def _skipped(url: str) -> tuple[Any, ...]:
-    name, why = stock._result_file_name(url), "File was loaded before."
-    return (name, "LOAD_SKIPPED", 0, 0, None, 1, why, None, None, None)
+def _skipped_row(url: str) -> tuple[Any, ...]:
+    name, reason = stock._result_file_name(url), "File was loaded before."
+    return (name, "LOAD_SKIPPED", 0, 0, None, 1, reason, None, None, None)
 
 
-def _result(rows: list[tuple[Any, ...]]) -> str:
+def _result_sql(rows: list[tuple[Any, ...]]) -> str:
     names = ", ".join(f"{name}::{kind} as {name}" for name, kind in _COLUMNS.items())
     values = ", ".join(
         "(" + ", ".join(exp.convert(v).sql(dialect="duckdb") for v in row) + ")" for row in rows
@@ -215,10 +214,10 @@ def _result(rows: list[tuple[Any, ...]]) -> str:
     return f"select {names} from (values {values}) as t({', '.join(_COLUMNS)})"
 
 
-def _mend_truncate() -> None:
-    """TRUNCATE forgets which files were loaded; DELETE doesn't.
+def _patch_truncate() -> None:
+    """Let TRUNCATE clear the load history of the table; DELETE keeps the history.
 
-    Stock fakesnow keeps the load history, so files can't be loaded again. Snowflake drops it
+    Stock fakesnow keeps the history, so files can't be loaded again. Snowflake deletes the history
     (/sql-reference/sql/truncate-table).
     """
     inner = cursor.FakeSnowflakeCursor._execute

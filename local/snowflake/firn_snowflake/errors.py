@@ -1,7 +1,7 @@
-"""Errors with the numbers and states that drivers see from Snowflake.
+"""Errors with the numbers and states of Snowflake.
 
-A driver repeats a request that ends as HTTP 500, for minutes by default, so whatever DuckDB, the
-object store or fakesnow raise becomes an error of the statement.
+A driver repeats a request after HTTP 500, for minutes by default. Every error of DuckDB, the object
+store or fakesnow therefore becomes an error of the statement.
 """
 
 from __future__ import annotations
@@ -27,24 +27,28 @@ NULL_IN_NOT_NULL = 100072
 CONVERSION = 100038
 FILE_NOT_FOUND = 91016
 FILE_UNREADABLE = 100999
-"""Our own number: which one Snowflake gives for a file that isn't Parquet isn't documented."""
+"""A number of the stand-in: Snowflake's number for a file that isn't Parquet isn't documented."""
 
 
 def failure(number: int, state: str, message: str) -> ProgrammingError:
-    """An error of a statement: number, SQLSTATE, text."""
+    """Return an error of a statement: number, SQLSTATE, text."""
     return ProgrammingError(msg=message, errno=number, sqlstate=state)
 
 
 def locked(message: str) -> ProgrammingError:
-    """000625: the statement gave up a lock. Retry it; 57014 is the state to look at."""
+    """Return 000625 (57014): the statement didn't get its lock.
+
+    A client recognizes the error by the state 57014 and retries the statement.
+    """
     return failure(LOCKED, "57014", f"Statement was aborted: {message}")
 
 
 def translate(error: Exception, sql: str) -> ProgrammingError:
-    """Give an error of fakesnow, DuckDB or the object store its number.
+    """Return an error of fakesnow, DuckDB or the object store with Snowflake's number.
 
-    Stock fakesnow answers HTTP 500 to most of DuckDB's errors, and some others carry a number that
-    Snowflake gives to something else. Unknown ones become 000002 (0A000), "unsupported feature".
+    Stock fakesnow answers HTTP 500 to most errors of DuckDB, and some other errors have a number
+    with a different meaning in Snowflake. An unknown error becomes 000002 (0A000), "unsupported
+    feature".
     """
     if isinstance(error, connector_errors.Error):
         return _renumber(error)
@@ -59,12 +63,12 @@ def translate(error: Exception, sql: str) -> ProgrammingError:
         return failure(FILE_NOT_FOUND, "22000", f"Remote file was not found or refused. {text}")
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
         return failure(CONVERSION, "22018", text)
-    why = f"{type(error).__name__}: {text} in: {sql[:300]}"
-    return failure(UNSUPPORTED, "0A000", f"Unsupported feature of the local stand-in: {why}")
+    reason = f"{type(error).__name__}: {text} in: {sql[:300]}"
+    return failure(UNSUPPORTED, "0A000", f"Unsupported feature of the local stand-in: {reason}")
 
 
 def _renumber(error: connector_errors.Error) -> ProgrammingError:
-    """Numbers that fakesnow gives and Snowflake doesn't."""
+    """Replace the numbers of fakesnow that differ from Snowflake's numbers."""
     text = str(error.raw_msg if getattr(error, "raw_msg", None) else error.msg)
     number, state = error.errno, error.sqlstate
     if number in (None, -1):

@@ -1,4 +1,4 @@
-"""The path of one statement through fakesnow's cursor, with every mend of this package in place."""
+"""The path of one statement through fakesnow's cursor, with every patch of this package."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from sqlglot.dialects.duckdb import DuckDB
 
 from firn_snowflake import errors, rewriting, sessions, transactions
 from firn_snowflake.parameters import ALTER_SESSION, SHOW_PARAMETERS
-from firn_snowflake.statements import SUCCESS, Statement, bare, parse_to_change
+from firn_snowflake.statements import SUCCESS, Statement, parse_copy, strip_comments
 from firn_snowflake.users import Users
 
-RESULTS_KEPT = 64
+MAX_RESULTS = 64
 
 _COLUMNS = "firn_columns"
-"""The cursor's attribute for its last result and that one's columns."""
+"""The cursor's attribute for its last result and the columns of this result."""
 
 _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
-_CREATING = threading.Lock()
+_CREATE_LOCK = threading.Lock()
 
 
-def mend(fake: FakeSnow, users: Users) -> None:
-    """Put this module's functions in place of fakesnow's; statements on users change these."""
-    fake.results_cache = _Recent()
-    _mend_execute(users)
-    _mend_transform()
-    _mend_run()
-    _mend_describe()
+def install(fake: FakeSnow, users: Users) -> None:
+    """Install this module's functions in fakesnow. Statements on users change `users`."""
+    fake.results_cache = _RecentResults()
+    _patch_execute(users)
+    _patch_transform()
+    _patch_run()
+    _patch_describe()
     _quote_reserved(fake)
 
 
-class _Recent(OrderedDict[str, tuple[Any, ...]]):
+class _RecentResults(OrderedDict[str, tuple[Any, ...]]):
     """The newest results by query id.
 
-    Stock fakesnow keeps every result of every session until it stops.
+    Stock fakesnow keeps every result of every session until the server stops.
     """
 
     def __setitem__(self, key: str, value: tuple[Any, ...]) -> None:
         super().__setitem__(key, value)
-        while len(self) > RESULTS_KEPT:
+        while len(self) > MAX_RESULTS:
             self.popitem(last=False)
 
 
 def _quote_reserved(fake: FakeSnow) -> None:
     """Quote every name that DuckDB reserves.
 
-    Stock fakesnow passes on names that are free in Snowflake (/sql-reference/reserved-keywords) and
-    reserved in DuckDB, a column AT for one: a syntax error.
+    Some names are free in Snowflake (/sql-reference/reserved-keywords) and reserved in DuckDB, for
+    example a column AT. Stock fakesnow doesn't quote such a name: a syntax error.
     """
     words = fake.duck_conn.execute(
         "select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'"
@@ -66,7 +66,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _mend_execute(users: Users) -> None:
+def _patch_execute(users: Users) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -75,8 +75,8 @@ def _mend_execute(users: Users) -> None:
         *arguments: Any,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> FakeSnowflakeCursor:
-        """Run one statement under its session's parameters, time limit and transaction."""
-        session, text = sessions.of(self._conn), bare(command)
+        """Run one statement with the parameters, time limit and transaction of its session."""
+        session, text = sessions.get_or_create(self._conn), strip_comments(command)
 
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
@@ -84,37 +84,37 @@ def _mend_execute(users: Users) -> None:
             return inner(self, sql, *arguments, **options)
 
         try:
-            with session.running(), _one_creator(text):
+            with session.running(), _one_create_at_a_time(text):
                 if altered := ALTER_SESSION.match(text):
                     _alter_session(session, *altered.groups())
                     return run(SUCCESS)
                 if shown := SHOW_PARAMETERS.match(text):
                     return inner(self, session.parameters.show(shown["like"]))
-                return transactions.run(session, Statement.read(text), run)
+                return transactions.run(session, Statement.from_text(text), run)
         except Exception as error:
             raise errors.translate(error, command) from error
 
     FakeSnowflakeCursor.execute = execute  # type: ignore[method-assign]
-    stock.parse_one = parse_to_change
+    stock.parse_one = parse_copy
 
 
 @contextmanager
-def _one_creator(text: str) -> Iterator[None]:
-    """Let one statement at a time look whether its object exists, and make it if not.
+def _one_create_at_a_time(text: str) -> Iterator[None]:
+    """Run one CREATE ... IF NOT EXISTS at a time, from its check to its end.
 
-    Stock fakesnow looks, makes it and then notes its columns: of two sessions that make the same
-    table one fails over the notes, with HTTP 500, after which drivers try again. Snowflake: who
-    comes second finds it there and succeeds (/sql-reference/sql/create-table).
+    Stock fakesnow checks, creates the table and then stores its columns. If two sessions create the
+    same table, the second insert of columns fails with HTTP 500, and the driver retries. In
+    Snowflake the second session finds the table and succeeds (/sql-reference/sql/create-table).
     """
     if not _IF_NOT_EXISTS.match(text):
         yield
         return
-    with _CREATING:
+    with _CREATE_LOCK:
         yield
 
 
 def _alter_session(session: sessions.Session, verb: str, text: str) -> None:
-    """ALTER SESSION (/sql-reference/sql/alter-session); see Parameters for what stock does."""
+    """Run ALTER SESSION (/sql-reference/sql/alter-session). See `Parameters` for stock fakesnow."""
     names = session.parameters.alter(verb, text)
     if "TIMEZONE" in names:
         set_time_zone(session)
@@ -123,13 +123,13 @@ def _alter_session(session: sessions.Session, verb: str, text: str) -> None:
 
 
 def set_time_zone(session: sessions.Session) -> None:
-    """Let casts between moments and local times use the session's TIMEZONE."""
+    """Use the session's TIMEZONE in casts between timestamps and local times."""
     zone = session.parameters.get("TIMEZONE").replace("'", "''")
     session.duck.execute(f"set session timezone = '{zone}'")
 
 
-def _mend_transform() -> None:
-    """Run the tree through rewriting, and leave out the transforms of fakesnow that are wrong."""
+def _patch_transform() -> None:
+    """Rewrite the tree first, and replace the incorrect transforms of fakesnow."""
     inner = FakeSnowflakeCursor._transform
 
     def transform(self: FakeSnowflakeCursor, tree: exp.Expression, params: Any) -> exp.Expression:  # noqa: ANN401
@@ -143,35 +143,35 @@ def _mend_transform() -> None:
     inner_ctas = transforms.create_table_as
 
     def create_table_as(tree: exp.Expression, duck: Any) -> exp.Expression:  # noqa: ANN401
-        rewriting.describe_in_duckdb(tree, duck)
+        rewriting.expand_star(tree, duck)
         return inner_ctas(tree, duck)
 
     inner_merge = transforms.merge
     FakeSnowflakeCursor._transform = transform  # type: ignore[method-assign]
     transforms.create_table_as = create_table_as
-    transforms.merge = lambda tree: inner_merge(rewriting.merge_with_source_names(tree))
+    transforms.merge = lambda tree: inner_merge(rewriting.qualify_merge_columns(tree))
     transforms.numeric_agg_implicit_cast = exact_sums
 
 
 def exact_sums(tree: exp.Expression) -> exp.Expression:
-    """Leave SUM, AVG and their like alone.
+    """Return the tree of SUM, AVG and similar functions without a change.
 
-    Stock fakesnow casts their argument to DOUBLE, so a sum of NUMBER(12,2) is a float and
-    off by cents. Snowflake: NUMBER stays NUMBER (/sql-reference/functions/sum).
+    Stock fakesnow casts the argument to DOUBLE, so the sum of NUMBER(12,2) is a float with rounding
+    errors. Snowflake returns NUMBER for NUMBER (/sql-reference/functions/sum).
     """
     return tree
 
 
-def _note_columns(cursor: FakeSnowflakeCursor) -> None:
-    """Keep what DuckDB says of the columns of the result that the cursor has just taken."""
+def _store_columns(cursor: FakeSnowflakeCursor) -> None:
+    """Store DuckDB's columns of the cursor's new result."""
     cursor.__dict__[_COLUMNS] = (cursor._arrow_table, cursor._duck_conn.description)
 
 
-def _mend_describe() -> None:
-    """Describe a result by what DuckDB said when it was made.
+def _patch_describe() -> None:
+    """Describe a result by the columns that DuckDB returned with the result.
 
-    Stock fakesnow sends the statement's text through the parser and DuckDB's planner a second time,
-    as DESCRIBE, which took over half of a short statement's time.
+    Stock fakesnow runs the statement's text through the parser and DuckDB's planner a second time,
+    as DESCRIBE. This second pass took more than half of a short statement's time.
     """
     inner = FakeSnowflakeCursor._describe_last_sql
 
@@ -184,21 +184,21 @@ def _mend_describe() -> None:
     FakeSnowflakeCursor._describe_last_sql = describe  # type: ignore[method-assign]
 
 
-def _mend_run() -> None:
+def _patch_run() -> None:
     inner = FakeSnowflakeCursor._execute
 
     def run(self: FakeSnowflakeCursor, tree: exp.Expression, params: Any = None) -> None:  # noqa: ANN401
-        """Run the finished tree, without a comment that isn't there, with a CTAS's constraints.
+        """Run the final tree without an empty comment, and add the constraints of a CTAS.
 
-        Stock fakesnow writes an empty comment for every CREATE into a second database, which
-        DuckDB refuses inside a transaction, and gives that row's count as COMMENT's result, of a
-        type that isn't the described one: the Go driver panics.
+        Stock fakesnow writes an empty comment for every CREATE into a second database. DuckDB
+        refuses this write inside a transaction. The row count of the write becomes COMMENT's
+        result, with a type other than the described type, and the Go driver panics.
         """
         comment = tree.args.get("table_comment")
         if comment and comment[1] is None:
             del tree.args["table_comment"]
         inner(self, tree, params)
-        _note_columns(self)
+        _store_columns(self)
         for alter in tree.args.get("firn_alters") or []:
             self._duck_conn.execute(alter)
         if isinstance(tree, exp.Select) and (comment or tree.args.get("col_comments")):
@@ -210,7 +210,7 @@ def _mend_run() -> None:
     inner_comment = info.insert_table_comment_sql
 
     def comment_sql(catalog: str, schema: str, table: str, comment: str) -> str:
-        """Quote the text: stock fakesnow breaks on a comment with an apostrophe."""
+        """Quote the text: stock fakesnow fails on a comment with an apostrophe."""
         return inner_comment(catalog, schema, table, comment.replace("'", "''"))
 
     info.insert_table_comment_sql = comment_sql

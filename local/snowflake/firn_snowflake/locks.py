@@ -1,4 +1,4 @@
-"""Table locks: UPDATE, DELETE and MERGE keep each other out until the transaction ends."""
+"""Table locks: UPDATE, DELETE and MERGE exclude each other until the end of the transaction."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from firn_snowflake import errors
 from firn_snowflake.sessions import Session
 
 Key = tuple[str, ...]
-"""Database, schema, table: names as Snowflake stores them."""
+"""Database, schema, table: names in Snowflake's stored form."""
 
-MOST_WAITING = 20
-"""Statements that may wait on one table; the next one is refused (000625)."""
+MAX_WAITING = 20
+"""The maximum number of statements that wait for one table; the next statement gets 000625."""
 
 _TICK_SECONDS = 0.1
 
 
 class TableLocks:
-    """Who may write which table.
+    """The sessions that may write each table.
 
-    Stock fakesnow has no locks: DuckDB's snapshots let two transactions update one table, and the
-    second gets HTTP 500 only when both touch one row; two MERGEs that insert the same key both
-    succeed. Snowflake: a table's lock is held by UPDATE, DELETE and MERGE until COMMIT or
-    ROLLBACK, waiters give up after LOCK_TIMEOUT, a deadlock is broken by refusing the newest
-    statement (/sql-reference/transactions). INSERT and COPY take no lock there, so none here.
+    Stock fakesnow has no locks: DuckDB's snapshots let two transactions update one table. The
+    second transaction gets HTTP 500 only for a common row, and two MERGEs that insert the same key
+    both succeed.
+
+    In Snowflake UPDATE, DELETE and MERGE hold the lock of the table until COMMIT or ROLLBACK. A
+    waiting statement fails after LOCK_TIMEOUT, and a deadlock ends with an error of the newest
+    statement (/sql-reference/transactions). INSERT and COPY acquire no lock, there or here.
     """
 
     def __init__(self, abort_idle: Callable[[Session, float], bool]) -> None:
-        """Make an empty set of locks.
+        """Create an empty set of locks.
 
         Args:
-            abort_idle: abort a session's transaction if it has been idle for that many seconds,
-                and say whether it was; it must release the locks.
+            abort_idle: aborts a session's transaction after this many idle seconds. The function
+                releases the locks, and returns true after an abort.
         """
         self.idle_limit_seconds = 300.0
         self._abort_idle = abort_idle
@@ -41,20 +43,20 @@ class TableLocks:
         self._holders: dict[Key, Session] = {}
         self._waiting: dict[Key, int] = {}
 
-    def take(self, session: Session, key: Key) -> None:
-        """Wait until the table is the session's.
+    def acquire(self, session: Session, key: Key) -> None:
+        """Wait until the session holds the lock of the table.
 
         Raises:
-            ProgrammingError: 000625 (57014) after LOCK_TIMEOUT seconds (0: at once), when 20
-                others wait, or on a deadlock; what stop() said when the statement was stopped.
+            ProgrammingError: 000625 (57014) after LOCK_TIMEOUT seconds (0: at once), with 20 other
+                waiting statements, or on a deadlock. After stop(), the error given to stop().
         """
         deadline = time.monotonic() + session.parameters.seconds("LOCK_TIMEOUT")
         with self._changed:
             if self._is_free(session, key):
                 self._holders[key] = session
                 return
-            if self._waiting.get(key, 0) >= MOST_WAITING:
-                raise errors.locked(f"{MOST_WAITING} statements wait for {_name(key)} already.")
+            if self._waiting.get(key, 0) >= MAX_WAITING:
+                raise errors.locked(f"{MAX_WAITING} statements wait for {_name(key)} already.")
             self._waiting[key] = self._waiting.get(key, 0) + 1
             session.waiting_for = key
             try:
@@ -66,7 +68,7 @@ class TableLocks:
                 self._waiting[key] -= 1
 
     def release(self, session: Session) -> None:
-        """Give up every lock of the session."""
+        """Release every lock of the session."""
         with self._changed:
             for key in [k for k, holder in self._holders.items() if holder is session]:
                 del self._holders[key]
@@ -81,14 +83,14 @@ class TableLocks:
             return
         if self._is_deadlock(session, key):
             raise errors.locked(f"waiting for {_name(key)} would be a deadlock.")
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             waited = session.parameters.get("LOCK_TIMEOUT")
             raise errors.locked(
                 f"{_name(key)} is locked by session {self._holders[key].number}, "
                 f"LOCK_TIMEOUT is {waited} s."
             )
-        self._changed.wait(min(left, _TICK_SECONDS))
+        self._changed.wait(min(remaining, _TICK_SECONDS))
 
     def _is_deadlock(self, session: Session, key: Key | None) -> bool:
         seen: set[Key] = set()

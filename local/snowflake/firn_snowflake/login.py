@@ -17,45 +17,48 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from firn_snowflake import errors, execution, sessions, transactions
-from firn_snowflake.users import Refused, Users
+from firn_snowflake.users import LoginRefusedError, Users
 
 _logger = logging.getLogger("uvicorn.error")
-_A_DAY = 86400
+_DAY_SECONDS = 86400
 _AUDIENCE = "snowflakecomputing.com"
 _users = Users(None)
 
 
-def mend(users: Users) -> None:
-    """Hold keys against these users from now on."""
+def install(users: Users) -> None:
+    """Check keys against these users from now on."""
     global _users
     _users = users
 
 
 async def login(request: Request) -> JSONResponse:
-    """Log in by password, key pair or workload identity.
+    """Log in with a password, a key pair or a workload identity.
 
-    Stock fakesnow drops the session parameters but AUTOCOMMIT, and leaves out fields of the answer
-    that version 5 of the Python connector and token renewal need. As in stock, a password isn't
-    checked; a workload identity must at least be one (see attested), a key the user's (see Users).
+    Stock fakesnow ignores all session parameters except AUTOCOMMIT. Its answer lacks fields that
+    version 5 of the Python connector and token renewal need. As in stock fakesnow, a password isn't
+    checked. A workload identity is checked for its shape (see `is_attestation`), and a key against
+    the user (see `Users`).
     """
     data = (await _body(request)).get("data") or {}
-    if refusal := _refusal(data):
+    if refusal := _check_login(data):
         return refusal
     parameters = dict(data.get("SESSION_PARAMETERS") or {})
-    answer = json.loads((await server.login_request(_replay(request, data, parameters))).body)
+    answer = json.loads(
+        (await server.login_request(_stock_login_request(request, data, parameters))).body
+    )
     token = answer["data"]["token"]
-    session = sessions.opened(server.sessions[token], parameters)
+    session = sessions.create(server.sessions[token], parameters)
     session.connection._autocommit = True
     execution.set_time_zone(session)
-    _complete(answer["data"], session, request)
+    _add_missing_fields(answer["data"], session, request)
     return JSONResponse(answer)
 
 
-def attested(data: dict[str, Any]) -> bool:
-    """Whether the token has the shape of what a driver signs for Snowflake.
+def is_attestation(data: dict[str, Any]) -> bool:
+    """Return true if the token has the shape of a driver's attestation for Snowflake.
 
-    That is base64 of JSON: a GetCallerIdentity request for STS with a signature and Snowflake's
-    audience (/user-guide/workload-identity-federation). Nobody verifies the signature here.
+    The token is base64 of JSON: a GetCallerIdentity request for STS with a signature and
+    Snowflake's audience (/user-guide/workload-identity-federation). The signature isn't verified.
     """
     if str(data.get("PROVIDER", "")).upper() != "AWS":
         return False
@@ -72,73 +75,75 @@ def attested(data: dict[str, Any]) -> bool:
     )
 
 
-def _refusal(data: dict[str, Any]) -> JSONResponse | None:
-    """The answer to a login that is refused; None lets it in."""
+def _check_login(data: dict[str, Any]) -> JSONResponse | None:
+    """Return the answer to a refused login; None for an accepted login."""
     match str(data.get("AUTHENTICATOR", "")).upper():
-        case "WORKLOAD_IDENTITY" if not attested(data):
-            why = "The workload identity attestation is missing, malformed or not for Snowflake."
-            return _refused(errors.LOGIN_REFUSED, why)
+        case "WORKLOAD_IDENTITY" if not is_attestation(data):
+            reason = "The workload identity attestation is missing, malformed or not for Snowflake."
+            return _refusal_answer(errors.LOGIN_REFUSED, reason)
         case "SNOWFLAKE_JWT":
             try:
                 _users.check(str(data.get("TOKEN", "")), str(data.get("ACCOUNT_NAME", "")))
-            except Refused as error:
+            except LoginRefusedError as error:
                 _logger.info("login by key pair refused: %s", error)
-                return _refused(errors.TOKEN_INVALID, f"JWT token is invalid. [{uuid.uuid4()}]")
+                return _refusal_answer(
+                    errors.TOKEN_INVALID, f"JWT token is invalid. [{uuid.uuid4()}]"
+                )
     return None
 
 
-def _refused(number: int, text: str) -> JSONResponse:
-    """The answer to a login that is refused: an error of state 08001, HTTP 200."""
+def _refusal_answer(number: int, text: str) -> JSONResponse:
+    """Return an error of state 08001 with HTTP 200, the answer to a refused login."""
     code = f"{number}"
     data = {"errorCode": code, "sqlState": "08001"}
     return JSONResponse({"data": data, "code": code, "message": text, "success": False})
 
 
 async def session(request: Request) -> JSONResponse:
-    """Heartbeat, or the end of a session, which rolls back and gives the locks back.
+    """Answer a heartbeat, or end a session: roll back its transaction and release its locks.
 
-    Stock fakesnow forgets the session and leaves its transaction open. Snowflake rolls it back
-    (/sql-reference/transactions).
+    Stock fakesnow deletes the session, and its transaction stays open. Snowflake rolls the
+    transaction back (/sql-reference/transactions).
     """
     connection = server.sessions.get(_token(request))
     answer = await server.session(request)
     if connection and request.query_params.get("delete"):
-        await run_in_threadpool(_end, sessions.of(connection))
+        await run_in_threadpool(_end_session, sessions.get_or_create(connection))
     return answer
 
 
 async def abort(request: Request) -> JSONResponse:
-    """A cancelled context or time limit of the client: end what the session runs (000604)."""
+    """End the session's running statement with 000604, after a client's cancel or timeout."""
     if connection := server.sessions.get(_token(request)):
         canceled = errors.failure(errors.CANCELED, "57014", "SQL execution canceled")
-        sessions.of(connection).stop(canceled)
+        sessions.get_or_create(connection).stop(canceled)
     return JSONResponse({"success": True})
 
 
 async def renew(request: Request) -> JSONResponse:
-    """Token renewal: the token never changes. Stock fakesnow has no such route."""
+    """Renew a token: the token never changes. Stock fakesnow has no such route."""
     token = _token(request)
     data = {
         "sessionToken": token,
         "masterToken": token,
-        "validityInSecondsST": _A_DAY,
-        "validityInSecondsMT": _A_DAY,
+        "validityInSecondsST": _DAY_SECONDS,
+        "validityInSecondsMT": _DAY_SECONDS,
     }
     return JSONResponse({"success": True, "data": data})
 
 
-def _end(ended: sessions.Session) -> None:
+def _end_session(ended: sessions.Session) -> None:
     with ended.statement_lock:
         transactions.rollback(ended)
         ended.connection.close()
-        sessions.forget(ended)
+        sessions.remove(ended)
 
 
-def _complete(data: dict[str, Any], session: sessions.Session, request: Request) -> None:
+def _add_missing_fields(data: dict[str, Any], session: sessions.Session, request: Request) -> None:
     data.update(
         masterToken=data["token"],
-        validityInSeconds=_A_DAY,
-        masterValidityInSeconds=_A_DAY,
+        validityInSeconds=_DAY_SECONDS,
+        masterValidityInSeconds=_DAY_SECONDS,
         sessionId=session.number,
         displayUserName="LOCAL",
         healthCheckInterval=45,
@@ -160,8 +165,10 @@ async def _body(request: Request) -> dict[str, Any]:
     return dict(json.loads(body))
 
 
-def _replay(request: Request, data: dict[str, Any], parameters: dict[str, Any]) -> Request:
-    """The same request for fakesnow's own login, which gives the connection its database."""
+def _stock_login_request(
+    request: Request, data: dict[str, Any], parameters: dict[str, Any]
+) -> Request:
+    """Return the request for fakesnow's own login, which sets the connection's database."""
     kept = {k: v for k, v in parameters.items() if k in ("FAKESNOW_DB_PATH", "nop_regexes")}
     body = json.dumps({"data": {**data, "SESSION_PARAMETERS": kept}}).encode()
     headers = [(k, v) for k, v in request.scope["headers"] if k != b"content-encoding"]

@@ -1,4 +1,4 @@
-"""Session parameters: sent at login, changed by ALTER SESSION, read by the other mends."""
+"""Session parameters: set at login or by ALTER SESSION, and read by the other patches."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DEFAULTS: dict[str, str] = {
 
 
 class Parameters:
-    """The parameters of one session. Names are upper case; an unknown one is kept and ignored.
+    """The parameters of one session. Names are upper case; unknown names have no effect.
 
-    Stock fakesnow takes AUTOCOMMIT and QUOTED_IDENTIFIERS_IGNORE_CASE and answers anything else
-    with error 9999. Snowflake: /sql-reference/parameters. TIMEZONE starts as UTC here
-    (America/Los_Angeles there): firn sets it in every session.
+    Stock fakesnow accepts AUTOCOMMIT and QUOTED_IDENTIFIERS_IGNORE_CASE. Any other name is error
+    9999 there. Snowflake's parameters: /sql-reference/parameters. The default of TIMEZONE is UTC
+    here and America/Los_Angeles in Snowflake: firn sets TIMEZONE in every session.
     """
 
     def __init__(self, at_login: Mapping[str, object], lock_timeout_seconds: float) -> None:
@@ -38,26 +38,26 @@ class Parameters:
             self.set(name, _text(value))
 
     def set(self, name: str, value: str) -> None:
-        """Set one parameter; the value is text, whatever its type."""
+        """Set one parameter; every type of value is a text here."""
         self._values[name.upper()] = value
 
     def get(self, name: str) -> str:
-        """The value that is in force, "" for a name nobody set."""
+        """Return the effective value; "" for an unknown name without a value."""
         return self._values.get(name, self._defaults.get(name, ""))
 
     def flag(self, name: str) -> bool:
-        """The value as a boolean."""
+        """Return the value as a boolean."""
         return self.get(name).lower() in ("true", "1", "yes", "on")
 
     def seconds(self, name: str) -> float:
-        """The value as seconds; 0 when it isn't a number."""
+        """Return the value as seconds; 0 for a text that isn't a number."""
         try:
             return float(self.get(name))
         except ValueError:
             return 0.0
 
     def alter(self, verb: str, text: str) -> list[str]:
-        """Apply what stands after ALTER SESSION SET or UNSET, and return the names it changed."""
+        """Apply the text after ALTER SESSION SET or UNSET, and return the changed names."""
         if verb.lower() == "unset":
             names = [name.upper() for name in re.findall(r"[\w$]+", text)]
             for name in names:
@@ -69,7 +69,7 @@ class Parameters:
         return [name.upper() for name, _ in found]
 
     def show(self, like: str | None) -> str:
-        """A SELECT with the rows of SHOW PARAMETERS (/sql-reference/sql/show-parameters)."""
+        """Return a SELECT with the rows of SHOW PARAMETERS (/sql-reference/sql/show-parameters)."""
         pattern = re.compile(re.escape(like or "%").replace("%", ".*").replace("_", "."), re.I)
         rows = [
             f"select {_quote(name)} as key, {_quote(self.get(name))} as value, "

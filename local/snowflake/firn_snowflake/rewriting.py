@@ -1,4 +1,4 @@
-"""Changes to the syntax tree of a statement, before fakesnow makes DuckDB's SQL of it."""
+"""Changes to the syntax tree of a statement, before fakesnow converts the tree to DuckDB's SQL."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _INTEGER = r"-?\d+"
 def rewrite(tree: exp.Expression, connection: FakeSnowflakeConnection) -> exp.Expression:
     """Apply every change of this module."""
     if isinstance(tree, exp.Create):
-        if done := _table_that_exists(tree, connection):
-            return done
-        _plain_objects(tree)
-        _without_keys(tree)
+        if answer := _existing_table_answer(tree, connection):
+            return answer
+        _drop_temporary(tree)
+        _drop_keys(tree)
     tree = tree.transform(_context_function, copy=False)
     tree = tree.transform(_to_timestamp_ltz, copy=False)
-    return _pin_current_time(tree)
+    return _fix_current_time(tree)
 
 
-def _table_that_exists(
+def _existing_table_answer(
     tree: exp.Create, connection: FakeSnowflakeConnection
 ) -> exp.Expression | None:
-    """CREATE TABLE IF NOT EXISTS of a table that is there touches nothing.
+    """Return the answer of CREATE TABLE IF NOT EXISTS for an existing table; None for a new table.
 
     Stock fakesnow clears the table's load history, so the next COPY loads its files again.
-    Snowflake: "already exists, statement succeeded" (/sql-reference/sql/create-table).
+    Snowflake answers "already exists, statement succeeded" (/sql-reference/sql/create-table).
     """
     table = tree.find(exp.Table)
     if tree.kind != "TABLE" or not tree.args.get("exists") or table is None:
@@ -66,11 +66,12 @@ def _table_that_exists(
     return exp.select(exp.alias_(text, "status"))
 
 
-def _plain_objects(tree: exp.Create) -> None:
-    """Make a temporary table or view that names a schema a plain one.
+def _drop_temporary(tree: exp.Create) -> None:
+    """Convert a temporary table or view with a schema name to a permanent object.
 
-    Stock fakesnow fails: DuckDB keeps temporary objects in a catalog of their own. Snowflake puts
-    them into the named schema (/user-guide/tables-temp-transient). Here they outlive the session.
+    Stock fakesnow fails, because DuckDB stores temporary objects in a separate catalog. Snowflake
+    uses the named schema (/user-guide/tables-temp-transient). Here such objects outlive the
+    session.
     """
     table = tree.find(exp.Table)
     properties = tree.args.get("properties")
@@ -80,12 +81,12 @@ def _plain_objects(tree: exp.Create) -> None:
         properties.set("expressions", kept)
 
 
-def _without_keys(tree: exp.Create) -> None:
-    """Drop primary, unique and foreign keys from CREATE TABLE.
+def _drop_keys(tree: exp.Create) -> None:
+    """Remove primary, unique and foreign keys from CREATE TABLE.
 
-    Stock fakesnow hands them to DuckDB, which enforces them. Snowflake enforces none of them on
-    standard tables (/sql-reference/constraints-overview): code that counts on one would pass here
-    and load twice there.
+    Stock fakesnow passes the keys to DuckDB, which enforces all of them. Snowflake enforces none on
+    standard tables (/sql-reference/constraints-overview). Code that depends on a key would succeed
+    here and load rows twice in Snowflake.
     """
     schema = tree.this
     if tree.kind != "TABLE" or not isinstance(schema, exp.Schema):
@@ -103,9 +104,10 @@ def _is_key(node: exp.Expression) -> bool:
 
 
 def _context_function(node: exp.Expression) -> exp.Expression:
-    """CURRENT_ROLE() and its like are constants.
+    """Replace CURRENT_ROLE() and similar functions by constants.
 
-    Stock fakesnow lacks most of them. Snowflake: /sql-reference/functions-context.
+    Stock fakesnow lacks most of these functions. Snowflake's list:
+    /sql-reference/functions-context.
     """
     if isinstance(node, exp.Anonymous):
         name = node.name.upper()
@@ -117,11 +119,11 @@ def _context_function(node: exp.Expression) -> exp.Expression:
 
 
 def _to_timestamp_ltz(node: exp.Expression) -> exp.Expression:
-    """TO_TIMESTAMP_LTZ and _TZ of a number with a scale, of epoch seconds, or of text.
+    """Convert TO_TIMESTAMP_LTZ and _TZ of a number with a scale, of epoch seconds, or of text.
 
-    Stock fakesnow passes the name on, and DuckDB has no such function. Snowflake:
-    /sql-reference/functions/to_timestamp. Digits in a text count as seconds here; Snowflake
-    guesses their scale by size.
+    Stock fakesnow keeps the name, and DuckDB has no such function. Snowflake's function:
+    /sql-reference/functions/to_timestamp. Digits in a text are seconds here; Snowflake derives the
+    unit from the size of the number.
     """
     if isinstance(node, exp.UnixToTime) and _is_zoned(node.args.get("target_type")):
         arguments = [node.this, node.args.get("scale") or exp.Literal.number(0)]
@@ -138,8 +140,8 @@ def _to_timestamp_ltz(node: exp.Expression) -> exp.Expression:
         this="regexp_full_match", expressions=[text.copy(), exp.Literal.string(_INTEGER)]
     )
     seconds = _epoch(exp.TryCast(this=text.copy(), to=exp.DataType.build("bigint")), 0)
-    moment = exp.Cast(this=text, to=exp.DataType.build("timestamptz"))
-    return exp.Case().when(digits, seconds).else_(moment)
+    timestamp = exp.Cast(this=text, to=exp.DataType.build("timestamptz"))
+    return exp.Case().when(digits, seconds).else_(timestamp)
 
 
 def _is_zoned(target: exp.Expression | None) -> bool:
@@ -148,7 +150,7 @@ def _is_zoned(target: exp.Expression | None) -> bool:
 
 
 def _epoch(value: exp.Expression, scale: int) -> exp.Expression:
-    """The moment that a count of 10^-scale seconds since 1970 stands for."""
+    """Return the timestamp of a count of 10^-scale seconds since 1970."""
     factor = exp.Literal.number(10 ** abs(6 - scale))
     number = exp.cast(value.copy(), exp.DataType.build("hugeint", dialect="duckdb"))
     scaled = exp.Mul(this=number, expression=factor)
@@ -158,12 +160,12 @@ def _epoch(value: exp.Expression, scale: int) -> exp.Expression:
     return exp.Anonymous(this="make_timestamptz", expressions=[micros])
 
 
-def _pin_current_time(tree: exp.Expression) -> exp.Expression:
-    """CURRENT_TIMESTAMP() is the moment at which the statement starts.
+def _fix_current_time(tree: exp.Expression) -> exp.Expression:
+    """Replace CURRENT_TIMESTAMP() by the start time of the statement.
 
-    Stock fakesnow passes on DuckDB's now(), the start of the transaction, so every statement of a
-    long transaction says the same. Snowflake: the statement's start
-    (/sql-reference/functions/current_timestamp). In views and column defaults the function stays.
+    Stock fakesnow uses DuckDB's now(), the start of the transaction, so all statements of a long
+    transaction have the same time. Snowflake uses the start of the statement
+    (/sql-reference/functions/current_timestamp). Views and column defaults keep the function.
     """
     if isinstance(tree, exp.Create):
         if tree.kind != "TABLE" or not isinstance(tree.expression, exp.Query):
@@ -175,22 +177,22 @@ def _pin_current_time(tree: exp.Expression) -> exp.Expression:
         return tree
     now = datetime.datetime.now(datetime.UTC)
     for node in list(scope.find_all(exp.CurrentTimestamp)):
-        pinned = exp.cast(exp.Literal.string(now.isoformat(sep=" ")), "timestamptz")
+        constant = exp.cast(exp.Literal.string(now.isoformat(sep=" ")), "timestamptz")
         if node.args.get("sysdate"):
-            pinned = exp.cast(
+            constant = exp.cast(
                 exp.Literal.string(now.replace(tzinfo=None).isoformat(" ")), "datetime"
             )
         if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
-            pinned = exp.alias_(pinned, "CURRENT_TIMESTAMP()", quoted=True)
-        node.replace(pinned)
+            constant = exp.alias_(constant, "CURRENT_TIMESTAMP()", quoted=True)
+        node.replace(constant)
     return tree
 
 
-def merge_with_source_names(tree: exp.Expression) -> exp.Expression:
-    """Qualify the columns that the INSERT of a MERGE takes from its source.
+def qualify_merge_columns(tree: exp.Expression) -> exp.Expression:
+    """Qualify the source columns in the INSERT of a MERGE.
 
-    Stock fakesnow turns MERGE into joins, where a bare name is ambiguous. Snowflake knows that
-    only the source is there (/sql-reference/sql/merge); dbt writes them bare.
+    Stock fakesnow converts MERGE to joins, where an unqualified name is ambiguous. In Snowflake
+    such a name refers to the source (/sql-reference/sql/merge). dbt writes unqualified names.
     """
     if not isinstance(tree, exp.Merge):
         return tree
@@ -205,10 +207,10 @@ def merge_with_source_names(tree: exp.Expression) -> exp.Expression:
 
 
 def constraints_of_ctas(tree: exp.Expression) -> list[str]:
-    """The ALTERs that give a CREATE TABLE (...) AS SELECT its NOT NULLs and defaults.
+    """Return the ALTER statements for the NOT NULLs and defaults of CREATE TABLE (...) AS SELECT.
 
-    Stock fakesnow casts the SELECT to the columns' types and forgets the rest of the definitions.
-    Snowflake keeps them (/sql-reference/sql/create-table, CTAS).
+    Stock fakesnow casts the SELECT to the types of the columns and ignores the rest of the
+    definitions. Snowflake applies the full definitions (/sql-reference/sql/create-table, CTAS).
     """
     if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
         return []
@@ -228,10 +230,11 @@ def constraints_of_ctas(tree: exp.Expression) -> list[str]:
     return alters
 
 
-def describe_in_duckdb(tree: exp.Expression, duck: DuckDBPyConnection) -> None:
-    """Spell out the star of CREATE TABLE (...) AS SELECT * FROM (...).
+def expand_star(tree: exp.Expression, duck: DuckDBPyConnection) -> None:
+    """Replace the star of CREATE TABLE (...) AS SELECT * FROM (...) by the column names.
 
-    Stock fakesnow describes the query in Snowflake's words, which DuckDB doesn't know all of.
+    Stock fakesnow describes the query in Snowflake's SQL. DuckDB doesn't understand every such
+    query.
     """
     if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
         return
@@ -245,5 +248,5 @@ def describe_in_duckdb(tree: exp.Expression, duck: DuckDBPyConnection) -> None:
 
 
 def parse_duckdb(sql: str) -> exp.Expression:
-    """Parse a text of our own that is DuckDB's SQL already."""
+    """Parse a text of this package that is already DuckDB's SQL."""
     return sqlglot.parse_one(sql, read="duckdb")

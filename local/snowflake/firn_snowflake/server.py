@@ -1,4 +1,4 @@
-"""The process: fakesnow with everything mended, on one port of 127.0.0.1."""
+"""The process: fakesnow with every patch, on one port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _THREADS = 256
 
 
 class StartError(Exception):
-    """The server can't start; the message says what to do."""
+    """The server can't start; the message contains the solution."""
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, and remove what fakesnow keeps in the temporary folder.
+    """Run until SIGTERM or SIGINT, and delete fakesnow's files in the temporary folder.
 
     Raises:
-        StartError: the port or the data directory is taken.
+        StartError: another process uses the port or the data directory.
     """
     listener = _listen(settings.port)
     fake = build(settings)
@@ -66,19 +66,19 @@ def serve(settings: Settings) -> None:
 
 
 def build(settings: Settings) -> FakeSnow:
-    """Make the one FakeSnow of this process, with every mend, and open the databases on disk."""
+    """Create the FakeSnow of this process, with every patch, and open the databases on disk."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    types.mend()
+    types.install()
     objects = Objects(settings)
-    copying.mend(objects)
+    copying.install(objects)
     if settings.data_dir:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     fake = FakeSnow(db_path=settings.data_dir)
     objects.register(fake.duck_conn)
-    account_usage.add(fake.duck_conn)
+    account_usage.create(fake.duck_conn)
     users = Users(settings.data_dir)
-    execution.mend(fake, users)
-    login.mend(users)
+    execution.install(fake, users)
+    login.install(users)
     sessions.configure(settings.lock_timeout_seconds)
     transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds
     stock.parse_one = statements.parse_one
@@ -90,19 +90,20 @@ def build(settings: Settings) -> FakeSnow:
 def _attach(fake: FakeSnow, settings: Settings) -> None:
     """Open every database of the data directory.
 
-    Stock fakesnow opens one when a login names it, so a statement that names another fails after a
-    restart.
+    Stock fakesnow opens a database at the first login with its name. After a restart, a statement
+    that names another database fails.
     """
     for file in sorted(settings.data_dir.glob("*.db")) if settings.data_dir else []:
         try:
             fake.connect(file.stem).close()
         except duckdb.IOException as error:
-            text = f"can't open {file}: {error}\nAnother process has it: stop that one, or set "
-            raise StartError(f"{text}FS_DB_PATH to another directory.") from error
+            text = f"can't open {file}: {error}\nAnother process uses this file: "
+            advice = "stop that process, or set FS_DB_PATH to another directory."
+            raise StartError(text + advice) from error
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY on sockets that name their protocol, and on no others: without it an
+    # asyncio sets TCP_NODELAY only on sockets with an explicit protocol. Without TCP_NODELAY an
     # answer waits for a delayed acknowledgement, 40 ms on Linux.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -113,49 +114,47 @@ def _listen(port: int) -> socket.socket:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         text = f"port {port} on {HOST} can't be used ({error.strerror}): "
-        raise StartError(
-            f"{text}stop what listens there, or set FS_PORT to a free port."
-        ) from error
+        raise StartError(f"{text}stop the other program, or set another FS_PORT.") from error
     return listener
 
 
 def _app() -> Starlette:
-    async def alive(_: Request) -> JSONResponse:
+    async def ready(_: Request) -> JSONResponse:
         return JSONResponse({"ready": True})
 
-    async def accepted(_: Request) -> JSONResponse:
+    async def success(_: Request) -> JSONResponse:
         return JSONResponse({"success": True})
 
     post = ["POST"]
     routes = [
-        Route("/", alive),
+        Route("/", ready),
         Route("/session/v1/login-request", login.login, methods=post),
         Route("/session/token-request", login.renew, methods=post),
         Route("/session", login.session, methods=post),
         Route("/queries/v1/query-request", queries.query, methods=post),
         Route("/queries/v1/abort-request", login.abort, methods=post),
-        Route("/telemetry/send", accepted, methods=post),
+        Route("/telemetry/send", success, methods=post),
     ]
-    taken = {route.path for route in routes}
-    kept = [route for route in stock.routes if route.path not in taken]
+    replaced = {route.path for route in routes}
+    kept = [route for route in stock.routes if route.path not in replaced]
     return Starlette(routes=routes + kept, lifespan=_lifespan)
 
 
 @asynccontextmanager
 async def _lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Give waiting statements threads enough, and end them when the server stops.
+    """Provide threads for waiting statements, and end all statements when the server stops.
 
-    Stock fakesnow has anyio's 40: with 40 statements in a queue for a lock, the COMMIT that would
-    free them finds no thread.
+    Stock fakesnow has the 40 threads of anyio. If 40 statements wait for a lock, the COMMIT that
+    releases the lock has no thread.
     """
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     yield
-    for session in sessions.every():
+    for session in sessions.list_all():
         session.stop(errors.failure(errors.CANCELED, "57014", "The server is shutting down"))
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it is ready, and for which a signal is the normal end."""
+    """uvicorn with a ready line; a signal is a normal end."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -1,4 +1,4 @@
-"""What a session is beyond its DuckDB connection: parameters, transaction, clock, cancel."""
+"""The state of a session beside its DuckDB connection: parameters, transaction, timeout, cancel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _default_lock_timeout = 30.0
 
 
 class Transaction(Enum):
-    """Where a session stands. ABORTED waits for the ROLLBACK (or COMMIT) that closes it."""
+    """The state of a session's transaction. ROLLBACK ends ABORTED; COMMIT too, with an error."""
 
     NONE = "none"
     OPEN = "open"
@@ -31,7 +31,7 @@ class Transaction(Enum):
 
 @dataclass(eq=False)
 class Session:
-    """One login. Its statements run one after the other, each under statement_lock."""
+    """One login. Its statements run in sequence, each under statement_lock."""
 
     connection: FakeSnowflakeConnection
     parameters: Parameters
@@ -39,7 +39,7 @@ class Session:
     transaction: Transaction = Transaction.NONE
     abort_reason: str = ""
     writing: bool = False
-    """DuckDB has a transaction open for this session: true from the first write on."""
+    """True from the first write on: DuckDB has an open transaction for this session."""
     waiting_for: tuple[str, ...] | None = None
     """The table whose lock the running statement waits for."""
     statement_lock: threading.RLock = field(default_factory=threading.RLock)
@@ -47,40 +47,40 @@ class Session:
     _stopped: errors.ProgrammingError | None = None
 
     @property
-    def duck(self) -> Any:  # noqa: ANN401 - DuckDB's stubs lack what is used here
+    def duck(self) -> Any:  # noqa: ANN401 - DuckDB's stubs are incomplete
         """The DuckDB connection."""
         return self.connection._duck_conn
 
     @property
     def autocommit(self) -> bool:
-        """Whether a write outside BEGIN commits by itself."""
+        """True if a write outside BEGIN commits at its end."""
         return self.parameters.flag("AUTOCOMMIT")
 
     def idle_seconds(self) -> float:
-        """How long no statement has been running; 0 while one is."""
+        """Return the seconds since the end of the last statement; 0 during a statement."""
         since = self._idle_since
         return 0.0 if since is None else time.monotonic() - since
 
     def stop(self, reason: errors.ProgrammingError) -> None:
-        """End the running statement with an error, whether it computes or waits for a lock.
+        """End the running statement with an error, during its work or its wait for a lock.
 
-        Stock fakesnow answers an abort-request and lets the statement run on.
+        Stock fakesnow answers an abort-request, and the statement continues.
         """
         if self._idle_since is None:
             self._stopped = reason
             self.duck.interrupt()
 
     def check_stopped(self) -> None:
-        """Raise what stop() said, if it was called during this statement."""
+        """Raise the error given to stop(), if stop() was called during this statement."""
         if self._stopped is not None:
             raise self._stopped
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Frame of one statement: one at a time, with STATEMENT_TIMEOUT_IN_SECONDS.
+        """Surround one statement: one at a time, with STATEMENT_TIMEOUT_IN_SECONDS.
 
         Stock fakesnow has no time limit. Snowflake ends the statement with 000630 (57014),
-        /sql-reference/parameters; there as here the wait for a lock counts.
+        /sql-reference/parameters. The wait for a lock counts, there and here.
         """
         with self.statement_lock:
             self._idle_since, self._stopped = None, None
@@ -105,28 +105,28 @@ class Session:
 
 
 def configure(lock_timeout_seconds: float) -> None:
-    """Set the LOCK_TIMEOUT of sessions that set none."""
+    """Set LOCK_TIMEOUT for sessions without a value of their own."""
     global _default_lock_timeout
     _default_lock_timeout = lock_timeout_seconds
 
 
-def opened(connection: FakeSnowflakeConnection, at_login: Mapping[str, object]) -> Session:
-    """Make the session of a new login."""
+def create(connection: FakeSnowflakeConnection, at_login: Mapping[str, object]) -> Session:
+    """Create the session of a new login."""
     session = Session(connection, Parameters(at_login, _default_lock_timeout))
     _sessions[connection] = session
     return session
 
 
-def of(connection: FakeSnowflakeConnection) -> Session:
-    """The session of a connection, made on the spot for one that didn't come through a login."""
-    return _sessions.get(connection) or opened(connection, {})
+def get_or_create(connection: FakeSnowflakeConnection) -> Session:
+    """Return the session of a connection; a connection without a login gets a new session."""
+    return _sessions.get(connection) or create(connection, {})
 
 
-def forget(session: Session) -> None:
-    """Drop a session that has ended."""
+def remove(session: Session) -> None:
+    """Remove an ended session."""
     _sessions.pop(session.connection, None)
 
 
-def every() -> list[Session]:
-    """All sessions that are alive."""
+def list_all() -> list[Session]:
+    """Return all open sessions."""
     return list(_sessions.values())

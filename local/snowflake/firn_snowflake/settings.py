@@ -1,4 +1,4 @@
-"""What the environment may say, read once and checked at once."""
+"""The settings of the environment, read and checked once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class SettingsError(Exception):
-    """The environment is wrong; every fault is in the message, one a line."""
+    """The environment is incorrect; the message has one line for each problem."""
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,16 @@ class Settings:
     """The stand-in's settings. README.md has the table of variables."""
 
     port: int = 18080
-    """TCP port on 127.0.0.1 (FS_PORT). 0 takes a free one; the ready line names it."""
+    """TCP port on 127.0.0.1 (FS_PORT). 0 selects a free port, and the ready line names the port."""
 
     data_dir: Path | None = None
-    """Directory with one file a database (FS_DB_PATH). None keeps everything in memory."""
+    """Directory with one file for each database (FS_DB_PATH). None keeps all data in memory."""
 
     s3_endpoint: str | None = None
-    """URL that stands for S3 (S3_ENDPOINT). None: a COPY from s3:// is refused."""
+    """URL of the S3 stand-in (S3_ENDPOINT). None: a COPY from s3:// is refused."""
 
     access_key: str = "test"
-    """AWS_ACCESS_KEY_ID, the identity under which stages are read."""
+    """AWS_ACCESS_KEY_ID, the identity that reads stages."""
 
     secret_key: str = "test"
     """AWS_SECRET_ACCESS_KEY."""
@@ -34,24 +34,24 @@ class Settings:
     """AWS_SESSION_TOKEN."""
 
     idle_blocker_seconds: float = 300.0
-    """After this long, an idle transaction that blocks another is aborted
+    """An idle transaction that blocks another transaction is aborted after this time
     (FS_IDLE_BLOCKER_SECONDS). Snowflake: 5 minutes, /sql-reference/transactions."""
 
     lock_timeout_seconds: float = 30.0
-    """LOCK_TIMEOUT of a session that sets none (FS_LOCK_TIMEOUT_SECONDS).
-    Snowflake: 43,200 s, /sql-reference/parameters."""
+    """LOCK_TIMEOUT of a session without a value of its own (FS_LOCK_TIMEOUT_SECONDS). Snowflake:
+    43,200 s, /sql-reference/parameters."""
 
     log_level: str = "warning"
     """uvicorn's level (FS_LOG_LEVEL): debug, info, warning, error. info logs every statement."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings; an empty variable counts as absent.
+        """Read the settings; an empty variable counts as unset.
 
         Raises:
-            SettingsError: with every fault that was found.
+            SettingsError: one or more values are incorrect.
         """
-        faults: list[str] = []
+        problems: list[str] = []
 
         def number(name: str, default: float) -> float:
             text = environment.get(name) or str(default)
@@ -60,15 +60,15 @@ class Settings:
             except ValueError:
                 value = -1
             if value < 0:
-                faults.append(f"{name}={text!r}: want a number, 0 or more")
+                problems.append(f"{name}={text!r}: set a number, 0 or more")
             return value
 
         port = number("FS_PORT", cls.port)
         if port != int(port) or port > 65535:
-            faults.append(f"FS_PORT={environment.get('FS_PORT')!r}: want a port, 0 to 65535")
+            problems.append(f"FS_PORT={environment.get('FS_PORT')!r}: set a port, 0 to 65535")
         level = environment.get("FS_LOG_LEVEL") or cls.log_level
         if level not in ("debug", "info", "warning", "error"):
-            faults.append(f"FS_LOG_LEVEL={level!r}: want debug, info, warning or error")
+            problems.append(f"FS_LOG_LEVEL={level!r}: set debug, info, warning or error")
         settings = cls(
             port=int(port),
             data_dir=Path(text) if (text := environment.get("FS_DB_PATH")) else None,
@@ -80,6 +80,6 @@ class Settings:
             lock_timeout_seconds=number("FS_LOCK_TIMEOUT_SECONDS", cls.lock_timeout_seconds),
             log_level=level,
         )
-        if faults:
-            raise SettingsError("\n".join(faults))
+        if problems:
+            raise SettingsError("\n".join(problems))
         return settings

@@ -1,4 +1,4 @@
-"""What kind of statement a text is, before fakesnow parses it."""
+"""The kind of a statement, derived from its text before fakesnow parses the statement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firn_snowflake import errors
 
 SUCCESS = "select 'Statement executed successfully.' as status"
 
-_TREES_KEPT = 64
+_MAX_TREES = 64
 
 _COMMENT = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n)", re.S)
 _BEGIN = re.compile(
@@ -56,7 +56,7 @@ _IGNORED = [
 
 
 class Kind(Enum):
-    """What the transaction rules ask of a statement."""
+    """The kinds of statements that the transaction rules distinguish."""
 
     BEGIN = "begin"
     COMMIT = "commit"
@@ -68,27 +68,29 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: its text as it goes on to fakesnow, and its kind."""
+    """One statement: its kind, and the text for fakesnow."""
 
     sql: str
     kind: Kind
 
     @classmethod
-    def read(cls, sql: str) -> Statement:
-        """Look at a text's first words.
+    def from_text(cls, sql: str) -> Statement:
+        """Derive the kind from the first words of a text.
 
         Raises:
-            ProgrammingError: 000002 for CREATE OR ALTER, which stock fakesnow takes for CREATE OR
-                REPLACE: the rows would be gone.
+            ProgrammingError: 000002 for CREATE OR ALTER. Stock fakesnow runs CREATE OR REPLACE
+                instead, which deletes all rows.
         """
-        text = bare(sql)
+        text = strip_comments(sql)
         if _BEGIN.match(text):
             return cls("begin", Kind.BEGIN)
         if end := _END.match(text):
             return cls(end[1].lower(), Kind[end[1].upper()])
         word = _first_word(text)
         if _OR_ALTER.match(text):
-            raise errors.failure(errors.UNSUPPORTED, "0A000", "CREATE OR ALTER: not here")
+            raise errors.failure(
+                errors.UNSUPPORTED, "0A000", "CREATE OR ALTER isn't supported by the stand-in"
+            )
         if is_ignored(text):
             return cls(SUCCESS, Kind.DDL if word in _DDL else Kind.READ)
         if word in _DDL and not re.match(r"alter\s+session\b", text, re.I):
@@ -98,7 +100,7 @@ class Statement:
         return cls(text, Kind.READ)
 
     def locked_table(self, database: str | None, schema: str | None) -> tuple[str, ...] | None:
-        """The table whose lock the statement takes: database, schema and name; None for none."""
+        """Return database, schema and name of the locked table; None without a lock."""
         if _first_word(self.sql) not in ("UPDATE", "DELETE", "MERGE", "TRUNCATE"):
             return None
         tree = parse_one(self.sql)
@@ -107,55 +109,57 @@ class Statement:
         target = tree.expressions[0] if isinstance(tree, exp.TruncateTable) else tree.this
         if not isinstance(target, exp.Table) or not target.name:
             return None
-        parts = [_stored(part) for part in target.parts]
+        parts = [_stored_name(part) for part in target.parts]
         default = [database or "", schema or ""]
         return tuple([*default[: 3 - len(parts)], *parts])
 
 
 def is_ignored(text: str) -> bool:
-    """Whether the statement is about something that DuckDB has no notion of.
+    """Return true if DuckDB has no counterpart for the statement.
 
-    Stock fakesnow answers a syntax error to warehouses, roles, grants, integrations and the like.
-    firn's DDL names them, and it must run here unchanged: they are answered with success and have
-    no effect, so nothing that they would enforce is enforced here. ALTER ... COMMENT of a column
-    and keys added by ALTER TABLE are among them.
+    Stock fakesnow answers a syntax error to warehouses, roles, grants, integrations and similar
+    objects. firn's DDL contains such statements and must run here unchanged. The answer is success
+    without an effect, so no rule of these objects is enforced here. ALTER ... COMMENT of a column
+    and keys added by ALTER TABLE are also ignored.
     """
     return any(pattern.match(text) for pattern in _IGNORED)
 
 
 def parse_one(sql: str) -> exp.Expression:
-    """Parse for the server, which asks for the tree of a statement before it runs it.
+    """Parse for the server, which reads the tree of a statement before the run.
 
-    Stock fakesnow fails here on words that it has no grammar for; and several statements in one
-    request end as HTTP 500. Snowflake: 000008, unless the session allows MULTI_STATEMENT_COUNT
-    (/sql-reference/parameters); the stand-in allows one. The tree is not to be changed.
+    Stock fakesnow fails here on words outside its grammar. Several statements in one request become
+    HTTP 500. Snowflake answers 000008, unless the session allows MULTI_STATEMENT_COUNT
+    (/sql-reference/parameters); the stand-in allows one statement. Callers must not change the
+    tree.
     """
-    return _tree(Statement.read(sql).sql)
+    return _tree(Statement.from_text(sql).sql)
 
 
-def parse_to_change(sql: str) -> exp.Expression:
-    """Parse for the cursor, which makes DuckDB's SQL of the tree that it gets.
+def parse_copy(sql: str) -> exp.Expression:
+    """Parse for the cursor, which converts the returned tree to DuckDB's SQL.
 
-    Stock fakesnow parses each statement twice, and firn's loads send the same few again and again.
+    Stock fakesnow parses each statement twice, and firn's loads repeat a few statements. A cache
+    saves this time.
     """
     return _tree(sql).copy()
 
 
-@lru_cache(maxsize=_TREES_KEPT)
+@lru_cache(maxsize=_MAX_TREES)
 def _tree(text: str) -> exp.Expression:
     trees = [tree for tree in dialect.parse(text) if tree and not isinstance(tree, exp.Semicolon)]
     if len(trees) > 1:
-        why = f"Actual statement count {len(trees)} did not match the desired statement count 1."
-        raise errors.failure(errors.STATEMENT_COUNT, "0A000", why)
+        reason = f"Actual statement count {len(trees)} did not match the desired statement count 1."
+        raise errors.failure(errors.STATEMENT_COUNT, "0A000", reason)
     if not trees:
         raise errors.failure(900, "42601", "SQL compilation error: Empty SQL statement.")
     return trees[0]
 
 
-def bare(sql: str) -> str:
-    """Drop the comments around a statement, where dbt and others put theirs.
+def strip_comments(sql: str) -> str:
+    """Remove the comments around a statement, for example the comments of dbt.
 
-    Its first words say what it is, and BEGIN or COMMIT must be all that is left.
+    The first words then give the kind. BEGIN and COMMIT must be the only remaining text.
     """
     while found := _COMMENT.match(sql):
         sql = sql[found.end() :]
@@ -169,6 +173,6 @@ def _first_word(text: str) -> str:
     return re.split(r"[\s;(]", text, maxsplit=1)[0].upper()
 
 
-def _stored(part: exp.Expression) -> str:
+def _stored_name(part: exp.Expression) -> str:
     quoted = isinstance(part, exp.Identifier) and part.args.get("quoted")
     return part.name if quoted else part.name.upper()

@@ -19,55 +19,58 @@ from fsspec.asyn import sync_wrapper
 from firn_snowflake import errors
 from firn_snowflake.settings import Settings
 
-KEPT_SECONDS = 5.0
-"""How long an object that was read stays in memory; a COPY asks S3 whether it is the newest."""
+CACHE_SECONDS = 5.0
+"""The time that an object stays in memory, in seconds. A COPY checks for a newer version in S3."""
 
 READ_AHEAD = 8
-"""How many files of one COPY are read at a time."""
+"""The number of files of one COPY that are read in parallel."""
 
-LARGEST_KEPT = 16 << 20
-"""Bytes; a larger object is streamed at each opening."""
+MAX_CACHED_BYTES = 16 << 20
+"""Size limit of an object in memory, in bytes. A larger object is streamed at each open."""
 
 
-class _Kept(NamedTuple):
+class _CachedObject(NamedTuple):
     at: float
     body: bytes | None
     info: dict[str, Any]
 
 
 class ReadOnceS3(s3fs.S3FileSystem):
-    """s3fs that reads a small object once and answers DuckDB's next openings from memory.
+    """s3fs that reads a small object once and answers DuckDB's next opens from memory.
 
-    Stock fakesnow counts on DuckDB's httpfs extension, which isn't to be had for this version
-    without a download. Through plain s3fs a COPY opens each file three or four times, 60 ms a file.
+    Stock fakesnow uses DuckDB's httpfs extension. For this version the extension needs a download.
+    With plain s3fs a COPY opens each file three or four times, 60 ms a file.
     """
 
-    _objects: dict[str, _Kept]
+    _objects: dict[str, _CachedObject]
     _lock: threading.Lock
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self._objects, self._lock = {}, threading.Lock()
 
-    def kept(self, path: str) -> _Kept:
-        """The object's facts, and its body if it is small. FileNotFoundError if it isn't there."""
+    def cached_object(self, path: str) -> _CachedObject:
+        """Return the properties of an object, and the body of a small object.
+
+        FileNotFoundError for a missing object.
+        """
         path, now = self._strip_protocol(path), time.monotonic()
         with self._lock:
             found = self._objects.get(path)
-        if found and now - found.at < KEPT_SECONDS:
+        if found and now - found.at < CACHE_SECONDS:
             return found
-        fresh = _Kept(now, *self.read(path))
+        fresh = _CachedObject(now, *self.read(path))
         with self._lock:
-            stale = [k for k, v in self._objects.items() if now - v.at >= KEPT_SECONDS]
+            stale = [k for k, v in self._objects.items() if now - v.at >= CACHE_SECONDS]
             for key in stale:
                 del self._objects[key]
             self._objects[path] = fresh
         return fresh
 
     async def _read(self, path: str) -> tuple[bytes | None, dict[str, Any]]:
-        """The body of a small object and the facts of any, by one request where s3fs sends three.
+        """Return the body of a small object and the properties of any object, with one request.
 
-        FileNotFoundError if it isn't there.
+        s3fs sends three requests. FileNotFoundError for a missing object.
         """
         bucket, key, _ = self.split_path(path)
         if not key:
@@ -75,51 +78,51 @@ class ReadOnceS3(s3fs.S3FileSystem):
         answer = await self._call_s3("get_object", Bucket=bucket, Key=key)
         size = answer["ContentLength"]
         async with answer["Body"] as stream:
-            body = await stream.read() if size <= LARGEST_KEPT else None
-        facts = {name: answer[name] for name in ("ETag", "LastModified")}
-        return body, {"name": path, "type": "file", "size": size, **facts}
+            body = await stream.read() if size <= MAX_CACHED_BYTES else None
+        properties = {name: answer[name] for name in ("ETag", "LastModified")}
+        return body, {"name": path, "type": "file", "size": size, **properties}
 
     read = sync_wrapper(_read)
 
-    def newest(self, path: str) -> _Kept:
-        """As kept, but asks S3 whether the object was written anew since it was read."""
+    def newest(self, path: str) -> _CachedObject:
+        """Return the same as `cached_object`, after a check in S3 for a newer version."""
         path = self._strip_protocol(path)
         with self._lock:
             found = self._objects.get(path)
         if found and self.info(path, refresh=True).get("ETag") != found.info.get("ETag"):
             with self._lock:
                 self._objects.pop(path, None)
-        return self.kept(path)
+        return self.cached_object(path)
 
     def open(self, path: str, mode: str = "rb", **options: Any) -> IO[bytes]:  # noqa: ANN401
-        """Open for reading from memory where possible."""
+        """Open for reading, from memory where possible."""
         if mode in ("r", "rb") and "*" not in path:
-            kept = self.kept(path)
-            if kept.body is not None:
-                return io.BytesIO(kept.body)
+            cached = self.cached_object(path)
+            if cached.body is not None:
+                return io.BytesIO(cached.body)
         return super().open(path, mode, **options)
 
     def size(self, path: str) -> int:
-        """Bytes."""
-        return int(self.kept(path).info["size"])
+        """Return the size in bytes."""
+        return int(self.cached_object(path).info["size"])
 
-    def modified(self, path: str) -> Any:  # noqa: ANN401 - s3fs leaves it open too
-        """The time of the last change."""
-        return self.kept(path).info["LastModified"]
+    def modified(self, path: str) -> Any:  # noqa: ANN401 - as in s3fs
+        """Return the time of the last change."""
+        return self.cached_object(path).info["LastModified"]
 
     def glob(self, path: str, **options: Any) -> list[str]:  # noqa: ANN401
-        """List what matches; a plain name needs no listing."""
-        if any(sign in path for sign in "*?["):
+        """Return the matching paths; a plain name needs no listing."""
+        if any(wildcard in path for wildcard in "*?["):
             return list(super().glob(path, **options))
         try:
-            self.kept(path)
+            self.cached_object(path)
         except FileNotFoundError:
             return []
         return [self._strip_protocol(path)]
 
 
 class Objects:
-    """The files behind stages: where DuckDB finds them, and which version is there."""
+    """The files of stages: their address for DuckDB, and their present version."""
 
     def __init__(self, settings: Settings) -> None:
         self._s3: ReadOnceS3 | None = None
@@ -134,15 +137,15 @@ class Objects:
             )
 
     def register(self, duck: DuckDBPyConnection) -> None:
-        """Let DuckDB open s3:// addresses, in this connection and every cursor of it."""
+        """Let DuckDB open s3:// addresses, in this connection and all of its cursors."""
         if self._s3:
             duck.register_filesystem(self._s3)
 
     def tag(self, url: str) -> str:
-        """What tells one version of a file from another: its ETag, or a local file's time and size.
+        """Return the tag of a file's version: the ETag, or the time and size of a local file.
 
         Raises:
-            ProgrammingError: 091016 if it isn't there or may not be read.
+            ProgrammingError: 091016 for a missing file or missing rights.
         """
         address = urlparse(url)
         try:
@@ -154,21 +157,21 @@ class Objects:
             text = f"Remote file '{url}' was not found or may not be read: {error}"
             raise errors.failure(errors.FILE_NOT_FOUND, "22000", text) from error
 
-    def tagged(self, urls: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Each file with its tag; some are read ahead at a time, as a warehouse's threads do.
+    def with_tags(self, urls: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Return each file with its tag; READ_AHEAD files are read in parallel, as in a warehouse.
 
-        Stock fakesnow reads one file after the other. In Snowflake the files of a COPY are loaded
-        in parallel (/user-guide/data-load-considerations-prepare).
+        Stock fakesnow reads one file after another. Snowflake loads the files of a COPY in parallel
+        (/user-guide/data-load-considerations-prepare).
 
         Raises:
-            ProgrammingError: as tag, for the first file that isn't there.
+            ProgrammingError: as in `tag`, for the first missing file.
         """
         with ThreadPoolExecutor(READ_AHEAD) as readers:
             remaining = iter(urls)
-            while some := list(islice(remaining, READ_AHEAD)):
-                yield from zip(some, readers.map(self.tag, some), strict=True)
+            while group := list(islice(remaining, READ_AHEAD)):
+                yield from zip(group, readers.map(self.tag, group), strict=True)
 
     def _s3_tag(self, url: str) -> str:
         if not self._s3:
-            raise PermissionError("S3_ENDPOINT isn't set, and real S3 is never asked")
+            raise PermissionError("S3_ENDPOINT isn't set, and the stand-in never calls real S3")
         return str(self._s3.newest(url).info.get("ETag", ""))

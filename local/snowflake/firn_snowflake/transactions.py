@@ -1,8 +1,8 @@
-"""Transactions as Snowflake has them, on a database that has snapshots instead.
+"""Snowflake's transactions on DuckDB, a database with snapshots.
 
-DuckDB's transaction is begun late, right before the first write and after its lock is held. So a
-transaction that has only read sees, in each statement, what others committed before it (READ
-COMMITTED), and the first write sees what the lock's former holder committed.
+DuckDB's transaction begins late: before the first write, after its lock is held. A transaction
+without a write therefore sees in each statement the earlier commits of other sessions (READ
+COMMITTED). The first write sees the commit of the lock's previous holder.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from firn_snowflake.sessions import Session, Transaction
 from firn_snowflake.statements import SUCCESS, Kind, Statement
 
 Execute = Callable[[str], Any]
-"""Runs one SQL text on the session's cursor."""
+"""Function that runs one SQL text on the session's cursor."""
 
 
 def run(session: Session, statement: Statement, execute: Execute) -> Any:  # noqa: ANN401
-    """Run one statement under the rules of the session's transaction.
+    """Run one statement with the rules of the session's transaction.
 
     Raises:
-        ProgrammingError: 090070 in an aborted transaction; otherwise the statement's own.
+        ProgrammingError: 090070 in an aborted transaction; otherwise the statement's own error.
     """
     match statement.kind:
         case Kind.COMMIT:
@@ -48,42 +48,42 @@ def run(session: Session, statement: Statement, execute: Execute) -> Any:  # noq
 
 
 def commit(session: Session) -> None:
-    """Commit what is open, and give the locks back whatever happens.
+    """Commit the open transaction, and release the locks in every case.
 
     Raises:
-        ProgrammingError: 090070 if the transaction was aborted: nothing is committed. Snowflake
-            doesn't document what COMMIT answers then; success would be the worse guess.
+        ProgrammingError: 090070 for an aborted transaction, whose writes are lost. Snowflake
+            doesn't document the answer of COMMIT in this state. An error is the safer choice.
     """
     try:
         _refuse_aborted(session)
         if session.writing:
             session.duck.commit()
     except duckdb.Error:
-        _undo(session)
+        _roll_back_writes(session)
         raise
     finally:
-        _close(session)
+        _end_transaction(session)
 
 
 def rollback(session: Session) -> None:
-    """Undo what is open; without a transaction it does nothing, as in Snowflake."""
-    _undo(session)
-    _close(session)
+    """Undo the open transaction. Without a transaction nothing happens, as in Snowflake."""
+    _roll_back_writes(session)
+    _end_transaction(session)
 
 
 def abort_idle(session: Session, limit_seconds: float) -> bool:
-    """Abort the transaction of a session that sits idle and blocks another one.
+    """Abort the transaction of an idle session that blocks another session.
 
-    Stock fakesnow (no locks) and the table locks alone would leave a killed client's transaction
-    open for ever. Snowflake aborts one that has been idle for five minutes and blocks another
-    (/sql-reference/transactions). Returns whether it was aborted.
+    Without this limit the transaction of a killed client would stay open without an end. Stock
+    fakesnow has no locks. Snowflake aborts a transaction after five idle minutes if another
+    transaction waits (/sql-reference/transactions). Returns true after an abort.
     """
     if session.idle_seconds() < limit_seconds or not session.statement_lock.acquire(blocking=False):
         return False
     try:
         if session.idle_seconds() < limit_seconds or session.transaction is not Transaction.OPEN:
             return False
-        _abort(session, f"it sat idle for over {limit_seconds:g} s and blocked another one")
+        _abort(session, f"idle for over {limit_seconds:g} s while another session waited")
         return True
     finally:
         session.statement_lock.release()
@@ -94,10 +94,10 @@ LOCKS = TableLocks(abort_idle)
 
 
 def _begin(session: Session, execute: Execute) -> Any:  # noqa: ANN401
-    """BEGIN in an open transaction is ignored (/sql-reference/transactions).
+    """Mark the transaction as open; BEGIN in an open transaction has no effect.
 
-    Stock fakesnow passes it to DuckDB, which refuses, and can't parse BEGIN NAME and START
-    TRANSACTION.
+    The page is /sql-reference/transactions. Stock fakesnow passes a second BEGIN to DuckDB, which
+    returns an error. BEGIN NAME and START TRANSACTION are syntax errors there.
     """
     session.transaction = Transaction.OPEN
     return execute(SUCCESS)
@@ -107,50 +107,51 @@ def _read(session: Session, statement: Statement, execute: Execute) -> Any:  # n
     try:
         return execute(statement.sql)
     except Exception:
-        _failed(session)
+        _handle_failure(session)
         raise
 
 
 def _write(session: Session, statement: Statement, execute: Execute) -> Any:  # noqa: ANN401
-    """Run DML in a DuckDB transaction, which is its own when the session has none.
+    """Run DML in a DuckDB transaction; without BEGIN the statement has its own transaction.
 
-    Stock fakesnow runs the parts of a MERGE, and the files of a COPY, as transactions of their
-    own, so a failure half-way leaves half of them. In Snowflake a statement is atomic.
+    Stock fakesnow runs each part of a MERGE and each file of a COPY in a separate transaction, so a
+    failure can leave partial results. In Snowflake a statement is atomic.
     """
-    alone = session.transaction is Transaction.NONE and session.autocommit
-    if session.transaction is Transaction.NONE and not alone:
+    commits_itself = session.transaction is Transaction.NONE and session.autocommit
+    if session.transaction is Transaction.NONE and not commits_itself:
         session.transaction = Transaction.OPEN
     try:
         if key := statement.locked_table(session.connection.database, session.connection.schema):
-            LOCKS.take(session, key)
+            LOCKS.acquire(session, key)
         if not session.writing:
             session.duck.begin()
             session.writing = True
         result = execute(statement.sql)
-        if alone:
+        if commits_itself:
             commit(session)
         return result
     except Exception:
-        if alone:
+        if commits_itself:
             rollback(session)
         else:
-            _failed(session)
+            _handle_failure(session)
         raise
 
 
-def _failed(session: Session) -> None:
-    """Decide what a failed statement does to the transaction.
+def _handle_failure(session: Session) -> None:
+    """Apply the effect of a failed statement to the transaction.
 
-    Snowflake keeps it open, unless TRANSACTION_ABORT_ON_ERROR is set; then every statement fails
-    until COMMIT or ROLLBACK (/sql-reference/parameters). DuckDB invalidates its transaction on
-    most run-time errors and has no savepoints, so here those abort too, whatever the parameter.
+    In Snowflake the transaction stays open. With TRANSACTION_ABORT_ON_ERROR every later statement
+    fails until COMMIT or ROLLBACK (/sql-reference/parameters). DuckDB invalidates its transaction
+    after most run-time errors and has no savepoints. Here such an error aborts the transaction with
+    any value of the parameter.
     """
     if session.transaction is not Transaction.OPEN:
         return
     if session.parameters.flag("TRANSACTION_ABORT_ON_ERROR"):
         _abort(session, "a statement failed and TRANSACTION_ABORT_ON_ERROR is set")
     elif session.writing and _is_invalid(session):
-        _abort(session, "a statement failed and the stand-in can't keep what came before it")
+        _abort(session, "a statement failed, and the stand-in can't keep the earlier writes")
 
 
 def _is_invalid(session: Session) -> bool:
@@ -162,8 +163,8 @@ def _is_invalid(session: Session) -> bool:
 
 
 def _abort(session: Session, reason: str) -> None:
-    _undo(session)
-    _close(session)
+    _roll_back_writes(session)
+    _end_transaction(session)
     session.transaction, session.abort_reason = Transaction.ABORTED, reason
 
 
@@ -173,13 +174,13 @@ def _refuse_aborted(session: Session) -> None:
         raise errors.failure(errors.TRANSACTION_ABORTED, "25000", text)
 
 
-def _undo(session: Session) -> None:
+def _roll_back_writes(session: Session) -> None:
     if session.writing:
         session.writing = False
         session.duck.rollback()
 
 
-def _close(session: Session) -> None:
+def _end_transaction(session: Session) -> None:
     session.writing = False
     session.transaction = Transaction.NONE
     LOCKS.release(session)

@@ -1,4 +1,4 @@
-"""Types and values on their way to and from a driver."""
+"""Types and values between DuckDB and a driver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.rowtype import ColumnInfo
 
-_MORE_TYPES = {
+_EXTRA_TYPES = {
     "FLOAT": "real",
     "SMALLINT": "fixed",
     "TIMESTAMP WITH TIME ZONE": "timestamp_ltz",
@@ -27,22 +27,22 @@ _MORE_TYPES = {
 }
 
 
-def mend() -> None:
-    """Put this module's functions in place of fakesnow's. Call it before a FakeSnow is made."""
-    rowtypes.duckdb_to_sf_type = _Types(rowtypes.duckdb_to_sf_type)
-    arrow.timestamp_to_sf_struct = timestamps
-    server.to_sf = results
+def install() -> None:
+    """Install this module's functions in fakesnow, before a FakeSnow is created."""
+    rowtypes.duckdb_to_sf_type = _TypeNames(rowtypes.duckdb_to_sf_type)
+    arrow.timestamp_to_sf_struct = timestamp_structs
+    server.to_sf = result_table
     inner = server.from_binding
     server.from_binding = lambda bind: None if bind.get("value") is None else inner(bind)
-    _mend_ltz()
+    _patch_ltz()
 
 
-class _Types(dict[str, str]):
-    """DuckDB's type names to Snowflake's.
+class _TypeNames(dict[str, str]):
+    """The map from DuckDB's type names to Snowflake's type names.
 
-    Stock fakesnow knows no lists, structs, maps and small numbers: a result with one is HTTP 500.
-    DuckDB has one type for TIMESTAMP_LTZ and TIMESTAMP_TZ, which stock shows as TZ; firn's tables
-    have LTZ only (/sql-reference/data-types-datetime), so it is shown as LTZ.
+    Stock fakesnow lacks lists, structs, maps and small numbers: a result with such a type is HTTP
+    500. DuckDB has one type for TIMESTAMP_LTZ and TIMESTAMP_TZ, and stock fakesnow shows TZ. firn's
+    tables contain only LTZ (/sql-reference/data-types-datetime), so the type here is LTZ.
     """
 
     def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
@@ -50,10 +50,10 @@ class _Types(dict[str, str]):
             return "array"
         if name.startswith(("STRUCT", "MAP")):
             return "object"
-        return _MORE_TYPES.get(name) or super().get(name, default)
+        return _EXTRA_TYPES.get(name) or super().get(name, default)
 
 
-def _mend_ltz() -> None:
+def _patch_ltz() -> None:
     """Show TIMESTAMP_LTZ in DESCRIBE TABLE and INFORMATION_SCHEMA.COLUMNS too."""
     view = info_schema.SQL_CREATE_GLOBAL_INFORMATION_SCHEMA_COLUMNS_VIEW
     info_schema.SQL_CREATE_GLOBAL_INFORMATION_SCHEMA_COLUMNS_VIEW = view.replace(
@@ -63,11 +63,11 @@ def _mend_ltz() -> None:
     describe.template = describe.template.replace("TIMESTAMP_TZ", "TIMESTAMP_LTZ")
 
 
-def timestamps(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A timestamp column as the struct of seconds and nanoseconds that drivers read.
+def timestamp_structs(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a timestamp column as the struct of seconds and nanoseconds that drivers read.
 
-    Stock fakesnow loses the nulls, so a NULL reads as 1970-01-01, and takes any unit for
-    microseconds.
+    Stock fakesnow loses the nulls, so a NULL becomes 1970-01-01. Every unit is read as microseconds
+    there.
     """
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     missing = pc.is_null(column)
@@ -84,18 +84,18 @@ def timestamps(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     )
 
 
-_stock_results = arrow.to_sf
+_stock_result_table = arrow.to_sf
 
 
-def results(table: pa.Table, columns: list[ColumnInfo]) -> pa.Table:
-    """A result table in a driver's types: lists, structs and maps travel as JSON text.
+def result_table(table: pa.Table, columns: list[ColumnInfo]) -> pa.Table:
+    """Return a result table in the types of a driver, with lists, structs and maps as JSON text.
 
-    Stock fakesnow sends them as they are, and no driver reads them.
+    Stock fakesnow sends such values unchanged, and no driver can read these values.
     """
     if not table.num_columns:
-        return _stock_results(table, columns)
+        return _stock_result_table(table, columns)
     arrays = [_json(c) if pa.types.is_nested(c.type) else c for c in table.columns]
-    return _stock_results(pa.Table.from_arrays(arrays, names=table.column_names), columns)
+    return _stock_result_table(pa.Table.from_arrays(arrays, names=table.column_names), columns)
 
 
 def _json(column: pa.ChunkedArray) -> pa.Array:

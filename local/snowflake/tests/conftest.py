@@ -1,7 +1,6 @@
-"""The stand-in as a process of its own, an S3 beside it, and sessions of the Python connector.
+"""Fixtures: the stand-in as a separate process, an S3 server, and sessions of the Python connector.
 
-``pytest --stock`` runs the tests that are marked ``gap`` against fakesnow as it is published, and
-each must fail there.
+``pytest --stock`` runs the tests marked ``gap`` on stock fakesnow. Each test must fail there.
 """
 
 from __future__ import annotations
@@ -25,36 +24,38 @@ from snowflake.connector import SnowflakeConnection
 HERE = Path(__file__).parent
 BUCKET = "curated"
 IDLE_BLOCKER_SECONDS = 1.0
-MENDED = "stock has mended this: drop our patch"
+GAP_CLOSED = "stock fakesnow no longer has this gap: remove our patch"
 _databases = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --stock."""
-    parser.addoption("--stock", action="store_true", help="gap tests, on stock fakesnow, must fail")
+    parser.addoption(
+        "--stock", action="store_true", help="run only the gap tests, on stock fakesnow"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark."""
-    config.addinivalue_line("markers", "gap: what stock fakesnow 0.12.1 gets wrong")
+    config.addinivalue_line("markers", "gap: a difference from Snowflake in stock fakesnow 0.12.1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --stock: keep the gap tests only, and turn their success into a failure."""
+    """With --stock: select the gap tests, and convert their success to a failure."""
     if not config.getoption("--stock"):
         return
     gaps = [item for item in items if item.get_closest_marker("gap")]
     config.hook.pytest_deselected(items=[item for item in items if item not in gaps])
     items[:] = gaps
     for item in gaps:
-        item.add_marker(pytest.mark.xfail(strict=True, reason=MENDED))
+        item.add_marker(pytest.mark.xfail(strict=True, reason=GAP_CLOSED))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With --stock: a fixture that fails proves nothing about the gap, so it isn't expected."""
+    """With --stock: report a failed fixture as a failure; only a test proves a gap."""
     report = yield
     if item.config.getoption("--stock") and call.when == "setup" and call.excinfo:
         report.outcome = "failed"
@@ -68,12 +69,12 @@ class Server:
 
     process: subprocess.Popen[str]
     port: int
-    patience: int = 10
-    """Seconds for which a driver repeats a request that failed."""
+    retry_seconds: int = 10
+    """Seconds for which a driver repeats a failed request."""
     sessions: list[SnowflakeConnection] = field(default_factory=list)
 
     def connect(self, database: str, **parameters: object) -> SnowflakeConnection:
-        """A new session in schema RAW, with these session parameters."""
+        """Open a session in schema RAW, with these session parameters."""
         session = snowflake.connector.connect(
             user="loader",
             password="x",
@@ -84,14 +85,14 @@ class Server:
             database=database,
             schema="RAW",
             login_timeout=10,
-            network_timeout=self.patience,
+            network_timeout=self.retry_seconds,
             session_parameters=parameters or None,
         )
         self.sessions.append(session)
         return session
 
     def connect_by_key(self, user: str, key: RSAPrivateKey) -> SnowflakeConnection:
-        """A new session of a user, by key pair."""
+        """Open a session of a user, with a key pair."""
         return snowflake.connector.connect(
             user=user,
             private_key=key,
@@ -100,11 +101,11 @@ class Server:
             port=self.port,
             protocol="http",
             login_timeout=10,
-            network_timeout=self.patience,
+            network_timeout=self.retry_seconds,
         )
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.terminate()
         return self.process.wait(timeout=20)
 
@@ -127,7 +128,7 @@ def start(environment: dict[str, str], module: list[str] | None = None) -> Serve
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[Any]:
-    """An S3 client for an S3 in this process, with the bucket made."""
+    """An S3 client for an S3 server in this process, with the bucket."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -145,7 +146,7 @@ def s3() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def server(s3: Any, request: pytest.FixtureRequest) -> Iterator[Server]:
-    """The server that all tests share; each test has a database of its own."""
+    """The server that all tests share; each test has a separate database."""
     stock = [str(HERE / "stock_server.py")] if request.config.getoption("--stock") else None
     running = start(
         {
@@ -155,7 +156,7 @@ def server(s3: Any, request: pytest.FixtureRequest) -> Iterator[Server]:
         },
         stock,
     )
-    running.patience = 2 if stock else 10
+    running.retry_seconds = 2 if stock else 10
     yield running
     running.process.kill()
     running.process.wait()
@@ -180,7 +181,7 @@ Run = Callable[..., Rows]
 
 
 def runner(session: SnowflakeConnection) -> Run:
-    """Make ``run(sql, *binds)`` of a session: it gives the rows; the server binds."""
+    """Return ``run(sql, *binds)`` of a session, which returns rows; the server binds."""
     session._paramstyle = "qmark"
 
     def run(sql: str, *binds: object) -> Rows:
@@ -193,5 +194,5 @@ def runner(session: SnowflakeConnection) -> Run:
 
 @pytest.fixture
 def run(connect: Connect) -> Run:
-    """A session of this test, to run statements on."""
+    """Run a statement in a session of this test."""
     return runner(connect())

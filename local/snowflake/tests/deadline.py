@@ -1,4 +1,4 @@
-"""Waiting for an event, with an end."""
+"""Polls and background calls with a time limit."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 LIMIT_SECONDS = 15.0
 
 
-def until(condition: Callable[[], Any], what: str, limit: float = LIMIT_SECONDS) -> Any:  # noqa: ANN401
-    """Poll until the condition is true, and give its value."""
+def until(condition: Callable[[], Any], event: str, limit: float = LIMIT_SECONDS) -> Any:  # noqa: ANN401
+    """Poll until the condition is true, and return its value."""
     end = time.monotonic() + limit
     pause = threading.Event()
     while not (value := condition()):
-        assert time.monotonic() < end, f"not within {limit} s: {what}"
+        assert time.monotonic() < end, f"not within {limit} s: {event}"
         pause.wait(0.01)
     return value
 
 
 class Background:
-    """A call in a thread; result() gives its value or raises what it raised."""
+    """A call in a thread; result() returns its value or raises its error."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
@@ -38,7 +38,7 @@ class Background:
 
     @property
     def is_running(self) -> bool:
-        """Whether the call hasn't ended."""
+        """True until the call has ended."""
         return self._thread.is_alive()
 
     def result(self, limit: float = LIMIT_SECONDS) -> Any:  # noqa: ANN401

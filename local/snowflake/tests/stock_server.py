@@ -1,4 +1,4 @@
-"""fakesnow as it is published, with plain s3fs for its S3: what --stock runs against."""
+"""Stock fakesnow with plain s3fs for S3: the server of ``pytest --stock``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if __name__ == "__main__":
     fakesnow.server.shared_fs.duck_conn.register_filesystem(s3)
 
     class Server(uvicorn.Server):
-        """uvicorn that prints the line that the tests wait for."""
+        """uvicorn with the ready line of the tests."""
 
         async def startup(self, sockets: list | None = None) -> None:
-            """Start, and say on which port."""
+            """Start, and print the port."""
             await super().startup(sockets)
             port = self.servers[0].sockets[0].getsockname()[1]
             print(f"stock ready on http://127.0.0.1:{port}", flush=True)

@@ -1,4 +1,4 @@
-"""COPY INTO, as firn's loader writes it."""
+"""COPY INTO in the form of firn's loader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Put = Callable[..., str]
 
 @pytest.fixture
 def put(s3: Any, run: Run, request: pytest.FixtureRequest) -> Put:
-    """Write a Parquet object under the test's prefix and give its name; the table T is made."""
+    """Create table T, and return a function that writes a Parquet object and returns its name."""
     prefix = request.node.originalname
     run(f"create table t ({COLUMNS})")
     run(f"create or replace stage curated url='s3://{BUCKET}/{prefix}/'")
@@ -56,7 +56,7 @@ def put(s3: Any, run: Run, request: pytest.FixtureRequest) -> Put:
 
 
 def copy(*names: str, force: bool = False, options: str = "") -> str:
-    """The loader's statement."""
+    """Return the statement of the loader."""
     files = ", ".join(f"'{name}'" for name in names)
     return f"""
         copy into t from @curated files=({files})
@@ -67,12 +67,12 @@ def copy(*names: str, force: bool = False, options: str = "") -> str:
 
 
 def by_status(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Name, status and rows loaded of each file."""
+    """Return name, status and number of loaded rows of each file."""
     return [(row[0].rsplit("/", 1)[1], row[1], row[3]) for row in rows]
 
 
 @pytest.mark.gap
-def test_every_type_arrives(run: Run, put: Put) -> None:
+def test_every_type_is_loaded(run: Run, put: Put) -> None:
     before = datetime.datetime.now(datetime.UTC)
     assert by_status(run(copy(put("a.parquet")))) == [("a.parquet", "LOADED", 2)]
     first, second = run("select * from t order by _firn_record")
@@ -87,10 +87,10 @@ def test_every_type_arrives(run: Run, put: Put) -> None:
         0.5,
     )
     assert (first[9], second[9]) == ("", None)
-    assert first[10] is None, "a column that the file lacks is NULL, not the default"
+    assert first[10] is None, "a column missing from the file is NULL, not the default"
 
 
-def test_result_columns_by_name(connect: Connect, put: Put) -> None:
+def test_copy_result_has_documented_columns(connect: Connect, put: Put) -> None:
     with connect().cursor() as cursor:
         cursor.execute(copy(put("a.parquet"), put("b.parquet", 3)).replace("t from", "raw.t from"))
         names = [column.name for column in cursor.description]
@@ -100,7 +100,7 @@ def test_result_columns_by_name(connect: Connect, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_a_loaded_file_is_skipped_and_force_repeats_it(run: Run, put: Put) -> None:
+def test_loaded_file_is_skipped_without_force(run: Run, put: Put) -> None:
     names = (put("a.parquet"), put("b.parquet"))
     run(copy(names[0]))
     assert by_status(run(copy(*names))) == [
@@ -112,35 +112,35 @@ def test_a_loaded_file_is_skipped_and_force_repeats_it(run: Run, put: Put) -> No
 
 
 @pytest.mark.gap
-def test_a_skipped_row_says_why(run: Run, put: Put) -> None:
+def test_skipped_file_has_reason(run: Run, put: Put) -> None:
     run(copy(put("a.parquet")))
-    ((_, status, parsed, loaded, _, _, why, *_),) = run(copy("a.parquet"))
-    assert (status, parsed, loaded, why) == ("LOAD_SKIPPED", 0, 0, "File was loaded before.")
+    ((_, status, parsed, loaded, _, _, reason, *_),) = run(copy("a.parquet"))
+    assert (status, parsed, loaded, reason) == ("LOAD_SKIPPED", 0, 0, "File was loaded before.")
 
 
 @pytest.mark.gap
-def test_a_new_version_of_a_file_is_another_file(run: Run, put: Put) -> None:
+def test_new_version_of_file_is_loaded(run: Run, put: Put) -> None:
     run(copy(put("a.parquet")))
     put("a.parquet", 3)
     assert by_status(run(copy("a.parquet"))) == [("a.parquet", "LOADED", 3)]
 
 
-def test_a_missing_file_is_an_error_that_names_it(run: Run, put: Put) -> None:
-    with pytest.raises(DatabaseError, match=r"nope\.parquet") as caught:
-        run(copy("nope.parquet"))
+def test_missing_file_is_named_in_error(run: Run, put: Put) -> None:
+    with pytest.raises(DatabaseError, match=r"missing\.parquet") as caught:
+        run(copy("missing.parquet"))
     assert (caught.value.errno, caught.value.sqlstate) == (91016, "22000")
 
 
 @pytest.mark.gap
-def test_a_copy_is_atomic(run: Run, put: Put) -> None:
+def test_failed_copy_loads_nothing(run: Run, put: Put) -> None:
     with pytest.raises(DatabaseError) as caught:
-        run(copy(put("a.parquet"), "nope.parquet"))
+        run(copy(put("a.parquet"), "missing.parquet"))
     assert caught.value.errno == 91016
     assert run("select count(*) from t") == [(0,)]
 
 
 @pytest.mark.gap
-def test_null_in_a_not_null_column_names_the_file(run: Run, put: Put) -> None:
+def test_null_in_not_null_column_names_file(run: Run, put: Put) -> None:
     put("a.parquet")
     put("bad.parquet", _firn_object=pa.array([None, "x"], pa.string()))
     with pytest.raises(DatabaseError, match=r"bad\.parquet") as caught:
@@ -149,16 +149,16 @@ def test_null_in_a_not_null_column_names_the_file(run: Run, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_a_file_that_is_no_parquet_names_itself(s3: Any, run: Run, put: Put) -> None:
+def test_file_other_than_parquet_is_named_in_error(s3: Any, run: Run, put: Put) -> None:
     put("a.parquet")
-    prefix = "test_a_file_that_is_no_parquet_names_itself"
+    prefix = "test_file_other_than_parquet_is_named_in_error"
     s3.put_object(Bucket=BUCKET, Key=f"{prefix}/junk.parquet", Body=b"not a parquet file")
     with pytest.raises(DatabaseError, match=r"junk\.parquet"):
         run(copy("a.parquet", "junk.parquet"))
 
 
 @pytest.mark.gap
-def test_rollback_gives_rows_and_files_back(run: Run, put: Put) -> None:
+def test_rollback_removes_rows_and_load_history(run: Run, put: Put) -> None:
     put("a.parquet")
     run("begin")
     assert by_status(run(copy("a.parquet"))) == [("a.parquet", "LOADED", 2)]
@@ -168,7 +168,7 @@ def test_rollback_gives_rows_and_files_back(run: Run, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_create_if_not_exists_keeps_the_load_history(run: Run, put: Put) -> None:
+def test_create_if_not_exists_keeps_load_history(run: Run, put: Put) -> None:
     run(copy(put("a.parquet")))
     ((status,),) = run(f"create table if not exists t ({COLUMNS})")
     assert "already exists" in status
@@ -177,18 +177,18 @@ def test_create_if_not_exists_keeps_the_load_history(run: Run, put: Put) -> None
 
 @pytest.mark.gap
 @pytest.mark.parametrize(
-    ("forget", "status"), [("truncate table t", "LOADED"), ("delete from t", "LOAD_SKIPPED")]
+    ("statement", "status"), [("truncate table t", "LOADED"), ("delete from t", "LOAD_SKIPPED")]
 )
-def test_truncate_drops_the_load_history_and_delete_keeps_it(
-    run: Run, put: Put, forget: str, status: str
+def test_truncate_clears_load_history_and_delete_keeps_history(
+    run: Run, put: Put, statement: str, status: str
 ) -> None:
     run(copy(put("a.parquet")))
-    run(forget)
+    run(statement)
     ((_, found, *_),) = run(copy("a.parquet"))
     assert found == status
 
 
-def test_nothing_to_load_has_another_shape(connect: Connect, put: Put) -> None:
+def test_copy_without_files_returns_status_only(connect: Connect, put: Put) -> None:
     with connect().cursor() as cursor:
         cursor.execute(
             "copy into t from @curated file_format=(type=parquet) "
@@ -199,7 +199,7 @@ def test_nothing_to_load_has_another_shape(connect: Connect, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_pattern_is_about_the_key(run: Run, put: Put) -> None:
+def test_pattern_matches_key(run: Run, put: Put) -> None:
     put("a.parquet")
     put("b.parquet")
     rows = run(
@@ -210,7 +210,7 @@ def test_pattern_is_about_the_key(run: Run, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_file_name_and_row_number(run: Run, put: Put) -> None:
+def test_include_metadata_fills_file_name_and_row_number(run: Run, put: Put) -> None:
     put("a.parquet")
     run("create table m (_firn_object varchar, f varchar, n number(38,0))")
     run(
@@ -218,11 +218,11 @@ def test_file_name_and_row_number(run: Run, put: Put) -> None:
         "match_by_column_name=case_insensitive "
         "include_metadata=(f=METADATA$FILENAME, n=METADATA$FILE_ROW_NUMBER)"
     )
-    key = "test_file_name_and_row_number/a.parquet"
+    key = "test_include_metadata_fills_file_name_and_row_number/a.parquet"
     assert run("select f, n from m order by n") == [(key, 1), (key, 2)]
 
 
-def test_files_of_one_form_keep_their_names_and_columns(run: Run, put: Put) -> None:
+def test_files_with_different_columns_keep_names_and_values(run: Run, put: Put) -> None:
     names = [put("a.parquet"), put("it's.parquet"), put("b.parquet", 3)]
     other = put("other.parquet", extra=pa.array(["x", "y"]))
     run("alter table t add column f varchar")
@@ -232,7 +232,7 @@ def test_files_of_one_form_keep_their_names_and_columns(run: Run, put: Put) -> N
         "include_metadata=(_FIRN_LOADED_AT=METADATA$START_SCAN_TIME)", options
     )
     assert [row[3] for row in run(statement)] == [2, 2, 3, 2]
-    prefix = "test_files_of_one_form_keep_their_names_and_columns"
+    prefix = "test_files_with_different_columns_keep_names_and_values"
     found = run("select distinct _firn_object, f, extra from t order by _firn_object, extra")
     assert found == [
         ("a.parquet", f"{prefix}/a.parquet", None),
@@ -246,14 +246,14 @@ def test_files_of_one_form_keep_their_names_and_columns(run: Run, put: Put) -> N
 
 
 @pytest.mark.gap
-def test_at_most_a_thousand_names(run: Run, put: Put) -> None:
+def test_more_than_a_thousand_names_are_refused(run: Run, put: Put) -> None:
     with pytest.raises(DatabaseError, match="1000") as caught:
         run(copy(*(f"{n}.parquet" for n in range(1001))))
     assert caught.value.errno == 1003
 
 
 @pytest.mark.gap
-def test_no_names_are_not_every_file(run: Run, put: Put) -> None:
+def test_empty_file_list_is_refused(run: Run, put: Put) -> None:
     put("a.parquet")
     with pytest.raises(DatabaseError, match="001003"):
         run(copy())
@@ -261,38 +261,38 @@ def test_no_names_are_not_every_file(run: Run, put: Put) -> None:
 
 
 @pytest.mark.gap
-def test_a_table_that_is_not_there_is_no_file_at_fault(run: Run, put: Put) -> None:
-    statement = copy(put("a.parquet")).replace("into t ", "into nowhere ")
+def test_missing_table_is_reported_instead_of_file(run: Run, put: Put) -> None:
+    statement = copy(put("a.parquet")).replace("into t ", "into missing ")
     with pytest.raises(DatabaseError, match="002003") as refused:
         run(statement)
     assert refused.value.sqlstate == "42S02"
 
 
 @pytest.mark.gap
-def test_a_small_file_is_read_once(run: Run, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+def test_small_file_is_read_once(run: Run, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     name = put("a.parquet")
     with caplog.at_level("INFO", "werkzeug"):
         run(copy(name))
-    asked = [r.getMessage() for r in caplog.records if f"/{name}" in r.getMessage()]
-    assert len([line for line in asked if '"GET ' in line]) == 1, asked
+    requests = [r.getMessage() for r in caplog.records if f"/{name}" in r.getMessage()]
+    assert len([line for line in requests if '"GET ' in line]) == 1, requests
 
 
-def test_files_of_one_copy_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_one_copy_are_read_in_parallel(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = Objects(Settings())
-    all_at_once = threading.Barrier(READ_AHEAD)
+    barrier = threading.Barrier(READ_AHEAD)
 
     def tag(url: str) -> str:
-        all_at_once.wait(timeout=10)
+        barrier.wait(timeout=10)
         return url.upper()
 
     monkeypatch.setattr(objects, "tag", tag)
     names = [chr(ord("a") + n) for n in range(2 * READ_AHEAD)]
-    assert list(objects.tagged(names)) == [(name, name.upper()) for name in names]
+    assert list(objects.with_tags(names)) == [(name, name.upper()) for name in names]
 
 
-def test_one_missing_file_among_many_is_named(run: Run, put: Put) -> None:
+def test_missing_file_among_many_is_named_in_error(run: Run, put: Put) -> None:
     names = [put(f"{n}.parquet") for n in range(READ_AHEAD + 2)]
-    with pytest.raises(DatabaseError, match="gone.parquet"):
-        run(copy(*names[:5], "gone.parquet", *names[5:]))
+    with pytest.raises(DatabaseError, match="missing.parquet"):
+        run(copy(*names[:5], "missing.parquet", *names[5:]))
     assert run("select count(*) from t") == [(0,)]
     assert len(run(copy(*names))) == len(names)

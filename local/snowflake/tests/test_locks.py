@@ -1,4 +1,4 @@
-"""Table locks: who waits for whom, what a waiter sees, and who gives up."""
+"""Table locks: waits, visible rows after a wait, timeouts and deadlocks."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ LOCK = "update t_loads set seq = seq + 1 where object = '~lock'"
 
 @pytest.fixture
 def ledger(run: Run) -> Run:
-    """T and its ledger with the lock row, made by one statement as firn's DDL does."""
+    """Create table T and its ledger with the lock row, in one statement like firn's DDL."""
     run("create table t (object varchar not null, n number(38,0))")
     run("create table t_loads (object varchar not null, seq number(38,0)) as select '~lock', 0")
     return run
 
 
 def wait_until_blocked(waiter: Background) -> None:
-    """The statement is on its way and not done: it stays so for a tenth of a second."""
+    """Check that the statement is still running after a tenth of a second."""
     end = time.monotonic() + 0.1
     until(lambda: time.monotonic() > end or not waiter.is_running, "a tenth of a second")
-    assert waiter.is_running, "it didn't wait for the lock"
+    assert waiter.is_running, "the statement didn't wait for the lock"
 
 
 @pytest.mark.gap
 @pytest.mark.parametrize("end", ["commit", "rollback"])
-def test_the_second_waits_and_sees_what_the_first_committed(
+def test_second_session_waits_and_sees_first_commit(
     ledger: Run, connect: Connect, end: str
 ) -> None:
     first, second = runner(connect()), runner(connect())
@@ -53,7 +53,7 @@ def test_the_second_waits_and_sees_what_the_first_committed(
 
 @pytest.mark.gap
 @pytest.mark.parametrize(
-    "write",
+    "statement",
     [
         LOCK,
         "delete from t_loads where object = 'a'",
@@ -61,17 +61,17 @@ def test_the_second_waits_and_sees_what_the_first_committed(
         "when not matched then insert (object, seq) values (s.o, 1)",
     ],
 )
-def test_lock_timeout(ledger: Run, connect: Connect, write: str) -> None:
+def test_write_fails_after_lock_timeout(ledger: Run, connect: Connect, statement: str) -> None:
     holder, other = runner(connect()), runner(connect(LOCK_TIMEOUT=0))
     holder("begin")
     holder(LOCK)
     with pytest.raises(DatabaseError, match="T_LOADS") as caught:
-        other(write)
+        other(statement)
     assert (caught.value.errno, caught.value.sqlstate) == (625, "57014")
 
 
 @pytest.mark.gap
-def test_lock_timeout_counts_seconds(ledger: Run, connect: Connect) -> None:
+def test_lock_timeout_is_in_seconds(ledger: Run, connect: Connect) -> None:
     holder, other = runner(connect()), runner(connect())
     other("alter session set lock_timeout = 0.5")
     holder("begin")
@@ -83,9 +83,7 @@ def test_lock_timeout_counts_seconds(ledger: Run, connect: Connect) -> None:
     assert 0.5 <= time.monotonic() - before < 5
 
 
-def test_a_table_of_the_same_name_in_another_schema_is_another(
-    ledger: Run, connect: Connect
-) -> None:
+def test_same_table_name_in_other_schema_is_not_locked(ledger: Run, connect: Connect) -> None:
     ledger("create schema other")
     ledger("create table other.t_loads as select * from raw.t_loads")
     holder, other = runner(connect()), runner(connect(LOCK_TIMEOUT=0))
@@ -95,7 +93,7 @@ def test_a_table_of_the_same_name_in_another_schema_is_another(
 
 
 @pytest.mark.gap
-def test_an_idle_blocker_is_aborted(ledger: Run, connect: Connect) -> None:
+def test_idle_blocker_is_aborted(ledger: Run, connect: Connect) -> None:
     idle, other = runner(connect()), runner(connect())
     idle("begin")
     idle(LOCK)
@@ -109,20 +107,20 @@ def test_an_idle_blocker_is_aborted(ledger: Run, connect: Connect) -> None:
 
 
 @pytest.mark.gap
-def test_an_idle_transaction_that_blocks_nobody_lives(ledger: Run, connect: Connect) -> None:
+def test_idle_transaction_without_waiters_is_kept(ledger: Run, connect: Connect) -> None:
     idle, busy, other = runner(connect()), runner(connect()), runner(connect())
     idle("begin")
     idle("update t set n = 1")
     busy("begin")
     busy(LOCK)
-    assert other(LOCK) == [(1, 0)], "waits until the blocker was aborted"
+    assert other(LOCK) == [(1, 0)], "the statement waits for the abort of the idle session"
     idle("commit")
     with pytest.raises(DatabaseError):
         busy("commit")
 
 
 @pytest.mark.gap
-def test_a_deadlock_is_refused(ledger: Run, connect: Connect) -> None:
+def test_deadlock_is_refused(ledger: Run, connect: Connect) -> None:
     first, second = runner(connect()), runner(connect())
     for run, table in ((first, "t"), (second, "t_loads")):
         run("begin")
@@ -137,7 +135,7 @@ def test_a_deadlock_is_refused(ledger: Run, connect: Connect) -> None:
 
 
 @pytest.mark.gap
-def test_forty_waiters_leave_a_thread_for_the_commit(
+def test_commit_has_a_thread_with_forty_waiters(
     ledger: Run, connect: Connect, server: Server
 ) -> None:
     tables = ("t_loads", "u", "v")
@@ -164,7 +162,7 @@ def test_forty_waiters_leave_a_thread_for_the_commit(
 
 
 @pytest.mark.gap
-def test_the_load_protocol_loads_each_object_once(ledger: Run, connect: Connect) -> None:
+def test_load_protocol_loads_each_object_once(ledger: Run, connect: Connect) -> None:
     def load(run: Run, objects: list[str]) -> None:
         for name in objects:
             run("begin")

@@ -1,4 +1,4 @@
-"""Login, the end of a session, cancel, repeated requests: over HTTP where no driver would do it."""
+"""Login, session end, cancel and repeated requests, over HTTP for requests that no driver sends."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wire import Http
 
 @pytest.fixture
 def http(server: Server) -> Http:
-    """A client that isn't logged in."""
+    """A client before its login."""
     return Http(server.port)
 
 
 def attestation(**changes: str) -> str:
-    """What a driver makes for AWS: a signed request for GetCallerIdentity, in base64."""
+    """Return a driver's attestation for AWS: a signed request for GetCallerIdentity, in base64."""
     headers = {
         "Authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20261124/eu-west-1/sts/aws4_request",
         "X-Amz-Date": "20261124T100000Z",
@@ -32,7 +32,7 @@ def attestation(**changes: str) -> str:
     return base64.b64encode(json.dumps(claim).encode()).decode()
 
 
-def test_workload_identity_logs_in(http: Http) -> None:
+def test_workload_identity_can_log_in(http: Http) -> None:
     answer = http.login(AUTHENTICATOR="WORKLOAD_IDENTITY", PROVIDER="AWS", TOKEN=attestation())
     assert answer["success"]
     assert http.query("select 1")["success"]
@@ -43,20 +43,20 @@ def test_workload_identity_logs_in(http: Http) -> None:
     ("provider", "token"),
     [
         ("AWS", ""),
-        ("AWS", "no base64"),
+        ("AWS", "not base64"),
         ("AWS", attestation(**{"X-Snowflake-Audience": "elsewhere"})),
         ("AWS", attestation(Authorization="none")),
         ("AWS", attestation(url="https://example.com/")),
         ("GCP", attestation()),
     ],
 )
-def test_a_malformed_workload_identity_is_refused(http: Http, provider: str, token: str) -> None:
+def test_malformed_workload_identity_is_refused(http: Http, provider: str, token: str) -> None:
     answer = http.login(AUTHENTICATOR="WORKLOAD_IDENTITY", PROVIDER=provider, TOKEN=token)
     assert (answer["success"], answer["code"]) == (False, "390100")
 
 
 @pytest.mark.gap
-def test_parameters_at_login(connect: Connect) -> None:
+def test_login_parameters_apply_to_session(connect: Connect) -> None:
     run = runner(connect(LOCK_TIMEOUT=7, ABORT_DETACHED_QUERY=True, SOMETHING_ELSE="x"))
     rows = {row[0]: row[1] for row in run("show parameters in session")}
     assert (rows["LOCK_TIMEOUT"], rows["ABORT_DETACHED_QUERY"]) == ("7", "true")
@@ -64,7 +64,7 @@ def test_parameters_at_login(connect: Connect) -> None:
 
 
 @pytest.mark.gap
-def test_fields_that_newer_drivers_need(http: Http) -> None:
+def test_login_answer_has_fields_for_newer_drivers(http: Http) -> None:
     data = http.login()["data"]
     assert data["masterToken"]
     assert data["sessionId"] > 0
@@ -72,7 +72,7 @@ def test_fields_that_newer_drivers_need(http: Http) -> None:
 
 
 @pytest.mark.gap
-def test_a_repeated_request_runs_once(http: Http) -> None:
+def test_repeated_request_runs_once(http: Http) -> None:
     http.login()
     http.query("create or replace table t (n number(38,0))")
     name = str(uuid.uuid4())
@@ -83,21 +83,21 @@ def test_a_repeated_request_runs_once(http: Http) -> None:
 
 
 @pytest.mark.gap
-def test_an_unknown_session_is_gone(http: Http) -> None:
+def test_unknown_session_is_reported_as_ended(http: Http) -> None:
     http.token = "from before the restart"
     answer = http.query("select 1")
     assert (answer["success"], answer["code"]) == (False, "390111")
 
 
 @pytest.mark.gap
-def test_errors_carry_a_query_id(http: Http) -> None:
+def test_error_has_query_id(http: Http) -> None:
     http.login()
-    answer = http.query("select * from nowhere")
+    answer = http.query("select * from missing")
     assert uuid.UUID(answer["data"]["queryId"])
 
 
 @pytest.mark.gap
-def test_cancel_ends_a_running_statement(server: Server, http: Http) -> None:
+def test_cancel_ends_running_statement(server: Server, http: Http) -> None:
     http.login()
     waiter = Background(lambda: http.query(SLOW))
 
@@ -105,15 +105,13 @@ def test_cancel_ends_a_running_statement(server: Server, http: Http) -> None:
         http.post("/queries/v1/abort-request", {"requestId": "any"})
         return not waiter.is_running
 
-    until(is_cancelled, "the statement ends")
+    until(is_cancelled, "end of the statement")
     assert waiter.result()["code"] == "000604"
     assert http.query("select 1")["success"]
 
 
 @pytest.mark.gap
-def test_cancel_ends_a_wait_for_a_lock(
-    http: Http, run: Run, connect: Connect, server: Server
-) -> None:
+def test_cancel_ends_wait_for_lock(http: Http, run: Run, connect: Connect, server: Server) -> None:
     other = Http(server.port)
     http.login()
     other.login()
@@ -127,12 +125,12 @@ def test_cancel_ends_a_wait_for_a_lock(
         other.post("/queries/v1/abort-request", {"requestId": "any"})
         return not waiter.is_running
 
-    until(is_cancelled, "the wait ends")
+    until(is_cancelled, "end of the wait")
     assert waiter.result()["code"] == "000604"
 
 
 @pytest.mark.gap
-def test_statement_timeout(connect: Connect) -> None:
+def test_statement_ends_after_timeout(connect: Connect) -> None:
     run = runner(connect(STATEMENT_TIMEOUT_IN_SECONDS=1))
     with pytest.raises(DatabaseError, match="timeout of 1 second") as caught:
         run(SLOW)

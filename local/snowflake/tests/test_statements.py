@@ -1,4 +1,4 @@
-"""Statements that stock fakesnow refuses or answers wrongly."""
+"""Statements that stock fakesnow refuses or answers incorrectly."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from conftest import Connect, Run, runner
         "alter session unset query_tag",
     ],
 )
-def test_account_statements_are_answered(run: Run, sql: str) -> None:
-    assert run(f"/* a comment in front */ {sql}") == [("Statement executed successfully.",)]
+def test_account_statements_succeed_without_effect(run: Run, sql: str) -> None:
+    assert run(f"/* a leading comment */ {sql}") == [("Statement executed successfully.",)]
 
 
 @pytest.mark.gap
@@ -64,17 +64,17 @@ def test_sums_are_exact(run: Run) -> None:
 
 
 @pytest.mark.gap
-def test_to_timestamp_ltz(run: Run) -> None:
+def test_to_timestamp_ltz_accepts_numbers_and_texts(run: Run) -> None:
     run("create table t (ms number(38,0))")
     run("insert into t values (1763978400123)")
-    moment = datetime.datetime(2025, 11, 24, 10, 0, 0, 123000, datetime.UTC)
-    assert run("select to_timestamp_ltz(ms, 3) from t") == [(moment,)]
+    timestamp = datetime.datetime(2025, 11, 24, 10, 0, 0, 123000, datetime.UTC)
+    assert run("select to_timestamp_ltz(ms, 3) from t") == [(timestamp,)]
     assert run(
         "select to_timestamp_ltz('2025-11-24 10:00:00.123'), to_timestamp_ltz(1763978400)"
-    ) == [(moment, moment.replace(microsecond=0))]
+    ) == [(timestamp, timestamp.replace(microsecond=0))]
 
 
-def test_json_paths(run: Run) -> None:
+def test_json_path_returns_value(run: Run) -> None:
     assert run(
         """select column1:a.b[1]::number, column1:c::varchar
         from (select parse_json('{"a": {"b": [1, 2]}, "c": "x"}') as column1)"""
@@ -99,12 +99,12 @@ def test_json_paths(run: Run) -> None:
         "create table if not exists t (a varchar not null comment 'x') comment = 'it''s'",
     ],
 )
-def test_ddl_that_firn_and_dbt_write(run: Run, sql: str) -> None:
+def test_ddl_of_firn_and_dbt_succeeds(run: Run, sql: str) -> None:
     ((status,),) = run(sql)
     assert "success" in status
 
 
-def test_columns_are_added_and_widened(run: Run) -> None:
+def test_alter_table_adds_and_widens_columns(run: Run) -> None:
     run("create table t (a varchar(10) not null)")
     run("alter table t add column if not exists b number(38,0), c timestamp_ltz")
     run("alter table t add column if not exists b number(38,0)")
@@ -114,7 +114,7 @@ def test_columns_are_added_and_widened(run: Run) -> None:
 
 
 @pytest.mark.gap
-def test_current_timestamp_is_the_statements(run: Run) -> None:
+def test_current_timestamp_is_start_of_statement(run: Run) -> None:
     run("create table t (seen timestamp_ltz)")
     run("begin")
     run("insert into t select current_timestamp()")
@@ -128,24 +128,24 @@ def test_current_timestamp_is_the_statements(run: Run) -> None:
 @pytest.mark.gap
 def test_ctas_keeps_not_null_and_defaults(run: Run) -> None:
     run(
-        "create table t (k varchar(10) not null, seq number(38,0), who varchar default 'nobody') "
+        "create table t (k varchar(10) not null, seq number(38,0), author varchar default 'none') "
         "as select '~lock', 0, 'x'"
     )
     run("insert into t (k) values ('a')")
-    assert run("select who from t where k = 'a'") == [("nobody",)]
+    assert run("select author from t where k = 'a'") == [("none",)]
     with pytest.raises(DatabaseError) as caught:
         run("insert into t (seq) values (1)")
     assert caught.value.errno == 100072
 
 
 @pytest.mark.gap
-def test_temporary_tables_with_a_schema(run: Run) -> None:
+def test_temporary_table_with_schema_is_created(run: Run) -> None:
     run("create or replace temporary table raw.t as select 1 as n")
     assert run("select n from raw.t") == [(1,)]
 
 
-def test_who_creates_second_finds_it_there(connect: Connect) -> None:
-    """No gap: a driver repeats what ends in stock's HTTP 500, and then the table is there."""
+def test_concurrent_create_if_not_exists_succeeds(connect: Connect) -> None:
+    """No gap: after stock fakesnow's HTTP 500 a driver repeats the request and succeeds."""
     sessions = [runner(connect()) for _ in range(4)]
     with ThreadPoolExecutor(len(sessions)) as pool:
         for number in range(10):
@@ -155,7 +155,7 @@ def test_who_creates_second_finds_it_there(connect: Connect) -> None:
 
 
 @pytest.mark.gap
-def test_a_view_over_account_usage(run: Run) -> None:
+def test_view_over_account_usage_is_empty(run: Run) -> None:
     run(
         "create view cost comment = 'a day' as "
         "select to_date(convert_timezone('UTC', start_time)) as day, sum(credits_used) as credits "
@@ -166,7 +166,7 @@ def test_a_view_over_account_usage(run: Run) -> None:
 
 
 @pytest.mark.gap
-def test_comments(run: Run) -> None:
+def test_table_comment_with_apostrophe_is_stored(run: Run) -> None:
     run("create table t (n number(38,0))")
     run("comment on table t is 'one dataset''s rows'")
     run("alter table t alter column n comment 'the number'")
@@ -175,27 +175,27 @@ def test_comments(run: Run) -> None:
 
 
 @pytest.mark.gap
-def test_names_that_duckdb_reserves(run: Run) -> None:
+def test_columns_with_names_reserved_in_duckdb_work(run: Run) -> None:
     run("create table t (at number(38,0), summarize varchar)")
     run("insert into t (at, summarize) values (1, 'x')")
     assert run("select at, summarize from t where at = 1") == [(1, "x")]
 
 
 @pytest.mark.gap
-def test_context_functions(run: Run) -> None:
+def test_context_functions_return_constants(run: Run) -> None:
     assert run("select current_role(), current_warehouse(), current_account()") == [
         ("SYSADMIN", "LOCAL", "LOCAL")
     ]
 
 
 @pytest.mark.gap
-def test_show_parameters(connect: Connect) -> None:
+def test_show_parameters_returns_session_value(connect: Connect) -> None:
     run = runner(connect(QUERY_TAG="load 1"))
     ((name, value, *_),) = run("show parameters like 'query_tag' in session")
     assert (name, value) == ("QUERY_TAG", "load 1")
 
 
-def test_multi_row_insert_with_binds(run: Run) -> None:
+def test_insert_with_binds_adds_several_rows(run: Run) -> None:
     run("create table t (k varchar, n number(38,0), seen timestamp_ltz)")
     now = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
     rows = [("a", 1, now), ("b", None, None)]
@@ -204,7 +204,7 @@ def test_multi_row_insert_with_binds(run: Run) -> None:
     assert run("select * from t order by k") == [*rows, ("c", 3, None), ("d", 4, None)]
 
 
-def test_delete_in_a_window_of_time(run: Run) -> None:
+def test_delete_with_time_range_removes_matching_rows(run: Run) -> None:
     run("create table t (k varchar, seen timestamp_ltz)")
     run(
         "insert into t select column1, column2::timestamp_ltz from values "
@@ -220,8 +220,8 @@ def test_delete_in_a_window_of_time(run: Run) -> None:
     ("sql", "number", "state"),
     [
         pytest.param("create or alter table t (n number)", 2, "0A000", marks=pytest.mark.gap),
-        ("select * from raw.nope at(offset => -60)", None, None),
-        pytest.param("select nope from raw.t", 904, "42000", marks=pytest.mark.gap),
+        ("select * from raw.missing at(offset => -60)", None, None),
+        pytest.param("select missing from raw.t", 904, "42000", marks=pytest.mark.gap),
         pytest.param("create table raw.t (n number)", 2002, "42710", marks=pytest.mark.gap),
         pytest.param("insert into raw.t values ('abc')", 100038, "22018", marks=pytest.mark.gap),
         pytest.param("insert into raw.t values (null)", 100072, "22000", marks=pytest.mark.gap),
@@ -230,7 +230,7 @@ def test_delete_in_a_window_of_time(run: Run) -> None:
         pytest.param("select interval '1 day'", 2, "0A000", marks=pytest.mark.gap),
     ],
 )
-def test_errors_are_errors_of_the_statement_at_once(
+def test_invalid_statement_fails_at_once(
     run: Run, sql: str, number: int | None, state: str | None
 ) -> None:
     run("create table t (n number(38,0) not null)")

@@ -1,4 +1,4 @@
-"""Transactions: where they begin, what they see, what ends them."""
+"""Transactions: begin, visible rows, and end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conftest import Connect, Run, runner
 
 @pytest.fixture
 def table(run: Run) -> Run:
-    """A table T with one row, and a session beside the test's own ones."""
+    """Create table T with one row, in a session of its own."""
     run("create table t (k varchar, n number(38,0))")
     run("insert into t values ('a', 1)")
     return run
@@ -28,7 +28,7 @@ def table(run: Run) -> Run:
         pytest.param("start transaction", marks=pytest.mark.gap),
     ],
 )
-def test_every_word_for_begin(table: Run, connect: Connect, begin: str) -> None:
+def test_every_form_of_begin_starts_transaction(table: Run, connect: Connect, begin: str) -> None:
     run = runner(connect())
     run(begin)
     run("insert into t values ('b', 2)")
@@ -38,7 +38,7 @@ def test_every_word_for_begin(table: Run, connect: Connect, begin: str) -> None:
 
 
 @pytest.mark.gap
-def test_begin_inside_is_ignored(table: Run) -> None:
+def test_begin_inside_transaction_is_ignored(table: Run) -> None:
     table("begin")
     table("insert into t values ('b', 2)")
     table("begin")
@@ -46,13 +46,13 @@ def test_begin_inside_is_ignored(table: Run) -> None:
     assert table("select count(*) from t") == [(1,)]
 
 
-def test_commit_and_rollback_without_a_transaction(table: Run) -> None:
+def test_commit_and_rollback_without_transaction_succeed(table: Run) -> None:
     assert table("commit") == [("Statement executed successfully.",)]
     assert table("rollback") == [("Statement executed successfully.",)]
 
 
 @pytest.mark.gap
-def test_each_statement_sees_what_was_committed_before_it(table: Run, connect: Connect) -> None:
+def test_statement_sees_earlier_commits_of_others(table: Run, connect: Connect) -> None:
     run = runner(connect())
     run("begin")
     assert run("select n from t") == [(1,)]
@@ -64,7 +64,7 @@ def test_each_statement_sees_what_was_committed_before_it(table: Run, connect: C
 
 
 @pytest.mark.gap
-def test_ddl_commits(table: Run) -> None:
+def test_ddl_commits_open_transaction(table: Run) -> None:
     table("begin")
     table("insert into t values ('b', 2)")
     table("create table other (n number(38,0))")
@@ -73,7 +73,7 @@ def test_ddl_commits(table: Run) -> None:
 
 
 @pytest.mark.gap
-def test_merge_inside_a_transaction(table: Run) -> None:
+def test_merge_is_undone_by_rollback(table: Run) -> None:
     table("begin")
     table(
         "merge into t using (select 'a' as k, 5 as n union all select 'b', 6) s on t.k = s.k "
@@ -84,39 +84,41 @@ def test_merge_inside_a_transaction(table: Run) -> None:
     assert table("select k, n from t") == [("a", 1)]
 
 
-def test_a_failed_read_leaves_the_transaction_open(table: Run) -> None:
+def test_failed_read_leaves_transaction_open(table: Run) -> None:
     table("begin")
     with pytest.raises(DatabaseError):
-        table("select nothing from t")
+        table("select missing from t")
     table("insert into t values ('b', 2)")
     table("commit")
     assert table("select count(*) from t") == [(2,)]
 
 
 @pytest.mark.gap
-def test_abort_on_error_fails_everything_until_rollback(table: Run, connect: Connect) -> None:
+def test_abort_on_error_fails_statements_until_rollback(table: Run, connect: Connect) -> None:
     run = runner(connect(TRANSACTION_ABORT_ON_ERROR=True))
     run("begin")
     run("update t set n = 7")
     with pytest.raises(DatabaseError):
-        run("select nothing from t")
+        run("select missing from t")
     for refused in ("select 1", "insert into t values ('b', 2)", "begin"):
         with pytest.raises(DatabaseError) as caught:
             run(refused)
         assert caught.value.errno == 90070
-    assert table("update t set n = 8") == [(1, 0)], "its locks are free"
+    assert table("update t set n = 8") == [(1, 0)], (
+        "the locks of the aborted transaction are released"
+    )
     run("rollback")
     assert run("select n from t") == [(8,)]
 
 
 @pytest.mark.gap
-def test_commit_of_an_aborted_transaction_commits_nothing(table: Run, connect: Connect) -> None:
+def test_commit_of_aborted_transaction_commits_nothing(table: Run, connect: Connect) -> None:
     run = runner(connect())
     run("alter session set transaction_abort_on_error = true")
     run("begin")
     run("insert into t values ('b', 2)")
     with pytest.raises(DatabaseError):
-        run("select nothing from t")
+        run("select missing from t")
     with pytest.raises(DatabaseError) as caught:
         run("commit")
     assert caught.value.errno == 90070
@@ -124,7 +126,7 @@ def test_commit_of_an_aborted_transaction_commits_nothing(table: Run, connect: C
 
 
 @pytest.mark.gap
-def test_a_conversion_error_aborts_what_cannot_be_kept(table: Run) -> None:
+def test_conversion_error_aborts_transaction(table: Run) -> None:
     table("begin")
     table("insert into t values ('b', 2)")
     with pytest.raises(DatabaseError) as caught:
@@ -138,7 +140,7 @@ def test_a_conversion_error_aborts_what_cannot_be_kept(table: Run) -> None:
 
 
 @pytest.mark.gap
-def test_a_closed_session_rolls_back(table: Run, connect: Connect) -> None:
+def test_closed_session_rolls_back(table: Run, connect: Connect) -> None:
     session = connect()
     run = runner(session)
     run("begin")
@@ -148,7 +150,7 @@ def test_a_closed_session_rolls_back(table: Run, connect: Connect) -> None:
     assert table("select n from t") == [(2,)]
 
 
-def test_without_autocommit_a_write_begins(table: Run, connect: Connect) -> None:
+def test_write_without_autocommit_begins_transaction(table: Run, connect: Connect) -> None:
     run = runner(connect())
     run("alter session set autocommit = false")
     run("update t set n = 3")

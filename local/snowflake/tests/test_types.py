@@ -1,4 +1,4 @@
-"""Types and values on their way to a driver."""
+"""Types and values in the answers to a driver."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 
 from conftest import Connect, Run
 
-MOMENT = datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, datetime.UTC)
+TIMESTAMP = datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, datetime.UTC)
 
 
 @pytest.mark.gap
 def test_null_timestamps_stay_null(run: Run) -> None:
     run("create table t (a timestamp_ntz, b timestamp_ltz)")
-    run("insert into t values (null, null), ('2026-11-24 10:00:00', ?)", MOMENT)
+    run("insert into t values (null, null), ('2026-11-24 10:00:00', ?)", TIMESTAMP)
     assert run("select * from t order by a nulls first") == [
         (None, None),
-        (datetime.datetime(2026, 11, 24, 10), MOMENT),
+        (datetime.datetime(2026, 11, 24, 10), TIMESTAMP),
     ]
 
 
@@ -36,20 +36,20 @@ def test_ltz_is_shown_as_ltz(run: Run, connect: Connect) -> None:
 
 
 @pytest.mark.gap
-def test_lists_travel_as_json(run: Run) -> None:
+def test_lists_are_returned_as_json(run: Run) -> None:
     ((keys, none),) = run("""select object_keys(parse_json('{"a": 1, "b": 2}')), null::array""")
     assert (json.loads(keys), none) == (["a", "b"], None)
 
 
 @pytest.mark.gap
-def test_null_binds(run: Run) -> None:
+def test_null_binds_insert_nulls(run: Run) -> None:
     run("create table t (a number(38,0), b varchar, c timestamp_ltz, d date)")
     run("insert into t values (?, ?, ?, ?)", None, None, None, None)
     assert run("select * from t") == [(None, None, None, None)]
 
 
-def test_time_zone_of_the_session(connect: Connect) -> None:
+def test_session_time_zone_applies_to_casts(connect: Connect) -> None:
     with connect(TIMEZONE="Asia/Tokyo").cursor() as cursor:
         cursor.execute("select '2026-11-24 10:00:00'::timestamp_ltz")
-        ((moment,),) = cursor.fetchall()
-    assert moment == datetime.datetime(2026, 11, 24, 1, tzinfo=datetime.UTC)
+        ((timestamp,),) = cursor.fetchall()
+    assert timestamp == datetime.datetime(2026, 11, 24, 1, tzinfo=datetime.UTC)

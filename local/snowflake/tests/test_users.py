@@ -19,36 +19,36 @@ from wire import Http
 
 
 @dataclass
-class Pair:
-    """A key pair as a user has it."""
+class KeyPair:
+    """The key pair of a user."""
 
     private: rsa.RSAPrivateKey
 
     @classmethod
-    def make(cls, bits: int = 2048) -> Pair:
-        """A new one."""
+    def make(cls, bits: int = 2048) -> KeyPair:
+        """Generate a key pair."""
         return cls(rsa.generate_private_key(public_exponent=65537, key_size=bits))
 
     @property
     def der(self) -> bytes:
-        """The public key."""
+        """The public key as DER."""
         public = self.private.public_key()
         return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def text(self) -> str:
-        """The public key as ALTER USER takes it."""
+        """The public key in the form of ALTER USER."""
         return base64.b64encode(self.der).decode()
 
     @property
     def fingerprint(self) -> str:
-        """The public key's fingerprint."""
+        """The fingerprint of the public key."""
         digest = Hash(SHA256())
         digest.update(self.der)
         return "SHA256:" + base64.b64encode(digest.finalize()).decode()
 
     def token(self, user: str, **changes: object) -> str:
-        """What a driver makes to log in; None leaves a claim out."""
+        """Return a driver's token for a login; None removes a claim."""
         now = int(time.time())
         claims: dict[str, object] = {
             "iss": f"LOCAL.{user}.{self.fingerprint}",
@@ -60,11 +60,11 @@ class Pair:
         return jwt.encode(kept, self.private, algorithm="RS256")
 
 
-OLD, NEW = Pair.make(), Pair.make()
+OLD, NEW = KeyPair.make(), KeyPair.make()
 
 
 def log_in(server: Server, token: str) -> str:
-    """Log in by key pair, and return the error's number, "" if it was let in."""
+    """Log in by key pair, and return the number of the error; "" after a login."""
     http = Http(server.port)
     answer = http.login(AUTHENTICATOR="SNOWFLAKE_JWT", TOKEN=token, ACCOUNT_NAME="local")
     if not answer["success"]:
@@ -76,7 +76,7 @@ def log_in(server: Server, token: str) -> str:
 
 
 @pytest.mark.gap
-def test_only_the_keys_in_the_slots_log_in(server: Server, run: Run) -> None:
+def test_only_keys_in_slots_can_log_in(server: Server, run: Run) -> None:
     run(f"create user slots type = service rsa_public_key = '{OLD.text}'")
     assert (log_in(server, OLD.token("SLOTS")), log_in(server, NEW.token("SLOTS"))) == ("", INVALID)
     run(f"alter user slots set rsa_public_key_2 = '{NEW.text}' comment = 'two'")
@@ -93,13 +93,13 @@ HOUR = 3600
 
 @pytest.mark.gap
 @pytest.mark.parametrize(
-    ("what", "token"),
+    ("case", "token"),
     [
         ("no token", "x.y.z"),
         ("another account", OLD.token("STRICT", iss=f"OTHER.STRICT.{OLD.fingerprint}")),
         ("lower case", OLD.token("STRICT", sub="local.strict")),
-        ("another user in sub", OLD.token("STRICT", sub="LOCAL.NOBODY")),
-        ("nobody", OLD.token("NOBODY")),
+        ("another user in sub", OLD.token("STRICT", sub="LOCAL.UNKNOWN")),
+        ("unknown user", OLD.token("UNKNOWN")),
         ("no fingerprint", OLD.token("STRICT", iss="LOCAL.STRICT")),
         ("signed by another key", NEW.token("STRICT", iss=f"LOCAL.STRICT.{OLD.fingerprint}")),
         ("expired", OLD.token("STRICT", exp=int(time.time()) - 1)),
@@ -109,13 +109,13 @@ HOUR = 3600
         ("no expiry", OLD.token("STRICT", exp=None)),
     ],
 )
-def test_a_wrong_token_is_refused(server: Server, run: Run, what: str, token: str) -> None:
+def test_invalid_token_is_refused(server: Server, run: Run, case: str, token: str) -> None:
     run(f"create or replace user strict rsa_public_key = '{OLD.text}'")
-    assert log_in(server, token) == INVALID, what
+    assert log_in(server, token) == INVALID, case
 
 
 @pytest.mark.gap
-def test_describe_user_shows_the_fingerprints(run: Run) -> None:
+def test_describe_user_shows_fingerprints(run: Run) -> None:
     run("create user if not exists shown type = service")
     run(f"create user if not exists shown rsa_public_key = '{OLD.text}'")
     run(f"alter user if exists SHOWN set RSA_PUBLIC_KEY_2='{NEW.text}'")
@@ -132,23 +132,25 @@ def test_describe_user_shows_the_fingerprints(run: Run) -> None:
 @pytest.mark.parametrize(
     ("statement", "number", "state"),
     [
-        ("alter user nobody set rsa_public_key = 'x'", 2003, "02000"),
-        ("desc user nobody", 2003, "02000"),
-        ("drop user nobody", 2003, "02000"),
-        ("create user somebody", 2002, "42710"),
-        ("alter user somebody set rsa_public_key = 'x'", 2099, "22023"),
-        (f"alter user somebody set rsa_public_key = '{Pair.make(1024).text}'", 2099, "22023"),
+        ("alter user unknown set rsa_public_key = 'x'", 2003, "02000"),
+        ("desc user unknown", 2003, "02000"),
+        ("drop user unknown", 2003, "02000"),
+        ("create user existing", 2002, "42710"),
+        ("alter user existing set rsa_public_key = 'x'", 2099, "22023"),
+        (f"alter user existing set rsa_public_key = '{KeyPair.make(1024).text}'", 2099, "22023"),
     ],
 )
-def test_what_is_refused_of_a_user(run: Run, statement: str, number: int, state: str) -> None:
-    run("create or replace user somebody")
+def test_invalid_user_statement_is_refused(
+    run: Run, statement: str, number: int, state: str
+) -> None:
+    run("create or replace user existing")
     with pytest.raises(ProgrammingError) as caught:
         run(statement)
     assert (caught.value.errno, caught.value.sqlstate) == (number, state)
 
 
 @pytest.mark.gap
-def test_a_statement_on_a_user_ends_the_transaction(run: Run) -> None:
+def test_user_statement_ends_transaction(run: Run) -> None:
     run("create or replace table t (n number(38,0))")
     run("begin")
     run("insert into t values (1)")
@@ -168,7 +170,7 @@ def test_users_survive_a_restart(tmp_path: Path) -> None:
             server.stop()
 
 
-def test_the_connector_logs_in_by_key(server: Server, run: Run) -> None:
+def test_connector_logs_in_by_key(server: Server, run: Run) -> None:
     run(f"create user connector rsa_public_key = '{OLD.text}'")
     server.connect_by_key("CONNECTOR", OLD.private).close()
     with pytest.raises(DatabaseError, match="JWT token is invalid"):

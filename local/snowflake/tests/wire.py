@@ -1,4 +1,4 @@
-"""The wire protocol without a driver."""
+"""A client of the wire protocol without a driver."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Http:
-    """The wire protocol by hand."""
+    """A client of the wire protocol over HTTP."""
 
     def __init__(self, port: int) -> None:
         self._base = f"http://127.0.0.1:{port}"
         self.token = ""
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST JSON under the session's token."""
+        """Send JSON with the session's token."""
         request = urllib.request.Request(
             self._base + path,
             json.dumps(body).encode(),
@@ -26,7 +26,7 @@ class Http:
             return dict(json.load(answer))
 
     def login(self, database: str = "HTTP", **data: Any) -> dict[str, Any]:
-        """Log in and keep the token."""
+        """Log in and store the token."""
         path = f"/session/v1/login-request?databaseName={database}&schemaName=RAW"
         answer = self.post(path, {"data": {"SESSION_PARAMETERS": {}, **data}})
         self.token = (answer.get("data") or {}).get("token", "")

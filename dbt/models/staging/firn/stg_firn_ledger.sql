@@ -33,7 +33,7 @@ renamed as (
         sequencer,
         size as size_bytes,
 
-        ---------- its transform
+        ---------- the transform
         contract as contract_version,
         engine,
         attempt as attempt_id,
@@ -55,7 +55,7 @@ renamed as (
         loaded_at
 
     from source
-    -- The row that loaders lock is no object.
+    -- The lock row isn't an object.
     where object <> '~lock'
 
 )

@@ -19,7 +19,7 @@ renamed as (
         _firn_record as record_number,
         line as line_number,
 
-        ---------- why, and what
+        ---------- rule and text
         rule,
         raw as raw_text,
 

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// datasets is the repository's folder, as a package of internal/app sees it.
-const datasets = "../../../datasets"
+// datasets is the made-up project's folder, as a package of internal/app sees it.
+const datasets = "../../../testdata/project/datasets"
 
-// TaskRoot is a function's folder with the shipped contracts, as in its zip. It
+// TaskRoot is a function's folder with the made-up contracts, as in its zip. It
 // may be called by tests of packages right below internal/app.
 func TaskRoot(t testing.TB) string {
 	t.Helper()

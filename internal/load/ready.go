@@ -1,0 +1,105 @@
+package load
+
+import (
+	"context"
+	"strings"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// readyObject is one object with files that are ready to be copied.
+type readyObject struct {
+	work.Receipt
+	// asked is true if a message of this invocation waits for the object.
+	asked bool
+}
+
+func (o readyObject) id() object.ID { return o.ObjectID }
+
+// fault returns err as a fault with the names of the object.
+func (o readyObject) fault(err error) *fault.Fault {
+	return fault.On(err, string(o.id()), o.Dataset, o.Object.URI())
+}
+
+func namesOf(files []work.File) []string {
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Key
+	}
+	return names
+}
+
+func (o readyObject) bytes() int64 {
+	var sum int64
+	for _, f := range o.Data {
+		sum += f.Bytes
+	}
+	return sum
+}
+
+// open reads the receipts of the work. An unreadable receipt's fault is in the
+// results.
+func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, into results) []readyObject {
+	opened := make([]readyObject, len(wanted))
+	faults := make([]error, len(wanted))
+	atOnce(len(wanted), func(i int) { opened[i], faults[i] = l.openOne(ctx, dataset, wanted[i]) })
+	var objects []readyObject
+	for i, w := range wanted {
+		if faults[i] != nil {
+			into[w.Object.ID()] = result{err: fault.On(faults[i], string(w.Object.ID()), dataset, w.Object.URI())}
+			continue
+		}
+		objects = append(objects, opened[i])
+	}
+	return objects
+}
+
+func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (readyObject, error) {
+	if w.Receipt.Bucket != l.CuratedBucket {
+		return readyObject{}, fault.Permanentf("read receipt", fault.ReceiptMismatch,
+			"the receipt is in bucket %q, the stage reads %q", w.Receipt.Bucket, l.CuratedBucket)
+	}
+	receipt, err := l.Receipts.Read(ctx, *w.Receipt)
+	if err != nil {
+		return readyObject{}, err
+	}
+	if err := matches(receipt, dataset, w); err != nil {
+		return readyObject{}, err
+	}
+	if err := l.checkDelivery(receipt); err != nil {
+		return readyObject{}, err
+	}
+	return readyObject{Receipt: receipt, asked: true}, nil
+}
+
+// matches checks a receipt against the work that names the receipt: a receipt
+// must not load another object's files.
+func matches(r work.Receipt, dataset string, w work.Work) error {
+	const op = "check receipt"
+	home := object.AttemptsOf(dataset, w.Object.ID())
+	switch {
+	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
+		return fault.Permanentf(op, fault.ReceiptMismatch, "it is for object %s of %s", r.ObjectID, r.Dataset)
+	case r.Outcome != work.Accepted:
+		return fault.Permanentf(op, fault.Code(r.Code), "the transform refused the object: %s", r.Cause)
+	}
+	for _, name := range append(namesOf(r.Data), namesOf(r.Rejects)...) {
+		if !strings.HasPrefix(name, home) {
+			return fault.Permanentf(op, fault.ReceiptMismatch, "file %q isn't in the object's folder %s", name, home)
+		}
+	}
+	return nil
+}
+
+// checkDelivery refuses an object that belongs to no delivery of a snapshot. Such
+// an object's rows would be loaded and would never be current rows.
+func (l *Loader) checkDelivery(r work.Receipt) error {
+	c := l.Contracts.ByDataset(r.Dataset)
+	if c == nil || c.Delivery == nil || c.InDelivery(r.Object.Key) {
+		return nil
+	}
+	return fault.Permanentf("check delivery", fault.NoDelivery,
+		"the key %q isn't of the form %q, by which the snapshot's deliveries are told apart", r.Object.Key, c.KeyPrefix+c.Delivery.Key)
+}

@@ -1,0 +1,78 @@
+//go:build standin
+
+package load_test
+
+import (
+	"flag"
+	"net"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/load/loadtest"
+)
+
+// sideBySide is how many cases run at once: many wait for a lock, as they
+// should.
+const sideBySide = "8"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil {
+		panic(err)
+	}
+	os.Exit(laptoptest.Main(m, "aws", "snowflake"))
+}
+
+// laptop is one for all tests: they share the stage.
+func laptop(t testing.TB) *loadtest.Snowflake {
+	t.Helper()
+	once.Do(func() { shared = newLaptop(t) })
+	if shared == nil {
+		t.Fatal("the laptop's Snowflake isn't there")
+	}
+	return shared
+}
+
+var (
+	shared *loadtest.Snowflake
+	once   sync.Once
+)
+
+func newLaptop(t testing.TB) *loadtest.Snowflake {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	address := net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT"))
+	return loadtest.NewLaptop(t, address, store)
+}
+
+// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
+// login by workload identity, and real Parquet.
+func TestLaptop(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+}
+
+// TestQuestions pins what the laptop's Snowflake answers where nobody documents
+// what an account does. `make account` asks one.
+func TestQuestions(t *testing.T) {
+	t.Parallel()
+	bench := laptop(t)
+	for _, question := range loadtest.Questions {
+		t.Run(question.Name, func(t *testing.T) {
+			t.Parallel()
+			if answer := question.Ask(t, bench); answer.Found != answer.Assumed {
+				t.Errorf("%s: %s, assumed %s", answer.Name, answer.Found, answer.Assumed)
+			}
+		})
+	}
+}

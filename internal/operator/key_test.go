@@ -1,0 +1,47 @@
+package operator_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/operator"
+)
+
+const all = "shop.customer, shop.item, shop.order, shop.visit, station.event"
+
+func TestKeyFor(t *testing.T) {
+	t.Parallel()
+	contracts, err := contract.ReadAll(os.DirFS("../../testdata/project/datasets"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &operator.Operator{Contracts: contracts}
+	tests := []struct{ name, file, dataset, want, wantErr string }{
+		{"by its folder", "datasets/shop/order/orders.csv", "", "shop/order/orders.csv", ""},
+		{"by its folder, absolute", "/data/station/event/a.ndjson.gz", "", "station/event/a.ndjson.gz", ""},
+		{"by name", "/tmp/x.csv", "shop.order", "shop/order/x.csv", ""},
+		{"the name wins", "station/event/x.csv", "shop.order", "shop/order/x.csv", ""},
+		{"nothing is encoded", "shop/order/a b+c=%é.csv", "", "shop/order/a b+c=%é.csv", ""},
+		{"no folder tells", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"a folder at the root", "/tmp/x.csv", "", "", `/tmp/x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"the folder is no dataset's", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},
+		{"no such dataset", "x.csv", "shop.basket", "", `x.csv: no contract for dataset "shop.basket": name one of ` + all + ` with --dataset`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := o.KeyFor(test.file, test.dataset)
+			if got != test.want || message(err) != test.wantErr {
+				t.Errorf("KeyFor = %q, %v; want %q, %q", got, err, test.want, test.wantErr)
+			}
+		})
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,77 @@
+-- The tables of shop.item, from datasets/shop/item/contract.odcs.yaml.
+-- Written by internal/snowflake/ddl: change the contract, then go generate.
+
+create table if not exists raw.shop_item (
+    sku varchar
+        comment 'The item''s number.',
+    name varchar
+        comment 'The item''s name.',
+    price number(9, 2)
+        comment 'The price in euros.',
+    weight float
+        comment 'The weight in kilograms.',
+    stock number(38, 0)
+        comment 'The number of pieces in the shop.',
+    gift boolean
+        comment 'Whether the shop wraps the item as a gift.',
+    category varchar
+        comment 'The part of the shop.',
+    since date
+        comment 'The first day of sale.',
+    updated_at timestamp_ltz
+        comment 'The moment of the change.',
+    _firn_object varchar not null
+        comment 'Id of the object that the row came from.',
+    _firn_record number(38, 0) not null
+        comment 'Number of the record in the object, from 1.',
+    _firn_loaded_at timestamp_ltz
+        comment 'When COPY began to read the row''s file.'
+)
+    comment = 'The items of a made-up shop, one row an item and change. Primary key, not enforced: sku.';
+
+create table if not exists raw.shop_item_loads as
+select
+    '~lock'::varchar as object,
+    0::number(38, 0) as generation,
+    null::varchar as load_id,
+    null::varchar as bucket,
+    null::varchar as key,
+    null::varchar as version,
+    null::varchar as etag,
+    null::varchar as sequencer,
+    null::number(38, 0) as size,
+    '1.0.0'::varchar as contract,
+    null::varchar as engine,
+    null::varchar as attempt,
+    null::varchar as content_hash,
+    null::number(38, 0) as files,
+    null::number(38, 0) as rows_read,
+    null::number(38, 0) as rows_written,
+    null::number(38, 0) as rows_rejected,
+    null::number(38, 0) as rows_loaded,
+    null::varchar as copy_query_id,
+    null::varchar as rejects_query_id,
+    null::timestamp_ltz as transformed_at,
+    null::timestamp_ltz as started_at,
+    null::timestamp_ltz as loaded_at,
+    null::number(38, 0) as bytes,
+    null::timestamp_ltz as transform_started_at,
+    null::varchar as duplicate_of,
+    0::number(38, 0) as seq,
+    false::boolean as paused;
+
+create table if not exists raw.shop_item_rejects (
+    _firn_object varchar not null
+        comment 'Id of the object that the row came from.',
+    _firn_record number(38, 0) not null
+        comment 'Number of the record in the object, from 1.',
+    line number(38, 0)
+        comment 'Line of the file on which the record begins, from 1; null if the engine counts none.',
+    rule varchar
+        comment 'The rule that the row breaks.',
+    raw varchar
+        comment 'The record as it stood in the file.',
+    _firn_loaded_at timestamp_ltz
+        comment 'When COPY began to read the row''s file.'
+)
+    comment = 'Rows of shop.item that broke the contract.';
