@@ -211,7 +211,7 @@ test-outage: setup ## end the laptop's Snowflake and AWS and start them again: t
 
 .PHONY: test-demo
 test-demo: setup ## the demo, as it is and with rows that go missing
-	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemo -demo
+	@go test -count=1 -timeout 20m ./cmd/firn/... -run TestDemoCountsRows -demo
 
 .PHONY: test-airflow airflow
 test-airflow: setup $(VENVS)/airflow/.done ## the DAGs' tests, with dag.test beside the laptop's cloud

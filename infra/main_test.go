@@ -3,7 +3,7 @@ package main
 import "testing"
 
 // The stack's own settings have no defaults that would be right for anybody.
-func TestRunWithoutSettings(t *testing.T) {
+func TestRunWithoutSettingsFails(t *testing.T) {
 	err := run(t.Context())
 	want := "firn:alertAddress and firn:snowflakeAccount are missing: type cdk deploy " +
 		"-c firn:alertAddress=you@example.com -c firn:snowflakeAccount=MYORG-ACCOUNT"

@@ -52,7 +52,7 @@ const (
 	lacksMaven = "firn needs mvn: install maven\n"
 )
 
-func TestPrerequisites(t *testing.T) {
+func TestPrerequisitesNamesEachMissingProgram(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -154,8 +154,8 @@ func (m machine) javaHome(t *testing.T) []string {
 	return []string{"JAVA_HOME=" + home}
 }
 
-// TestMakeStopsThere: make goes no further when something is missing.
-func TestMakeStopsThere(t *testing.T) {
+// TestMakeStopsAtMissingProgram: make goes no further when something is missing.
+func TestMakeStopsAtMissingProgram(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("make", "setup", "PYTHON=/nowhere/python3.12")
 	cmd.Dir = ".."

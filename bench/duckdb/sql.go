@@ -11,21 +11,21 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Good returns the SQL that writes the accepted rows. $input, $output and
+// AcceptedSQL returns the SQL that writes the accepted rows. $input, $output and
 // $level in it are for the one who runs it.
-func Good(c *contract.Contract) string {
+func AcceptedSQL(c *contract.Contract) string {
 	return comment + view(c) + "\n" + goodRows(c)
 }
 
-// Both returns the SQL that writes the accepted rows, and then the rejected
+// AcceptedAndRejectedSQL returns the SQL that writes the accepted rows, and then the rejected
 // ones, for which DuckDB reads the input again.
-func Both(c *contract.Contract) string {
-	return Good(c) + "\n" + rejects(quotedRecord(c))
+func AcceptedAndRejectedSQL(c *contract.Contract) string {
+	return AcceptedSQL(c) + "\n" + rejects(quotedRecord(c))
 }
 
-// Once returns the SQL that does what Both does and reads the input once: the
+// OnePassSQL returns the SQL that does what Both does and reads the input once: the
 // rows wait in a table in memory, which grows with the input.
-func Once(c *contract.Contract) string {
+func OnePassSQL(c *contract.Contract) string {
 	table := fmt.Sprintf(`from (
     select
 %s,

@@ -22,7 +22,7 @@ func TestSQLFollowsFromTheContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"../duckdb_good.sql": duckdb.Good(c), "../duckdb_both.sql": duckdb.Both(c), "../duckdb_once.sql": duckdb.Once(c),
+		"../duckdb_good.sql": duckdb.AcceptedSQL(c), "../duckdb_both.sql": duckdb.AcceptedAndRejectedSQL(c), "../duckdb_once.sql": duckdb.OnePassSQL(c),
 	} {
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {

@@ -18,9 +18,9 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-const agreed = "../orders.odcs.yaml"
+const contractPath = "../orders.odcs.yaml"
 
-func TestEngineFindsWhatWasBroken(t *testing.T) {
+func TestEngineRejectsEveryBrokenRow(t *testing.T) {
 	t.Parallel()
 	const rows = 20_000
 	folder := t.TempDir()
@@ -33,7 +33,7 @@ func TestEngineFindsWhatWasBroken(t *testing.T) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	report, err := job.Job{Contract: agreed, Input: path, Output: folder}.Run(t.Context())
+	report, err := job.Job{Contract: contractPath, Input: path, Output: folder}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,15 +54,15 @@ func TestEngineFindsWhatWasBroken(t *testing.T) {
 	}
 }
 
-// TestEveryRuleIsBroken keeps the file worth its name: a rule of the contract
+// TestFileBreaksEveryRule keeps the file worth its name: a rule of the contract
 // that no row breaks is a rule that isn't compared.
-func TestEveryRuleIsBroken(t *testing.T) {
+func TestFileBreaksEveryRule(t *testing.T) {
 	t.Parallel()
 	account, err := orders.Write(discard{}, 20_000, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(agreed)
+	data, err := os.ReadFile(contractPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,13 +116,13 @@ func TestRefusedFileIsAnError(t *testing.T) {
 	if err := os.WriteFile(path, []byte("order_id\n1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := job.Job{Contract: agreed, Input: path, Output: folder}.Run(t.Context())
+	_, err := job.Job{Contract: contractPath, Input: path, Output: folder}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), string(fault.BadHeader)) {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestFiles(t *testing.T) {
+func TestFilesStoresObjects(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	store := job.Files{}

@@ -27,7 +27,7 @@ func (c CPU) since(before CPU) CPU {
 }
 
 // processorTime reads what every process of the cloud has taken so far.
-func (b *Bench) processorTime() CPU {
+func (b *Runner) processorTime() CPU {
 	taken := make(CPU)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is sound
 	servers := make(map[int]string)

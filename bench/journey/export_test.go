@@ -5,5 +5,5 @@ var (
 	Percentile = percentile
 	ParseStat  = parseStat
 	Shortened  = shortened
-	WayOf      = wayOf
+	WayOf      = stateTimesOf
 )

@@ -47,8 +47,8 @@ const (
 	ledger = "RAW.SHOP_CUSTOMER_LOADS"
 )
 
-// Bench puts files into a laptop's cloud and follows them by the journal.
-type Bench struct {
+// Runner puts files into a laptop's cloud and follows them by the journal.
+type Runner struct {
 	cloud   *laptop.Cloud
 	store   *s3.Client
 	journal operator.Journal
@@ -58,7 +58,7 @@ type Bench struct {
 }
 
 // New connects to a cloud that is up.
-func New(ctx context.Context, cloud *laptop.Cloud) (*Bench, error) {
+func New(ctx context.Context, cloud *laptop.Cloud) (*Runner, error) {
 	if err := cloud.SetEnvironment(os.Setenv); err != nil {
 		return nil, err
 	}
@@ -70,14 +70,14 @@ func New(ctx context.Context, cloud *laptop.Cloud) (*Bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure AWS: %w", err)
 	}
-	return &Bench{
+	return &Runner{
 		cloud: cloud, journal: o.Journal, bucket: o.Stack.LandingBucket,
 		store: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}, nil
 }
 
 // Run measures as the plan says, and tells its progress.
-func (b *Bench) Run(ctx context.Context, plan Plan, progress io.Writer) (Results, error) {
+func (b *Runner) Run(ctx context.Context, plan Plan, progress io.Writer) (Results, error) {
 	results := Results{Plan: plan, Machine: machine(), LoadBefore: loadAverage(), Began: time.Now()}
 	cold, err := b.single(ctx)
 	if err != nil {
@@ -94,13 +94,13 @@ func (b *Bench) Run(ctx context.Context, plan Plan, progress io.Writer) (Results
 		}
 		results.Rounds = append(results.Rounds, round)
 		fmt.Fprintf(progress, "round %d of %d: one file p50 %s, %d at once %s\n", n+1, plan.Rounds,
-			seconds(median(durations(round.Single, Way.total))), plan.Burst, seconds(round.Burst.Last))
+			seconds(median(durations(round.Single, StateTimes.total))), plan.Burst, seconds(round.Burst.Last))
 	}
 	results.Ended, results.LoadAfter = time.Now(), loadAverage()
 	return results, nil
 }
 
-func (b *Bench) round(ctx context.Context, plan Plan) (Round, error) {
+func (b *Runner) round(ctx context.Context, plan Plan) (Round, error) {
 	var round Round
 	before := b.processorTime()
 	for range plan.Single {
@@ -121,18 +121,18 @@ func (b *Bench) round(ctx context.Context, plan Plan) (Round, error) {
 }
 
 // single puts one file and waits until it is loaded.
-func (b *Bench) single(ctx context.Context) (Way, error) {
+func (b *Runner) single(ctx context.Context) (StateTimes, error) {
 	o, err := b.put(ctx, b.nextKey())
 	put := time.Now()
 	if err != nil {
-		return Way{}, err
+		return StateTimes{}, err
 	}
 	entry, err := b.loaded(ctx, o)
-	return wayOf(entry, put), err
+	return stateTimesOf(entry, put), err
 }
 
 // burst puts many files at once, and waits until all are loaded.
-func (b *Bench) burst(ctx context.Context, plan Plan) (Burst, error) {
+func (b *Runner) burst(ctx context.Context, plan Plan) (Burst, error) {
 	keys := make([]string, plan.Burst)
 	for i := range keys {
 		keys[i] = b.nextKey()
@@ -158,7 +158,7 @@ func (b *Bench) burst(ctx context.Context, plan Plan) (Burst, error) {
 		if err != nil {
 			return burst, err
 		}
-		burst.Ways = append(burst.Ways, wayOf(entry, puts[i]))
+		burst.Times = append(burst.Times, stateTimesOf(entry, puts[i]))
 		burst.Transformed = max(burst.Transformed, entry.Times[journal.Transformed].Sub(began))
 		burst.Last = max(burst.Last, entry.Times[journal.Loaded].Sub(began))
 	}
@@ -167,13 +167,13 @@ func (b *Bench) burst(ctx context.Context, plan Plan) (Burst, error) {
 	return burst, err
 }
 
-func (b *Bench) nextKey() string {
+func (b *Runner) nextKey() string {
 	b.files++
 	return fmt.Sprintf("%sbench-%05d.csv", prefix, b.files)
 }
 
 // put uploads a small file of its own.
-func (b *Bench) put(ctx context.Context, key string) (object.Object, error) {
+func (b *Runner) put(ctx context.Context, key string) (object.Object, error) {
 	const rows = 20
 	var text strings.Builder
 	text.WriteString("code,name\n")
@@ -189,7 +189,7 @@ func (b *Bench) put(ctx context.Context, key string) (object.Object, error) {
 
 // loaded waits until the journal has the object as loaded. One that failed is
 // an error.
-func (b *Bench) loaded(ctx context.Context, o object.Object) (journal.Entry, error) {
+func (b *Runner) loaded(ctx context.Context, o object.Object) (journal.Entry, error) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {

@@ -55,8 +55,8 @@ func TestShortened(t *testing.T) {
 	}
 }
 
-// TestReport holds the figures of one object and one burst.
-func TestReport(t *testing.T) {
+// TestReportMatchesFigures holds the figures of one object and one burst.
+func TestReportMatchesFigures(t *testing.T) {
 	t.Parallel()
 	put := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 	at := func(ms int) time.Time { return put.Add(time.Duration(ms) * time.Millisecond) }
@@ -66,8 +66,8 @@ func TestReport(t *testing.T) {
 	results := journey.Results{
 		Plan: journey.Plan{Rounds: 1, Single: 1, Burst: 2, Writers: 16}, Began: put, Ended: at(60000), Cold: way,
 		Rounds: []journey.Round{{
-			Single:    []journey.Way{way},
-			Burst:     journey.Burst{Ways: []journey.Way{way, way}, Uploaded: time.Second, Transformed: 3 * time.Second, Last: 5 * time.Second, Transactions: 2},
+			Single:    []journey.StateTimes{way},
+			Burst:     journey.Burst{Times: []journey.StateTimes{way, way}, Uploaded: time.Second, Transformed: 3 * time.Second, Last: 5 * time.Second, Transactions: 2},
 			SingleCPU: journey.CPU{"aws stand-in": 70 * time.Millisecond, "function load": 20 * time.Millisecond},
 			BurstCPU:  journey.CPU{"aws stand-in": 80 * time.Millisecond},
 		}},

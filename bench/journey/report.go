@@ -18,7 +18,7 @@ const (
 // Write writes the section of bench/README.md.
 func (r Results) Write(out io.Writer) error {
 	var text strings.Builder
-	r.head(&text)
+	r.writeHeader(&text)
 	r.single(&text)
 	r.burst(&text)
 	r.cpu(&text)
@@ -26,7 +26,7 @@ func (r Results) Write(out io.Writer) error {
 	return err
 }
 
-func (r Results) head(out io.Writer) {
+func (r Results) writeHeader(out io.Writer) {
 	const stamp = "2006-01-02 15:04 MST"
 	fmt.Fprintf(out, "Measured %s to %s: %d rounds, in each %d files one after the other and %d files at once by %d clients.\n\n",
 		r.Began.UTC().Format(stamp), r.Ended.UTC().Format(stamp), r.Plan.Rounds, r.Plan.Single, r.Plan.Burst, r.Plan.Writers)
@@ -35,12 +35,12 @@ func (r Results) head(out io.Writer) {
 
 func (r Results) single(out io.Writer) {
 	fmt.Fprint(out, "### One small file\n\n| seconds | p50 | p95 | most | the first file ever |\n| --- | --- | --- | --- | --- |\n")
-	for _, hop := range hops {
+	for _, hop := range intervals {
 		all := durations(r.singles(), hop.of)
 		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", hop.name,
 			seconds(median(all)), seconds(percentile(all, 95)), seconds(percentile(all, 100)), seconds(hop.of(r.Cold)))
 	}
-	p50 := median(durations(r.singles(), Way.total))
+	p50 := median(durations(r.singles(), StateTimes.total))
 	fmt.Fprintf(out, "\np50 %s s; target at most %s s: %s.\n\n", seconds(p50), seconds(singleTarget), verdict(p50, singleTarget))
 }
 
@@ -49,7 +49,7 @@ func (r Results) burst(out io.Writer) {
 	var lasts []time.Duration
 	for i, round := range r.Rounds {
 		b := round.Burst
-		all := durations(b.Ways, Way.total)
+		all := durations(b.Times, StateTimes.total)
 		lasts = append(lasts, b.Last)
 		fmt.Fprintf(out, "| %d | %s | %s | %s | %s | %s | %d |\n", i+1, seconds(b.Uploaded), seconds(b.Transformed), seconds(b.Last),
 			seconds(median(all)), seconds(percentile(all, 95)), b.Transactions)
@@ -61,7 +61,7 @@ func (r Results) burst(out io.Writer) {
 
 func (r Results) cpu(out io.Writer) {
 	one := r.milliseconds(func(round Round) (CPU, int) { return round.SingleCPU, len(round.Single) })
-	many := r.milliseconds(func(round Round) (CPU, int) { return round.BurstCPU, len(round.Burst.Ways) })
+	many := r.milliseconds(func(round Round) (CPU, int) { return round.BurstCPU, len(round.Burst.Times) })
 	if len(one) == 0 {
 		return
 	}

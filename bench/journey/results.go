@@ -7,36 +7,36 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// Way is how long an object took to each of its states, each from the answer
+// StateTimes is how long an object took to each of its states, each from the answer
 // to its upload. The clock is the machine's own; a state's time is taken by
 // who writes it, right before the journal's write.
-type Way struct{ Received, Transforming, Transformed, Loaded time.Duration }
+type StateTimes struct{ Received, Transforming, Transformed, Loaded time.Duration }
 
-func wayOf(e journal.Entry, put time.Time) Way {
+func stateTimesOf(e journal.Entry, put time.Time) StateTimes {
 	since := func(s journal.State) time.Duration { return e.Times[s].Sub(put) }
-	return Way{since(journal.Received), since(journal.Transforming), since(journal.Transformed), since(journal.Loaded)}
+	return StateTimes{since(journal.Received), since(journal.Transforming), since(journal.Transformed), since(journal.Loaded)}
 }
 
-func (w Way) total() time.Duration { return w.Loaded }
+func (w StateTimes) total() time.Duration { return w.Loaded }
 
-// hop is one part of the way.
-type hop struct {
+// interval is one part of the way.
+type interval struct {
 	name string
 	// of is how long it took.
-	of func(Way) time.Duration
+	of func(StateTimes) time.Duration
 }
 
-var hops = []hop{
-	{"upload answered to `received`", func(w Way) time.Duration { return w.Received }},
-	{"to `transforming`", func(w Way) time.Duration { return w.Transforming - w.Received }},
-	{"to `transformed`", func(w Way) time.Duration { return w.Transformed - w.Transforming }},
-	{"to `loaded`", func(w Way) time.Duration { return w.Loaded - w.Transformed }},
-	{"**upload answered to `loaded`**", Way.total},
+var intervals = []interval{
+	{"upload answered to `received`", func(w StateTimes) time.Duration { return w.Received }},
+	{"to `transforming`", func(w StateTimes) time.Duration { return w.Transforming - w.Received }},
+	{"to `transformed`", func(w StateTimes) time.Duration { return w.Transformed - w.Transforming }},
+	{"to `loaded`", func(w StateTimes) time.Duration { return w.Loaded - w.Transformed }},
+	{"**upload answered to `loaded`**", StateTimes.total},
 }
 
 // Burst is what many files at once took, from the first upload's begin.
 type Burst struct {
-	Ways []Way
+	Times []StateTimes
 	// Uploaded is when the last upload was answered, Transformed when the last
 	// receipt was in the journal, Last when the last object was loaded.
 	Uploaded, Transformed, Last time.Duration
@@ -46,7 +46,7 @@ type Burst struct {
 
 // Round is everything once.
 type Round struct {
-	Single              []Way
+	Single              []StateTimes
 	Burst               Burst
 	SingleCPU, BurstCPU CPU
 }
@@ -58,19 +58,19 @@ type Results struct {
 	LoadBefore, LoadAfter string
 	Began, Ended          time.Time
 	// Cold is the first file ever: no function has a process yet.
-	Cold   Way
+	Cold   StateTimes
 	Rounds []Round
 }
 
-func (r Results) singles() []Way {
-	var all []Way
+func (r Results) singles() []StateTimes {
+	var all []StateTimes
 	for _, round := range r.Rounds {
 		all = append(all, round.Single...)
 	}
 	return all
 }
 
-func durations(ways []Way, of func(Way) time.Duration) []time.Duration {
+func durations(ways []StateTimes, of func(StateTimes) time.Duration) []time.Duration {
 	all := make([]time.Duration, len(ways))
 	for i, w := range ways {
 		all[i] = of(w)

@@ -1,15 +1,15 @@
 package orders
 
-// breaking makes a good row a bad one.
-type breaking struct {
+// brokenRow makes a good row a bad one.
+type brokenRow struct {
 	// rule is what the contract calls it.
 	rule  string
 	apply func(fields [][]byte) [][]byte
 }
 
-// breaks are all kinds, equally frequent. Each rule of the contract is broken
+// brokenRows are all kinds, equally frequent. Each rule of the contract is broken
 // by one at least.
-var breaks = []breaking{
+var brokenRows = []brokenRow{
 	{"_row:columns", func(fields [][]byte) [][]byte { return fields[:isGift] }},
 	{"_row:columns", func(fields [][]byte) [][]byte { return append(fields, []byte("extra")) }},
 	{"_row:utf8", set(note, "caf\xe9")},

@@ -90,7 +90,7 @@ func newGenerator(seed uint64) *generator {
 func (g *generator) next(n int64) (line []byte, rule string) {
 	g.fill(n)
 	if g.random.IntN(brokenEvery) == 0 {
-		b := breaks[g.random.IntN(len(breaks))]
+		b := brokenRows[g.random.IntN(len(brokenRows))]
 		g.fields, rule = b.apply(g.fields), b.rule
 	}
 	g.line = g.line[:0]

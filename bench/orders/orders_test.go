@@ -53,7 +53,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
-func TestWriteFails(t *testing.T) {
+func TestWriteReturnsErrorOfOutput(t *testing.T) {
 	t.Parallel()
 	if _, err := orders.Write(full{}, 10, 1); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)

@@ -49,7 +49,7 @@ func run(plan journey.Plan) (err error) {
 		return err
 	}
 	cloud.Project = filepath.Join(root, "testdata", "project")
-	if err := cloud.Up(ctx, told(os.Stderr)); err != nil {
+	if err := cloud.Up(ctx, printSteps(os.Stderr)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cloud.Down(), os.RemoveAll(directory)) }()
@@ -64,8 +64,8 @@ func run(plan journey.Plan) (err error) {
 	return results.Write(os.Stdout)
 }
 
-// told is a laptop.Step that tells each step once it is done.
-func told(out io.Writer) laptop.Step {
+// printSteps is a laptop.Step that tells each step once it is done.
+func printSteps(out io.Writer) laptop.Step {
 	return func(name string, run func() error) error {
 		started := time.Now()
 		err := run()

@@ -81,8 +81,8 @@ func runAudit(ctx context.Context, dataset string, grace, stuck time.Duration) (
 	return auditor.Run(ctx, dataset)
 }
 
-// onTheWay are the states of an object that isn't at its end.
-var onTheWay = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
+// movingStates are the states of an object that isn't at its end.
+var movingStates = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
 
 // printAudit prints what there is of each dataset, then one line a difference.
 func printAudit(out io.Writer, result audit.Result) {
@@ -90,7 +90,7 @@ func printAudit(out io.Writer, result audit.Result) {
 	fmt.Fprintln(table, "DATASET\tIN S3\tON THE WAY\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tITS ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
-		for _, state := range onTheWay {
+		for _, state := range movingStates {
 			moving += s.Journal[state]
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,

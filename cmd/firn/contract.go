@@ -15,7 +15,7 @@ func contractCommand() *cobra.Command {
 		Long: "Work on data contracts and files of this machine: nothing is sent anywhere, and no cloud is needed.\n" +
 			"`infer` writes a first contract of a file; `check` says which rows of a file a contract rejects, and why;\n" +
 			"`diff` says what a changed contract does to its table.",
-		Args: helpful(cobra.NoArgs),
+		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.PersistentFlags().Bool("json", false, "print JSON")

@@ -38,7 +38,7 @@ func contractCheckCommand() *cobra.Command {
 		Example: "  firn contract check datasets/shop/order/orders.csv\n" +
 			"  firn contract check /tmp/orders.csv --contract datasets/shop/order/contract.odcs.yaml --rejects 50",
 		Args: func(cmd *cobra.Command, arguments []string) error {
-			return unchecked(helpful(cobra.ExactArgs(1))(cmd, arguments))
+			return unchecked(withHelp(cobra.ExactArgs(1))(cmd, arguments))
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			report, err := checkFile(cmd, files[0], path, rejects)

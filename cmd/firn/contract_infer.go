@@ -22,7 +22,7 @@ func contractInferCommand() *cobra.Command {
 			"was found and decided is said on standard error and stands in the contract's first comment.",
 		Example: "  firn contract infer orders_2026-01.csv --source shop --entity order --out contract.odcs.yaml\n" +
 			"  firn contract check orders_2026-01.csv --contract contract.odcs.yaml",
-		Args: helpful(cobra.ExactArgs(1)),
+		Args: withHelp(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if job.Source == "" || job.Entity == "" {
 				return fmt.Errorf("name the dataset with --source and --entity: see `%s --help`", cmd.CommandPath())

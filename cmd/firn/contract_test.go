@@ -83,8 +83,8 @@ func TestContractInfer(t *testing.T) {
 	expectError(t, infer("--out", "contract.odcs.yaml"), "contract.odcs.yaml exists already: remove it, or name another file with --out")
 }
 
-// TestContractUsage: a file that couldn't be checked is told from a bad one.
-func TestContractUsage(t *testing.T) {
+// TestContractCheckExitCodes: a file that couldn't be checked is told from a bad one.
+func TestContractCheckExitCodes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name      string
@@ -121,9 +121,9 @@ func TestContractUsage(t *testing.T) {
 	}
 }
 
-// TestContractsOfARelease holds contracts against those of the last release, as
+// TestContractsFitLastRelease holds contracts against those of the last release, as
 // CI does.
-func TestContractsOfARelease(t *testing.T) {
+func TestContractsFitLastRelease(t *testing.T) {
 	t.Parallel()
 	folder := clone(t)
 	script, err := os.ReadFile(filepath.Join(root(t), "scripts/contracts.sh"))

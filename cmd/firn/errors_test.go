@@ -42,9 +42,9 @@ var credentials = []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=nobody", "
 
 func with(variables ...string) []string { return append(variables, credentials...) }
 
-// TestErrors: each is one line that says what to do, within seconds, with exit
+// TestErrorIsOneLineWithExitCode1: each is one line that says what to do, within seconds, with exit
 // code 1 and nothing on standard output.
-func TestErrors(t *testing.T) {
+func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 	t.Parallel()
 	contracts := "FIRN_DATASETS=" + filepath.Join(project(t), "datasets")
 	tests := []struct {
@@ -155,9 +155,9 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// TestEveryContractFaultAtOnce: several faults are several lines, all of them
+// TestEveryContractFaultIsShown: several faults are several lines, all of them
 // at once.
-func TestEveryContractFaultAtOnce(t *testing.T) {
+func TestEveryContractFaultIsShown(t *testing.T) {
 	t.Parallel()
 	c := clone(t)
 	breakContract(t, c)

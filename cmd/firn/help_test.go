@@ -25,7 +25,7 @@ func commands(t *testing.T) map[string]string {
 	return found
 }
 
-func TestHelp(t *testing.T) {
+func TestHelpListsEveryCommand(t *testing.T) {
 	t.Parallel()
 	golden(t, "help", call{arguments: []string{"--help"}}.succeed(t))
 	all := commands(t)

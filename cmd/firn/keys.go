@@ -20,7 +20,7 @@ func keysCommand() *cobra.Command {
 		Long: "Show the key pair by which the load function logs in to Snowflake: the fingerprint of the secret's key, its\n" +
 			"age, and the two slots of the function's user. `rotate` replaces it. A stack has one if it was deployed with\n" +
 			"-c firn:snowflakeLogin=keypair; else its function logs in by its AWS role, and there is nothing to rotate.",
-		Args: helpful(cobra.NoArgs),
+		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withRotator(cmd, (*keys.Rotator).Status)
 		},
@@ -33,7 +33,7 @@ func keysCommand() *cobra.Command {
 			"put it into the secret, and empty the other slot. Functions that run read the secret again when a login is\n" +
 			"refused, so nothing is deployed. Safe to interrupt: run it again, and it ends what was begun. After the\n" +
 			"first deployment it fills the empty secret. The role that you log in by must own the user.",
-		Args: helpful(cobra.NoArgs),
+		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withRotator(cmd, (*keys.Rotator).Rotate)
 		},

@@ -12,11 +12,11 @@ import (
 
 var changing = regexp.MustCompile(`SHA256:\S+?=|20\d\d-\d\d-\d\dT\S+Z`)
 
-// TestKeys shows the key pair of a new stack, fills its secret, and rotates it.
+// TestKeysRotatesWithoutShowingPrivateKey shows the key pair of a new stack, fills its secret, and rotates it.
 // Nothing that it prints is the private key.
-func TestKeys(t *testing.T) {
+func TestKeysRotatesWithoutShowingPrivateKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.firn("query", "create user if not exists firn_loader type = service").succeed(t)
 	var printed strings.Builder
 	say := func(arguments ...string) {

@@ -23,7 +23,7 @@ func rootCommand() *cobra.Command {
 		Short: "Files and API records to Snowflake tables that people can trust",
 		Long: "firn takes files dropped in S3 and records fetched from HTTP APIs to Snowflake.\n" +
 			"It works on the laptop's cloud while that is up, else on the AWS account of the environment.",
-		Args:         helpful(cobra.NoArgs),
+		Args:         withHelp(cobra.NoArgs),
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage: true, SilenceErrors: true,
 	}
@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		contractCommand(), serveFDSNCommand(),
 	)
 	for _, command := range root.Commands() {
-		command.Args = helpful(command.Args)
+		command.Args = withHelp(command.Args)
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
@@ -41,8 +41,8 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// helpful says where to look when a command's arguments are wrong.
-func helpful(check cobra.PositionalArgs) cobra.PositionalArgs {
+// withHelp says where to look when a command's arguments are wrong.
+func withHelp(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, arguments []string) error {
 		if err := check(cmd, arguments); err != nil {
 			return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())

@@ -23,9 +23,9 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// bench is a stack of its own without functions; the test plays the stages on
+// fixture is a stack of its own without functions; the test plays the stages on
 // its journal.
-type bench struct {
+type fixture struct {
 	stages    *journal.Table
 	variables []string
 }
@@ -36,7 +36,7 @@ func init() {
 	runTests = func(m *testing.M) int { return laptoptest.Main(m, "aws", "snowflake") }
 }
 
-func newBench(t *testing.T) bench {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	ctx := t.Context()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -51,7 +51,7 @@ func newBench(t *testing.T) bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bench{variables: append(laptop(), "FIRN_STACK="+name)}
+	b := fixture{variables: append(laptop(), "FIRN_STACK="+name)}
 	b.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: newClock()}
 	return b
 }
@@ -65,12 +65,12 @@ func newClock() func() time.Time {
 	}
 }
 
-func (b bench) firn(arguments ...string) call {
+func (b fixture) firn(arguments ...string) call {
 	return call{variables: b.variables, arguments: arguments}
 }
 
 // failed returns an object that failed in its transform.
-func (b bench) failed(t *testing.T, key string, code fault.Code) object.Object {
+func (b fixture) failed(t *testing.T, key string, code fault.Code) object.Object {
 	t.Helper()
 	o := object.Object{Bucket: "landing", Key: key, Version: "v1"}
 	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
@@ -84,9 +84,9 @@ func (b bench) failed(t *testing.T, key string, code fault.Code) object.Object {
 	return o
 }
 
-func TestPut(t *testing.T) {
+func TestPutUploadsNewVersion(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	folder := t.TempDir()
 	for _, name := range []string{"a b+c.csv", "é.csv"} {
 		write(t, filepath.Join(folder, "shop/order", name), "x")
@@ -111,7 +111,7 @@ func TestPut(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	golden(t, "status-nothing.json", b.firn("status", "--json").succeed(t))
 	golden(t, "status-nothing", b.firn("status").succeed(t))
 	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
@@ -129,7 +129,7 @@ func TestStatus(t *testing.T) {
 // failed in a dataset with one code.
 func TestRedrive(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
 	redriven := decode[[]json.RawMessage](t, b.firn("redrive", "--json", o.URI()).succeed(t))
 	if len(redriven) != 1 || decode[struct{ ID object.ID }](t, idOnly(t, redriven[0])).ID != o.ID() {
@@ -151,10 +151,10 @@ func TestRedrive(t *testing.T) {
 	expectError(t, b.firn("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
-// TestReload reloads one object, and a dataset by its ledger.
-func TestReload(t *testing.T) {
+// TestReloadReplacesRows reloads one object, and a dataset by its ledger.
+func TestReloadReplacesRows(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
 	firn := func(arguments ...string) call {
 		c := b.firn(arguments...)
@@ -198,10 +198,10 @@ func TestReload(t *testing.T) {
 	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))
 }
 
-// TestAudit audits a dataset that adds up, and one whose table was written to.
-func TestAudit(t *testing.T) {
+// TestAuditExitCodes audits a dataset that adds up, and one whose table was written to.
+func TestAuditExitCodes(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_AUDIT_CLI")
 	firn := func(arguments ...string) call {
 		c := b.firn(arguments...)
@@ -242,16 +242,16 @@ func idOnly(t *testing.T, entry json.RawMessage) string {
 
 func TestIngest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
 	golden(t, "ingest.json", b.firn(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
 	golden(t, "ingest", b.firn(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
 	expectError(t, b.firn(append([]string{"ingest", "station.quake"}, week...)...), "no contract of that dataset names an API: name one of station.event")
 }
 
-func TestQuery(t *testing.T) {
+func TestQueryReturnsMatchingEvents(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	const statement = "select 1 as number, 'a b' as text, null as nothing union all select 22, '', 'x' order by 1"
 	golden(t, "query", b.firn("query", statement).succeed(t))
 	golden(t, "query.json", b.firn("query", "--json", statement).succeed(t))
@@ -260,7 +260,7 @@ func TestQuery(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	migrate := func(arguments ...string) string {
 		c := b.firn(append([]string{"migrate"}, arguments...)...)
 		c.directory = root(t)
@@ -288,11 +288,11 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestMigrateFromAnOlderFirn begins with ledgers that lack a column which the
+// TestMigrateAddsLedgerColumns begins with ledgers that lack a column which the
 // views over all of them name.
-func TestMigrateFromAnOlderFirn(t *testing.T) {
+func TestMigrateAddsLedgerColumns(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_OLDER_CLI")
 	firn := func(arguments ...string) call {
 		c := b.firn(arguments...)
@@ -316,10 +316,10 @@ func TestMigrateFromAnOlderFirn(t *testing.T) {
 	firn("query", "select DUPLICATE_OF from OPS.OBJECTS").succeed(t)
 }
 
-// TestMigrateAfterADeadOne leaves the lock as a migration does that was killed.
-func TestMigrateAfterADeadOne(t *testing.T) {
+// TestMigrateAfterKilledMigration leaves the lock as a migration does that was killed.
+func TestMigrateAfterKilledMigration(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	folder := clone(t)
 	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
 	firn := func(arguments ...string) call {
@@ -337,10 +337,10 @@ func TestMigrateAfterADeadOne(t *testing.T) {
 	}
 }
 
-// TestEvolve changes a contract whose table is there, as a person does.
-func TestEvolve(t *testing.T) {
+// TestMigrateChangesTable changes a contract whose table is there, as a person does.
+func TestMigrateChangesTable(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	folder := clone(t)
 	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
 	firn := func(arguments ...string) call {
@@ -368,7 +368,7 @@ func TestEvolve(t *testing.T) {
 	if got := firn("pause", "shop.customer").succeed(t); got != "shop.customer was paused\n" {
 		t.Errorf("pause says %q", got)
 	}
-	fails(t, firn("migrate"), 1, "it is paused, by a person or by another migration", "`firn resume shop.customer`")
+	fails(t, firn("migrate"), 1, "the dataset is paused, by a person or by another migration", "`firn resume shop.customer`")
 	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was resumed\n" {
 		t.Errorf("resume says %q", got)
 	}
@@ -409,7 +409,7 @@ func fails(t *testing.T, c call, code int, parts ...string) {
 	}
 }
 
-func TestNoSuchStack(t *testing.T) {
+func TestUnknownStackIsAnError(t *testing.T) {
 	t.Parallel()
 	expectError(t, call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}},
 		"stack Missing can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")

@@ -89,7 +89,7 @@ func printEntry(out io.Writer, e journal.Entry) {
 	if e.Generation > 0 {
 		line("generation", e.Generation)
 	}
-	if e.Keeps() {
+	if e.KeepsEarlierRows() {
 		line("still in the table", fmt.Sprintf("%d rows of load %s, from before the reload", e.RowsLoaded, e.LoadID))
 	} else {
 		line("load", e.LoadID)

@@ -73,7 +73,7 @@ func build(t *testing.T, root, goarch string) string {
 	return folder
 }
 
-func TestBuild(t *testing.T) {
+func TestBuildMakesEveryFunction(t *testing.T) {
 	t.Parallel()
 	for goarch, machine := range map[string]elf.Machine{"arm64": elf.EM_AARCH64, "amd64": elf.EM_X86_64} {
 		folder := build(t, repository(t), goarch)
@@ -126,7 +126,7 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 }
 
-func TestBuildFaults(t *testing.T) {
+func TestBuildReportsFaults(t *testing.T) {
 	t.Parallel()
 	broken := repository(t)
 	write(t, broken, "functions/load/main.go", "package main\n\nfunc main() { undefined() }\n")

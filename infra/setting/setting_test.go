@@ -30,7 +30,7 @@ func TestReadDefaults(t *testing.T) {
 	}
 }
 
-func TestReadAll(t *testing.T) {
+func TestReadTakesEverySetting(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"command line", "cdk.json"} {
 		context := map[string]any{
@@ -78,7 +78,7 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
-func TestReadFaults(t *testing.T) {
+func TestReadRefusesInvalidValues(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, key string
@@ -128,7 +128,7 @@ func TestReadFaults(t *testing.T) {
 }
 
 // Glue would refuse such a job, at the end of a deployment.
-func TestFlexOfLargeWorkers(t *testing.T) {
+func TestFlexWithLargeWorkersIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := setting.Read(map[string]any{
 		"firn:alertAddress": "me@example.com", "firn:snowflakeAccount": "A-B",

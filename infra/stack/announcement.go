@@ -10,20 +10,20 @@ import (
 
 const objectCreated = "s3:ObjectCreated:*"
 
-// announcement is a bucket's notification configuration, written on the bucket
+// notification is a bucket's notification configuration, written on the bucket
 // itself: the CDK's AddEventNotification would bring a Lambda function of its
 // own to write it.
-type announcement struct {
+type notification struct {
 	configuration *awss3.CfnBucket_NotificationConfigurationProperty
 	// before must stand before the bucket does.
 	before []constructs.IDependable
 }
 
-// announce lets a bucket's events reach a queue: directly, or by a topic when
+// notifyQueue lets a bucket's events reach a queue: directly, or by a topic when
 // others listen too.
-func (s *Stack) announce(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) announcement {
+func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) notification {
 	if s.props.Settings.FanOut {
-		return s.announceByTopic(id, bucketARN, listener, filter)
+		return s.notifyQueueByTopic(id, bucketARN, listener, filter)
 	}
 	listener.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("s3.amazonaws.com"), nil)},
@@ -37,15 +37,15 @@ func (s *Stack) announce(id, bucketARN string, listener queue, filter *awss3.Cfn
 	if filter != nil {
 		configuration.Filter = filter
 	}
-	return announcement{
+	return notification{
 		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{QueueConfigurations: &[]any{configuration}},
 		before:        []constructs.IDependable{listener.Node().FindChild(jsii.String("Policy"))},
 	}
 }
 
-// announceByTopic puts a topic between. Raw delivery: the queue gets the same
+// notifyQueueByTopic puts a topic between. Raw delivery: the queue gets the same
 // message as without it.
-func (s *Stack) announceByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) announcement {
+func (s *Stack) notifyQueueByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) notification {
 	topic := s.createTopic(id + "Events")
 	s.allowPublish(topic, "s3.amazonaws.com", bucketARN)
 	topic.AddSubscription(awssnssubscriptions.NewSqsSubscription(listener.Queue, &awssnssubscriptions.SqsSubscriptionProps{
@@ -58,7 +58,7 @@ func (s *Stack) announceByTopic(id, bucketARN string, listener queue, filter *aw
 	if filter != nil {
 		configuration.Filter = filter
 	}
-	return announcement{
+	return notification{
 		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{TopicConfigurations: &[]any{configuration}},
 		before:        []constructs.IDependable{topic.Node().FindChild(jsii.String("Policy")), s.topicKey},
 	}

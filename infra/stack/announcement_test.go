@@ -13,7 +13,7 @@ var listeners = []struct{ bucket, queue, topic, filter string }{
 
 // A bucket's events reach its queue: S3 is let in for this bucket of this
 // account alone, and the bucket is made after the policy that lets it in.
-func TestAnnouncements(t *testing.T) {
+func TestBucketEventsReachQueue(t *testing.T) {
 	for fanOut, tm := range map[bool]template{false: standard(t), true: fannedOut(t)} {
 		for _, l := range listeners {
 			bucket := tm.Resources[l.bucket]
@@ -48,7 +48,7 @@ func TestAnnouncements(t *testing.T) {
 
 // With a topic between, S3 needs the topic's key, and the queue must get what
 // it would get from S3.
-func TestFanOut(t *testing.T) {
+func TestBucketEventsReachQueueByTopic(t *testing.T) {
 	tm := fannedOut(t)
 	var users []string
 	for _, s := range statementsOf(tm.Resources["TopicKey"].Properties["KeyPolicy"]) {
@@ -95,7 +95,7 @@ func allows(tm template, policy, service, action, condition string) bool {
 
 // Alarms reach people: each has Alerts as its action, and CloudWatch may
 // publish there and use the key.
-func TestAlarms(t *testing.T) {
+func TestEveryAlarmSendsMail(t *testing.T) {
 	tm := standard(t)
 	var names []string
 	for _, name := range tm.of("AWS::CloudWatch::Alarm") {

@@ -65,7 +65,7 @@ func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_
 		props.EncryptionKey = s.dataKey
 		props.BucketKeyEnabled = jsii.Bool(true)
 	}
-	announcement := s.announce(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
+	announcement := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
 	bucket := awss3.NewBucket(s.Stack, jsii.String(id), props)
 	bucket.Node().DefaultChild().(awss3.CfnBucket).SetNotificationConfiguration(announcement.configuration)
 	bucket.Node().AddDependency(announcement.before...)

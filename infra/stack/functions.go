@@ -26,7 +26,7 @@ func (s *Stack) createIngest() {
 		},
 		grants: together(
 			s.consume(ingest),
-			[]grant{s.send(ingest), s.keepCheckpoints(), s.write("WriteLanding", s.landing)},
+			[]grant{s.send(ingest), s.changeCheckpoints(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
 		sources:   each(s.queues[ingest].Queue),
@@ -51,7 +51,7 @@ func (s *Stack) createRoute() {
 		},
 		grants: together(
 			s.consume(route, receipts),
-			[]grant{s.send(route, transform, load), s.keepJournal(), s.searchJournal(indexStuck)},
+			[]grant{s.send(route, transform, load), s.changeJournal(), s.searchJournal(indexStuck)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
@@ -81,7 +81,7 @@ func (s *Stack) createTransform() {
 		},
 		grants: together(
 			s.consume(transform, glue),
-			[]grant{s.send(glue), s.keepJournal(), s.searchJournal(indexStuck), s.startRuns()},
+			[]grant{s.send(glue), s.changeJournal(), s.searchJournal(indexStuck), s.startRuns()},
 			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
 			[]grant{{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")}},
 			s.read("ReadCurated", "s3:GetObject", s.curated, manifests+"*", "*/"+receiptSuffix),
@@ -118,7 +118,7 @@ func (s *Stack) createLoad() {
 		environment: environment,
 		grants: together(
 			s.consume(load),
-			[]grant{s.keepJournal(), s.searchJournal(indexWork)},
+			[]grant{s.changeJournal(), s.searchJournal(indexWork)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
@@ -148,7 +148,7 @@ func (s *Stack) createAlert() {
 			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
 		},
 		grants: together(
-			[]grant{receive(consumed...), s.bury(alert), s.keepJournal(), s.searchJournal(indexWork)},
+			[]grant{receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork)},
 			s.publish(s.alerts),
 		),
 		sources: each(consumed...),

@@ -50,7 +50,7 @@ func TestFunctions(t *testing.T) {
 
 // Every queue has a consumer, and every stage's queue a dead-letter queue that
 // keeps messages for longer.
-func TestQueues(t *testing.T) {
+func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 	tm := standard(t)
 	consumers := map[string]string{}
 	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {

@@ -56,7 +56,7 @@ func TestGlueArguments(t *testing.T) {
 		"--custom-logGroup-prefix":           "/aws-glue/firn-transform",
 		"--conf":                             "spark.hadoop.fs.s3a.endpoint.region=${AWS::Region}",
 	}
-	delete(got, "--extra-py-files") // TestGlueCode has it
+	delete(got, "--extra-py-files") // TestGlueJobReadsItsCode has it
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -69,7 +69,7 @@ func TestGlueArguments(t *testing.T) {
 }
 
 // The job runs the script and the modules that its role may read, and no others.
-func TestGlueCode(t *testing.T) {
+func TestGlueJobReadsItsCode(t *testing.T) {
 	tm := standard(t)
 	job := tm.Resources["GlueJob"].Properties
 	var want []string
@@ -94,7 +94,7 @@ func TestGlueCode(t *testing.T) {
 }
 
 // The zip of modules has the package, and nothing of what lies beside it.
-func TestGlueModules(t *testing.T) {
+func TestGlueZipHasPackageOnly(t *testing.T) {
 	packed, err := filepath.Glob(filepath.Join(synthesize(t, nil).outdir, "asset.*", "firn_glue"))
 	if err != nil || len(packed) != 1 {
 		t.Fatalf("the assembly has the package %d times: %v", len(packed), err)
@@ -114,7 +114,7 @@ func TestGlueModules(t *testing.T) {
 
 // The ends of this job's runs reach the glue queue: by a rule, and by the
 // policy that lets this rule in.
-func TestGlueRuns(t *testing.T) {
+func TestEndOfGlueRunReachesQueue(t *testing.T) {
 	tm := standard(t)
 	rule := tm.Resources["GlueRuns"].Properties
 	pattern := rule["EventPattern"]
@@ -136,7 +136,7 @@ func TestGlueRuns(t *testing.T) {
 }
 
 // Glue may lose the event of an end: on a schedule, transform is told to ask.
-func TestGlueCheck(t *testing.T) {
+func TestGlueRunsAreCheckedOnSchedule(t *testing.T) {
 	tm := standard(t)
 	rule := tm.Resources["GlueCheck"].Properties
 	for what, pair := range map[string][2]string{
@@ -157,7 +157,7 @@ func TestGlueCheck(t *testing.T) {
 }
 
 // Without a window a batch may not be larger than 10: Lambda refuses it.
-func TestGlueWithoutWindow(t *testing.T) {
+func TestGlueQueueWithoutWindowHasSmallBatch(t *testing.T) {
 	tm := opposite(t)
 	found := false
 	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
@@ -198,7 +198,7 @@ func TestManifestsExpire(t *testing.T) {
 }
 
 // The role of a run deletes below the datasets' prefixes and nowhere else.
-func TestGlueDeletes(t *testing.T) {
+func TestGlueRunDeletesOnlyBelowDatasets(t *testing.T) {
 	var deletes []string
 	for _, s := range granted(t, standard(t))["GlueRole"] {
 		if slices.Contains(s.actions, "s3:DeleteObject") {

@@ -55,7 +55,7 @@ func (s *Stack) consume(names ...string) []grant {
 	for i, name := range names {
 		queues[i] = s.queues[name].Queue
 	}
-	return []grant{receive(queues...), s.bury(names...)}
+	return []grant{receive(queues...), s.sendDeadLetters(names...)}
 }
 
 // receive lets a function read queues, and put off a message.
@@ -69,8 +69,8 @@ func receive(queues ...awssqs.Queue) grant {
 	return g
 }
 
-// bury lets a role put messages into the dead-letter queues of these queues.
-func (s *Stack) bury(names ...string) grant {
+// sendDeadLetters lets a role put messages into the dead-letter queues of these queues.
+func (s *Stack) sendDeadLetters(names ...string) grant {
 	g := grant{sid: "Bury", actions: []string{"sqs:SendMessage"}}
 	for _, name := range names {
 		g.resources = append(g.resources, s.queues[name].deadLetters.QueueArn())
@@ -88,11 +88,13 @@ func (s *Stack) send(names ...string) grant {
 	return g
 }
 
-// keepJournal lets a function read and change objects' entries.
-func (s *Stack) keepJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
+// changeJournal lets a function read and change objects' entries.
+func (s *Stack) changeJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
 
-// keepCheckpoints lets a function read and replace its checkpoints.
-func (s *Stack) keepCheckpoints() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem") }
+// changeCheckpoints lets a function read and replace its checkpoints.
+func (s *Stack) changeCheckpoints() grant {
+	return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem")
+}
 
 func (s *Stack) useJournal(actions ...string) grant {
 	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}

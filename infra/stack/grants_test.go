@@ -68,7 +68,7 @@ func granted(t *testing.T, tm template) map[string][]statement {
 	return roles
 }
 
-func TestGrants(t *testing.T) {
+func TestGrantsMatchGolden(t *testing.T) {
 	var text strings.Builder
 	tm := standard(t)
 	roles := granted(t, tm)
@@ -134,7 +134,7 @@ func TestNoOpenResources(t *testing.T) {
 
 // Who touches what is encrypted has the key to it: Amazon S3 and Amazon SNS
 // ask for the caller's grants on the key, and the laptop's cloud doesn't.
-func TestKeyGrants(t *testing.T) {
+func TestUsersOfEncryptedResourcesHaveKeyGrants(t *testing.T) {
 	need := map[string][]string{
 		"s3:GetObject":        {"kms:Decrypt ${DataKey.Arn}"},
 		"s3:GetObjectVersion": {"kms:Decrypt ${DataKey.Arn}"},
@@ -195,7 +195,7 @@ func TestEncryptionByS3(t *testing.T) {
 
 // Snowflake's own user may assume the storage role once it is known, with the
 // external id, and nobody else.
-func TestStorageRole(t *testing.T) {
+func TestStorageRoleTrustsSnowflakeUserOnly(t *testing.T) {
 	for _, test := range []struct {
 		made template
 		want string

@@ -31,7 +31,7 @@ var accepted = []struct{ path, rule, reason string }{
 	{"StorageRole", "AwsSolutions-IAM5", "Snowflake reads the files of every object in the curated bucket, and in no other."},
 }
 
-func TestNag(t *testing.T) {
+func TestNagFindingsAreAccepted(t *testing.T) {
 	app := newApp(t, t.TempDir())
 	app.Node().SetContext(jsii.String("@aws-cdk/core:annotationsInValidationReport"), false)
 	p := props(t)

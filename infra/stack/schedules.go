@@ -96,5 +96,5 @@ func (s *Stack) createScheduleRole(id, description, queue string) awsiam.Role {
 	scheduler := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
 		Conditions: s.sameAccount(s.arn("scheduler", "schedule-group/default")),
 	})
-	return s.createRole(id, "", description, scheduler, nil, []grant{s.send(queue), s.bury(queue)})
+	return s.createRole(id, "", description, scheduler, nil, []grant{s.send(queue), s.sendDeadLetters(queue)})
 }

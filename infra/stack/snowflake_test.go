@@ -8,7 +8,7 @@ import (
 
 // A login by key pair adds an empty secret, where it is, and the grant to read
 // it; nothing else changes.
-func TestLoginByKeyPair(t *testing.T) {
+func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 	standard, tm := standard(t), withKeyPair(t)
 	const role = "LoadRole.Policies.0.PolicyDocument.Statement.11."
 	want := []string{
@@ -36,7 +36,7 @@ func TestLoginByKeyPair(t *testing.T) {
 
 // Without a customer key the secret is encrypted by Secrets Manager's own, and
 // the function may be told not to use port 80.
-func TestLoginOfTheOppositeStack(t *testing.T) {
+func TestLoginSecretWithoutCustomerKey(t *testing.T) {
 	tm := opposite(t)
 	if key := tm.Resources["LoginSecret"].Properties["KmsKeyId"]; key != nil {
 		t.Errorf("the secret is encrypted by %v", key)

@@ -34,7 +34,7 @@ func newApp(t *testing.T, outdir string) awscdk.App {
 	return app
 }
 
-func TestRootOutsideOfTheRepository(t *testing.T) {
+func TestRootOutsideRepositoryFails(t *testing.T) {
 	if _, err := stack.Root(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no cdk.json") {
 		t.Errorf("Root() = %v", err)
 	}
@@ -43,10 +43,10 @@ func TestRootOutsideOfTheRepository(t *testing.T) {
 // The command line's -c wins over cdk.json, and cdk.json's flags are there
 // without the command line. Node starts with this process, and sees only the
 // environment of that moment: hence a second process.
-func TestContext(t *testing.T) {
+func TestCommandLineContextWins(t *testing.T) {
 	const variable = "CDK_CONTEXT_JSON"
 	if os.Getenv(variable) == "" {
-		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestContext$")
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCommandLineContextWins$")
 		again.Env = append(os.Environ(), variable+`={"firn:retain":"false","@aws-cdk/aws-apigateway:disableCloudWatchRole":false}`)
 		if output, err := again.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, output)
@@ -159,7 +159,7 @@ func leaves(path string, value any, into map[string]string) {
 	}
 }
 
-func TestRetain(t *testing.T) {
+func TestRetainedResources(t *testing.T) {
 	kept, deleted := standard(t), opposite(t)
 	for _, name := range []string{"Landing", "Curated", "Journal", "DataKey"} {
 		if got := kept.Resources[name].DeletionPolicy; got != "RetainExceptOnCreate" {

@@ -8,7 +8,7 @@ import (
 
 // The laptop's cloud doesn't ask for the grants that these tests look at
 // (test/path, notEnforced), so what needs them is read from the template. The
-// grants on keys are in TestKeyGrants.
+// grants on keys are in TestUsersOfEncryptedResourcesHaveKeyGrants.
 
 // grantedOn returns the actions that a role has on a resource.
 func grantedOn(statements []statement, resource string) []string {
@@ -32,7 +32,7 @@ func lacks(t *testing.T, role string, statements []statement, resource string, a
 
 // Lambda polls a queue by the function's role (lambda/latest/dg,
 // services-sqs-configure).
-func TestPollerGrants(t *testing.T) {
+func TestConsumersMayReadTheirQueues(t *testing.T) {
 	for _, tm := range []template{standard(t), fannedOut(t)} {
 		roles := granted(t, tm)
 		polled := map[string][]string{}
@@ -58,7 +58,7 @@ func TestPollerGrants(t *testing.T) {
 	}
 }
 
-func TestLogGrants(t *testing.T) {
+func TestFunctionsMayWriteTheirLogs(t *testing.T) {
 	tm := standard(t)
 	roles := granted(t, tm)
 	for _, name := range tm.of("AWS::Lambda::Function") {
@@ -69,7 +69,7 @@ func TestLogGrants(t *testing.T) {
 
 // Who reads objects may list their bucket: an object that is gone must not
 // look like a grant that is.
-func TestMissingObjectGrants(t *testing.T) {
+func TestReadersMayListTheirBucket(t *testing.T) {
 	readers := 0
 	for role, statements := range granted(t, standard(t)) {
 		for _, s := range statements {
@@ -92,7 +92,7 @@ func TestMissingObjectGrants(t *testing.T) {
 }
 
 // A schedule's role reaches the schedule's target and its dead-letter queue.
-func TestScheduleGrants(t *testing.T) {
+func TestScheduleRolesSendToTargetAndDeadLetterQueue(t *testing.T) {
 	tm := standard(t)
 	roles := granted(t, tm)
 	for _, name := range tm.of("AWS::Scheduler::Schedule") {

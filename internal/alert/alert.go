@@ -64,7 +64,7 @@ func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) 
 		return a.readUnreported(ctx, m)
 	}
 	f := reported(m, letter)
-	a.lookUp(ctx, &f)
+	a.addJournalState(ctx, &f)
 	return []failure{f}, nil
 }
 
@@ -72,7 +72,7 @@ func (a *Alerter) publish(ctx context.Context, g *group) error {
 	log := telemetry.Logger(ctx).With(
 		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, len(g.failures))
 	if err := a.Mailer.send(ctx, compose(g)); err != nil {
-		return fault.On(err, "", g.dataset, "")
+		return fault.ForObject(err, "", g.dataset, "")
 	}
 	log.InfoContext(ctx, "alert published")
 	return nil

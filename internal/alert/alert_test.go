@@ -19,7 +19,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func (b *bundle) subjects() []string {
+func (b *fixture) subjects() []string {
 	var subjects []string
 	for _, m := range b.topic.mails {
 		subjects = append(subjects, aws.ToString(m.Subject))
@@ -29,15 +29,15 @@ func (b *bundle) subjects() []string {
 
 func TestOneMailForEachDatasetAndCode(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	var messages []batch.Message
 	for i, kind := range []struct{ dataset, code string }{
 		{"a.b", "exhausted"}, {"a.c", "exhausted"}, {"a.b", "bad_header"}, {"a.b", "exhausted"}, {"", "no_dataset"},
 	} {
 		o := b.failed(landing(fmt.Sprint(i)), kind.dataset)
-		messages = append(messages, letter(fmt.Sprint("m", i), o, kind.dataset, kind.code))
+		messages = append(messages, deadLetter(fmt.Sprint("m", i), o, kind.dataset, kind.code))
 	}
-	messages = append(messages, messages[0], letter("again", landing("0"), "a.b", "exhausted"))
+	messages = append(messages, messages[0], deadLetter("again", landing("0"), "a.b", "exhausted"))
 	if failed := b.alerter.Handle(context.Background(), messages); len(failed) != 0 {
 		t.Fatal(failed)
 	}
@@ -53,14 +53,14 @@ func TestOneMailForEachDatasetAndCode(t *testing.T) {
 func TestFailedPublishReturnsItsMessagesOnly(t *testing.T) {
 	t.Parallel()
 	for code, wantCode := range map[string]fault.Code{"AuthorizationError": fault.AccessDenied, "Throttled": fault.TopicAway} {
-		b := setup(t)
+		b := newFixture(t)
 		b.topic.refuse = map[string]error{"a.b": &smithy.GenericAPIError{Code: code}}
 		var messages []batch.Message
 		for i, dataset := range []string{"a.b", "a.c", "a.b"} {
 			o := b.failed(landing(fmt.Sprint(i)), dataset)
-			messages = append(messages, letter(fmt.Sprint("m", i), o, dataset, "exhausted"))
+			messages = append(messages, deadLetter(fmt.Sprint("m", i), o, dataset, "exhausted"))
 		}
-		messages = append(messages, letter("same object", landing("0"), "a.b", "exhausted"))
+		messages = append(messages, deadLetter("same object", landing("0"), "a.b", "exhausted"))
 		failed := b.alerter.Handle(context.Background(), messages)
 		for _, id := range []string{"m0", "m2", "same object"} {
 			f := fault.As(failed[id])
@@ -76,21 +76,21 @@ func TestFailedPublishReturnsItsMessagesOnly(t *testing.T) {
 
 func TestSubjectIsAlwaysLegal(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	o := b.failed(landing("k"), "")
-	m := letter("m", o, strings.Repeat("é\n", 80), "code")
+	m := deadLetter("m", o, strings.Repeat("é\n", 80), "code")
 	if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 || len(b.topic.mails) != 1 {
 		t.Fatal(failed) // fakeTopic checks the subject
 	}
 }
 
-func TestLongCausesFitTheTopic(t *testing.T) {
+func TestLongCausesFitIntoMail(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	var messages []batch.Message
 	for i := range 40 {
 		o := b.failed(landing(fmt.Sprint(strings.Repeat("\u0001", 900), i)), "a.b")
-		messages = append(messages, letter(fmt.Sprint("m", i), o, "a.b", "exhausted", "cause", strings.Repeat("\u0001日", 4000)))
+		messages = append(messages, deadLetter(fmt.Sprint("m", i), o, "a.b", "exhausted", "cause", strings.Repeat("\u0001日", 4000)))
 	}
 	if failed := b.alerter.Handle(context.Background(), messages); len(failed) != 0 || len(b.topic.mails) != 1 {
 		t.Fatal(failed) // fakeTopic checks the size
@@ -104,9 +104,9 @@ func event(o object.Object) string {
 		o.Bucket, url.QueryEscape(o.Key), o.Size, o.Version)
 }
 
-// TestUnreportedDeadLetters are those that SQS moved: no stage wrote the
+// TestUnreportedDeadLetterIsRecordedInJournal are those that SQS moved: no stage wrote the
 // journal, so alert does, and a redrive finds the message there.
-func TestUnreportedDeadLetters(t *testing.T) {
+func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 	t.Parallel()
 	o := landing("shop/order/day.csv")
 	attempt := object.Attempt{Dataset: "shop.order", Object: o.ID(), Name: "a1"}
@@ -142,7 +142,7 @@ func TestUnreportedDeadLetters(t *testing.T) {
 	for _, test := range tests {
 		t.Run(string(test.body+" "+test.state), func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			if test.state != "" {
 				b.journal.add(journal.Entry{Object: o, Dataset: "shop.order", State: test.state})
 			}
@@ -170,9 +170,9 @@ func TestUnreportedDeadLetters(t *testing.T) {
 	}
 }
 
-// TestUnreportedDeadLettersOfBeforeAReload fail nothing: the object is on its way
+// TestUnreportedDeadLetterOfEarlierGenerationFailsNothing fail nothing: the object is on its way
 // again, by a message of its own.
-func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
+func TestUnreportedDeadLetterOfEarlierGenerationFailsNothing(t *testing.T) {
 	t.Parallel()
 	o := landing("shop/order/day.csv")
 	of := func(generation int) []string {
@@ -182,7 +182,7 @@ func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
 	}
 	for generation, want := range []int{0, 1} {
 		for _, body := range of(generation) {
-			b := setup(t)
+			b := newFixture(t)
 			b.journal.add(journal.Entry{Object: o, Dataset: "shop.order", State: journal.Transforming, Generation: 1})
 			m := batch.Message{ID: "m", Body: body, Receives: 1000, Queue: "dead"}
 			if failed := b.alerter.Handle(t.Context(), []batch.Message{m}); len(failed) != 0 {
@@ -195,11 +195,11 @@ func TestUnreportedDeadLettersOfBeforeAReload(t *testing.T) {
 	}
 }
 
-// TestRecordedFailureKeepsItsCause: the stage wrote the journal, but its dead
+// TestUnreportedDeadLetterKeepsRecordedCause: the stage wrote the journal, but its dead
 // letter never arrived.
-func TestRecordedFailureKeepsItsCause(t *testing.T) {
+func TestUnreportedDeadLetterKeepsRecordedCause(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	o := landing("shop/order/day.csv")
 	b.journal.add(journal.Entry{
 		Object: o, Dataset: "shop.order", State: journal.Failed, Stage: "transform",
@@ -217,7 +217,7 @@ func TestRecordedFailureKeepsItsCause(t *testing.T) {
 	}
 }
 
-func TestUnreportedLettersWithoutAnObject(t *testing.T) {
+func TestUnreportedDeadLetterWithoutObjectSendsMail(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, body, subject, words string }{
 		{
@@ -233,7 +233,7 @@ func TestUnreportedLettersWithoutAnObject(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			if failed := b.alerter.Handle(context.Background(), []batch.Message{{ID: "m", Body: test.body, Receives: 3}}); len(failed) != 0 {
 				t.Fatal(failed)
 			}
@@ -250,22 +250,22 @@ func TestUnreportedLettersWithoutAnObject(t *testing.T) {
 	}
 }
 
-func TestLettersThatTellNothing(t *testing.T) {
+func TestDeadLetterWithoutFailureSendsNoMail(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	failed := b.alerter.Handle(context.Background(), []batch.Message{{ID: "m", Body: `{"Event": "s3:TestEvent"}`}})
 	if len(failed) != 0 || len(b.topic.mails) != 0 {
 		t.Errorf("failed %v, mails %v", failed, b.subjects())
 	}
 }
 
-// TestJournalAway: what alert must write waits; what others wrote is announced.
-func TestJournalAway(t *testing.T) {
+// TestUnavailableJournalDelaysOnlyUnreportedLetters: what alert must write waits; what others wrote is announced.
+func TestUnavailableJournalDelaysOnlyUnreportedLetters(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.journal.away = true
+	b := newFixture(t)
+	b.journal.unavailable = true
 	failed := b.alerter.Handle(context.Background(), []batch.Message{
-		{ID: "unreported", Body: event(landing("k"))}, letter("reported", landing("l"), "a.b", "exhausted"),
+		{ID: "unreported", Body: event(landing("k"))}, deadLetter("reported", landing("l"), "a.b", "exhausted"),
 	})
 	var f *fault.Fault
 	if !errors.As(failed["unreported"], &f) || f.Disposition != fault.RetryAfter || f.Code != fault.JournalAway {
@@ -276,9 +276,9 @@ func TestJournalAway(t *testing.T) {
 	}
 }
 
-func TestPanicTouchesOneMessage(t *testing.T) {
+func TestPanicFailsOnlyItsMessage(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	b.alerter.Journal = nil
 	failed := b.alerter.Handle(context.Background(), []batch.Message{
 		{ID: "bad", Body: event(landing("k"))},

@@ -16,32 +16,32 @@ import (
 type commands struct {
 	// next is the one to type once the hint was followed.
 	next string
-	// look only shows.
-	look string
-	// otherwise is for codes whose hint is a new file: it tries the same file
+	// show only shows.
+	show string
+	// fallback is for codes whose hint is a new file: it tries the same file
 	// again, in case that the contract was wrong.
-	otherwise string
+	fallback string
 }
 
-// mendedByNewFile are the codes of objects that stay as they are: putting the
+// fixedByNewFile are the codes of objects that stay as they are: putting the
 // corrected file makes a new version, which needs no command.
-var mendedByNewFile = []fault.Code{
+var fixedByNewFile = []fault.Code{
 	fault.ObjectGone, fault.BadHeader, fault.BadQuoting, fault.BadCompression,
 	fault.RecordTooLong, fault.EmptyObject, fault.UnsupportedFormat,
 }
 
 func commandsFor(g *group) commands {
-	c := commands{next: g.redrive(), look: g.status()}
+	c := commands{next: g.redrive(), show: g.status()}
 	if c.next == "" {
-		return commands{next: c.look}
+		return commands{next: c.show}
 	}
-	if !slices.Contains(mendedByNewFile, fault.Code(g.code)) {
+	if !slices.Contains(fixedByNewFile, fault.Code(g.code)) {
 		return c
 	}
 	if fault.Code(g.code) != fault.ObjectGone {
-		c.otherwise = c.next
+		c.fallback = c.next
 	}
-	return commands{next: c.look, otherwise: c.otherwise}
+	return commands{next: c.show, fallback: c.fallback}
 }
 
 // redrive tries the group again: by object if there is one, else by dataset

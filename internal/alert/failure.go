@@ -29,8 +29,8 @@ type failure struct {
 	state                            journal.State
 	attempts                         int
 	rowsRead, rowsGood, rowsRejected int64
-	// kept says what of before a failed reload is in the table; empty if nothing.
-	kept string
+	// keptRows says what of before a failed reload is in the table; empty if nothing.
+	keptRows string
 	// newest is whether the object is its key's newest version, so that the
 	// key alone names it.
 	newest bool
@@ -56,9 +56,9 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 	return f
 }
 
-// lookUp adds what the journal knows of the object. A journal that is away
+// addJournalState adds what the journal knows of the object. A journal that is away
 // makes a shorter mail, and no later one.
-func (a *Alerter) lookUp(ctx context.Context, f *failure) {
+func (a *Alerter) addJournalState(ctx context.Context, f *failure) {
 	if f.objectID == "" {
 		return
 	}
@@ -84,8 +84,8 @@ func (f *failure) know(entry journal.Entry) {
 	if f.dataset == "" {
 		f.dataset = entry.Dataset
 	}
-	if entry.Keeps() {
-		f.kept = fmt.Sprintf("its reload failed: the %d rows of before stay, from load %s", entry.RowsLoaded, entry.LoadID)
+	if entry.KeepsEarlierRows() {
+		f.keptRows = fmt.Sprintf("its reload failed: the %d rows of before stay, from load %s", entry.RowsLoaded, entry.LoadID)
 	}
 	if failedAt := entry.Times[journal.Failed]; entry.State == journal.Failed && !failedAt.IsZero() {
 		f.at = failedAt

@@ -22,9 +22,9 @@ var failedAt = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
 // fakeJournal keeps entries; the newest of a key is the one that was added
 // last.
 type fakeJournal struct {
-	entries map[object.ID]journal.Entry
-	newest  map[string]object.ID
-	away    bool
+	entries     map[object.ID]journal.Entry
+	newest      map[string]object.ID
+	unavailable bool
 }
 
 func newJournal() *fakeJournal {
@@ -42,7 +42,7 @@ func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error
 	switch {
 	case id == "":
 		return e, errors.New("get of no id")
-	case j.away:
+	case j.unavailable:
 		return journal.Entry{}, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
 	case !found:
 		return e, fmt.Errorf("%w: %s", journal.ErrNotFound, id)

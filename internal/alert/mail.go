@@ -29,13 +29,13 @@ const (
 // then each object, then the same as JSON.
 func compose(g *group) mail {
 	c := commandsFor(g)
-	text := &letter{}
+	text := &mailText{}
 	text.linef("%s", g.headline())
 	text.linef("")
 	text.field("What to do", g.hint())
 	text.field("Then type", c.next)
-	text.field("Or type", note(c.otherwise, "  # if you changed the contract, not the file"))
-	text.field("To look", c.look)
+	text.field("Or type", note(c.fallback, "  # if you changed the contract, not the file"))
+	text.field("To look", c.show)
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
 	for i, f := range g.failures[:min(len(g.failures), listed)] {
 		text.linef("\n%d. %s", i+1, f.title())
@@ -44,23 +44,23 @@ func compose(g *group) mail {
 	if more := len(g.failures) - listed; more > 0 {
 		text.linef("\nand %d more: %s", more, g.status())
 	}
-	return mail{subject: g.subject(), body: text.with(machineText(g, c))}
+	return mail{subject: g.subject(), body: text.addMachinePart(machineText(g, c))}
 }
 
-// letter is the text of a mail.
-type letter struct{ text strings.Builder }
+// mailText is the text of a mail.
+type mailText struct{ text strings.Builder }
 
-func (l *letter) linef(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
+func (l *mailText) linef(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
 
 // field writes a named value; nothing if it is empty.
-func (l *letter) field(name, value string) {
+func (l *mailText) field(name, value string) {
 	if value != "" {
 		l.linef("%-12s%s", name, value)
 	}
 }
 
-// with ends the letter with its part for machines.
-func (l *letter) with(machines string) string {
+// addMachinePart ends the letter with its part for machines.
+func (l *mailText) addMachinePart(machines string) string {
 	l.linef("\n%s\n%s", Separator, machines)
 	return l.text.String()
 }
@@ -115,7 +115,7 @@ func (f *failure) title() string {
 	}
 }
 
-func (f *failure) write(text *letter, groupHint string) {
+func (f *failure) write(text *mailText, groupHint string) {
 	line := func(name, value string) {
 		if value != "" {
 			text.linef("   %-12s%s", name, value)
@@ -130,7 +130,7 @@ func (f *failure) write(text *letter, groupHint string) {
 	if f.rowsRead > 0 {
 		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsGood, f.rowsRejected))
 	}
-	line("reload", plain(f.kept))
+	line("reload", plain(f.keptRows))
 	if hint := firstLine(f.hint); hint != groupHint {
 		line("what to do", hint)
 	}

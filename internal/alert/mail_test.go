@@ -27,15 +27,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const topicARN = "arn:aws:sns:eu-central-1:000000000000:alerts"
 
-type bundle struct {
+type fixture struct {
 	alerter *alert.Alerter
 	journal *fakeJournal
 	topic   *fakeTopic
 }
 
-func setup(t *testing.T) *bundle {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bundle{journal: newJournal(), topic: &fakeTopic{t: t}}
+	b := &fixture{journal: newJournal(), topic: &fakeTopic{t: t}}
 	b.alerter = &alert.Alerter{Journal: b.journal, Mailer: alert.Mailer{Topic: b.topic, ARN: topicARN}}
 	return b
 }
@@ -44,8 +44,8 @@ func landing(key string) object.Object {
 	return object.Object{Bucket: "firn-landing", Key: key, Version: "3HL4kqtJvjVBH40Nrjfkd", ETag: "e", Size: 70}
 }
 
-// letter is a dead letter as batch.Consumer sends it.
-func letter(id string, o object.Object, dataset, code string, more ...string) batch.Message {
+// deadLetter is a dead letter as batch.Consumer sends it.
+func deadLetter(id string, o object.Object, dataset, code string, more ...string) batch.Message {
 	m := batch.Message{
 		ID: id, Queue: "dead", Receives: 1, Sent: failedAt.Add(-time.Second),
 		Body: work.Work{Stage: work.Transform, Dataset: dataset, Object: o}.Encode(),
@@ -64,7 +64,7 @@ func letter(id string, o object.Object, dataset, code string, more ...string) ba
 }
 
 // failed puts the object into the journal as failed.
-func (b *bundle) failed(o object.Object, dataset string) object.Object {
+func (b *fixture) failed(o object.Object, dataset string) object.Object {
 	b.journal.add(journal.Entry{
 		Object: o, Dataset: dataset, State: journal.Failed, Attempts: 1,
 		Times: map[journal.State]time.Time{journal.Failed: failedAt},
@@ -72,122 +72,122 @@ func (b *bundle) failed(o object.Object, dataset string) object.Object {
 	return o
 }
 
-func TestMails(t *testing.T) {
+func TestMailsMatchGoldenFiles(t *testing.T) {
 	t.Parallel()
 	const orders = "shop.order"
 	tests := []struct {
 		name     string
-		messages func(b *bundle) []batch.Message
+		messages func(b *fixture) []batch.Message
 	}{
-		{"one_object", func(b *bundle) []batch.Message {
+		{"one_object", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "too_many_rejects",
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects",
 				"cause", "12 of 100 rows break the contract; first rejects: record 3 (line 4) dep_delay:integer")}
 		}},
-		{"several_objects", func(b *bundle) []batch.Message {
+		{"several_objects", func(b *fixture) []batch.Message {
 			var all []batch.Message
 			for i := range 3 {
 				o := b.failed(landing(fmt.Sprintf("shop/order/%d.csv", i)), orders)
-				all = append(all, letter(fmt.Sprint("m", i), o, orders, "too_many_rejects"))
+				all = append(all, deadLetter(fmt.Sprint("m", i), o, orders, "too_many_rejects"))
 			}
 			all[1].Attributes["hint"] = "Look at record 3."
 			return all
 		}},
-		{"more_than_ten", func(b *bundle) []batch.Message {
+		{"more_than_ten", func(b *fixture) []batch.Message {
 			var all []batch.Message
 			for i := range 12 {
 				o := b.failed(landing(fmt.Sprintf("shop/order/%02d.csv", i)), orders)
-				all = append(all, letter(fmt.Sprint("m", i), o, orders, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
+				all = append(all, deadLetter(fmt.Sprint("m", i), o, orders, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
 			}
 			return all
 		}},
-		{"loaded_rows_differ", func(b *bundle) []batch.Message {
+		{"loaded_rows_differ", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{
 				Object: o, Dataset: orders, State: journal.Failed, Attempts: 2, RowsRead: 100, RowsWritten: 98, RowsRejected: 2,
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
-			return []batch.Message{letter("m1", o, orders, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
+			return []batch.Message{deadLetter("m1", o, orders, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
 				"cause", "the receipt says 98 rows, Snowflake read 97")}
 		}},
-		{"reload_failed", func(b *bundle) []batch.Message {
+		{"reload_failed", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{
 				Object: o, Dataset: orders, State: journal.Failed, Attempts: 1, Generation: 2, LoadID: "load-7", RowsLoaded: 98,
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
-			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
 		}},
-		{"key_to_quote", func(b *bundle) []batch.Message {
+		{"key_to_quote", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/it's $5 100% é.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
 		}},
-		{"key_that_cant_be_typed", func(b *bundle) []batch.Message {
+		{"key_that_cant_be_typed", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/a\nb.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
 		}},
-		{"older_version", func(b *bundle) []batch.Message {
+		{"older_version", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			newer := o
 			newer.Version = "newer"
 			b.journal.add(journal.Entry{Object: newer, Dataset: orders, State: journal.Loaded})
-			return []batch.Message{letter("m1", o, orders, "too_many_rejects")}
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
 		}},
-		{"new_file_needed", func(b *bundle) []batch.Message {
+		{"new_file_needed", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "bad_quoting", "cause", "record 7: a quote was never closed")}
+			return []batch.Message{deadLetter("m1", o, orders, "bad_quoting", "cause", "record 7: a quote was never closed")}
 		}},
-		{"object_gone", func(b *bundle) []batch.Message {
+		{"object_gone", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
+			return []batch.Message{deadLetter("m1", o, orders, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
 		}},
-		{"no_dataset_one", func(b *bundle) []batch.Message {
+		{"no_dataset_one", func(b *fixture) []batch.Message {
 			o := b.failed(landing("nobody/day.csv"), "")
-			return []batch.Message{letter("m1", o, "", "no_dataset", "cause", `no contract's firn.keyPrefix begins the key "nobody/day.csv"`)}
+			return []batch.Message{deadLetter("m1", o, "", "no_dataset", "cause", `no contract's firn.keyPrefix begins the key "nobody/day.csv"`)}
 		}},
-		{"no_dataset_two", func(b *bundle) []batch.Message {
+		{"no_dataset_two", func(b *fixture) []batch.Message {
 			return []batch.Message{
-				letter("m1", b.failed(landing("nobody/1.csv"), ""), "", "no_dataset"),
-				letter("m2", b.failed(landing("nobody/2.csv"), ""), "", "no_dataset"),
+				deadLetter("m1", b.failed(landing("nobody/1.csv"), ""), "", "no_dataset"),
+				deadLetter("m2", b.failed(landing("nobody/2.csv"), ""), "", "no_dataset"),
 			}
 		}},
-		{"undecodable", func(*bundle) []batch.Message {
+		{"undecodable", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: "{\"hello\":\n \"world\"}", Sent: failedAt, Attributes: map[string]string{
 				"stage": "route", "code": "undecodable_message", "cause": "decode event: it has no Records, so S3 didn't send it", "queue": "q",
 			}}}
 		}},
-		{"ingest_run", func(*bundle) []batch.Message {
+		{"ingest_run", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event","scheduled":"2018-02-02T06:00:00Z","hop":0}`, Sent: failedAt, Attributes: map[string]string{
 				"stage": "ingest", "code": "source_refused", "cause": "GET https://source/query: 400 Bad Request", "dataset": "station.event",
 				"subject": "station.event 20180201T000000Z-20180202T000000Z", "run_id": "20180201T000000Z-20180202T000000Z", "queue": "q",
 			}}}
 		}},
-		{"bad_request", func(*bundle) []batch.Message {
+		{"bad_request", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event"}`, Sent: failedAt, Attributes: map[string]string{
 				"stage": "ingest", "code": "bad_request", "cause": "it needs start and end, or scheduled", "dataset": "station.event", "queue": "q",
 			}}}
 		}},
-		{"panic", func(b *bundle) []batch.Message {
+		{"panic", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
-			return []batch.Message{letter("m1", o, orders, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
+			return []batch.Message{deadLetter("m1", o, orders, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
 		}},
-		{"loaded_meanwhile", func(b *bundle) []batch.Message {
+		{"loaded_meanwhile", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{Object: o, Dataset: orders, State: journal.Loaded})
-			return []batch.Message{letter("m1", o, orders, "exhausted")}
+			return []batch.Message{deadLetter("m1", o, orders, "exhausted")}
 		}},
-		{"journal_away", func(b *bundle) []batch.Message {
-			b.journal.away = true
-			return []batch.Message{letter("m1", landing("shop/order/day.csv"), orders, "too_many_rejects")}
+		{"journal_away", func(b *fixture) []batch.Message {
+			b.journal.unavailable = true
+			return []batch.Message{deadLetter("m1", landing("shop/order/day.csv"), orders, "too_many_rejects")}
 		}},
-		{"journal_knows_nothing", func(*bundle) []batch.Message {
-			return []batch.Message{letter("m1", landing("shop/order/day.csv"), orders, "receipt_missing")}
+		{"journal_knows_nothing", func(*fixture) []batch.Message {
+			return []batch.Message{deadLetter("m1", landing("shop/order/day.csv"), orders, "receipt_missing")}
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			if failed := b.alerter.Handle(context.Background(), test.messages(b)); len(failed) != 0 {
 				t.Fatalf("messages failed: %v", failed)
 			}
@@ -243,9 +243,9 @@ func checkMachinePart(t *testing.T, body string) {
 	}
 }
 
-// TestCommandIsOneWord gives the command of any key to a real shell: it must
+// TestShellReadsCommandOfAnyKey gives the command of any key to a real shell: it must
 // see three words, and the last must name the object.
-func TestCommandIsOneWord(t *testing.T) {
+func TestShellReadsCommandOfAnyKey(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -253,9 +253,9 @@ func TestCommandIsOneWord(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.StringN(1, 40, 200).Draw(rt, "key")
-		b := setup(t)
+		b := newFixture(t)
 		o := b.failed(landing("shop/order/"+key), "shop.order")
-		if failed := b.alerter.Handle(context.Background(), []batch.Message{letter("m", o, "shop.order", "exhausted")}); len(failed) != 0 {
+		if failed := b.alerter.Handle(context.Background(), []batch.Message{deadLetter("m", o, "shop.order", "exhausted")}); len(failed) != 0 {
 			rt.Fatal(failed)
 		}
 		_, rest, _ := strings.Cut(aws.ToString(b.topic.mails[0].Message), "\nThen type   ")

@@ -15,8 +15,8 @@ const outageSchema = "firn.outage/1"
 // names are the dependencies as people call them.
 var names = map[string]string{breaker.Snowflake: "Snowflake"}
 
-// lookCommand shows what waits, and what failed.
-const lookCommand = "firn status"
+// statusCommand shows what waits, and what failed.
+const statusCommand = "firn status"
 
 // outageMail is what the two mails of an outage are written from.
 type outageMail struct {
@@ -30,21 +30,21 @@ func composeOutage(o breaker.Outage, waiting []waitingObjects) mail {
 	m := outageMail{Outage: o, waiting: waiting}
 	m.Cause = clip(firstLine(o.Cause))
 	if o.Open {
-		return mail{subject: m.subject(string(o.Code) + " (" + m.count() + " waiting)"), body: m.away()}
+		return mail{subject: m.subject(string(o.Code) + " (" + m.count() + " waiting)"), body: m.startMail()}
 	}
-	return mail{subject: m.subject("back after " + span(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.back()}
+	return mail{subject: m.subject("back after " + span(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.endMail()}
 }
 
 func (m outageMail) subject(words string) string {
 	return subjectLine("firn: " + m.Dependency + ": " + words)
 }
 
-func (m outageMail) away() string {
-	text := &letter{}
+func (m outageMail) startMail() string {
+	text := &mailText{}
 	text.linef("No load gets through to %s since %s: %s", m.name(), stamp(m.Since), m.Code)
 	text.linef("")
 	text.field("What to do", m.Code.Hint())
-	text.field("Then type", lookCommand)
+	text.field("Then type", statusCommand)
 	text.field("More", "docs/runbook.md, entry "+string(m.Code))
 	text.linef("")
 	text.field("cause", m.Cause)
@@ -54,20 +54,20 @@ func (m outageMail) away() string {
 	text.linef("")
 	text.linef("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
 	text.linef("A mail will tell.")
-	return text.with(m.machine(breaker.NoticeStarted))
+	return text.addMachinePart(m.machine(breaker.NoticeStarted))
 }
 
-func (m outageMail) back() string {
-	text := &letter{}
+func (m outageMail) endMail() string {
+	text := &mailText{}
 	text.linef("%s is back since %s. It was away for %s, since %s: %s",
 		m.name(), stamp(m.Ended), span(m.Ended.Sub(m.Since)), stamp(m.Since), m.Code)
 	text.linef("")
 	text.field("What to do", "Nothing: what waits comes back within fifteen minutes and is loaded by itself.")
-	text.field("To look", lookCommand)
+	text.field("To look", statusCommand)
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("waiting", m.list())
-	return text.with(m.machine(breaker.NoticeEnded))
+	return text.addMachinePart(m.machine(breaker.NoticeEnded))
 }
 
 func (m outageMail) name() string { return names[m.Dependency] }
@@ -118,7 +118,7 @@ type machineOutage struct {
 
 func (m outageMail) machine(state breaker.Notice) string {
 	o := machineOutage{
-		Schema: outageSchema, Dependency: m.Dependency, State: state, Code: string(m.Code), Hint: m.Code.Hint(), Command: lookCommand,
+		Schema: outageSchema, Dependency: m.Dependency, State: state, Code: string(m.Code), Hint: m.Code.Hint(), Command: statusCommand,
 		Cause: m.Cause, QueryID: m.QueryID, Since: m.Since.UTC().Format(time.RFC3339), Waiting: m.waiting,
 	}
 	if !m.Ended.IsZero() {

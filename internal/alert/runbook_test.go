@@ -53,9 +53,9 @@ func TestRunbookHasEveryCode(t *testing.T) {
 	}
 }
 
-// TestCommandsExist holds every command that the runbook or a mail names
+// TestEveryNamedCommandExists holds every command that the runbook or a mail names
 // against those of cmd/firn, by their usage lines.
-func TestCommandsExist(t *testing.T) {
+func TestEveryNamedCommandExists(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../cmd/firn/*.go")
 	if err != nil || len(files) == 0 {

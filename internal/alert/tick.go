@@ -34,9 +34,9 @@ type Watcher struct {
 	Mailer  Mailer
 	// Datasets are those whose waiting objects a mail counts.
 	Datasets []string
-	// Quiet is the age at which an outage gets a mail. A shorter outage, or an
+	// MinDuration is the age at which an outage gets a mail. A shorter outage, or an
 	// outage between two ticks, gets none.
-	Quiet time.Duration
+	MinDuration time.Duration
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -57,7 +57,7 @@ func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string
 	if len(ticks) == 0 {
 		return failed
 	}
-	if err := w.lookAtAll(ctx); err != nil {
+	if err := w.checkAll(ctx); err != nil {
 		for _, m := range ticks {
 			failed[m.ID] = err
 		}
@@ -73,15 +73,15 @@ func isTick(m batch.Message) bool {
 	return json.Unmarshal([]byte(m.Body), &tick) == nil && !tick.At.IsZero()
 }
 
-func (w *Watcher) lookAtAll(ctx context.Context) error {
+func (w *Watcher) checkAll(ctx context.Context) error {
 	var faults []error
 	for _, dependency := range breaker.Dependencies {
-		faults = append(faults, w.look(ctx, dependency))
+		faults = append(faults, w.checkDependency(ctx, dependency))
 	}
 	return errors.Join(faults...)
 }
 
-func (w *Watcher) look(ctx context.Context, dependency string) error {
+func (w *Watcher) checkDependency(ctx context.Context, dependency string) error {
 	outage, err := w.Outages.Outage(ctx, dependency)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (w *Watcher) look(ctx context.Context, dependency string) error {
 // due returns the notice to send for an outage now; empty for none.
 func (w *Watcher) due(o breaker.Outage) breaker.Notice {
 	switch {
-	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.Quiet:
+	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.MinDuration:
 		return breaker.NoticeStarted
 	case !o.Open && o.Notice == breaker.NoticeStarted:
 		return breaker.NoticeEnded

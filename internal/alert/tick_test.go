@@ -22,8 +22,8 @@ import (
 const tickBody = `{"tick":"2026-11-24T10:05:00Z"}`
 
 var (
-	wentAway = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
-	oneTick  = []batch.Message{{ID: "tick", Body: tickBody}}
+	outageStart = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
+	oneTick     = []batch.Message{{ID: "tick", Body: tickBody}}
 )
 
 // fakeOutages keeps one outage; the journal's own tests show that only one may
@@ -81,24 +81,24 @@ func watch(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher,
 	outages := &fakeOutages{outage: o, waiting: map[string]int{"shop.order": 12, "station.event": 3}}
 	topic := &fakeTopic{t: t}
 	return &alert.Watcher{
-		Outages: outages, Mailer: alert.Mailer{Topic: topic, ARN: topicARN}, Quiet: time.Minute,
+		Outages: outages, Mailer: alert.Mailer{Topic: topic, ARN: topicARN}, MinDuration: time.Minute,
 		Datasets: []string{"shop.customer", "shop.order", "station.event"},
-		Now:      func() time.Time { return wentAway.Add(after) },
+		Now:      func() time.Time { return outageStart.Add(after) },
 	}, outages, topic
 }
 
 func lasting(code fault.Code, cause string) breaker.Outage {
-	return breaker.Outage{Open: true, Since: wentAway, Until: wentAway.Add(5 * time.Minute), Code: code, Cause: cause}
+	return breaker.Outage{Open: true, Since: outageStart, Until: outageStart.Add(5 * time.Minute), Code: code, Cause: cause}
 }
 
 func ended(o breaker.Outage, after time.Duration) breaker.Outage {
-	o.Open, o.Until, o.Ended, o.Notice = false, time.Time{}, wentAway.Add(after), breaker.NoticeStarted
+	o.Open, o.Until, o.Ended, o.Notice = false, time.Time{}, outageStart.Add(after), breaker.NoticeStarted
 	return o
 }
 
-// TestOutageMails: what is away, since when, what waits, what to type, and that
+// TestOutageMailsMatchGoldenFiles: what is away, since when, what waits, what to type, and that
 // nothing is lost.
-func TestOutageMails(t *testing.T) {
+func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 	t.Parallel()
 	away := lasting(fault.SnowflakeAway, "dial tcp 192.0.2.1:443: connect: connection refused")
 	quota := lasting(fault.WarehouseAway, "090073 (22000): Warehouse 'FIRN_LOAD' cannot be resumed because resource monitor 'FIRN' has exceeded its quota.")
@@ -136,9 +136,9 @@ func TestOutageMails(t *testing.T) {
 	}
 }
 
-// TestWhenAnOutageIsTold: a hiccup never, an outage once, its end once and after
+// TestOutageIsNotifiedOnceAfterMinDuration: a hiccup never, an outage once, its end once and after
 // the outage only.
-func TestWhenAnOutageIsTold(t *testing.T) {
+func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 	t.Parallel()
 	open := lasting(fault.SnowflakeAway, "no answer")
 	told := func(o breaker.Outage, w breaker.Notice) breaker.Outage {
@@ -176,8 +176,8 @@ func TestWhenAnOutageIsTold(t *testing.T) {
 	}
 }
 
-// TestTicksInOneBatch are one look.
-func TestTicksInOneBatch(t *testing.T) {
+// TestTicksInOneBatchCheckOnce are one look.
+func TestTicksInOneBatchCheckOnce(t *testing.T) {
 	t.Parallel()
 	w, _, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	if failed := w.Tick(t.Context(), []batch.Message{{ID: "a", Body: tickBody}, {ID: "b", Body: tickBody}}); len(failed) != 0 || len(topic.mails) != 1 {
@@ -185,8 +185,8 @@ func TestTicksInOneBatch(t *testing.T) {
 	}
 }
 
-// TestStrangersAreNoTicks, and make nobody look.
-func TestStrangersAreNoTicks(t *testing.T) {
+// TestOtherMessagesAreNoTicks, and make nobody look.
+func TestOtherMessagesAreNoTicks(t *testing.T) {
 	t.Parallel()
 	w, outages, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.away = "outage"
@@ -204,8 +204,8 @@ func TestStrangersAreNoTicks(t *testing.T) {
 	}
 }
 
-// TestAnotherTells: who may not tell doesn't.
-func TestAnotherTells(t *testing.T) {
+// TestClaimedNoticeSendsNoMail: who may not tell doesn't.
+func TestClaimedNoticeSendsNoMail(t *testing.T) {
 	t.Parallel()
 	w, outages, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.held = true
@@ -214,9 +214,9 @@ func TestAnotherTells(t *testing.T) {
 	}
 }
 
-// TestTickWhileSomethingIsAway: the message comes back and never counts; what
+// TestTickDuringDependencyFaultIsRetried: the message comes back and never counts; what
 // can't be counted makes a shorter mail.
-func TestTickWhileSomethingIsAway(t *testing.T) {
+func TestTickDuringDependencyFaultIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		away  string

@@ -15,8 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// casualty is an object whose message was never acknowledged.
-type casualty struct {
+// lostObject is an object whose message was never acknowledged.
+type lostObject struct {
 	stage   work.Stage
 	id      object.ID
 	object  object.Object // empty where the message names the id only
@@ -32,7 +32,7 @@ type casualty struct {
 // say why. The journal is brought up to date first, so that the object can be
 // redriven.
 func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failure, error) {
-	casualties, named := casualtiesOf(m.Body)
+	casualties, named := lostObjectsOf(m.Body)
 	if !named {
 		return []failure{unknown(m)}, nil
 	}
@@ -40,7 +40,7 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 	for _, c := range casualties {
 		f, err := a.record(ctx, m, c)
 		if err != nil {
-			return nil, fault.On(err, string(c.id), c.dataset, c.object.URI())
+			return nil, fault.ForObject(err, string(c.id), c.dataset, c.object.URI())
 		}
 		if f != nil {
 			failures = append(failures, *f)
@@ -49,32 +49,32 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 	return failures, nil
 }
 
-// casualtiesOf returns the objects that a message is about; false if it is
+// lostObjectsOf returns the objects that a message is about; false if it is
 // neither work nor an event of S3.
-func casualtiesOf(body string) ([]casualty, bool) {
+func lostObjectsOf(body string) ([]lostObject, bool) {
 	for _, stage := range []work.Stage{work.Transform, work.Load} {
 		if w, err := work.Decode(body, stage); err == nil {
-			return []casualty{{stage: stage, id: w.Object.ID(), object: w.Object, dataset: w.Dataset, generation: w.Generation}}, true
+			return []lostObject{{stage: stage, id: w.Object.ID(), object: w.Object, dataset: w.Dataset, generation: w.Generation}}, true
 		}
 	}
 	notices, err := event.Decode(body)
 	if err != nil {
 		return nil, false
 	}
-	var casualties []casualty
+	var casualties []lostObject
 	for _, n := range notices {
 		if attempt, found := n.Attempt(); found {
-			casualties = append(casualties, casualty{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
+			casualties = append(casualties, lostObject{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
 			continue
 		}
-		casualties = append(casualties, casualty{stage: work.Route, id: n.Object.ID(), object: n.Object})
+		casualties = append(casualties, lostObject{stage: work.Route, id: n.Object.ID(), object: n.Object})
 	}
 	return casualties, true
 }
 
 // record writes that the object failed, and returns what to say of it: nil for
 // an object that is past the stage that died.
-func (a *Alerter) record(ctx context.Context, m batch.Message, c casualty) (*failure, error) {
+func (a *Alerter) record(ctx context.Context, m batch.Message, c lostObject) (*failure, error) {
 	entry, err := a.entry(ctx, c)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (a *Alerter) record(ctx context.Context, m batch.Message, c casualty) (*fai
 		ObjectID: string(c.id), Dataset: c.dataset, Subject: c.object.URI(),
 		Err: fmt.Errorf("the function %s had the message %d times and died each time before it could say why", c.stage, m.Receives),
 	}
-	recorded := !past(entry, c)
+	recorded := !needsNothing(entry, c)
 	if recorded && entry.State == journal.Failed { // recorded before, and its dead letter was lost
 		crash.Code, crash.Hint, crash.Err = fault.Code(entry.Code), entry.Hint, errors.New(entry.Cause)
 		c.stage = work.Stage(entry.Stage)
@@ -105,13 +105,13 @@ func (a *Alerter) record(ctx context.Context, m batch.Message, c casualty) (*fai
 		messageID: m.ID, stage: string(c.stage), code: string(crash.Code), dataset: c.dataset, cause: crash.Cause(),
 		hint: crash.Advice(), objectID: string(c.id), object: c.object, at: m.Sent, body: m.Body,
 	}
-	a.lookUp(ctx, f)
+	a.addJournalState(ctx, f)
 	return f, nil
 }
 
 // entry returns the object's entry. Where route died first there is none, and
 // it is made here: the failure needs a place, and a redrive its message.
-func (a *Alerter) entry(ctx context.Context, c casualty) (journal.Entry, error) {
+func (a *Alerter) entry(ctx context.Context, c lostObject) (journal.Entry, error) {
 	entry, err := a.Journal.Get(ctx, c.id)
 	if errors.Is(err, journal.ErrNotFound) {
 		if c.receipt { // of an object that nobody knows: there is nothing to write on
@@ -122,9 +122,9 @@ func (a *Alerter) entry(ctx context.Context, c casualty) (journal.Entry, error) 
 	return entry, err
 }
 
-// past reports whether an object needs nothing more from the stage that died: it
+// needsNothing reports whether an object needs nothing more from the stage that died: it
 // is further on, or was reloaded since.
-func past(entry journal.Entry, c casualty) bool {
+func needsNothing(entry journal.Entry, c lostObject) bool {
 	if entry.Generation > c.generation {
 		return true
 	}

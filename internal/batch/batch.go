@@ -39,10 +39,10 @@ type Handler func(ctx context.Context, messages []Message) map[string]error
 // (lambda/latest/dg, gettingstarted-limits).
 const longestInvocation = 15 * time.Minute
 
-// Until is when the invocation ends: by the context's deadline, else after the
+// InvocationEnd is when the invocation ends: by the context's deadline, else after the
 // longest that there is. A claim that lasts so long ends by itself if the
 // function is killed, and another message may take over.
-func Until(ctx context.Context, now time.Time) time.Time {
+func InvocationEnd(ctx context.Context, now time.Time) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		return deadline
 	}
@@ -89,7 +89,7 @@ func Each(one func(ctx context.Context, m Message) error) Handler {
 func guard(handle func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Retried("handle message", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+			err = fault.Retryable("handle message", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
 	}()
 	return handle()

@@ -18,12 +18,12 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// queues records what a consumer asks of SQS; it is stricter than SQS, since
+// fakeSQS records what a consumer asks of SQS; it is stricter than SQS, since
 // it refuses what SQS refuses and any queue that it doesn't know.
-type queues struct {
-	delays  map[string]int32
-	letters []*sqs.SendMessageInput
-	away    bool
+type fakeSQS struct {
+	delays      map[string]int32
+	deadLetters []*sqs.SendMessageInput
+	unavailable bool
 }
 
 const (
@@ -31,7 +31,7 @@ const (
 	deadURL  = "https://sqs.test/1/transform-dead"
 )
 
-func (q *queues) ChangeMessageVisibility(_ context.Context, in *sqs.ChangeMessageVisibilityInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error) {
+func (q *fakeSQS) ChangeMessageVisibility(_ context.Context, in *sqs.ChangeMessageVisibilityInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error) {
 	if *in.QueueUrl != queueURL || in.VisibilityTimeout < 0 || in.VisibilityTimeout > 43200 {
 		return nil, fmt.Errorf("visibility of %s: %d", *in.QueueUrl, in.VisibilityTimeout)
 	}
@@ -39,8 +39,8 @@ func (q *queues) ChangeMessageVisibility(_ context.Context, in *sqs.ChangeMessag
 	return &sqs.ChangeMessageVisibilityOutput{}, nil
 }
 
-func (q *queues) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
-	if q.away {
+func (q *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+	if q.unavailable {
 		return nil, errors.New("no route to host")
 	}
 	if *in.QueueUrl != deadURL || len(in.MessageAttributes) > 10 {
@@ -51,7 +51,7 @@ func (q *queues) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...f
 			return nil, fmt.Errorf("attribute %s=%q", name, *value.StringValue)
 		}
 	}
-	q.letters = append(q.letters, in)
+	q.deadLetters = append(q.deadLetters, in)
 	return &sqs.SendMessageOutput{}, nil
 }
 
@@ -88,7 +88,7 @@ func permanent(id string) error {
 	return f
 }
 
-func TestConsume(t *testing.T) {
+func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -123,7 +123,7 @@ func TestConsume(t *testing.T) {
 		},
 		{
 			name: "a counted fault comes back later each time", receives: 2,
-			handle: failOn("b", fault.Retried("read", fault.Unexpected, errors.New("odd"))),
+			handle: failOn("b", fault.Retryable("read", fault.Unexpected, errors.New("odd"))),
 			want:   map[string]int32{"m1": 10},
 		},
 		{
@@ -179,7 +179,7 @@ func TestConsume(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			service := &queues{delays: make(map[string]int32), away: test.away}
+			service := &fakeSQS{delays: make(map[string]int32), unavailable: test.away}
 			consumer := &batch.Consumer{
 				Stage: "transform", Queues: []batch.Queue{{URL: queueURL, DeadLetterURL: deadURL}}, SQS: service,
 				Journal: &test.journal, Attempts: 3, Backoff: 5 * time.Second, Log: telemetry.Discard(),
@@ -197,7 +197,7 @@ func TestConsume(t *testing.T) {
 				t.Errorf("kept (-want +got):\n%s", cmp.Diff(test.want, kept))
 			}
 			var dead []string
-			for _, letter := range service.letters {
+			for _, letter := range service.deadLetters {
 				dead = append(dead, *letter.MessageBody)
 			}
 			if diff := cmp.Diff(test.wantDead, dead); diff != "" {
@@ -221,7 +221,7 @@ func failOn(body string, err error) func(batch.Message) error {
 
 // AWS takes {"batchItemFailures":null} for success only by luck of one page;
 // the list must be there.
-func TestResponseIsNeverNull(t *testing.T) {
+func TestResponseListIsNeverNull(t *testing.T) {
 	t.Parallel()
 	consumer := &batch.Consumer{Handler: batch.Each(func(context.Context, batch.Message) error { return nil }), Log: telemetry.Discard()}
 	response, err := consumer.Consume(t.Context(), events.SQSEvent{})
@@ -234,9 +234,9 @@ func TestResponseIsNeverNull(t *testing.T) {
 	}
 }
 
-func TestDeadLetterTellsCodeCauseAndHint(t *testing.T) {
+func TestDeadLetterHasFaultAttributes(t *testing.T) {
 	t.Parallel()
-	service := &queues{delays: make(map[string]int32)}
+	service := &fakeSQS{delays: make(map[string]int32)}
 	f := fault.Permanentf("copy", fault.ReceiptMismatch, "%s", strings.Repeat("x", 100<<10))
 	f.QueryID, f.Dataset, f.Subject = "01b", "s.e", "s3://b/k"
 	consumer := &batch.Consumer{
@@ -248,7 +248,7 @@ func TestDeadLetterTellsCodeCauseAndHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make(map[string]string)
-	for name, value := range service.letters[0].MessageAttributes {
+	for name, value := range service.deadLetters[0].MessageAttributes {
 		got[name] = *value.StringValue
 	}
 	if len(got["cause"]) > 8<<10 {
@@ -264,7 +264,7 @@ func TestDeadLetterTellsCodeCauseAndHint(t *testing.T) {
 	}
 }
 
-func TestMessageCarriesWhatSQSSaid(t *testing.T) {
+func TestMessageHasFieldsOfSQSRecord(t *testing.T) {
 	t.Parallel()
 	text := "bad_header"
 	e := event(4, "body")
@@ -286,7 +286,7 @@ func TestMessageCarriesWhatSQSSaid(t *testing.T) {
 	}
 }
 
-func TestByQueue(t *testing.T) {
+func TestByQueueCallsHandlerOfQueue(t *testing.T) {
 	t.Parallel()
 	var got []string
 	handle := func(name string) batch.Handler {

@@ -11,7 +11,7 @@ import (
 const guide = "../../docs/adding-a-dataset.md"
 
 // The contract that the guide shows is one that firn reads.
-func TestGuideExample(t *testing.T) {
+func TestGuideExampleIsValid(t *testing.T) {
 	t.Parallel()
 	_, block, _ := strings.Cut(string(readFile(t, guide)), "```yaml\n")
 	block, _, found := strings.Cut(block, "   ```")

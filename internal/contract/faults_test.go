@@ -167,7 +167,7 @@ var ingestFaults = []struct{ name, old, new string }{
 	{"a list", minimal, "- a\n"},
 }
 
-func TestFaults(t *testing.T) {
+func TestFaultyContractIsRefusedWithMessage(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
 	complete := string(readFile(t, completePath))

@@ -43,8 +43,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestAddressesAreAddresses: what the pattern takes, a parser takes.
-func TestAddressesAreAddresses(t *testing.T) {
+// TestFormatPatternsMatchOnlyParsableAddresses: what the pattern takes, a parser takes.
+func TestFormatPatternsMatchOnlyParsableAddresses(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ipv4", "ipv6"} {
 		pattern := contract.Column{Format: name}.FormatPattern()

@@ -120,9 +120,9 @@ func (r *reader) readMode(v value, d *draft) {
 
 var modes = []Mode{Append, Merge, Snapshot}
 
-// onlyOf reports a property that another mode has; of a mode that firn doesn't
+// requireMode reports a property that another mode has; of a mode that firn doesn't
 // know, nothing more is said.
-func (r *reader) onlyOf(mode Mode, v value, c *Contract) bool {
+func (r *reader) requireMode(mode Mode, v value, c *Contract) bool {
 	if c.Mode != mode && slices.Contains(modes, c.Mode) {
 		r.reportf(v, "is for firn.mode %s only", mode)
 	}
@@ -139,7 +139,7 @@ func (r *reader) readDuplicateContent(v value, d *draft) {
 // readOrderBy takes the names; checkMode holds them against the columns, which
 // are read later.
 func (r *reader) readOrderBy(v value, d *draft) {
-	if !r.onlyOf(Merge, v, d.contract) {
+	if !r.requireMode(Merge, v, d.contract) {
 		return
 	}
 	names := v.items()
@@ -156,7 +156,7 @@ func (r *reader) readOrderBy(v value, d *draft) {
 }
 
 func (r *reader) readDelivery(v value, d *draft) {
-	if !r.onlyOf(Snapshot, v, d.contract) {
+	if !r.requireMode(Snapshot, v, d.contract) {
 		return
 	}
 	for _, name := range []string{"marker", "manifest"} {

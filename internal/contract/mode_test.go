@@ -63,7 +63,7 @@ func TestDeliveryPattern(t *testing.T) {
 	}
 }
 
-func TestModesNeedWhatTheyRestOn(t *testing.T) {
+func TestModeWithoutRequiredPropertiesIsRefused(t *testing.T) {
 	t.Parallel()
 	prefixed := strings.Replace(minimal, `  - {property: firn.ingest, value: {api: fdsn-event, url: "https://example.org/query"}}`,
 		"  - {property: firn.mode, value: snapshot}\n  - {property: firn.keyPrefix, value: 'station/[old]/'}", 1)

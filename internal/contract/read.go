@@ -151,7 +151,7 @@ func collisions(drafts []*draft) problems {
 			if a.Source != "" && a.Table() == b.Table() {
 				found = append(found, collision(later.name, b.File, "%s gives the table RAW.%s too", a.File, b.Table()))
 			}
-			if claimOne(a.KeyPrefix, b.KeyPrefix) {
+			if prefixesOverlap(a.KeyPrefix, b.KeyPrefix) {
 				found = append(found, collision(later.prefix, b.File,
 					"claims keys that %s claims: %q and %q overlap", a.File, b.KeyPrefix, a.KeyPrefix))
 			}
@@ -164,7 +164,7 @@ func collision(at value, file, format string, arguments ...any) *Problem {
 	return &Problem{File: file, Line: at.node.Line, Path: at.path, Message: fmt.Sprintf(format, arguments...)}
 }
 
-// claimOne tells whether a key can start with both prefixes.
-func claimOne(a, b string) bool {
+// prefixesOverlap tells whether a key can start with both prefixes.
+func prefixesOverlap(a, b string) bool {
 	return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }

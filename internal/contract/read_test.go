@@ -25,7 +25,7 @@ func readFile(t testing.TB, path string) []byte {
 	return data
 }
 
-func TestReadComplete(t *testing.T) {
+func TestReadReturnsEveryProperty(t *testing.T) {
 	t.Parallel()
 	got, err := contract.Read("contract.odcs.yaml", readFile(t, completePath))
 	if err != nil {

@@ -84,7 +84,7 @@ func (r *reader) readPattern(options value, column *Column) {
 	if err == nil {
 		_, err = regexp.Compile(`\A(?:` + column.Pattern + `)\z`) // an open \Q swallows the bracket
 	}
-	switch reason := differs(column.Pattern); {
+	switch reason := javaDifference(column.Pattern); {
 	case column.Pattern == "":
 		r.reportf(v, "is empty: leave it out")
 	case err != nil:
@@ -96,9 +96,9 @@ func (r *reader) readPattern(options value, column *Column) {
 
 var repetition = regexp.MustCompile(`^\{[0-9]+(,[0-9]*)?\}`)
 
-// differs returns the part of a pattern that java.util.regex, and so Spark,
+// javaDifference returns the part of a pattern that java.util.regex, and so Spark,
 // takes for something else than RE2 does; "" if there is none.
-func differs(pattern string) string {
+func javaDifference(pattern string) string {
 	inClass := false
 	for i := 0; i < len(pattern); i++ {
 		rest := pattern[i:]

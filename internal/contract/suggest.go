@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// elsewhere tells what ODCS v3.1 says instead of words that other formats and
+// replacements tells what ODCS v3.1 says instead of words that other formats and
 // versions use.
-var elsewhere = map[string]string{
+var replacements = map[string]string{
 	"enum":     "; list the values in quality, metric invalidValues, arguments.validValues",
 	"type":     "; say logicalType",
 	"nullable": "; say required",
@@ -17,7 +17,7 @@ var elsewhere = map[string]string{
 // suggestion returns the word to use instead where there is a known one, else `; did you mean "…"?` with the known name that is at most
 // two edits away, or "".
 func suggestion(name string, known []string) string {
-	if hint := elsewhere[name]; hint != "" {
+	if hint := replacements[name]; hint != "" {
 		return hint
 	}
 	best, distance := "", 3

@@ -20,9 +20,9 @@ func put(key string, state journal.State, cause string) journal.Entry {
 	return journal.Entry{Object: object.Object{Bucket: "landing", Key: key}, State: state, Cause: cause}
 }
 
-// TestUnaccounted changes one figure of an account that adds up, and holds the
+// TestMissingRowsAreNamed changes one figure of an account that adds up, and holds the
 // sentences against what a person must read.
-func TestUnaccounted(t *testing.T) {
+func TestMissingRowsAreNamed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -96,8 +96,8 @@ func TestUnaccounted(t *testing.T) {
 	}
 }
 
-// TestAdd: only loaded objects of the row's own dataset count.
-func TestAdd(t *testing.T) {
+// TestAddCountsLoadedObjectsOfDataset: only loaded objects of the row's own dataset count.
+func TestAddCountsLoadedObjectsOfDataset(t *testing.T) {
 	t.Parallel()
 	entry := func(dataset string, state journal.State) journal.Entry {
 		return journal.Entry{Dataset: dataset, State: state, RowsRead: 10, RowsWritten: 9, RowsRejected: 1}

@@ -63,7 +63,7 @@ func count(content []byte) (records int, err error) {
 	}
 }
 
-func TestBreakFileOfNothing(t *testing.T) {
+func TestBreakFileOfEmptyFileFails(t *testing.T) {
 	t.Parallel()
 	if _, err := demo.BreakFile(filepath.Join(t.TempDir(), "missing.csv")); err == nil {
 		t.Error("a file that is missing was broken")

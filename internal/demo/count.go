@@ -79,8 +79,8 @@ func (r *Row) add(entries []journal.Entry) {
 	}
 }
 
-// unaccounted says in sentences which rows are missing or too many.
-func unaccounted(rows []Row, contracts contract.Set, entries []journal.Entry, broken journal.Entry) []string {
+// missingRows says in sentences which rows are missing or too many.
+func missingRows(rows []Row, contracts contract.Set, entries []journal.Entry, broken journal.Entry) []string {
 	var faults []string
 	for _, e := range entries {
 		if e.State != journal.Loaded {

@@ -72,7 +72,7 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 			return err
 		}},
 		{"wait until all rows are loaded", func() (err error) {
-			entries, broken, err = d.settle(ctx, plan.Ingest.Dataset, entries, broken)
+			entries, broken, err = d.awaitStopped(ctx, plan.Ingest.Dataset, entries, broken)
 			return err
 		}},
 		{"build dbt", func() (err error) {
@@ -93,7 +93,7 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 			return result, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	result.Unaccounted = unaccounted(result.Rows, d.Operator.Contracts, entries, broken)
+	result.Unaccounted = missingRows(result.Rows, d.Operator.Contracts, entries, broken)
 	return result, nil
 }
 
@@ -145,8 +145,8 @@ func breakFile(path string) (string, error) {
 	return file.Name(), err
 }
 
-// settle waits until every object stands still, the ingested ones too.
-func (d *Demo) settle(ctx context.Context, ingested string, entries []journal.Entry, broken journal.Entry) ([]journal.Entry, journal.Entry, error) {
+// awaitStopped waits until every object stands still, the ingested ones too.
+func (d *Demo) awaitStopped(ctx context.Context, ingested string, entries []journal.Entry, broken journal.Entry) ([]journal.Entry, journal.Entry, error) {
 	parts, err := d.ingested(ctx, ingested)
 	if err != nil {
 		return entries, broken, err

@@ -9,7 +9,7 @@ import (
 var (
 	AwaitMail   = awaitMail
 	BreakFile   = breakFile
-	Unaccounted = unaccounted
+	Unaccounted = missingRows
 	SampleFiles = sampleFiles
 )
 

@@ -80,7 +80,7 @@ func chunks(text string, width int) []string {
 	return append(lines, text)
 }
 
-func TestReadMailsRefuses(t *testing.T) {
+func TestReadMailsRefusesMalformedMail(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	deliver(t, directory, "1.eml", "no mail at all")
@@ -89,8 +89,8 @@ func TestReadMailsRefuses(t *testing.T) {
 	}
 }
 
-// TestAwaitMail: the mail arrives while it is waited for, after another one.
-func TestAwaitMail(t *testing.T) {
+// TestAwaitMailReturnsMailOfKey: the mail arrives while it is waited for, after another one.
+func TestAwaitMailReturnsMailOfKey(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	deliver(t, directory, "1.eml", header+"Subject: other\r\n\r\nabout a.csv\r\n")
@@ -111,7 +111,7 @@ func TestAwaitMail(t *testing.T) {
 	}
 }
 
-func TestAwaitMailInVain(t *testing.T) {
+func TestAwaitMailEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("not done within a moment"))

@@ -12,9 +12,9 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestAnnounceIsReadAsS3s: whatever the key, Decode gives the object back, and
+// TestAnnouncedObjectDecodesLikeS3Event: whatever the key, Decode gives the object back, and
 // the body holds nothing that SQS refuses.
-func TestAnnounceIsReadAsS3s(t *testing.T) {
+func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {

@@ -167,8 +167,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestAnyKeySurvives holds for every key that S3 takes: UTF-8, not empty.
-func TestAnyKeySurvives(t *testing.T) {
+// TestDecodeKeepsAnyKey holds for every key that S3 takes: UTF-8, not empty.
+func TestDecodeKeepsAnyKey(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.StringN(1, 200, 1024).Draw(t, "key")

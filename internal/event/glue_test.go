@@ -6,7 +6,7 @@ import (
 	"github.com/firn-data/firn/internal/event"
 )
 
-func TestEndedRun(t *testing.T) {
+func TestEndedGlueRun(t *testing.T) {
 	t.Parallel()
 	// As the page shows it: aws:glue/latest/dg, automating-awsglue-with-cloudwatch-events.
 	const failed = `{"version":"0","id":"abcdef01-1234-5678-9abc-def012345678","detail-type":"Glue Job State Change",

@@ -96,10 +96,10 @@ func (f *Fault) Advice() string {
 	return f.Code.Hint()
 }
 
-// On returns a copy of err as a fault that names an object, keeping what an
+// ForObject returns a copy of err as a fault that names an object, keeping what an
 // inner stage already said. An error that is no fault becomes a Retry of code
 // Unexpected.
-func On(err error, objectID, dataset, subject string) *Fault {
+func ForObject(err error, objectID, dataset, subject string) *Fault {
 	f := *As(err)
 	if f.ObjectID == "" {
 		f.ObjectID = objectID
@@ -137,8 +137,8 @@ func Permanentf(op string, code Code, format string, args ...any) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: Permanent, Err: fmt.Errorf(format, args...)}
 }
 
-// Retried makes a fault that counts and is tried again.
-func Retried(op string, code Code, err error) *Fault {
+// Retryable makes a fault that counts and is tried again.
+func Retryable(op string, code Code, err error) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: Retry, Err: err}
 }
 

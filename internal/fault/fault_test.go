@@ -10,7 +10,7 @@ import (
 
 var errCause = errors.New("no such host")
 
-func TestAsClassifiesWhatNobodyClassified(t *testing.T) {
+func TestAsMakesOtherErrorsRetries(t *testing.T) {
 	t.Parallel()
 	f := fault.As(fmt.Errorf("outer: %w", errCause))
 	if f.Code != fault.Unexpected || f.Disposition != fault.Retry || !errors.Is(f, errCause) {
@@ -25,11 +25,11 @@ func TestAsClassifiesWhatNobodyClassified(t *testing.T) {
 	}
 }
 
-func TestOnKeepsWhatAnInnerStageSaid(t *testing.T) {
+func TestForObjectKeepsFieldsOfInnerFault(t *testing.T) {
 	t.Parallel()
 	inner := fault.Permanentf("copy", fault.CopyRefused, "bad file")
 	inner.ObjectID = "inner"
-	outer := fault.On(inner, "outer", "s.e", "s3://b/k")
+	outer := fault.ForObject(inner, "outer", "s.e", "s3://b/k")
 	if outer.ObjectID != "inner" || outer.Dataset != "s.e" || outer.Subject != "s3://b/k" {
 		t.Errorf("On = %+v", outer)
 	}

@@ -43,18 +43,18 @@ func (r *Runs) ended(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	left, made, err := r.account(ctx, m)
+	left, made, err := r.unfinished(ctx, m)
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "Glue run ended", telemetry.KeyManifest, m.ID, telemetry.KeyDataset, m.Dataset,
 		telemetry.KeyCount, len(m.Objects), telemetry.KeyLeft, len(left), telemetry.KeyError, aws.ToString(run.ErrorMessage))
-	return r.giveBack(ctx, m, left, made, run)
+	return r.retryObjects(ctx, m, left, made, run)
 }
 
-// account returns the objects that are this manifest's and have no receipt, and
+// unfinished returns the objects that are this manifest's and have no receipt, and
 // whether the run made a receipt of any object.
-func (r *Runs) account(ctx context.Context, m work.Manifest) (left []work.Assignment, made bool, err error) {
+func (r *Runs) unfinished(ctx context.Context, m work.Manifest) (left []work.Assignment, made bool, err error) {
 	for _, a := range m.Objects {
 		entry, err := r.Journal.Get(ctx, a.ObjectID)
 		if errors.Is(err, journal.ErrNotFound) {
@@ -81,11 +81,11 @@ func (r *Runs) account(ctx context.Context, m work.Manifest) (left []work.Assign
 	return left, made, nil
 }
 
-// giveBack has the objects tried again: each alone where the run got as far as
+// retryObjects has the objects tried again: each alone where the run got as far as
 // a receipt; where it made none once more whole, and then in halves, so that the
 // one that breaks the run is found in few runs. An object that breaks a run
 // alone is at fault itself.
-func (r *Runs) giveBack(ctx context.Context, m work.Manifest, left []work.Assignment, made bool, run *types.JobRun) error {
+func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, left []work.Assignment, made bool, run *types.JobRun) error {
 	var groups [][]work.Assignment
 	switch {
 	case len(left) == 0:
@@ -105,7 +105,7 @@ func (r *Runs) giveBack(ctx context.Context, m work.Manifest, left []work.Assign
 	var failures []error
 	for _, group := range groups {
 		if len(group) > 0 {
-			failures = append(failures, r.again(ctx, m, group))
+			failures = append(failures, r.startNewManifest(ctx, m, group))
 		}
 	}
 	return joined(failures)
@@ -129,20 +129,20 @@ func (r *Runs) failAlone(m work.Manifest, a work.Assignment, run *types.JobRun) 
 	}
 	f := fault.Permanentf("transform object on Glue", fault.GlueFailed, "its run ended %s: %s", run.JobRunState, cause)
 	f.RunID = aws.ToString(run.Id)
-	return fault.On(f, string(a.ObjectID), m.Dataset, a.Object.URI())
+	return fault.ForObject(f, string(a.ObjectID), m.Dataset, a.Object.URI())
 }
 
-// again puts objects of a manifest into another, and starts its run. Their own
+// startNewManifest puts objects of a manifest into another, and starts its run. Their own
 // names of the attempt change: no two attempts share a key.
-func (r *Runs) again(ctx context.Context, before work.Manifest, group []work.Assignment) error {
+func (r *Runs) startNewManifest(ctx context.Context, before work.Manifest, group []work.Assignment) error {
 	m, err := r.newManifest(before.Dataset)
 	if err != nil {
-		return fault.On(err, string(group[0].ObjectID), before.Dataset, group[0].Object.URI())
+		return fault.ForObject(err, string(group[0].ObjectID), before.Dataset, group[0].Object.URI())
 	}
 	m.Try = before.Try + 1
 	for _, a := range group {
 		if a.Source, err = r.source(ctx, m.ID, a.Object); err != nil {
-			return fault.On(err, string(a.ObjectID), m.Dataset, a.Object.URI())
+			return fault.ForObject(err, string(a.ObjectID), m.Dataset, a.Object.URI())
 		}
 		a.Attempt = object.AttemptName(a.Generation, m.Try+1, r.NewID())
 		m.Objects = append(m.Objects, a)

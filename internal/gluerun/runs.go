@@ -27,7 +27,7 @@ type Journal interface {
 	Start(ctx context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error)
 	Assign(ctx context.Context, id object.ID, owner, manifest string) (bool, error)
 	Reassign(ctx context.Context, id object.ID, from, to string) (bool, error)
-	Running(ctx context.Context, id object.ID, manifest, run string) error
+	SetRun(ctx context.Context, id object.ID, manifest, run string) error
 	Release(ctx context.Context, id object.ID, owner string) error
 	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
 }
@@ -74,12 +74,12 @@ func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]
 			asked = append(asked, m)
 		}
 	}
-	failed := batch.Each(r.handleNews)(ctx, others)
+	failed := batch.Each(r.handleRunMessage)(ctx, others)
 	maps.Copy(failed, r.handleWork(ctx, asked))
 	return failed
 }
 
-func (r *Runs) handleNews(ctx context.Context, m batch.Message) error {
+func (r *Runs) handleRunMessage(ctx context.Context, m batch.Message) error {
 	if run, ended := event.EndedRun(m.Body); ended {
 		return r.ended(ctx, run)
 	}
@@ -131,7 +131,7 @@ func (r *Runs) claim(ctx context.Context, m batch.Message) (claim, bool, error) 
 	if err != nil {
 		return claim{}, false, fault.Permanentf("decode message", fault.Undecodable, "%w", err)
 	}
-	entry, claimed, err := r.Journal.Start(ctx, w, m.ID, batch.Until(ctx, r.Now()))
+	entry, claimed, err := r.Journal.Start(ctx, w, m.ID, batch.InvocationEnd(ctx, r.Now()))
 	if err != nil {
 		return claim{}, false, onObject(err, w)
 	}
@@ -149,5 +149,5 @@ func failAll(failed map[string]error, claims []claim, err error) {
 }
 
 func onObject(err error, w work.Work) error {
-	return fault.On(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+	return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
 }

@@ -21,7 +21,7 @@ import (
 
 // check holds that every object came to the end that is its own: a receipt, or
 // one fault with Glue's words.
-func (w *world) check(objects []object.Object) {
+func (w *fixture) check(objects []object.Object) {
 	w.t.Helper()
 	for _, o := range objects {
 		entry, faults := w.entry(o), w.faults[o.ID()]
@@ -41,7 +41,7 @@ func (w *world) check(objects []object.Object) {
 	}
 }
 
-func (w *world) putAll(count int) ([]object.Object, []batch.Message) {
+func (w *fixture) putAll(count int) ([]object.Object, []batch.Message) {
 	var objects []object.Object
 	var messages []batch.Message
 	for i := range count {
@@ -51,9 +51,9 @@ func (w *world) putAll(count int) ([]object.Object, []batch.Message) {
 	return objects, messages
 }
 
-func TestOneRunForABatch(t *testing.T) {
+func TestBatchOfOneDatasetStartsOneRun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	objects, messages := w.putAll(5)
 	w.deliver(messages...)
 	if len(w.service.order) != 1 {
@@ -65,15 +65,15 @@ func TestOneRunForABatch(t *testing.T) {
 		}
 	}
 	w.deliver(messages...) // again: nothing
-	w.settle()
-	w.deliver(w.news("jr_1"), w.news("jr_1")) // late, and twice
+	w.finishRuns()
+	w.deliver(w.runEndMessage("jr_1"), w.runEndMessage("jr_1")) // late, and twice
 	if len(w.service.order) != 1 {
 		t.Errorf("%d runs", len(w.service.order))
 	}
 	w.check(objects)
 }
 
-func TestABrokenObjectIsFoundInFewRuns(t *testing.T) {
+func TestBrokenObjectIsFoundByHalving(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name         string
@@ -89,11 +89,11 @@ func TestABrokenObjectIsFoundInFewRuns(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFixture(t)
 			objects, messages := w.putAll(test.count)
 			w.service.broken[objects[test.place].ID()] = true
 			w.deliver(messages...)
-			w.settle()
+			w.finishRuns()
 			w.check(objects)
 			if len(w.service.order) != test.runs {
 				t.Errorf("%d runs, want %d", len(w.service.order), test.runs)
@@ -102,11 +102,11 @@ func TestABrokenObjectIsFoundInFewRuns(t *testing.T) {
 	}
 }
 
-// TestAReloadKeepsItsGeneration: through the manifest, a run that breaks on one
+// TestReloadKeepsGenerationInEveryManifest: through the manifest, a run that breaks on one
 // object, and the manifests that follow.
-func TestAReloadKeepsItsGeneration(t *testing.T) {
+func TestReloadKeepsGenerationInEveryManifest(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	objects, first := w.putAll(3)
 	var again []batch.Message
 	for _, o := range objects {
@@ -124,7 +124,7 @@ func TestAReloadKeepsItsGeneration(t *testing.T) {
 	}
 	w.service.broken[objects[0].ID()] = true
 	w.deliver(again...)
-	w.settle()
+	w.finishRuns()
 	w.check(objects)
 	for _, run := range w.service.runs {
 		for _, a := range w.manifest(run).Objects {
@@ -135,10 +135,10 @@ func TestAReloadKeepsItsGeneration(t *testing.T) {
 	}
 }
 
-// TestANewerVersionIsNotReadForAnOlder: Spark reads the newest version only.
-func TestANewerVersionIsNotReadForAnOlder(t *testing.T) {
+// TestOlderVersionIsReadFromCopy: Spark reads the newest version only.
+func TestOlderVersionIsReadFromCopy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	older := w.put("shop/order/a+b c%.csv")
 	newer := w.put(older.Key)
 	w.deliver(w.message(older), w.message(newer))
@@ -149,13 +149,13 @@ func TestANewerVersionIsNotReadForAnOlder(t *testing.T) {
 	if at := m.Objects[1].Source; at.Bucket != w.landing || at.Key != newer.Key {
 		t.Errorf("the newer version is read at %v", at)
 	}
-	w.settle()
+	w.finishRuns()
 	w.check([]object.Object{older, newer})
 }
 
-func TestAVersionThatIsGoneFailsAlone(t *testing.T) {
+func TestDeletedVersionFailsAlone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	objects, messages := w.putAll(2)
 	gone := objects[0]
 	if _, err := w.s3.DeleteObject(context.Background(), &s3.DeleteObjectInput{
@@ -164,17 +164,17 @@ func TestAVersionThatIsGoneFailsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.deliver(messages...)
-	w.settle()
+	w.finishRuns()
 	w.check(objects[1:])
 	if faults := w.faults[gone.ID()]; len(faults) != 1 || faults[0].Code != fault.ObjectGone || w.entry(gone).State != journal.Failed {
 		t.Errorf("faults %v", faults)
 	}
 }
 
-// TestNoDataset: the contract was taken out of the deployment.
-func TestNoDataset(t *testing.T) {
+// TestObjectWithoutContractFails: the contract was taken out of the deployment.
+func TestObjectWithoutContractFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.runs.Contracts = nil
 	objects, messages := w.putAll(1)
 	w.deliver(messages...)
@@ -183,41 +183,41 @@ func TestNoDataset(t *testing.T) {
 	}
 }
 
-// TestALostAnswerStartsNoSecondRun: StartJobRun may have done its work.
-func TestALostAnswerStartsNoSecondRun(t *testing.T) {
+// TestLostAnswerOfStartJobRunStartsNoSecondRun: StartJobRun may have done its work.
+func TestLostAnswerOfStartJobRunStartsNoSecondRun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	w.service.starts = []string{"refused", "failed", "lost"}
 	objects, messages := w.putAll(3)
 	w.deliver(messages...)
 	if len(w.service.order) != 1 {
 		t.Errorf("%d runs", len(w.service.order))
 	}
-	w.settle()
+	w.finishRuns()
 	w.check(objects)
 }
 
-// TestLateNewsIsNoNews: an object that is in another run by now isn't given back
+// TestLateRunEndIsIgnored: an object that is in another run by now isn't given back
 // by the end of an earlier one.
-func TestLateNewsIsNoNews(t *testing.T) {
+func TestLateRunEndIsIgnored(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	objects, messages := w.putAll(2)
 	w.service.broken[objects[0].ID()] = true
 	w.deliver(messages...)
-	w.deliver(w.news(w.service.work()))
-	w.deliver(w.news("jr_1"), w.news("jr_1"))
+	w.deliver(w.runEndMessage(w.service.work()))
+	w.deliver(w.runEndMessage("jr_1"), w.runEndMessage("jr_1"))
 	if len(w.service.order) != 2 {
 		t.Errorf("%d runs", len(w.service.order))
 	}
-	w.settle()
+	w.finishRuns()
 	w.check(objects)
 }
 
-// TestEndsThatNobodyTold: Glue's events are best effort.
-func TestEndsThatNobodyTold(t *testing.T) {
+// TestCheckFindsRunEndWithoutEvent: Glue's events are best effort.
+func TestCheckFindsRunEndWithoutEvent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	objects, messages := w.putAll(2)
 	w.service.broken[objects[1].ID()] = true
 	w.deliver(messages...)
@@ -237,12 +237,12 @@ func TestEndsThatNobodyTold(t *testing.T) {
 	w.check(objects)
 }
 
-// TestEveryObjectEnds: whatever breaks, is refused, is lost or is killed in
+// TestEveryObjectEndsOnceDespiteFaults: whatever breaks, is refused, is lost or is killed in
 // between, each object ends once, and no manifest has two runs.
-func TestEveryObjectEnds(t *testing.T) {
+func TestEveryObjectEndsOnceDespiteFaults(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		objects, messages := w.putAll(rapid.IntRange(1, 6).Draw(r, "objects"))
 		for i, o := range objects {
 			if rapid.IntRange(0, 3).Draw(r, fmt.Sprintf("broken %d", i)) == 0 {
@@ -256,7 +256,7 @@ func TestEveryObjectEnds(t *testing.T) {
 		w.deliver(messages[:split]...)
 		w.deliver(messages[split:]...)
 		w.deliver(messages...)
-		w.settle()
+		w.finishRuns()
 		w.check(objects)
 		manifests := map[string]string{}
 		for id, run := range w.service.runs {

@@ -134,7 +134,7 @@ func mayHaveStarted(err error) bool {
 func (r *Runs) running(ctx context.Context, m work.Manifest, run string) error {
 	var failures []error
 	for _, a := range m.Objects {
-		failures = append(failures, r.Journal.Running(ctx, a.ObjectID, m.ID, run))
+		failures = append(failures, r.Journal.SetRun(ctx, a.ObjectID, m.ID, run))
 	}
 	return errors.Join(failures...)
 }

@@ -36,10 +36,10 @@ import (
 
 // Each property deploys a stack: this many take seconds. -rapid.checks on the
 // command line overrules it.
-const worlds = "20"
+const propertyRuns = "20"
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", worlds); err != nil {
+	if err := flag.Set("rapid.checks", propertyRuns); err != nil {
 		panic(err)
 	}
 	os.Exit(laptoptest.Main(m, "aws"))
@@ -47,12 +47,12 @@ func TestMain(m *testing.M) {
 
 const dataset = "shop.order"
 
-// world is the journal and the buckets of the laptop's cloud, and a Glue whose
+// fixture is the journal and the buckets of the laptop's cloud, and a Glue whose
 // runs end as a test says: the stand-in's can't be made to lose an answer.
-type world struct {
+type fixture struct {
 	t        testing.TB
 	runs     *gluerun.Runs
-	journal  *flaky
+	journal  *killedJournal
 	s3       *s3.Client
 	landing  string
 	curated  string
@@ -64,7 +64,7 @@ type world struct {
 
 var stacks atomic.Int64
 
-func newWorld(t testing.TB) *world {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	ctx := context.Background()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -79,11 +79,11 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, faults: map[object.ID][]*fault.Fault{}, landing: outputs["LandingBucket"], curated: outputs["CuratedBucket"]}
+	w := &fixture{t: t, faults: map[object.ID][]*fault.Fault{}, landing: outputs["LandingBucket"], curated: outputs["CuratedBucket"]}
 	w.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	table := &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
-	w.journal = &flaky{Table: table}
-	w.service = &service{world: w, broken: map[object.ID]bool{}, runs: map[string]*types.JobRun{}}
+	w.journal = &killedJournal{Table: table}
+	w.service = &service{fixture: w, broken: map[object.ID]bool{}, runs: map[string]*types.JobRun{}}
 	ids := 0
 	w.runs = &gluerun.Runs{
 		Contracts: contract.Set{{
@@ -97,7 +97,7 @@ func newWorld(t testing.TB) *world {
 }
 
 // put puts an object and returns it as the journal has received it.
-func (w *world) put(key string) object.Object {
+func (w *fixture) put(key string) object.Object {
 	w.t.Helper()
 	body := "n\n1\n"
 	output, err := w.s3.PutObject(context.Background(), &s3.PutObjectInput{
@@ -114,15 +114,15 @@ func (w *world) put(key string) object.Object {
 }
 
 // message returns a message that asks for the object.
-func (w *world) message(o object.Object) batch.Message {
+func (w *fixture) message(o object.Object) batch.Message {
 	w.messages++
 	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: work.Work{
 		Stage: work.Glue, Dataset: dataset, Object: o, Generation: w.entry(o).Generation,
 	}.Encode()}
 }
 
-// news returns the message that tells of a run's end.
-func (w *world) news(run string) batch.Message {
+// runEndMessage returns the message that tells of a run's end.
+func (w *fixture) runEndMessage(run string) batch.Message {
 	w.messages++
 	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: fmt.Sprintf(
 		`{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{"jobName":"job","jobRunId":%q,"state":"x"}}`, run)}
@@ -130,7 +130,7 @@ func (w *world) news(run string) batch.Message {
 
 // deliver hands messages to the runs until each is done, as a queue would, and
 // buries what is permanent, as the consumer does.
-func (w *world) deliver(messages ...batch.Message) {
+func (w *fixture) deliver(messages ...batch.Message) {
 	w.t.Helper()
 	for try := 0; len(messages) > 0; try++ {
 		if try == 100 {
@@ -154,7 +154,7 @@ func (w *world) deliver(messages ...batch.Message) {
 }
 
 // handle returns what Handle does; a kill fails all messages.
-func (w *world) handle(messages []batch.Message) (failed map[string]error) {
+func (w *fixture) handle(messages []batch.Message) (failed map[string]error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			if !errors.Is(cause.(error), errKilled) {
@@ -162,7 +162,7 @@ func (w *world) handle(messages []batch.Message) (failed map[string]error) {
 			}
 			failed = map[string]error{}
 			for _, m := range messages {
-				failed[m.ID] = fault.Retried("killed", fault.Crashed, errKilled)
+				failed[m.ID] = fault.Retryable("killed", fault.Crashed, errKilled)
 			}
 		}
 	}()
@@ -178,18 +178,18 @@ func byID(messages []batch.Message, id string) batch.Message {
 	panic("unknown message " + id)
 }
 
-// settle runs what was started, and tells of each end, until nothing is left.
-func (w *world) settle() {
+// finishRuns runs what was started, and tells of each end, until nothing is left.
+func (w *fixture) finishRuns() {
 	w.t.Helper()
 	for rounds := 0; len(w.service.waiting) > 0; rounds++ {
 		if rounds > 200 {
 			w.t.Fatal("runs are started for ever")
 		}
-		w.deliver(w.news(w.service.work()))
+		w.deliver(w.runEndMessage(w.service.work()))
 	}
 }
 
-func (w *world) entry(o object.Object) journal.Entry {
+func (w *fixture) entry(o object.Object) journal.Entry {
 	w.t.Helper()
 	e, err := w.journal.Get(context.Background(), o.ID())
 	if err != nil {
@@ -200,7 +200,7 @@ func (w *world) entry(o object.Object) journal.Entry {
 
 // service is a Glue that runs one run at a time, when it is told.
 type service struct {
-	world *world
+	fixture *fixture
 	// broken objects end their run FAILED.
 	broken map[object.ID]bool
 	runs   map[string]*types.JobRun
@@ -254,17 +254,17 @@ func (s *service) work() string {
 	s.waiting = s.waiting[1:]
 	run := s.runs[id]
 	run.JobRunState = types.JobRunStateSucceeded
-	for _, a := range s.world.manifest(run).Objects {
+	for _, a := range s.fixture.manifest(run).Objects {
 		if s.broken[a.ObjectID] {
 			run.JobRunState, run.ErrorMessage = types.JobRunStateFailed, aws.String("BrokenError: at "+a.Object.Key)
 			break
 		}
-		s.world.transform(a)
+		s.fixture.transform(a)
 	}
 	return id
 }
 
-func (w *world) manifest(run *types.JobRun) work.Manifest {
+func (w *fixture) manifest(run *types.JobRun) work.Manifest {
 	w.t.Helper()
 	key := strings.TrimPrefix(run.Arguments["--manifest"], "s3://"+w.curated+"/")
 	output, err := w.s3.GetObject(context.Background(), &s3.GetObjectInput{Bucket: aws.String(w.curated), Key: aws.String(key)})
@@ -284,7 +284,7 @@ func (w *world) manifest(run *types.JobRun) work.Manifest {
 
 // transform writes the receipt of an object whose source has its bytes, and
 // tells the journal, as route does.
-func (w *world) transform(a work.Assignment) {
+func (w *fixture) transform(a work.Assignment) {
 	w.t.Helper()
 	at := work.Location{Bucket: w.curated, Key: object.Attempt{Dataset: dataset, Object: a.ObjectID, Name: a.Attempt}.Receipt()}
 	source, err := w.s3.HeadObject(context.Background(), &s3.HeadObjectInput{Bucket: aws.String(a.Source.Bucket), Key: aws.String(a.Source.Key)})
@@ -307,8 +307,8 @@ func (w *world) transform(a work.Assignment) {
 // errKilled is a function that is killed in the middle of what it does.
 var errKilled = errors.New("killed")
 
-// flaky is the journal, with a kill before or after the nth write from now.
-type flaky struct {
+// killedJournal is the journal, with a kill before or after the nth write from now.
+type killedJournal struct {
 	*journal.Table
 
 	// killAt is the write that is the last; 0 for none. before says that it
@@ -317,7 +317,7 @@ type flaky struct {
 	before bool
 }
 
-func (f *flaky) write(do func() error) error {
+func (f *killedJournal) write(do func() error) error {
 	if f.killAt == 0 {
 		return do()
 	}
@@ -333,21 +333,21 @@ func (f *flaky) write(do func() error) error {
 	panic(errKilled)
 }
 
-func (f *flaky) Assign(ctx context.Context, id object.ID, owner, manifest string) (ok bool, err error) {
+func (f *killedJournal) Assign(ctx context.Context, id object.ID, owner, manifest string) (ok bool, err error) {
 	err = f.write(func() (err error) { ok, err = f.Table.Assign(ctx, id, owner, manifest); return err })
 	return ok, err
 }
 
-func (f *flaky) Reassign(ctx context.Context, id object.ID, from, to string) (ok bool, err error) {
+func (f *killedJournal) Reassign(ctx context.Context, id object.ID, from, to string) (ok bool, err error) {
 	err = f.write(func() (err error) { ok, err = f.Table.Reassign(ctx, id, from, to); return err })
 	return ok, err
 }
 
-func (f *flaky) Running(ctx context.Context, id object.ID, manifest, run string) error {
-	return f.write(func() error { return f.Table.Running(ctx, id, manifest, run) })
+func (f *killedJournal) SetRun(ctx context.Context, id object.ID, manifest, run string) error {
+	return f.write(func() error { return f.Table.SetRun(ctx, id, manifest, run) })
 }
 
-func (f *flaky) Start(ctx context.Context, w work.Work, owner string, until time.Time) (e journal.Entry, ok bool, err error) {
+func (f *killedJournal) Start(ctx context.Context, w work.Work, owner string, until time.Time) (e journal.Entry, ok bool, err error) {
 	err = f.write(func() (err error) { e, ok, err = f.Table.Start(ctx, w, owner, until); return err })
 	return e, ok, err
 }

@@ -37,7 +37,7 @@ func week(testing.TB) []byte {
 
 // isWholeWeek checks that the newest parts hold every feature of the week
 // unchanged, once, by time.
-func isWholeWeek(t *testing.T, w *world) {
+func isWholeWeek(t *testing.T, w *fixture) {
 	t.Helper()
 	var served struct {
 		Features []json.RawMessage `json:"features"`
@@ -117,8 +117,8 @@ const oneDay = `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":
 
 const oneDayPrefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
 
-// landed returns the ids of all rows in the newest parts, in order.
-func landed(t tester, w *world) string {
+// landedIDs returns the ids of all rows in the newest parts, in order.
+func landedIDs(t tester, w *fixture) string {
 	t.Helper()
 	var names []string
 	for _, row := range w.rows(t) {
@@ -135,8 +135,8 @@ func idsOf(events []event) string {
 	return strings.Join(names, " ")
 }
 
-// failsAs checks the fault that a handler returned.
-func failsAs(t *testing.T, err error, code fault.Code, disposition fault.Disposition, contain ...string) *fault.Fault {
+// checkFault checks the fault that a handler returned.
+func checkFault(t *testing.T, err error, code fault.Code, disposition fault.Disposition, contain ...string) *fault.Fault {
 	t.Helper()
 	if err == nil {
 		t.Fatal("it succeeded")

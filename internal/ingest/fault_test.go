@@ -12,9 +12,9 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// TestSourceFails breaks one request, then lets the message come back: what
+// TestRetryAfterSourceFaultLandsEachRecordOnce breaks one request, then lets the message come back: what
 // was landed before isn't landed again.
-func TestSourceFails(t *testing.T) {
+func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -35,15 +35,15 @@ func TestSourceFails(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, collectionOf(minutes(20)), 6, test.option)
-			f := failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter, test.contain)
+			w := newFixture(t, collectionOf(minutes(20)), 6, test.option)
+			f := checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter, test.contain)
 			if f.After != test.after {
 				t.Errorf("it waits %s, not %s", f.After, test.after)
 			}
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
-			if got := landed(t, w); got != idsOf(minutes(20)) {
+			if got := landedIDs(t, w); got != idsOf(minutes(20)) {
 				t.Errorf("landed are %s", got)
 			}
 			if w.requests.Load() != test.requests {
@@ -58,30 +58,30 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-func TestRetryAfterDate(t *testing.T) {
+func TestRetryAfterDateSetsDelay(t *testing.T) {
 	t.Parallel()
 	date := time.Now().Add(time.Hour).Truncate(time.Second)
-	w := newWorld(t, collectionOf(minutes(3)), 500, fdsn.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
+	w := newFixture(t, collectionOf(minutes(3)), 500, fdsn.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
 	w.clock = date.Add(-90 * time.Second)
-	f := failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
+	f := checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
 	if f.After != 90*time.Second {
 		t.Errorf("it waits %s, not 90 s", f.After)
 	}
 }
 
-func TestSourceIsUnreachable(t *testing.T) {
+func TestUnreachableSourceIsDependencyFault(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, collectionOf(minutes(3)), 500)
+	w := newFixture(t, collectionOf(minutes(3)), 500)
 	w.server.Close()
-	_ = failsAs(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
+	_ = checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
 }
 
-func TestSourceRefuses(t *testing.T) {
+func TestRefusedRequestIsPermanent(t *testing.T) {
 	t.Parallel()
 	t.Run("in words", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, collectionOf(minutes(3)), 20_001) // one above the service's limit a page
-		f := failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent,
+		w := newFixture(t, collectionOf(minutes(3)), 20_001) // one above the service's limit a page
+		f := checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent,
 			`400 Bad Request: Error 400: Bad Request bad limit value "20001"`, "limit=20001")
 		if f.Subject != "station.event 20180201T000000Z-20180202T000000Z" {
 			t.Errorf("subject is %q", f.Subject)
@@ -90,35 +90,35 @@ func TestSourceRefuses(t *testing.T) {
 	t.Run("in too many words", func(t *testing.T) {
 		t.Parallel()
 		w := answer(t, http.StatusForbidden, strings.Repeat("é ", 5000))
-		f := failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent)
+		f := checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent)
 		if kept := strings.Count(f.Error(), "é"); kept != 150 {
 			t.Errorf("it quotes %d words, not 150", kept)
 		}
 	})
 	t.Run("a search that matches too much", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, collectionOf(minutes(12)), 5, fdsn.SearchLimit(11))
-		_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "12 records", "at most 11", "shorter intervals")
+		w := newFixture(t, collectionOf(minutes(12)), 5, fdsn.SearchLimit(11))
+		_ = checkFault(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "12 records", "at most 11", "shorter intervals")
 		if w.requests.Load() != 1 {
 			t.Errorf("it asked %d times", w.requests.Load())
 		}
 	})
 	t.Run("more parts than a checkpoint holds", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, collectionOf(minutes(1001)), 1)
-		_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "1001 records", "at most 1000")
+		w := newFixture(t, collectionOf(minutes(1001)), 1)
+		_ = checkFault(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "1001 records", "at most 1000")
 	})
 	t.Run("a page beyond the bound", func(t *testing.T) {
 		t.Parallel()
 		body := `{"features":[{"id":"` + strings.Repeat("x", 9<<20) + `"}]}`
 		w := answer(t, http.StatusOK, body)
-		_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent, "too large, over 8388608 bytes", "pageSize")
+		_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent, "too large, over 8388608 bytes", "pageSize")
 	})
 }
 
-// TestAnswerNotUnderstood has answers that are whole, but no page: they are
+// TestUnexpectedAnswerIsRetried has answers that are whole, but no page: they are
 // tried again and counted, since a notice of maintenance looks like that.
-func TestAnswerNotUnderstood(t *testing.T) {
+func TestUnexpectedAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"a web page":               "<html>Down for maintenance</html>",
@@ -133,7 +133,7 @@ func TestAnswerNotUnderstood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := answer(t, http.StatusOK, body)
-			_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Retry)
+			_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry)
 			if len(w.puts) != 0 {
 				t.Errorf("it wrote %v", sortedKeys(w.puts))
 			}
@@ -145,12 +145,12 @@ func TestAnswerNotUnderstood(t *testing.T) {
 			_, _ = io.WriteString(rw, `{"error":"?"}`)
 		}), 500)
 		t.Cleanup(w.server.Close)
-		_ = failsAs(t, w.handle(oneDay), fault.SourceRefused, fault.Retry, "it has no count")
+		_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry, "it has no count")
 	})
 }
 
 // answer is a source whose every page is the body.
-func answer(t *testing.T, status int, body string) *world {
+func answer(t *testing.T, status int, body string) *fixture {
 	t.Helper()
 	w := serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if agent := r.Header.Get("User-Agent"); agent != "firn/test" {

@@ -87,7 +87,7 @@ func (h HTTP) classify(address string, err error) error {
 		f.Hint = "Ask for smaller pages: lower the contract's firn.ingest pageSize."
 		return f
 	case errors.Is(err, errNotUnderstood), errors.As(err, &syntax), errors.As(err, &kind):
-		return fault.Retried("read answer", fault.SourceRefused, fmt.Errorf("%s: %w", address, err))
+		return fault.Retryable("read answer", fault.SourceRefused, fmt.Errorf("%s: %w", address, err))
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}

@@ -57,10 +57,10 @@ func (p progress) rows() int {
 	return rows
 }
 
-// errMoved is a source whose pages moved while they were read.
-type errMoved string
+// sourceChangedError is a source whose pages moved while they were read.
+type sourceChangedError string
 
-func (e errMoved) Error() string { return string(e) }
+func (e sourceChangedError) Error() string { return string(e) }
 
 // follow notes that the record comes next. By order of time, a record that a
 // moved page gives again is either earlier than the last one or among those of
@@ -71,11 +71,11 @@ func (p *progress) follow(r Record) error {
 	switch {
 	case r.Time.IsZero():
 	case r.Time.Before(p.LastTime):
-		return errMoved(fmt.Sprintf("record %d is of %s, before %s", p.Fetched, stamp(r.Time), stamp(p.LastTime)))
+		return sourceChangedError(fmt.Sprintf("record %d is of %s, before %s", p.Fetched, stamp(r.Time), stamp(p.LastTime)))
 	case r.Time.After(p.LastTime):
 		p.LastTime, p.LastIDs = r.Time, []string{r.ID}
 	case r.ID != "" && slices.Contains(p.LastIDs, r.ID):
-		return errMoved(fmt.Sprintf("record %d came before: %s", p.Fetched, r.ID))
+		return sourceChangedError(fmt.Sprintf("record %d came before: %s", p.Fetched, r.ID))
 	default:
 		p.LastIDs = append(p.LastIDs, r.ID)
 	}

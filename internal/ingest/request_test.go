@@ -49,7 +49,7 @@ func TestDecodeRequest(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestBadRequestIsPermanent(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, body, contain string }{
 		{"nothing", ``, "it isn't one JSON object"},
@@ -70,10 +70,10 @@ func TestBadRequests(t *testing.T) {
 		{"an unknown dataset", `{"dataset":"station.quake","scheduled":"2018-02-01T00:00:00Z"}`, `"station.quake" has no firn.ingest; those that have: station.event`},
 		{"a dataset of files", `{"dataset":"shop.order","scheduled":"2018-02-01T00:00:00Z"}`, "those that have: station.event"},
 	}
-	w := newWorld(t, collectionOf(minutes(3)), 500)
+	w := newFixture(t, collectionOf(minutes(3)), 500)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_ = failsAs(t, w.handle(test.body), fault.BadRequest, fault.Permanent, test.contain, "Mend the request")
+			_ = checkFault(t, w.handle(test.body), fault.BadRequest, fault.Permanent, test.contain, "Mend the request")
 		})
 	}
 	if w.requests.Load() != 0 || w.steps != 0 {
@@ -81,7 +81,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-func TestContractsThatCannotBeIngested(t *testing.T) {
+func TestDatasetWithoutIngestIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -94,9 +94,9 @@ func TestContractsThatCannotBeIngested(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, collectionOf(minutes(3)), 500)
+			w := newFixture(t, collectionOf(minutes(3)), 500)
 			w.stage.Contracts[1].Ingest = &test.ingest
-			_ = failsAs(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, test.contain)
+			_ = checkFault(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, test.contain)
 		})
 	}
 }

@@ -36,17 +36,17 @@ func (r *run) advance(ctx context.Context) error {
 	}
 	for !r.progress.complete() {
 		if r.late(ctx) {
-			return r.handOn(ctx)
+			return r.sendContinuation(ctx)
 		}
 		if err := r.takePage(ctx); err != nil {
-			return r.orStartAgain(ctx, err)
+			return r.restartIfChanged(ctx, err)
 		}
 	}
 	if r.late(ctx) {
-		return r.handOn(ctx)
+		return r.sendContinuation(ctx)
 	}
 	if err := r.verify(ctx); err != nil {
-		return r.orStartAgain(ctx, err)
+		return r.restartIfChanged(ctx, err)
 	}
 	return r.finish(ctx)
 }
@@ -111,7 +111,7 @@ func (r *run) takePage(ctx context.Context) error {
 	page := newLines()
 	err := r.source.Page(ctx, r.request.Interval, next.Fetched, r.contract.Ingest.PageSize, func(record Record) error {
 		if err := next.follow(record); err != nil {
-			return asMoved(err)
+			return sourceChangedFault(err)
 		}
 		if !record.Time.IsZero() && !r.request.Contains(record.Time) {
 			return nil
@@ -153,7 +153,7 @@ func (r *run) verify(ctx context.Context) error {
 		return err
 	}
 	if r.progress.Expected != r.progress.Fetched || count.Matching != r.progress.Fetched {
-		return asMoved(errMoved(fmt.Sprintf("%d records fetched, but the source has %d now and had %d before",
+		return sourceChangedFault(sourceChangedError(fmt.Sprintf("%d records fetched, but the source has %d now and had %d before",
 			r.progress.Fetched, count.Matching, r.progress.Expected)))
 	}
 	return nil
@@ -189,18 +189,18 @@ func (r *run) manifest(p progress) Manifest {
 	}
 }
 
-// asMoved makes a counted fault of a source that changed: it is tried again,
+// sourceChangedFault makes a counted fault of a source that changed: it is tried again,
 // and told to somebody if it doesn't settle.
-func asMoved(err error) *fault.Fault {
-	f := fault.Retried("page through source", fault.SourceAway, err)
+func sourceChangedFault(err error) *fault.Fault {
+	f := fault.Retryable("page through source", fault.SourceAway, err)
 	f.Hint = "The source changed while it was read; the run starts its pages again."
 	return f
 }
 
-// orStartAgain forgets the pages of a source that moved; other errors keep
+// restartIfChanged forgets the pages of a source that moved; other errors keep
 // them.
-func (r *run) orStartAgain(ctx context.Context, err error) error {
-	var moved errMoved
+func (r *run) restartIfChanged(ctx context.Context, err error) error {
+	var moved sourceChangedError
 	if !errors.As(err, &moved) {
 		return err
 	}

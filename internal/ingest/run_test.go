@@ -18,12 +18,12 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-func TestWholeWeek(t *testing.T) {
+func TestIngestLandsWholeWeek(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ pageSize, parts int }{{500, 4}, {1707, 1}, {569, 3}} {
 		t.Run(fmt.Sprint(test.pageSize), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, week(t), test.pageSize)
+			w := newFixture(t, week(t), test.pageSize)
 			if err := w.handle(wholeWeek); err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestWholeWeek(t *testing.T) {
 
 func TestRepeatedMessageDoesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, collectionOf(minutes(10)), 5)
+	w := newFixture(t, collectionOf(minutes(10)), 5)
 	for range 3 {
 		if err := w.handle(oneDay); err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func TestRepeatedMessageDoesNothing(t *testing.T) {
 
 func TestScheduledMessageTakesTheDayBefore(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, week(t), 500)
+	w := newFixture(t, week(t), 500)
 	if err := w.handle(`{"dataset":"station.event","scheduled":"2018-02-03T01:30:00+01:00"}`); err != nil {
 		t.Fatal(err)
 	}
@@ -72,24 +72,24 @@ func TestScheduledMessageTakesTheDayBefore(t *testing.T) {
 	}
 }
 
-// TestKilledAnywhere takes the process down before every single step, then
+// TestKillAtAnyStepLosesNothing takes the process down before every single step, then
 // lets the message come back.
-func TestKilledAnywhere(t *testing.T) {
+func TestKillAtAnyStepLosesNothing(t *testing.T) {
 	t.Parallel()
 	geojson := collectionOf(minutes(20))
-	calm := newWorld(t, geojson, 6)
+	calm := newFixture(t, geojson, 6)
 	if err := calm.handle(oneDay); err != nil {
 		t.Fatal(err)
 	}
-	if got := landed(t, calm); got != idsOf(minutes(20)) || len(calm.parts()) != 4 {
+	if got := landedIDs(t, calm); got != idsOf(minutes(20)) || len(calm.parts()) != 4 {
 		t.Fatalf("%d parts hold %s", len(calm.parts()), got)
 	}
 	for killAt := 1; killAt <= calm.steps; killAt++ {
 		t.Run(fmt.Sprint(killAt), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, geojson, 6)
+			w := newFixture(t, geojson, 6)
 			w.killAt = killAt
-			_ = failsAs(t, w.handle(oneDay), fault.Crashed, fault.Retry)
+			_ = checkFault(t, w.handle(oneDay), fault.Crashed, fault.Retry)
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestKilledAnywhere(t *testing.T) {
 
 // checkRewrites allows what a kill between a write and its checkpoint causes:
 // one object written a second time, with the same bytes if it is a part.
-func checkRewrites(t *testing.T, w *world) {
+func checkRewrites(t *testing.T, w *fixture) {
 	t.Helper()
 	rewritten := 0
 	for key, versions := range w.puts {
@@ -119,9 +119,9 @@ func checkRewrites(t *testing.T, w *world) {
 	}
 }
 
-func TestHandsOnBeforeTheDeadline(t *testing.T) {
+func TestRunContinuesInNewMessageBeforeDeadline(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, week(t), 100)
+	w := newFixture(t, week(t), 100)
 	w.putTakes = time.Minute
 	w.sent = []string{wholeWeek}
 	for invocation := 0; invocation < len(w.sent); invocation++ { //nolint:intrange // the list grows while it is walked
@@ -142,13 +142,13 @@ func TestHandsOnBeforeTheDeadline(t *testing.T) {
 	checkRewrites(t, w)
 }
 
-func TestHopsAreCapped(t *testing.T) {
+func TestRunWithTooManyHopsFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, collectionOf(minutes(7)), 3)
+	w := newFixture(t, collectionOf(minutes(7)), 3)
 	ctx, cancel := context.WithDeadline(t.Context(), w.clock.Add(29*time.Second))
 	defer cancel()
 	last := strings.Replace(oneDay, `"hop":0`, `"hop":100`, 1)
-	f := failsAs(t, w.handleUntil(ctx, last), fault.Exhausted, fault.Permanent, "0 of 7 records after 100 hops", "shorter intervals")
+	f := checkFault(t, w.handleUntil(ctx, last), fault.Exhausted, fault.Permanent, "0 of 7 records after 100 hops", "shorter intervals")
 	if f.RunID != "20180201T000000Z-20180202T000000Z" || f.Dataset != "station.event" {
 		t.Errorf("fault names run %q of dataset %q", f.RunID, f.Dataset)
 	}
@@ -157,9 +157,9 @@ func TestHopsAreCapped(t *testing.T) {
 	}
 }
 
-// TestSourceMoves lets the source change between two pages: the run says so,
+// TestSourceChangeBetweenPagesIsRetried lets the source change between two pages: the run says so,
 // and the next attempt has what the source has.
-func TestSourceMoves(t *testing.T) {
+func TestSourceChangeBetweenPagesIsRetried(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -168,22 +168,22 @@ func TestSourceMoves(t *testing.T) {
 		ids    string
 		parts  int
 	}{
-		{"one comes late, before the page", []fdsn.Option{fdsn.Late(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"two come late, before the page", []fdsn.Option{fdsn.Late(3, "e00"), fdsn.Late(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one comes late, behind the page", []fdsn.Option{fdsn.Late(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one is withdrawn, before the page", []fdsn.Option{fdsn.Withdrawn(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
-		{"one is withdrawn, behind the page", []fdsn.Option{fdsn.Withdrawn(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
-		{"one is withdrawn after the pages", []fdsn.Option{fdsn.Withdrawn(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one comes late, before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"two come late, before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00"), fdsn.AppearsAt(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one comes late, behind the page", []fdsn.Option{fdsn.AppearsAt(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one is withdrawn, before the page", []fdsn.Option{fdsn.WithdrawnAt(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
+		{"one is withdrawn, behind the page", []fdsn.Option{fdsn.WithdrawnAt(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one is withdrawn after the pages", []fdsn.Option{fdsn.WithdrawnAt(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, collectionOf(minutes(10)), 3, test.change...)
-			_ = failsAs(t, w.handle(oneDay), fault.SourceAway, fault.Retry, test.cause, "starts its pages again")
+			w := newFixture(t, collectionOf(minutes(10)), 3, test.change...)
+			_ = checkFault(t, w.handle(oneDay), fault.SourceAway, fault.Retry, test.cause, "starts its pages again")
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
-			if got := landed(t, w); got != test.ids {
+			if got := landedIDs(t, w); got != test.ids {
 				t.Errorf("landed are %s, not %s", got, test.ids)
 			}
 			m := w.manifest(t, oneDayPrefix+ingest.ManifestName)
@@ -194,9 +194,9 @@ func TestSourceMoves(t *testing.T) {
 	}
 }
 
-// TestEveryIntervalOnce holds any interval and page size, ties and records on
+// TestAnyIntervalLandsEachRecordOnce holds any interval and page size, ties and records on
 // the very bounds included, against a plain filter.
-func TestEveryIntervalOnce(t *testing.T) {
+func TestAnyIntervalLandsEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	base := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {
@@ -216,7 +216,7 @@ func TestEveryIntervalOnce(t *testing.T) {
 				want[e.id] = true
 			}
 		}
-		w := startWorld(t, collectionOf(events), pageSize)
+		w := startFixture(t, collectionOf(events), pageSize)
 		defer w.server.Close()
 		if err := w.handle(ingest.Request{Dataset: "station.event", Interval: interval}.Encode()); err != nil {
 			t.Fatalf("ingest: %v", err)
@@ -240,7 +240,7 @@ func TestEmptyIntervalHasAManifestOnly(t *testing.T) {
 	for name, options := range map[string][]fdsn.Option{"empty collection": nil, "no content": {fdsn.NoContent()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, collectionOf(minutes(3)), 500, options...)
+			w := newFixture(t, collectionOf(minutes(3)), 500, options...)
 			if err := w.handle(`{"dataset":"station.event","start":"2017-01-01T00:00:00Z","end":"2017-01-02T00:00:00Z"}`); err != nil {
 				t.Fatal(err)
 			}
@@ -254,11 +254,11 @@ func TestEmptyIntervalHasAManifestOnly(t *testing.T) {
 
 func TestOneBadMessageLeavesTheOthers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, collectionOf(minutes(3)), 500)
+	w := newFixture(t, collectionOf(minutes(3)), 500)
 	failed := w.stage.Handler()(t.Context(), []batch.Message{
 		{ID: "bad", Body: "{"}, {ID: "good", Body: oneDay},
 	})
-	_ = failsAs(t, failed["bad"], fault.BadRequest, fault.Permanent)
+	_ = checkFault(t, failed["bad"], fault.BadRequest, fault.Permanent)
 	if failed["good"] != nil || len(w.rows(t)) != 3 {
 		t.Errorf("the good message: %v, %d rows", failed["good"], len(w.rows(t)))
 	}

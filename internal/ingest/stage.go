@@ -52,7 +52,7 @@ func (s *Stage) Handler() batch.Handler {
 			return err
 		}
 		if err := s.ingest(ctx, request); err != nil {
-			f := fault.On(err, "", request.Dataset, request.Dataset+" "+request.RunID())
+			f := fault.ForObject(err, "", request.Dataset, request.Dataset+" "+request.RunID())
 			f.RunID = request.RunID()
 			return f
 		}
@@ -66,7 +66,7 @@ func (s *Stage) ingest(ctx context.Context, request Request) error {
 	}
 	c := s.Contracts.ByDataset(request.Dataset)
 	if c == nil || c.Ingest == nil {
-		return badRequest("dataset %q has no firn.ingest; those that have: %s", request.Dataset, s.able())
+		return badRequest("dataset %q has no firn.ingest; those that have: %s", request.Dataset, s.ingestibleDatasets())
 	}
 	api, known := s.APIs[c.Ingest.API]
 	if !known {
@@ -81,8 +81,8 @@ func (s *Stage) ingest(ctx context.Context, request Request) error {
 	return r.advance(ctx)
 }
 
-// able lists the datasets that can be ingested.
-func (s *Stage) able() string {
+// ingestibleDatasets lists the datasets that can be ingested.
+func (s *Stage) ingestibleDatasets() string {
 	var names []string
 	for _, c := range s.Contracts {
 		if c.Ingest != nil {
@@ -95,8 +95,8 @@ func (s *Stage) able() string {
 	return strings.Join(names, ", ")
 }
 
-// handOn sends the run to whoever comes next, and is then done with it.
-func (r *run) handOn(ctx context.Context) error {
+// sendContinuation sends the run to whoever comes next, and is then done with it.
+func (r *run) sendContinuation(ctx context.Context) error {
 	next := r.request
 	next.Hop++
 	if next.Hop > MaximumHops {

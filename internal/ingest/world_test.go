@@ -35,9 +35,9 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// world is everything around a stage: the search of a week over
+// fixture is everything around a stage: the search of a week over
 // HTTP, and a bucket, checkpoints and a queue in memory.
-type world struct {
+type fixture struct {
 	stage       *ingest.Stage
 	server      *httptest.Server
 	requests    atomic.Int64
@@ -53,19 +53,19 @@ type world struct {
 }
 
 var (
-	_ ingest.S3          = (*world)(nil)
-	_ ingest.SQS         = (*world)(nil)
-	_ ingest.Checkpoints = (*world)(nil)
+	_ ingest.S3          = (*fixture)(nil)
+	_ ingest.SQS         = (*fixture)(nil)
+	_ ingest.Checkpoints = (*fixture)(nil)
 )
 
-func newWorld(t testing.TB, geojson []byte, pageSize int, options ...fdsn.Option) *world {
+func newFixture(t testing.TB, geojson []byte, pageSize int, options ...fdsn.Option) *fixture {
 	t.Helper()
-	w := startWorld(t, geojson, pageSize, options...)
+	w := startFixture(t, geojson, pageSize, options...)
 	t.Cleanup(w.server.Close)
 	return w
 }
 
-func startWorld(t tester, geojson []byte, pageSize int, options ...fdsn.Option) *world {
+func startFixture(t tester, geojson []byte, pageSize int, options ...fdsn.Option) *fixture {
 	t.Helper()
 	handler, err := fdsn.NewHandler(bytes.NewReader(geojson), options...)
 	if err != nil {
@@ -74,8 +74,8 @@ func startWorld(t tester, geojson []byte, pageSize int, options ...fdsn.Option) 
 	return serve(handler, pageSize)
 }
 
-func serve(handler http.Handler, pageSize int) *world {
-	w := &world{
+func serve(handler http.Handler, pageSize int) *fixture {
+	w := &fixture{
 		clock: time.Now(), puts: make(map[string][][]byte), checkpoints: make(map[string][]byte),
 	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -102,14 +102,14 @@ func serve(handler http.Handler, pageSize int) *world {
 }
 
 // step is called before every call that leaves the stage.
-func (w *world) step() {
+func (w *fixture) step() {
 	w.steps++
 	if w.steps == w.killAt {
 		panic("killed")
 	}
 }
 
-func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (w *fixture) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	w.step()
 	if *in.Bucket != "landing" {
 		return nil, fmt.Errorf("no bucket %q", *in.Bucket)
@@ -120,7 +120,7 @@ func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s
 	return &s3.PutObjectOutput{}, err
 }
 
-func (w *world) Checkpoint(_ context.Context, run string, into any) (bool, error) {
+func (w *fixture) Checkpoint(_ context.Context, run string, into any) (bool, error) {
 	w.step()
 	body, found := w.checkpoints[run]
 	if !found {
@@ -129,30 +129,30 @@ func (w *world) Checkpoint(_ context.Context, run string, into any) (bool, error
 	return true, json.Unmarshal(body, into)
 }
 
-func (w *world) SaveCheckpoint(_ context.Context, run string, value any) error {
+func (w *fixture) SaveCheckpoint(_ context.Context, run string, value any) error {
 	w.step()
 	body, err := json.Marshal(value)
 	w.checkpoints[run] = body
 	return err
 }
 
-func (w *world) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (w *fixture) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	w.step()
 	w.sent = append(w.sent, *in.MessageBody)
 	return &sqs.SendMessageOutput{}, nil
 }
 
 // handle gives one message to the stage, as the consumer would.
-func (w *world) handle(body string) error {
+func (w *fixture) handle(body string) error {
 	return w.handleUntil(context.Background(), body)
 }
 
-func (w *world) handleUntil(ctx context.Context, body string) error {
+func (w *fixture) handleUntil(ctx context.Context, body string) error {
 	return w.stage.Handler()(ctx, []batch.Message{{ID: "1", Body: body, Receives: 1}})["1"]
 }
 
 // parts returns the newest bytes of every part, by key.
-func (w *world) parts() map[string][]byte {
+func (w *fixture) parts() map[string][]byte {
 	newest := make(map[string][]byte)
 	for key, versions := range w.puts {
 		if strings.HasSuffix(key, ".ndjson.gz") {
@@ -163,7 +163,7 @@ func (w *world) parts() map[string][]byte {
 }
 
 // rows returns every record in the newest parts, in the order of keys.
-func (w *world) rows(t tester) []string {
+func (w *fixture) rows(t tester) []string {
 	t.Helper()
 	parts := w.parts()
 	var rows []string
@@ -186,7 +186,7 @@ func (w *world) rows(t tester) []string {
 	return rows
 }
 
-func (w *world) manifest(t tester, key string) ingest.Manifest {
+func (w *fixture) manifest(t tester, key string) ingest.Manifest {
 	t.Helper()
 	versions := w.puts[key]
 	if len(versions) == 0 {

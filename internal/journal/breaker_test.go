@@ -31,7 +31,7 @@ var (
 )
 
 // breaker guards a dependency of this bench's own.
-func (b *bench) breaker() *breaker.Breaker {
+func (b *fixture) breaker() *breaker.Breaker {
 	return &breaker.Breaker{Store: b.Table, Dependency: b.dataset, Backoff: 5 * time.Second, Now: b.clock}
 }
 
@@ -56,7 +56,7 @@ func refused(t testing.TB, b *breaker.Breaker, code fault.Code) time.Duration {
 	return f.After
 }
 
-func (b *bench) outage(t testing.TB) breaker.Outage {
+func (b *fixture) outage(t testing.TB) breaker.Outage {
 	t.Helper()
 	o, err := b.Outage(t.Context(), b.dataset)
 	if err != nil {
@@ -81,16 +81,16 @@ func TestBreakerDelays(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			guard := b.breaker()
 			for i, want := range test.want {
 				guard.Failed(t.Context(), enter(t, guard), test.fault)
 				if got := refused(t, guard, test.fault.Code); got > want || want-got > time.Millisecond { // the item keeps milliseconds
 					t.Errorf("after %d failures it is tried after %v, want %v", i+1, got, want)
 				}
-				b.pass(want - time.Second)
+				b.advance(want - time.Second)
 				refused(t, guard, test.fault.Code)
-				b.pass(time.Second)
+				b.advance(time.Second)
 			}
 			since := b.outage(t).Since
 			guard.Worked(t.Context(), enter(t, guard))
@@ -105,11 +105,11 @@ func TestBreakerDelays(t *testing.T) {
 // TestBreakerOfAnotherCause begins its delays anew.
 func TestBreakerOfAnotherCause(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	for range 3 {
 		guard.Failed(t.Context(), enter(t, guard), noAnswer)
-		b.pass(time.Minute)
+		b.advance(time.Minute)
 	}
 	guard.Failed(t.Context(), enter(t, guard), saidNo)
 	if got := refused(t, guard, fault.SnowflakeRefused); got.Round(time.Second) != 5*time.Minute {
@@ -120,10 +120,10 @@ func TestBreakerOfAnotherCause(t *testing.T) {
 // TestOneProbeAtOnce: however many ask once the delay is over, one may try.
 func TestOneProbeAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), saidNo)
-	b.pass(5 * time.Minute)
+	b.advance(5 * time.Minute)
 	passes := crowd(t, guard)
 	if len(passes) != 1 {
 		t.Fatalf("%d of ten may try at once, want 1", len(passes))
@@ -160,14 +160,14 @@ func crowd(t *testing.T, guard *breaker.Breaker) []breaker.Permit {
 // next prober found.
 func TestKilledProber(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
-	b.pass(5 * time.Second)
+	b.advance(5 * time.Second)
 	killed := enter(t, guard)
-	b.pass(59 * time.Second)
+	b.advance(59 * time.Second)
 	refused(t, guard, fault.SnowflakeAway)
-	b.pass(time.Second)
+	b.advance(time.Second)
 	next := enter(t, guard)
 	guard.Failed(t.Context(), killed, saidNo)
 	if o := b.outage(t); o.Code != fault.SnowflakeAway || o.Failures != 1 {
@@ -180,12 +180,12 @@ func TestKilledProber(t *testing.T) {
 // TestAnyProofCloses: a session that a late prober got is one.
 func TestAnyProofCloses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
-	b.pass(5 * time.Second)
+	b.advance(5 * time.Second)
 	late := enter(t, guard)
-	b.pass(time.Minute)
+	b.advance(time.Minute)
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	guard.Worked(t.Context(), late)
 	enter(t, guard)
@@ -195,7 +195,7 @@ func TestAnyProofCloses(t *testing.T) {
 // later neither closes it nor begins it anew.
 func TestPassOfAClosedBreaker(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	early, other := enter(t, guard), enter(t, guard)
 	guard.Failed(t.Context(), early, saidNo)
@@ -210,13 +210,13 @@ func TestPassOfAClosedBreaker(t *testing.T) {
 // opens the breaker.
 func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	if err := b.RecordNotice(t.Context(), b.outage(t), breaker.NoticeStarted); err != nil {
 		t.Fatal(err)
 	}
-	b.pass(5 * time.Second)
+	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
 	first, second := enter(t, guard), enter(t, guard)
 	guard.Failed(t.Context(), first, saidNo)
@@ -229,7 +229,7 @@ func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
 // TestBreakerCostsOneRead as long as nothing is wrong.
 func TestBreakerCostsOneRead(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	counted := &counting{DynamoDB: b.client}
 	b.Client = counted
 	guard := b.breaker()
@@ -248,10 +248,10 @@ func TestBreakerWithoutAJournal(t *testing.T) {
 	}{{"no reads", true, false}, {"no writes", false, true}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			guard := b.breaker()
 			guard.Failed(t.Context(), enter(t, guard), noAnswer)
-			b.pass(5 * time.Second)
+			b.advance(5 * time.Second)
 			b.Client = &counting{DynamoDB: b.client, noReads: test.reads, noWrites: test.writes}
 			var log bytes.Buffer
 			ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&log, "load"))
@@ -294,7 +294,7 @@ func (c *counting) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInp
 // to the next, and what is told stays told.
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	o := b.outage(t)
@@ -318,7 +318,7 @@ func TestToldOnce(t *testing.T) {
 	if got := tellers(breaker.NoticeStarted); got != 1 {
 		t.Errorf("%d tell at once", got)
 	}
-	b.pass(time.Minute)
+	b.advance(time.Minute)
 	if got := tellers(breaker.NoticeStarted); got != 1 {
 		t.Errorf("%d tell after the first one died", got)
 	}
@@ -331,7 +331,7 @@ func TestToldOnce(t *testing.T) {
 	if b.outage(t).Notice != breaker.NoticeStarted {
 		t.Error("it isn't noted")
 	}
-	b.pass(5 * time.Second)
+	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
 	if got := tellers(breaker.NoticeEnded); got != 0 {
 		t.Errorf("%d tell of an outage that has changed since they read it", got)
@@ -340,11 +340,11 @@ func TestToldOnce(t *testing.T) {
 
 // ended is an outage of five seconds, of which people were told a word, or
 // nothing.
-func (b *bench) ended(t *testing.T, guard *breaker.Breaker, told breaker.Notice) breaker.Outage {
+func (b *fixture) ended(t *testing.T, guard *breaker.Breaker, told breaker.Notice) breaker.Outage {
 	t.Helper()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	outage := b.outage(t)
-	b.pass(5 * time.Second)
+	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
 	if told != "" {
 		if err := b.RecordNotice(t.Context(), outage, told); err != nil {
@@ -364,10 +364,10 @@ func TestOutageGoesOn(t *testing.T) {
 	}{{"", false}, {breaker.NoticeStarted, true}, {breaker.NoticeEnded, false}} {
 		t.Run(fmt.Sprintf("told %q", test.told), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			guard := b.breaker()
 			first := b.ended(t, guard, test.told)
-			b.pass(time.Minute)
+			b.advance(time.Minute)
 			guard.Failed(t.Context(), enter(t, guard), noAnswer)
 			next := b.outage(t)
 			same := next.ID == first.ID && next.Since.Equal(first.Since) && next.Notice == test.told
@@ -382,7 +382,7 @@ func TestOutageGoesOn(t *testing.T) {
 // outage again of which people have heard that it is over.
 func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	guard := b.breaker()
 	first := b.ended(t, guard, breaker.NoticeStarted)
 	hanging := enter(t, guard)
@@ -405,7 +405,7 @@ func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
 func TestBreakerProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newBench(t)
+		b := newFixture(t)
 		guard := b.breaker()
 		var pending []breaker.Permit
 		away := true
@@ -437,10 +437,10 @@ func TestBreakerProperty(t *testing.T) {
 			case 3:
 				away = !away
 			default:
-				b.pass(time.Duration(rapid.IntRange(1, 900).Draw(rt, "seconds")) * time.Second)
+				b.advance(time.Duration(rapid.IntRange(1, 900).Draw(rt, "seconds")) * time.Second)
 			}
 		}
-		b.pass(15*time.Minute + time.Minute)
+		b.advance(15*time.Minute + time.Minute)
 		guard.Worked(t.Context(), enter(t, guard))
 		if b.outage(t).Open {
 			rt.Fatal("it works and the breaker is open")

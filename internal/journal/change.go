@@ -19,14 +19,14 @@ import (
 // object's, or leaves its state as it is. Every attribute goes by a placeholder:
 // DynamoDB reserves hundreds of words, "state" and "key" among them.
 type change struct {
-	to      State
-	origins []State
-	values  map[string]types.AttributeValue
-	names   map[string]bool
-	sets    []string
-	counts  []string
-	removes []string
-	asks    []string
+	to              State
+	origins         []State
+	values          map[string]types.AttributeValue
+	names           map[string]bool
+	sets            []string
+	counts          []string
+	removes         []string
+	extraConditions []string
 }
 
 func newChange(to State) *change {
@@ -78,23 +78,23 @@ func (c *change) clear(names ...string) *change {
 
 // where adds a condition to those that there are; names are those it mentions.
 func (c *change) where(condition string, names ...string) *change {
-	c.asks = append(c.asks, condition)
+	c.extraConditions = append(c.extraConditions, condition)
 	for _, name := range names {
 		c.names[name] = true
 	}
 	return c
 }
 
-// of refuses the change if the entry was reloaded since the generation that it
+// ofGeneration refuses the change if the entry was reloaded since the generation that it
 // is about: what is left of an earlier one has nothing to say any more. An entry
 // that the journal lost and got again takes the generation over.
-func (c *change) of(generation int) *change {
+func (c *change) ofGeneration(generation int) *change {
 	return c.set("generation", number(int64(generation))).
 		where("attribute_not_exists(#generation) OR #generation <= :generation")
 }
 
-// with gives a value that only the condition mentions.
-func (c *change) with(placeholder string, value types.AttributeValue) *change {
+// bind gives a value that only the condition mentions.
+func (c *change) bind(placeholder string, value types.AttributeValue) *change {
 	c.values[placeholder] = value
 	return c
 }
@@ -179,8 +179,8 @@ func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 		ExpressionAttributeNames:  c.placeholders(),
 		ExpressionAttributeValues: c.values,
 	}
-	if len(c.asks) > 0 {
-		input.ConditionExpression = aws.String(c.asked())
+	if len(c.extraConditions) > 0 {
+		input.ConditionExpression = aws.String(c.extraCondition())
 	}
 	_, err := t.Client.UpdateItem(ctx, input)
 	var refused *types.ConditionalCheckFailedException
@@ -217,11 +217,13 @@ func (c *change) conditions() string {
 		states[i] = placeholder
 	}
 	c.where("attribute_not_exists(#"+attributeOnce+") OR #"+attributeOnce+" <> :"+attributeOnce, attributeOnce)
-	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.asked()
+	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.extraCondition()
 }
 
-// asked is what the change asks for besides the state.
-func (c *change) asked() string { return "(" + strings.Join(c.asks, ") AND (") + ")" }
+// extraCondition is what the change asks for besides the state.
+func (c *change) extraCondition() string {
+	return "(" + strings.Join(c.extraConditions, ") AND (") + ")"
+}
 
 func (c *change) placeholders() map[string]string {
 	names := make(map[string]string, len(c.names))

@@ -44,10 +44,10 @@ func TestStart(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			o := b.received(t)
 			for i, step := range test.steps {
-				b.pass(step.after)
+				b.advance(step.after)
 				entry, got, err := b.start(t.Context(), o, step.owner)
 				if err != nil || got != step.want || entry.Attempts != step.attempts || entry.State != journal.Transforming {
 					t.Fatalf("step %d: Start = %t (%s, %d attempts), %v; want %t, %d", i, got, entry.State, entry.Attempts, err, step.want, step.attempts)
@@ -57,17 +57,17 @@ func TestStart(t *testing.T) {
 	}
 }
 
-func TestStartOfUnknown(t *testing.T) {
+func TestStartOfUnknownObjectFails(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	if _, ok, err := b.start(t.Context(), b.object("never.csv", ""), "m1"); ok || !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Start = %t, %v; want ErrNotFound", ok, err)
 	}
 }
 
-func TestOneOfManyStarts(t *testing.T) {
+func TestConcurrentStartsGrantOneClaim(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	const racers = 8
 	var (
@@ -95,9 +95,9 @@ func TestOneOfManyStarts(t *testing.T) {
 	}
 }
 
-func TestReleaseCountsNothing(t *testing.T) {
+func TestReleaseRestoresAttemptCount(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t)
 	for range 3 {
 		if _, ok, err := b.start(ctx, o, "m1"); err != nil || !ok {
@@ -119,9 +119,9 @@ func TestReleaseCountsNothing(t *testing.T) {
 	}
 }
 
-func TestReceiptThatFailed(t *testing.T) {
+func TestReceiptBeforeFailureKeepsObjectFailed(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t)
 	if _, err := b.transformed(ctx, o, "first"); err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestReceiptThatFailed(t *testing.T) {
 
 func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for _, prefix := range []string{"", "x"} {
 		o := b.received(t)
 		f := fault.Permanentf("test", fault.BadHeader, "%s%s", prefix, strings.Repeat("é", 5000))
@@ -156,10 +156,10 @@ func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-// TestARepeatedWriteIsOneWrite: the SDK repeats a write whose answer was lost.
-func TestARepeatedWriteIsOneWrite(t *testing.T) {
+// TestRepeatedWriteCountsOnce: the SDK repeats a write whose answer was lost.
+func TestRepeatedWriteCountsOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.client.repeats = true
 	o := b.received(t)
 	entry, claimed, err := b.start(t.Context(), o, "m1")

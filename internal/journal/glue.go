@@ -20,7 +20,7 @@ func (t *Table) Assign(ctx context.Context, id object.ID, owner, manifest string
 		set("manifest", text(manifest)).
 		clear("run").
 		where("#owner = :owner", "owner").
-		with(":owner", text(owner))
+		bind(":owner", text(owner))
 	_, assigned, err := t.apply(ctx, id, "", change)
 	return assigned, err
 }
@@ -35,20 +35,20 @@ func (t *Table) Reassign(ctx context.Context, id object.ID, from, to string) (bo
 		count("attempts").
 		clear("run").
 		where("#manifest = :before", "manifest").
-		with(":before", text(from))
+		bind(":before", text(from))
 	_, moved, err := t.apply(ctx, id, "", change)
 	return moved, err
 }
 
-// Running notes the run of a manifest: from now on its end alone gives the
+// SetRun notes the run of a manifest: from now on its end alone gives the
 // object back. It does nothing if the object has moved on.
-func (t *Table) Running(ctx context.Context, id object.ID, manifest, run string) error {
+func (t *Table) SetRun(ctx context.Context, id object.ID, manifest, run string) error {
 	change := newChange(Transforming).from(Transforming).
 		set("run", text(run)).
 		set("owner", text(run)).
 		set("lease", number(t.Now().Add(longestRun).UnixMilli())).
 		where("#manifest = :manifest", "manifest").
-		with(":manifest", text(manifest))
+		bind(":manifest", text(manifest))
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestAGlueRunHoldsItsObjects: from the manifest to the run's end nobody else
+// TestGlueRunKeepsClaimUntilItsEnd: from the manifest to the run's end nobody else
 // gets the object, and a repeated message learns which manifest it is in.
-func TestAGlueRunHoldsItsObjects(t *testing.T) {
+func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	if _, claimed, err := b.start(t.Context(), o, "m1"); err != nil || !claimed {
 		t.Fatalf("claimed %t, %v", claimed, err)
@@ -29,13 +29,13 @@ func TestAGlueRunHoldsItsObjects(t *testing.T) {
 	if entry, claimed, err := b.start(t.Context(), o, "m1"); err != nil || !claimed || entry.Manifest != "one" || entry.Run != "" {
 		t.Errorf("the repeated message got %+v, %t, %v", entry, claimed, err)
 	}
-	if err := b.Running(t.Context(), o.ID(), "other", "jr_0"); err != nil || b.get(t, o).Run != "" {
+	if err := b.SetRun(t.Context(), o.ID(), "other", "jr_0"); err != nil || b.get(t, o).Run != "" {
 		t.Errorf("another manifest's run was noted: %v", err)
 	}
-	if err := b.Running(t.Context(), o.ID(), "one", "jr_1"); err != nil || b.get(t, o).Run != "jr_1" {
+	if err := b.SetRun(t.Context(), o.ID(), "one", "jr_1"); err != nil || b.get(t, o).Run != "jr_1" {
 		t.Errorf("run %q, %v", b.get(t, o).Run, err)
 	}
-	b.pass(6 * 24 * time.Hour)
+	b.advance(6 * 24 * time.Hour)
 	for _, owner := range []string{"m1", "m2"} {
 		if _, claimed, err := b.start(t.Context(), o, owner); err != nil || claimed {
 			t.Errorf("%s claimed what a run has: %t, %v", owner, claimed, err)
@@ -58,10 +58,10 @@ func TestAGlueRunHoldsItsObjects(t *testing.T) {
 	}
 }
 
-// TestReleaseForgetsTheManifest: what comes again is put into a new one.
-func TestReleaseForgetsTheManifest(t *testing.T) {
+// TestReleaseClearsManifest: what comes again is put into a new one.
+func TestReleaseClearsManifest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	_, _, err := b.start(t.Context(), o, "m1")
 	if err == nil {
@@ -77,15 +77,15 @@ func TestReleaseForgetsTheManifest(t *testing.T) {
 
 func TestStuck(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.pass(-365 * 24 * time.Hour) // before all that other tests write
+	b := newFixture(t)
+	b.advance(-365 * 24 * time.Hour) // before all that other tests write
 	old, other := b.received(t), b.received(t)
 	for _, o := range []object.Object{old, other} {
 		if _, claimed, err := b.start(t.Context(), o, "m"); err != nil || !claimed {
 			t.Fatalf("claimed %t, %v", claimed, err)
 		}
 	}
-	b.pass(time.Hour)
+	b.advance(time.Hour)
 	if err := b.Release(t.Context(), other.ID(), "m"); err != nil {
 		t.Fatal(err)
 	}

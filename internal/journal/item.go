@@ -98,7 +98,7 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
 		Stage: i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
 		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")), Reloads: int(i.number("reloads")),
-		Looks: int(i.number("looks")), LookedAt: i.instant("looked_at"),
+		SweepCount: int(i.number("looks")), LastSweepAt: i.instant("looked_at"),
 	}
 	return entry, i.err
 }

@@ -77,10 +77,10 @@ type Entry struct {
 	// Redrives and Reloads count the operator's redrives and reloads.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
-	// Looks counts how often a sweep found the object standing still since its
+	// SweepCount counts how often a sweep found the object standing still since its
 	// last receipt, redrive or reload; LookedAt is when it did so last.
-	Looks    int       `json:"looks,omitempty"`
-	LookedAt time.Time `json:"looked_at,omitzero"`
+	SweepCount  int       `json:"looks,omitempty"`
+	LastSweepAt time.Time `json:"looked_at,omitzero"`
 }
 
 // Done reports whether the work of a generation of the object needs nothing more:
@@ -89,9 +89,9 @@ func (e Entry) Done(generation int) bool {
 	return e.Generation > generation || e.State.Final() && e.Generation == generation
 }
 
-// Keeps reports whether the rows of an earlier generation are in the table while
+// KeepsEarlierRows reports whether the rows of an earlier generation are in the table while
 // a reload is on its way, or after it failed.
-func (e Entry) Keeps() bool {
+func (e Entry) KeepsEarlierRows() bool {
 	return e.Generation > 0 && e.LoadID != "" && !e.State.Final()
 }
 

@@ -72,9 +72,9 @@ var database = sync.OnceValues(func() (*dynamodb.Client, error) {
 	return client, err
 })
 
-// bench is the journal with a clock that stands still, and a source and names
+// fixture is the journal with a clock that stands still, and a source and names
 // of its own, so that tests share the table and nothing else.
-type bench struct {
+type fixture struct {
 	*journal.Table
 
 	client  *strict
@@ -83,29 +83,29 @@ type bench struct {
 	now     time.Time
 }
 
-var benches atomic.Int64
+var fixtureCount atomic.Int64
 
-func newBench(t testing.TB) *bench {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	client, err := database()
 	if err != nil {
 		t.Fatalf("create the table: %v", err)
 	}
-	b := &bench{
-		client: &strict{Client: client, fatal: t.Errorf}, dataset: fmt.Sprintf("test%d.entity", benches.Add(1)),
+	b := &fixture{
+		client: &strict{Client: client, fatal: t.Errorf}, dataset: fmt.Sprintf("test%d.entity", fixtureCount.Add(1)),
 		now: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
 	}
 	b.Table = &journal.Table{Client: b.client, Name: tableName, Now: b.clock}
 	return b
 }
 
-func (b *bench) clock() time.Time {
+func (b *fixture) clock() time.Time {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.now
 }
 
-func (b *bench) pass(d time.Duration) {
+func (b *fixture) advance(d time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.now = b.now.Add(d)
@@ -114,7 +114,7 @@ func (b *bench) pass(d time.Duration) {
 var versions atomic.Int64
 
 // object returns a new version of a key of this bench.
-func (b *bench) object(name, sequencer string) object.Object {
+func (b *fixture) object(name, sequencer string) object.Object {
 	return object.Object{
 		Bucket: bucket, Key: b.dataset + "/" + name, Version: fmt.Sprintf("v%d", versions.Add(1)),
 		ETag: "e", Size: 12, Sequencer: object.NormalizeSequencer(sequencer),
@@ -122,7 +122,7 @@ func (b *bench) object(name, sequencer string) object.Object {
 }
 
 // received returns an object that the journal has just received.
-func (b *bench) received(t testing.TB) object.Object {
+func (b *fixture) received(t testing.TB) object.Object {
 	t.Helper()
 	o := b.object("a.csv", "")
 	if _, err := b.Receive(t.Context(), o, b.dataset); err != nil {
@@ -131,7 +131,7 @@ func (b *bench) received(t testing.TB) object.Object {
 	return o
 }
 
-func (b *bench) get(t testing.TB, o object.Object) journal.Entry {
+func (b *fixture) get(t testing.TB, o object.Object) journal.Entry {
 	t.Helper()
 	entry, err := b.Get(t.Context(), o.ID())
 	if err != nil {
@@ -140,32 +140,32 @@ func (b *bench) get(t testing.TB, o object.Object) journal.Entry {
 	return entry
 }
 
-func (b *bench) transformWork(o object.Object) work.Work {
+func (b *fixture) transformWork(o object.Object) work.Work {
 	return work.Work{Stage: work.Transform, Dataset: b.dataset, Object: o}
 }
 
 // lease is how long the tests claim an object.
 const lease = 10 * time.Minute
 
-func (b *bench) start(ctx context.Context, o object.Object, owner string) (journal.Entry, bool, error) {
+func (b *fixture) start(ctx context.Context, o object.Object, owner string) (journal.Entry, bool, error) {
 	return b.Start(ctx, b.transformWork(o), owner, b.clock().Add(lease))
 }
 
 // receipt returns a receipt of the object's nth attempt, and where it is.
-func (b *bench) receipt(o object.Object, attempt string) (work.Receipt, work.Location) {
+func (b *fixture) receipt(o object.Object, attempt string) (work.Receipt, work.Location) {
 	return work.Receipt{
 		Object: o, ObjectID: o.ID(), Dataset: b.dataset, Attempt: attempt, Engine: "lambda", Outcome: work.Accepted,
 		RowsRead: 10, RowsWritten: 9, RowsRejected: 1,
 	}, work.Location{Bucket: "curated", Key: object.Attempt{Dataset: b.dataset, Object: o.ID(), Name: attempt}.Receipt()}
 }
 
-func (b *bench) transformed(ctx context.Context, o object.Object, attempt string) (journal.Entry, error) {
+func (b *fixture) transformed(ctx context.Context, o object.Object, attempt string) (journal.Entry, error) {
 	receipt, at := b.receipt(o, attempt)
 	return b.Transformed(ctx, receipt, at)
 }
 
 // fail fails an object in a stage; its dataset is that of the entry.
-func (b *bench) fail(ctx context.Context, o object.Object, stage work.Stage, code fault.Code) (bool, error) {
+func (b *fixture) fail(ctx context.Context, o object.Object, stage work.Stage, code fault.Code) (bool, error) {
 	f := fault.Permanentf("test", code, "because of %s", code)
 	f.ObjectID = string(o.ID())
 	return b.Fail(ctx, f, string(stage), "arn:queue", "the message")

@@ -65,7 +65,7 @@ func (t *Table) BeginOutage(ctx context.Context, was, next breaker.Outage) (bool
 	}
 	return t.write(ctx, breakerPrefix+next.Dependency, c.
 		where("#outage = :was AND #status = :ended").
-		with(":was", text(was.ID)).with(":ended", text(outageEnded)))
+		bind(":was", text(was.ID)).bind(":ended", text(outageEnded)))
 }
 
 // ProlongOutage implements breaker.Store.
@@ -73,7 +73,7 @@ func (t *Table) ProlongOutage(ctx context.Context, probe string, next breaker.Ou
 	return t.write(ctx, breakerPrefix+next.Dependency, failed(next).
 		clear("probe_until").
 		where("#status = :status AND #probe = :probe", "probe").
-		with(":probe", text(probe)))
+		bind(":probe", text(probe)))
 }
 
 // failed sets the attributes that every failure writes.
@@ -95,7 +95,7 @@ func (t *Table) ClaimProbe(ctx context.Context, o breaker.Outage, probe string, 
 		set("probe_until", instant(until)).
 		where("#outage = :outage AND #status = :open AND #until <= :now AND "+
 			"(attribute_not_exists(#probe_until) OR #probe_until <= :now OR #probe = :probe)", "outage", "status", "until").
-		with(":outage", text(o.ID)).with(":open", text(outageOpen)).with(":now", instant(t.Now())))
+		bind(":outage", text(o.ID)).bind(":open", text(outageOpen)).bind(":now", instant(t.Now())))
 }
 
 // EndOutage implements breaker.Store. Any caller with an answer of the dependency
@@ -106,7 +106,7 @@ func (t *Table) EndOutage(ctx context.Context, o breaker.Outage) (bool, error) {
 		set("ended", instant(t.Now())).
 		clear("until", "probe", "probe_until").
 		where("#outage = :outage AND #status = :open", "outage").
-		with(":outage", text(o.ID)).with(":open", text(outageOpen)))
+		bind(":outage", text(o.ID)).bind(":open", text(outageOpen)))
 }
 
 // longestNotice is the time that a claim of a notice keeps other callers away.
@@ -125,7 +125,7 @@ func (t *Table) ClaimNotice(ctx context.Context, o breaker.Outage, n breaker.Not
 		set("telling_until", instant(now.Add(longestNotice))).
 		where("#outage = :outage AND #status = :status AND (attribute_not_exists(#told) OR #told <> :notice) AND "+
 			"(attribute_not_exists(#telling_until) OR #telling_until <= :now)", "outage", "status", "told").
-		with(":outage", text(o.ID)).with(":status", text(status)).with(":notice", text(string(n))).with(":now", instant(now)))
+		bind(":outage", text(o.ID)).bind(":status", text(status)).bind(":notice", text(string(n))).bind(":now", instant(now)))
 }
 
 // RecordNotice records a sent notice and ends its claim.
@@ -134,6 +134,6 @@ func (t *Table) RecordNotice(ctx context.Context, o breaker.Outage, n breaker.No
 		set("told", text(string(n))).
 		clear("telling_until").
 		where("#outage = :outage", "outage").
-		with(":outage", text(o.ID)))
+		bind(":outage", text(o.ID)))
 	return err
 }

@@ -19,33 +19,33 @@ import (
 // model is what is known of one object, in the plainest form: no index, no
 // expression, no concurrency.
 type model struct {
-	state    journal.State
-	attempts int
-	redrives int
-	reloads  int
-	owner    string
-	leased   time.Time
-	proof    string
-	stage    work.Stage
-	looks    int
-	looker   string
-	lookedAt time.Time
+	state        journal.State
+	attempts     int
+	redrives     int
+	reloads      int
+	owner        string
+	claimedUntil time.Time
+	proof        string
+	stage        work.Stage
+	sweepCount   int
+	sweeper      string
+	lastSweepAt  time.Time
 }
 
 func (m *model) in(states ...journal.State) bool { return slices.Contains(states, m.state) }
 
-// free drops the claim and the fault.
-func (m *model) free(to journal.State) {
-	m.state, m.owner, m.leased, m.stage = to, "", time.Time{}, ""
+// clearClaim drops the claim and the fault.
+func (m *model) clearClaim(to journal.State) {
+	m.state, m.owner, m.claimedUntil, m.stage = to, "", time.Time{}, ""
 }
 
-// unseen forgets the looks of sweeps.
-func (m *model) unseen() { m.looks, m.looker, m.lookedAt = 0, "", time.Time{} }
+// clearSweeps forgets the looks of sweeps.
+func (m *model) clearSweeps() { m.sweepCount, m.sweeper, m.lastSweepAt = 0, "", time.Time{} }
 
 // machine runs methods against the table and the model alike. proved says that
 // the last method was an operator's or brought a proof.
 type machine struct {
-	*bench
+	*fixture
 	model
 
 	object object.Object
@@ -67,7 +67,7 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 		m.check(r, m.Release(ctx, m.object.ID(), owner))
 		if m.in(journal.Transforming) && m.owner == owner {
 			m.attempts--
-			m.free(journal.Received)
+			m.clearClaim(journal.Received)
 		}
 	case "transformed":
 		m.doTransformed(ctx, r)
@@ -75,12 +75,12 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 		generation := m.generation(r)
 		m.check(r, m.Loaded(ctx, m.object.ID(), journal.Load{LoadID: "l", Generation: generation}))
 		if m.proved = true; generation == m.reloads && m.in(journal.Received, journal.Transforming, journal.Transformed, journal.Failed) {
-			m.free(journal.Loaded)
+			m.clearClaim(journal.Loaded)
 		}
 	case "superseded":
 		m.check(r, m.Superseded(ctx, m.object.ID(), "newer"))
 		if m.proved = true; !m.in(journal.Superseded, journal.Ignored) {
-			m.free(journal.Superseded)
+			m.clearClaim(journal.Superseded)
 		}
 	case "fail":
 		m.doFail(ctx, r)
@@ -89,9 +89,9 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 	case "reload":
 		m.doReload(ctx, r)
 	case "look":
-		m.doLook(ctx, r)
+		m.doClaimForSweep(ctx, r)
 	case "pass":
-		m.pass(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
+		m.advance(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
 	}
 }
 
@@ -107,13 +107,13 @@ func (m *machine) doStart(ctx context.Context, r *rapid.T) {
 	w.Generation = m.generation(r)
 	_, got, err := m.Start(ctx, w, owner, m.clock().Add(lease))
 	m.check(r, err)
-	mine := m.owner == "" || m.owner == owner || m.leased.Before(m.clock())
+	mine := m.owner == "" || m.owner == owner || m.claimedUntil.Before(m.clock())
 	want := m.in(journal.Received, journal.Transforming) && mine && w.Generation == m.reloads
 	if got != want {
 		r.Fatalf("Start by %s = %t, want %t: %+v", owner, got, want, m.model)
 	}
 	if want {
-		m.state, m.owner, m.leased = journal.Transforming, owner, m.clock().Add(lease)
+		m.state, m.owner, m.claimedUntil = journal.Transforming, owner, m.clock().Add(lease)
 		m.attempts++
 	}
 }
@@ -129,8 +129,8 @@ func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
 	}
 	if m.in(journal.Received, journal.Transforming) || m.in(journal.Failed) && m.proof != attempt {
 		m.proved = true
-		m.free(journal.Transformed)
-		m.unseen()
+		m.clearClaim(journal.Transformed)
+		m.clearSweeps()
 		m.proof = attempt
 	}
 }
@@ -143,7 +143,7 @@ func (m *machine) doFail(ctx context.Context, r *rapid.T) {
 		r.Fatalf("Fail = %t, want %t: %+v", got, want, m.model)
 	}
 	if got {
-		m.free(journal.Failed)
+		m.clearClaim(journal.Failed)
 		m.stage = stage
 	}
 }
@@ -162,28 +162,28 @@ func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
 	if m.stage == work.Load && m.proof != "" {
 		state = journal.Transformed
 	}
-	m.free(state)
-	m.unseen()
+	m.clearClaim(state)
+	m.clearSweeps()
 	m.attempts = 0
 	m.redrives++
 }
 
-func (m *machine) doLook(ctx context.Context, r *rapid.T) {
+func (m *machine) doClaimForSweep(ctx context.Context, r *rapid.T) {
 	const gap = 10 * time.Minute
 	looker := rapid.SampledFrom([]string{"s1", "s2"}).Draw(r, "looker")
 	entry, err := m.Get(ctx, m.object.ID())
 	m.check(r, err)
-	_, got, err := m.Look(ctx, entry, looker, m.clock().Add(-gap))
+	_, got, err := m.ClaimForSweep(ctx, entry, looker, m.clock().Add(-gap))
 	m.check(r, err)
-	first := m.looks == 0 || !m.lookedAt.After(m.clock().Add(-gap))
-	if want := first || m.looker == looker; got != want {
+	first := m.sweepCount == 0 || !m.lastSweepAt.After(m.clock().Add(-gap))
+	if want := first || m.sweeper == looker; got != want {
 		r.Fatalf("Look by %s = %t, want %t: %+v", looker, got, want, m.model)
 	}
 	if first {
-		m.looks++
+		m.sweepCount++
 	}
 	if got {
-		m.looker, m.lookedAt = looker, m.clock()
+		m.sweeper, m.lastSweepAt = looker, m.clock()
 	}
 }
 
@@ -201,31 +201,31 @@ func (m *machine) doReload(ctx context.Context, r *rapid.T) {
 	}
 	if m.in(journal.Loaded, journal.Failed) {
 		m.proved = true
-		m.free(journal.Received)
-		m.unseen()
+		m.clearClaim(journal.Received)
+		m.clearSweeps()
 		m.attempts, m.proof = 0, ""
 		m.reloads++
 	}
 }
 
-// TestAnySequence runs any methods in any order. What holds beside the model:
+// TestMethodsInAnyOrderMatchModel runs any methods in any order. What holds beside the model:
 // a final state is left for superseded or by a reload only, failed by proof or by
 // an operator only.
-func TestAnySequence(t *testing.T) {
+func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
 	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "look", "look", "pass"}
 	rapid.Check(t, func(r *rapid.T) {
-		b := newBench(t)
-		m := &machine{bench: b, model: model{state: journal.Received}, object: b.received(t)}
+		b := newFixture(t)
+		m := &machine{fixture: b, model: model{state: journal.Received}, object: b.received(t)}
 		for range rapid.IntRange(1, 16).Draw(r, "steps") {
 			before := m.state
 			method := rapid.SampledFrom(methods).Draw(r, "method")
 			m.do(t.Context(), r, method)
 			entry, err := b.Get(t.Context(), m.object.ID())
 			m.check(r, err)
-			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads || entry.Looks != m.looks {
+			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads || entry.SweepCount != m.sweepCount {
 				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads, %d looks; want %+v",
-					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, entry.Looks, m.model)
+					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, entry.SweepCount, m.model)
 			}
 			if before.Final() && entry.State != before && method != "reload" && (entry.State != journal.Superseded || before != journal.Loaded) {
 				r.Fatalf("%s moved it from %s to %s", method, before, entry.State)

@@ -30,11 +30,11 @@ func idsOf(entries []journal.Entry) []object.ID {
 
 func TestWaiting(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	var want []object.ID
 	for range 5 {
 		o := b.received(t)
-		b.pass(time.Second)
+		b.advance(time.Second)
 		if _, err := b.transformed(ctx, o, "first"); err != nil {
 			t.Fatal(err)
 		}
@@ -66,12 +66,12 @@ func TestWaiting(t *testing.T) {
 
 func TestFailed(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	failed := make(map[fault.Code][]object.ID)
 	// bad_header begins like no other code here; a prefix of a code is no code.
 	for _, code := range []fault.Code{fault.BadHeader, fault.TooManyRejects, fault.BadHeader, fault.BadQuoting} {
 		o := b.received(t)
-		b.pass(time.Second)
+		b.advance(time.Second)
 		if _, err := b.fail(ctx, o, work.Transform, code); err != nil {
 			t.Fatal(err)
 		}
@@ -92,11 +92,11 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-// TestFailedUnclaimed: what no contract claims has a partition of its own. The
+// TestFailedFindsObjectsWithoutDataset: what no contract claims has a partition of its own. The
 // table is shared, so only this test's own object is looked for.
-func TestFailedUnclaimed(t *testing.T) {
+func TestFailedFindsObjectsWithoutDataset(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("nobody.csv", "")
 	if _, err := b.Receive(ctx, o, ""); err != nil {
 		t.Fatal(err)
@@ -124,11 +124,11 @@ func TestFailedUnclaimed(t *testing.T) {
 	}
 }
 
-// TestEach tells every object once, over as many pages as it takes, and nothing
+// TestEachVisitsEveryObjectOnce tells every object once, over as many pages as it takes, and nothing
 // but objects. The table is shared: only this bench's entries are looked at.
-func TestEach(t *testing.T) {
+func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	if err := b.SaveCheckpoint(ctx, b.dataset+"-run", 1); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestCheckpoint(t *testing.T) {
 		Offset int    `json:"offset"`
 		Part   string `json:"part"`
 	}
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	run := b.dataset + "-run"
 	var got checkpoint
 	if found, err := b.Checkpoint(ctx, run, &got); found || err != nil {
@@ -183,16 +183,16 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// TestAway: what DynamoDB doesn't answer is a dependency's fault, which never
+// TestDynamoDBErrorIsDependencyFault: what DynamoDB doesn't answer is a dependency's fault, which never
 // counts as an attempt.
-func TestAway(t *testing.T) {
+func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
 	t.Parallel()
 	client, err := database()
 	if err != nil {
 		t.Fatal(err)
 	}
 	nowhere := &journal.Table{Client: client, Name: "no-such-table", Now: time.Now}
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("a.csv", "")
 	calls := map[string]func() error{
 		"Get":            func() error { _, err := nowhere.Get(ctx, o.ID()); return err },
@@ -216,9 +216,9 @@ func TestAway(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesWhatItCantRead(t *testing.T) {
+func TestDecodeRefusesMalformedItem(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for name, value := range map[string]string{"attempts": "many", "at_received": "yesterday"} {
 		o := b.object("a.csv", "")
 		_, err := b.client.PutItem(t.Context(), &dynamodb.PutItemInput{

@@ -14,15 +14,15 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func TestReceiveTwice(t *testing.T) {
+func TestSecondReceiveReturnsSameEntry(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("a b+c=%é.csv", "0055AED6DCD90281E5")
 	first, err := b.Receive(ctx, o, b.dataset)
 	if err != nil || first.State != journal.Received || first.Object != o || first.Dataset != b.dataset {
 		t.Fatalf("Receive = %+v, %v", first, err)
 	}
-	b.pass(1e9)
+	b.advance(1e9)
 	second, err := b.Receive(ctx, o, "another.dataset")
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +32,11 @@ func TestReceiveTwice(t *testing.T) {
 	}
 }
 
-// TestDatasetTakenLater: a key that nobody claimed when it came is claimed by a
+// TestLaterReceiveSetsMissingDataset: a key that nobody claimed when it came is claimed by a
 // contract that was deployed since.
-func TestDatasetTakenLater(t *testing.T) {
+func TestLaterReceiveSetsMissingDataset(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("a.csv", "")
 	if entry, err := b.Receive(ctx, o, ""); err != nil || entry.Dataset != "" {
 		t.Fatalf("Receive = %q, %v", entry.Dataset, err)
@@ -64,7 +64,7 @@ func TestDatasetTakenLater(t *testing.T) {
 
 func TestIgnore(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.object("folder/", "1")
 	if err := b.Ignore(t.Context(), o, "it is a folder marker"); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestNewest(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b, ctx := newBench(t), t.Context()
+			b, ctx := newFixture(t), t.Context()
 			ids := make([]object.ID, len(test.sequencers))
 			key := ""
 			for i, sequencer := range test.sequencers {
@@ -116,9 +116,9 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-func TestUnknown(t *testing.T) {
+func TestUnknownObjectIsNotFound(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("never.csv", "")
 	if _, err := b.Get(ctx, o.ID()); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Get = %v", err)

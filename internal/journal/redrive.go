@@ -41,7 +41,7 @@ func (t *Table) Redrive(ctx context.Context, id object.ID) (Redrive, error) {
 	change := newChange(state).from(Failed).
 		count("redrives").
 		clear("attempts", "owner", "lease", "manifest", "run", "stage", "code", "cause", "hint").
-		clear(attributesOfLooks...)
+		clear(attributesOfSweep...)
 	_, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	if err == nil && !moved {
 		err = fmt.Errorf("redrive %s: its state changed meanwhile, look again", entry.Object.URI())

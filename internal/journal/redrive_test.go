@@ -37,7 +37,7 @@ func TestRedrive(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b, ctx := newBench(t), t.Context()
+			b, ctx := newFixture(t), t.Context()
 			o := b.object("a.csv", "1")
 			dataset := b.dataset
 			if test.unclaimed {
@@ -89,9 +89,9 @@ func TestRedrive(t *testing.T) {
 	}
 }
 
-func TestRedriveOfWhatIsOnItsWay(t *testing.T) {
+func TestRedriveOfUnfailedObject(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t)
 	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
 		t.Fatal(err)

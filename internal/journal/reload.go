@@ -42,10 +42,10 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 		set("generation", number(int64(plan.Generation))).
 		count("reloads").
 		where(same).
-		with(":before", number(int64(entry.Generation))).
+		bind(":before", number(int64(entry.Generation))).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
 			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue").
-		clear(attributesOfLooks...)
+		clear(attributesOfSweep...)
 	after, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	switch {
 	case err != nil:

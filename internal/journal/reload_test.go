@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func (b *bench) reload(t *testing.T, o object.Object) journal.Reload {
+func (b *fixture) reload(t *testing.T, o object.Object) journal.Reload {
 	t.Helper()
 	reload, err := b.Reload(t.Context(), o.ID())
 	if err != nil {
@@ -24,8 +24,8 @@ func (b *bench) reload(t *testing.T, o object.Object) journal.Reload {
 	return reload
 }
 
-// TestReload reloads an object in every state, once and once more.
-func TestReload(t *testing.T) {
+// TestReloadReplacesRows reloads an object in every state, once and once more.
+func TestReloadReplacesRows(t *testing.T) {
 	t.Parallel()
 	refusals := map[journal.State]string{
 		journal.Received:     "it is received, on its way for the first time",
@@ -37,8 +37,8 @@ func TestReload(t *testing.T) {
 	for _, state := range states {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
-			o := reach(t, b, state)
+			b := newFixture(t)
+			o := objectInState(t, b, state)
 			if refusal, refused := refusals[state]; refused {
 				want := journal.Reload{Refused: refusal}
 				if diff := cmp.Diff(want, b.reload(t, o)); diff != "" {
@@ -62,17 +62,17 @@ func TestReload(t *testing.T) {
 			if entry.Stage+entry.Code+entry.Cause+entry.Hint+entry.Message+entry.Queue != "" {
 				t.Errorf("the old fault shows: %+v", entry)
 			}
-			if entry.Keeps() != (state == journal.Loaded) {
-				t.Errorf("it keeps rows of before: %t", entry.Keeps())
+			if entry.KeepsEarlierRows() != (state == journal.Loaded) {
+				t.Errorf("it keeps rows of before: %t", entry.KeepsEarlierRows())
 			}
 			checkIndexes(t, b, entry)
 		})
 	}
 }
 
-func TestReloadOfUnclaimed(t *testing.T) {
+func TestReloadOfObjectWithoutDataset(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.object("nobody.csv", "")
 	if _, err := b.Receive(t.Context(), o, ""); err != nil {
 		t.Fatal(err)
@@ -85,12 +85,12 @@ func TestReloadOfUnclaimed(t *testing.T) {
 	}
 }
 
-// TestOneOfManyReloads: of two operators who reload one object at once, one adds
+// TestConcurrentReloadsAddOneGeneration: of two operators who reload one object at once, one adds
 // a generation.
-func TestOneOfManyReloads(t *testing.T) {
+func TestConcurrentReloadsAddOneGeneration(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	o := reach(t, b, journal.Loaded)
+	b := newFixture(t)
+	o := objectInState(t, b, journal.Loaded)
 	const racers = 8
 	reloads := make(chan journal.Reload, racers)
 	for range racers {
@@ -113,12 +113,12 @@ func TestOneOfManyReloads(t *testing.T) {
 	}
 }
 
-// TestAReloadOfWhatWasReloadedMeanwhile: between its read and its write another
+// TestReloadDuringAnotherReloadAddsNewGeneration: between its read and its write another
 // reload came to its end. It must not give that one's generation out again.
-func TestAReloadOfWhatWasReloadedMeanwhile(t *testing.T) {
+func TestReloadDuringAnotherReloadAddsNewGeneration(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	o := reach(t, b, journal.Loaded)
+	b := newFixture(t)
+	o := objectInState(t, b, journal.Loaded)
 	b.client.before = func() {
 		b.reload(t, o)
 		if err := b.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l2", Generation: 1}); err != nil {
@@ -134,9 +134,9 @@ func TestAReloadOfWhatWasReloadedMeanwhile(t *testing.T) {
 }
 
 // reloading brings a loaded object to a state of its reload.
-func reloading(t *testing.T, b *bench, state journal.State) object.Object {
+func reloading(t *testing.T, b *fixture, state journal.State) object.Object {
 	t.Helper()
-	o := reach(t, b, journal.Loaded)
+	o := objectInState(t, b, journal.Loaded)
 	w := *b.reload(t, o).Work
 	var err error
 	switch state {
@@ -156,30 +156,30 @@ func reloading(t *testing.T, b *bench, state journal.State) object.Object {
 	return o
 }
 
-// TestWhatIsLeftOfAnEarlierGenerationDoesNothing: repeated messages, late
+// TestEarlierGenerationChangesNothing: repeated messages, late
 // receipts and late loads of what was before the reload.
-func TestWhatIsLeftOfAnEarlierGenerationDoesNothing(t *testing.T) {
+func TestEarlierGenerationChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
-		for name, late := range map[string]func(context.Context, *bench, object.Object) error{
-			"work": func(ctx context.Context, b *bench, o object.Object) error {
+		for name, late := range map[string]func(context.Context, *fixture, object.Object) error{
+			"work": func(ctx context.Context, b *fixture, o object.Object) error {
 				_, _, err := b.start(ctx, o, "m1")
 				return err
 			},
-			"receipt": func(ctx context.Context, b *bench, o object.Object) error {
+			"receipt": func(ctx context.Context, b *fixture, o object.Object) error {
 				_, err := b.transformed(ctx, o, "late")
 				return err
 			},
-			"load": func(ctx context.Context, b *bench, o object.Object) error {
+			"load": func(ctx context.Context, b *fixture, o object.Object) error {
 				return b.Loaded(ctx, o.ID(), journal.Load{LoadID: "late"})
 			},
 		} {
 			t.Run(name+"/"+string(state), func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t)
+				b := newFixture(t)
 				o := reloading(t, b, state)
 				before := b.get(t, o)
-				b.pass(1e9)
+				b.advance(1e9)
 				if err := late(t.Context(), b, o); err != nil {
 					t.Fatal(err)
 				}
@@ -191,13 +191,13 @@ func TestWhatIsLeftOfAnEarlierGenerationDoesNothing(t *testing.T) {
 	}
 }
 
-// TestReloadThatFails keeps what was loaded before, and is redriven in its own
+// TestFailedReloadKeepsLoadedRows keeps what was loaded before, and is redriven in its own
 // generation.
-func TestReloadThatFails(t *testing.T) {
+func TestFailedReloadKeepsLoadedRows(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := reloading(t, b, journal.Failed)
-	if entry := b.get(t, o); !entry.Keeps() || entry.LoadID != "l1" || entry.RowsLoaded != 9 {
+	if entry := b.get(t, o); !entry.KeepsEarlierRows() || entry.LoadID != "l1" || entry.RowsLoaded != 9 {
 		t.Errorf("what was loaded before doesn't show: %+v", entry)
 	}
 	redrive, err := b.Redrive(t.Context(), o.ID())
@@ -210,10 +210,10 @@ func TestReloadThatFails(t *testing.T) {
 	}
 }
 
-// TestAReloadEnds: the new generation is loaded, and the next reload is the second.
-func TestAReloadEnds(t *testing.T) {
+// TestReloadAfterReloadAddsSecondGeneration: the new generation is loaded, and the next reload is the second.
+func TestReloadAfterReloadAddsSecondGeneration(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := reloading(t, b, journal.Transformed)
 	if got := b.reload(t, o); !got.UnderWay || got.Work != nil {
 		t.Errorf("a reload that waits for its load: %+v; want nothing to send", got)
@@ -222,7 +222,7 @@ func TestAReloadEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry := b.get(t, o)
-	if entry.State != journal.Loaded || entry.LoadID != "l2" || entry.Keeps() || !entry.Done(1) || !entry.Done(0) || entry.Done(2) {
+	if entry.State != journal.Loaded || entry.LoadID != "l2" || entry.KeepsEarlierRows() || !entry.Done(1) || !entry.Done(0) || entry.Done(2) {
 		t.Errorf("entry %+v", entry)
 	}
 	if got := b.reload(t, o); got.Generation != 2 || got.UnderWay {
@@ -235,7 +235,7 @@ func TestAReloadEnds(t *testing.T) {
 
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.object("a.csv", "7")
 	lost := journal.Load{LoadID: "l1", Generation: 2, QueryID: "q1", Rows: 5}
 	if err := b.Restore(ctx, o, b.dataset, lost); err != nil {

@@ -17,7 +17,7 @@ import (
 
 // attributes returns an item's texts and numbers as the table has them: the
 // DAGs of airflow/dags read these names.
-func (b *bench) attributes(t testing.TB, pk string) map[string]string {
+func (b *fixture) attributes(t testing.TB, pk string) map[string]string {
 	t.Helper()
 	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
 		TableName: aws.String(tableName), ConsistentRead: aws.Bool(true),
@@ -38,9 +38,9 @@ func (b *bench) attributes(t testing.TB, pk string) map[string]string {
 	return found
 }
 
-func TestFailedRun(t *testing.T) {
+func TestFailRunKeepsCheckpoint(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	run := b.dataset + "/r1"
 	f := fault.Permanentf("ask source", fault.SourceRefused, "%s", strings.Repeat("no ", 4000))
 	f.Dataset, f.RunID = b.dataset, "r1"
@@ -81,12 +81,12 @@ func TestFailedRun(t *testing.T) {
 	}
 }
 
-// TestARunFailsWhileItGoesOn saves a page between the reading of the checkpoint
+// TestFailedRunKeepsConcurrentCheckpoint saves a page between the reading of the checkpoint
 // and the writing of the fault: the page isn't lost.
-func TestARunFailsWhileItGoesOn(t *testing.T) {
+func TestFailedRunKeepsConcurrentCheckpoint(t *testing.T) {
 	t.Parallel()
 	for _, first := range []int{0, 1} { // pages before
-		b, ctx := newBench(t), t.Context()
+		b, ctx := newFixture(t), t.Context()
 		run := b.dataset + "/r1"
 		save := func(page int) {
 			if err := b.SaveCheckpoint(ctx, run, struct{ N int }{page}); err != nil {
@@ -113,9 +113,9 @@ func TestARunFailsWhileItGoesOn(t *testing.T) {
 }
 
 // A Glue run isn't one of the journal's.
-func TestFailedGlueRun(t *testing.T) {
+func TestFailedGlueRunIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	f := fault.Permanentf("end run", fault.GlueFailed, "stopped")
 	f.Dataset, f.RunID = b.dataset, "jr_1"
 	if recorded, err := b.Fail(t.Context(), f, "transform", "arn", "body"); !recorded || err != nil {
@@ -127,7 +127,7 @@ func TestFailedGlueRun(t *testing.T) {
 }
 
 func TestCountLoad(t *testing.T) { //nolint:paralleltest // one count for the whole table
-	b := newBench(t)
+	b := newFixture(t)
 	count := func() int {
 		n, _ := strconv.Atoi(b.attributes(t, "loads")["loads"]) // none is 0
 		return n

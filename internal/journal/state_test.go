@@ -12,7 +12,7 @@ var states = []journal.State{
 	journal.Superseded, journal.Failed, journal.Ignored,
 }
 
-func TestFinal(t *testing.T) {
+func TestFinalStates(t *testing.T) {
 	t.Parallel()
 	for _, state := range states {
 		want := slices.Contains([]journal.State{journal.Loaded, journal.Superseded, journal.Ignored}, state)

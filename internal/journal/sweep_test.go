@@ -12,12 +12,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestLook follows the looks at one object: each step is a message's, after a
+// TestClaimForSweepGrantsOneClaim follows the looks at one object: each step is a message's, after a
 // while has passed, and whether it claims.
-func TestLook(t *testing.T) {
+func TestClaimForSweepGrantsOneClaim(t *testing.T) {
 	t.Parallel()
 	const gap = 15 * time.Minute
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	for i, step := range []struct {
 		after  time.Duration
@@ -32,61 +32,61 @@ func TestLook(t *testing.T) {
 		{0, "m1", false, 2},
 		{gap, "m2", true, 3}, // so late it is a look of its own
 	} {
-		b.pass(step.after)
+		b.advance(step.after)
 		entry := b.get(t, o)
-		after, claimed, err := b.Look(t.Context(), entry, step.looker, b.Now().Add(-gap))
-		if err != nil || claimed != step.want || after.Looks != step.looks {
-			t.Errorf("step %d: Look = %d looks, %t, %v; want %d, %t", i, after.Looks, claimed, err, step.looks, step.want)
+		after, claimed, err := b.ClaimForSweep(t.Context(), entry, step.looker, b.Now().Add(-gap))
+		if err != nil || claimed != step.want || after.SweepCount != step.looks {
+			t.Errorf("step %d: Look = %d looks, %t, %v; want %d, %t", i, after.SweepCount, claimed, err, step.looks, step.want)
 		}
 		if after.State != journal.Received || !after.Times[journal.Received].Equal(entry.Times[journal.Received]) {
 			t.Errorf("step %d: the look changed the state: %+v", i, after)
 		}
 	}
 	stuck, err := b.Stuck(t.Context(), journal.Received, b.Now(), 0)
-	if err != nil || !slices.ContainsFunc(stuck, func(e journal.Entry) bool { return e.ID == o.ID() && e.Looks == 3 }) {
+	if err != nil || !slices.ContainsFunc(stuck, func(e journal.Entry) bool { return e.ID == o.ID() && e.SweepCount == 3 }) {
 		t.Errorf("the index lost it: %v", err)
 	}
 }
 
-// TestLookAtWhatMovedOn: whoever read the entry before its last change has no
+// TestClaimForSweepOfChangedEntryIsRefused: whoever read the entry before its last change has no
 // claim, not even to the same state.
-func TestLookAtWhatMovedOn(t *testing.T) {
+func TestClaimForSweepOfChangedEntryIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	before := b.get(t, o)
-	b.pass(time.Second)
+	b.advance(time.Second)
 	if _, _, err := b.start(t.Context(), o, "m1"); err != nil {
 		t.Fatal(err)
 	}
 	started := b.get(t, o)
-	b.pass(time.Second)
+	b.advance(time.Second)
 	if _, _, err := b.start(t.Context(), o, "m1"); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range []journal.Entry{before, started} {
-		if after, claimed, err := b.Look(t.Context(), e, "m2", b.Now()); err != nil || claimed || after.State != journal.Transforming || after.Looks != 0 {
+		if after, claimed, err := b.ClaimForSweep(t.Context(), e, "m2", b.Now()); err != nil || claimed || after.State != journal.Transforming || after.SweepCount != 0 {
 			t.Errorf("%s: Look = %+v, %t, %v", e.State, after, claimed, err)
 		}
 	}
 }
 
-// TestLooksBeginAnew once there is a receipt, or an operator moves the object.
-func TestLooksBeginAnew(t *testing.T) {
+// TestSweepCountRestartsAfterProgress once there is a receipt, or an operator moves the object.
+func TestSweepCountRestartsAfterProgress(t *testing.T) {
 	t.Parallel()
-	for name, move := range map[string]func(*testing.T, *bench, journal.Entry) error{
-		"receipt": func(t *testing.T, b *bench, e journal.Entry) error {
+	for name, move := range map[string]func(*testing.T, *fixture, journal.Entry) error{
+		"receipt": func(t *testing.T, b *fixture, e journal.Entry) error {
 			_, err := b.transformed(t.Context(), e.Object, "01")
 			return err
 		},
-		"redrive": func(t *testing.T, b *bench, e journal.Entry) error {
+		"redrive": func(t *testing.T, b *fixture, e journal.Entry) error {
 			if _, err := b.fail(t.Context(), e.Object, work.Transform, fault.Stuck); err != nil {
 				return err
 			}
 			_, err := b.Redrive(t.Context(), e.ID)
 			return err
 		},
-		"reload": func(t *testing.T, b *bench, e journal.Entry) error {
+		"reload": func(t *testing.T, b *fixture, e journal.Entry) error {
 			if _, err := b.fail(t.Context(), e.Object, work.Transform, fault.Stuck); err != nil {
 				return err
 			}
@@ -96,33 +96,33 @@ func TestLooksBeginAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			o := b.received(t)
-			entry, claimed, err := b.Look(t.Context(), b.get(t, o), "m1", b.Now())
-			if err != nil || !claimed || entry.LookedAt.IsZero() {
+			entry, claimed, err := b.ClaimForSweep(t.Context(), b.get(t, o), "m1", b.Now())
+			if err != nil || !claimed || entry.LastSweepAt.IsZero() {
 				t.Fatalf("Look = %+v, %t, %v", entry, claimed, err)
 			}
 			if err := move(t, b, entry); err != nil {
 				t.Fatal(err)
 			}
-			if after := b.get(t, o); after.Looks != 0 || !after.LookedAt.IsZero() {
+			if after := b.get(t, o); after.SweepCount != 0 || !after.LastSweepAt.IsZero() {
 				t.Errorf("entry %+v", after)
 			}
 		})
 	}
 }
 
-func TestSweptOnlyMovesForward(t *testing.T) {
+func TestSweptUntilOnlyMovesForward(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for i, step := range []struct{ note, want time.Time }{
 		{noon, noon}, {noon.Add(-time.Hour), noon}, {noon.Add(time.Hour), noon.Add(time.Hour)},
 	} {
-		if err := b.NoteSwept(t.Context(), step.note); err != nil {
+		if err := b.SetSweptUntil(t.Context(), step.note); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := b.Swept(t.Context()); err != nil || !got.Equal(step.want) {
+		if got, err := b.SweptUntil(t.Context()); err != nil || !got.Equal(step.want) {
 			t.Errorf("step %d: swept until %s, %v; want %s", i, got, err, step.want)
 		}
 	}

@@ -46,9 +46,9 @@ func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time
 		set("owner", text(owner)).
 		set("lease", number(until.UnixMilli())).
 		count("attempts").
-		of(w.Generation).
+		ofGeneration(w.Generation).
 		where("attribute_not_exists(#owner) OR #owner = :owner OR #lease < :now", "owner", "lease").
-		with(":now", number(t.Now().UnixMilli()))
+		bind(":now", number(t.Now().UnixMilli()))
 	return t.apply(ctx, w.Object.ID(), w.Dataset, change)
 }
 
@@ -59,7 +59,7 @@ func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
 	change := newChange(Received).from(Transforming).
 		subtract("attempts").
 		where("#owner = :owner", "owner").
-		with(":owner", text(owner)).
+		bind(":owner", text(owner)).
 		clear("owner", "lease", "manifest", "run")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
@@ -76,11 +76,11 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 		set("rows_read", number(r.RowsRead)).
 		set("rows_written", number(r.RowsWritten)).
 		set("rows_rejected", number(r.RowsRejected)).
-		of(r.Generation).
+		ofGeneration(r.Generation).
 		where("#state <> :failed OR attribute_not_exists(#receipt_key) OR #receipt_key <> :receipt_key", "state", "receipt_key").
-		with(":failed", text(string(Failed))).
+		bind(":failed", text(string(Failed))).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue").
-		clear(attributesOfLooks...)
+		clear(attributesOfSweep...)
 	entry, _, err := t.apply(ctx, r.ObjectID, r.Dataset, change)
 	return entry, err
 }
@@ -92,7 +92,7 @@ func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
 		set("rows_loaded", number(l.Rows)).
-		of(l.Generation).
+		ofGeneration(l.Generation).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err

@@ -17,8 +17,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// reach brings a new object to a state, by the shortest way.
-func reach(t *testing.T, b *bench, state journal.State) object.Object {
+// objectInState brings a new object to a state, by the shortest way.
+func objectInState(t *testing.T, b *fixture, state journal.State) object.Object {
 	t.Helper()
 	ctx := t.Context()
 	o := b.object(string(state)+".csv", "")
@@ -50,25 +50,25 @@ func reach(t *testing.T, b *bench, state journal.State) object.Object {
 	return o
 }
 
-// told is what a method says of its own success; some say nothing.
-type told string
+// methodAnswer is what a method says of its own success; some say nothing.
+type methodAnswer string
 
 const (
-	silent  told = ""
-	accepts told = "accepted"
-	refuses told = "refused"
+	silent  methodAnswer = ""
+	accepts methodAnswer = "accepted"
+	refuses methodAnswer = "refused"
 )
 
-func say(accepted bool) told {
+func answerOf(accepted bool) methodAnswer {
 	if accepted {
 		return accepts
 	}
 	return refuses
 }
 
-// TestTransitions runs every method on an object in every state. A state that
+// TestEveryMethodInEveryState runs every method on an object in every state. A state that
 // a method's table lacks is one in which it changes nothing at all.
-func TestTransitions(t *testing.T) {
+func TestEveryMethodInEveryState(t *testing.T) {
 	t.Parallel()
 	to := func(target journal.State, origins ...journal.State) map[journal.State]journal.State {
 		table := make(map[journal.State]journal.State)
@@ -79,68 +79,68 @@ func TestTransitions(t *testing.T) {
 	}
 	methods := []struct {
 		name string
-		call func(ctx context.Context, b *bench, o object.Object) (told, error)
+		call func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error)
 		want map[journal.State]journal.State
 	}{
-		{"Receive", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Receive", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, err := b.Receive(ctx, o, b.dataset)
 			return silent, err
 		}, nil},
-		{"Ignore", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Ignore", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Ignore(ctx, o, "another reason")
 		}, nil},
-		{"Start by its owner", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Start by its owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, ok, err := b.start(ctx, o, "m1")
-			return say(ok), err
+			return answerOf(ok), err
 		}, to(journal.Transforming, journal.Received, journal.Transforming)},
-		{"Start by another", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Start by another", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, ok, err := b.start(ctx, o, "m2")
-			return say(ok), err
+			return answerOf(ok), err
 		}, to(journal.Transforming, journal.Received)},
-		{"Release by its owner", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Release by its owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Release(ctx, o.ID(), "m1")
 		}, to(journal.Received, journal.Transforming)},
-		{"Release by another", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Release by another", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Release(ctx, o.ID(), "m2")
 		}, nil},
-		{"Transformed", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Transformed", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, err := b.transformed(ctx, o, "second")
 			return silent, err
 		}, to(journal.Transformed, journal.Received, journal.Transforming, journal.Failed)},
-		{"Loaded", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Loaded", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l2", QueryID: "q2", Rows: 9})
 		}, to(journal.Loaded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
-		{"Superseded", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Superseded", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Superseded(ctx, o.ID(), "another")
 		}, to(journal.Superseded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded)},
-		{"Fail", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Fail", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
-			return say(recorded), err
+			return answerOf(recorded), err
 		}, to(journal.Failed, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
-		{"Reload", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Reload", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			reload, err := b.Reload(ctx, o.ID())
-			return say(reload.Refused == ""), err
+			return answerOf(reload.Refused == ""), err
 		}, to(journal.Received, journal.Loaded, journal.Failed)},
-		{"Redrive", func(ctx context.Context, b *bench, o object.Object) (told, error) {
+		{"Redrive", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, err := b.Redrive(ctx, o.ID())
-			return say(err == nil), nil
+			return answerOf(err == nil), nil
 		}, to(journal.Received, journal.Failed)},
 	}
 	for _, method := range methods {
 		for _, state := range states {
 			t.Run(method.name+"/"+string(state), func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t)
-				o := reach(t, b, state)
+				b := newFixture(t)
+				o := objectInState(t, b, state)
 				before := b.get(t, o)
-				b.pass(1e9)
+				b.advance(1e9)
 				answer, err := method.call(t.Context(), b, o)
 				if err != nil {
 					t.Fatalf("%s: %v", method.name, err)
 				}
 				after := b.get(t, o)
 				want, moves := method.want[state]
-				if answer != silent && answer != say(moves) {
+				if answer != silent && answer != answerOf(moves) {
 					t.Errorf("it says %s", answer)
 				}
 				if !moves {
@@ -160,7 +160,7 @@ func TestTransitions(t *testing.T) {
 
 // checkIndexes holds an entry's index attributes against its state: a wrong one
 // makes an object that nobody finds, or that is found for ever.
-func checkIndexes(t *testing.T, b *bench, e journal.Entry) {
+func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 	t.Helper()
 	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
 		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(e.ID)}},
@@ -188,22 +188,22 @@ func checkIndexes(t *testing.T, b *bench, e journal.Entry) {
 	}
 }
 
-func TestEntryTellsTheWholeWay(t *testing.T) {
+func TestEntryRecordsEveryStep(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t)
 	receivedAt := b.clock()
-	b.pass(1e9)
+	b.advance(1e9)
 	if _, _, err := b.start(ctx, o, "m1"); err != nil {
 		t.Fatal(err)
 	}
 	startedAt := b.clock()
-	b.pass(1e9)
+	b.advance(1e9)
 	if _, err := b.transformed(ctx, o, "first"); err != nil {
 		t.Fatal(err)
 	}
 	transformedAt := b.clock()
-	b.pass(1e9)
+	b.advance(1e9)
 	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", QueryID: "q1", Rows: 9}); err != nil {
 		t.Fatal(err)
 	}
@@ -226,9 +226,9 @@ func TestEntryTellsTheWholeWay(t *testing.T) {
 	}
 }
 
-func TestFailTellsTheFault(t *testing.T) {
+func TestFailRecordsFault(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t)
 	f := fault.Permanentf("copy", fault.CopyRefused, "no column a")
 	f.ObjectID, f.Dataset, f.QueryID = string(o.ID()), b.dataset, "q1"
@@ -255,10 +255,10 @@ func TestFailTellsTheFault(t *testing.T) {
 	}
 }
 
-// TestFailOfUnknown: what no entry tells, the dead letter must.
-func TestFailOfUnknown(t *testing.T) {
+// TestFailOfUnknownObjectIsReported: what no entry tells, the dead letter must.
+func TestFailOfUnknownObjectIsReported(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for _, dataset := range []string{"", b.dataset} {
 		f := fault.Permanentf("test", fault.Crashed, "it died")
 		f.ObjectID, f.Dataset = string(b.object("never.csv", "").ID()), dataset
@@ -271,11 +271,11 @@ func TestFailOfUnknown(t *testing.T) {
 	}
 }
 
-// TestLoadedOfAnEarlierGeneration: the load of what a reload replaces says
+// TestLoadedOfEarlierGenerationIsIgnored: the load of what a reload replaces says
 // nothing of the reload.
-func TestLoadedOfAnEarlierGeneration(t *testing.T) {
+func TestLoadedOfEarlierGenerationIsIgnored(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.received(t)
 	if _, err := b.transformed(t.Context(), o, "again"); err != nil {
 		t.Fatal(err)

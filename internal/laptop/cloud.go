@@ -110,7 +110,7 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if err := step("start the stand-ins", func() error { return c.StartServers(ctx) }); err != nil {
 		return errors.Join(err, <-synthesized)
 	}
-	if err := c.remember(); err != nil { // so that a killed command leaves nothing unknown
+	if err := c.writeState(); err != nil { // so that a killed command leaves nothing unknown
 		return errors.Join(err, <-synthesized)
 	}
 	if err := step("build and synthesize the stack", func() error { return <-synthesized }); err != nil {
@@ -231,14 +231,14 @@ func (c *Cloud) Stop() error {
 }
 
 func (c *Cloud) save() error {
-	if err := c.remember(); err != nil || c.EnvironmentFile == "" {
+	if err := c.writeState(); err != nil || c.EnvironmentFile == "" {
 		return err
 	}
 	return c.writeEnvironment()
 }
 
-// remember writes the state that Open reads.
-func (c *Cloud) remember() error {
+// writeState writes the state that Open reads.
+func (c *Cloud) writeState() error {
 	c.Boot = bootID()
 	content, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

@@ -65,8 +65,8 @@ func sleeper(t *testing.T) int {
 	return pid
 }
 
-// gone is the id of a process that ended.
-func gone(t *testing.T) int {
+// endedProcess is the id of a process that ended.
+func endedProcess(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/true")
 	if err := cmd.Run(); err != nil {
@@ -82,9 +82,9 @@ func unstarted(t *testing.T) laptop.Step {
 	}
 }
 
-// TestUpRefuses: what can be known at once is said at once, before anything is
+// TestUpRefusesMissingPrerequisites: what can be known at once is said at once, before anything is
 // started.
-func TestUpRefuses(t *testing.T) {
+func TestUpRefusesMissingPrerequisites(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
@@ -148,13 +148,13 @@ func TestUpRefuses(t *testing.T) {
 	}
 }
 
-// TestUpEndsWhatIsLeft: after a crash of one server the others must not stay
+// TestUpStopsLeftoverServers: after a crash of one server the others must not stay
 // behind, on ports that no state names any more.
-func TestUpEndsWhatIsLeft(t *testing.T) {
+func TestUpStopsLeftoverServers(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, repository(t))
 	left := sleeper(t)
-	cloud.Servers = map[string]int{"aws": gone(t), "mail": left}
+	cloud.Servers = map[string]int{"aws": endedProcess(t), "mail": left}
 	cloud.Ports.AWS = listen(t) // as far as it shall get
 	if err := cloud.Up(t.Context(), unstarted(t)); err == nil || !strings.Contains(err.Error(), "is busy") {
 		t.Errorf("Up = %v", err)
@@ -164,7 +164,7 @@ func TestUpEndsWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestStateOutlivesTheCommand(t *testing.T) {
+func TestOpenReadsSavedState(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	cloud := open(t, root)
@@ -200,7 +200,7 @@ func TestStateOutlivesTheCommand(t *testing.T) {
 	}
 }
 
-func TestOpenOfBrokenState(t *testing.T) {
+func TestOpenOfBrokenStateFails(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "cloud.json")
 	write(t, path, "{")
@@ -209,7 +209,7 @@ func TestOpenOfBrokenState(t *testing.T) {
 	}
 }
 
-func TestKill(t *testing.T) {
+func TestKillEndsOneServer(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, t.TempDir())
 	cloud.Servers["aws"] = sleeper(t)

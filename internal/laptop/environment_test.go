@@ -19,9 +19,9 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestPassedToFunctions: a variable that the functions shall inherit must be
+// TestInheritedVariablesAreSet: a variable that the functions shall inherit must be
 // the server's own too.
-func TestPassedToFunctions(t *testing.T) {
+func TestInheritedVariablesAreSet(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, t.TempDir())
 	values := make(map[string]string)
@@ -50,9 +50,9 @@ func TestPassedToFunctions(t *testing.T) {
 	}
 }
 
-// TestLocalEnv sources the file as a person does and asks a program that it
+// TestShellReadsEnvironmentFile sources the file as a person does and asks a program that it
 // starts for the values.
-func TestLocalEnv(t *testing.T) {
+func TestShellReadsEnvironmentFile(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	cloud := open(t, root)
@@ -95,7 +95,7 @@ func TestSetEnvironment(t *testing.T) {
 	}
 }
 
-func TestReason(t *testing.T) {
+func TestErrorLines(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, output, want string }{
 		{"the lines that speak of an error", "building\nsome Error: a\nmore\nfirn: b\n", "some Error: a\nfirn: b"},

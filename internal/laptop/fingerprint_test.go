@@ -8,9 +8,9 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// TestFingerprint changes one thing in a small tree and looks whether the stack
+// TestFingerprintChangesWithSources changes one thing in a small tree and looks whether the stack
 // would be built again.
-func TestFingerprint(t *testing.T) {
+func TestFingerprintChangesWithSources(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -51,7 +51,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestFingerprintOfNothing(t *testing.T) {
+func TestFingerprintOfMissingFileFails(t *testing.T) {
 	t.Parallel()
 	if _, err := laptop.FingerprintOf(t.TempDir(), "missing"); err == nil {
 		t.Error("a folder that is missing has a fingerprint")

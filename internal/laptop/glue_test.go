@@ -30,9 +30,9 @@ mv "$HOME/pids.part" "$HOME/pids"
 wait
 `
 
-// TestDownEndsGlueRuns: what a run started must not outlive the cloud, whether
+// TestDownStopsGlueRuns: what a run started must not outlive the cloud, whether
 // the cloud is stopped or killed.
-func TestDownEndsGlueRuns(t *testing.T) {
+func TestDownStopsGlueRuns(t *testing.T) {
 	for name, end := range map[string]func(*laptop.Cloud) error{
 		"stopped": (*laptop.Cloud).Down,
 		"killed":  func(c *laptop.Cloud) error { return c.Kill("aws") },

@@ -51,8 +51,8 @@ func (p *Ports) claim() error {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// answers reports whether something accepts connections on a port.
-func answers(ctx context.Context, port int) error {
+// checkPort reports whether something accepts connections on a port.
+func checkPort(ctx context.Context, port int) error {
 	var dialer net.Dialer
 	connection, err := dialer.DialContext(ctx, "tcp", address(port))
 	if err != nil {

@@ -34,7 +34,7 @@ func TestFreePortsAreDistinct(t *testing.T) {
 	}
 }
 
-func TestBusyPort(t *testing.T) {
+func TestBusyPortIsRefused(t *testing.T) {
 	t.Parallel()
 	busy := listen(t)
 	tests := []struct {
@@ -55,7 +55,7 @@ func TestBusyPort(t *testing.T) {
 	}
 }
 
-func TestOnePortTwice(t *testing.T) {
+func TestPortGivenTwiceIsRefused(t *testing.T) {
 	t.Parallel()
 	var free laptop.Ports
 	if err := free.Claim(); err != nil {

@@ -100,9 +100,9 @@ func (p process) await(ctx context.Context, ended <-chan struct{}, logPath strin
 	for {
 		select {
 		case <-ended:
-			return fmt.Errorf("%s ended at once: %s", p.name, lastWords(logPath))
+			return fmt.Errorf("%s ended at once: %s", p.name, lastLine(logPath))
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w: %s", p.name, context.Cause(ctx), lastWords(logPath))
+			return fmt.Errorf("%s is not ready: %w: %s", p.name, context.Cause(ctx), lastLine(logPath))
 		case <-ticker.C:
 			if p.ready(ctx) == nil {
 				return nil
@@ -111,8 +111,8 @@ func (p process) await(ctx context.Context, ended <-chan struct{}, logPath strin
 	}
 }
 
-// lastWords returns the last line of a log that isn't blank.
-func lastWords(path string) string {
+// lastLine returns the last line of a log that isn't blank.
+func lastLine(path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()

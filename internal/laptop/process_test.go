@@ -15,7 +15,7 @@ import (
 
 const shell = "/bin/sh"
 
-func never(context.Context) error { return errors.New("not ready") }
+func neverReady(context.Context) error { return errors.New("not ready") }
 
 // logged is ready once the log holds a word.
 func logged(directory, name, word string) func(context.Context) error {
@@ -28,7 +28,7 @@ func logged(directory, name, word string) func(context.Context) error {
 	}
 }
 
-func TestStartFailure(t *testing.T) {
+func TestFailedStartShowsLastLine(t *testing.T) {
 	t.Parallel()
 	late := func(t *testing.T) context.Context {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("no answer within a moment"))
@@ -53,7 +53,7 @@ func TestStartFailure(t *testing.T) {
 			if test.name == "never ready" {
 				ctx = late(t)
 			}
-			_, err := laptop.StartProcess(ctx, "server", t.TempDir(), nil, never, test.command...)
+			_, err := laptop.StartProcess(ctx, "server", t.TempDir(), nil, neverReady, test.command...)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("start = %v, want %q", err, test.want)
 			}
@@ -61,12 +61,12 @@ func TestStartFailure(t *testing.T) {
 	}
 }
 
-// TestListedEnvironment: a server sees what is listed and nothing of this
+// TestProcessSeesOnlyListedVariables: a server sees what is listed and nothing of this
 // process, which has a PATH at least.
-func TestListedEnvironment(t *testing.T) {
+func TestProcessSeesOnlyListedVariables(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	_, _ = laptop.StartProcess(t.Context(), "server", directory, []string{"ONLY=this"}, never, "/usr/bin/env")
+	_, _ = laptop.StartProcess(t.Context(), "server", directory, []string{"ONLY=this"}, neverReady, "/usr/bin/env")
 	content, err := os.ReadFile(filepath.Join(directory, "server.log"))
 	if err != nil || string(content) != "ONLY=this\n" {
 		t.Errorf("it saw %q, %v", content, err)
@@ -89,7 +89,7 @@ func awaitEnd(t *testing.T, pid int) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestStopEndsProcessGroup(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script string }{
 		{"listens", `echo ready; exec sleep 60`},

@@ -37,13 +37,13 @@ func (c *Cloud) servers(recordings []recording) []process {
 			name:        "mail",
 			command:     []string{c.python("aws"), "-m", "firn_aws.mail", "--port", strconv.Itoa(c.Ports.Mail), "--directory", c.MailDirectory()},
 			environment: c.pythonEnvironment("local/aws"),
-			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.Mail) },
+			ready:       func(ctx context.Context) error { return checkPort(ctx, c.Ports.Mail) },
 		},
 		{
 			name:        "fdsn",
 			command:     c.fdsnCommand(recordings),
 			environment: baseEnvironment(),
-			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.FDSN) },
+			ready:       func(ctx context.Context) error { return checkPort(ctx, c.Ports.FDSN) },
 		},
 		{
 			name:        "aws",
@@ -55,7 +55,7 @@ func (c *Cloud) servers(recordings []recording) []process {
 			name:        "snowflake",
 			command:     []string{c.python("snowflake"), "-m", "firn_snowflake"},
 			environment: append(c.pythonEnvironment("local/snowflake"), c.snowflakeEnvironment()...),
-			ready:       func(ctx context.Context) error { return answers(ctx, c.Ports.Snowflake) },
+			ready:       func(ctx context.Context) error { return checkPort(ctx, c.Ports.Snowflake) },
 		},
 	}
 	for i := range servers {

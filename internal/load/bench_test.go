@@ -17,7 +17,7 @@ func BenchmarkTransaction(b *testing.B) {
 	bench := laptop(b)
 	for _, objects := range []int{1, 10, 200} {
 		b.Run(fmt.Sprint(objects), func(b *testing.B) {
-			w := loadtest.NewWorld(b, bench)
+			w := loadtest.NewFixture(b, bench)
 			took, transactions := make(map[string]time.Duration), 0
 			w.Loader = w.NewLoader(loadtest.Intercept(bench, func(step string, run func() error) error {
 				began := time.Now()

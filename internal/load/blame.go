@@ -7,22 +7,22 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// blame is an error of a group that some of its objects caused.
-type blame struct {
+// groupError is an error of a group that some of its objects caused.
+type groupError struct {
 	err error
-	// certain are the objects that counts prove to be wrong.
+	// certain are the bad objects, proved by row counts.
 	certain map[object.ID]*fault.Fault
-	// suspects are the objects that Snowflake's message names.
+	// suspects are the objects whose files are named in Snowflake's message.
 	suspects map[object.ID]bool
 }
 
-func (b *blame) Error() string { return b.err.Error() }
+func (b *groupError) Error() string { return b.err.Error() }
 
-func (b *blame) Unwrap() error { return b.err }
+func (b *groupError) Unwrap() error { return b.err }
 
-// ofCopy blames the objects whose files the error of a COPY names. What isn't
+// copyError blames the objects whose files the error of a COPY names. What isn't
 // an object's fault (no answer, no grant, no table) is returned as it is.
-func ofCopy(err error, group []readyObject, files func(readyObject) []string) error {
+func copyError(err error, group []readyObject, files func(readyObject) []string) error {
 	f := fault.As(err)
 	if f.Disposition == fault.RetryAfter || f.Code == fault.TableMissing {
 		return err
@@ -35,13 +35,13 @@ func ofCopy(err error, group []readyObject, files func(readyObject) []string) er
 			}
 		}
 	}
-	return &blame{err: err, suspects: suspects}
+	return &groupError{err: err, suspects: suspects}
 }
 
-// accuse blames objects that counts prove to be wrong; nil if there are none.
-func accuse(certain map[object.ID]*fault.Fault) error {
+// countError blames objects that counts prove to be wrong; nil if there are none.
+func countError(certain map[object.ID]*fault.Fault) error {
 	for _, f := range certain {
-		return &blame{err: f, certain: certain}
+		return &groupError{err: f, certain: certain}
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// record writes the fresh objects' ledger rows.
+// record inserts the ledger rows of the fresh objects.
 func (t *transaction) record(ctx context.Context) error {
 	for _, o := range t.fresh {
 		row := LedgerRow{
@@ -39,27 +39,28 @@ func (t *transaction) firstQuery(names []string) string {
 	return t.copied[names[0]].queryID
 }
 
-// checkLedger proves, before anybody sees it, that nothing stands twice.
-// Snowflake enforces no key on a table.
+// checkLedger proves before COMMIT that no object and no key has two ledger rows.
+// Snowflake doesn't enforce unique keys.
 func (t *transaction) checkLedger(ctx context.Context) error {
 	keys := keysOf(t.fresh)
-	standing, err := t.session.Standing(ctx, keys)
+	standing, err := t.session.CountLedger(ctx, keys)
 	if err != nil {
 		return err
 	}
-	if want := int64(len(keys)); standing != (Standing{Rows: want, Objects: want, Keys: want}) {
+	if want := int64(len(keys)); standing != (LedgerCount{Rows: want, Objects: want, Keys: want}) {
 		return t.broken("check ledger", "%d keys have %d ledger rows of %d objects", want, standing.Rows, standing.Objects)
 	}
 	return nil
 }
 
-// askTime bounds the question to the ledger after a COMMIT without an answer,
-// which may come when the invocation's time is over.
+// askTime bounds the read of the ledger after an error of COMMIT. By then the
+// invocation's time may be over.
 const askTime = 15 * time.Second
 
-// commit commits. If the answer is an error, nobody knows what happened: a new
-// session reads the ledger by this load's id. What isn't there yet may still
-// come, but the next attempt waits for its lock and then sees it.
+// commit commits. After an error the result is unknown, so a new session counts the
+// ledger rows of this load id. If all rows are there, the transaction is committed.
+// Otherwise the fault is commit_unknown: the commit may still happen, but the next
+// attempt waits for the lock and then sees the rows.
 func (t *transaction) commit(ctx context.Context) error {
 	err := t.session.Commit(ctx)
 	if err == nil {
@@ -68,7 +69,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
-	there, asked := t.ask(ctx)
+	there, asked := t.countCommitted(ctx)
 	if asked == nil && there == len(t.fresh) {
 		t.committed = true
 		return nil
@@ -76,7 +77,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	return t.named(fault.Dependency("commit", fault.CommitUnknown, errors.Join(err, asked)))
 }
 
-func (t *transaction) ask(ctx context.Context) (int, error) {
+func (t *transaction) countCommitted(ctx context.Context) (int, error) {
 	session, err := t.loader.Warehouse.Open(ctx, t.dataset, t.loadID)
 	if err != nil {
 		return 0, fmt.Errorf("read ledger by load id: %w", err)
@@ -88,16 +89,16 @@ func (t *transaction) ask(ctx context.Context) (int, error) {
 	return len(objects), err
 }
 
-// announce publishes what was committed, and what an earlier loader committed
-// without living to say so. It reports whether the journal may follow: an
-// object whose news isn't out stays transformed there, so that its message
-// comes back.
+// announce publishes the committed load. It also publishes earlier loads whose loader
+// may have crashed between COMMIT and announcement. It returns false after a fault.
+// Then the journal must not be written: the objects stay transformed, and their
+// messages come back.
 func (t *transaction) announce(ctx context.Context) bool {
-	if err := t.askJournal(ctx); err != nil {
+	if err := t.dropAnnounced(ctx); err != nil {
 		t.results.fail(t.group, err)
 		return false
 	}
-	for _, n := range t.news() {
+	for _, n := range t.announcements() {
 		if err := t.loader.Publisher.Publish(ctx, n); err != nil {
 			t.results.fail(t.group, err)
 			return false
@@ -106,11 +107,11 @@ func (t *transaction) announce(ctx context.Context) bool {
 	return true
 }
 
-// askJournal drops from found what needs no further word: what the journal has
+// dropAnnounced drops from found what needs no further word: what the journal has
 // as done by now, and what no message of ours asks for.
-func (t *transaction) askJournal(ctx context.Context) error {
+func (t *transaction) dropAnnounced(ctx context.Context) error {
 	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.object.asked })
-	done, faults := t.loader.finals(ctx, len(asked), func(i int) (object.ID, int) {
+	done, faults := t.loader.areDone(ctx, len(asked), func(i int) (object.ID, int) {
 		return asked[i].object.id(), asked[i].object.Generation
 	})
 	t.found = nil
@@ -125,19 +126,19 @@ func (t *transaction) askJournal(ctx context.Context) error {
 	return nil
 }
 
-// news is one message for each load, this one's first.
-func (t *transaction) news() []News {
-	var news []News
+// announcements is one message for each load, this one's first.
+func (t *transaction) announcements() []Announcement {
+	var news []Announcement
 	at := make(map[string]int)
 	add := func(row LedgerRow) {
 		i, found := at[row.LoadID]
 		if !found {
 			i = len(news)
 			at[row.LoadID] = i
-			news = append(news, News{Dataset: t.dataset, LoadID: row.LoadID})
+			news = append(news, Announcement{Dataset: t.dataset, LoadID: row.LoadID})
 		}
 		news[i].Objects++
-		if t.tellsDuplicate(row) {
+		if t.reportsDuplicate(row) {
 			news[i].Duplicates++
 		}
 		news[i].Rows += row.RowsLoaded
@@ -151,16 +152,17 @@ func (t *transaction) news() []News {
 	return news
 }
 
-// writeJournal tells the journal what the ledger says now: what is loaded, then
-// what gave way to it.
+// writeJournal writes the state of the ledger to the journal: first the loaded objects,
+// then the superseded objects. For objects with an earlier ledger row, their older
+// versions are written first of all.
 func (t *transaction) writeJournal(ctx context.Context) {
-	var older, loaded, superseded []note
+	var older, loaded, superseded []journalWrite
 	for _, f := range t.found {
-		older = append(older, t.olderGaveWay(f.row))
+		older = append(older, t.writeOlderSuperseded(f.row))
 	}
 	t.write(ctx, older)
 	for _, f := range t.found {
-		if t.results[f.row.ID].err == nil { // else it isn't loaded yet, or nobody would ask again
+		if t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and its message comes back
 			loaded = append(loaded, t.loaded(ctx, f.row))
 		}
 	}
@@ -170,41 +172,41 @@ func (t *transaction) writeJournal(ctx context.Context) {
 		loaded = append(loaded, t.loaded(ctx, row))
 	}
 	for old, by := range t.superseded {
-		superseded = append(superseded, t.gaveWay(old, by))
+		superseded = append(superseded, t.writeSuperseded(old, by))
 	}
 	for _, old := range t.replaced {
 		if by := successor[KeyOf(old.Object)]; by != old.ID {
-			superseded = append(superseded, t.gaveWay(old.ID, by))
+			superseded = append(superseded, t.writeSuperseded(old.ID, by))
 		}
 	}
 	t.write(ctx, loaded)
 	t.write(ctx, superseded)
 }
 
-// note is one write of the journal.
-type note struct {
+// journalWrite is one write of the journal.
+type journalWrite struct {
 	id    object.ID
 	write func(ctx context.Context) error
 }
 
-func (t *transaction) gaveWay(old, by object.ID) note {
-	return note{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
+func (t *transaction) writeSuperseded(old, by object.ID) journalWrite {
+	return journalWrite{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
 }
 
-// write writes the notes, in any order.
-func (t *transaction) write(ctx context.Context, notes []note) {
+// write runs the writes in parallel. The fault of a write is the result of its object.
+func (t *transaction) write(ctx context.Context, notes []journalWrite) {
 	faults := make([]error, len(notes))
-	atOnce(len(notes), func(i int) { faults[i] = notes[i].write(ctx) })
+	inParallel(len(notes), func(i int) { faults[i] = notes[i].write(ctx) })
 	for i, n := range notes {
-		t.keep(ctx, n.id, faults[i])
+		t.failUnwritten(ctx, n.id, faults[i])
 	}
 }
 
-// olderGaveWay tells the journal what a loader that died after its COMMIT
+// writeOlderSuperseded tells the journal what a loader that died after its COMMIT
 // replaced: the ledger has forgotten that, so the bucket names the key's older
 // versions. One that the bucket has no more keeps its state.
-func (t *transaction) olderGaveWay(row LedgerRow) note {
-	return note{row.ID, func(ctx context.Context) error {
+func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
+	return journalWrite{row.ID, func(ctx context.Context) error {
 		versions, err := t.loader.Versions.NewestFirst(ctx, KeyOf(row.Object))
 		if err != nil {
 			return err
@@ -224,26 +226,26 @@ func (t *transaction) olderGaveWay(row LedgerRow) note {
 	}}
 }
 
-func (t *transaction) loaded(ctx context.Context, row LedgerRow) note {
+func (t *transaction) loaded(ctx context.Context, row LedgerRow) journalWrite {
 	telemetry.Logger(ctx).InfoContext(ctx, "object loaded",
 		telemetry.KeyObject, string(row.ID), telemetry.KeyKey, row.Object.Key, telemetry.KeyVersion, row.Object.Version,
 		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
 		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
-	return note{row.ID, func(ctx context.Context) error {
+	return journalWrite{row.ID, func(ctx context.Context) error {
 		return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{
 			LoadID: row.LoadID, Generation: row.Generation, QueryID: row.CopyQueryID, Rows: row.RowsLoaded,
 		})
 	}}
 }
 
-// keep keeps the message of an object whose journal entry couldn't be written.
+// failUnwritten keeps the message of an object whose journal entry couldn't be written.
 // An object that the journal doesn't know is loaded all the same.
-func (t *transaction) keep(ctx context.Context, id object.ID, err error) {
+func (t *transaction) failUnwritten(ctx context.Context, id object.ID, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, journal.ErrNotFound):
 		telemetry.Logger(ctx).WarnContext(ctx, "journal has no such object", telemetry.KeyObject, string(id), telemetry.KeyDataset, t.dataset)
 	default:
-		t.results[id] = result{err: fault.On(err, string(id), t.dataset, "")}
+		t.results[id] = result{err: fault.ForObject(err, string(id), t.dataset, "")}
 	}
 }

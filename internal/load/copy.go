@@ -12,12 +12,13 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maximumFiles is what FILES takes (docs.snowflake.com,
+// maximumFiles is the limit of FILES in one COPY (docs.snowflake.com,
 // sql-reference/sql/copy-into-table).
 const maximumFiles = 1000
 
-// skew widens a load's window: _FIRN_LOADED_AT is the warehouse's clock, the
-// ledger's times are the service's. It costs a few micro-partitions more.
+// skew widens the window of a load, because _FIRN_LOADED_AT has the clock of the
+// warehouse, and the ledger's times have the clock of the service. The cost is a few
+// more micro-partitions.
 const skew = time.Hour
 
 func (t *transaction) forgetReplaced(ctx context.Context) error {
@@ -27,10 +28,10 @@ func (t *transaction) forgetReplaced(ctx context.Context) error {
 	return t.session.Forget(ctx, replacedIDs(t.replaced))
 }
 
-// deleteReplaced deletes the rows and rejects that the ledger knows of. The
-// window spares Snowflake a scan of the whole table; if it doesn't hold as
-// many rows as the ledger says, the scan is made. A table that still differs
-// was changed by hand: what replaces its rows makes it right again.
+// deleteReplaced deletes the rows and rejects of replaced objects. The window saves
+// Snowflake a scan of the whole table. If the number of deleted rows differs from the
+// ledger, a second DELETE scans the whole table. If the number still differs, the table
+// was changed by hand: the difference is logged, and the new rows correct it.
 func (t *transaction) deleteReplaced(ctx context.Context) error {
 	for _, table := range []Table{Rows, Rejects} {
 		expected := int64(0)
@@ -81,7 +82,7 @@ func windowOf(rows []LedgerRow) Window {
 	return Window{From: window.From.Add(-skew), To: window.To.Add(skew)}
 }
 
-// recorded is how many rows of the table the ledger row stands for.
+// recorded returns the number of the table's rows according to the ledger row.
 func (t Table) recorded(row LedgerRow) int64 {
 	if t == Rejects {
 		return row.RowsRejected
@@ -89,7 +90,7 @@ func (t Table) recorded(row LedgerRow) int64 {
 	return row.RowsLoaded
 }
 
-// files are those of an object that go to the table.
+// files returns the object's files for the table.
 func (t Table) files(o readyObject) []work.File {
 	if t == Rejects {
 		return o.Rejects
@@ -99,7 +100,7 @@ func (t Table) files(o readyObject) []work.File {
 
 func (t Table) names(o readyObject) []string { return namesOf(t.files(o)) }
 
-// copy loads the fresh objects' files.
+// copy copies the files of the fresh objects.
 func (t *transaction) copy(table Table) step {
 	return func(ctx context.Context) error {
 		var names []string
@@ -114,7 +115,7 @@ func (t *transaction) copyFiles(ctx context.Context, table Table, names []string
 	for chunk := range slices.Chunk(names, maximumFiles) {
 		copied, err := t.session.Copy(ctx, table, chunk, force)
 		if err != nil {
-			return ofCopy(err, t.fresh, table.names)
+			return copyError(err, t.fresh, table.names)
 		}
 		for name, rows := range copied.Loaded {
 			t.copied[name] = copiedFile{rows: rows, queryID: copied.QueryID}
@@ -123,10 +124,10 @@ func (t *transaction) copyFiles(ctx context.Context, table Table, names []string
 	return nil
 }
 
-// copySkipped loads the files that the load history kept back although neither
-// ledger nor table has them. Whether a ROLLBACK gives a file back to the
-// history isn't documented; that DELETE doesn't, is (docs.snowflake.com,
-// sql-reference/sql/delete).
+// copySkipped copies the files that COPY skipped because of the load history, although
+// neither the ledger nor the table has their rows. DELETE leaves a file in the history
+// (docs.snowflake.com, sql-reference/sql/delete). The effect of ROLLBACK isn't
+// documented.
 func (t *transaction) copySkipped(table Table) step {
 	return func(ctx context.Context) error {
 		var skipped []string
@@ -147,8 +148,8 @@ func (t *transaction) copySkipped(table Table) step {
 	}
 }
 
-// checkAbsent proves that the table has no rows of the objects but those that
-// this transaction put there.
+// checkAbsent proves that the table's only rows of the objects are the rows of this
+// transaction. Any other object gets a permanent fault of code ledger_broken.
 func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []readyObject) error {
 	ids := make([]object.ID, len(owners))
 	for i, o := range owners {
@@ -171,7 +172,7 @@ func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []rea
 			certain[o.id()] = f
 		}
 	}
-	return accuse(certain)
+	return countError(certain)
 }
 
 func (t *transaction) missing(names []string) []string {
@@ -184,7 +185,8 @@ func (t *transaction) missing(names []string) []string {
 	return missing
 }
 
-// check holds what every file brought against what its receipt says.
+// check compares the copied rows of every file with the receipt. A difference is a
+// permanent fault of code receipt_mismatch for the object.
 func (t *transaction) check(table Table) step {
 	return func(context.Context) error {
 		certain := make(map[object.ID]*fault.Fault)
@@ -200,7 +202,7 @@ func (t *transaction) check(table Table) step {
 				break
 			}
 		}
-		return accuse(certain)
+		return countError(certain)
 	}
 }
 

@@ -7,8 +7,8 @@ type Counter interface {
 	CountLoad(ctx context.Context) error
 }
 
-// Counted announces a load and then counts it, where it can be seen without
-// Snowflake. At least once each, like the news.
+// Counted announces a load and then counts it in a store other than Snowflake. Like the
+// announcement, the count happens at least once.
 type Counted struct {
 	Publisher
 
@@ -16,7 +16,7 @@ type Counted struct {
 }
 
 // Publish implements Publisher.
-func (c Counted) Publish(ctx context.Context, n News) error {
+func (c Counted) Publish(ctx context.Context, n Announcement) error {
 	if err := c.Publisher.Publish(ctx, n); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (c *count) CountLoad(context.Context) error {
 }
 
 // A load is counted once it is announced, and not acknowledged before it is.
-func TestCounted(t *testing.T) {
+func TestLoadIsCountedAfterAnnouncement(t *testing.T) {
 	t.Parallel()
 	away := errors.New("no answer")
 	for name, test := range map[string]struct {
@@ -35,7 +35,7 @@ func TestCounted(t *testing.T) {
 			t.Parallel()
 			counter := &count{err: test.counter}
 			counted := load.Counted{Publisher: load.Topic{Client: &topic{err: test.topic}}, Counter: counter}
-			err := counted.Publish(t.Context(), load.News{LoadID: "l1"})
+			err := counted.Publish(t.Context(), load.Announcement{LoadID: "l1"})
 			if counter.loads != test.want || (err == nil) != (test.topic == nil && test.counter == nil) {
 				t.Errorf("%d counted, want %d; error %v", counter.loads, test.want, err)
 			}

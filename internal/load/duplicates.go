@@ -9,9 +9,9 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// holders are the ledger rows of the objects that hold a content, by its hash,
-// as they will be after what the transaction decided so far. Each object is
-// judged as if it were loaded alone after the ones before it.
+// holders has the ledger rows of the objects with each content, by content hash. It
+// includes the transaction's decisions so far. So the result is the same as if each
+// object were loaded alone, after the objects before it.
 type holders map[string][]LedgerRow
 
 func (h holders) add(row LedgerRow) {
@@ -24,7 +24,7 @@ func (h holders) remove(row LedgerRow) {
 	h[row.ContentHash] = slices.DeleteFunc(h[row.ContentHash], func(r LedgerRow) bool { return r.ID == row.ID })
 }
 
-// first returns the object that holds the content longest.
+// first returns the ledger row with the earliest load of the content.
 func (h holders) first(content string) (first LedgerRow, found bool) {
 	for _, row := range h[content] {
 		if !found || row.LoadedAt.Before(first.LoadedAt) {
@@ -34,11 +34,11 @@ func (h holders) first(content string) (first LedgerRow, found bool) {
 	return first, found
 }
 
-// hasContent tells whether two objects of one hash are the same data: what has
-// no record is nobody's copy.
+// hasContent reports whether an object's hash identifies its data. An object without
+// records is never a duplicate.
 func hasContent(hash string, rowsRead int64) bool { return hash != "" && rowsRead > 0 }
 
-// contentsOf returns the hashes to look for in the ledger, each once.
+// contentsOf returns the content hashes to find in the ledger, each hash once.
 func contentsOf(group []readyObject) []string {
 	var contents []string
 	for _, o := range group {
@@ -49,7 +49,8 @@ func contentsOf(group []readyObject) []string {
 	return contents
 }
 
-// onDuplicates is what the dataset's contract says of duplicate content.
+// onDuplicates returns the contract's rule for duplicate content. Without a contract,
+// the rule is a warning.
 func (l *Loader) onDuplicates(dataset string) contract.DuplicateContent {
 	if c := l.Contracts.ByDataset(dataset); c != nil {
 		return c.DuplicateContent
@@ -57,15 +58,15 @@ func (l *Loader) onDuplicates(dataset string) contract.DuplicateContent {
 	return contract.WarnDuplicate
 }
 
-// refuse returns why an object mustn't be loaded: another key's has its bytes,
-// and the contract refuses that. Where it doesn't, the ledger is to say so. A
-// key whose rows have these bytes already brings nothing twice.
+// refuse returns a fault if another key has the same bytes and the contract refuses
+// duplicates. If the contract allows duplicates, the ledger row will name the other
+// object. A key with the same bytes in its current version isn't a new duplicate.
 func (t *transaction) refuse(o readyObject, standing LedgerRow) *fault.Fault {
 	if standing.ContentHash == o.ContentHash {
 		t.duplicateOf[o.id()] = standing.DuplicateOf
 		return nil
 	}
-	first, found := t.holders.first(o.ContentHash) // of another key, since this one's is another content
+	first, found := t.holders.first(o.ContentHash) // of another key: this key's current version has other content
 	if !found || !hasContent(o.ContentHash, o.RowsRead) {
 		return nil
 	}
@@ -77,9 +78,9 @@ func (t *transaction) refuse(o readyObject, standing LedgerRow) *fault.Fault {
 	return nil
 }
 
-// take lets an object have its key's place in the table. The zero row is that
+// accept lets an object have its key's place in the table. The zero row is that
 // of a key that has none.
-func (t *transaction) take(o readyObject, standing LedgerRow) {
+func (t *transaction) accept(o readyObject, standing LedgerRow) {
 	if standing.ID != "" {
 		t.replaced = append(t.replaced, standing)
 		t.holders.remove(standing)
@@ -91,16 +92,16 @@ func (t *transaction) take(o readyObject, standing LedgerRow) {
 	t.results[o.id()] = result{}
 }
 
-// tellsDuplicate reports whether anybody but the ledger is told of the row's
+// reportsDuplicate reports whether anybody but the ledger is told of the row's
 // duplicate.
-func (t *transaction) tellsDuplicate(row LedgerRow) bool {
+func (t *transaction) reportsDuplicate(row LedgerRow) bool {
 	return row.DuplicateOf != "" && t.loader.onDuplicates(t.dataset) != contract.LoadDuplicate
 }
 
-// warn logs what was loaded though its bytes were there.
+// warn logs the loaded objects with duplicate content.
 func (t *transaction) warn(ctx context.Context) {
 	for _, row := range t.recorded {
-		if t.tellsDuplicate(row) {
+		if t.reportsDuplicate(row) {
 			telemetry.Logger(ctx).WarnContext(ctx, "duplicate content loaded",
 				append(telemetry.Object(row.Object, t.dataset), telemetry.KeyLoadID, row.LoadID, telemetry.KeyDuplicateOf, string(row.DuplicateOf))...)
 		}

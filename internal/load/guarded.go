@@ -11,7 +11,7 @@ import (
 // Breaker decides whether a loader may try the warehouse, and learns the result
 // of each try.
 type Breaker interface {
-	// Enter returns a dependency's fault while the warehouse is away.
+	// Enter returns a fault of the dependency during an outage.
 	Enter(ctx context.Context) (breaker.Permit, error)
 	Worked(ctx context.Context, p breaker.Permit)
 	Failed(ctx context.Context, p breaker.Permit, f *fault.Fault)
@@ -36,7 +36,7 @@ func (g Guarded) Open(ctx context.Context, dataset, loadID string) (Session, err
 	}
 	session, err := g.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
-		g.learn(ctx, permit, err)
+		g.report(ctx, permit, err)
 		return nil, err
 	}
 	return &guardedSession{Session: session, guarded: g, permit: permit}, nil
@@ -55,7 +55,7 @@ type guardedSession struct {
 func (s *guardedSession) Begin(ctx context.Context) error {
 	err := s.Session.Begin(ctx)
 	if err != nil && isAway(fault.As(err)) {
-		s.guarded.learn(ctx, s.permit, err)
+		s.guarded.report(ctx, s.permit, err)
 	}
 	return err
 }
@@ -63,7 +63,7 @@ func (s *guardedSession) Begin(ctx context.Context) error {
 // TakeLock implements Session.
 func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 	rows, err := s.Session.TakeLock(ctx)
-	s.guarded.learn(ctx, s.permit, err)
+	s.guarded.report(ctx, s.permit, err)
 	return rows, err
 }
 
@@ -71,14 +71,14 @@ func (s *guardedSession) TakeLock(ctx context.Context) (int64, error) {
 // first statement.
 func (s *guardedSession) LoadedBy(ctx context.Context, loadID string) ([]object.ID, error) {
 	objects, err := s.Session.LoadedBy(ctx, loadID)
-	s.guarded.learn(ctx, s.permit, err)
+	s.guarded.report(ctx, s.permit, err)
 	return objects, err
 }
 
-// learn reports an answer of the warehouse to the breaker. A fault other than an
+// report reports an answer of the warehouse to the breaker. A fault other than an
 // outage's fault is an answer, too. After the end of the caller's context an error
 // says nothing about the warehouse.
-func (g Guarded) learn(ctx context.Context, permit breaker.Permit, err error) {
+func (g Guarded) report(ctx context.Context, permit breaker.Permit, err error) {
 	f := fault.As(err)
 	switch {
 	case err == nil, !isAway(f):

@@ -8,22 +8,23 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Receipts reads the transform's receipts.
+// Receipts reads receipts.
 type Receipts interface {
-	// Read returns the receipt. One that isn't there is a permanent fault of
-	// code receipt_missing.
+	// Read returns the receipt. A missing receipt is a permanent fault of code
+	// receipt_missing.
 	Read(ctx context.Context, at work.Location) (work.Receipt, error)
 }
 
-// Versions tells the order of one key's versions where sequencers can't.
+// Versions lists the versions of a key, for versions whose sequencers don't decide the
+// order.
 type Versions interface {
-	// NewestFirst returns the key's version ids as the bucket has them now.
+	// NewestFirst returns the key's version ids in the bucket.
 	NewestFirst(ctx context.Context, key Key) ([]string, error)
 }
 
-// Journal is what the loader reads and writes of the journal.
+// Journal is the loader's part of the journal.
 type Journal interface {
-	// Get returns journal.ErrNotFound for an object it doesn't know.
+	// Get returns journal.ErrNotFound for an unknown object.
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
 	// Waiting returns the dataset's transformed objects, oldest first.
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
@@ -31,22 +32,22 @@ type Journal interface {
 	Superseded(ctx context.Context, id, by object.ID) error
 }
 
-// Publisher announces committed loads, at least once each.
+// Publisher announces each committed load at least once.
 type Publisher interface {
-	Publish(ctx context.Context, n News) error
+	Publish(ctx context.Context, n Announcement) error
 }
 
-// News is the message on the Loaded topic: a dataset has new rows.
-type News struct {
+// Announcement is the message on the Loaded topic: a dataset has new rows.
+type Announcement struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`
-	// LoadID is the ledger's LOAD_ID; subscribers drop what they had already
-	// by it.
+	// LoadID is LOAD_ID in the ledger. Subscribers use it to drop repeated
+	// announcements.
 	LoadID string `json:"load_id"`
-	// Rows and Objects count what the load added.
+	// Rows and Objects are the numbers of rows and objects of the load.
 	Rows    int64 `json:"rows"`
 	Objects int   `json:"objects"`
-	// Duplicates counts those among them whose bytes were loaded under another
-	// key before. Always 0 where the contract says firn.duplicateContent: load.
+	// Duplicates is the number of objects whose bytes were loaded before under another
+	// key. Always 0 if the contract has firn.duplicateContent: load.
 	Duplicates int `json:"duplicates,omitempty"`
 }

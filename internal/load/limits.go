@@ -1,14 +1,14 @@
 package load
 
-// Limits bound one transaction, and so the time of its lock and the repeated work
-// after one poisoned object.
+// Limits bound one transaction: the time of its lock, and the repeated work after a bad
+// object.
 type Limits struct {
-	// Objects defaults to 1,000: each object has at least one file, and one COPY
-	// takes 1,000 files.
+	// Objects defaults to 1,000: each object has at least one file, and one COPY takes
+	// 1,000 files.
 	Objects int
 	// Files defaults to 1,000, the limit of one COPY.
 	Files int
-	// Bytes of Parquet; defaults to 2 GiB. An object above it goes alone.
+	// Bytes of Parquet, defaults to 2 GiB. A larger object is loaded alone.
 	Bytes int64
 }
 
@@ -33,7 +33,8 @@ func (l Limits) bytes() int64 {
 	return 2 << 30
 }
 
-// split cuts the objects into groups, in order.
+// split cuts the objects into groups, in order. A new group begins where a limit would
+// be exceeded.
 func (l Limits) split(objects []readyObject) [][]readyObject {
 	var groups [][]readyObject
 	var group []readyObject

@@ -10,12 +10,12 @@ import (
 // lockTimeout is the fake's. Loaders that meet are long through by then.
 const lockTimeout = 500 * time.Millisecond
 
-func TestFake(t *testing.T) {
+func TestSuitePassesOnFake(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
 	fake.LockTimeout = lockTimeout
 	t.Run("suite", func(t *testing.T) { loadtest.Run(t, fake) })
-	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, fake) })
+	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, fake) })
 	if n := fake.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions were left open", n)
 	}

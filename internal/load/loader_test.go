@@ -21,37 +21,37 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestNewsFirst: while nobody can be told, the object isn't done, and the
+// TestJournalWaitsForAnnouncement: while nobody can be told, the object isn't done, and the
 // journal mustn't call it loaded.
-func TestNewsFirst(t *testing.T) {
+func TestJournalWaitsForAnnouncement(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
-	w.News.Away = true
+	w.Publisher.Unavailable = true
 	loadtest.WantFault(t, w.Handle(t, d)[0], fault.QueueAway, fault.RetryAfter, d.ID)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 	w.WantState(t, d.ID, journal.Transformed)
-	w.News.Away, w.Journal.Away = false, true
+	w.Publisher.Unavailable, w.Journal.Unavailable = false, true
 	loadtest.WantFault(t, w.Handle(t, d)[0], fault.JournalAway, fault.RetryAfter, d.ID)
-	w.Journal.Away = false
+	w.Journal.Unavailable = false
 	w.MustHandle(t, d)
 	w.WantState(t, d.ID, journal.Loaded)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	news := w.News.Published()
+	news := w.Publisher.Published()
 	if len(news) != 2 || news[0] != news[1] {
 		t.Errorf("news %+v, want the same load twice", news)
 	}
 }
 
-// TestDuplicatesAreLogged: whoever reads the log learns whose bytes were loaded
+// TestDuplicateContentIsLogged: whoever reads the log learns whose bytes were loaded
 // again, unless the contract says that this is meant.
-func TestDuplicatesAreLogged(t *testing.T) {
+func TestDuplicateContentIsLogged(t *testing.T) {
 	t.Parallel()
 	for what, want := range map[contract.DuplicateContent]int{contract.WarnDuplicate: 1, contract.LoadDuplicate: 0} {
-		w := loadtest.NewWorld(t, loadtest.NewFake())
+		w := loadtest.NewFixture(t, loadtest.NewFake())
 		w.Contract = loadtest.ModeContract(w.Dataset)
 		w.Contract.DuplicateContent = what
-		w.Loader = w.NewLoader(w.Bench)
+		w.Loader = w.NewLoader(w.Warehouse)
 		first := w.Deliver(t, loadtest.Delivery{Key: "a.csv", Rows: 3, Content: "sha256:same"})
 		second := w.Deliver(t, loadtest.Delivery{Key: "b.csv", Rows: 3, Content: "sha256:same"})
 		var log bytes.Buffer
@@ -66,10 +66,10 @@ func TestDuplicatesAreLogged(t *testing.T) {
 	}
 }
 
-// TestLimits: what doesn't fit into one transaction goes into the next.
-func TestLimits(t *testing.T) {
+// TestGroupAboveLimitsIsSplit: what doesn't fit into one transaction goes into the next.
+func TestGroupAboveLimitsIsSplit(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	w.Loader.Limits = load.Limits{Objects: 3}
 	var group []loadtest.Delivered
 	want := make(map[object.ID]int64)
@@ -79,23 +79,23 @@ func TestLimits(t *testing.T) {
 	}
 	w.MustHandle(t, group...)
 	w.WantRows(t, want)
-	if n := len(w.News.Published()); n != 3 {
+	if n := len(w.Publisher.Published()); n != 3 {
 		t.Errorf("%d transactions, want 3", n)
 	}
 }
 
-// TestManyFiles: an object of more files than a COPY takes.
-func TestManyFiles(t *testing.T) {
+// TestObjectAboveCopyLimitUsesSeveralCopies: an object of more files than a COPY takes.
+func TestObjectAboveCopyLimitUsesSeveralCopies(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 2500, Files: 2500})
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 2500})
 }
 
-func TestMessages(t *testing.T) {
+func TestEveryMessageOfAnObjectGetsItsResult(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 	stolen := w.Deliver(t, loadtest.Delivery{Key: "stolen.csv", Rows: 3})
 	receipt := stolen.Receipt
@@ -117,10 +117,10 @@ func TestMessages(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-// TestTimeOver: an invocation without time left starts nothing.
-func TestTimeOver(t *testing.T) {
+// TestInvocationWithoutTimeStartsNothing: an invocation without time left starts nothing.
+func TestInvocationWithoutTimeStartsNothing(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(5*time.Second))
 	defer cancel()
@@ -129,11 +129,11 @@ func TestTimeOver(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{})
 }
 
-// TestWaitingAlreadyLoaded: what another loader loaded, and will announce, is
+// TestWaitingObjectLoadedByAnotherIsNotAnnounced: what another loader loaded, and will announce, is
 // not announced by one that nobody asked.
-func TestWaitingAlreadyLoaded(t *testing.T) {
+func TestWaitingObjectLoadedByAnotherIsNotAnnounced(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	other := w.Deliver(t, loadtest.Delivery{Key: "other.csv", Rows: 2})
 	w.MustHandle(t, other)
 	w.Journal.Set(other.ID, journal.Transformed) // its loader is between COMMIT and journal
@@ -141,23 +141,23 @@ func TestWaitingAlreadyLoaded(t *testing.T) {
 	w.MustHandle(t, asked)
 	w.WantRows(t, map[object.ID]int64{other.ID: 2, asked.ID: 3})
 	w.WantState(t, other.ID, journal.Transformed)
-	news := w.News.Published()
+	news := w.Publisher.Published()
 	if len(news) != 2 || news[0].LoadID == news[1].LoadID {
 		t.Errorf("news %+v, want one of each load", news)
 	}
 }
 
-// TestALateMessageEndsNoReload: SQS delivers the message of the first load again
+// TestLateMessageKeepsReloadOpen: SQS delivers the message of the first load again
 // while the object's reload is on its way.
-func TestALateMessageEndsNoReload(t *testing.T) {
+func TestLateMessageKeepsReloadOpen(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	first := w.Deliver(t, loadtest.Delivery{Rows: 3})
 	w.MustHandle(t, first)
 	w.Journal.Reload(first.ID)
 	w.MustHandle(t, first)
 	w.WantState(t, first.ID, journal.Received)
-	if news := w.News.Published(); len(news) != 1 {
+	if news := w.Publisher.Published(); len(news) != 1 {
 		t.Errorf("news %+v, want the first load's only", news)
 	}
 	again := w.Deliver(t, loadtest.Delivery{Rows: 4, Generation: 1})
@@ -175,11 +175,11 @@ func (noVersions) NewestFirst(context.Context, load.Key) ([]string, error) {
 	return nil, fault.Dependency("list versions", fault.StoreAway, errors.New("no answer"))
 }
 
-// TestUnknownOrder: where nobody can tell which of two versions is newer, their
+// TestUnknownVersionOrderDelaysOnlyItsKey: where nobody can tell which of two versions is newer, their
 // key waits, and only their key.
-func TestUnknownOrder(t *testing.T) {
+func TestUnknownVersionOrderDelaysOnlyItsKey(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	w.Loader.Versions = noVersions{}
 	first := w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
 	second := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
@@ -196,13 +196,13 @@ func TestUnknownOrder(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{other.ID: 2})
 }
 
-// TestLoadedWhileTheLockWasBusy: what the lock's holder loaded meanwhile is done,
+// TestObjectLoadedDuringLockWaitIsDone: what the lock's holder loaded meanwhile is done,
 // and needn't come back; what it didn't load comes back.
-func TestLoadedWhileTheLockWasBusy(t *testing.T) {
+func TestObjectLoadedDuringLockWaitIsDone(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
 	fake.LockTimeout = time.Second
-	w := loadtest.NewWorld(t, fake)
+	w := loadtest.NewFixture(t, fake)
 	loaded := w.Deliver(t, loadtest.Delivery{Key: "loaded.csv", Rows: 3})
 	open := w.Deliver(t, loadtest.Delivery{Key: "open.csv", Rows: 3})
 	release := w.HoldLock(t)
@@ -218,25 +218,25 @@ func TestLoadedWhileTheLockWasBusy(t *testing.T) {
 	release()
 }
 
-// reading counts the receipts that are read.
-type reading struct {
+// countingReceipts counts the receipts that are read.
+type countingReceipts struct {
 	load.Receipts
 	read atomic.Int64
 }
 
-func (r *reading) Read(ctx context.Context, at work.Location) (work.Receipt, error) {
+func (r *countingReceipts) Read(ctx context.Context, at work.Location) (work.Receipt, error) {
 	r.read.Add(1)
 	return r.Receipts.Read(ctx, at)
 }
 
-// TestWhoWaitsForTheLockReadsOnlyItsOwn: a loader that another one keeps from the
+// TestLoaderWithoutLockReadsOnlyItsOwnReceipts: a loader that another one keeps from the
 // lock doesn't read what that one is loading.
-func TestWhoWaitsForTheLockReadsOnlyItsOwn(t *testing.T) {
+func TestLoaderWithoutLockReadsOnlyItsOwnReceipts(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
 	fake.LockTimeout = 10 * time.Millisecond
-	w := loadtest.NewWorld(t, fake)
-	receipts := &reading{Receipts: w.Receipts}
+	w := loadtest.NewFixture(t, fake)
+	receipts := &countingReceipts{Receipts: w.Receipts}
 	w.Loader.Receipts = receipts
 	asked := w.Deliver(t, loadtest.Delivery{Key: "asked.csv", Rows: 1})
 	want := map[object.ID]int64{asked.ID: 1}
@@ -254,10 +254,10 @@ func TestWhoWaitsForTheLockReadsOnlyItsOwn(t *testing.T) {
 	w.WantRows(t, want)
 }
 
-// TestAThousandObjects: ten messages, one transaction of a thousand files.
-func TestAThousandObjects(t *testing.T) {
+// TestThousandObjectsLoadInOneTransaction: ten messages, one transaction of a thousand files.
+func TestThousandObjectsLoadInOneTransaction(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	const objects = 1000
 	var all []loadtest.Delivered
 	want := make(map[object.ID]int64)
@@ -267,21 +267,21 @@ func TestAThousandObjects(t *testing.T) {
 	}
 	w.MustHandle(t, all[:10]...)
 	w.WantRows(t, want)
-	if n := len(w.News.Published()); n != 1 {
+	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d transactions, want 1", n)
 	}
 }
 
-// together is a journal whose writes wait until as many have come at once.
-type together struct {
+// gatheringJournal is a journal whose writes wait until as many have come at once.
+type gatheringJournal struct {
 	load.Journal
 	expected int64
-	come     atomic.Int64
+	arrived  atomic.Int64
 	all      chan struct{}
 }
 
-func (j *together) Loaded(ctx context.Context, id object.ID, l journal.Load) error {
-	if j.come.Add(1) == j.expected {
+func (j *gatheringJournal) Loaded(ctx context.Context, id object.ID, l journal.Load) error {
+	if j.arrived.Add(1) == j.expected {
 		close(j.all)
 	}
 	select {
@@ -292,13 +292,13 @@ func (j *together) Loaded(ctx context.Context, id object.ID, l journal.Load) err
 	}
 }
 
-// TestTheJournalIsWrittenAtOnce: a thousand objects' entries one after the other
+// TestJournalIsWrittenInParallel: a thousand objects' entries one after the other
 // would take as many round trips.
-func TestTheJournalIsWrittenAtOnce(t *testing.T) {
+func TestJournalIsWrittenInParallel(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	const objects = 5
-	w.Loader.Journal = &together{Journal: w.Journal, expected: objects, all: make(chan struct{})}
+	w.Loader.Journal = &gatheringJournal{Journal: w.Journal, expected: objects, all: make(chan struct{})}
 	w.Loader.Margin = time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -311,30 +311,30 @@ func TestTheJournalIsWrittenAtOnce(t *testing.T) {
 	}
 }
 
-// TestDiedAfterCommit: what a dead loader replaced isn't called loaded for
+// TestCrashAfterCommitStillSupersedesOldVersions: what a dead loader replaced isn't called loaded for
 // ever. The ledger has forgotten it; the bucket hasn't.
-func TestDiedAfterCommit(t *testing.T) {
+func TestCrashAfterCommitStillSupersedesOldVersions(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	first := w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
 	w.Versions[second.Object.Key] = []string{"v3", "v2", "v1", "v0"}
-	w.News.Away = true // as far as the dead one came
+	w.Publisher.Unavailable = true // as far as the dead one came
 	loadtest.WantFault(t, w.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
 	w.WantState(t, first.ID, journal.Loaded)
-	w.News.Away = false
+	w.Publisher.Unavailable = false
 	w.MustHandle(t, second)
 	w.WantRows(t, map[object.ID]int64{second.ID: 5})
 	w.WantState(t, first.ID, journal.Superseded)
 	w.WantState(t, second.ID, journal.Loaded)
 }
 
-// TestLateDuplicateOfAnEarlierGeneration: a message that comes late must not
+// TestLateDuplicateOfEarlierGenerationKeepsReloadOpen: a message that comes late must not
 // let the journal take a reload for done that is still to come.
-func TestLateDuplicateOfAnEarlierGeneration(t *testing.T) {
+func TestLateDuplicateOfEarlierGenerationKeepsReloadOpen(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
+	w := loadtest.NewFixture(t, loadtest.NewFake())
 	w.Loader.Limits = load.Limits{Objects: 1}
 	first := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, first)
@@ -346,12 +346,12 @@ func TestLateDuplicateOfAnEarlierGeneration(t *testing.T) {
 	w.WantState(t, again.ID, journal.Loaded)
 }
 
-// TestWaitingReceiptsEndWithTheTransaction: receipts that no transaction has
+// TestFullTransactionReadsNoMoreReceipts: receipts that no transaction has
 // room for aren't read.
-func TestWaitingReceiptsEndWithTheTransaction(t *testing.T) {
+func TestFullTransactionReadsNoMoreReceipts(t *testing.T) {
 	t.Parallel()
-	w := loadtest.NewWorld(t, loadtest.NewFake())
-	receipts := &reading{Receipts: w.Receipts}
+	w := loadtest.NewFixture(t, loadtest.NewFake())
+	receipts := &countingReceipts{Receipts: w.Receipts}
 	w.Loader.Receipts = receipts
 	w.Loader.Limits = load.Limits{Files: 10}
 	const waiting = 300
@@ -364,7 +364,7 @@ func TestWaitingReceiptsEndWithTheTransaction(t *testing.T) {
 	if n := receipts.read.Load(); n > 101 {
 		t.Errorf("%d receipts were read", n)
 	}
-	if got := len(w.Bench.Contents(t, w.Dataset).Ledger); got != 2 {
+	if got := len(w.Warehouse.Contents(t, w.Dataset).Ledger); got != 2 {
 		t.Errorf("%d objects were loaded, want the two that fit", got)
 	}
 }

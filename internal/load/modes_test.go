@@ -49,9 +49,9 @@ func rows(texts ...string) []loadtest.Value {
 
 type delivered = loadtest.Delivery
 
-// TestModes loads one object after another, and holds the view of the current
+// TestCurrentRowsOfEachMode loads one object after another, and holds the view of the current
 // rows after each.
-func TestModes(t *testing.T) {
+func TestCurrentRowsOfEachMode(t *testing.T) {
 	t.Parallel()
 	bench := laptop(t)
 	type step struct {
@@ -118,7 +118,7 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := loadtest.NewModeWorld(t, bench, test.mode)
+			w := loadtest.NewModeFixture(t, bench, test.mode)
 			for _, s := range test.steps {
 				w.MustHandle(t, w.Deliver(t, s.load))
 				if got := strings.Join(bench.Current(t, w.Dataset), ", "); got != s.want {
@@ -135,17 +135,17 @@ type loaded struct {
 	values []loadtest.Value
 }
 
-// standing is the newest version of each key that was loaded.
-type standing map[string]loaded
+// currentVersions is the newest version of each key that was loaded.
+type currentVersions map[string]loaded
 
-func (s standing) load(l loaded) {
+func (s currentVersions) load(l loaded) {
 	had, found := s[l.Object.Key]
 	if !found || cmp.Or(cmp.Compare(l.Object.Sequencer, had.Object.Sequencer), cmp.Compare(l.Receipt.Generation, had.Receipt.Generation)) >= 0 {
 		s[l.Object.Key] = l
 	}
 }
 
-func (s standing) mergedRows() []string {
+func (s currentVersions) mergedRows() []string {
 	type place struct {
 		updated           int64 // -1 for none
 		sequencer, object string
@@ -174,7 +174,7 @@ func (s standing) mergedRows() []string {
 }
 
 // deliveredRows are those of the greatest n whose n parts are there.
-func (s standing) deliveredRows() []string {
+func (s currentVersions) deliveredRows() []string {
 	parts := map[int][]loadtest.Value{}
 	files := map[int]int{}
 	for key, l := range s {
@@ -193,7 +193,7 @@ func (s standing) deliveredRows() []string {
 	return []string{}
 }
 
-func (s standing) allRows() int {
+func (s currentVersions) allRows() int {
 	sum := 0
 	for _, l := range s {
 		sum += len(l.values)
@@ -209,29 +209,29 @@ func text(v loadtest.Value) string {
 	return fmt.Sprintf("%d %s %s", v.ID, updated, v.Name)
 }
 
-// TestModesInAnyOrder loads versions, generations and ties in any order, in
+// TestModesInAnyOrderMatchModel loads versions, generations and ties in any order, in
 // groups of any size, and holds the view against a model after each group, and
 // the table: that holds all rows of all newest versions, in every mode.
-func TestModesInAnyOrder(t *testing.T) {
+func TestModesInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
 	bench := laptop(t)
 	for name, mode := range map[string]struct {
 		change func(*contract.Contract)
 		key    func(r *rand.Rand) string
-		want   func(standing) []string
+		want   func(currentVersions) []string
 	}{
-		"merge": {merging, func(r *rand.Rand) string { return fmt.Sprintf("%d.csv", r.IntN(4)) }, standing.mergedRows},
+		"merge": {merging, func(r *rand.Rand) string { return fmt.Sprintf("%d.csv", r.IntN(4)) }, currentVersions.mergedRows},
 		"snapshot": {snapshots(parted, 0), func(r *rand.Rand) string {
 			delivery := 1 + r.IntN(3)
 			return fmt.Sprintf("%d/%d-of-%d.csv", delivery, 1+r.IntN(delivery), delivery)
-		}, standing.deliveredRows},
+		}, currentVersions.deliveredRows},
 	} {
 		for seed := range uint64(2) {
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
 				t.Parallel()
 				r := rand.New(rand.NewPCG(seed, 1))
-				w := loadtest.NewModeWorld(t, bench, mode.change)
-				model := standing{}
+				w := loadtest.NewModeFixture(t, bench, mode.change)
+				model := currentVersions{}
 				pending := drawDeliveries(r, mode.key)
 				for len(pending) > 0 {
 					size := min(1+r.IntN(4), len(pending))

@@ -9,15 +9,16 @@ import (
 
 // newer reports whether a is a later version of its key than b.
 //
-// Both sequencers decide, if there are two and they differ. Where one is
-// missing (the sweep found the object, no event did), the bucket's own order of
-// versions decides: S3 lists the versions of a key from the newest to the
-// oldest (AmazonS3 API, ListObjectVersions). A version that the bucket has no
-// more is older than one that it has, since versions expire from the oldest
-// on; if it has neither, b stands: a is what asks to take its place.
+// Two different sequencers decide. Without a sequencer, S3's own order decides: S3
+// lists the versions of a key from newest to oldest (AmazonS3 API, ListObjectVersions).
+// The sequencer is missing if the sweep found the object, because there was no event.
 //
-// Which of two versions was transformed or loaded first says nothing: events
-// and transforms overtake each other.
+// Versions expire from the oldest to the newest. So a version missing from the bucket
+// is older than a listed version. If both are missing, the answer is false: a is the
+// candidate for the place of b, and b stays.
+//
+// The order of transforms or loads proves nothing, because events and transforms
+// overtake each other.
 func (t *transaction) newer(ctx context.Context, a, b object.Object) (bool, error) {
 	if a.Sequencer != "" && b.Sequencer != "" && a.Sequencer != b.Sequencer {
 		return a.Sequencer > b.Sequencer, nil

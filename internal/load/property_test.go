@@ -55,7 +55,7 @@ type sequence struct {
 	t        *testing.T
 	r        *rapid.T
 	fake     *loadtest.Fake
-	world    *loadtest.World
+	fixture  *loadtest.Fixture
 	model    *model
 	keys     int
 	versions int
@@ -64,46 +64,46 @@ type sequence struct {
 	ended map[string]bool
 	// verdicts keeps the loaders of a round apart, once they have answers.
 	verdicts sync.Mutex
-	// ahead are those that wait for the table.
-	ahead []drawn
+	// aheadOfTable are those that wait for the table.
+	aheadOfTable []drawn
 }
 
-// TestAnyOrder delivers versions and generations of a few keys in any order,
+// TestDeliveriesInAnyOrderMatchModel delivers versions and generations of a few keys in any order,
 // any number of times, in batches of any shape, to one loader or to several
 // whose statements take turns in any order. Files are missing, broken or fewer
 // than the receipt says; contracts are ahead of the table; the dataset is
 // paused; loaders die at any statement, before it or before its answer; the
 // answer of a COMMIT is lost. Whatever the order, the table is the model's.
-func TestAnyOrder(t *testing.T) {
+func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
-	all := loadtest.Every()
+	all := loadtest.EveryBehaviour()
 	rapid.Check(t, func(r *rapid.T) {
 		fake := loadtest.NewFake()
-		fake.Harshness = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
+		fake.UndocumentedBehaviour = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
 		s := &sequence{
-			t: t, r: r, fake: fake, world: loadtest.NewWorld(t, fake), known: make(map[string]drawn), ended: make(map[string]bool),
+			t: t, r: r, fake: fake, fixture: loadtest.NewFixture(t, fake), known: make(map[string]drawn), ended: make(map[string]bool),
 			model: &model{best: make(map[string]good)},
 			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
 		for range rapid.IntRange(1, 6).Draw(r, "rounds") {
 			s.round()
-			s.hold()
+			s.checkTable()
 		}
-		s.fake.Migrate(s.world.Dataset, "2.0.0")
-		s.redeliver(s.ahead)
-		s.hold()
+		s.fake.Migrate(s.fixture.Dataset, "2.0.0")
+		s.redeliver(s.aheadOfTable)
+		s.checkTable()
 		if n := fake.OpenSessions(); n != 0 {
 			r.Errorf("%d sessions were left open", n)
 		}
 	})
 }
 
-// hold holds the table against the model, and the ledger against the table.
-func (s *sequence) hold() {
-	if diff := cmp.Diff(s.model.want(), s.fake.Contents(s.t, s.world.Dataset).Rows); diff != "" {
+// checkTable holds the table against the model, and the ledger against the table.
+func (s *sequence) checkTable() {
+	if diff := cmp.Diff(s.model.want(), s.fake.Contents(s.t, s.fixture.Dataset).Rows); diff != "" {
 		s.r.Fatalf("rows (-want +got):\n%s", diff)
 	}
-	if said := loadtest.Failures(s.t, func(t testing.TB) { s.world.WantRows(t, s.model.want()) }); len(said) > 0 {
+	if said := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.WantRows(t, s.model.want()) }); len(said) > 0 {
 		s.r.Fatalf("%s", said[0])
 	}
 }
@@ -113,28 +113,28 @@ func (s *sequence) hold() {
 func (s *sequence) round() {
 	loaders := rapid.IntRange(1, 3).Draw(s.r, "loaders")
 	paused := rapid.IntRange(0, 9).Draw(s.r, "paused") == 0
-	s.fake.Pause(s.t, s.world.Dataset, paused)
-	turns := newTurns(s.r, s.fake, s.world.Dataset)
+	s.fake.Pause(s.t, s.fixture.Dataset, paused)
+	turns := newScheduler(s.r, s.fake, s.fixture.Dataset)
 	groups := make([][]drawn, loaders)
-	lives := make([]*loadtest.Death, loaders)
+	lives := make([]*loadtest.Crash, loaders)
 	for i := range groups {
 		groups[i] = s.batch()
-		lives[i] = &loadtest.Death{}
+		lives[i] = &loadtest.Crash{}
 		if rapid.IntRange(0, 2).Draw(s.r, "dies") == 0 {
 			lives[i].At, lives[i].After = rapid.IntRange(1, 24).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
 		}
-		turns.deaths = append(turns.deaths, lives[i])
+		turns.crashes = append(turns.crashes, lives[i])
 	}
 	left := make([][]drawn, loaders)
 	for i := range groups {
-		loader := lives[i].Of(s.world.NewLoader(s.unsure()))
-		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.of(i))
+		loader := lives[i].Wrap(s.fixture.NewLoader(s.unreliableWarehouse()))
+		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.interceptor(i))
 		turns.start(i, func() { left[i] = s.handle(loader, lives[i], groups[i]) })
 	}
 	turns.run()
-	s.fake.Pause(s.t, s.world.Dataset, false)
+	s.fake.Pause(s.t, s.fixture.Dataset, false)
 	for i := range groups {
-		if err := lives[i].Bury(); err != nil {
+		if err := lives[i].CloseSessions(); err != nil {
 			s.r.Fatal(err)
 		}
 	}
@@ -143,13 +143,13 @@ func (s *sequence) round() {
 	}
 }
 
-// unsure is a warehouse that may lose the answer of a COMMIT.
-func (s *sequence) unsure() load.Warehouse {
+// unreliableWarehouse is a warehouse that may lose the answer of a COMMIT.
+func (s *sequence) unreliableWarehouse() load.Warehouse {
 	if rapid.IntRange(0, 4).Draw(s.r, "commit") != 0 {
 		return s.fake
 	}
-	return &loadtest.Unreliable{
-		Warehouse: s.fake, Applied: rapid.Bool().Draw(s.r, "applied"), Deaf: rapid.Bool().Draw(s.r, "deaf"),
+	return &loadtest.LostCommit{
+		Warehouse: s.fake, Applied: rapid.Bool().Draw(s.r, "applied"), CheckFails: rapid.Bool().Draw(s.r, "deaf"),
 	}
 }
 
@@ -188,8 +188,8 @@ func (s *sequence) draw() drawn {
 	case 3:
 		d.Contract = "1.1.0"
 	}
-	delivered := s.world.Deliver(s.t, d)
-	s.world.Versions[delivered.Object.Key] = newestFirst(s.versions)
+	delivered := s.fixture.Deliver(s.t, d)
+	s.fixture.Versions[delivered.Object.Key] = newestFirst(s.versions)
 	made := drawn{
 		Delivered: delivered,
 		end:       func() { s.ended[name] = true },
@@ -240,14 +240,14 @@ func newestFirst(versions int) []string {
 
 // handle gives a loader one batch and returns what comes back: nothing that a
 // dead one says counts.
-func (s *sequence) handle(loader *load.Loader, life *loadtest.Death, group []drawn) (left []drawn) {
-	errs := s.world.HandleWith(s.t, loader, deliveredOf(group)...)
+func (s *sequence) handle(loader *load.Loader, life *loadtest.Crash, group []drawn) (left []drawn) {
+	errs := s.fixture.HandleWith(s.t, loader, deliveredOf(group)...)
 	s.verdicts.Lock()
 	defer s.verdicts.Unlock()
 	for i, err := range errs {
 		f := fault.As(err)
 		switch {
-		case life.Dead():
+		case life.Crashed():
 			left = append(left, group[i])
 		case f == nil:
 			group[i].settle()
@@ -284,27 +284,27 @@ func deliveredOf(group []drawn) []loadtest.Delivered {
 // redeliver delivers one by one, to a loader that nothing happens to, until no
 // message comes back but those that wait for the table.
 func (s *sequence) redeliver(left []drawn) {
-	loader := s.world.NewLoader(s.fake)
+	loader := s.fixture.NewLoader(s.fake)
 	for _, p := range left {
 		if p.Receipt.Contract != "1.0.0" && !s.migrated() {
-			s.ahead = append(s.ahead, p)
+			s.aheadOfTable = append(s.aheadOfTable, p)
 			continue
 		}
-		if again := s.handle(loader, &loadtest.Death{}, []drawn{p}); len(again) > 0 {
+		if again := s.handle(loader, &loadtest.Crash{}, []drawn{p}); len(again) > 0 {
 			s.r.Fatalf("a message comes back though nothing is wrong: %s", p.ID)
 		}
 	}
 }
 
-func (s *sequence) migrated() bool { return s.fake.Contract(s.world.Dataset) != "1.0.0" }
+func (s *sequence) migrated() bool { return s.fake.Contract(s.fixture.Dataset) != "1.0.0" }
 
-// turns lets loaders run one statement at a time, in an order that is drawn. A
+// scheduler lets loaders run one statement at a time, in an order that is drawn. A
 // loader that waits for a lock has no turn until it gets it.
-type turns struct {
+type scheduler struct {
 	r       *rapid.T
 	fake    *loadtest.Fake
 	dataset string
-	deaths  []*loadtest.Death
+	crashes []*loadtest.Crash
 
 	all    sync.WaitGroup
 	grants []chan struct{}
@@ -320,12 +320,12 @@ type event struct {
 	ended  bool
 }
 
-func newTurns(r *rapid.T, fake *loadtest.Fake, dataset string) *turns {
-	return &turns{r: r, fake: fake, dataset: dataset, events: make(chan event), ready: make(map[int]bool), waiting: make(map[int]bool)}
+func newScheduler(r *rapid.T, fake *loadtest.Fake, dataset string) *scheduler {
+	return &scheduler{r: r, fake: fake, dataset: dataset, events: make(chan event), ready: make(map[int]bool), waiting: make(map[int]bool)}
 }
 
-// of is what stands around the loader's statements.
-func (t *turns) of(loader int) loadtest.Around {
+// interceptor is what stands around the loader's statements.
+func (t *scheduler) interceptor(loader int) loadtest.Interceptor {
 	return func(_ string, run func() error) error {
 		t.events <- event{loader: loader}
 		<-t.grants[loader]
@@ -334,7 +334,7 @@ func (t *turns) of(loader int) loadtest.Around {
 }
 
 // start starts a loader; it gets no turn before run.
-func (t *turns) start(loader int, handle func()) {
+func (t *scheduler) start(loader int, handle func()) {
 	t.grants = append(t.grants, make(chan struct{}))
 	t.running++
 	t.all.Go(func() {
@@ -344,7 +344,7 @@ func (t *turns) start(loader int, handle func()) {
 }
 
 // run gives turns until every loader has ended.
-func (t *turns) run() {
+func (t *scheduler) run() {
 	for {
 		t.settle()
 		if len(t.ready) == 0 && len(t.waiting) == 0 {
@@ -352,12 +352,12 @@ func (t *turns) run() {
 			return
 		}
 		if len(t.ready) == 0 { // the dead hold what the others wait for
-			for _, d := range t.deaths {
-				if err := d.Bury(); err != nil {
+			for _, d := range t.crashes {
+				if err := d.CloseSessions(); err != nil {
 					t.r.Fatal(err)
 				}
 			}
-			t.awake()
+			t.collectWoken()
 			continue
 		}
 		var able []int
@@ -372,30 +372,30 @@ func (t *turns) run() {
 		t.grants[next] <- struct{}{}
 		select {
 		case e := <-t.events:
-			t.note(e)
+			t.recordEvent(e)
 		case <-t.fake.Waiting():
 			t.running--
 			t.waiting[next] = true
 		}
-		t.awake()
+		t.collectWoken()
 	}
 }
 
 // settle waits until every loader that runs asks for a turn, or has ended.
-func (t *turns) settle() {
+func (t *scheduler) settle() {
 	for t.running > 0 {
-		t.note(<-t.events)
+		t.recordEvent(<-t.events)
 	}
 }
 
-// awake waits for those that have got the lock.
-func (t *turns) awake() {
+// collectWoken waits for those that have got the lock.
+func (t *scheduler) collectWoken() {
 	for len(t.waiting) > t.fake.Queued(t.dataset) {
-		t.note(<-t.events)
+		t.recordEvent(<-t.events)
 	}
 }
 
-func (t *turns) note(e event) {
+func (t *scheduler) recordEvent(e event) {
 	if t.waiting[e.loader] {
 		delete(t.waiting, e.loader)
 	} else {

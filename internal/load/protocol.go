@@ -6,40 +6,40 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// load is the load protocol: one group of objects of one dataset, in one
-// transaction. The error is the group's; the results are the objects' own, and
-// complete if there is no error.
+// load runs the load protocol for one group of objects of one dataset, in one
+// transaction. The error is the group's fault. Without an error, each object of the
+// group has a result.
 //
-// The lock row is in the ledger table itself: an UPDATE builds on the table's
-// newest version, so what this session reads of the same table afterwards
-// can't be older than the lock. A MERGE alone proves nothing, since it sees
-// what was committed before it began, which was before it waited
-// (docs.snowflake.com, sql-reference/transactions).
+// The lock row is in the ledger table itself. An UPDATE builds on the table's newest
+// version, so a later read of this table in the session can't be older than the lock. A
+// MERGE alone proves nothing. MERGE sees the commits from before its start, and its
+// start is before its wait for the lock (docs.snowflake.com,
+// sql-reference/transactions).
 //
-// Everything is written in one order of tables: ledger, rows, rejects.
+// Every loader writes the tables in the same order: ledger, rows, rejects.
 func (t *transaction) load(ctx context.Context) (results, error) {
 	defer t.end(ctx)
 	err := inOrder(ctx,
 		t.open,       // a new session
 		t.begin,      // BEGIN
-		t.takeLock,   // a second loader waits here, and comes back later
-		t.join,       // no statement: who else waits in the journal, as far as the limits allow
-		t.readLedger, // begins after the lock was granted: sees every earlier loader
-		t.sortOut,    // loaded before, superseded, ahead of the table; the rest is fresh
+		t.takeLock,   // a second loader waits here; after the lock timeout its messages come back later
+		t.addWaiting, // no statement: adds waiting objects from the journal, up to the limits
+		t.readLedger, // starts after the lock was granted: sees the commits of every earlier loader
+		t.decide,     // loaded before, superseded, ahead of the table, or fresh
 	)
 	if err == nil && len(t.fresh) > 0 {
 		err = inOrder(ctx,
-			t.forgetReplaced,    // ledger rows of what the fresh objects replace
-			t.deleteReplaced,    // and their rows: before COPY, since a reload has the same object id
-			t.copy(Rows),        // COPY, with the load history as a second barrier
-			t.copySkipped(Rows), // again with FORCE, what the history has and the table hasn't
-			t.check(Rows),       // every file against its receipt
-			t.copy(Rejects),     // the rejects, in the same three steps
+			t.forgetReplaced,    // the ledger rows of replaced objects
+			t.deleteReplaced,    // the rows of replaced objects: before COPY, since a reload has the same object id
+			t.copy(Rows),        // COPY; the load history is a second barrier
+			t.copySkipped(Rows), // COPY with FORCE, for files in the history without rows in the table
+			t.check(Rows),       // compares each file with its receipt
+			t.copy(Rejects),     // the same three steps for the rejects
 			t.copySkipped(Rejects),
 			t.check(Rejects),
-			t.record,      // INSERT the finished ledger rows, once
-			t.checkLedger, // no object and no key stands twice
-			t.commit,      // an error here means unknown: a new session asks the ledger
+			t.record,      // INSERT of the complete ledger rows
+			t.checkLedger, // no object and no key has two ledger rows
+			t.commit,      // after an error the result is unknown, and a new session reads the ledger
 		)
 	}
 	if err != nil {
@@ -47,7 +47,7 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 	}
 	t.end(ctx)
 	t.warn(ctx)
-	if t.announce(ctx) { // before the journal: a loader that dies in between is asked again, and announces again
+	if t.announce(ctx) { // before the journal: after a crash between the two, the message comes back and the load is announced again
 		t.writeJournal(ctx)
 	}
 	return t.results, nil
@@ -64,8 +64,8 @@ func inOrder(ctx context.Context, steps ...step) error {
 	return nil
 }
 
-// end rolls back what wasn't committed and closes the session. Closing alone
-// would roll back too, but later.
+// end rolls back an uncommitted transaction and closes the session. Without ROLLBACK,
+// the end of the session rolls back too, but later.
 func (t *transaction) end(ctx context.Context) {
 	if t.session == nil {
 		return

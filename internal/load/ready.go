@@ -9,18 +9,18 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// readyObject is one object with files that are ready to be copied.
+// readyObject is an object with a receipt, so its files are ready for COPY.
 type readyObject struct {
 	work.Receipt
-	// asked is true if a message of this invocation waits for the object.
+	// asked is true if a message of this invocation asks for the object.
 	asked bool
 }
 
 func (o readyObject) id() object.ID { return o.ObjectID }
 
-// fault returns err as a fault with the names of the object.
+// fault returns err as a fault of the object.
 func (o readyObject) fault(err error) *fault.Fault {
-	return fault.On(err, string(o.id()), o.Dataset, o.Object.URI())
+	return fault.ForObject(err, string(o.id()), o.Dataset, o.Object.URI())
 }
 
 func namesOf(files []work.File) []string {
@@ -39,16 +39,16 @@ func (o readyObject) bytes() int64 {
 	return sum
 }
 
-// open reads the receipts of the work. An unreadable receipt's fault is in the
-// results.
+// open reads the receipts of the work, in parallel. The fault of an unreadable receipt
+// is in the results.
 func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, into results) []readyObject {
 	opened := make([]readyObject, len(wanted))
 	faults := make([]error, len(wanted))
-	atOnce(len(wanted), func(i int) { opened[i], faults[i] = l.openOne(ctx, dataset, wanted[i]) })
+	inParallel(len(wanted), func(i int) { opened[i], faults[i] = l.openOne(ctx, dataset, wanted[i]) })
 	var objects []readyObject
 	for i, w := range wanted {
 		if faults[i] != nil {
-			into[w.Object.ID()] = result{err: fault.On(faults[i], string(w.Object.ID()), dataset, w.Object.URI())}
+			into[w.Object.ID()] = result{err: fault.ForObject(faults[i], string(w.Object.ID()), dataset, w.Object.URI())}
 			continue
 		}
 		objects = append(objects, opened[i])
@@ -74,11 +74,11 @@ func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (read
 	return readyObject{Receipt: receipt, asked: true}, nil
 }
 
-// matches checks a receipt against the work that names the receipt: a receipt
-// must not load another object's files.
+// matches compares a receipt with the work that names the receipt. A receipt must not
+// load files of another object.
 func matches(r work.Receipt, dataset string, w work.Work) error {
 	const op = "check receipt"
-	home := object.AttemptsOf(dataset, w.Object.ID())
+	home := object.ObjectPrefix(dataset, w.Object.ID())
 	switch {
 	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
 		return fault.Permanentf(op, fault.ReceiptMismatch, "it is for object %s of %s", r.ObjectID, r.Dataset)
@@ -93,8 +93,8 @@ func matches(r work.Receipt, dataset string, w work.Work) error {
 	return nil
 }
 
-// checkDelivery refuses an object that belongs to no delivery of a snapshot. Such
-// an object's rows would be loaded and would never be current rows.
+// checkDelivery refuses an object of a snapshot dataset without a delivery in its key.
+// The rows of such an object would never be current rows.
 func (l *Loader) checkDelivery(r work.Receipt) error {
 	c := l.Contracts.ByDataset(r.Dataset)
 	if c == nil || c.Delivery == nil || c.InDelivery(r.Object.Key) {

@@ -14,7 +14,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// S3 is what the loader needs of the object store.
+// S3 is the part of the S3 client for receipts and versions.
 type S3 interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
@@ -23,7 +23,7 @@ type S3 interface {
 // Bucket reads receipts and versions from S3.
 type Bucket struct{ Client S3 }
 
-// longestReceipt bounds what is read of a receipt.
+// longestReceipt is the limit for reading a receipt, in bytes.
 const longestReceipt = 16 << 20
 
 // Read implements Receipts.
@@ -48,8 +48,8 @@ func (b Bucket) Read(ctx context.Context, at work.Location) (work.Receipt, error
 	return receipt, nil
 }
 
-// NewestFirst implements Versions. It needs s3:ListBucketVersions on the
-// landing bucket.
+// NewestFirst implements Versions. The call needs s3:ListBucketVersions on the landing
+// bucket.
 func (b Bucket) NewestFirst(ctx context.Context, key Key) ([]string, error) {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(key.Bucket), Prefix: aws.String(key.Name)}
 	var versions []string
@@ -59,7 +59,7 @@ func (b Bucket) NewestFirst(ctx context.Context, key Key) ([]string, error) {
 			return nil, fault.AWS("list versions", fault.StoreAway, err)
 		}
 		for _, v := range output.Versions {
-			if aws.ToString(v.Key) != key.Name { // keys are listed in order: the prefix's own comes first
+			if aws.ToString(v.Key) != key.Name { // keys are listed in order: the key itself comes before longer keys with this prefix
 				return versions, nil
 			}
 			versions = append(versions, aws.ToString(v.VersionId))
@@ -71,19 +71,19 @@ func (b Bucket) NewestFirst(ctx context.Context, key Key) ([]string, error) {
 	}
 }
 
-// SNS is what the loader needs of the notification service.
+// SNS is the part of the SNS client for announcements.
 type SNS interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
-// Topic is the Loaded topic.
+// Topic is the topic Loaded.
 type Topic struct {
 	Client SNS
 	ARN    string
 }
 
 // Publish implements Publisher.
-func (t Topic) Publish(ctx context.Context, n News) error {
+func (t Topic) Publish(ctx context.Context, n Announcement) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encode news: %w", err)

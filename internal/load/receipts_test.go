@@ -42,7 +42,7 @@ func (s *store) ListObjectVersions(context.Context, *s3.ListObjectVersionsInput,
 	return page, nil
 }
 
-func TestReadReceipt(t *testing.T) {
+func TestReadReceiptClassifiesErrors(t *testing.T) {
 	t.Parallel()
 	o := object.Object{Bucket: "landing", Key: "a b.csv", Version: "v1"}
 	want := work.Receipt{
@@ -118,7 +118,7 @@ func (s *topic) Publish(_ context.Context, input *sns.PublishInput, _ ...func(*s
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	client := &topic{}
-	news := load.News{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2}
+	news := load.Announcement{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2}
 	if err := (load.Topic{Client: client, ARN: "arn:loaded"}).Publish(t.Context(), news); err != nil {
 		t.Fatal(err)
 	}

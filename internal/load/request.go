@@ -15,22 +15,23 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// request is what one batch asks for of one dataset.
+// request is the work of one batch for one dataset.
 type request struct {
 	dataset string
 	// wanted is the work for each object: of several messages for one object,
 	// that of the highest generation, then the first.
 	wanted map[object.ID]work.Work
-	// order is the objects as the batch has them.
+	// order has the objects in the order of the batch, each object once.
 	order []object.ID
-	// messages are those that ask for each object.
+	// messages has the ids of each object's messages.
 	messages map[object.ID][]string
 }
 
-// datasetName is what may become the name of a table.
+// datasetName matches the dataset names that can become table names.
 var datasetName = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
 
-// decode sorts a batch by dataset, in the order of the messages.
+// decode groups the messages of a batch by dataset, in the order of the batch. An
+// undecodable message gets a permanent fault in failed.
 func decode(messages []batch.Message, failed map[string]error) []*request {
 	var requests []*request
 	byDataset := make(map[string]*request)
@@ -66,7 +67,7 @@ func (r *request) add(message string, w work.Work) {
 	}
 }
 
-// answer writes an object's error to each of its messages.
+// answer stores an object's error for each of its messages; nil stores nothing.
 func (r *request) answer(failed map[string]error, messages []string, err error) {
 	if err == nil {
 		return
@@ -76,9 +77,11 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 	}
 }
 
-// unfinished returns the work whose objects the journal doesn't call done.
+// unfinished returns the work of all objects that aren't done according to the journal.
+// The done objects, and those with an unreadable journal entry, have their results in
+// into.
 func (l *Loader) unfinished(ctx context.Context, asked *request, into results) []work.Work {
-	done, faults := l.finals(ctx, len(asked.order), func(i int) (object.ID, int) {
+	done, faults := l.areDone(ctx, len(asked.order), func(i int) (object.ID, int) {
 		return asked.order[i], asked.wanted[asked.order[i]].Generation
 	})
 	var wanted []work.Work
@@ -86,7 +89,7 @@ func (l *Loader) unfinished(ctx context.Context, asked *request, into results) [
 		w := asked.wanted[id]
 		switch {
 		case faults[i] != nil:
-			into[id] = result{err: fault.On(faults[i], string(id), w.Dataset, w.Object.URI())}
+			into[id] = result{err: fault.ForObject(faults[i], string(id), w.Dataset, w.Object.URI())}
 		case done[i]:
 			into[id] = result{}
 		default:
@@ -96,19 +99,19 @@ func (l *Loader) unfinished(ctx context.Context, asked *request, into results) [
 	return wanted
 }
 
-// finals asks final of n objects with their generations at once.
-func (l *Loader) finals(ctx context.Context, n int, of func(i int) (object.ID, int)) (done []bool, faults []error) {
+// areDone asks final of n objects with their generations at once.
+func (l *Loader) areDone(ctx context.Context, n int, of func(i int) (object.ID, int)) (done []bool, faults []error) {
 	done, faults = make([]bool, n), make([]error, n)
-	atOnce(n, func(i int) {
+	inParallel(n, func(i int) {
 		id, generation := of(i)
-		done[i], faults[i] = l.final(ctx, id, generation)
+		done[i], faults[i] = l.isDone(ctx, id, generation)
 	})
 	return done, faults
 }
 
-// final reports whether the journal calls a generation of an object done. A
+// isDone reports whether the journal calls a generation of an object done. A
 // journal that lost the entry mustn't lose the object: the ledger decides.
-func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool, error) {
+func (l *Loader) isDone(ctx context.Context, id object.ID, generation int) (bool, error) {
 	entry, err := l.Journal.Get(ctx, id)
 	if errors.Is(err, journal.ErrNotFound) {
 		return false, nil
@@ -119,13 +122,14 @@ func (l *Loader) final(ctx context.Context, id object.ID, generation int) (bool,
 	return entry.Done(generation), nil
 }
 
-// receiptsAtATime bounds the receipts that are read in vain, and so the memory,
-// where a few objects have so many files that they fill a transaction.
+// receiptsAtATime is the number of receipts of waiting objects to read before the next
+// check of the limits. Few objects with many files can fill a transaction, so the
+// number bounds unused receipts and memory.
 const receiptsAtATime = 100
 
-// waiting opens the objects that wait in the journal besides those asked for.
-// One that can't be opened is left to its own message, which will fail with a
-// dead letter; here it is only noted.
+// waiting opens other objects of the dataset that wait in the journal, at most
+// Limits.Objects. If an object can't be opened, the fault is only logged here: the
+// object's own message fails with a dead letter.
 func (l *Loader) waiting(ctx context.Context, asked *request) []readyObject {
 	log := telemetry.Logger(ctx)
 	entries, err := l.Journal.Waiting(ctx, asked.dataset, l.Limits.objects())
@@ -146,7 +150,7 @@ func (l *Loader) waiting(ctx context.Context, asked *request) []readyObject {
 	unopened := make(results)
 	for some := range slices.Chunk(others, receiptsAtATime) {
 		objects = append(objects, l.open(ctx, asked.dataset, some, unopened)...)
-		if len(l.Limits.split(objects)) > 1 { // no transaction takes more
+		if len(l.Limits.split(objects)) > 1 { // a transaction takes no more
 			break
 		}
 	}

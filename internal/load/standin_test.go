@@ -53,18 +53,18 @@ func newLaptop(t testing.TB) *loadtest.Snowflake {
 	return loadtest.NewLaptop(t, address, store)
 }
 
-// TestLaptop runs the suite against the laptop's Snowflake: the driver, the
+// TestSuitePassesOnLaptop runs the suite against the laptop's Snowflake: the driver, the
 // login by workload identity, and real Parquet.
-func TestLaptop(t *testing.T) {
+func TestSuitePassesOnLaptop(t *testing.T) {
 	t.Parallel()
 	bench := laptop(t)
 	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
-	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, bench) })
 }
 
-// TestQuestions pins what the laptop's Snowflake answers where nobody documents
+// TestLaptopAnswersUndocumentedQuestions pins what the laptop's Snowflake answers where nobody documents
 // what an account does. `make account` asks one.
-func TestQuestions(t *testing.T) {
+func TestLaptopAnswersUndocumentedQuestions(t *testing.T) {
 	t.Parallel()
 	bench := laptop(t)
 	for _, question := range loadtest.Questions {

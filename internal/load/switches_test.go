@@ -13,9 +13,9 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestBarriers takes one barrier away at a time: the case that it is for fails,
+// TestEachBarrierIsNecessary takes one barrier away at a time: the case that it is for fails,
 // and passes with it.
-func TestBarriers(t *testing.T) {
+func TestEachBarrierIsNecessary(t *testing.T) {
 	t.Parallel()
 	for _, barrier := range loadtest.Barriers {
 		t.Run(barrier.Name, func(t *testing.T) {
@@ -27,9 +27,9 @@ func TestBarriers(t *testing.T) {
 					barrier.Fake(fake)
 				}
 				said := loadtest.Failures(t, func(t testing.TB) {
-					w := loadtest.NewWorld(t, fake)
+					w := loadtest.NewFixture(t, fake)
 					if off {
-						w.Without = barrier.TakeOff(w.Receipts)
+						w.Without = barrier.Disable(w.Receipts)
 						w.Loader = w.NewLoader(fake)
 					}
 					loadtest.Cases[barrier.Case](t, w)
@@ -47,15 +47,15 @@ func TestBarriers(t *testing.T) {
 	}
 }
 
-// TestHarshness runs the suite under every combination of what nobody
+// TestSuitePassesUnderEveryUndocumentedBehaviour runs the suite under every combination of what nobody
 // documents.
-func TestHarshness(t *testing.T) {
+func TestSuitePassesUnderEveryUndocumentedBehaviour(t *testing.T) {
 	t.Parallel()
-	for _, harshness := range loadtest.Every() {
+	for _, harshness := range loadtest.EveryBehaviour() {
 		t.Run(harshness.String(), func(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
-			fake.Harshness, fake.LockTimeout = harshness, lockTimeout
+			fake.UndocumentedBehaviour, fake.LockTimeout = harshness, lockTimeout
 			t.Run("suite", func(t *testing.T) { loadtest.Run(t, fake) })
 			if n := fake.OpenSessions(); n != 0 {
 				t.Errorf("%d sessions were left open", n)
@@ -93,11 +93,11 @@ func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.D
 	}
 }
 
-// TestMergeAsTheOnlyGuard is the counter-example to a loader that trusts a
+// TestMergeAloneDoublesRows is the counter-example to a loader that trusts a
 // MERGE: the second waits for the first's lock, and sees what was committed
 // before it began to wait. Whether Snowflake reads again is nobody's word. So it
 // loads twice, and firn's protocol doesn't.
-func TestMergeAsTheOnlyGuard(t *testing.T) {
+func TestMergeAloneDoublesRows(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		rereads bool
@@ -110,7 +110,7 @@ func TestMergeAsTheOnlyGuard(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
 			fake.Rereads = test.rereads
-			w := loadtest.NewWorld(t, fake)
+			w := loadtest.NewFixture(t, fake)
 			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 			merged, first, second := make(chan int64), make(chan struct{}), make(chan struct{})
 			close(second) // it waits for the lock alone
@@ -131,16 +131,16 @@ func TestMergeAsTheOnlyGuard(t *testing.T) {
 	}
 }
 
-// TestWaitingLoader is firn's loader in the same place: it waits for the lock
+// TestLoaderReadsLedgerAfterLock is firn's loader in the same place: it waits for the lock
 // by one statement and reads the ledger by the next.
-func TestWaitingLoader(t *testing.T) {
+func TestLoaderReadsLedgerAfterLock(t *testing.T) {
 	t.Parallel()
-	for _, harshness := range loadtest.Every() {
+	for _, harshness := range loadtest.EveryBehaviour() {
 		t.Run(harshness.String(), func(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
-			fake.Harshness = harshness
-			w := loadtest.NewWorld(t, fake)
+			fake.UndocumentedBehaviour = harshness
+			w := loadtest.NewFixture(t, fake)
 			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 			atCommit, goOn := make(chan struct{}), make(chan struct{})
 			first := w.NewLoader(loadtest.Intercept(fake, func(statement string, run func() error) error {
@@ -170,9 +170,9 @@ func TestWaitingLoader(t *testing.T) {
 // race delivers one object twice and lets two loaders handle it at once: each
 // reads the journal before the other writes it. On a warehouse that lets them,
 // both are in their transaction before either commits.
-func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.World, d loadtest.Delivered, errs []error) {
+func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.Fixture, d loadtest.Delivered, errs []error) {
 	t.Helper()
-	w = loadtest.NewWorld(t, fake)
+	w = loadtest.NewFixture(t, fake)
 	w.Loader = w.NewLoader(&loadtest.Meeting{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
 	d = w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
 	errs = make([]error, 2)
@@ -184,10 +184,10 @@ func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.World, d loadtest.Deli
 	return w, d, errs
 }
 
-// TestRaceReadingBeforeTheLock is the counter-example to a MERGE as the only
+// TestLedgerReadBeforeLockDoublesRows is the counter-example to a MERGE as the only
 // guard: what a statement sees that took the lock itself is older than the
 // lock. The second barriers must catch it.
-func TestRaceReadingBeforeTheLock(t *testing.T) {
+func TestLedgerReadBeforeLockDoublesRows(t *testing.T) {
 	t.Parallel()
 	for name, historyOff := range map[string]bool{"load history": false, "check of the ledger": true} {
 		t.Run(name, func(t *testing.T) {
@@ -210,13 +210,13 @@ func TestRaceReadingBeforeTheLock(t *testing.T) {
 	}
 }
 
-// TestHistorySurvivesRollback: if it does, the files of a group that a poisoned
+// TestFilesSkippedAfterRollbackAreForced: if it does, the files of a group that a poisoned
 // object rolled back are skipped the next time, and must be forced.
-func TestHistorySurvivesRollback(t *testing.T) {
+func TestFilesSkippedAfterRollbackAreForced(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
 	fake.HistorySurvivesRollback = true
-	w := loadtest.NewWorld(t, fake)
+	w := loadtest.NewFixture(t, fake)
 	good := w.Deliver(t, loadtest.Delivery{Key: "good.csv", Rows: 3, Rejects: 2})
 	bad := w.Deliver(t, loadtest.Delivery{Key: "bad.csv", Rows: 3, Claimed: 4})
 	errs := w.Handle(t, good, bad)
@@ -227,11 +227,11 @@ func TestHistorySurvivesRollback(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{good.ID: 3})
 }
 
-func TestLockRows(t *testing.T) {
+func TestWrongNumberOfLockRowsFails(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 2} {
 		fake := loadtest.NewFake()
-		w := loadtest.NewWorld(t, fake)
+		w := loadtest.NewFixture(t, fake)
 		d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 		fake.LockRows(w.Dataset, n)
 		loadtest.WantFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
@@ -239,11 +239,11 @@ func TestLockRows(t *testing.T) {
 	}
 }
 
-// TestAnonymousPoison halves the group until the object is alone.
-func TestAnonymousPoison(t *testing.T) {
+// TestGroupIsHalvedToFindUnnamedBadObject halves the group until the object is alone.
+func TestGroupIsHalvedToFindUnnamedBadObject(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewWorld(t, fake)
+	w := loadtest.NewFixture(t, fake)
 	var group []loadtest.Delivered
 	want := make(map[object.ID]int64)
 	for i := range 10 {
@@ -266,11 +266,11 @@ func TestAnonymousPoison(t *testing.T) {
 	}
 }
 
-// TestTamperedTable: somebody deleted a row; the next version makes it right.
-func TestTamperedTable(t *testing.T) {
+// TestDeletedRowIsRepairedByNextVersion: somebody deleted a row; the next version makes it right.
+func TestDeletedRowIsRepairedByNextVersion(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewWorld(t, fake)
+	w := loadtest.NewFixture(t, fake)
 	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3}))
 	fake.DeleteOneRow(w.Dataset)
 	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
@@ -278,9 +278,9 @@ func TestTamperedTable(t *testing.T) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 4})
 }
 
-// TestGoneVersions: a version that the bucket has no more never takes the place
+// TestDeletedVersionNeverReplacesExistingOne: a version that the bucket has no more never takes the place
 // of one that stands, and always gives way to one that is there.
-func TestGoneVersions(t *testing.T) {
+func TestDeletedVersionNeverReplacesExistingOne(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -296,7 +296,7 @@ func TestGoneVersions(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := loadtest.NewWorld(t, loadtest.NewFake())
+			w := loadtest.NewFixture(t, loadtest.NewFake())
 			first := w.Deliver(t, loadtest.Delivery{Version: "first", Sequencer: "5", Rows: 3})
 			w.Versions[first.Object.Key] = test.versions
 			w.MustHandle(t, first)
@@ -312,12 +312,12 @@ func TestGoneVersions(t *testing.T) {
 	}
 }
 
-// TestWindowMisses: rows outside of their load's window, as a wrong clock would
+// TestRowsOutsideLoadWindowAreDeleted: rows outside of their load's window, as a wrong clock would
 // leave them, are deleted all the same.
-func TestWindowMisses(t *testing.T) {
+func TestRowsOutsideLoadWindowAreDeleted(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewWorld(t, fake)
+	w := loadtest.NewFixture(t, fake)
 	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3, Rejects: 1}))
 	fake.Shift(w.Dataset, -48*time.Hour)
 	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})

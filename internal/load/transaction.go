@@ -11,15 +11,15 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// transaction is the state of one run of the protocol.
+// transaction is the state of one transaction of the load protocol.
 type transaction struct {
 	loader  *Loader
 	dataset string
 	loadID  string
-	// group are the objects of the transaction: those it began with, and from
-	// the lock on those that joined.
-	group   []readyObject
-	joining joiners
+	// group has the objects of the transaction: the objects from the start, and the
+	// waiting objects after the lock.
+	group       []readyObject
+	findWaiting findWaitingFunc
 
 	session   Session
 	begun     bool
@@ -27,21 +27,21 @@ type transaction struct {
 
 	lock   Lock
 	ledger map[Key]LedgerRow
-	// holders are who has which content.
+	// holders has the ledger rows of the objects with each content.
 	holders holders
-	// duplicateOf are the fresh objects' duplicates that were there first.
+	// duplicateOf maps a fresh object to an earlier object with the same content.
 	duplicateOf map[object.ID]object.ID
 
-	// fresh are the objects that this transaction loads.
+	// fresh are the objects to load in this transaction.
 	fresh []readyObject
-	// replaced are the ledger rows whose places they take.
+	// replaced are the ledger rows of the objects that the fresh objects replace.
 	replaced []LedgerRow
-	// found are the objects that the ledger has.
+	// found are the group's objects with a ledger row from an earlier load.
 	found []foundRow
-	// superseded says which object took another's place, by the old one's id.
+	// superseded maps a superseded object to the newer object of its key.
 	superseded map[object.ID]object.ID
 	copied     map[string]copiedFile
-	// recorded are the fresh objects' ledger rows.
+	// recorded are the new ledger rows of the fresh objects.
 	recorded []LedgerRow
 	results  results
 }
@@ -56,9 +56,9 @@ type copiedFile struct {
 	queryID string
 }
 
-func (l *Loader) newTransaction(dataset string, group []readyObject, joining joiners) *transaction {
+func (l *Loader) newTransaction(dataset string, group []readyObject, joining findWaitingFunc) *transaction {
 	return &transaction{
-		loader: l, dataset: dataset, loadID: l.NewID(), group: group, joining: joining,
+		loader: l, dataset: dataset, loadID: l.NewID(), group: group, findWaiting: joining,
 		ledger:      make(map[Key]LedgerRow),
 		holders:     make(holders),
 		duplicateOf: make(map[object.ID]object.ID),
@@ -74,7 +74,7 @@ func (t *transaction) open(ctx context.Context) (err error) {
 }
 
 func (t *transaction) begin(ctx context.Context) error {
-	t.begun = true // even if the answer is lost
+	t.begun = true // also if the answer of BEGIN is lost
 	return t.session.Begin(ctx)
 }
 
@@ -89,9 +89,9 @@ func (t *transaction) takeLock(ctx context.Context) error {
 	return nil
 }
 
-// join lets those join the group that wait, as many as fit.
-func (t *transaction) join(ctx context.Context) error {
-	t.group = t.loader.Limits.split(append(slices.Clone(t.group), t.joining(ctx)...))[0]
+// addWaiting lets those join the group that wait, as many as fit.
+func (t *transaction) addWaiting(ctx context.Context) error {
+	t.group = t.loader.Limits.split(append(slices.Clone(t.group), t.findWaiting(ctx)...))[0]
 	return nil
 }
 
@@ -112,9 +112,9 @@ func (t *transaction) readLedger(ctx context.Context) error {
 	return nil
 }
 
-// sortOut decides what the group means to the table, by the ledger and under
+// decide decides what the group means to the table, by the ledger and under
 // the lock.
-func (t *transaction) sortOut(ctx context.Context) error {
+func (t *transaction) decide(ctx context.Context) error {
 	if t.lock.Paused {
 		return t.named(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
 	}
@@ -123,19 +123,19 @@ func (t *transaction) sortOut(ctx context.Context) error {
 		rivals[KeyOf(o.Object)] = append(rivals[KeyOf(o.Object)], o)
 	}
 	for _, key := range keysOf(t.group) {
-		if err := t.contest(ctx, key, rivals[key]); err != nil {
-			t.results.fail(rivals[key], err) // the other keys needn't wait for this one
+		if err := t.decideKey(ctx, key, rivals[key]); err != nil {
+			t.results.fail(rivals[key], err) // the other keys are loaded nevertheless
 		}
 	}
 	return nil
 }
 
-// contest finds which version of one key the table is to hold: the newest of
+// decideKey finds which version of one key the table is to hold: the newest of
 // those in the group and the one in the ledger. A version that can't be loaded
 // now takes no part, so an older one still loads.
-func (t *transaction) contest(ctx context.Context, key Key, rivals []readyObject) error {
-	standing := t.ledger[key] // the zero row if the key has none
-	fit := t.fit(rivals, standing)
+func (t *transaction) decideKey(ctx context.Context, key Key, rivals []readyObject) error {
+	standing := t.ledger[key] // the zero row if the ledger has none for the key
+	fit := t.loadable(rivals, standing)
 	for len(fit) > 0 {
 		best, err := t.newest(ctx, fit)
 		if err != nil {
@@ -152,7 +152,7 @@ func (t *transaction) contest(ctx context.Context, key Key, rivals []readyObject
 				fit = rest
 				continue
 			}
-			t.take(best, standing)
+			t.accept(best, standing)
 		} else {
 			t.supersede(best, standing.ID)
 		}
@@ -164,9 +164,9 @@ func (t *transaction) contest(ctx context.Context, key Key, rivals []readyObject
 	return nil
 }
 
-// fit returns the rivals that may take the key's place: neither ahead of the
+// loadable returns the rivals that may take the key's place: neither ahead of the
 // table, nor what the ledger has.
-func (t *transaction) fit(rivals []readyObject, standing LedgerRow) []readyObject {
+func (t *transaction) loadable(rivals []readyObject, standing LedgerRow) []readyObject {
 	var fit []readyObject
 	for _, o := range rivals {
 		switch {
@@ -183,7 +183,7 @@ func (t *transaction) fit(rivals []readyObject, standing LedgerRow) []readyObjec
 	return fit
 }
 
-// newest returns the newest version of a key that has at least one.
+// newest returns the newest version; versions isn't empty.
 func (t *transaction) newest(ctx context.Context, versions []readyObject) (readyObject, error) {
 	best := versions[0]
 	for _, o := range versions[1:] {
@@ -198,8 +198,9 @@ func (t *transaction) newest(ctx context.Context, versions []readyObject) (ready
 	return best, nil
 }
 
-// replaces reports whether the object is to take the place of the key's ledger
-// row: as a newer version of it, as a newer generation, or since there is none.
+// replaces reports whether the object replaces the ledger row of its key: as a newer
+// version or as a newer generation. The answer is also true if the key has no ledger
+// row.
 func (t *transaction) replaces(ctx context.Context, o readyObject, standing LedgerRow) (bool, error) {
 	if standing.ID == "" || standing.ID == o.id() {
 		return true, nil
@@ -212,11 +213,11 @@ func (t *transaction) supersede(o readyObject, by object.ID) {
 	t.results[o.id()] = result{}
 }
 
-// isAhead reports whether a receipt's contract has what the table may lack:
-// COPY would drop its new column in silence. An older one is fine.
+// isAhead reports whether the contract of a receipt is newer than the contract of the
+// table. COPY would silently drop a new column. An older contract fits.
 func isAhead(receipt, table string) bool { return semver.Compare("v"+receipt, "v"+table) > 0 }
 
-// broken is a fault of the ledger itself.
+// broken returns a permanent fault of the ledger itself.
 func (t *transaction) broken(op, format string, args ...any) error {
 	return t.named(fault.Permanentf(op, fault.LedgerBroken, format, args...))
 }
@@ -226,7 +227,7 @@ func (t *transaction) named(f *fault.Fault) error {
 	return f
 }
 
-// keysOf returns the group's keys, each once, in the group's order.
+// keysOf returns the group's keys in the group's order, each key once.
 func keysOf(group []readyObject) []Key {
 	var keys []Key
 	seen := make(map[Key]bool)

@@ -1,6 +1,6 @@
-// Package load copies what the transform wrote to Snowflake, exactly once, in
-// groups. The protocol is one function, transaction.load; the rest decides what goes
-// into a group, and what a failed group says of its objects.
+// Package load copies transformed files to Snowflake, exactly once and in groups. The
+// load protocol is one function, transaction.load. The other functions choose the
+// objects of a group, and find the bad objects of a failed group.
 package load
 
 import (
@@ -10,126 +10,126 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// LockRow is the OBJECT of the ledger's lock row: there is exactly one.
+// LockRow is the value of OBJECT in the ledger's lock row. Each ledger has exactly one
+// lock row.
 const LockRow = "~lock"
 
-// Table is one of the two tables that a dataset's files go to.
+// Table is one of the two tables for a dataset's files.
 type Table int
 
 const (
 	// Rows is the raw table.
 	Rows Table = iota
-	// Rejects is the table of rejected rows.
+	// Rejects is the table of rejects.
 	Rejects
 )
 
-// Warehouse opens sessions. Each transaction gets a new one: what was committed
-// before a session started is visible to it (docs.snowflake.com,
-// sql-reference/parameters, READ_CONSISTENCY_MODE), and nothing of an earlier
-// failure is left in it.
+// Warehouse opens sessions. Each transaction gets a new session. It sees all commits
+// from before its start (docs.snowflake.com, sql-reference/parameters,
+// READ_CONSISTENCY_MODE), and has no state of an earlier failure.
 type Warehouse interface {
-	// Open logs in, for one dataset and one load.
+	// Open logs in for one load of one dataset.
 	Open(ctx context.Context, dataset, loadID string) (Session, error)
 }
 
-// Session runs the protocol's statements. Errors are faults. Each method is
-// one statement, so that a stand-in can hold every one of them to what
-// Snowflake documents: it sees what was committed before it began, and what
-// its own transaction did.
+// Session runs the statements of the load protocol. Errors are faults. Each method is
+// one statement, so a stand-in can follow Snowflake's documentation for every
+// statement. A statement sees the commits from before its start and the changes of its
+// own transaction.
 type Session interface {
 	// Begin opens the transaction.
 	Begin(ctx context.Context) error
-	// TakeLock updates the ledger's lock row, waits for whoever holds it, and
-	// returns how many rows it hit.
+	// TakeLock updates the ledger's lock row, and waits for the current holder of the
+	// lock. It returns the number of updated rows.
 	TakeLock(ctx context.Context) (int64, error)
-	// ReadLedger reads the lock row, the rows of the given keys, and of each
-	// content, named by its hash, at least the row of the object of another key
-	// that was loaded first. Rows of objects without records have no content.
+	// ReadLedger returns the lock row and the ledger rows of the given keys. For each
+	// content, given by its hash, it also returns ledger rows of other keys with this
+	// content: at least the first loaded row. Objects without records have no content.
 	ReadLedger(ctx context.Context, keys []Key, contents []string) (Lock, []LedgerRow, error)
-	// Forget deletes the ledger's rows of the objects.
+	// Forget deletes the ledger rows of the objects.
 	Forget(ctx context.Context, objects []object.ID) error
-	// Delete deletes the objects' rows that were loaded within the window, and
-	// returns how many.
+	// Delete deletes the objects' rows with a load time in the window. It returns the
+	// number of deleted rows.
 	Delete(ctx context.Context, from Table, objects []object.ID, within Window) (int64, error)
-	// Copy loads files, at most 1,000, named relative to the stage. Without
-	// force it skips what the table's load history has.
+	// Copy copies files, at most 1,000, named relative to the stage. Without force,
+	// COPY skips the files of the table's load history.
 	Copy(ctx context.Context, into Table, files []string, force bool) (Copied, error)
-	// Count returns how many rows a table has of each object.
+	// Count returns each object's number of rows in the table.
 	Count(ctx context.Context, of Table, objects []object.ID) (map[object.ID]int64, error)
-	// Record inserts finished ledger rows. LoadedAt is the server's clock.
+	// Record inserts complete ledger rows. The server's clock sets LoadedAt.
 	Record(ctx context.Context, rows []LedgerRow) error
-	// Standing counts the ledger's rows of the keys, and the distinct objects
+	// CountLedger counts the ledger's rows of the keys, and the distinct objects
 	// and keys among them.
-	Standing(ctx context.Context, keys []Key) (Standing, error)
-	// LoadedBy returns the objects that the ledger has for a load.
+	CountLedger(ctx context.Context, keys []Key) (LedgerCount, error)
+	// LoadedBy returns the objects whose ledger rows have the load id.
 	LoadedBy(ctx context.Context, loadID string) ([]object.ID, error)
-	// Commit commits; after an error the outcome is unknown.
+	// Commit commits. After an error the result is unknown.
 	Commit(ctx context.Context) error
-	// Rollback gives the transaction up, even if the context is over.
+	// Rollback rolls the transaction back, also after the end of the context.
 	Rollback(ctx context.Context) error
 	// Close ends the session.
 	Close() error
 }
 
-// Key is one S3 key, whatever its version.
+// Key is one S3 key, without a version.
 type Key struct{ Bucket, Name string }
 
 // KeyOf returns the object's key.
 func KeyOf(o object.Object) Key { return Key{Bucket: o.Bucket, Name: o.Key} }
 
-// Lock is what the lock row says of the dataset.
+// Lock is the content of a dataset's lock row.
 type Lock struct {
-	// Paused datasets aren't loaded.
+	// Paused is true while the dataset must not be loaded.
 	Paused bool
-	// Contract is the version that the tables were made from.
+	// Contract is the contract version of the tables.
 	Contract string
-	// TakenAt is when this transaction took the lock, by the server's clock.
+	// TakenAt is the time of this transaction's lock, by the server's clock.
 	TakenAt time.Time
 }
 
-// LedgerRow says that the rows of one object are in the raw table. The ledger
-// has one for each key: that of the version whose rows are there. A replaced
-// version's row goes in the transaction that deletes its rows, so the sum of
-// RowsLoaded is the number of rows in the table, always, and RowsWritten =
-// RowsLoaded in every row. That a version was there once is the journal's to
-// tell.
+// LedgerRow records that the rows of one object are in the raw table. The ledger has
+// one row for each key: the row of the key's loaded version. A replaced version loses
+// its rows and its ledger row in the same transaction. So the sum of RowsLoaded is
+// always the number of rows in the table, and each row has RowsWritten = RowsLoaded.
+// Only the journal keeps the history of replaced versions.
 type LedgerRow struct {
 	ID         object.ID
 	Object     object.Object
 	Generation int
 	LoadID     string
-	// Contract, Engine, Attempt and ContentHash are the receipt's.
+	// Contract, Engine, Attempt and ContentHash are from the receipt.
 	Contract, Engine, Attempt, ContentHash string
-	// Files counts the data files.
+	// Files is the number of data files.
 	Files                                           int
 	RowsRead, RowsWritten, RowsRejected, RowsLoaded int64
-	// CopyQueryID is the COPY of the object's first file; empty if it has none.
+	// CopyQueryID is the query id of the COPY of the object's first data file; empty
+	// without data files. RejectsQueryID is the same for the rejects.
 	CopyQueryID, RejectsQueryID string
-	// TransformedAt is the receipt's; StartedAt and LoadedAt bound the
-	// transaction, by the server's clock.
+	// TransformedAt is from the receipt. StartedAt and LoadedAt are the begin and the
+	// end of the transaction, by the server's clock.
 	TransformedAt, StartedAt, LoadedAt time.Time
-	// Bytes is what the data files have as Parquet. 0 in rows of versions of
-	// firn that didn't write it.
+	// Bytes is the size of the data files as Parquet; 0 in rows of firn versions
+	// without this column.
 	Bytes int64
-	// TransformStartedAt is the receipt's; zero in rows of versions of firn
-	// that didn't write it.
+	// TransformStartedAt is from the receipt; zero in rows of firn versions without
+	// this column.
 	TransformStartedAt time.Time
-	// DuplicateOf is an object of another key with the same content whose rows
-	// were there first; empty if there was none.
+	// DuplicateOf is an earlier loaded object of another key with the same content;
+	// empty if there was none.
 	DuplicateOf object.ID
 }
 
-// Window is a time window by _FIRN_LOADED_AT, both ends in it. The zero one is
-// unbounded.
+// Window is a range of _FIRN_LOADED_AT, with both ends included. The zero window has no
+// bounds.
 type Window struct{ From, To time.Time }
 
-// Copied is what a COPY said.
+// Copied is the answer of a COPY.
 type Copied struct {
 	QueryID string
-	// Loaded is the number of rows of each file, by the name it was given. A
-	// file that is absent was skipped.
+	// Loaded is the number of rows of each file, by the name in the request. COPY
+	// skipped the files without an entry.
 	Loaded map[string]int64
 }
 
-// Standing is what the ledger holds for a set of keys.
-type Standing struct{ Rows, Objects, Keys int64 }
+// LedgerCount is what the ledger holds for a set of keys.
+type LedgerCount struct{ Rows, Objects, Keys int64 }

@@ -41,15 +41,15 @@ func (a Attempt) Generation() int {
 }
 
 // Prefix returns "<source>/<entity>/<object id>/<attempt>/".
-func (a Attempt) Prefix() string { return AttemptsOf(a.Dataset, a.Object) + a.Name + "/" }
+func (a Attempt) Prefix() string { return ObjectPrefix(a.Dataset, a.Object) + a.Name + "/" }
 
-// AttemptsOf returns "<source>/<entity>/<object id>/", below which all attempts
+// ObjectPrefix returns "<source>/<entity>/<object id>/", below which all attempts
 // at an object are.
-func AttemptsOf(dataset string, id ID) string { return CuratedOf(dataset) + string(id) + "/" }
+func ObjectPrefix(dataset string, id ID) string { return DatasetPrefix(dataset) + string(id) + "/" }
 
-// CuratedOf returns "<source>/<entity>/", below which all is that a dataset has in
+// DatasetPrefix returns "<source>/<entity>/", below which all is that a dataset has in
 // the curated bucket.
-func CuratedOf(dataset string) string { return strings.Replace(dataset, ".", "/", 1) + "/" }
+func DatasetPrefix(dataset string) string { return strings.Replace(dataset, ".", "/", 1) + "/" }
 
 // Data returns the key of the nth file of accepted rows, from 0.
 func (a Attempt) Data(n int) string { return fmt.Sprintf("%sdata-%05d.parquet", a.Prefix(), n) }

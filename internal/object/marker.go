@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// IgnoredBecause returns why an object is none of anybody's data; empty if it may
+// IgnoreReason returns why an object is none of anybody's data; empty if it may
 // be. S3's console makes "folders" that are empty objects with a key that ends in
 // a slash (AmazonS3 userguide, using-folders).
-func (o Object) IgnoredBecause() string {
+func (o Object) IgnoreReason() string {
 	name := path.Base(o.Key)
 	switch {
 	case strings.HasSuffix(o.Key, "/") && o.Size == 0:

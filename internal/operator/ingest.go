@@ -12,7 +12,7 @@ import (
 // Ingest asks the ingest function for the records of [start, end).
 func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.Time) error {
 	if c := o.Contracts.ByDataset(dataset); c == nil || c.Ingest == nil {
-		return fmt.Errorf("ingest %s: no contract of that dataset names an API: name one of %s", dataset, strings.Join(o.ingested(), ", "))
+		return fmt.Errorf("ingest %s: no contract of that dataset names an API: name one of %s", dataset, strings.Join(o.ingestedDatasets(), ", "))
 	}
 	if !start.Before(end) {
 		return fmt.Errorf("ingest %s: start %s must be before end %s", dataset, start.Format(time.RFC3339), end.Format(time.RFC3339))
@@ -26,7 +26,7 @@ func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.T
 	return o.send(ctx, "ingest", string(body))
 }
 
-// ingested returns the datasets that are fetched from an API, sorted.
-func (o *Operator) ingested() []string {
+// ingestedDatasets returns the datasets that are fetched from an API, sorted.
+func (o *Operator) ingestedDatasets() []string {
 	return slices.DeleteFunc(o.datasets(), func(dataset string) bool { return o.Contracts.ByDataset(dataset).Ingest == nil })
 }

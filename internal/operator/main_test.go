@@ -26,9 +26,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
-// bench is an operator of a stack of its own, wired as the command's is. No
+// fixture is an operator of a stack of its own, wired as the command's is. No
 // function runs: the test plays the stages on the journal.
-type bench struct {
+type fixture struct {
 	*operator.Operator
 
 	stages *journal.Table
@@ -37,7 +37,7 @@ type bench struct {
 
 var stacks atomic.Int64
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
@@ -56,7 +56,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	o.PollEvery = time.Millisecond
-	return &bench{Operator: o, stages: o.Journal.(*journal.Table), queues: sqs.NewFromConfig(cfg)}
+	return &fixture{Operator: o, stages: o.Journal.(*journal.Table), queues: sqs.NewFromConfig(cfg)}
 }
 
 // file writes a local file below a folder of the name that its dataset asks for.
@@ -73,7 +73,7 @@ func file(t *testing.T, name, content string) string {
 }
 
 // received returns an object that the journal has received.
-func (b *bench) received(t *testing.T, name, dataset string) object.Object {
+func (b *fixture) received(t *testing.T, name, dataset string) object.Object {
 	t.Helper()
 	o := object.Object{Bucket: b.Stack.LandingBucket, Key: name, Version: "v1"}
 	if _, err := b.stages.Receive(t.Context(), o, dataset); err != nil {
@@ -83,7 +83,7 @@ func (b *bench) received(t *testing.T, name, dataset string) object.Object {
 }
 
 // failed returns an object that failed in a stage; in load, with a receipt.
-func (b *bench) failed(t *testing.T, name, dataset string, stage work.Stage, code fault.Code) object.Object {
+func (b *fixture) failed(t *testing.T, name, dataset string, stage work.Stage, code fault.Code) object.Object {
 	t.Helper()
 	o := b.received(t, name, dataset)
 	if stage == work.Load {
@@ -97,7 +97,7 @@ func (b *bench) failed(t *testing.T, name, dataset string, stage work.Stage, cod
 	return o
 }
 
-func (b *bench) transformed(t *testing.T, o object.Object, dataset string) {
+func (b *fixture) transformed(t *testing.T, o object.Object, dataset string) {
 	t.Helper()
 	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: dataset, RowsRead: 3, RowsWritten: 3}
 	if _, err := b.stages.Transformed(t.Context(), receipt, work.Location{Bucket: b.Stack.CuratedBucket, Key: "receipt.json"}); err != nil {
@@ -106,7 +106,7 @@ func (b *bench) transformed(t *testing.T, o object.Object, dataset string) {
 }
 
 // bodies takes all messages from a stage's queue.
-func (b *bench) bodies(ctx context.Context, t *testing.T, stage string) []string {
+func (b *fixture) bodies(ctx context.Context, t *testing.T, stage string) []string {
 	t.Helper()
 	var bodies []string
 	seen := make(map[string]bool)

@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-func TestPut(t *testing.T) {
+func TestPutUploadsNewVersion(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	const key = "shop/order/a b+c=%é.csv"
 	first, err := b.Put(ctx, file(t, "a.csv", "first"), key)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestPut(t *testing.T) {
 
 func TestPutRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	folder := t.TempDir()
 	if _, err := b.Put(t.Context(), folder, "k"); message(err) != "put: "+folder+" is a folder; name files" {
 		t.Errorf("a folder: %v", err)
@@ -60,11 +60,11 @@ func TestPutRefuses(t *testing.T) {
 	}
 }
 
-// TestRun: a run is complete once its manifest is there; parts are those of its
+// TestRunIsCompleteOnceManifestExists: a run is complete once its manifest is there; parts are those of its
 // own prefix, in their newest version, over as many pages as it takes.
-func TestRun(t *testing.T) {
+func TestRunIsCompleteOnceManifestExists(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	put := func(key, content string) string {
 		t.Helper()
 		o, err := b.Put(ctx, file(t, "part", content), key)

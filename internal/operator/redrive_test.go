@@ -17,7 +17,7 @@ import (
 
 func TestRedriveSendsToTheRightQueue(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	tests := []struct {
 		key, dataset string
 		stage        work.Stage
@@ -56,11 +56,11 @@ func TestRedriveSendsToTheRightQueue(t *testing.T) {
 	}
 }
 
-// TestRedriveAgain: an operator's command that was killed before it sent is
+// TestRedriveAfterInterruptedRedriveSendsMessage: an operator's command that was killed before it sent is
 // given again, by the object's id this time.
-func TestRedriveAgain(t *testing.T) {
+func TestRedriveAfterInterruptedRedriveSendsMessage(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.failed(t, "shop/order/a.csv", "shop.order", work.Transform, fault.BadHeader)
 	if _, err := b.stages.Redrive(ctx, o.ID()); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestRedriveAgain(t *testing.T) {
 
 func TestRedriveRefuses(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t, "shop/order/a.csv", "shop.order")
 	if _, err := b.Redrive(ctx, o.URI()); message(err) != "redrive "+o.URI()+": it is received, not failed" {
 		t.Errorf("Redrive = %v", err)
@@ -87,9 +87,9 @@ func TestRedriveRefuses(t *testing.T) {
 	}
 }
 
-func TestRedriveAll(t *testing.T) {
+func TestRedriveAllSendsObjectsWithCode(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	const dataset = "shop.order"
 	one := b.failed(t, "shop/order/1.csv", dataset, work.Transform, fault.TooManyRejects)
 	two := b.failed(t, "shop/order/2.csv", dataset, work.Transform, fault.TooManyRejects)
@@ -121,10 +121,10 @@ func TestRedriveAll(t *testing.T) {
 	}
 }
 
-// TestRedriveAllTellsHowFarItGot stops at the first whose message can't be sent.
-func TestRedriveAllTellsHowFarItGot(t *testing.T) {
+// TestRedriveAllReturnsRedrivenObjectsOnError stops at the first whose message can't be sent.
+func TestRedriveAllReturnsRedrivenObjectsOnError(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	const dataset = "shop.order"
 	// By code and time: the load's comes before the transform's.
 	first := b.failed(t, "shop/order/1.csv", dataset, work.Load, fault.CopyRefused)
@@ -136,9 +136,9 @@ func TestRedriveAllTellsHowFarItGot(t *testing.T) {
 	}
 }
 
-func TestRedriveAllRefusesWhatNobodyKnows(t *testing.T) {
+func TestRedriveAllRefusesUnknownDataset(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for _, test := range []struct {
 		dataset string
 		code    fault.Code
@@ -155,7 +155,7 @@ func TestRedriveAllRefusesWhatNobodyKnows(t *testing.T) {
 
 func TestIngest(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	start := time.Date(2018, 1, 31, 1, 0, 0, 0, time.FixedZone("", 3600))
 	if err := b.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 7)); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ import (
 const orders = "shop.order"
 
 // loaded returns an object that the journal has as loaded.
-func (b *bench) loaded(t *testing.T, name string) object.Object {
+func (b *fixture) loaded(t *testing.T, name string) object.Object {
 	t.Helper()
 	o := b.received(t, name, orders)
 	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
@@ -34,8 +34,8 @@ func (b *bench) loaded(t *testing.T, name string) object.Object {
 	return o
 }
 
-// told runs a reload and returns what it told, by key.
-func (b *bench) told(t *testing.T, r operator.Reload) map[string]operator.Reloaded {
+// reloadAll runs a reload and returns what it told, by key.
+func (b *fixture) reloadAll(t *testing.T, r operator.Reload) map[string]operator.Reloaded {
 	t.Helper()
 	told := make(map[string]operator.Reloaded)
 	if err := b.Reload(t.Context(), r, func(one operator.Reloaded) { told[one.Object.Key] = one }); err != nil {
@@ -45,7 +45,7 @@ func (b *bench) told(t *testing.T, r operator.Reload) map[string]operator.Reload
 }
 
 // transforms takes the work from the transform queue.
-func (b *bench) transforms(t *testing.T) []work.Work {
+func (b *fixture) transforms(t *testing.T) []work.Work {
 	t.Helper()
 	var all []work.Work
 	for _, body := range b.bodies(t.Context(), t, "transform") {
@@ -59,9 +59,9 @@ func (b *bench) transforms(t *testing.T) []work.Work {
 	return all
 }
 
-func TestReloadByName(t *testing.T) {
+func TestReloadOfNamedObjectsSendsWork(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	one, two := b.loaded(t, "shop/order/1.csv"), b.loaded(t, "shop/order/2.csv")
 	fresh := b.received(t, "shop/order/3.csv", orders)
 	both := operator.Reload{Objects: []string{one.URI(), string(two.ID()), fresh.URI()}}
@@ -74,7 +74,7 @@ func TestReloadByName(t *testing.T) {
 		fresh.Key: {ID: fresh.ID(), Object: fresh, Refused: "it is received, on its way for the first time"},
 	}
 	for _, reload := range []operator.Reload{plan, both} {
-		if diff := cmp.Diff(want, b.told(t, reload)); diff != "" {
+		if diff := cmp.Diff(want, b.reloadAll(t, reload)); diff != "" {
 			t.Errorf("only plan %t: told (-want +got):\n%s", reload.OnlyPlan, diff)
 		}
 	}
@@ -86,7 +86,7 @@ func TestReloadByName(t *testing.T) {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	// Again, while it is on its way: the message may not have been sent.
-	again := b.told(t, operator.Reload{Objects: []string{one.URI()}})
+	again := b.reloadAll(t, operator.Reload{Objects: []string{one.URI()}})
 	if got := again[one.Key]; !got.UnderWay || got.Generation != 1 {
 		t.Errorf("again: %+v", got)
 	}
@@ -97,7 +97,7 @@ func TestReloadByName(t *testing.T) {
 
 func TestReloadRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.loaded(t, "shop/order/1.csv")
 	session := b.tables(t)
 	for _, test := range []struct {
@@ -127,7 +127,7 @@ func TestReloadRefuses(t *testing.T) {
 }
 
 // tables makes the tables of shop.order in a database of their own.
-func (b *bench) tables(t *testing.T) ledger.Reader {
+func (b *fixture) tables(t *testing.T) ledger.Reader {
 	t.Helper()
 	c := b.Contracts.ByDataset(orders)
 	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_OPERATOR_%d", time.Now().UnixNano()))
@@ -146,11 +146,11 @@ func record(t *testing.T, r ledger.Reader, c *contract.Contract, o object.Object
 	}
 }
 
-// TestReloadOfADataset takes what its ledger has, page by page, and what the
+// TestReloadOfDatasetTakesEveryLedgerObject takes what its ledger has, page by page, and what the
 // journal lost too.
-func TestReloadOfADataset(t *testing.T) {
+func TestReloadOfDatasetTakesEveryLedgerObject(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
 	days := map[string]string{}
 	for i := range 5 {
@@ -168,7 +168,7 @@ func TestReloadOfADataset(t *testing.T) {
 	want := map[string]int{"shop/order/3.csv": 1, "shop/order/4.csv": 1, "shop/order/lost.csv": 5}
 	for _, reload := range []operator.Reload{planned, since} {
 		got := make(map[string]int)
-		for key, one := range b.told(t, reload) {
+		for key, one := range b.reloadAll(t, reload) {
 			got[key] = one.Generation
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -179,35 +179,35 @@ func TestReloadOfADataset(t *testing.T) {
 	if len(sent) != 3 || sent[2].Generation != 5 || sent[2].Object != lost || sent[2].Dataset != orders {
 		t.Errorf("sent %+v", sent)
 	}
-	rest := b.told(t, operator.Reload{Dataset: orders, Ledger: tables, PageSize: 2})
+	rest := b.reloadAll(t, operator.Reload{Dataset: orders, Ledger: tables, PageSize: 2})
 	if len(rest) != 6 || !rest["shop/order/lost.csv"].UnderWay || rest["shop/order/0.csv"].UnderWay {
 		t.Errorf("the whole dataset: %+v", rest)
 	}
 }
 
-// TestReloadOfWhatTheJournalLost is by id, since nobody else knows its dataset.
-func TestReloadOfWhatTheJournalLost(t *testing.T) {
+// TestReloadRestoresLostJournalEntry is by id, since nobody else knows its dataset.
+func TestReloadRestoresLostJournalEntry(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
 	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/lost.csv", Version: "v1"}
 	record(t, tables, c, lost, 0, "2026-03-04T00:00:00Z")
-	told := b.told(t, operator.Reload{Dataset: orders, Ledger: tables, Objects: []string{string(lost.ID())}})
+	told := b.reloadAll(t, operator.Reload{Dataset: orders, Ledger: tables, Objects: []string{string(lost.ID())}})
 	if got := told[lost.Key]; got.Generation != 1 || got.Refused != "" {
 		t.Errorf("told %+v", told)
 	}
 	entry, err := b.Journal.Get(t.Context(), lost.ID())
-	if err != nil || !entry.Keeps() || entry.RowsLoaded != 3 || entry.LoadID != "l1" {
+	if err != nil || !entry.KeepsEarlierRows() || entry.RowsLoaded != 3 || entry.LoadID != "l1" {
 		t.Errorf("entry %+v, %v", entry, err)
 	}
 }
 
-// TestReloadOfWhatFailed forgets the fault.
-func TestReloadOfWhatFailed(t *testing.T) {
+// TestReloadOfFailedObjectClearsFault forgets the fault.
+func TestReloadOfFailedObjectClearsFault(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	o := b.failed(t, "shop/order/a.csv", orders, work.Load, fault.CopyRefused)
-	if got := b.told(t, operator.Reload{Objects: []string{o.URI()}})[o.Key]; got.Generation != 1 {
+	if got := b.reloadAll(t, operator.Reload{Objects: []string{o.URI()}})[o.Key]; got.Generation != 1 {
 		t.Errorf("told %+v", got)
 	}
 	if sent := b.transforms(t); len(sent) != 1 || sent[0].Generation != 1 {

@@ -20,7 +20,7 @@ import (
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	o := b.received(t, "shop/order/a b+c.csv", "shop.order")
 	for _, name := range []string{o.URI(), string(o.ID())} {
 		if entry, err := b.Status(ctx, name); err != nil || entry.ID != o.ID() || entry.State != journal.Received {
@@ -41,11 +41,11 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestStatusOfVersions: a key's status is that of its newest version, an id's
+// TestStatusOfKeyIsNewestVersion: a key's status is that of its newest version, an id's
 // that of its own.
-func TestStatusOfVersions(t *testing.T) {
+func TestStatusOfKeyIsNewestVersion(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	version := func(name, sequencer string) object.Object {
 		o := object.Object{Bucket: "landing", Key: "shop/order/a.csv", Version: name, Sequencer: object.NormalizeSequencer(sequencer)}
 		if _, err := b.stages.Receive(ctx, o, "shop.order"); err != nil {
@@ -65,7 +65,7 @@ func TestStatusOfVersions(t *testing.T) {
 
 func TestSummaries(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	want := []operator.Summary{
 		{Dataset: "shop.customer"},
 		{Dataset: "shop.item"},
@@ -104,11 +104,11 @@ func TestSummaries(t *testing.T) {
 	check("one waits, one failed, one is nobody's")
 }
 
-// TestWait settles one object after the other: the second when the first was
+// TestWaitReturnsEntriesInOrder settles one object after the other: the second when the first was
 // told, so that the wait must look again. One isn't known at first.
-func TestWait(t *testing.T) {
+func TestWaitReturnsEntriesInOrder(t *testing.T) {
 	t.Parallel()
-	b, ctx := newBench(t), t.Context()
+	b, ctx := newFixture(t), t.Context()
 	failed := b.failed(t, "shop/order/1.csv", "shop.order", work.Transform, fault.BadHeader)
 	late := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/2.csv", Version: "v1"}
 	var told []object.ID
@@ -133,7 +133,7 @@ func TestWait(t *testing.T) {
 
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	failed := b.failed(t, "shop/order/1.csv", "shop.order", work.Transform, fault.BadHeader)
 	stays := b.received(t, "shop/order/2.csv", "shop.order")
 	over := errors.New("not settled within a moment")

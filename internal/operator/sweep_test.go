@@ -11,7 +11,7 @@ import (
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.FixedZone("", 3600))
 	if _, err := b.Sweep(t.Context(), now, -time.Second, time.Hour); err == nil {
 		t.Error("a sweep of the future was asked for")

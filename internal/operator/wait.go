@@ -10,9 +10,9 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Settled reports whether an object stands still: loaded, superseded, ignored
+// HasStopped reports whether an object stands still: loaded, superseded, ignored
 // or failed.
-func Settled(e journal.Entry) bool { return e.State.Final() || e.State == journal.Failed }
+func HasStopped(e journal.Entry) bool { return e.State.Final() || e.State == journal.Failed }
 
 // Wait waits until every object is settled and returns the entries in the
 // order of the ids. It tells each settled one once. When the context ends it
@@ -24,7 +24,7 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 	defer ticker.Stop()
 	for open := len(ids); ; {
 		for i, id := range ids {
-			if Settled(entries[i]) {
+			if HasStopped(entries[i]) {
 				continue
 			}
 			entry, err := o.Journal.Get(ctx, id)
@@ -36,7 +36,7 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 			case err != nil:
 				return entries, err
 			}
-			if entries[i] = entry; Settled(entry) {
+			if entries[i] = entry; HasStopped(entry) {
 				open--
 				settled(entry)
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/firn-data/firn/internal/operator"
 )
 
-func TestWaitForNothing(t *testing.T) {
+func TestWaitForNoObjectsReturnsAtOnce(t *testing.T) {
 	t.Parallel()
 	o := &operator.Operator{PollEvery: time.Hour}
 	if entries, err := o.Wait(t.Context(), nil, nil); err != nil || len(entries) > 0 {
@@ -16,13 +16,13 @@ func TestWaitForNothing(t *testing.T) {
 	}
 }
 
-func TestSettled(t *testing.T) {
+func TestHasStopped(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[journal.State]bool{
 		"": false, journal.Received: false, journal.Transforming: false, journal.Transformed: false,
 		journal.Loaded: true, journal.Superseded: true, journal.Ignored: true, journal.Failed: true,
 	} {
-		if operator.Settled(journal.Entry{State: state}) != want {
+		if operator.HasStopped(journal.Entry{State: state}) != want {
 			t.Errorf("%q: settled %t", state, !want)
 		}
 	}

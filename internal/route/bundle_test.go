@@ -18,7 +18,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-type bundle struct {
+type fixture struct {
 	router   *route.Router
 	journal  *fakeJournal
 	receipts fakeReceipts
@@ -28,9 +28,9 @@ type bundle struct {
 	now time.Time
 }
 
-func setup(t *testing.T, entries ...journal.Entry) *bundle {
+func newFixture(t *testing.T, entries ...journal.Entry) *fixture {
 	t.Helper()
-	b := &bundle{journal: newJournal(entries...), receipts: make(fakeReceipts), sqs: &fakeSQS{t: t}, now: noon}
+	b := &fixture{journal: newJournal(entries...), receipts: make(fakeReceipts), sqs: &fakeSQS{t: t}, now: noon}
 	b.lists = &fakeLists{receipts: b.receipts, written: make(map[string]time.Time)}
 	clock := func() time.Time { return b.now }
 	b.journal.now = clock
@@ -49,7 +49,7 @@ func setup(t *testing.T, entries ...journal.Entry) *bundle {
 var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // handle routes one body and returns its fault.
-func (b *bundle) handle(body string) *fault.Fault {
+func (b *fixture) handle(body string) *fault.Fault {
 	return fault.As(b.router.Handle(context.Background(), []batch.Message{{ID: "m", Body: body, Queue: "route"}})["m"])
 }
 
@@ -99,7 +99,7 @@ func announce(r work.Receipt) string {
 }
 
 // add stores the receipt and gives its object a state.
-func (b *bundle) add(t *testing.T, r work.Receipt, state journal.State) {
+func (b *fixture) add(t *testing.T, r work.Receipt, state journal.State) {
 	t.Helper()
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -109,7 +109,7 @@ func (b *bundle) add(t *testing.T, r work.Receipt, state journal.State) {
 	b.journal.entries[r.ObjectID] = journal.Entry{ID: r.ObjectID, Object: r.Object, Dataset: r.Dataset, State: state}
 }
 
-func (b *bundle) change(id object.ID, change func(*journal.Entry)) {
+func (b *fixture) change(id object.ID, change func(*journal.Entry)) {
 	e := b.journal.entries[id]
 	change(&e)
 	b.journal.entries[id] = e

@@ -39,21 +39,21 @@ const (
 type fakeJournal struct {
 	mu      sync.Mutex
 	entries map[object.ID]journal.Entry
-	// away makes every call on the object's id fail.
-	away map[object.ID]bool
+	// unavailable makes every call on the object's id fail.
+	unavailable map[object.ID]bool
 	// asked counts the questions about each object.
 	asked map[object.ID]int
-	// lookers are the messages that claimed objects for a sweep.
-	lookers map[object.ID]string
-	swept   time.Time
-	outage  breaker.Outage
-	now     func() time.Time
+	// sweepers are the messages that claimed objects for a sweep.
+	sweepers   map[object.ID]string
+	sweptUntil time.Time
+	outage     breaker.Outage
+	now        func() time.Time
 }
 
 func newJournal(entries ...journal.Entry) *fakeJournal {
 	j := &fakeJournal{
-		entries: make(map[object.ID]journal.Entry), away: make(map[object.ID]bool),
-		asked: make(map[object.ID]int), lookers: make(map[object.ID]string), now: time.Now,
+		entries: make(map[object.ID]journal.Entry), unavailable: make(map[object.ID]bool),
+		asked: make(map[object.ID]int), sweepers: make(map[object.ID]string), now: time.Now,
 	}
 	for _, e := range entries {
 		e.ID = e.Object.ID()
@@ -63,7 +63,7 @@ func newJournal(entries ...journal.Entry) *fakeJournal {
 }
 
 func (j *fakeJournal) find(id object.ID) (journal.Entry, bool, error) {
-	if j.away[id] {
+	if j.unavailable[id] {
 		return journal.Entry{}, false, fault.Dependency("read journal", fault.JournalAway, fmt.Errorf("no answer"))
 	}
 	e, found := j.entries[id]
@@ -146,27 +146,27 @@ func (j *fakeJournal) Stuck(_ context.Context, state journal.State, before time.
 	return stuck, nil
 }
 
-func (j *fakeJournal) Look(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error) {
+func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error) {
 	now, err := j.Get(ctx, e.ID)
 	switch {
 	case err != nil:
 		return now, false, err
 	case now.State != e.State || !now.Times[now.State].Equal(e.Times[e.State]):
 		return now, false, nil
-	case now.LookedAt.After(before):
-		return now, j.lookers[e.ID] == looker, nil
+	case now.LastSweepAt.After(before):
+		return now, j.sweepers[e.ID] == looker, nil
 	}
-	now.Looks++
-	now.LookedAt = j.now()
-	j.entries[e.ID], j.lookers[e.ID] = now, looker
+	now.SweepCount++
+	now.LastSweepAt = j.now()
+	j.entries[e.ID], j.sweepers[e.ID] = now, looker
 	return now, true, nil
 }
 
-func (j *fakeJournal) Swept(context.Context) (time.Time, error) { return j.swept, nil }
+func (j *fakeJournal) SweptUntil(context.Context) (time.Time, error) { return j.sweptUntil, nil }
 
-func (j *fakeJournal) NoteSwept(_ context.Context, until time.Time) error {
-	if until.After(j.swept) {
-		j.swept = until
+func (j *fakeJournal) SetSweptUntil(_ context.Context, until time.Time) error {
+	if until.After(j.sweptUntil) {
+		j.sweptUntil = until
 	}
 	return nil
 }
@@ -260,13 +260,13 @@ type sent struct {
 // fakeSQS holds senders to SQS's limits and refuses what it is told to.
 type fakeSQS struct {
 	t        *testing.T
-	taken    []sent
+	sent     []sent
 	requests int
 	// refuse maps a part of a body to the answer for it; "" as Code leaves
 	// the entry out of the answer altogether.
 	refuse map[string]sqstypes.BatchResultErrorEntry
-	// away maps a queue to the error of every request to it.
-	away map[string]error
+	// unavailable maps a queue to the error of every request to it.
+	unavailable map[string]error
 }
 
 func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
@@ -278,7 +278,7 @@ func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchIn
 	if n := len(in.Entries); n < 1 || n > 10 {
 		q.t.Errorf("%d entries in one request", n)
 	}
-	if err := q.away[url]; err != nil {
+	if err := q.unavailable[url]; err != nil {
 		return nil, err
 	}
 	output := &sqs.SendMessageBatchOutput{}
@@ -308,14 +308,14 @@ func (q *fakeSQS) answer(output *sqs.SendMessageBatchOutput, url string, e sqsty
 		return
 	}
 	output.Successful = append(output.Successful, sqstypes.SendMessageBatchResultEntry{Id: e.Id})
-	q.taken = append(q.taken, sent{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
+	q.sent = append(q.sent, sent{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
 }
 
 // works decodes what a queue was sent, by key.
 func (q *fakeSQS) works(t *testing.T, url string, stage work.Stage) map[string]work.Work {
 	t.Helper()
 	byKey := make(map[string]work.Work)
-	for _, s := range q.taken {
+	for _, s := range q.sent {
 		if s.Queue != url {
 			continue
 		}

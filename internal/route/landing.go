@@ -17,7 +17,7 @@ import (
 // Transform claims the object only once.
 func (r *Router) routeLanding(ctx context.Context, m batch.Message, o object.Object, out *outbox) (subject, error) {
 	about := subjectOf(o, "")
-	if reason := o.IgnoredBecause(); reason != "" {
+	if reason := o.IgnoreReason(); reason != "" {
 		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, telemetry.Object(o, "")...)
 		return about, r.Journal.Ignore(ctx, o, reason)
 	}

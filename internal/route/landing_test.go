@@ -17,7 +17,7 @@ func TestLandingObjectBecomesWork(t *testing.T) {
 	for _, key := range []string{
 		"shop/order/day.csv", "shop/order/a b+c%d=é日.csv", "shop/order/sub/_x/day.csv",
 	} {
-		b, o := setup(t), landed(key)
+		b, o := newFixture(t), landed(key)
 		if f := b.handle(records(o)); f != nil {
 			t.Fatal(f)
 		}
@@ -31,7 +31,7 @@ func TestLandingObjectBecomesWork(t *testing.T) {
 	}
 }
 
-func TestIgnoredObjects(t *testing.T) {
+func TestMarkersAndHiddenFilesAreIgnored(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		key     string
@@ -51,7 +51,7 @@ func TestIgnoredObjects(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.key, func(t *testing.T) {
 			t.Parallel()
-			b, o := setup(t), landed(test.key)
+			b, o := newFixture(t), landed(test.key)
 			o.Size = test.size
 			if f := b.handle(records(o)); f != nil {
 				t.Fatal(f)
@@ -60,14 +60,14 @@ func TestIgnoredObjects(t *testing.T) {
 			if got := e.State == journal.Ignored && e.Reason != ""; got != test.ignored {
 				t.Errorf("journal has %+v", e)
 			}
-			if sends := len(b.sqs.taken); (sends == 0) != test.ignored {
+			if sends := len(b.sqs.sent); (sends == 0) != test.ignored {
 				t.Errorf("%d messages sent", sends)
 			}
 		})
 	}
 }
 
-func TestRouteByState(t *testing.T) {
+func TestLandingEventByState(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		state journal.State
@@ -82,7 +82,7 @@ func TestRouteByState(t *testing.T) {
 	}
 	for _, test := range tests {
 		o := landed("shop/order/day.csv")
-		b := setup(t, journal.Entry{Object: o, Dataset: "shop.order", State: test.state, Generation: 2, Queue: "transform", Message: "other"})
+		b := newFixture(t, journal.Entry{Object: o, Dataset: "shop.order", State: test.state, Generation: 2, Queue: "transform", Message: "other"})
 		if f := b.handle(records(o)); f != nil {
 			t.Fatal(f)
 		}
@@ -98,11 +98,11 @@ func TestRouteByState(t *testing.T) {
 	}
 }
 
-// TestUnclaimedKeyIsRedrivable plays a key that nobody claims through failure,
+// TestUnclaimedKeyCanBeRedriven plays a key that nobody claims through failure,
 // a lost dead letter, a redrive, and the contract that claims it.
-func TestUnclaimedKeyIsRedrivable(t *testing.T) {
+func TestUnclaimedKeyCanBeRedriven(t *testing.T) {
 	t.Parallel()
-	b, o := setup(t), landed("new/thing/day.csv")
+	b, o := newFixture(t), landed("new/thing/day.csv")
 	body := records(o)
 	for range 2 { // the second time its dead letter couldn't be sent
 		f := b.handle(body)
@@ -129,12 +129,12 @@ func TestUnclaimedKeyIsRedrivable(t *testing.T) {
 	}
 }
 
-// TestSameMessageFailsAgain: the object failed with this very message, whose
+// TestRepeatedMessageOfFailedObjectFailsAgain: the object failed with this very message, whose
 // dead letter wasn't sent; dropping it would be silence.
-func TestSameMessageFailsAgain(t *testing.T) {
+func TestRepeatedMessageOfFailedObjectFailsAgain(t *testing.T) {
 	t.Parallel()
 	o := landed("shop/order/day.csv")
-	b := setup(t, journal.Entry{
+	b := newFixture(t, journal.Entry{
 		Object: o, Dataset: "shop.order", State: journal.Failed, Stage: "route",
 		Code: "crashed", Cause: "panic: x", Hint: "look", Queue: "route", Message: records(o),
 	})

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// mostLooks is how often an object is helped on. Whatever stops it then is
+	// maxSweepCount is how often an object is helped on. Whatever stops it then is
 	// no lost message, and a person must know.
-	mostLooks = 3
-	// betweenLooks keeps sweeps that overlap from counting as several.
-	betweenLooks = 15 * time.Minute
+	maxSweepCount = 3
+	// minSweepInterval keeps sweeps that overlap from counting as several.
+	minSweepInterval = 15 * time.Minute
 )
 
-// lookAt helps on an object that a sweep found standing still. A receipt that
+// routeStuck helps on an object that a sweep found standing still. A receipt that
 // nobody announced is routed now. What a Glue run has is left to the check of its
 // run. Everything else has lost its message, or its message is put off again and
 // again: it gets another one, three times, and then fails.
-func (r *Router) lookAt(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
+func (r *Router) routeStuck(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
 	return subjectOf(w.Object, w.Dataset).name(r.lookAtObject(ctx, m, w, out))
 }
 
@@ -53,16 +53,16 @@ func (r *Router) lookAtObject(ctx context.Context, m batch.Message, w work.Work,
 			return err
 		}
 	}
-	return r.help(ctx, m, entry, out)
+	return r.resend(ctx, m, entry, out)
 }
 
 func (r *Router) movedOn(ctx context.Context, e journal.Entry) {
 	telemetry.Logger(ctx).InfoContext(ctx, "object has moved on", append(telemetry.Object(e.Object, e.Dataset), telemetry.KeyState, string(e.State))...)
 }
 
-// help claims the object and sends what its state waits for.
-func (r *Router) help(ctx context.Context, m batch.Message, entry journal.Entry, out *outbox) error {
-	entry, claimed, err := r.Journal.Look(ctx, entry, m.ID, r.Now().Add(-betweenLooks))
+// resend claims the object and sends what its state waits for.
+func (r *Router) resend(ctx context.Context, m batch.Message, entry journal.Entry, out *outbox) error {
+	entry, claimed, err := r.Journal.ClaimForSweep(ctx, entry, m.ID, r.Now().Add(-minSweepInterval))
 	if err != nil {
 		return err
 	}
@@ -70,10 +70,10 @@ func (r *Router) help(ctx context.Context, m batch.Message, entry journal.Entry,
 		r.movedOn(ctx, entry)
 		return nil
 	}
-	waits := waitsFor(entry)
-	if entry.Looks > mostLooks {
+	waits := pendingWork(entry)
+	if entry.SweepCount > maxSweepCount {
 		f := fault.Permanentf("wait for "+string(waits.Stage), fault.Stuck, "it is %s since %s UTC, and asking for it %d times more moved nothing",
-			entry.State, entry.Times[entry.State].UTC().Format(time.DateTime), mostLooks)
+			entry.State, entry.Times[entry.State].UTC().Format(time.DateTime), maxSweepCount)
 		f.Stage = string(waits.Stage)
 		if waits.Stage == work.Load {
 			f.Hint = fmt.Sprintf("Its load is put off again and again: `firn resume %[1]s` if the dataset is paused, `firn migrate` if its table is behind its contract; then redrive.", entry.Dataset)
@@ -88,8 +88,8 @@ func (r *Router) help(ctx context.Context, m batch.Message, entry journal.Entry,
 	return nil
 }
 
-// waitsFor is the work that moves an object on from where it stands.
-func waitsFor(e journal.Entry) work.Work {
+// pendingWork is the work that moves an object on from where it stands.
+func pendingWork(e journal.Entry) work.Work {
 	w := work.Work{Stage: work.Transform, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation}
 	if e.State == journal.Transformed {
 		w.Stage, w.Receipt = work.Load, e.Receipt
@@ -101,7 +101,7 @@ func waitsFor(e journal.Entry) work.Work {
 // curated bucket has one: its event must have been lost.
 func (r *Router) routeLostReceipt(ctx context.Context, m batch.Message, e journal.Entry, out *outbox) (bool, error) {
 	pages := s3.NewListObjectsV2Paginator(r.Lists, &s3.ListObjectsV2Input{
-		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.AttemptsOf(e.Dataset, e.ID)),
+		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.ObjectPrefix(e.Dataset, e.ID)),
 	})
 	var found event.Notice
 	for pages.HasMorePages() {

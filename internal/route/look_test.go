@@ -14,12 +14,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// lookFor is a sweep's message about an object.
-func lookFor(e journal.Entry) string {
+// stuckMessage is a sweep's message about an object.
+func stuckMessage(e journal.Entry) string {
 	return work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation}.Encode()
 }
 
-func standing(state journal.State) journal.Entry {
+func stuckEntry(state journal.State) journal.Entry {
 	at := place(receiptOf(landed("shop/order/day.csv")))
 	e := journal.Entry{
 		Object: landed("shop/order/day.csv"), Dataset: "shop.order", State: state, Generation: 1,
@@ -31,9 +31,9 @@ func standing(state journal.State) journal.Entry {
 	return e
 }
 
-// TestLookAsksOnceMore for what the state waits for, three times, and then tells
+// TestStuckObjectIsSentThreeTimesThenFails for what the state waits for, three times, and then tells
 // people. What a redelivery of the same message finds counts once.
-func TestLookAsksOnceMore(t *testing.T) {
+func TestStuckObjectIsSentThreeTimesThenFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		state journal.State
@@ -49,64 +49,64 @@ func TestLookAsksOnceMore(t *testing.T) {
 	for _, test := range tests {
 		t.Run(string(test.state), func(t *testing.T) {
 			t.Parallel()
-			e := standing(test.state)
-			b := setup(t, e)
+			e := stuckEntry(test.state)
+			b := newFixture(t, e)
 			wanted := work.Work{Stage: test.stage, Dataset: e.Dataset, Object: e.Object, Generation: 1, Receipt: e.Receipt}
 			for range 3 {
-				b.sqs.taken = nil
+				b.sqs.sent = nil
 				for range 2 { // SQS delivers at least once
-					if f := b.handle(lookFor(e)); f != nil {
+					if f := b.handle(stuckMessage(e)); f != nil {
 						t.Fatal(f)
 					}
 				}
-				if len(b.sqs.taken) != 2 || b.sqs.taken[0].Delay != test.delay {
-					t.Fatalf("sent %+v", b.sqs.taken)
+				if len(b.sqs.sent) != 2 || b.sqs.sent[0].Delay != test.delay {
+					t.Fatalf("sent %+v", b.sqs.sent)
 				}
-				b.sqs.taken = b.sqs.taken[:1]
+				b.sqs.sent = b.sqs.sent[:1]
 				if diff := cmp.Diff(wanted, b.sqs.works(t, test.queue, test.stage)[e.Object.Key]); diff != "" {
 					t.Errorf("work (-want +got):\n%s", diff)
 				}
 				b.now = b.now.Add(6 * time.Hour)
 			}
-			b.sqs.taken = nil
-			f := b.handle(lookFor(e))
+			b.sqs.sent = nil
+			f := b.handle(stuckMessage(e))
 			want(t, f, fault.Permanent, fault.Stuck, string(test.state), "2026-11-30 05:00:00 UTC", "3 times")
-			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.taken) > 0 {
-				t.Errorf("fault %+v, sent %+v", f, b.sqs.taken)
+			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.sent) > 0 {
+				t.Errorf("fault %+v, sent %+v", f, b.sqs.sent)
 			}
 		})
 	}
 }
 
-// TestLookLeavesAlone what has moved on, is somebody else's, or is Glue's.
-func TestLookLeavesAlone(t *testing.T) {
+// TestMovedObjectIsNotSentAgain what has moved on, is somebody else's, or is Glue's.
+func TestMovedObjectIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	reloaded := standing(journal.Received)
+	reloaded := stuckEntry(journal.Received)
 	reloaded.Generation = 2
-	glue := standing(journal.Transforming)
+	glue := stuckEntry(journal.Transforming)
 	glue.Manifest = "m1"
-	seen := standing(journal.Received)
-	seen.Looks, seen.LookedAt = 1, noon.Add(-time.Minute)
+	seen := stuckEntry(journal.Received)
+	seen.SweepCount, seen.LastSweepAt = 1, noon.Add(-time.Minute)
 	for name, e := range map[string]journal.Entry{
-		"loaded": standing(journal.Loaded), "superseded": standing(journal.Superseded), "failed": standing(journal.Failed),
+		"loaded": stuckEntry(journal.Loaded), "superseded": stuckEntry(journal.Superseded), "failed": stuckEntry(journal.Failed),
 		"reloaded": reloaded, "in a Glue run": glue, "looked at a moment ago": seen,
 	} {
-		b := setup(t, e)
-		if f := b.handle(lookFor(standing(journal.Received))); f != nil || len(b.sqs.taken) > 0 {
-			t.Errorf("%s: %v, sent %+v", name, f, b.sqs.taken)
+		b := newFixture(t, e)
+		if f := b.handle(stuckMessage(stuckEntry(journal.Received))); f != nil || len(b.sqs.sent) > 0 {
+			t.Errorf("%s: %v, sent %+v", name, f, b.sqs.sent)
 		}
-		if got := b.journal.entries[e.Object.ID()].Looks; got != e.Looks {
+		if got := b.journal.entries[e.Object.ID()].SweepCount; got != e.SweepCount {
 			t.Errorf("%s: %d looks", name, got)
 		}
 	}
-	if f := setup(t).handle(lookFor(standing(journal.Received))); f != nil {
+	if f := newFixture(t).handle(stuckMessage(stuckEntry(journal.Received))); f != nil {
 		t.Errorf("an object that the journal forgot: %v", f)
 	}
 }
 
-// TestLookRoutesALostReceipt: nobody announced what a transform made, so it is
+// TestStuckObjectWithReceiptIsRouted: nobody announced what a transform made, so it is
 // taken from the bucket: the newest of the generation.
-func TestLookRoutesALostReceipt(t *testing.T) {
+func TestStuckObjectWithReceiptIsRouted(t *testing.T) {
 	t.Parallel()
 	receipt := func(name string, outcome work.Outcome) work.Receipt {
 		r := receiptOf(landed("shop/order/day.csv"))
@@ -116,10 +116,10 @@ func TestLookRoutesALostReceipt(t *testing.T) {
 		}
 		return r
 	}
-	inGlue := standing(journal.Transforming)
+	inGlue := stuckEntry(journal.Transforming)
 	inGlue.Manifest = "m1"
-	for _, entry := range []journal.Entry{standing(journal.Transforming), inGlue} {
-		b := setup(t, entry)
+	for _, entry := range []journal.Entry{stuckEntry(journal.Transforming), inGlue} {
+		b := newFixture(t, entry)
 		newest := receipt("01-02-bb", work.Accepted)
 		for age, r := range []work.Receipt{newest, receipt("01-01-cc", work.Accepted), receipt("00-03-dd", work.Accepted)} {
 			body, err := json.Marshal(r)
@@ -130,36 +130,36 @@ func TestLookRoutesALostReceipt(t *testing.T) {
 			b.lists.written[place(r).Key] = noon.Add(-time.Duration(age) * time.Hour)
 		}
 		b.lists.written[place(receipt("00-03-dd", work.Accepted)).Key] = noon // a late one of the generation before
-		if f := b.handle(lookFor(entry)); f != nil {
+		if f := b.handle(stuckMessage(entry)); f != nil {
 			t.Fatal(f)
 		}
 		w := b.sqs.works(t, loadURL, work.Load)[entry.Object.Key]
-		if w.Receipt == nil || w.Receipt.Key != place(newest).Key || b.journal.entries[entry.Object.ID()].Looks != 0 {
+		if w.Receipt == nil || w.Receipt.Key != place(newest).Key || b.journal.entries[entry.Object.ID()].SweepCount != 0 {
 			t.Errorf("load %+v, entry %+v", w, b.journal.entries[entry.Object.ID()])
 		}
 	}
-	b := setup(t, standing(journal.Transforming))
+	b := newFixture(t, stuckEntry(journal.Transforming))
 	refused := receipt("01-01-aa", work.Refused)
 	body, err := json.Marshal(refused)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.receipts[place(refused).Key] = body
-	want(t, b.handle(lookFor(standing(journal.Transforming))), fault.Permanent, fault.BadHeader, "no header")
+	want(t, b.handle(stuckMessage(stuckEntry(journal.Transforming))), fault.Permanent, fault.BadHeader, "no header")
 }
 
-// TestLookThatFails comes again, and repeats the dead letter that wasn't sent.
-func TestLookThatFails(t *testing.T) {
+// TestFailedResendIsRetried comes again, and repeats the dead letter that wasn't sent.
+func TestFailedResendIsRetried(t *testing.T) {
 	t.Parallel()
-	e := standing(journal.Transforming)
-	b := setup(t, e)
+	e := stuckEntry(journal.Transforming)
+	b := newFixture(t, e)
 	b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"}
-	want(t, b.handle(lookFor(e)), fault.RetryAfter, fault.StoreAway)
-	b.journal.away[e.Object.ID()] = true
-	want(t, b.handle(lookFor(e)), fault.RetryAfter, fault.JournalAway)
+	want(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.StoreAway)
+	b.journal.unavailable[e.Object.ID()] = true
+	want(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.JournalAway)
 
-	failed := standing(journal.Failed)
-	failed.Queue, failed.Message, failed.Code, failed.Cause = "route", lookFor(e), string(fault.Stuck), "stood still"
-	b = setup(t, failed)
-	want(t, b.handle(lookFor(e)), fault.Permanent, fault.Stuck, "stood still")
+	failed := stuckEntry(journal.Failed)
+	failed.Queue, failed.Message, failed.Code, failed.Cause = "route", stuckMessage(e), string(fault.Stuck), "stood still"
+	b = newFixture(t, failed)
+	want(t, b.handle(stuckMessage(e)), fault.Permanent, fault.Stuck, "stood still")
 }

@@ -18,7 +18,7 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	at := place(r)
 	wantLoad := work.Work{Stage: work.Load, Dataset: r.Dataset, Object: r.Object, Generation: 1, Receipt: &at}
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Failed} {
-		b := setup(t)
+		b := newFixture(t)
 		b.add(t, r, state)
 		if f := b.handle(announce(r)); f != nil {
 			t.Fatal(f)
@@ -26,7 +26,7 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 		if diff := cmp.Diff(wantLoad, b.sqs.works(t, loadURL, work.Load)[r.Object.Key]); diff != "" {
 			t.Errorf("%s: work (-want +got):\n%s", state, diff)
 		}
-		if got := b.sqs.taken[0].Delay; got != time.Minute {
+		if got := b.sqs.sent[0].Delay; got != time.Minute {
 			t.Errorf("%s: delay %s, want the contract's", state, got)
 		}
 		if got := b.journal.entries[r.ObjectID].State; got != journal.Transformed {
@@ -35,12 +35,12 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	}
 }
 
-// TestLateReceiptOfAReloadedObject: S3 announces the first receipt again while
+// TestLateReceiptOfReloadedObjectIsIgnored: S3 announces the first receipt again while
 // the object's reload is on its way, or waits for its own load.
-func TestLateReceiptOfAReloadedObject(t *testing.T) {
+func TestLateReceiptOfReloadedObjectIsIgnored(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
-		b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
+		b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
 		b.add(t, r, state)
 		b.change(r.ObjectID, func(e *journal.Entry) { e.Generation = 1 })
 		if f := b.handle(announce(r)); f != nil {
@@ -50,13 +50,13 @@ func TestLateReceiptOfAReloadedObject(t *testing.T) {
 		if f := b.handle(announce(r)); f != nil {
 			t.Errorf("%s: a receipt that nobody needs is gone: %v", state, f)
 		}
-		if len(b.sqs.taken) > 0 {
-			t.Errorf("%s: %s was sent", state, b.sqs.taken[0].Body)
+		if len(b.sqs.sent) > 0 {
+			t.Errorf("%s: %s was sent", state, b.sqs.sent[0].Body)
 		}
 	}
 }
 
-func TestLoadDelay(t *testing.T) {
+func TestLoadDelayFollowsContract(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, dataset   string
@@ -71,7 +71,7 @@ func TestLoadDelay(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			b.router.LoadEvery = test.override
 			r := receiptOf(landed("k"))
 			r.Dataset = test.dataset
@@ -79,14 +79,14 @@ func TestLoadDelay(t *testing.T) {
 			if f := b.handle(announce(r)); f != nil {
 				t.Fatal(f)
 			}
-			if got := b.sqs.taken[0].Delay; got != test.delay {
+			if got := b.sqs.sent[0].Delay; got != test.delay {
 				t.Errorf("delay %s, want %s", got, test.delay)
 			}
 		})
 	}
 }
 
-func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
+func TestReceiptOfLaterStateByState(t *testing.T) {
 	t.Parallel()
 	first := work.Location{Bucket: curated, Key: "first/receipt.json"}
 	tests := []struct {
@@ -94,7 +94,7 @@ func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
 		sends int
 	}{{journal.Loaded, 0}, {journal.Superseded, 0}, {journal.Transformed, 1}}
 	for _, test := range tests {
-		b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
+		b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
 		b.add(t, r, test.state)
 		b.change(r.ObjectID, func(e *journal.Entry) { e.Receipt = &first })
 		if f := b.handle(announce(r)); f != nil {
@@ -112,47 +112,47 @@ func TestReceiptOfAnObjectThatIsFurtherOn(t *testing.T) {
 	}
 }
 
-// TestReceiptOfAForgottenObject: the journal lost its entry, the receipt is
+// TestReceiptOfObjectWithoutEntryIsLoaded: the journal lost its entry, the receipt is
 // proof enough.
-func TestReceiptOfAForgottenObject(t *testing.T) {
+func TestReceiptOfObjectWithoutEntryIsLoaded(t *testing.T) {
 	t.Parallel()
-	b, r := setup(t), receiptOf(landed("shop/order/day.csv"))
+	b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
 	b.add(t, r, journal.Transforming)
 	delete(b.journal.entries, r.ObjectID)
 	if f := b.handle(announce(r)); f != nil {
 		t.Fatal(f)
 	}
-	if len(b.sqs.taken) != 1 || b.journal.entries[r.ObjectID].State != journal.Transformed {
-		t.Errorf("%d sent, journal has %+v", len(b.sqs.taken), b.journal.entries[r.ObjectID])
+	if len(b.sqs.sent) != 1 || b.journal.entries[r.ObjectID].State != journal.Transformed {
+		t.Errorf("%d sent, journal has %+v", len(b.sqs.sent), b.journal.entries[r.ObjectID])
 	}
 }
 
-func TestReceiptThatCantBeRead(t *testing.T) {
+func TestUnreadableReceiptIsAFault(t *testing.T) {
 	t.Parallel()
 	r := receiptOf(landed("shop/order/day.csv"))
 	other := receiptOf(landed("shop/order/other.csv"))
 	tests := []struct {
 		name   string
-		damage func(*testing.T, *bundle)
+		damage func(*testing.T, *fixture)
 		d      fault.Disposition
 		code   fault.Code
 	}{
-		{"gone", func(_ *testing.T, b *bundle) { delete(b.receipts, place(r).Key) }, fault.Permanent, fault.ReceiptMissing},
-		{"gone, object unknown", func(_ *testing.T, b *bundle) {
+		{"gone", func(_ *testing.T, b *fixture) { delete(b.receipts, place(r).Key) }, fault.Permanent, fault.ReceiptMissing},
+		{"gone, object unknown", func(_ *testing.T, b *fixture) {
 			delete(b.receipts, place(r).Key)
 			delete(b.journal.entries, r.ObjectID)
 		}, fault.Permanent, fault.ReceiptMissing},
-		{"gone, journal away", func(_ *testing.T, b *bundle) {
+		{"gone, journal away", func(_ *testing.T, b *fixture) {
 			delete(b.receipts, place(r).Key)
-			b.journal.away[r.ObjectID] = true
+			b.journal.unavailable[r.ObjectID] = true
 		}, fault.RetryAfter, fault.JournalAway},
-		{"S3 away", func(_ *testing.T, b *bundle) { b.receipts[place(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
-		{"no JSON", func(_ *testing.T, b *bundle) { b.receipts[place(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
-		{"of another object", func(t *testing.T, b *bundle) {
+		{"S3 away", func(_ *testing.T, b *fixture) { b.receipts[place(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
+		{"no JSON", func(_ *testing.T, b *fixture) { b.receipts[place(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
+		{"of another object", func(t *testing.T, b *fixture) {
 			b.add(t, other, journal.Transforming)
 			b.receipts[place(r).Key] = b.receipts[place(other).Key]
 		}, fault.Permanent, fault.ReceiptMismatch},
-		{"rows don't add up", func(t *testing.T, b *bundle) {
+		{"rows don't add up", func(t *testing.T, b *fixture) {
 			wrong := r
 			wrong.RowsRead = 9
 			b.add(t, wrong, journal.Transforming)
@@ -161,7 +161,7 @@ func TestReceiptThatCantBeRead(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			b.add(t, r, journal.Transforming)
 			test.damage(t, b)
 			f := b.handle(announce(r))
@@ -169,14 +169,14 @@ func TestReceiptThatCantBeRead(t *testing.T) {
 			if f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
 				t.Errorf("fault names %q of %q", f.ObjectID, f.Dataset)
 			}
-			if len(b.sqs.taken) != 0 {
+			if len(b.sqs.sent) != 0 {
 				t.Error("work was sent")
 			}
 		})
 	}
 	t.Run("gone, object loaded", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t)
+		b := newFixture(t)
 		b.add(t, r, journal.Loaded)
 		delete(b.receipts, place(r).Key)
 		if f := b.handle(announce(r)); f != nil {
@@ -197,9 +197,9 @@ func refused() work.Receipt {
 	return r
 }
 
-func TestRefusalIsThePermanentFault(t *testing.T) {
+func TestRefusalIsAPermanentFault(t *testing.T) {
 	t.Parallel()
-	b, r := setup(t), refused()
+	b, r := newFixture(t), refused()
 	b.add(t, r, journal.Transforming)
 	f := b.handle(announce(r))
 	want(t, f, fault.Permanent, fault.TooManyRejects)
@@ -212,12 +212,12 @@ func TestRefusalIsThePermanentFault(t *testing.T) {
 	if f.Advice() != "mend it" || f.Subject != r.Object.URI() || f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
 		t.Errorf("fault is %+v", f)
 	}
-	if len(b.sqs.taken) != 0 {
+	if len(b.sqs.sent) != 0 {
 		t.Error("a refused object was sent on")
 	}
 }
 
-func TestRefusalOnItsWayTooLong(t *testing.T) {
+func TestLateRefusalIsIgnored(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -244,7 +244,7 @@ func TestRefusalOnItsWayTooLong(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b, r := setup(t), refused()
+			b, r := newFixture(t), refused()
 			b.add(t, r, test.state)
 			if test.change != nil {
 				b.change(r.ObjectID, test.change)
@@ -256,9 +256,9 @@ func TestRefusalOnItsWayTooLong(t *testing.T) {
 	}
 }
 
-func TestRefusalOfAForgottenObjectIsJournaled(t *testing.T) {
+func TestRefusalOfObjectWithoutEntryIsRecorded(t *testing.T) {
 	t.Parallel()
-	b, r := setup(t), refused()
+	b, r := newFixture(t), refused()
 	b.add(t, r, journal.Transforming)
 	delete(b.journal.entries, r.ObjectID)
 	want(t, b.handle(announce(r)), fault.Permanent, fault.TooManyRejects)
@@ -269,7 +269,7 @@ func TestRefusalOfAForgottenObjectIsJournaled(t *testing.T) {
 
 func TestRefusalWithoutACode(t *testing.T) {
 	t.Parallel()
-	b, r := setup(t), refused()
+	b, r := newFixture(t), refused()
 	r.Code, r.Cause, r.FirstRejects, r.RowsRead = "", "", nil, 0
 	b.add(t, r, journal.Transforming)
 	want(t, b.handle(announce(r)), fault.Permanent, fault.Unexpected, "without a cause")

@@ -24,17 +24,17 @@ func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work
 	if err != nil {
 		return err
 	}
-	if overtaken(entry, receipt, at) {
+	if isLateRefusal(entry, receipt, at) {
 		r.dropped(ctx, entry)
 		return nil
 	}
 	return refusal(receipt)
 }
 
-// overtaken reports whether a refusal is a late duplicate: the object is done,
+// isLateRefusal reports whether a refusal is a late duplicate: the object is done,
 // was transformed by another attempt, was reloaded, or was redriven after this
 // attempt ended.
-func overtaken(entry journal.Entry, receipt work.Receipt, at work.Location) bool {
+func isLateRefusal(entry journal.Entry, receipt work.Receipt, at work.Location) bool {
 	otherReceipt := entry.Receipt != nil && *entry.Receipt != at
 	redriven := entry.Redrives > 0 && receipt.FinishedAt.Before(entry.Times[journal.Received])
 	return entry.State.Final() ||

@@ -38,12 +38,12 @@ type Sweeps interface {
 	// Stuck returns what has been in the state since before the time, at most
 	// limit a shard of the index.
 	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
-	// Look claims an object that stands still, and counts; false if it has moved
+	// ClaimForSweep claims an object that stands still, and counts; false if it has moved
 	// on, or was looked at since before.
-	Look(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error)
-	// Swept is the time before which the journal knows every version.
-	Swept(ctx context.Context) (time.Time, error)
-	NoteSwept(ctx context.Context, until time.Time) error
+	ClaimForSweep(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error)
+	// SweptUntil is the time before which the journal knows every version.
+	SweptUntil(ctx context.Context) (time.Time, error)
+	SetSweptUntil(ctx context.Context, until time.Time) error
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
@@ -92,7 +92,7 @@ func (r *Router) Handle(ctx context.Context, messages []batch.Message) map[strin
 		return r.routeMessage(ctx, m, &out)
 	})(ctx, messages)
 	for id, err := range r.send(ctx, &out) {
-		failed[id] = mostPatient(failed[id], err)
+		failed[id] = mostRetryable(failed[id], err)
 	}
 	return failed
 }
@@ -115,7 +115,7 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 		if err != nil {
 			return undecodable(err)
 		}
-		return r.lookAt(ctx, m, w, out)
+		return r.routeStuck(ctx, m, w, out)
 	default:
 		return r.routeEvent(ctx, m, out)
 	}
@@ -139,7 +139,7 @@ func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) e
 			faults = append(faults, err)
 		}
 	}
-	return r.oneOf(ctx, m, faults)
+	return r.combineFaults(ctx, m, faults)
 }
 
 // routeNotice routes one object of an event. Every fault on the object's path gets
@@ -176,16 +176,16 @@ func (s subject) name(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.On(err, string(s.id), s.dataset, s.uri)
+	return fault.ForObject(err, string(s.id), s.dataset, s.uri)
 }
 
-// oneOf returns the one fault that a message with several may have. The others
+// combineFaults returns the one fault that a message with several may have. The others
 // that are permanent are journaled here, since the consumer sees one only. AWS
 // sends one record a message, so this is for what others forward.
-func (r *Router) oneOf(ctx context.Context, m batch.Message, faults []error) error {
+func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []error) error {
 	var chosen error
 	for _, err := range faults {
-		chosen = mostPatient(chosen, err)
+		chosen = mostRetryable(chosen, err)
 	}
 	for _, err := range faults {
 		f := fault.As(err)
@@ -194,7 +194,7 @@ func (r *Router) oneOf(ctx context.Context, m batch.Message, faults []error) err
 		}
 		if f.ObjectID != "" {
 			if _, err := r.Journal.Fail(ctx, f, string(work.Route), m.Queue, m.Body); err != nil {
-				return fault.On(err, f.ObjectID, f.Dataset, f.Subject)
+				return fault.ForObject(err, f.ObjectID, f.Dataset, f.Subject)
 			}
 		}
 		chosen = alsoFailed(chosen, f)
@@ -202,10 +202,10 @@ func (r *Router) oneOf(ctx context.Context, m batch.Message, faults []error) err
 	return chosen
 }
 
-// mostPatient returns the fault that brings the message back most readily: one
+// mostRetryable returns the fault that brings the message back most readily: one
 // object's permanent fault must not end the message of another that can still
 // succeed.
-func mostPatient(a, b error) error {
+func mostRetryable(a, b error) error {
 	rank := map[fault.Disposition]int{fault.RetryAfter: 0, fault.Retry: 1, fault.Permanent: 2}
 	switch {
 	case a == nil:

@@ -17,7 +17,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func TestUndecodableMessages(t *testing.T) {
+func TestUndecodableMessageIsAPermanentFault(t *testing.T) {
 	t.Parallel()
 	elsewhere := landed("shop/order/day.csv")
 	elsewhere.Bucket = "elsewhere"
@@ -25,23 +25,23 @@ func TestUndecodableMessages(t *testing.T) {
 	for name, body := range map[string]string{
 		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "no receipt's key": records(noReceipt),
 	} {
-		b := setup(t)
+		b := newFixture(t)
 		want(t, b.handle(body), fault.Permanent, fault.Undecodable)
-		if len(b.journal.entries)+len(b.sqs.taken) != 0 {
+		if len(b.journal.entries)+len(b.sqs.sent) != 0 {
 			t.Errorf("%s: something was written", name)
 		}
 	}
-	want(t, setup(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
-	want(t, setup(t).handle(`{"stage": "route"}`), fault.Permanent, fault.Undecodable, "names no object")
-	if f := setup(t).handle(`{"Event": "s3:TestEvent"}`); f != nil {
+	want(t, newFixture(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
+	want(t, newFixture(t).handle(`{"stage": "route"}`), fault.Permanent, fault.Undecodable, "names no object")
+	if f := newFixture(t).handle(`{"Event": "s3:TestEvent"}`); f != nil {
 		t.Errorf("test event: %v", f)
 	}
 }
 
-// TestOnePoisonedMessage puts every kind of failure into one batch of ten.
-func TestOnePoisonedMessage(t *testing.T) {
+// TestOneBadMessageLeavesTheOthers puts every kind of failure into one batch of ten.
+func TestOneBadMessageLeavesTheOthers(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	var messages []batch.Message
 	for i := range 10 {
 		messages = append(messages, batch.Message{
@@ -49,7 +49,7 @@ func TestOnePoisonedMessage(t *testing.T) {
 		})
 	}
 	messages[2].Body = "poison"
-	b.journal.away[landed("shop/order/4.csv").ID()] = true
+	b.journal.unavailable[landed("shop/order/4.csv").ID()] = true
 	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{
 		"/6.csv": {Code: aws.String("InternalError"), Message: aws.String("try again")},
 		"/7.csv": {Code: aws.String("InvalidMessageContents"), SenderFault: true, Message: aws.String("U+FFFF")},
@@ -80,9 +80,9 @@ func TestOnePoisonedMessage(t *testing.T) {
 	}
 }
 
-func TestPanicTouchesOneMessage(t *testing.T) {
+func TestPanicFailsOnlyItsMessage(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	b.router.Receipts = nil // reading a receipt panics
 	id := landed("k").ID()
 	receiptEvent := records(object.Object{Bucket: curated, Key: object.Attempt{Dataset: "shop.order", Object: id, Name: "a"}.Receipt()})
@@ -90,16 +90,16 @@ func TestPanicTouchesOneMessage(t *testing.T) {
 		{ID: "bad", Body: receiptEvent}, {ID: "good", Body: records(landed("shop/order/day.csv"))},
 	})
 	want(t, fault.As(failed["bad"]), fault.Retry, fault.Crashed)
-	if failed["good"] != nil || len(b.sqs.taken) != 1 {
-		t.Errorf("the other message: %v, %d sent", failed["good"], len(b.sqs.taken))
+	if failed["good"] != nil || len(b.sqs.sent) != 1 {
+		t.Errorf("the other message: %v, %d sent", failed["good"], len(b.sqs.sent))
 	}
 }
 
-func TestQueueAwayFailsOnlyItsMessages(t *testing.T) {
+func TestQueueErrorFailsOnlyItsMessages(t *testing.T) {
 	t.Parallel()
 	for code, wantCode := range map[string]fault.Code{"AccessDenied": fault.AccessDenied, "ServiceUnavailable": fault.QueueAway} {
-		b := setup(t)
-		b.sqs.away = map[string]error{transformURL: &smithy.GenericAPIError{Code: code}}
+		b := newFixture(t)
+		b.sqs.unavailable = map[string]error{transformURL: &smithy.GenericAPIError{Code: code}}
 		r := receiptOf(landed("shop/order/old.csv"))
 		b.add(t, r, journal.Transforming)
 		failed := b.router.Handle(context.Background(), []batch.Message{
@@ -112,9 +112,9 @@ func TestQueueAwayFailsOnlyItsMessages(t *testing.T) {
 	}
 }
 
-func TestManyRecordsInOneMessage(t *testing.T) {
+func TestEveryRecordOfAMessageIsRouted(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	var objects []object.Object
 	for i := range 23 {
 		objects = append(objects, landed(fmt.Sprintf("shop/order/%02d.csv", i)))
@@ -127,30 +127,30 @@ func TestManyRecordsInOneMessage(t *testing.T) {
 	}
 }
 
-// TestSeveralFaultsInOneMessage: every object that fails for good is journaled,
+// TestEveryFaultOfAMessageIsRecorded: every object that fails for good is journaled,
 // and the message stays until the others are through.
-func TestSeveralFaultsInOneMessage(t *testing.T) {
+func TestEveryFaultOfAMessageIsRecorded(t *testing.T) {
 	t.Parallel()
 	good, one, two, away := landed("shop/order/day.csv"), landed("x/1.csv"), landed("x/2.csv"), landed("shop/order/away.csv")
-	b := setup(t)
+	b := newFixture(t)
 	want(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
 	if b.journal.entries[two.ID()].State != journal.Failed {
 		t.Errorf("the second is %+v", b.journal.entries[two.ID()])
 	}
-	b.journal.away[away.ID()] = true
+	b.journal.unavailable[away.ID()] = true
 	f := b.handle(records(one, away, good))
 	want(t, f, fault.RetryAfter, fault.JournalAway, "also "+one.URI())
 	if f.ObjectID != string(away.ID()) || b.journal.entries[one.ID()].State != journal.Failed {
 		t.Errorf("fault %+v, the first is %+v", f, b.journal.entries[one.ID()])
 	}
-	if len(b.sqs.taken) != 2 {
-		t.Errorf("the good object was sent %d times by two messages", len(b.sqs.taken))
+	if len(b.sqs.sent) != 2 {
+		t.Errorf("the good object was sent %d times by two messages", len(b.sqs.sent))
 	}
 }
 
-func TestSameEventFiveTimesInOneBatch(t *testing.T) {
+func TestRepeatedEventIsSentOnce(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"day": {Code: aws.String("InternalError")}}
 	var messages []batch.Message
 	for i := range 5 {
@@ -160,7 +160,7 @@ func TestSameEventFiveTimesInOneBatch(t *testing.T) {
 		t.Errorf("%d messages failed, want all that wait for the send", len(failed))
 	}
 	b.sqs.refuse = nil
-	if failed := b.router.Handle(context.Background(), messages); len(failed) != 0 || len(b.sqs.taken) != 1 {
-		t.Errorf("failed %v, %d sent, want one", failed, len(b.sqs.taken))
+	if failed := b.router.Handle(context.Background(), messages); len(failed) != 0 || len(b.sqs.sent) != 1 {
+		t.Errorf("failed %v, %d sent, want one", failed, len(b.sqs.sent))
 	}
 }

@@ -86,7 +86,7 @@ func (r *Router) send(ctx context.Context, out *outbox) map[string]error {
 				continue
 			}
 			for _, owner := range l.owners {
-				failed[owner] = mostPatient(failed[owner], l.fault(unsent(err)))
+				failed[owner] = mostRetryable(failed[owner], l.fault(unsent(err)))
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
 	if s.All {
 		return time.Time{}, nil
 	}
-	swept, err := r.Journal.Swept(ctx)
+	swept, err := r.Journal.SweptUntil(ctx)
 	if err != nil || swept.IsZero() {
 		return swept, err
 	}
@@ -93,7 +93,7 @@ func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) 
 			return err
 		}
 		for _, e := range entries {
-			if e.LookedAt.After(before) {
+			if e.LastSweepAt.After(before) {
 				continue
 			}
 			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
@@ -119,19 +119,19 @@ func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep
 		}
 		if !aws.ToBool(page.IsTruncated) {
 			telemetry.Logger(ctx).InfoContext(ctx, "landing bucket swept", telemetry.KeyDuration, r.Now().Sub(s.At).Milliseconds())
-			return r.Journal.NoteSwept(ctx, s.Page.Until)
+			return r.Journal.SetSweptUntil(ctx, s.Page.Until)
 		}
 		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 		s.Page.Key, s.Page.Version = aws.ToString(page.NextKeyMarker), aws.ToString(page.NextVersionIdMarker)
 		if !r.Now().Before(end) {
-			return r.handOn(ctx, m, s)
+			return r.sendNextPage(ctx, m, s)
 		}
 	}
 }
 
-// handOn leaves the rest of the list to another message. Each one gets further,
+// sendNextPage leaves the rest of the list to another message. Each one gets further,
 // so the chain has an end.
-func (r *Router) handOn(ctx context.Context, m batch.Message, s work.Sweep) error {
+func (r *Router) sendNextPage(ctx context.Context, m batch.Message, s work.Sweep) error {
 	var out outbox
 	out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route}, s.Encode())
 	return r.sendAll(ctx, m, &out, "sweep goes on")
@@ -176,7 +176,7 @@ func (r *Router) candidates(page work.Page, versions []types.ObjectVersion) []ob
 			ETag: strings.Trim(aws.ToString(v.ETag), `"`), Size: aws.ToInt64(v.Size),
 		}
 		written := aws.ToTime(v.LastModified)
-		if written.Before(page.Since) || !written.Before(page.Until) || o.IgnoredBecause() != "" {
+		if written.Before(page.Since) || !written.Before(page.Until) || o.IgnoreReason() != "" {
 			continue
 		}
 		all = append(all, o)

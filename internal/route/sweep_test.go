@@ -25,7 +25,7 @@ import (
 func orderAt(at time.Time) string { return fmt.Sprintf(`{"sweep":%q}`, at.Format(time.RFC3339)) }
 
 // put puts a version into the landing bucket, of an age at noon.
-func (b *bundle) put(o object.Object, age time.Duration) object.Object {
+func (b *fixture) put(o object.Object, age time.Duration) object.Object {
 	b.lists.versions = append(b.lists.versions, s3types.ObjectVersion{
 		Key: aws.String(o.Key), VersionId: aws.String(o.Version), ETag: aws.String(`"` + o.ETag + `"`),
 		Size: aws.Int64(o.Size), LastModified: aws.Time(noon.Add(-age)),
@@ -35,7 +35,7 @@ func (b *bundle) put(o object.Object, age time.Duration) object.Object {
 }
 
 // announced takes from route's own queue what a sweep announced.
-func (b *bundle) announced(t *testing.T) []object.Object {
+func (b *fixture) announced(t *testing.T) []object.Object {
 	t.Helper()
 	return announcedBy(t, b.ownMessages()...)
 }
@@ -56,9 +56,9 @@ func announcedBy(t *testing.T, bodies ...string) []object.Object {
 }
 
 // ownMessages takes what route sent to itself.
-func (b *bundle) ownMessages() []string {
+func (b *fixture) ownMessages() []string {
 	var own []string
-	b.sqs.taken = slices.DeleteFunc(b.sqs.taken, func(s sent) bool {
+	b.sqs.sent = slices.DeleteFunc(b.sqs.sent, func(s sent) bool {
 		if s.Queue == routeURL {
 			own = append(own, s.Body)
 		}
@@ -76,7 +76,7 @@ func versioned(key, version string) object.Object {
 func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	known := landed("shop/order/known.csv")
-	b := setup(t, journal.Entry{Object: known, Dataset: "shop.order", State: journal.Loaded})
+	b := newFixture(t, journal.Entry{Object: known, Dataset: "shop.order", State: journal.Loaded})
 	missed := b.put(versioned("shop/order/a +%é.csv", "v2"), 2*time.Hour)
 	older := b.put(versioned("shop/order/a +%é.csv", "v1"), 3*time.Hour)
 	b.put(versioned("shop/order/folder/", "v1"), 2*time.Hour)
@@ -92,8 +92,8 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, announcedBy(t, messages...)); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
-	if !b.journal.swept.Equal(noon.Add(-time.Hour)) {
-		t.Errorf("swept until %s", b.journal.swept)
+	if !b.journal.sweptUntil.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("swept until %s", b.journal.sweptUntil)
 	}
 	for i, f := range []*fault.Fault{b.handle(messages[0]), b.handle(messages[1])} {
 		if f != nil {
@@ -101,20 +101,20 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 		}
 	}
 	want(t, b.handle(messages[2]), fault.Permanent, fault.NoDataset)
-	if len(b.sqs.taken) != 2 || b.sqs.taken[0].Queue != transformURL {
-		t.Errorf("sent %+v, want two transforms", b.sqs.taken)
+	if len(b.sqs.sent) != 2 || b.sqs.sent[0].Queue != transformURL {
+		t.Errorf("sent %+v, want two transforms", b.sqs.sent)
 	}
 	if f := b.handle(orderAt(noon.Add(time.Hour))); f != nil || len(b.announced(t)) != 1 { // the one that was on its way
-		t.Errorf("the next sweep: %v, %+v", f, b.sqs.taken)
+		t.Errorf("the next sweep: %v, %+v", f, b.sqs.sent)
 	}
 }
 
-// TestSweepAsksTheJournalOnceADay: what an earlier sweep saw costs no question,
+// TestSweepReadsJournalOnlyForNewVersions: what an earlier sweep saw costs no question,
 // but for what S3 may have dated before that sweep.
-func TestSweepAsksTheJournalOnceADay(t *testing.T) {
+func TestSweepReadsJournalOnlyForNewVersions(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.journal.swept = noon.Add(-2 * time.Hour)
+	b := newFixture(t)
+	b.journal.sweptUntil = noon.Add(-2 * time.Hour)
 	old := b.put(landed("shop/order/old.csv"), 27*time.Hour)
 	late := b.put(landed("shop/order/uploaded-for-a-day.csv"), 25*time.Hour)
 	if f := b.handle(orderAt(noon)); f != nil {
@@ -129,11 +129,11 @@ func TestSweepAsksTheJournalOnceADay(t *testing.T) {
 	}
 }
 
-// TestSweepGoesOn sweeps a bucket that takes many messages, each of which sees
+// TestSweepContinuesPageByPage sweeps a bucket that takes many messages, each of which sees
 // one page only.
-func TestSweepGoesOn(t *testing.T) {
+func TestSweepContinuesPageByPage(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := newFixture(t)
 	var put []string
 	for i := range 9 {
 		put = append(put, b.put(landed(fmt.Sprintf("shop/order/%d.csv", i)), 5*time.Hour).Key)
@@ -150,7 +150,7 @@ func TestSweepGoesOn(t *testing.T) {
 		for _, body := range b.ownMessages() {
 			if _, err := work.DecodeSweep(body); err == nil {
 				pending = append(pending, body)
-				if !b.journal.swept.IsZero() {
+				if !b.journal.sweptUntil.IsZero() {
 					t.Error("the end was noted before the end")
 				}
 				continue
@@ -163,37 +163,37 @@ func TestSweepGoesOn(t *testing.T) {
 	if diff := cmp.Diff(put, got); diff != "" || turns != 5 {
 		t.Errorf("%d turns announced (-want +got):\n%s", turns, diff)
 	}
-	if !b.journal.swept.Equal(noon.Add(-time.Hour)) {
-		t.Errorf("swept until %s", b.journal.swept)
+	if !b.journal.sweptUntil.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("swept until %s", b.journal.sweptUntil)
 	}
 }
 
-// TestSweepThatFails: what isn't sent is swept again.
-func TestSweepThatFails(t *testing.T) {
+// TestFailedSweepStartsAgain: what isn't sent is swept again.
+func TestFailedSweepStartsAgain(t *testing.T) {
 	t.Parallel()
-	for name, breaks := range map[string]func(*bundle){
-		"S3 is away":  func(b *bundle) { b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"} },
-		"SQS is away": func(b *bundle) { b.sqs.away = map[string]error{routeURL: fmt.Errorf("no answer")} },
-		"SQS takes one and not the other": func(b *bundle) {
+	for name, breaks := range map[string]func(*fixture){
+		"S3 is away":  func(b *fixture) { b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"} },
+		"SQS is away": func(b *fixture) { b.sqs.unavailable = map[string]error{routeURL: fmt.Errorf("no answer")} },
+		"SQS takes one and not the other": func(b *fixture) {
 			b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"second": {Code: aws.String("InternalError")}}
 		},
-		"the journal is away": func(b *bundle) { b.journal.away[landed("shop/order/first.csv").ID()] = true },
+		"the journal is away": func(b *fixture) { b.journal.unavailable[landed("shop/order/first.csv").ID()] = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := newFixture(t)
 			b.put(landed("shop/order/first.csv"), 2*time.Hour)
 			b.put(landed("shop/order/second.csv"), 2*time.Hour)
 			breaks(b)
-			if f := b.handle(orderAt(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.swept.IsZero() {
-				t.Errorf("got %v, swept until %s", f, b.journal.swept)
+			if f := b.handle(orderAt(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.sweptUntil.IsZero() {
+				t.Errorf("got %v, swept until %s", f, b.journal.sweptUntil)
 			}
 		})
 	}
 }
 
-// TestSweepAsksForALook at what stands still, and at nothing else.
-func TestSweepAsksForALook(t *testing.T) {
+// TestSweepSendsStuckObjects at what stands still, and at nothing else.
+func TestSweepSendsStuckObjects(t *testing.T) {
 	t.Parallel()
 	entry := func(name string, state journal.State, since time.Duration) journal.Entry {
 		return journal.Entry{
@@ -202,7 +202,7 @@ func TestSweepAsksForALook(t *testing.T) {
 		}
 	}
 	seen := entry("seen.csv", journal.Received, 30*time.Hour)
-	seen.LookedAt = noon.Add(-5 * time.Hour)
+	seen.LastSweepAt = noon.Add(-5 * time.Hour)
 	entries := []journal.Entry{
 		entry("received.csv", journal.Received, 7*time.Hour), entry("transforming.csv", journal.Transforming, 7*time.Hour),
 		entry("transformed.csv", journal.Transformed, 7*time.Hour), seen,
@@ -223,7 +223,7 @@ func TestSweepAsksForALook(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, entries...)
+			b := newFixture(t, entries...)
 			b.journal.outage = breaker.Outage{Open: test.outage}
 			if f := b.handle(test.sweep.Encode()); f != nil {
 				t.Fatal(f)

@@ -27,7 +27,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func TestShellReadsWhatWasQuoted(t *testing.T) {
+func TestShellReadsQuotedTextUnchanged(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\x00", "")

@@ -19,10 +19,10 @@ import (
 // queryID is the id of every failed statement.
 const queryID = "01b2c3d4-0000-0001"
 
-// answers is a fake Snowflake server for the real driver. The server accepts or refuses
+// fakeSnowflake is a fake Snowflake server for the real driver. The server accepts or refuses
 // logins and answers statements with one error. Tests need the real driver because the
 // driver wraps the error numbers before the package reads them.
-type answers struct {
+type fakeSnowflake struct {
 	// login and statement are the answers. The zero value accepts each request.
 	login, statement failing
 
@@ -41,7 +41,7 @@ type failing struct {
 }
 
 // listen starts the server and returns a configuration for the server's address.
-func (a *answers) listen(t *testing.T) snowflake.Config {
+func (a *fakeSnowflake) listen(t *testing.T) snowflake.Config {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/session/v1/login-request", func(w http.ResponseWriter, _ *http.Request) {

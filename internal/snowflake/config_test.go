@@ -57,7 +57,7 @@ func TestAuthenticator(t *testing.T) {
 }
 
 // The driver checks certificates by OCSP unless SkipRevocation is set.
-func TestRevocation(t *testing.T) {
+func TestOCSPFollowsConfig(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {
 		if got := snowflake.DriverConfig(snowflake.Config{SkipRevocation: skip}); got.DisableOCSPChecks != skip || got.OCSPFailOpen == sf.OCSPFailOpenFalse {
@@ -96,7 +96,7 @@ func pemOf(t *testing.T, key any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-func TestOpenWhereNobodyListens(t *testing.T) {
+func TestOpenWithoutServerIsDependencyFault(t *testing.T) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1", "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
 	} {

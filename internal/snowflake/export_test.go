@@ -13,6 +13,6 @@ var (
 
 // Numbers returns the error numbers with an own rule, sorted.
 func Numbers() []int {
-	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(meanings)),
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(errorClasses)),
 		numberStatementTimeout, numberDoesNotExist, numberFileMissing)))
 }

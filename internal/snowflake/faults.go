@@ -35,14 +35,14 @@ const (
 	stateConnection   = "08"
 )
 
-// meaning is the code and the disposition of an error number.
-type meaning struct {
+// errorClass is the code and the disposition of an error number.
+type errorClass struct {
 	code        fault.Code
 	disposition fault.Disposition
 }
 
-// meanings has the numbers with the same meaning for every statement.
-var meanings = map[int]meaning{
+// errorClasses has the numbers with the same meaning for every statement.
+var errorClasses = map[int]errorClass{
 	numberCancelled:   {fault.SnowflakeAway, fault.RetryAfter},
 	numberNoWarehouse: {fault.WarehouseAway, fault.RetryAfter},
 	numberOverQuota:   {fault.WarehouseAway, fault.RetryAfter},
@@ -70,7 +70,7 @@ func classify(op, statement string, err error) *fault.Fault {
 	if !errors.As(err, &answer) {
 		return fault.Dependency(op, fault.SnowflakeAway, err) // no answer: a network error, or the end of the caller's time
 	}
-	m, known := meanings[answer.Number]
+	m, known := errorClasses[answer.Number]
 	if !known {
 		m = meaningOf(statement, answer)
 	}
@@ -79,30 +79,30 @@ func classify(op, statement string, err error) *fault.Fault {
 
 // meaningOf classifies an answer by its number, its SQL state, its message and the
 // statement.
-func meaningOf(statement string, answer *sf.SnowflakeError) meaning {
+func meaningOf(statement string, answer *sf.SnowflakeError) errorClass {
 	copying := begins(statement, "copy")
 	switch number := answer.Number; {
 	case number == numberStatementTimeout && (copying || begins(statement, "delete")):
-		return meaning{fault.StatementTimeout, fault.Retry} // COPY and DELETE take longer with more objects, so a retry may never succeed
+		return errorClass{fault.StatementTimeout, fault.Retry} // COPY and DELETE take longer with more objects, so a retry may never succeed
 	case number == numberStatementTimeout:
-		return meaning{fault.StatementTimeout, fault.RetryAfter} // the statement has few rows: the warehouse is busy
+		return errorClass{fault.StatementTimeout, fault.RetryAfter} // the statement has few rows: the warehouse is busy
 	case answer.SQLState == stateLock:
-		return meaning{fault.LockBusy, fault.RetryAfter}
+		return errorClass{fault.LockBusy, fault.RetryAfter}
 	case number == numberDoesNotExist && namesStage(answer.Message):
-		return meaning{fault.TableMissing, fault.RetryAfter} // a restarted stand-in has no stages until the startup makes them again
+		return errorClass{fault.TableMissing, fault.RetryAfter} // a restarted stand-in has no stages until the startup makes them again
 	case number == numberDoesNotExist:
-		return meaning{fault.TableMissing, fault.Permanent}
+		return errorClass{fault.TableMissing, fault.Permanent}
 	case within(number, firstDriverNumber, lastDriverNumber), within(number, firstSessionNumber, lastSessionNumber),
 		strings.HasPrefix(answer.SQLState, stateConnection):
-		return meaning{fault.SnowflakeAway, fault.RetryAfter}
+		return errorClass{fault.SnowflakeAway, fault.RetryAfter}
 	case copying && deniesAccess(answer.Message):
-		return meaning{fault.AccessDenied, fault.RetryAfter}
+		return errorClass{fault.AccessDenied, fault.RetryAfter}
 	case copying && (number == numberFileMissing || strings.Contains(answer.Message, "was not found")):
-		return meaning{fault.ReceiptMissing, fault.Permanent}
+		return errorClass{fault.ReceiptMissing, fault.Permanent}
 	case copying:
-		return meaning{fault.CopyRefused, fault.Permanent}
+		return errorClass{fault.CopyRefused, fault.Permanent}
 	}
-	return meaning{fault.Unexpected, fault.Retry}
+	return errorClass{fault.Unexpected, fault.Retry}
 }
 
 // loginFault classifies the error of a login. The code is snowflake_login_refused if

@@ -14,7 +14,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-func TestFault(t *testing.T) {
+func TestFaultByErrorNumber(t *testing.T) {
 	t.Parallel()
 	const copying, updating = "COPY INTO raw.x FROM @raw.curated", "update raw.x_loads set seq = seq + 1"
 	tests := []struct {
@@ -72,7 +72,7 @@ func TestFaultKeepsQueryID(t *testing.T) {
 	}
 }
 
-func TestLoginFault(t *testing.T) {
+func TestLoginFaultByError(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string

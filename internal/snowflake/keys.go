@@ -130,15 +130,14 @@ type Keyring struct {
 	held  KeyPair
 }
 
-// open logs in. After a refused login, open reads the secret again and retries once
-// with a changed pair. The same pair is never retried: five refused logins lock the
-// user.
+// open logs in. After a refused login, open retries once if memory or secret has
+// another pair. The same pair is never retried: five refused logins lock the user.
 func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 	pair, err := k.pair(ctx)
 	if err != nil {
 		return nil, err
 	}
-	session, err := logIn(ctx, c.as(pair))
+	session, err := logIn(ctx, c.withKeyPair(pair))
 	if !fault.Is(err, fault.SnowflakeRefused) {
 		return session, err
 	}
@@ -154,7 +153,7 @@ func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 		return nil, &refusal
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "key pair replaced, login repeated")
-	return logIn(ctx, c.as(newer))
+	return logIn(ctx, c.withKeyPair(newer))
 }
 
 // pair returns the pair in memory; without one, the secret's pair.
@@ -192,8 +191,8 @@ func (p KeyPair) logsInLike(other KeyPair) bool {
 	return p.User == other.User && p.PrivateKey.Equal(crypto.PrivateKey(other.PrivateKey))
 }
 
-// as returns a copy of the configuration that logs in by the pair.
-func (c Config) as(pair KeyPair) Config {
+// withKeyPair returns a copy of the configuration that logs in by the pair.
+func (c Config) withKeyPair(pair KeyPair) Config {
 	c.User, c.PrivateKey, c.Keys = pair.User, pair.PrivateKey, nil
 	return c
 }

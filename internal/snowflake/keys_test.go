@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-func TestKeyPairSurvivesTheSecret(t *testing.T) {
+func TestKeyPairDecodesAsEncoded(t *testing.T) {
 	t.Parallel()
 	pair := newPair(t)
 	content, err := pair.Encode()
@@ -35,7 +35,7 @@ func TestKeyPairSurvivesTheSecret(t *testing.T) {
 }
 
 // The error for an unusable text contains no part of the secret.
-func TestDecodeWhatIsNoKeyPair(t *testing.T) {
+func TestDecodeErrorHidesSecret(t *testing.T) {
 	t.Parallel()
 	change := func(field string, value any) string {
 		var form map[string]any

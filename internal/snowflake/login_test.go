@@ -23,9 +23,9 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// account is a fake Snowflake with a login and nothing else. A login with one of the
+// fakeAccount is a fake Snowflake with a login and nothing else. A login with one of the
 // account's keys succeeds.
-type account struct {
+type fakeAccount struct {
 	config snowflake.Config
 
 	mutex sync.Mutex
@@ -35,9 +35,9 @@ type account struct {
 	logins []string // the fingerprint of each login
 }
 
-func newAccount(t *testing.T, answer http.HandlerFunc) *account {
+func newAccount(t *testing.T, answer http.HandlerFunc) *fakeAccount {
 	t.Helper()
-	a := &account{answer: answer}
+	a := &fakeAccount{answer: answer}
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	address, err := url.Parse(server.URL)
@@ -52,7 +52,7 @@ func newAccount(t *testing.T, answer http.HandlerFunc) *account {
 	return a
 }
 
-func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/login-request") {
 		fmt.Fprint(w, `{"success": true}`)
 		return
@@ -98,7 +98,7 @@ func fingerprintIn(body io.Reader) string {
 	return strings.TrimPrefix(claims.Iss, "LOCAL.LOADER.")
 }
 
-func (a *account) accept(pairs ...snowflake.KeyPair) {
+func (a *fakeAccount) accept(pairs ...snowflake.KeyPair) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	a.keys = nil
@@ -108,7 +108,7 @@ func (a *account) accept(pairs ...snowflake.KeyPair) {
 }
 
 // seen returns the fingerprints of the logins so far.
-func (a *account) seen() []string {
+func (a *fakeAccount) seen() []string {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return append([]string(nil), a.logins...)
@@ -134,7 +134,7 @@ func TestMain(m *testing.M) {
 
 // A refused login is sent once: five refused logins lock the user. A login without an
 // answer is retried within the limit.
-func TestHowOftenALoginIsSent(t *testing.T) {
+func TestRefusedLoginIsSentOnce(t *testing.T) {
 	t.Parallel()
 	unavailable := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 	forbidden := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
@@ -173,7 +173,7 @@ func TestHowOftenALoginIsSent(t *testing.T) {
 }
 
 // The log has the duration of each login and no part of the key.
-func TestLoginIsLogged(t *testing.T) {
+func TestLoginTimeIsLoggedWithoutKey(t *testing.T) {
 	t.Parallel()
 	a, pair := newAccount(t, nil), newPair(t)
 	c := a.config
@@ -240,7 +240,7 @@ func opens(t *testing.T, c snowflake.Config) {
 }
 
 // The keyring reads the secret once, and again after a refused login.
-func TestKeyringFollowsARotation(t *testing.T) {
+func TestKeyringReadsSecretAgainAfterRotation(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
 	stored := &secret{pair: older}
@@ -266,7 +266,7 @@ func TestKeyringFollowsARotation(t *testing.T) {
 }
 
 // The same key is never retried after a refused login, and the fault has a hint.
-func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
+func TestKeyringTriesRefusedKeyOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*secret, snowflake.KeyPair)
@@ -304,7 +304,7 @@ func TestKeyringDoesNotRepeatARefusedKey(t *testing.T) {
 
 // After a rotation, each of several concurrent logins is refused once, and one login
 // reads the secret.
-func TestKeyringOfManyLogins(t *testing.T) {
+func TestConcurrentLoginsReadRotatedSecretOnce(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
 	stored := &secret{pair: older}
@@ -334,7 +334,7 @@ func TestKeyringOfManyLogins(t *testing.T) {
 }
 
 // Without a key pair, no login is sent.
-func TestKeyringWithoutAPair(t *testing.T) {
+func TestKeyringWithoutKeyPairFails(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t, nil)
 	missing := fault.Dependency("read", fault.SecretAway, errors.New("gone"))

@@ -27,8 +27,8 @@ type row struct {
 }
 
 var (
-	said   = regexp.MustCompile("`([0-9]{6}) \\(([0-9A-Z]{5})\\): ([^`]+)`")
-	status = regexp.MustCompile(`HTTP ([0-9]{3})`)
+	errorText = regexp.MustCompile("`([0-9]{6}) \\(([0-9A-Z]{5})\\): ([^`]+)`")
+	status    = regexp.MustCompile(`HTTP ([0-9]{3})`)
 )
 
 // table reads the runbook's table.
@@ -68,7 +68,7 @@ func table(t *testing.T) []row {
 func failures(t *testing.T, cell string) []failing {
 	t.Helper()
 	var all []failing
-	for _, match := range said.FindAllStringSubmatch(cell, -1) {
+	for _, match := range errorText.FindAllStringSubmatch(cell, -1) {
 		all = append(all, failing{number: match[1], state: match[2], message: match[3]})
 	}
 	for _, match := range status.FindAllStringSubmatch(cell, -1) {
@@ -97,9 +97,9 @@ var statements = map[string][]string{
 	"any statement": {copyStatement, otherStatement}, "COPY": {copyStatement}, "another statement": {otherStatement},
 }
 
-// TestRunbookTable compares each row with the fault for the row's answer. The real
+// TestFaultsMatchRunbookTable compares each row with the fault for the row's answer. The real
 // driver gets the answer over HTTP.
-func TestRunbookTable(t *testing.T) {
+func TestFaultsMatchRunbookTable(t *testing.T) {
 	t.Parallel()
 	rows := table(t)
 	if len(rows) < 15 {
@@ -143,7 +143,7 @@ func (r row) want(t *testing.T, err error) {
 // logins lock the user.
 func refusedLogin(t *testing.T, f failing) error {
 	t.Helper()
-	server := &answers{login: f}
+	server := &fakeSnowflake{login: f}
 	session, err := snowflake.Open(t.Context(), server.listen(t))
 	if err == nil {
 		t.Fatal(session.Close())
@@ -159,7 +159,7 @@ func refusedLogin(t *testing.T, f failing) error {
 // has Snowflake's id of the statement.
 func failedStatement(t *testing.T, f failing, statement string) error {
 	t.Helper()
-	server := &answers{statement: f}
+	server := &fakeSnowflake{statement: f}
 	session, err := snowflake.Open(t.Context(), server.listen(t))
 	if err != nil {
 		t.Fatal(err)

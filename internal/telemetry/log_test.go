@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// TestFaultOnOneLine logs a fault as a stage does, through its context.
-func TestFaultOnOneLine(t *testing.T) {
+// TestFaultIsOneLogLine logs a fault as a stage does, through its context.
+func TestFaultIsOneLogLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&out, "load"))
@@ -42,8 +42,8 @@ func TestFaultOnOneLine(t *testing.T) {
 	}
 }
 
-// TestWithoutLogger: code that logs must not need a logger.
-func TestWithoutLogger(t *testing.T) {
+// TestContextWithoutLoggerDiscardsLog: code that logs must not need a logger.
+func TestContextWithoutLoggerDiscardsLog(t *testing.T) {
 	t.Parallel()
 	telemetry.Logger(t.Context()).Info("to nobody")
 	if telemetry.Discard().Enabled(t.Context(), 8) {

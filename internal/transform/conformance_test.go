@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the expected files of testdata instead of comparing")
 
-// TestConformance holds the engine against every case of the suite that all
+// TestEngineMatchesExpectedFiles holds the engine against every case of the suite that all
 // engines must pass: input and contract in; rows, rejects or a refusal out.
 // test/engines holds the engine on Glue against the same cases.
-func TestConformance(t *testing.T) {
+func TestEngineMatchesExpectedFiles(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases("testdata/conformance")
 	if err != nil {

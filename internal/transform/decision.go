@@ -20,9 +20,9 @@ const (
 	// packedRatio is how often a packed file is larger once it is unpacked:
 	// texts pack 4 to 10 times.
 	packedRatio = 8
-	// patience is the share of the time that is left which a prediction may
+	// maxShareOfTime is the share of the time that is left which a prediction may
 	// take.
-	patience = 0.66
+	maxShareOfTime = 0.66
 )
 
 // predict returns how long the Lambda's engine takes for an object of the size
@@ -54,5 +54,5 @@ func takesGlue(w work.Work, c *contract.Contract, left time.Duration) bool {
 		return true
 	}
 	compression, err := reader.CompressionOf(w.Object.Key, c.Format)
-	return err == nil && predict(w.Object.Size, compression, c.Format) > time.Duration(patience*float64(left))
+	return err == nil && predict(w.Object.Size, compression, c.Format) > time.Duration(maxShareOfTime*float64(left))
 }

@@ -31,7 +31,7 @@ func (s *sent) Send(_ context.Context, w work.Work) error {
 	return s.err
 }
 
-func TestEngineIsChosen(t *testing.T) {
+func TestEngineByContractSizeAndTime(t *testing.T) {
 	t.Parallel()
 	const gigabyte = 1_000_000_000
 	tests := []struct {
@@ -57,9 +57,9 @@ func TestEngineIsChosen(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup("n\n1\n")
+			b := newFixture("n\n1\n")
 			glue := &sent{}
-			b.stage.Glue, b.claims.attempts = glue, test.before
+			b.stage.Glue, b.journal.attempts = glue, test.before
 			c := *b.stage.Contracts[0]
 			c.Engine = test.engine
 			b.stage.Contracts = contract.Set{&c}
@@ -70,21 +70,21 @@ func TestEngineIsChosen(t *testing.T) {
 			if toGlue := len(glue.works) == 1; toGlue != test.glue {
 				t.Fatalf("to Glue: %t, want %t; %v", toGlue, test.glue, f)
 			}
-			if test.glue && (f != nil || b.claims.attempts != test.before || len(b.store.keys()) > 0) {
-				t.Errorf("fault %v, %d attempts, files %v", f, b.claims.attempts, b.store.keys())
+			if test.glue && (f != nil || b.journal.attempts != test.before || len(b.store.keys()) > 0) {
+				t.Errorf("fault %v, %d attempts, files %v", f, b.journal.attempts, b.store.keys())
 			}
 		})
 	}
 }
 
-// TestHandOverSendsBeforeItReleases: a claim that is given back without a
+// TestHandOverToGlueSendsBeforeRelease: a claim that is given back without a
 // message would be nobody's.
-func TestHandOverSendsBeforeItReleases(t *testing.T) {
+func TestHandOverToGlueSendsBeforeRelease(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
-	b.stage.Glue, b.claims.attempts = &sent{err: fault.Dependency("send", fault.QueueAway, errors.New("away"))}, 1
-	if f := b.handle(t); f.Code != fault.QueueAway || len(b.claims.released) > 0 {
-		t.Errorf("fault %v, released %v", f, b.claims.released)
+	b := newFixture("n\n1\n")
+	b.stage.Glue, b.journal.attempts = &sent{err: fault.Dependency("send", fault.QueueAway, errors.New("away"))}, 1
+	if f := b.handle(t); f.Code != fault.QueueAway || len(b.journal.released) > 0 {
+		t.Errorf("fault %v, released %v", f, b.journal.released)
 	}
 }
 
@@ -114,14 +114,14 @@ func (m *minutes) Read(p []byte) (int, error) {
 	return copy(p, "1\n"), nil
 }
 
-// TestAnEngineThatIsTooSlowHandsOver: it stops as soon as it sees that it won't
+// TestSlowEngineHandsOverToGlue: it stops as soon as it sees that it won't
 // come to the end, not when its time is over; without Glue it goes on.
-func TestAnEngineThatIsTooSlowHandsOver(t *testing.T) {
+func TestSlowEngineHandsOverToGlue(t *testing.T) {
 	t.Parallel()
 	for _, withGlue := range []bool{true, false} {
 		t.Run(fmt.Sprint(withGlue), func(t *testing.T) {
 			t.Parallel()
-			b, glue := setup(""), &sent{}
+			b, glue := newFixture(""), &sent{}
 			if withGlue {
 				b.stage.Glue = glue
 			}
@@ -138,8 +138,8 @@ func TestAnEngineThatIsTooSlowHandsOver(t *testing.T) {
 			if took := now.Sub(began); (took < 5*time.Minute) != withGlue {
 				t.Errorf("it stopped after %s", took)
 			}
-			if f != nil || (len(glue.works) == 1) != withGlue || (len(b.claims.released) == 1) != withGlue {
-				t.Errorf("fault %v, to Glue %v, released %v", f, glue.works, b.claims.released)
+			if f != nil || (len(glue.works) == 1) != withGlue || (len(b.journal.released) == 1) != withGlue {
+				t.Errorf("fault %v, to Glue %v, released %v", f, glue.works, b.journal.released)
 			}
 			if published := strings.Join(b.store.keys(), " "); strings.Contains(published, "receipt") == withGlue {
 				t.Errorf("files %s", published)

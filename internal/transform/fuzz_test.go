@@ -41,7 +41,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		account(t, run(t, tolerant(contract.CSV), "orders.csv", append([]byte(fuzzHeader), body...)))
+		checkRowCounts(t, run(t, tolerant(contract.CSV), "orders.csv", append([]byte(fuzzHeader), body...)))
 	})
 }
 
@@ -53,7 +53,7 @@ func FuzzNDJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		account(t, run(t, tolerant(contract.NDJSON), "orders.ndjson", body))
+		checkRowCounts(t, run(t, tolerant(contract.NDJSON), "orders.ndjson", body))
 	})
 }
 
@@ -64,9 +64,9 @@ func tolerant(format contract.Format) *contract.Contract {
 	return c
 }
 
-// account holds that every row is accounted for: in the receipt, in the files,
+// checkRowCounts holds that every row is accounted for: in the receipt, in the files,
 // and under its number once.
-func account(t *testing.T, o outcome) {
+func checkRowCounts(t *testing.T, o outcome) {
 	t.Helper()
 	if o.err != nil {
 		t.Fatalf("the engine failed: %v", o.err)

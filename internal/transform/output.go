@@ -66,7 +66,7 @@ func (o *output) write(ctx context.Context, batch *row.Batch) (*row.Batch, error
 func (o *output) begin(ctx context.Context, batch *row.Batch) {
 	o.pending, o.free, o.ended = make(chan *row.Batch, 1), make(chan *row.Batch, batches), make(chan struct{})
 	for range batches - 1 {
-		o.free <- batch.Sibling()
+		o.free <- batch.NewSharingUnique()
 	}
 	go func() {
 		defer close(o.ended)

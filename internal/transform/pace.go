@@ -39,7 +39,7 @@ func (p *paced) Read(b []byte) (int, error) {
 	if taken := p.now().Sub(p.begin); err == nil && taken > trial && p.read < p.size {
 		whole := time.Duration(float64(taken) * float64(p.size) / float64(p.read))
 		if p.begin.Add(whole).After(p.before) {
-			return n, fault.Retried("transform object", fault.OutOfTime,
+			return n, fault.Retryable("transform object", fault.OutOfTime,
 				fmt.Errorf("%d of %d bytes took %s: the rest won't end in time", p.read, p.size, taken.Round(time.Second)))
 		}
 	}

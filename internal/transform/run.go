@@ -30,7 +30,7 @@ type run struct {
 	data, rejects  *output
 	// source is nil until the object is open.
 	source *source
-	tally  tally
+	counts rowCounts
 	// receipt is filled in as things become known.
 	receipt work.Receipt
 }
@@ -47,7 +47,7 @@ func (e *Engine) begin(job Job) (*run, error) {
 	roll := cmp.Or(e.RollBytes, rollBytes)
 	r := &run{
 		job: job, store: e.Store, now: e.Now, attempt: attempt, rows: rows, rejected: row.NewRejects(),
-		tally: tally{byRule: make(map[string]int64)},
+		counts: rowCounts{byRule: make(map[string]int64)},
 	}
 	level := cmp.Or(e.Level, parquetfile.Fastest)
 	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, level: level, layout: parquetfile.Data(job.Contract.Columns, id)}
@@ -86,7 +86,7 @@ func (r *run) transform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.receipt.Unchecked = unchecked(r.job.Contract, r.tally.read)
+	r.receipt.Unchecked = unchecked(r.job.Contract, r.counts.read)
 	return r.end(ctx)
 }
 
@@ -112,7 +112,7 @@ func (r *run) each(ctx context.Context, records records) error {
 			return err
 		}
 		r.rows.AddBlock(block)
-		if err := r.account(ctx, block); err != nil {
+		if err := r.countBlock(ctx, block); err != nil {
 			return err
 		}
 		if r.rows.Full() {
@@ -123,15 +123,15 @@ func (r *run) each(ctx context.Context, records records) error {
 	}
 }
 
-// account counts the records of a block, and writes the rejected ones down.
-func (r *run) account(ctx context.Context, block *row.Block) error {
-	r.tally.read += int64(block.Len())
-	r.tally.written += int64(block.Len())
+// countBlock counts the records of a block, and writes the rejected ones down.
+func (r *run) countBlock(ctx context.Context, block *row.Block) error {
+	r.counts.read += int64(block.Len())
+	r.counts.written += int64(block.Len())
 	for i, rule := range block.Broken {
 		if rule == "" {
 			continue
 		}
-		r.tally.written--
+		r.counts.written--
 		if err := r.reject(ctx, block.Record(i), rule); err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (r *run) account(ctx context.Context, block *row.Block) error {
 }
 
 func (r *run) reject(ctx context.Context, record reader.Record, rule string) error {
-	r.tally.reject(work.Reject{Record: record.Number, Line: record.Line, Rule: rule})
+	r.counts.reject(work.Reject{Record: record.Number, Line: record.Line, Rule: rule})
 	if r.job.Rejected != nil {
 		r.job.Rejected(record, rule)
 	}
@@ -155,7 +155,7 @@ func (r *run) reject(ctx context.Context, record reader.Record, rule string) err
 
 // end writes the last batches and decides whether the object is good enough.
 func (r *run) end(ctx context.Context) error {
-	if err := r.tally.check(r.job.Contract); err != nil {
+	if err := r.counts.check(r.job.Contract); err != nil {
 		return err
 	}
 	if _, err := r.data.write(ctx, r.rows); err != nil {
@@ -191,5 +191,5 @@ func (r *run) refuse(f *fault.Fault) {
 	r.receipt.Outcome = work.Refused
 	r.receipt.Code, r.receipt.Cause, r.receipt.Hint = string(f.Code), f.Cause(), f.Advice()
 	r.receipt.Data, r.receipt.Rejects = []work.File{}, []work.File{}
-	r.tally.written = 0
+	r.counts.written = 0
 }

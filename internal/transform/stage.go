@@ -54,7 +54,7 @@ func (s *Stage) Handle(ctx context.Context, m batch.Message) error {
 		return fault.Permanentf("decode message", fault.Undecodable, "%w", err)
 	}
 	if err := s.handle(ctx, m, w); err != nil {
-		return fault.On(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+		return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if glueReads && takesGlue(w, c, s.left(ctx)) {
 		return s.Glue.Send(ctx, w)
 	}
-	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, batch.Until(ctx, s.Now()))
+	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, batch.InvocationEnd(ctx, s.Now()))
 	if err != nil {
 		return fmt.Errorf("claim object: %w", err)
 	}
@@ -105,7 +105,7 @@ func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) erro
 
 // left is the time that this invocation has.
 func (s *Stage) left(ctx context.Context) time.Duration {
-	return batch.Until(ctx, s.Now()).Sub(s.Now())
+	return batch.InvocationEnd(ctx, s.Now()).Sub(s.Now())
 }
 
 // failed numbers the attempt, and takes it off the count if it doesn't count.

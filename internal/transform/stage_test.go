@@ -17,8 +17,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// claims is a journal of one object: it counts attempts, and lets go of them.
-type claims struct {
+// fakeJournal is a journal of one object: it counts attempts, and lets go of them.
+type fakeJournal struct {
 	attempts int
 	held     bool
 	err      error
@@ -27,7 +27,7 @@ type claims struct {
 	released []string
 }
 
-func (c *claims) Start(_ context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error) {
+func (c *fakeJournal) Start(_ context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error) {
 	if c.err != nil {
 		return journal.Entry{}, false, c.err
 	}
@@ -39,37 +39,37 @@ func (c *claims) Start(_ context.Context, w work.Work, owner string, until time.
 	return journal.Entry{ID: w.Object.ID(), State: journal.Transforming, Attempts: c.attempts}, true, nil
 }
 
-func (c *claims) Release(_ context.Context, id object.ID, owner string) error {
+func (c *fakeJournal) Release(_ context.Context, id object.ID, owner string) error {
 	c.attempts--
 	c.released = append(c.released, string(id)+" "+owner)
 	return nil
 }
 
-type bundle struct {
-	stage  *transform.Stage
-	claims *claims
-	store  *memory
-	work   work.Work
+type fixture struct {
+	stage   *transform.Stage
+	journal *fakeJournal
+	store   *memory
+	work    work.Work
 }
 
-func setup(body string) bundle {
+func newFixture(body string) fixture {
 	store, w := landed("a.csv", []byte(body))
-	c := &claims{}
-	return bundle{claims: c, store: store, work: w, stage: &transform.Stage{
+	c := &fakeJournal{}
+	return fixture{journal: c, store: store, work: w, stage: &transform.Stage{
 		Contracts: contract.Set{numbers()}, Journal: c, Attempts: 3, Now: clock,
 		NewID:  func() string { return "unique" },
 		Engine: &transform.Engine{Store: store, Bucket: bucket, Now: clock},
 	}}
 }
 
-func (b bundle) handle(t *testing.T) *fault.Fault {
+func (b fixture) handle(t *testing.T) *fault.Fault {
 	t.Helper()
 	return fault.As(b.stage.Handle(t.Context(), batch.Message{ID: "m1", Body: b.work.Encode()}))
 }
 
-func TestStageTransforms(t *testing.T) {
+func TestStageWritesReceipt(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
+	b := newFixture("n\n1\n")
 	if f := b.handle(t); f != nil {
 		t.Fatal(f)
 	}
@@ -77,14 +77,14 @@ func TestStageTransforms(t *testing.T) {
 	if keys := b.store.keys(); !slices.Contains(keys, want) {
 		t.Errorf("files %v lack %s", keys, want)
 	}
-	if b.claims.owner != "m1" || !b.claims.until.Equal(start.Add(15*time.Minute)) {
-		t.Errorf("claimed for %s until %s", b.claims.owner, b.claims.until)
+	if b.journal.owner != "m1" || !b.journal.until.Equal(start.Add(15*time.Minute)) {
+		t.Errorf("claimed for %s until %s", b.journal.owner, b.journal.until)
 	}
 }
 
-func TestStageKeepsTheGeneration(t *testing.T) {
+func TestStageKeepsGeneration(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
+	b := newFixture("n\n1\n")
 	b.work.Generation = 2
 	if f := b.handle(t); f != nil {
 		t.Fatal(f)
@@ -98,22 +98,22 @@ func TestStageKeepsTheGeneration(t *testing.T) {
 
 func TestStageClaimsUntilTheDeadline(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
+	b := newFixture("n\n1\n")
 	deadline := time.Now().Add(time.Hour)
 	ctx, cancel := context.WithDeadline(t.Context(), deadline)
 	defer cancel()
 	if err := b.stage.Handle(ctx, batch.Message{ID: "m1", Body: b.work.Encode()}); err != nil {
 		t.Fatal(err)
 	}
-	if !b.claims.until.Equal(deadline) {
-		t.Errorf("claimed until %s, want %s", b.claims.until, deadline)
+	if !b.journal.until.Equal(deadline) {
+		t.Errorf("claimed until %s, want %s", b.journal.until, deadline)
 	}
 }
 
 // TestRefusedObjectIsDone: its receipt tells route, so the message is over.
 func TestRefusedObjectIsDone(t *testing.T) {
 	t.Parallel()
-	b := setup("other\n1\n")
+	b := newFixture("other\n1\n")
 	if f := b.handle(t); f != nil {
 		t.Fatal(f)
 	}
@@ -122,27 +122,27 @@ func TestRefusedObjectIsDone(t *testing.T) {
 	}
 }
 
-func TestStageFaults(t *testing.T) {
+func TestStageReturnsFaultWithAttempt(t *testing.T) {
 	t.Parallel()
 	away := fault.Dependency("write journal", fault.JournalAway, errors.New("timeout"))
 	tests := []struct {
 		name        string
-		prepare     func(*bundle)
+		prepare     func(*fixture)
 		code        fault.Code
 		disposition fault.Disposition
 		attempt     int
 		released    int
 	}{
-		{"journal away", func(b *bundle) { b.claims.err = away }, fault.JournalAway, fault.RetryAfter, 0, 0},
-		{"unknown dataset", func(b *bundle) { b.work.Dataset = "shop.unknown" }, fault.NoDataset, fault.Permanent, 0, 0},
-		{"started too often", func(b *bundle) { b.claims.attempts = 3 }, fault.Crashed, fault.Permanent, 0, 0},
-		{"object gone", func(b *bundle) { clear(b.store.landing) }, fault.ObjectGone, fault.Permanent, 1, 0},
-		{"store away never counts", func(b *bundle) { b.store.failRead = 1 }, fault.StoreAway, fault.RetryAfter, 1, 1},
+		{"journal away", func(b *fixture) { b.journal.err = away }, fault.JournalAway, fault.RetryAfter, 0, 0},
+		{"unknown dataset", func(b *fixture) { b.work.Dataset = "shop.unknown" }, fault.NoDataset, fault.Permanent, 0, 0},
+		{"started too often", func(b *fixture) { b.journal.attempts = 3 }, fault.Crashed, fault.Permanent, 0, 0},
+		{"object gone", func(b *fixture) { clear(b.store.landing) }, fault.ObjectGone, fault.Permanent, 1, 0},
+		{"store away never counts", func(b *fixture) { b.store.failRead = 1 }, fault.StoreAway, fault.RetryAfter, 1, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup("n\n1\n")
+			b := newFixture("n\n1\n")
 			test.prepare(&b)
 			f := b.handle(t)
 			if f == nil || f.Code != test.code || f.Disposition != test.disposition || f.Attempt != test.attempt {
@@ -151,8 +151,8 @@ func TestStageFaults(t *testing.T) {
 			if f.ObjectID != string(b.work.Object.ID()) || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
 				t.Errorf("the fault names %q, %q, %q", f.ObjectID, f.Dataset, f.Subject)
 			}
-			if len(b.claims.released) != test.released {
-				t.Errorf("released %v", b.claims.released)
+			if len(b.journal.released) != test.released {
+				t.Errorf("released %v", b.journal.released)
 			}
 			if keys := b.store.keys(); len(keys) != 0 {
 				t.Errorf("files %v, want none", keys)
@@ -161,10 +161,10 @@ func TestStageFaults(t *testing.T) {
 	}
 }
 
-func TestStageLeavesWhatOthersHold(t *testing.T) {
+func TestStageSkipsClaimedObject(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
-	b.claims.held = true
+	b := newFixture("n\n1\n")
+	b.journal.held = true
 	if f := b.handle(t); f != nil {
 		t.Fatal(f)
 	}
@@ -175,7 +175,7 @@ func TestStageLeavesWhatOthersHold(t *testing.T) {
 
 func TestStageRefusesForeignMessages(t *testing.T) {
 	t.Parallel()
-	b := setup("n\n1\n")
+	b := newFixture("n\n1\n")
 	f := fault.As(b.stage.Handle(t.Context(), batch.Message{ID: "m1", Body: `{"stage":"load"}`}))
 	if f == nil || f.Code != fault.Undecodable || f.Disposition != fault.Permanent {
 		t.Errorf("fault %v", f)

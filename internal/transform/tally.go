@@ -9,14 +9,14 @@ import (
 // maxFirstRejects is how many rejects a receipt names.
 const maxFirstRejects = 10
 
-// tally accounts for every row: read = written + rejected.
-type tally struct {
+// rowCounts accounts for every row: read = written + rejected.
+type rowCounts struct {
 	read, written, rejected int64
 	first                   []work.Reject
 	byRule                  map[string]int64
 }
 
-func (t *tally) reject(r work.Reject) {
+func (t *rowCounts) reject(r work.Reject) {
 	t.rejected++
 	t.byRule[r.Rule]++
 	if len(t.first) < maxFirstRejects {
@@ -26,7 +26,7 @@ func (t *tally) reject(r work.Reject) {
 
 // check refuses an object that has more rejects than its contract tolerates by
 // number and by share.
-func (t *tally) check(c *contract.Contract) error {
+func (t *rowCounts) check(c *contract.Contract) error {
 	share := float64(t.rejected) / float64(max(t.read, 1))
 	if t.rejected <= c.MaxRejects || share <= c.MaxRejectRatio {
 		return nil
@@ -38,7 +38,7 @@ func (t *tally) check(c *contract.Contract) error {
 }
 
 // worst returns the rule that is broken most often; of equals, the first by name.
-func (t *tally) worst() (rule string, count int64) {
+func (t *rowCounts) worst() (rule string, count int64) {
 	for r, n := range t.byRule {
 		if n > count || n == count && r < rule {
 			rule, count = r, n

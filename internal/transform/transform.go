@@ -102,7 +102,7 @@ func classify(bounded context.Context, err error) error {
 	if bounded.Err() == nil {
 		return err
 	}
-	return fault.Retried("transform object", fault.OutOfTime, fmt.Errorf("the time of this invocation is over: %w", bounded.Err()))
+	return fault.Retryable("transform object", fault.OutOfTime, fmt.Errorf("the time of this invocation is over: %w", bounded.Err()))
 }
 
 // refuses reports whether an error is a property of the object's bytes, so
@@ -115,8 +115,8 @@ func refuses(err error) bool {
 // finish completes the receipt and writes it, last of all.
 func (e *Engine) finish(ctx context.Context, r *run) (work.Receipt, error) {
 	receipt := r.receipt
-	receipt.RowsRead, receipt.RowsWritten, receipt.RowsRejected = r.tally.read, r.tally.written, r.tally.rejected
-	receipt.FirstRejects = r.tally.first
+	receipt.RowsRead, receipt.RowsWritten, receipt.RowsRejected = r.counts.read, r.counts.written, r.counts.rejected
+	receipt.FirstRejects = r.counts.first
 	receipt.ContentHash = r.source.contentHash()
 	receipt.FinishedAt = e.Now().UTC()
 	body, err := json.MarshalIndent(receipt, "", "  ")

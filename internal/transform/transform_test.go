@@ -25,7 +25,7 @@ func numbers() *contract.Contract {
 	return c
 }
 
-func TestReceiptTellsAll(t *testing.T) {
+func TestReceiptHasAllFields(t *testing.T) {
 	t.Parallel()
 	body := []byte("n,more\n1,a\nx,b\n3,c\n")
 	got := run(t, numbers(), "shop/order/a b+c%20ü.csv", body)
@@ -53,7 +53,7 @@ func TestReceiptTellsAll(t *testing.T) {
 	}
 }
 
-func TestRefusalPublishesNothingButTheReceipt(t *testing.T) {
+func TestRefusedObjectHasReceiptOnly(t *testing.T) {
 	t.Parallel()
 	rows := strings.Repeat("1\n", 50_000)
 	tests := []struct {
@@ -91,7 +91,7 @@ func TestRefusalPublishesNothingButTheReceipt(t *testing.T) {
 	}
 }
 
-func TestLongRecords(t *testing.T) {
+func TestLongRecordsAreWrittenWhole(t *testing.T) {
 	t.Parallel()
 	c := newContract(contract.CSV, contract.Column{Name: "s", Type: contract.String})
 	long := strings.Repeat("x", 16<<20)
@@ -107,7 +107,7 @@ func TestLongRecords(t *testing.T) {
 	}
 }
 
-func TestFilesRoll(t *testing.T) {
+func TestOutputIsSplitAtRollBytes(t *testing.T) {
 	t.Parallel()
 	const rows = 1_100_000
 	var body strings.Builder
@@ -138,7 +138,7 @@ func TestFilesRoll(t *testing.T) {
 	}
 }
 
-func TestErrorsLeaveNothing(t *testing.T) {
+func TestFailedTransformLeavesNoFiles(t *testing.T) {
 	t.Parallel()
 	denied := fault.Dependency("write", fault.AccessDenied, errors.New("denied"))
 	tests := []struct {
@@ -187,9 +187,9 @@ func incompressible(rows int) string {
 	return body.String()
 }
 
-// TestStopsBeforeTheDeadline lets the context's deadline come nearer than the
+// TestEngineStopsBeforeDeadline lets the context's deadline come nearer than the
 // reserve while the object is read.
-func TestStopsBeforeTheDeadline(t *testing.T) {
+func TestEngineStopsBeforeDeadline(t *testing.T) {
 	t.Parallel()
 	store, w := landed("a.csv", []byte("n\n"+strings.Repeat("1\n", 1<<20)))
 	deadline := time.Now().Add(transform.Reserve + 50*time.Millisecond)

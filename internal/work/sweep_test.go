@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-func TestSweepSurvivesItsMessage(t *testing.T) {
+func TestSweepDecodesAsEncoded(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	grace, stuck := work.Seconds(0), work.Seconds(90*time.Second)

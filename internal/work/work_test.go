@@ -13,7 +13,7 @@ import (
 
 var landed = object.Object{Bucket: "landing", Key: "shop/order/a b.csv", Version: "v1", Size: 7}
 
-func TestWorkSurvivesItsMessage(t *testing.T) {
+func TestWorkDecodesAsEncoded(t *testing.T) {
 	t.Parallel()
 	want := work.Work{
 		Stage: work.Load, Dataset: "shop.order", Object: landed, Generation: 2,

@@ -22,14 +22,14 @@ func Cut(n, bytes int) Option {
 	return func(h *handler) { h.faults.cuts = put(h.faults.cuts, n, bytes) }
 }
 
-// Late hides an event from every request before the nth: it is published while
+// AppearsAt hides an event from every request before the nth: it is published while
 // somebody reads.
-func Late(n int, id string) Option {
+func AppearsAt(n int, id string) Option {
 	return func(h *handler) { h.faults.from = put(h.faults.from, id, n) }
 }
 
-// Withdrawn hides an event from the nth request and all after it.
-func Withdrawn(n int, id string) Option {
+// WithdrawnAt hides an event from the nth request and all after it.
+func WithdrawnAt(n int, id string) Option {
 	return func(h *handler) { h.faults.until = put(h.faults.until, id, n) }
 }
 

@@ -61,7 +61,7 @@ func ids(t *testing.T, body []byte) string {
 	return strings.Join(names, " ")
 }
 
-func TestQuery(t *testing.T) {
+func TestQueryReturnsMatchingEvents(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, query, want string }{
 		{"newest first by default", "", "d0 c b a"},
@@ -102,7 +102,7 @@ func TestStartIsInclusive(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestInvalidSearchIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, target, words string }{
 		{"unknown parameter", fdsn.QueryPath + "?format=geojson&" + from + "&page=2", `unknown parameter "page"`},
@@ -138,7 +138,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestCount(t *testing.T) {
+func TestCountReturnsNumberOfMatches(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, strings.NewReader(four), fdsn.SearchLimit(3))
 	tests := []struct{ name, query, want string }{
@@ -162,7 +162,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-func TestOtherPathsAndMethods(t *testing.T) {
+func TestOtherPathsAndMethodsAreRefused(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, strings.NewReader(four))
 	if code := get(handler, "/fdsnws/event/1/catalogs").Code; code != http.StatusNotFound {
@@ -175,11 +175,11 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestFaultOptionsApplyToNumberedRequests(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newHandler(t, strings.NewReader(four),
 		fdsn.Fail(1, http.StatusServiceUnavailable, "3"), fdsn.Cut(2, 50), fdsn.NoContent(),
-		fdsn.Late(4, "a"), fdsn.Withdrawn(5, "b")))
+		fdsn.AppearsAt(4, "a"), fdsn.WithdrawnAt(5, "b")))
 	t.Cleanup(server.Close)
 	ask := func(query string) (*http.Response, string, error) {
 		response, err := server.Client().Get(server.URL + fdsn.QueryPath + "?format=geojson&orderby=time-asc&" + query)
@@ -206,7 +206,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestBadCatalogs(t *testing.T) {
+func TestBadCatalogIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, geojson := range map[string]string{
 		"no JSON":         "id,time",

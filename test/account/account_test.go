@@ -72,15 +72,15 @@ func setting(name, fallback string) string {
 	return fallback
 }
 
-// TestAccount runs the suite against a real account.
-func TestAccount(t *testing.T) {
+// TestSuitePassesOnAccount runs the suite against a real account.
+func TestSuitePassesOnAccount(t *testing.T) {
 	bench := account(t)
 	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
-	t.Run("refusals", func(t *testing.T) { loadtest.Refuse(t, bench) })
+	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, bench) })
 }
 
-// TestAccountQuestions asks what nobody documents, and prints what was found.
-func TestAccountQuestions(t *testing.T) {
+// TestAccountAnswersUndocumentedQuestions asks what nobody documents, and prints what was found.
+func TestAccountAnswersUndocumentedQuestions(t *testing.T) {
 	bench := account(t)
 	var table strings.Builder
 	out := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

@@ -31,8 +31,8 @@ const (
 	schedulerLimit = 25 * time.Minute
 )
 
-// TestDAGs brings the laptop's cloud up and hands over to pytest.
-func TestDAGs(t *testing.T) { //nolint:paralleltest // one cloud
+// TestDAGsOnStandIns brings the laptop's cloud up and hands over to pytest.
+func TestDAGsOnStandIns(t *testing.T) { //nolint:paralleltest // one cloud
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

@@ -15,19 +15,19 @@ import (
 
 const conformance = repository + "/internal/transform/testdata/conformance"
 
-// TestConformance holds the engine on Glue against every case of the suite, and
+// TestGlueEngineMatchesExpectedFiles holds the engine on Glue against every case of the suite, and
 // the types of its files against those of the engine on Lambda, whose rows
 // internal/transform holds against the suite.
-func TestConformance(t *testing.T) {
+func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases(conformance)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t)
-	subjects := make([]subject, len(cases))
+	w := newEnvironment(t)
+	subjects := make([]testObject, len(cases))
 	for i, c := range cases {
-		subjects[i] = subjectOf(t, c)
+		subjects[i] = testObjectOf(t, c)
 		w.add(t, subjects[i])
 	}
 	w.runGlue(t, "")
@@ -48,13 +48,13 @@ func TestConformance(t *testing.T) {
 	t.Logf("%d cases, %d of them with a difference that is meant; the run took %v", len(cases), differing, w.took)
 }
 
-func subjectOf(t *testing.T, c suite.Case) subject {
+func testObjectOf(t *testing.T, c suite.Case) testObject {
 	t.Helper()
 	body, err := c.Input()
 	if err != nil {
 		t.Fatalf("%s: %v", c.Name, err)
 	}
-	return subject{name: c.Name, file: c.InputName, contract: c.Contract, body: body}
+	return testObject{name: c.Name, file: c.InputName, contract: c.Contract, body: body}
 }
 
 func compare(t *testing.T, c suite.Case, kind, got string) {

@@ -28,12 +28,12 @@ const (
 	enough = 1000
 )
 
-// TestDifferential gives both engines the same random files. Whatever differs
+// TestEnginesAgreeOnRandomFiles gives both engines the same random files. Whatever differs
 // is an error, and so is a rule, a type or a form that never came up.
-func TestDifferential(t *testing.T) {
+func TestEnginesAgreeOnRandomFiles(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(*seed, 0))
-	fired := newFired()
+	fired := expectedOccurrences()
 	wellFormed := newBatches(t, r, *differential, false, fired)
 	malformed := newBatches(t, r, *differential/2, true, fired)
 	t.Run("batch", func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestDifferential(t *testing.T) {
 	t.Logf("seed %d: %s; malformed: %s", *seed, wellFormedSum, malformedSum)
 }
 
-// newFired lists what must come up.
-func newFired() counts {
+// expectedOccurrences lists what must come up.
+func expectedOccurrences() counts {
 	fired := make(counts)
 	for rule := range strings.FieldsSeq(`_row:columns _row:utf8 _row:json _row:object _row:depth _row:duplicate required unique format
 		pattern enum minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum nul`) {
@@ -70,18 +70,18 @@ func newFired() counts {
 	return fired
 }
 
-// account is how many files were compared, and how many differed.
-type account struct{ files, refused, differ int }
+// comparisonCounts is how many files were compared, and how many differed.
+type comparisonCounts struct{ files, refused, differ int }
 
-func (a account) String() string {
+func (a comparisonCounts) String() string {
 	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.differ)
 }
 
 // batch is the files of one run of the engine on Glue, and what became of them.
 type batch struct {
-	groups [][]subject
+	groups [][]testObject
 	fired  counts
-	account
+	comparisonCounts
 }
 
 // newBatches makes the files one after the other, so that a seed says them all;
@@ -103,7 +103,7 @@ func newBatches(t *testing.T, r *rand.Rand, files int, malformed bool, fired cou
 
 func (b *batch) compare(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	for _, group := range b.groups {
 		w.add(t, group...)
 	}
@@ -117,8 +117,8 @@ func (b *batch) compare(t *testing.T) {
 }
 
 // sum adds up what became of the batches' files, and what fired.
-func sum(batches []*batch, fired counts) account {
-	var total account
+func sum(batches []*batch, fired counts) comparisonCounts {
+	var total comparisonCounts
 	for _, b := range batches {
 		total.files += b.files
 		total.refused += b.refused
@@ -131,20 +131,20 @@ func sum(batches []*batch, fired counts) account {
 }
 
 // newGroup makes the files of one contract.
-func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired counts) []subject {
+func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired counts) []testObject {
 	t.Helper()
 	c := newContract(r)
-	var group []subject
+	var group []testObject
 	for i := range max(1, min(filesPerContract, files/15)) {
 		file, body := newFile(t, r, c, malformed, fired)
-		group = append(group, subject{name: fmt.Sprintf("%s-%d", name, i), file: file, contract: c, body: body})
+		group = append(group, testObject{name: fmt.Sprintf("%s-%d", name, i), file: file, contract: c, body: body})
 	}
 	return group
 }
 
 var ruleOf = regexp.MustCompile(`"rule":"([^"]*)"`)
 
-func (a *account) add(t *testing.T, w *world, s subject, fired counts) {
+func (a *comparisonCounts) add(t *testing.T, w *environment, s testObject, fired counts) {
 	t.Helper()
 	want, got := w.answer(t, lambda, s), w.answer(t, glue, s)
 	a.files++
@@ -170,7 +170,7 @@ func (a *account) add(t *testing.T, w *world, s subject, fired counts) {
 }
 
 // explain writes out what is needed to make a case of a difference.
-func explain(t *testing.T, s subject) {
+func explain(t *testing.T, s testObject) {
 	t.Helper()
 	portable, err := s.contract.Portable()
 	if err != nil {

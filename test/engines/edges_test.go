@@ -69,8 +69,8 @@ var edges = []struct {
 	{"unique beyond its bound", []string{"rule_unique_bounded"}, ""},
 }
 
-// TestEdges holds the list against the suite: no input without a case.
-func TestEdges(t *testing.T) {
+// TestEveryEdgeInputHasACase holds the list against the suite: no input without a case.
+func TestEveryEdgeInputHasACase(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases(conformance)
 	if err != nil {

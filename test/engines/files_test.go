@@ -45,13 +45,13 @@ func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, f
 		forms["mark"]++
 	}
 	if malformed && one(r, 2) {
-		body = spoil(r, body)
+		body = damage(r, body)
 	}
 	if one(r, 3) {
 		name, body = name+".gz", pack(t, r, body)
 		forms["gzip"]++
 		if malformed && one(r, 3) {
-			body = spoil(r, body)
+			body = damage(r, body)
 		}
 	}
 	return name, body
@@ -89,8 +89,8 @@ func pack(t *testing.T, r *rand.Rand, body []byte) []byte {
 	return packed.Bytes()
 }
 
-// spoil damages a body at a few places.
-func spoil(r *rand.Rand, body []byte) []byte {
+// damage damages a body at a few places.
+func damage(r *rand.Rand, body []byte) []byte {
 	body = bytes.Clone(body)
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(body) + 1)

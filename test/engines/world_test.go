@@ -32,21 +32,21 @@ const (
 	glue   = "glue"
 )
 
-// world is a folder with a landing bucket, and what the engines made of it.
-type world struct {
+// environment is a folder with a landing bucket, and what the engines made of it.
+type environment struct {
 	root folder
 	uris []string
 	// took is how long the run of the engine on Glue took.
 	took time.Duration
 }
 
-func newWorld(t *testing.T) *world {
+func newEnvironment(t *testing.T) *environment {
 	t.Helper()
-	return &world{root: folder(t.TempDir())}
+	return &environment{root: folder(t.TempDir())}
 }
 
-// subject is one object to transform.
-type subject struct {
+// testObject is one object to transform.
+type testObject struct {
 	// name tells the objects of a world apart.
 	name string
 	// file is the last part of its key.
@@ -55,18 +55,18 @@ type subject struct {
 	body     []byte
 }
 
-func (s subject) object() object.Object {
+func (s testObject) object() object.Object {
 	key := "shop/order/" + s.name + "/" + s.file
 	return object.Object{Bucket: landing, Key: key, Version: "v1", Size: int64(len(s.body))}
 }
 
-func (s subject) work() work.Work {
+func (s testObject) work() work.Work {
 	return work.Work{Stage: work.Transform, Dataset: s.contract.Dataset(), Object: s.object()}
 }
 
 // add puts objects of one contract into the landing bucket, and their manifest
 // into the curated one.
-func (w *world) add(t *testing.T, subjects ...subject) {
+func (w *environment) add(t *testing.T, subjects ...testObject) {
 	t.Helper()
 	portable, err := subjects[0].contract.Portable()
 	if err != nil {
@@ -91,7 +91,7 @@ func (w *world) add(t *testing.T, subjects ...subject) {
 	w.uris = append(w.uris, "file://"+w.root.path(at.Bucket, at.Key))
 }
 
-func (w *world) put(t *testing.T, at work.Location, body []byte) {
+func (w *environment) put(t *testing.T, at work.Location, body []byte) {
 	t.Helper()
 	if err := w.root.Put(t.Context(), at, body); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ const interpreted = "spark.sql.codegen.wholeStage false\nspark.sql.codegen.facto
 
 // runGlue transforms all objects by the engine on Glue, in one process, with
 // more settings of Spark.
-func (w *world) runGlue(t *testing.T, settings string) {
+func (w *environment) runGlue(t *testing.T, settings string) {
 	t.Helper()
 	w.put(t, work.Location{Bucket: glue, Key: "spark.conf"}, []byte(settings))
 	runner := filepath.Join(repository, "glue", "run_local.sh")
@@ -120,7 +120,7 @@ func (w *world) runGlue(t *testing.T, settings string) {
 }
 
 // runLambda transforms one object by the engine on Lambda.
-func (w *world) runLambda(t *testing.T, s subject) {
+func (w *environment) runLambda(t *testing.T, s testObject) {
 	t.Helper()
 	engine := &transform.Engine{Store: w.root, Bucket: lambda, Now: time.Now}
 	if _, err := engine.Transform(t.Context(), transform.Job{Work: s.work(), Contract: s.contract, Attempt: attempt}); err != nil {
@@ -139,7 +139,7 @@ type answer struct {
 
 // answer reads what an engine made of an object, and checks the receipt
 // against the files.
-func (w *world) answer(t *testing.T, engine string, s subject) answer {
+func (w *environment) answer(t *testing.T, engine string, s testObject) answer {
 	t.Helper()
 	var a answer
 	id := s.object().ID()
@@ -163,7 +163,7 @@ func (w *world) answer(t *testing.T, engine string, s subject) answer {
 	return a
 }
 
-func (w *world) read(t *testing.T, engine string, files []work.File, typesOf *answer) string {
+func (w *environment) read(t *testing.T, engine string, files []work.File, typesOf *answer) string {
 	t.Helper()
 	var rows []map[string]any
 	for _, f := range files {
@@ -194,7 +194,7 @@ func (w *world) read(t *testing.T, engine string, files []work.File, typesOf *an
 
 // checkLeftovers holds the attempt's folder against the receipt: no other
 // Parquet file may be there.
-func (w *world) checkLeftovers(t *testing.T, engine string, r work.Receipt) {
+func (w *environment) checkLeftovers(t *testing.T, engine string, r work.Receipt) {
 	t.Helper()
 	named := make(map[string]bool)
 	for _, f := range append(append([]work.File{}, r.Data...), r.Rejects...) {

@@ -30,8 +30,8 @@ var requests = []string{
 	"copy rows", "count rows", "copy rows by force", "copy rejects", "record", "check the ledger", "commit", "close",
 }
 
-// ways are what can happen to a statement.
-var ways = []struct {
+// cuts are what can happen to a statement.
+var cuts = []struct {
 	name string
 	cut  cut
 }{
@@ -41,11 +41,11 @@ var ways = []struct {
 	{"answer cut", cut{forwarded: true}},
 }
 
-// scene is a dataset in which every statement of the protocol has something to
+// scenario is a dataset in which every statement of the protocol has something to
 // do: of one key a newer version, of another a reload, a third is new to the
 // ledger and known to the load history.
-type scene struct {
-	*world
+type scenario struct {
+	*environment
 
 	// before and after are the rows that stand.
 	before, after map[object.ID]int64
@@ -104,9 +104,9 @@ func updated(at int64, ids ...int64) []loadtest.Value {
 	return values
 }
 
-func newScene(t *testing.T, m mode) *scene {
+func newScenario(t *testing.T, m mode) *scenario {
 	t.Helper()
-	w := newWorld(t, loadtest.NewModeWorld(t, theCloud(t).laptop, m.change))
+	w := newEnvironment(t, loadtest.NewModeFixture(t, theCloud(t).laptop, m.change))
 	first, reloaded := w.version(t, "versions.csv"), w.version(t, "reload.csv")
 	earlier := []loadtest.Delivery{
 		{Key: "versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
@@ -120,9 +120,9 @@ func newScene(t *testing.T, m mode) *scene {
 		{Key: "history.csv", Version: w.version(t, "history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
 	}
 	group := w.transformed(t, later...)
-	w.remember(t, group[2])
-	return &scene{
-		world: w, replaced: old[0], group: group,
+	w.addToLoadHistory(t, group[2])
+	return &scenario{
+		environment: w, replaced: old[0], group: group,
 		currentBefore: m.current(earlier...), currentAfter: m.current(later...),
 		before:       map[object.ID]int64{old[0].ID: 3, old[1].ID: 4},
 		after:        map[object.ID]int64{group[0].ID: 5, group[1].ID: 2, group[2].ID: 6},
@@ -131,8 +131,8 @@ func newScene(t *testing.T, m mode) *scene {
 	}
 }
 
-// remember puts an object's files into the load history, without their rows.
-func (w *world) remember(t *testing.T, d loadtest.Delivered) {
+// addToLoadHistory puts an object's files into the load history, without their rows.
+func (w *environment) addToLoadHistory(t *testing.T, d loadtest.Delivered) {
 	t.Helper()
 	session, err := w.laptop.Open(t.Context(), w.Dataset, "history")
 	if err != nil {
@@ -155,10 +155,10 @@ func (w *world) remember(t *testing.T, d loadtest.Delivered) {
 // and again at the end: what a reader must never see otherwise.
 var afterEach = []struct {
 	name string
-	hold func(s *scene, t *testing.T)
+	hold func(s *scenario, t *testing.T)
 }{
-	{"rows and ledger", (*scene).allOrNothing},
-	{"current rows", (*scene).currentOrFormer},
+	{"rows and ledger", (*scenario).allOrNothing},
+	{"current rows", (*scenario).currentOrFormer},
 }
 
 // everyKill is what `make test-loaders` asks for. A loader that is killed
@@ -166,16 +166,16 @@ var afterEach = []struct {
 // statement has one way, in one mode, and COMMIT all.
 var everyKill = flag.Bool("every-kill", false, "cut each statement in every way, in every mode")
 
-// TestKills kills a loader at each of its statements, and cuts each
+// TestKillAtAnyStatementLosesNothing kills a loader at each of its statements, and cuts each
 // statement's answer, the COMMIT's too. Then another loader gets the messages
 // that weren't acknowledged, until all are.
-func TestKills(t *testing.T) {
+func TestKillAtAnyStatementLosesNothing(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills take half a minute")
 	}
 	for i, statement := range requests {
-		for _, way := range ways {
+		for _, way := range cuts {
 			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {
 				continue
 			}
@@ -185,13 +185,13 @@ func TestKills(t *testing.T) {
 				}
 				t.Run(statement+"/"+way.name+"/"+m.name, func(t *testing.T) {
 					t.Parallel()
-					s := newScene(t, m)
+					s := newScenario(t, m)
 					c := way.cut
 					c.statement = i + 1
-					left := s.strike(t, c)
-					s.hold(t)
+					left := s.runWithCut(t, c)
+					s.checkAlways(t)
 					s.redeliver(t, left)
-					s.hold(t)
+					s.checkAlways(t)
 					s.wantAfter(t)
 				})
 			}
@@ -199,11 +199,11 @@ func TestKills(t *testing.T) {
 	}
 }
 
-// TestRequests holds the list of statements against what a loader that nothing
+// TestLoaderSendsExpectedStatements holds the list of statements against what a loader that nothing
 // happens to asks for.
-func TestRequests(t *testing.T) {
+func TestLoaderSendsExpectedStatements(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, modes[0])
+	s := newScenario(t, modes[0])
 	wire, p := s.startBehindWire(t, cut{})
 	if failed, lives := p.handle(s.messages(s.group...)); !lives || len(failed) > 0 {
 		t.Fatalf("alive %t, failed %v", lives, failed)
@@ -227,23 +227,23 @@ func portOf(t testing.TB, address net.Addr) int {
 	return number
 }
 
-func (s *scene) startBehindWire(t *testing.T, c cut) (*wire, *process) {
+func (s *scenario) startBehindWire(t *testing.T, c cut) (*proxy, *process) {
 	t.Helper()
-	o := s.orders()
-	wire, port := newWire(t, net.JoinHostPort(o.Login.Host, strconv.Itoa(o.Login.Port)), c)
+	o := s.loaderSettings()
+	wire, port := newProxy(t, net.JoinHostPort(o.Login.Host, strconv.Itoa(o.Login.Port)), c)
 	o.Login.Port = port
 	p := s.start(t, o)
-	wire.victim(p.kill)
+	wire.setKill(p.kill)
 	return wire, p
 }
 
-// strike lets a loader meet the cut, and returns what it didn't acknowledge.
-func (s *scene) strike(t *testing.T, c cut) (left []loadtest.Delivered) {
+// runWithCut lets a loader meet the cut, and returns what it didn't acknowledge.
+func (s *scenario) runWithCut(t *testing.T, c cut) (left []loadtest.Delivered) {
 	t.Helper()
 	wire, p := s.startBehindWire(t, c)
 	messages := s.messages(s.group...)
 	failed, lives := p.handle(messages)
-	if wire.struckNothing() {
+	if wire.cutNothing() {
 		t.Fatalf("statement %d never came: %v", c.statement, wire.seen())
 	}
 	if lives == c.killed {
@@ -268,9 +268,9 @@ func (s *scene) strike(t *testing.T, c cut) (left []loadtest.Delivered) {
 // more; what waits for a killed loader's lock needs few.
 const deliveries = 5
 
-func (s *scene) redeliver(t *testing.T, left []loadtest.Delivered) {
+func (s *scenario) redeliver(t *testing.T, left []loadtest.Delivered) {
 	t.Helper()
-	p := s.start(t, s.orders())
+	p := s.start(t, s.loaderSettings())
 	for range deliveries {
 		messages := s.messages(left...)
 		failed, lives := p.handle(messages)
@@ -299,8 +299,8 @@ func (s *scene) redeliver(t *testing.T, left []loadtest.Delivered) {
 	}
 }
 
-// hold holds what must be true at any time.
-func (s *scene) hold(t *testing.T) {
+// checkAlways holds what must be true at any time.
+func (s *scenario) checkAlways(t *testing.T) {
 	t.Helper()
 	for _, each := range afterEach {
 		t.Run(each.name, func(t *testing.T) { each.hold(s, t) })
@@ -309,7 +309,7 @@ func (s *scene) hold(t *testing.T) {
 
 // allOrNothing: a reader sees the table as it was or as it is to be, and the
 // ledger with it.
-func (s *scene) allOrNothing(t *testing.T) {
+func (s *scenario) allOrNothing(t *testing.T) {
 	t.Helper()
 	got := s.laptop.Contents(t, s.Dataset)
 	rows, ledger := s.before, s.ledgerBefore
@@ -328,7 +328,7 @@ func (s *scene) allOrNothing(t *testing.T) {
 
 // currentOrFormer: the mode's view shows what it showed or is to show, as the
 // table does.
-func (s *scene) currentOrFormer(t *testing.T) {
+func (s *scenario) currentOrFormer(t *testing.T) {
 	t.Helper()
 	want := s.currentBefore
 	if cmp.Equal(s.laptop.Contents(t, s.Dataset).Rows, s.after) {
@@ -340,7 +340,7 @@ func (s *scene) currentOrFormer(t *testing.T) {
 }
 
 // wantAfter holds how everything ends.
-func (s *scene) wantAfter(t *testing.T) {
+func (s *scenario) wantAfter(t *testing.T) {
 	t.Helper()
 	got := s.WantRows(t, s.after)
 	if len(got.Ledger) != len(s.group) {

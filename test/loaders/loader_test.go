@@ -29,11 +29,11 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// ordersVariable makes the test binary a loader.
-const ordersVariable = "FIRN_TEST_LOADER"
+// settingsVariable makes the test binary a loader.
+const settingsVariable = "FIRN_TEST_LOADER"
 
-// orders is what a loader is told when it starts.
-type orders struct {
+// loaderSettings is what a loader is told when it starts.
+type loaderSettings struct {
 	Login   snowflake.Config
 	Bucket  string
 	Journal string
@@ -44,10 +44,10 @@ type orders struct {
 // invocation is what a function of the product has for one batch.
 const invocation = time.Minute
 
-// word is one line of a loader's: news that it published, or its answer to a
+// output is one line of a loader's: news that it published, or its answer to a
 // batch.
-type word struct {
-	News *load.News
+type output struct {
+	Announcement *load.Announcement
 	// Failed are the messages that aren't done, by id. Nil for news.
 	Failed map[string]failure
 }
@@ -60,7 +60,7 @@ type failure struct {
 }
 
 // newLoader wires a loader as the function does, to what the orders name.
-func newLoader(cfg aws.Config, o orders, news load.Publisher) *load.Loader {
+func newLoader(cfg aws.Config, o loaderSettings, news load.Publisher) *load.Loader {
 	bucket := load.Bucket{Client: s3.NewFromConfig(cfg, func(s *s3.Options) { s.UsePathStyle = true })}
 	return &load.Loader{
 		Warehouse: warehouse.Warehouse{Config: o.Login}, Receipts: bucket, Versions: bucket, Publisher: news,
@@ -69,23 +69,25 @@ func newLoader(cfg aws.Config, o orders, news load.Publisher) *load.Loader {
 	}
 }
 
-// speaker is a loader's standard output: one word a line.
-type speaker struct {
+// outputWriter is a loader's standard output: one word a line.
+type outputWriter struct {
 	mutex   sync.Mutex
 	encoder *json.Encoder
 }
 
-func (s *speaker) say(w word) error {
+func (s *outputWriter) write(w output) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.encoder.Encode(w)
 }
 
 // Publish implements load.Publisher.
-func (s *speaker) Publish(_ context.Context, n load.News) error { return s.say(word{News: &n}) }
+func (s *outputWriter) Publish(_ context.Context, n load.Announcement) error {
+	return s.write(output{Announcement: &n})
+}
 
-// beLoader handles the batches on standard input until it ends.
-func beLoader(text string) int {
+// runLoader handles the batches on standard input until it ends.
+func runLoader(text string) int {
 	if err := handleAll(context.Background(), text); err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return 1
@@ -94,7 +96,7 @@ func beLoader(text string) int {
 }
 
 func handleAll(ctx context.Context, text string) error {
-	var o orders
+	var o loaderSettings
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func handleAll(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	out := &speaker{encoder: json.NewEncoder(os.Stdout)}
+	out := &outputWriter{encoder: json.NewEncoder(os.Stdout)}
 	loader := newLoader(cfg, o, out)
 	for in := json.NewDecoder(os.Stdin); ; {
 		var messages []batch.Message
@@ -119,7 +121,7 @@ func handleAll(ctx context.Context, text string) error {
 			}
 		}
 		cancel()
-		if err := out.say(word{Failed: failed}); err != nil {
+		if err := out.write(output{Failed: failed}); err != nil {
 			return err
 		}
 	}
@@ -135,14 +137,14 @@ type process struct {
 
 // start starts a loader. What it publishes goes to news. It ends with the
 // test, if nobody kills it before.
-func start(t testing.TB, o orders, news func(load.News)) *process {
+func start(t testing.TB, o loaderSettings, news func(load.Announcement)) *process {
 	t.Helper()
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{command: exec.Command(os.Args[0]), answers: make(chan map[string]failure)}
-	p.command.Env = append(os.Environ(), ordersVariable+"="+string(text))
+	p.command.Env = append(os.Environ(), settingsVariable+"="+string(text))
 	p.command.Stderr = &p.log
 	in, err := p.command.StdinPipe()
 	if err != nil {
@@ -156,7 +158,7 @@ func start(t testing.TB, o orders, news func(load.News)) *process {
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go p.listen(out, news)
+	go p.readOutput(out, news)
 	t.Cleanup(func() {
 		_ = in.Close()
 		for ended := false; !ended; {
@@ -171,15 +173,15 @@ func start(t testing.TB, o orders, news func(load.News)) *process {
 	return p
 }
 
-func (p *process) listen(out io.Reader, news func(load.News)) {
+func (p *process) readOutput(out io.Reader, news func(load.Announcement)) {
 	defer close(p.answers)
 	for in := json.NewDecoder(out); ; {
-		var w word
+		var w output
 		if err := in.Decode(&w); err != nil {
 			return // it has ended
 		}
-		if w.News != nil {
-			news(*w.News)
+		if w.Announcement != nil {
+			news(*w.Announcement)
 			continue
 		}
 		p.answers <- w.Failed

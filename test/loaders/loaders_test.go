@@ -21,29 +21,29 @@ import (
 )
 
 // publisher is a function as a load.Publisher.
-type publisher func(load.News)
+type publisher func(load.Announcement)
 
 // Publish implements load.Publisher.
-func (p publisher) Publish(_ context.Context, n load.News) error {
+func (p publisher) Publish(_ context.Context, n load.Announcement) error {
 	p(n)
 	return nil
 }
 
-// patience is how long these loaders wait for the lock. The product's five
+// lockTimeout is how long these loaders wait for the lock. The product's five
 // seconds leave the rest to SQS's backoff, which isn't here: what comes back is
 // delivered again at once.
-const patience = 15 * time.Second
+const lockTimeout = 15 * time.Second
 
-// crowd is how much a run of TestLoaders asks for.
-type crowd struct{ loaders, receipts, deliveries int }
+// loadTest is how much a run of TestManyLoadersLoadEachObjectOnce asks for.
+type loadTest struct{ loaders, receipts, deliveries int }
 
-// TestLoaders: loaders in processes of their own, far more than an account
+// TestManyLoadersLoadEachObjectOnce: loaders in processes of their own, far more than an account
 // runs, get each receipt three times in any order. `make test-loaders` runs it
 // ten times.
-func TestLoaders(t *testing.T) { //nolint:paralleltest // sixteen processes are enough for one machine
-	c := crowd{loaders: 16, receipts: 200, deliveries: 3}
+func TestManyLoadersLoadEachObjectOnce(t *testing.T) { //nolint:paralleltest // sixteen processes are enough for one machine
+	c := loadTest{loaders: 16, receipts: 200, deliveries: 3}
 	if testing.Short() {
-		c = crowd{loaders: 6, receipts: 30, deliveries: 3}
+		c = loadTest{loaders: 6, receipts: 30, deliveries: 3}
 	}
 	first := *seed
 	if first == 0 {
@@ -54,9 +54,9 @@ func TestLoaders(t *testing.T) { //nolint:paralleltest // sixteen processes are 
 	}
 }
 
-func (c crowd) run(t *testing.T, seed uint64) {
+func (c loadTest) run(t *testing.T, seed uint64) {
 	order := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t, loadtest.NewWorld(t, theCloud(t).laptop))
+	w := newEnvironment(t, loadtest.NewFixture(t, theCloud(t).laptop))
 	deliveries := make([]loadtest.Delivery, c.receipts)
 	for i := range deliveries {
 		deliveries[i] = loadtest.Delivery{
@@ -78,9 +78,9 @@ func (c crowd) run(t *testing.T, seed uint64) {
 	q := newQueue(messages)
 	var loaders sync.WaitGroup
 	for i := range c.loaders {
-		o := w.orders()
+		o := w.loaderSettings()
 		o.Objects = []int{5, 10, 20, 100}[i%4] // small transactions, so that there are many
-		o.Login.LockTimeout = patience
+		o.Login.LockTimeout = lockTimeout
 		p := w.start(t, o)
 		sizes := rand.New(rand.NewPCG(seed, uint64(i+1)))
 		loaders.Go(func() { q.work(t, p, sizes) })
@@ -109,8 +109,8 @@ type queue struct {
 	mutex   sync.Mutex
 	changed *sync.Cond
 	waiting []batch.Message
-	// abroad are messages that a loader has.
-	abroad int
+	// inFlight are messages that a loader has.
+	inFlight int
 	// retries are the deliveries that came back, by code.
 	retries map[fault.Code]int
 }
@@ -143,13 +143,13 @@ func (q *queue) work(t *testing.T, p *process, sizes *rand.Rand) {
 func (q *queue) take(most int) []batch.Message {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	for len(q.waiting) == 0 && q.abroad > 0 {
+	for len(q.waiting) == 0 && q.inFlight > 0 {
 		q.changed.Wait()
 	}
 	n := min(most, len(q.waiting))
 	taken := slices.Clone(q.waiting[:n])
 	q.waiting = q.waiting[n:]
-	q.abroad += n
+	q.inFlight += n
 	return taken
 }
 
@@ -158,7 +158,7 @@ func (q *queue) settle(t *testing.T, messages []batch.Message, failed map[string
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	defer q.changed.Broadcast()
-	q.abroad -= len(messages)
+	q.inFlight -= len(messages)
 	for _, m := range messages {
 		f, bad := failed[m.ID]
 		switch {

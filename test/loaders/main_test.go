@@ -30,8 +30,8 @@ const sideBySide = "6"
 
 // TestMain is the loader if the process was started as one.
 func TestMain(m *testing.M) {
-	if orders := os.Getenv(ordersVariable); orders != "" {
-		os.Exit(beLoader(orders))
+	if orders := os.Getenv(settingsVariable); orders != "" {
+		os.Exit(runLoader(orders))
 	}
 	if err := flag.Set("test.parallel", sideBySide); err != nil {
 		panic(err)

@@ -30,56 +30,56 @@ type cut struct {
 	killed bool
 }
 
-// wire stands between one loader and Snowflake and cuts one statement.
-type wire struct {
+// proxy stands between one loader and Snowflake and cuts one statement.
+type proxy struct {
 	cut    cut
 	target string
 
 	mutex sync.Mutex
 	// statements are the names of what was asked so far.
 	statements []string
-	// struck is the request id of what was cut, once it was.
-	struck string
-	kill   func()
+	// cutRequest is the request id of what was cut, once it was.
+	cutRequest string
+	kill       func()
 }
 
-// newWire listens until the test ends; target is Snowflake's host:port.
-func newWire(t testing.TB, target string, c cut) (w *wire, port int) {
+// newProxy listens until the test ends; target is Snowflake's host:port.
+func newProxy(t testing.TB, target string, c cut) (w *proxy, port int) {
 	t.Helper()
-	w = &wire{cut: c, target: target}
+	w = &proxy{cut: c, target: target}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	return w, portOf(t, server.Listener.Addr())
 }
 
-// victim names who is killed.
-func (w *wire) victim(kill func()) {
+// setKill names who is killed.
+func (w *proxy) setKill(kill func()) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.kill = kill
 }
 
 // seen are the names of what was asked so far.
-func (w *wire) seen() []string {
+func (w *proxy) seen() []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return append([]string(nil), w.statements...)
 }
 
-// struckNothing reports whether the cut never came.
-func (w *wire) struckNothing() bool {
+// cutNothing reports whether the cut never came.
+func (w *proxy) cutNothing() bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.struck == ""
+	return w.cutRequest == ""
 }
 
 // ServeHTTP implements http.Handler.
-func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (w *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the loader is gone
 	}
-	if !w.strikes(r, body) {
+	if !w.shouldCut(r, body) {
 		w.answer(rw, w.forward(r, body))
 		return
 	}
@@ -94,20 +94,20 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler) // the connection breaks, without an answer
 }
 
-// strikes counts a request, and reports whether it is the one to cut: it or
+// shouldCut counts a request, and reports whether it is the one to cut: it or
 // its repetition, which has the same request id.
-func (w *wire) strikes(r *http.Request, body []byte) bool {
+func (w *proxy) shouldCut(r *http.Request, body []byte) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	id := r.URL.Query().Get("requestId")
-	if w.struck != "" {
-		return id == w.struck
+	if w.cutRequest != "" {
+		return id == w.cutRequest
 	}
 	w.statements = append(w.statements, nameOf(r, body))
 	if len(w.statements) != w.cut.statement {
 		return false
 	}
-	w.struck = id
+	w.cutRequest = id
 	return true
 }
 
@@ -120,7 +120,7 @@ type answered struct {
 
 // forward asks Snowflake, whatever becomes of the loader meanwhile. Nil is no
 // answer.
-func (w *wire) forward(r *http.Request, body []byte) *answered {
+func (w *proxy) forward(r *http.Request, body []byte) *answered {
 	request := r.Clone(context.WithoutCancel(r.Context()))
 	request.URL.Scheme, request.URL.Host, request.RequestURI = "http", w.target, ""
 	request.Body = io.NopCloser(bytes.NewReader(body))
@@ -136,7 +136,7 @@ func (w *wire) forward(r *http.Request, body []byte) *answered {
 	return &answered{status: response.StatusCode, header: response.Header, body: content}
 }
 
-func (w *wire) answer(rw http.ResponseWriter, a *answered) {
+func (w *proxy) answer(rw http.ResponseWriter, a *answered) {
 	if a == nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -84,7 +84,7 @@ func landing(ctx context.Context, store *s3.Client) error {
 }
 
 // version puts a version of a key into the landing bucket, and returns its id.
-func (w *world) version(t testing.TB, key string) string {
+func (w *environment) version(t testing.TB, key string) string {
 	t.Helper()
 	name := strings.Replace(w.Dataset, ".", "/", 1) + "/" + key
 	output, err := w.store.PutObject(t.Context(), &s3.PutObjectInput{
@@ -96,10 +96,10 @@ func (w *world) version(t testing.TB, key string) string {
 	return aws.ToString(output.VersionId)
 }
 
-// world is one dataset, with receipts and journal where other processes find
+// environment is one dataset, with receipts and journal where other processes find
 // them.
-type world struct {
-	*loadtest.World
+type environment struct {
+	*loadtest.Fixture
 	cloud
 
 	mutex sync.Mutex
@@ -107,28 +107,30 @@ type world struct {
 	announced map[string]bool
 }
 
-func newWorld(t testing.TB, of *loadtest.World) *world {
+func newEnvironment(t testing.TB, of *loadtest.Fixture) *environment {
 	t.Helper()
-	return &world{World: of, cloud: theCloud(t), announced: make(map[string]bool)}
+	return &environment{Fixture: of, cloud: theCloud(t), announced: make(map[string]bool)}
 }
 
-// orders are a loader's, straight to Snowflake.
-func (w *world) orders() orders {
-	return orders{Login: w.laptop.Config, Bucket: w.laptop.Bucket(), Journal: w.journal.Name}
+// loaderSettings are a loader's, straight to Snowflake.
+func (w *environment) loaderSettings() loaderSettings {
+	return loaderSettings{Login: w.laptop.Config, Bucket: w.laptop.Bucket(), Journal: w.journal.Name}
 }
 
-// hear notes what a loader published.
-func (w *world) hear(n load.News) {
+// recordAnnouncement notes what a loader published.
+func (w *environment) recordAnnouncement(n load.Announcement) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.announced[n.LoadID] = true
 }
 
-func (w *world) start(t testing.TB, o orders) *process { return start(t, o, w.hear) }
+func (w *environment) start(t testing.TB, o loaderSettings) *process {
+	return start(t, o, w.recordAnnouncement)
+}
 
 // transformed makes objects as a transform leaves them: files and receipts in
 // the bucket, and the journal's entries.
-func (w *world) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loadtest.Delivered {
+func (w *environment) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loadtest.Delivered {
 	t.Helper()
 	delivered := make([]loadtest.Delivered, len(deliveries))
 	var shares errgroup.Group
@@ -139,7 +141,7 @@ func (w *world) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loa
 		at.Bucket = w.laptop.Bucket()
 		made.Work.Receipt = &at
 		delivered[i] = made
-		shares.Go(func() error { return w.share(t.Context(), made) })
+		shares.Go(func() error { return w.storeForLoaders(t.Context(), made) })
 	}
 	if err := shares.Wait(); err != nil {
 		t.Fatal(err)
@@ -147,8 +149,8 @@ func (w *world) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loa
 	return delivered
 }
 
-// share writes receipt and journal entry where other processes find them.
-func (w *world) share(ctx context.Context, d loadtest.Delivered) error {
+// storeForLoaders writes receipt and journal entry where other processes find them.
+func (w *environment) storeForLoaders(ctx context.Context, d loadtest.Delivered) error {
 	at := *d.Work.Receipt
 	body, err := json.Marshal(d.Receipt)
 	if err != nil {
@@ -165,7 +167,7 @@ func (w *world) share(ctx context.Context, d loadtest.Delivered) error {
 }
 
 // messages are one each for the objects.
-func (w *world) messages(delivered ...loadtest.Delivered) []batch.Message {
+func (w *environment) messages(delivered ...loadtest.Delivered) []batch.Message {
 	messages := make([]batch.Message, len(delivered))
 	for i, d := range delivered {
 		messages[i] = w.Message(d)
@@ -174,15 +176,15 @@ func (w *world) messages(delivered ...loadtest.Delivered) []batch.Message {
 }
 
 // load loads the objects in this process, as a loader that nothing happens to.
-func (w *world) load(t testing.TB, delivered ...loadtest.Delivered) {
+func (w *environment) load(t testing.TB, delivered ...loadtest.Delivered) {
 	t.Helper()
-	for id, err := range newLoader(w.config, w.orders(), publisher(w.hear)).Handle(t.Context(), w.messages(delivered...)) {
+	for id, err := range newLoader(w.config, w.loaderSettings(), publisher(w.recordAnnouncement)).Handle(t.Context(), w.messages(delivered...)) {
 		t.Fatalf("message %s: %v", id, err)
 	}
 }
 
 // wantState holds the journal's state of an object.
-func (w *world) wantState(t testing.TB, id object.ID, want journal.State) {
+func (w *environment) wantState(t testing.TB, id object.ID, want journal.State) {
 	t.Helper()
 	entry, err := w.journal.Get(t.Context(), id)
 	if err != nil || entry.State != want {
@@ -191,7 +193,7 @@ func (w *world) wantState(t testing.TB, id object.ID, want journal.State) {
 }
 
 // wantAnnounced: whoever subscribes was told of every load that stands.
-func (w *world) wantAnnounced(t testing.TB, ledger []load.LedgerRow) {
+func (w *environment) wantAnnounced(t testing.TB, ledger []load.LedgerRow) {
 	t.Helper()
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -203,7 +205,7 @@ func (w *world) wantAnnounced(t testing.TB, ledger []load.LedgerRow) {
 }
 
 // wantUnlocked: nobody holds the dataset's lock any more.
-func (w *world) wantUnlocked(t testing.TB) {
+func (w *environment) wantUnlocked(t testing.TB) {
 	t.Helper()
 	session, err := w.laptop.Open(t.Context(), w.Dataset, "lock")
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	noAnswer = fault.Dependency("log in to Snowflake", fault.SnowflakeAway, errors.New("connection refused"))
-	saidNo   = &fault.Fault{
+	noAnswer     = fault.Dependency("log in to Snowflake", fault.SnowflakeAway, errors.New("connection refused"))
+	refusedLogin = &fault.Fault{
 		Op: "log in to Snowflake", Code: fault.SnowflakeRefused, Disposition: fault.RetryAfter, After: 5 * time.Minute,
 		Err: errors.New("390144 (08004): JWT token is invalid"),
 	}
@@ -28,9 +28,9 @@ var (
 // backoffs is how often each message is put off before Snowflake is back.
 const backoffs = 30
 
-// TestALongOutage: Snowflake is away for the length of thirty backoffs. No dead
+// TestLongOutageLosesNothingAndSendsTwoMails: Snowflake is away for the length of thirty backoffs. No dead
 // letter, one mail when it goes, one when it is back, every object loaded once.
-func TestALongOutage(t *testing.T) {
+func TestLongOutageLosesNothingAndSendsTwoMails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -40,16 +40,16 @@ func TestALongOutage(t *testing.T) {
 		{"no answer", noAnswer, []string{
 			"firn: snowflake: snowflake_away (3 objects waiting)", "firn: snowflake: back after 5 h 51 min (0 objects waiting)",
 		}},
-		{"login refused", saidNo, []string{
+		{"login refused", refusedLogin, []string{
 			"firn: snowflake: snowflake_login_refused (2 objects waiting)", "firn: snowflake: back after 6 h 25 min (0 objects waiting)",
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newSimulation(t)
 			began := w.clock.read()
-			w.warehouse.turn(test.fault)
+			w.warehouse.setError(test.fault)
 			delivered := []loadtest.Delivered{w.deliver(t, "a.csv"), w.deliver(t, "b.csv")}
 			for range 20 * backoffs {
 				if w.queue.receives() == backoffs {
@@ -67,14 +67,14 @@ func TestALongOutage(t *testing.T) {
 			if lasted < 5*time.Hour || len(w.queue.dead) != 0 || len(w.mails.subjects) != 1 {
 				t.Errorf("after %v: dead letters %v, mails %q; want none, and one", lasted, w.queue.dead, w.mails.subjects)
 			}
-			w.warehouse.turn(nil)
+			w.warehouse.setError(nil)
 			for range 100 {
 				if len(w.mails.subjects) == 2 && w.queue.receives() == 0 {
 					break
 				}
 				w.step(t)
 			}
-			w.look(t)
+			w.tickAlert(t)
 			if diff := cmp.Diff(test.subjects, w.mails.subjects); diff != "" || len(w.queue.dead) != 0 || w.queue.receives() != 0 {
 				t.Errorf("dead letters %v, receives %d, mails (-want +got):\n%s", w.queue.dead, w.queue.receives(), diff)
 			}
@@ -84,7 +84,7 @@ func TestALongOutage(t *testing.T) {
 }
 
 // wantLoaded holds rows, ledger and journal.
-func (w *world) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
+func (w *simulation) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
 	t.Helper()
 	want := make(map[object.ID]int64)
 	for _, d := range delivered {
@@ -96,15 +96,15 @@ func (w *world) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
 	w.WantRows(t, want)
 }
 
-// TestAHiccup is told to nobody.
-func TestAHiccup(t *testing.T) {
+// TestShortOutageSendsNoMail is told to nobody.
+func TestShortOutageSendsNoMail(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.warehouse.turn(noAnswer)
+	w := newSimulation(t)
+	w.warehouse.setError(noAnswer)
 	d := w.deliver(t, "a.csv")
 	w.step(t)
 	w.step(t)
-	w.warehouse.turn(nil)
+	w.warehouse.setError(nil)
 	for range 5 {
 		w.step(t)
 	}
@@ -114,13 +114,13 @@ func TestAHiccup(t *testing.T) {
 	w.wantLoaded(t, d)
 }
 
-// TestAFlickeringOutage: what comes back and goes again between two ticks is one
+// TestOutageThatReturnsBetweenTicksIsOne: what comes back and goes again between two ticks is one
 // outage.
-func TestAFlickeringOutage(t *testing.T) {
+func TestOutageThatReturnsBetweenTicksIsOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newSimulation(t)
 	delivered := []loadtest.Delivered{w.deliver(t, "a.csv")}
-	w.warehouse.turn(noAnswer)
+	w.warehouse.setError(noAnswer)
 	for range 100 {
 		if len(w.mails.subjects) > 0 {
 			break
@@ -128,17 +128,17 @@ func TestAFlickeringOutage(t *testing.T) {
 		w.step(t)
 	}
 	for _, key := range []string{"b.csv", "c.csv"} {
-		w.warehouse.turn(nil)
+		w.warehouse.setError(nil)
 		w.settle(t)
-		w.warehouse.turn(noAnswer)
+		w.warehouse.setError(noAnswer)
 		delivered = append(delivered, w.deliver(t, key))
 		w.handle(t)
-		w.look(t)
+		w.tickAlert(t)
 	}
-	w.warehouse.turn(nil)
+	w.warehouse.setError(nil)
 	w.settle(t)
-	w.look(t)
-	w.look(t)
+	w.tickAlert(t)
+	w.tickAlert(t)
 	want := []string{"firn: snowflake: snowflake_away (1 object waiting)", "firn: snowflake: back after"}
 	if got := w.mails.subjects; len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
 		t.Errorf("mails %q, want two like %q", got, want)
@@ -147,7 +147,7 @@ func TestAFlickeringOutage(t *testing.T) {
 }
 
 // settle handles messages until there are none, without a tick.
-func (w *world) settle(t *testing.T) {
+func (w *simulation) settle(t *testing.T) {
 	t.Helper()
 	for range 20 {
 		at, some := w.queue.next()
@@ -162,12 +162,12 @@ func (w *world) settle(t *testing.T) {
 	t.Fatal("messages come back for ever")
 }
 
-// TestTenLoadersAndARefusedLogin: one refused login is one, however many loaders
+// TestTenLoadersSendOneLoginAfterRefusal: one refused login is one, however many loaders
 // there are, and five minutes later it is two: nobody locks the user.
-func TestTenLoadersAndARefusedLogin(t *testing.T) {
+func TestTenLoadersSendOneLoginAfterRefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.warehouse.turn(saidNo)
+	w := newSimulation(t)
+	w.warehouse.setError(refusedLogin)
 	for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"} {
 		w.deliver(t, key)
 	}

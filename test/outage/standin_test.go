@@ -22,8 +22,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// wire passes connections on to the stand-in, until it is cut.
-type wire struct {
+// proxy passes connections on to the stand-in, until it is cut.
+type proxy struct {
 	listener net.Listener
 	to       string
 
@@ -32,13 +32,13 @@ type wire struct {
 	open  []net.Conn
 }
 
-func newWire(t *testing.T, to string) *wire {
+func newProxy(t *testing.T, to string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{listener: listener, to: to}
+	w := &proxy{listener: listener, to: to}
 	t.Cleanup(func() {
 		_ = listener.Close()
 		w.set(true)
@@ -47,7 +47,7 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
-func (w *wire) serve() {
+func (w *proxy) serve() {
 	for {
 		conn, err := w.listener.Accept()
 		if err != nil {
@@ -58,7 +58,7 @@ func (w *wire) serve() {
 }
 
 // pass copies both ways until either end closes.
-func (w *wire) pass(from net.Conn) {
+func (w *proxy) pass(from net.Conn) {
 	defer from.Close()
 	to, err := net.Dial("tcp", w.to)
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *wire) pass(from net.Conn) {
 	<-ended
 }
 
-func (w *wire) keep(ends ...net.Conn) bool {
+func (w *proxy) keep(ends ...net.Conn) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.open = append(w.open, ends...)
@@ -86,7 +86,7 @@ func (w *wire) keep(ends ...net.Conn) bool {
 }
 
 // set cuts the wire with all that goes through it, or mends it.
-func (w *wire) set(cut bool) {
+func (w *proxy) set(cut bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.cut = cut
@@ -99,26 +99,26 @@ func (w *wire) set(cut bool) {
 // making keeps two tests from making the one stage at once.
 var making sync.Mutex
 
-// behindAWire is the stand-in for Snowflake, by the driver, behind a wire.
-func behindAWire(t *testing.T) (*loadtest.Snowflake, *wire) {
+// snowflakeBehindProxy is the stand-in for Snowflake, by the driver, behind a wire.
+func snowflakeBehindProxy(t *testing.T) (*loadtest.Snowflake, *proxy) {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWire(t, net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
+	w := newProxy(t, net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
 	making.Lock()
 	defer making.Unlock()
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	return loadtest.NewLaptop(t, w.listener.Addr().String(), store), w
 }
 
-// TestTheWireIsCut: the real driver loses the stand-in, in the middle of a
+// TestCutConnectionOpensAndClosesBreaker: the real driver loses the stand-in, in the middle of a
 // transaction and at the login after it; the breaker opens, and what works closes
 // it.
-func TestTheWireIsCut(t *testing.T) {
+func TestCutConnectionOpensAndClosesBreaker(t *testing.T) {
 	t.Parallel()
-	laptop, wire := behindAWire(t)
+	laptop, wire := snowflakeBehindProxy(t)
 	laptop.Create(t, "wire.cut")
 	c := &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
 	table := newTable(t, c)
@@ -174,10 +174,10 @@ func wantFailures(t *testing.T, table *journal.Table, want int) {
 	}
 }
 
-// TestStandInFaults: what the stand-in can say of the runbook's table.
-func TestStandInFaults(t *testing.T) {
+// TestStandInFaultsMatchRunbookTable: what the stand-in can say of the runbook's table.
+func TestStandInFaultsMatchRunbookTable(t *testing.T) {
 	t.Parallel()
-	laptop, _ := behindAWire(t)
+	laptop, _ := snowflakeBehindProxy(t)
 	laptop.Create(t, "outage.file")
 	tests := []struct {
 		name, statement string

@@ -41,16 +41,16 @@ const (
 	mostReceives = 1000
 )
 
-// world is firn from the load queue on, with a clock that only the test moves.
-type world struct {
-	*loadtest.World
+// simulation is firn from the load queue on, with a clock that only the test moves.
+type simulation struct {
+	*loadtest.Fixture
 
 	table     *journal.Table
-	warehouse *mains
+	warehouse *switchedWarehouse
 	consumer  *batch.Consumer
 	watcher   *alert.Watcher
 	queue     *queue
-	mails     *inbox
+	mails     *fakeTopic
 	clock     *clock
 	nextTick  time.Time
 }
@@ -75,26 +75,26 @@ func (c *clock) set(now time.Time) {
 
 var stacks atomic.Int64
 
-// newWorld makes a journal, and so a breaker, of its own.
-func newWorld(t *testing.T) *world {
+// newSimulation makes a journal, and so a breaker, of its own.
+func newSimulation(t *testing.T) *simulation {
 	t.Helper()
-	w := &world{clock: &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}, mails: &inbox{}}
+	w := &simulation{clock: &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}, mails: &fakeTopic{}}
 	w.nextTick = w.clock.now.Add(tick)
 	w.table = newTable(t, w.clock)
 	w.queue = &queue{clock: w.clock}
 	fake := loadtest.NewFake()
-	w.World = loadtest.NewWorld(t, fake)
-	w.warehouse = &mains{Warehouse: fake}
+	w.Fixture = loadtest.NewFixture(t, fake)
+	w.warehouse = &switchedWarehouse{Warehouse: fake}
 	w.consumer = w.newConsumer()
 	w.watcher = &alert.Watcher{
 		Outages: w.table, Mailer: alert.Mailer{Topic: w.mails, ARN: "arn:alerts"}, Datasets: []string{w.Dataset},
-		Quiet: quiet, Now: w.clock.read,
+		MinDuration: quiet, Now: w.clock.read,
 	}
 	return w
 }
 
 // newConsumer is a loader's whole function, wired as internal/app/load does.
-func (w *world) newConsumer() *batch.Consumer {
+func (w *simulation) newConsumer() *batch.Consumer {
 	loader := w.NewLoader(load.Guarded{
 		Warehouse: w.warehouse,
 		Breaker:   &breaker.Breaker{Store: w.table, Dependency: breaker.Snowflake, Backoff: backoff, Now: w.clock.read},
@@ -124,7 +124,7 @@ func newTable(t *testing.T, c *clock) *journal.Table {
 }
 
 // deliver makes an object that waits for its load, in the journal and the queue.
-func (w *world) deliver(t *testing.T, key string) loadtest.Delivered {
+func (w *simulation) deliver(t *testing.T, key string) loadtest.Delivered {
 	t.Helper()
 	d := w.Deliver(t, loadtest.Delivery{Key: key, Rows: 3})
 	ctx := t.Context()
@@ -139,26 +139,26 @@ func (w *world) deliver(t *testing.T, key string) loadtest.Delivered {
 	return d
 }
 
-// mains is a warehouse with a switch, that counts logins.
-type mains struct {
+// switchedWarehouse is a warehouse with a switch, that counts logins.
+type switchedWarehouse struct {
 	load.Warehouse
 
 	mutex  sync.Mutex
-	off    error
+	err    error
 	logins int
 }
 
-func (m *mains) turn(off error) {
+func (m *switchedWarehouse) setError(off error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.off = off
+	m.err = off
 }
 
 // Open implements load.Warehouse.
-func (m *mains) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+func (m *switchedWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	m.mutex.Lock()
 	m.logins++
-	off := m.off
+	off := m.err
 	m.mutex.Unlock()
 	if off != nil {
 		return nil, off
@@ -166,7 +166,7 @@ func (m *mains) Open(ctx context.Context, dataset, loadID string) (load.Session,
 	return m.Warehouse.Open(ctx, dataset, loadID)
 }
 
-func (m *mains) count() int {
+func (m *switchedWarehouse) count() int {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return m.logins
@@ -285,23 +285,23 @@ func (q *queue) receives() int {
 	return q.messages[0].receives
 }
 
-// inbox keeps the subjects of mails.
-type inbox struct{ subjects []string }
+// fakeTopic keeps the subjects of mails.
+type fakeTopic struct{ subjects []string }
 
 // Publish implements alert.Topic.
-func (i *inbox) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+func (i *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
 	i.subjects = append(i.subjects, aws.ToString(in.Subject))
 	return &sns.PublishOutput{}, nil
 }
 
 // step moves the clock to whatever is next, a message or a tick, and lets firn
 // handle it.
-func (w *world) step(t *testing.T) {
+func (w *simulation) step(t *testing.T) {
 	t.Helper()
 	at, some := w.queue.next()
 	if !some || at.After(w.nextTick) {
 		w.clock.set(w.nextTick)
-		w.look(t)
+		w.tickAlert(t)
 		return
 	}
 	if at.After(w.clock.read()) {
@@ -311,7 +311,7 @@ func (w *world) step(t *testing.T) {
 }
 
 // handle is one invocation of the function load.
-func (w *world) handle(t *testing.T) {
+func (w *simulation) handle(t *testing.T) {
 	t.Helper()
 	event := w.queue.receive()
 	response, err := w.consumer.Consume(t.Context(), event)
@@ -321,8 +321,8 @@ func (w *world) handle(t *testing.T) {
 	w.queue.settle(event, response)
 }
 
-// look is one tick of alert.
-func (w *world) look(t *testing.T) {
+// tickAlert is one tick of alert.
+func (w *simulation) tickAlert(t *testing.T) {
 	t.Helper()
 	w.nextTick = w.nextTick.Add(tick)
 	body := fmt.Sprintf(`{"tick":%q}`, w.clock.read().Format(time.RFC3339))

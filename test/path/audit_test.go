@@ -36,10 +36,10 @@ func generationOf(t *testing.T, o object.Object) int64 {
 
 // A reload puts the same rows in the place of the old ones, and the ledger's sum
 // is the table's count at any time.
-func TestReload(t *testing.T) {
+func TestReloadReplacesRows(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 5), []byte("TOO LONG,row\n")...))
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	firn(t, "reload", "--object", o.URI())
 	awaitGeneration(t, o, 1)
 	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 5 || generationOf(t, o) != 1 {
@@ -57,10 +57,10 @@ func TestReload(t *testing.T) {
 }
 
 // A reload that fails leaves what was loaded, and the mail says so.
-func TestAReloadThatFails(t *testing.T) {
+func TestFailedReloadKeepsRowsAndSendsMail(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "customers.csv"), customers("gone", 4))
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	if _, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version),
 	}); err != nil {
@@ -94,12 +94,12 @@ func audit(t *testing.T) (text string, code int) {
 
 // After a load everything adds up. A row that somebody deletes is told with a
 // command, and the command brings it back.
-func TestAuditFindsARowAndSaysWhatMends(t *testing.T) {
+func TestAuditNamesCommandForDeletedRow(t *testing.T) {
 	t.Parallel()
 	body := "sku,name,price,weight,stock,gift,category,since,updated_at\nIT9001,chair,40.63,73.778925,13,true,home,2025-01-31,2026-01-31T10:00:00Z\n" +
 		"IT9002,table,40.77,NA,22,false,NA,2025-02-01,2026-02-01T10:00:00Z\n"
 	o := put(t, "shop/item/audited.csv", []byte(body))
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	if said, code := audit(t); code != 0 {
 		t.Fatalf("after a load it ends with %d:\n%s", code, said)
 	}

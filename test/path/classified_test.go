@@ -36,7 +36,7 @@ type granted struct{ role, statement, action, resource string }
 
 // Each grant of the template is in exactly one of grantRows and notEnforced: a
 // new one must be tested, or the reason told.
-func TestEveryGrantIsClassified(t *testing.T) {
+func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 	rows, reasons := make(map[int]bool), make(map[int]bool)
 	for _, g := range grantsOfTheTemplate(t) {
 		tested, reason := false, reasonFor(g)
@@ -95,19 +95,19 @@ func grantsOfTheTemplate(t *testing.T) []granted {
 
 // What the laptop's cloud doesn't ask for can go all at once. When this fails,
 // a newer stand-in enforces more, and the list above must become shorter.
-func TestNobodyAsksForTheOtherGrants(t *testing.T) {
+func TestStandInIgnoresUnenforcedGrants(t *testing.T) {
 	for _, function := range functions {
-		var all []taken
+		var all []removedGrant
 		for _, g := range grantsOfTheTemplate(t) {
-			w := taken{function: function, statement: g.statement, action: g.action}
+			w := removedGrant{function: function, statement: g.statement, action: g.action}
 			if g.role == function+"Role" && reasonFor(g) >= 0 && !slices.Contains(all, w) {
 				all = append(all, w)
 			}
 		}
-		takeAway(t, all...)
+		removeGrants(t, all...)
 	}
-	for _, d := range []deed{customerFile, ingestRun, silentDeadLetter, goneObject} {
-		t.Run(d.name, func(t *testing.T) { eventually(t, d.name, d.try(t).done) })
+	for _, d := range []useCase{customerFile, ingestRun, silentDeadLetter, deletedObject} {
+		t.Run(d.name, func(t *testing.T) { eventually(t, d.name, d.start(t).done) })
 	}
 }
 

@@ -19,11 +19,11 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// deed is something that a user sees firn do.
-type deed struct {
+// useCase is something that a user sees firn do.
+type useCase struct {
 	name string
-	// try begins it.
-	try func(*testing.T) attempt
+	// start begins it.
+	start func(*testing.T) attempt
 }
 
 type attempt struct {
@@ -35,27 +35,27 @@ type attempt struct {
 }
 
 // customerFile is a file that becomes rows.
-var customerFile = deed{"a file is loaded", func(t *testing.T) attempt {
+var customerFile = useCase{"a file is loaded", func(t *testing.T) attempt {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
-	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // refusedFile is a file that the contract refuses, and that is mailed.
-var refusedFile = deed{"a broken file is mailed", func(t *testing.T) attempt {
+var refusedFile = useCase{"a broken file is mailed", func(t *testing.T) attempt {
 	t.Helper()
 	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	return attempt{done: func() (bool, string) {
-		failed, last := standsAt(t, o, journal.Failed)
+		failed, last := inState(t, o, journal.Failed)
 		return failed && len(mailsAbout(t, string(o.ID()))) > 0, last
 	}}
 }}
 
-// goneObject is an object that is deleted before anybody reads it.
-var goneObject = deed{"an object that isn't there is reported", func(t *testing.T) attempt {
+// deletedObject is an object that is deleted before anybody reads it.
+var deletedObject = useCase{"an object that isn't there is reported", func(t *testing.T) attempt {
 	t.Helper()
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "gone.csv"), customers("gone", 2)) })
+	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "gone.csv"), customers("gone", 2)) })
 	_, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version),
 	})
@@ -64,17 +64,17 @@ var goneObject = deed{"an object that isn't there is reported", func(t *testing.
 	}
 	send(t, s3Event(o, "01"))
 	return attempt{done: func() (bool, string) {
-		failed, last := standsAt(t, o, journal.Failed)
+		failed, last := inState(t, o, journal.Failed)
 		entry, err := stack.journal.Get(t.Context(), o.ID())
 		return failed && err == nil && entry.Code == string(fault.ObjectGone), last
 	}}
 }}
 
 // repeatedWork is work on an object that was transformed before.
-var repeatedWork = deed{"repeated work is told from new work", func(t *testing.T) attempt {
+var repeatedWork = useCase{"repeated work is told from new work", func(t *testing.T) attempt {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	since := time.Now()
 	sendTo(t, "TransformQueue", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
 	return attempt{done: func() (bool, string) {
@@ -89,30 +89,30 @@ var repeatedWork = deed{"repeated work is told from new work", func(t *testing.T
 
 // newVersionWithoutSequencer is a second version of a key where only the
 // bucket knows which is newer.
-var newVersionWithoutSequencer = deed{"a version that no sequencer orders replaces its elder", func(t *testing.T) attempt {
+var newVersionWithoutSequencer = useCase{"a version that no sequencer orders replaces its elder", func(t *testing.T) attempt {
 	t.Helper()
 	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
-	unannounced(t, func() {
+	withoutLandingNotifications(t, func() {
 		older = put(t, key, customers("older", 2))
 		newer = put(t, key, customers("newer", 3))
 	})
 	send(t, s3Event(older, ""))
-	mustBe(t, settle(t, older)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, older)[0], journal.Loaded)
 	send(t, s3Event(newer, ""))
 	return attempt{done: func() (bool, string) {
-		loaded, last := standsAt(t, newer, journal.Loaded)
-		superseded, of := standsAt(t, older, journal.Superseded)
+		loaded, last := inState(t, newer, journal.Loaded)
+		superseded, of := inState(t, older, journal.Superseded)
 		return loaded && superseded, last + ", the older one " + of
 	}}
 }}
 
 // lostLoadMessage is an object whose message to the load queue is lost: it is
 // loaded beside the next one of its dataset.
-var lostLoadMessage = deed{"an object without a message is loaded beside the next", func(t *testing.T) attempt {
+var lostLoadMessage = useCase{"an object without a message is loaded beside the next", func(t *testing.T) attempt {
 	t.Helper()
 	since := time.Now()
-	giveBack := takeAway(t, taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
+	giveBack := removeGrants(t, removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
 	lost := put(t, keyOf(t, "lost.csv"), customers("lost", 2))
 	eventually(t, "its load can't be asked for", func() (bool, string) {
 		for _, line := range logOf(t, "Route", since) {
@@ -128,17 +128,17 @@ var lostLoadMessage = deed{"an object without a message is loaded beside the nex
 	}
 	giveBack()
 	next := func(name string) {
-		mustBe(t, settle(t, put(t, keyOf(t, name), customers("next", 2)))[0], journal.Loaded)
+		checkState(t, awaitStopped(t, put(t, keyOf(t, name), customers("next", 2)))[0], journal.Loaded)
 	}
 	next("next.csv")
 	return attempt{
-		done:       func() (bool, string) { return standsAt(t, lost, journal.Loaded) },
+		done:       func() (bool, string) { return inState(t, lost, journal.Loaded) },
 		afterwards: func() { next("after.csv") },
 	}
 }}
 
 // ingestRun fetches half an hour of events, another one each time.
-var ingestRun = deed{"records of an API are loaded", func(t *testing.T) attempt {
+var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) attempt {
 	t.Helper()
 	return attempt{done: beginRun(t)}
 }}
@@ -172,7 +172,7 @@ func beginRun(t *testing.T) (done func() (bool, string)) {
 // handOver is a run that hasn't the time to end, and hands on to the next
 // invocation: the function may run for no longer than it keeps for giving up
 // in order.
-var handOver = deed{"a run is handed on and ends", func(t *testing.T) attempt {
+var handOver = useCase{"a run is handed on and ends", func(t *testing.T) attempt {
 	t.Helper()
 	const tooShort = 30
 	since := time.Now()
@@ -194,9 +194,9 @@ var handOver = deed{"a run is handed on and ends", func(t *testing.T) attempt {
 	}
 }}
 
-// poison is a message that nobody can read, on a stage's queue.
-func poison(queue string) deed {
-	return deed{"an unreadable message on " + queue + " is mailed", func(t *testing.T) attempt {
+// unreadableMessage is a message that nobody can read, on a stage's queue.
+func unreadableMessage(queue string) useCase {
+	return useCase{"an unreadable message on " + queue + " is mailed", func(t *testing.T) attempt {
 		t.Helper()
 		word := "poison-" + rand.Text()
 		sendTo(t, queue, word)
@@ -206,16 +206,16 @@ func poison(queue string) deed {
 
 // silentDeadLetter is what SQS moves by itself after a function died: nothing
 // but the message.
-var silentDeadLetter = deed{"a dead letter is mailed", func(t *testing.T) attempt {
+var silentDeadLetter = useCase{"a dead letter is mailed", func(t *testing.T) attempt {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
 	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
 	return attempt{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 
-// standsAt reports whether the journal has the object in a state, and where it
+// inState reports whether the journal has the object in a state, and where it
 // has it.
-func standsAt(t *testing.T, o object.Object, want journal.State) (bool, string) {
+func inState(t *testing.T, o object.Object, want journal.State) (bool, string) {
 	t.Helper()
 	entry, err := stack.journal.Get(t.Context(), o.ID())
 	if err != nil && !errors.Is(err, journal.ErrNotFound) {

@@ -14,9 +14,9 @@ import (
 
 // The same event five times at once, before any is loaded: the loads are held
 // until every copy was routed.
-func TestTheSameEventFiveTimesLoadsOnce(t *testing.T) {
+func TestRepeatedEventLoadsOnce(t *testing.T) {
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "customers.csv"), customers("five times", 7)) })
+	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "customers.csv"), customers("five times", 7)) })
 	release := holdLoads(t)
 	since := time.Now()
 	event := s3Event(o, "01")
@@ -32,7 +32,7 @@ func TestTheSameEventFiveTimesLoadsOnce(t *testing.T) {
 	})
 	awaitState(t, o, journal.Transformed)
 	release()
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	if got := rowsOf(t, o); got != 7 {
 		t.Errorf("%d rows, want 7", got)
 	}
@@ -43,7 +43,7 @@ func TestTheSameEventFiveTimesLoadsOnce(t *testing.T) {
 
 // A second version of a key replaces the rows of the first, whichever event
 // comes first.
-func TestANewVersionReplacesTheRows(t *testing.T) {
+func TestNewVersionReplacesRows(t *testing.T) {
 	tests := []struct {
 		name string
 		// order is that of the events: 0 is the older version.
@@ -56,14 +56,14 @@ func TestANewVersionReplacesTheRows(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			key := keyOf(t, "customers.csv")
 			var versions [2]object.Object
-			unannounced(t, func() {
+			withoutLandingNotifications(t, func() {
 				versions[0] = put(t, key, customers("older", 5))
 				versions[1] = put(t, key, customers("newer", 3))
 			})
 			sequencers := []string{"0055AED6DCD90281E5", "0055AED6DCD90281E6"}
 			for _, i := range test.order {
 				send(t, s3Event(versions[i], sequencers[i]))
-				settle(t, versions[i])
+				awaitStopped(t, versions[i])
 			}
 			awaitState(t, versions[0], journal.Superseded)
 			awaitState(t, versions[1], journal.Loaded)
@@ -82,7 +82,7 @@ func TestANewVersionReplacesTheRows(t *testing.T) {
 }
 
 // Two versions whose loads wait at the same time: one transaction sees both.
-func TestTwoVersionsInOneGroup(t *testing.T) {
+func TestNewestOfTwoWaitingVersionsIsLoaded(t *testing.T) {
 	t.Parallel()
 	release := holdLoads(t)
 	key := keyOf(t, "customers.csv")
@@ -100,11 +100,11 @@ func TestTwoVersionsInOneGroup(t *testing.T) {
 
 // One poisoned message in the middle of ten that one invocation gets: nine
 // load on their first receive, one is in the inbox.
-func TestAPoisonedMessageFailsAlone(t *testing.T) {
+func TestUnreadableMessageFailsAlone(t *testing.T) {
 	const poison = 4
 	var objects []object.Object
 	bodies := make([]string, 10)
-	unannounced(t, func() {
+	withoutLandingNotifications(t, func() {
 		for i := range bodies {
 			if i == poison {
 				bodies[i] = `{"poison": "` + t.Name() + `"`
@@ -117,8 +117,8 @@ func TestAPoisonedMessageFailsAlone(t *testing.T) {
 	})
 	since := time.Now()
 	ids := send(t, bodies...)
-	for _, entry := range settle(t, objects...) {
-		mustBe(t, entry, journal.Loaded)
+	for _, entry := range awaitStopped(t, objects...) {
+		checkState(t, entry, journal.Loaded)
 	}
 	eventually(t, "one mail tells of the poison", func() (bool, string) {
 		mails := mailsAbout(t, t.Name()+`"`)

@@ -26,15 +26,15 @@ import (
 )
 
 // forcedToGlue is a file that a Glue run makes rows of.
-var forcedToGlue = deed{"a file is loaded by way of Glue", func(t *testing.T) attempt {
+var forcedToGlue = useCase{"a file is loaded by way of Glue", func(t *testing.T) attempt {
 	t.Helper()
 	lines := visits(t)
 	o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
-	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // endOfARun is news of a run that ended a while ago.
-var endOfARun = deed{"the end of a run is understood", func(t *testing.T) attempt {
+var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) attempt {
 	t.Helper()
 	since := time.Now()
 	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})
@@ -62,11 +62,11 @@ var endOfARun = deed{"the end of a run is understood", func(t *testing.T) attemp
 
 // forgottenManifest is an object whose function was killed before it started the
 // run: the check for overdue runs starts it.
-var forgottenManifest = deed{"a manifest without a run gets one", func(t *testing.T) attempt {
+var forgottenManifest = useCase{"a manifest without a run gets one", func(t *testing.T) attempt {
 	t.Helper()
-	everythingIsOverdue(t)
+	setAllRunsOverdue(t)
 	var o object.Object
-	unannounced(t, func() { o = put(t, visitKey(t, "forgotten.csv"), []byte(strings.Join(visits(t)[:11], ""))) })
+	withoutLandingNotifications(t, func() { o = put(t, visitKey(t, "forgotten.csv"), []byte(strings.Join(visits(t)[:11], ""))) })
 	c := stack.operator.Contracts.ByDataset(glueDataset)
 	portable, err := c.Portable()
 	if err != nil {
@@ -103,11 +103,11 @@ var forgottenManifest = deed{"a manifest without a run gets one", func(t *testin
 		t.Fatal(err)
 	}
 	sendTo(t, "GlueQueue", string(check))
-	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// everythingIsOverdue makes transform ask for every run, until the test's end.
-func everythingIsOverdue(t *testing.T) {
+// setAllRunsOverdue makes transform ask for every run, until the test's end.
+func setAllRunsOverdue(t *testing.T) {
 	t.Helper()
 	const variable = "FIRN_GLUE_OVERDUE_SECONDS"
 	client, name := lambdas(t), aws.String(stack.cloud.Outputs["TransformFunctionName"])

@@ -103,15 +103,15 @@ func manifestOf(t *testing.T, run types.JobRun) work.Manifest {
 // and one is in the inbox with its cause.
 func onlyOneFails(t *testing.T, objects []object.Object, failing int, code fault.Code, cause string) {
 	t.Helper()
-	for i, e := range settle(t, objects...) {
+	for i, e := range awaitStopped(t, objects...) {
 		if i != failing {
-			mustBe(t, e, journal.Loaded)
+			checkState(t, e, journal.Loaded)
 			if e.Engine != "glue" || e.RowsLoaded != 10 {
 				t.Errorf("%s: %d rows by %s", e.Object.Key, e.RowsLoaded, e.Engine)
 			}
 			continue
 		}
-		mustBe(t, e, journal.Failed)
+		checkState(t, e, journal.Failed)
 		if e.Code != string(code) || !strings.Contains(e.Cause, cause) {
 			t.Errorf("%s failed for %s: %s", e.Object.Key, e.Code, e.Cause)
 		}
@@ -123,12 +123,12 @@ func onlyOneFails(t *testing.T, objects []object.Object, failing int, code fault
 	}
 }
 
-// TestGlueGivesTheRowsThatGoGives sends the file of visits through Spark and
+// TestGlueAndLambdaGiveSameRows sends the file of visits through Spark and
 // through the Go engine, and compares what stands in the table row for row.
-func TestGlueGivesTheRowsThatGoGives(t *testing.T) {
+func TestGlueAndLambdaGiveSameRows(t *testing.T) {
 	o := put(t, visitKey(t, "visits.csv"), []byte(strings.Join(visits(t), "")))
-	entry := settle(t, o)[0]
-	mustBe(t, entry, journal.Loaded)
+	entry := awaitStopped(t, o)[0]
+	checkState(t, entry, journal.Loaded)
 	if entry.Engine != "glue" || entry.Run == "" || entry.RowsLoaded != 240 {
 		t.Fatalf("%d rows by %s, run %s", entry.RowsLoaded, entry.Engine, entry.Run)
 	}
@@ -162,7 +162,7 @@ func TestGlueGivesTheRowsThatGoGives(t *testing.T) {
 // Its attempt lies below the manifests, where no event tells of it.
 func goEngine(t *testing.T, o object.Object) work.Receipt {
 	t.Helper()
-	engine := &transform.Engine{Store: quiet{&s3store.Store{Client: stack.s3}}, Bucket: stack.operator.Stack.CuratedBucket, Now: time.Now}
+	engine := &transform.Engine{Store: storeWithoutReceipts{&s3store.Store{Client: stack.s3}}, Bucket: stack.operator.Stack.CuratedBucket, Now: time.Now}
 	receipt, err := engine.Transform(t.Context(), transform.Job{
 		Work:     work.Work{Stage: work.Transform, Dataset: glueDataset, Object: o},
 		Contract: stack.operator.Contracts.ByDataset(glueDataset), Attempt: "by-go",
@@ -173,10 +173,10 @@ func goEngine(t *testing.T, o object.Object) work.Receipt {
 	return receipt
 }
 
-// quiet is a store that writes no receipt, so that nobody loads the files.
-type quiet struct{ *s3store.Store }
+// storeWithoutReceipts is a store that writes no receipt, so that nobody loads the files.
+type storeWithoutReceipts struct{ *s3store.Store }
 
-func (quiet) Put(context.Context, work.Location, []byte) error { return nil }
+func (storeWithoutReceipts) Put(context.Context, work.Location, []byte) error { return nil }
 
 func columnsOf() []string {
 	columns := []string{"_FIRN_RECORD"}
@@ -196,7 +196,7 @@ func copyOf(table string, files []work.File) string {
 		table, strings.Join(names, ", "))
 }
 
-func TestGlueRunRefusesOneOfFive(t *testing.T) {
+func TestGlueRunWithRefusedObjectLoadsOthers(t *testing.T) {
 	objects := putFive(t, 2, []byte(visits(t)[0]+"\"EST\",2026,\"never closed\n"))
 	onlyOneFails(t, objects, 2, fault.BadQuoting, "record 1")
 	eventually(t, "its one run succeeds", func() (bool, string) {
@@ -205,9 +205,9 @@ func TestGlueRunRefusesOneOfFive(t *testing.T) {
 	})
 }
 
-// TestGlueRunCrashesOnOneOfFive lets Spark fail on one object for good: the
+// TestGlueRunThatCrashesOnOneObjectLoadsOthers lets Spark fail on one object for good: the
 // run's role may not read it.
-func TestGlueRunCrashesOnOneOfFive(t *testing.T) {
+func TestGlueRunThatCrashesOnOneObjectLoadsOthers(t *testing.T) {
 	key := visitKey(t, "3.csv")
 	deny(t, "Glue", "s3:GetObject", "arn:aws:s3:::"+stack.operator.Stack.LandingBucket+"/"+key)
 	objects := putFive(t, -1, nil)
@@ -241,9 +241,9 @@ func deny(t *testing.T, role, action, resource string) {
 	})
 }
 
-// TestGlueRunIsKilledOnOneOfFive stops each run while it works on the same
+// TestGlueRunKilledOnOneObjectLoadsOthers stops each run while it works on the same
 // object. That one is large, so that there is a while.
-func TestGlueRunIsKilledOnOneOfFive(t *testing.T) {
+func TestGlueRunKilledOnOneObjectLoadsOthers(t *testing.T) {
 	const large = 4
 	lines := visits(t)
 	var body bytes.Buffer
@@ -260,7 +260,7 @@ func TestGlueRunIsKilledOnOneOfFive(t *testing.T) {
 				stopped[id] = true
 			}
 		}
-		return standsAt(t, objects[large], journal.Failed)
+		return inState(t, objects[large], journal.Failed)
 	})
 	if len(stopped) < 2 {
 		t.Errorf("%d runs were stopped, want 2 at least: with the others, and alone", len(stopped))
@@ -299,10 +299,10 @@ func stopRun(t *testing.T, id string) {
 
 // runRows are the grants of a run's own role that the laptop's cloud enforces.
 var runRows = []grantRow{
-	{taken: taken{"Glue", "ReadLanding", "s3:GetObject", ""}, deed: forcedToGlue},
-	{taken: taken{"Glue", "ReadCurated", "s3:GetObject", ""}, deed: forcedToGlue},
-	{taken: taken{"Glue", "WriteCurated", "s3:PutObject", ""}, deed: forcedToGlue},
-	{taken: taken{"Glue", "WriteCurated", "s3:DeleteObject", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:DeleteObject", ""}, deed: forcedToGlue},
 }
 
 // Without any one of its grants a run fails; with the grant back, the object
@@ -310,7 +310,7 @@ var runRows = []grantRow{
 func TestEveryGrantOfARunIsNeeded(t *testing.T) {
 	for _, row := range runRows {
 		t.Run(row.String(), func(t *testing.T) {
-			putBack := takeAway(t, row.taken)
+			putBack := removeGrants(t, row.removedGrant)
 			o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(visits(t)[:11], "")))
 			eventually(t, "a run fails", func() (bool, string) {
 				runs := runsOf(t, o)
@@ -321,7 +321,7 @@ func TestEveryGrantOfARunIsNeeded(t *testing.T) {
 				return first.JobRunState == types.JobRunStateFailed, string(first.JobRunState)
 			})
 			putBack()
-			mustBe(t, settle(t, o)[0], journal.Loaded)
+			checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 		})
 	}
 }

@@ -11,16 +11,16 @@ import (
 
 // grantRow is one grant, and the least that can't be done without it.
 type grantRow struct {
-	taken
-	deed deed
-	// told is the line of the function's log that says what was refused; empty
+	removedGrant
+	deed useCase
+	// logLine is the line of the function's log that says what was refused; empty
 	// is that of a message that failed.
-	told string
-	// silent says that S3 refuses without words: an answer to HEAD has no body
+	logLine string
+	// noText says that S3 refuses without words: an answer to HEAD has no body
 	// (AmazonS3/latest/API/API_HeadObject).
-	silent bool
+	noText bool
 	// besides is taken away as well, to make a fault that asks for the grant.
-	besides *taken
+	besides *removedGrant
 }
 
 const (
@@ -32,71 +32,71 @@ const (
 // grantRows are the grants that the laptop's cloud enforces. These tests change
 // roles, so they don't run beside others.
 var grantRows = []grantRow{
-	{taken: taken{"Ingest", "Bury", "sqs:SendMessage", ""}, deed: poison("IngestQueue"), told: notBuried},
-	{taken: taken{"Ingest", "Journal", "dynamodb:GetItem", ""}, deed: ingestRun},
-	{taken: taken{"Ingest", "Journal", "dynamodb:PutItem", ""}, deed: ingestRun},
-	{taken: taken{"Ingest", "WriteLanding", "s3:PutObject", ""}, deed: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("IngestQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, deed: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:PutItem", ""}, deed: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, deed: ingestRun},
 	{
-		taken: taken{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("IngestQueue", ingestRun), told: notPutOff,
-		besides: &taken{"Ingest", "WriteLanding", "s3:PutObject", ""},
+		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("IngestQueue", ingestRun), logLine: notPutOff,
+		besides: &removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""},
 	},
-	{taken: taken{"Ingest", "Send", "sqs:SendMessage", ""}, deed: soonSeenAgain("IngestQueue", handOver)},
+	{removedGrant: removedGrant{"Ingest", "Send", "sqs:SendMessage", ""}, deed: withShortVisibility("IngestQueue", handOver)},
 
-	{taken: taken{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: poison("RouteQueue"), told: notBuried},
-	{taken: taken{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: poison("ReceiptsQueue"), told: notBuried},
-	{taken: taken{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, deed: unannouncedFile},
-	{taken: taken{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
-	{taken: taken{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
-	{taken: taken{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, deed: unannouncedReceipt},
-	{taken: taken{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: customerFile},
-	{taken: taken{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: customerFile},
-	{taken: taken{"Route", "Journal", "dynamodb:GetItem", ""}, deed: refusedFile},
-	{taken: taken{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{taken: taken{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: unreadableMessage("RouteQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: unreadableMessage("ReceiptsQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, deed: unannouncedFile},
+	{removedGrant: removedGrant{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
+	{removedGrant: removedGrant{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
+	{removedGrant: removedGrant{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, deed: unannouncedReceipt},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: customerFile},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: customerFile},
+	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:GetItem", ""}, deed: refusedFile},
+	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
 	{
-		taken: taken{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("RouteQueue", customerFile), told: notPutOff,
-		besides: &taken{"Route", "Journal", "dynamodb:UpdateItem", ""},
-	},
-
-	{taken: taken{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, deed: poison("TransformQueue"), told: notBuried},
-	{taken: taken{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, deed: poison("GlueQueue"), told: notBuried},
-	{taken: taken{"Transform", "Send", "sqs:SendMessage", ""}, deed: forcedToGlue},
-	{taken: taken{"Transform", "SeeNewest", "s3:GetObject", ""}, deed: forcedToGlue, silent: true},
-	{taken: taken{"Transform", "Runs", "glue:StartJobRun", ""}, deed: forcedToGlue},
-	{taken: taken{"Transform", "Runs", "glue:GetJobRun", ""}, deed: endOfARun},
-	{taken: taken{"Transform", "ReadCurated", "s3:GetObject", ""}, deed: endOfARun},
-	{taken: taken{"Transform", "JournalIndex", "dynamodb:Query", ""}, deed: forgottenManifest},
-	{taken: taken{"Transform", "Runs", "glue:GetJobRuns", ""}, deed: forgottenManifest},
-	{taken: taken{"Transform", "Journal", "dynamodb:GetItem", ""}, deed: repeatedWork},
-	{taken: taken{"Transform", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{taken: taken{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, deed: customerFile},
-	{taken: taken{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: customerFile},
-	{taken: taken{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, deed: largeBrokenFile, told: "upload not aborted"},
-	{
-		taken: taken{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("TransformQueue", customerFile), told: notPutOff,
-		besides: &taken{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
+		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("RouteQueue", customerFile), logLine: notPutOff,
+		besides: &removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""},
 	},
 
-	{taken: taken{"Load", "Bury", "sqs:SendMessage", ""}, deed: poison("LoadQueue"), told: notBuried},
-	{taken: taken{"Load", "Journal", "dynamodb:GetItem", ""}, deed: customerFile},
-	{taken: taken{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{taken: taken{"Load", "JournalIndex", "dynamodb:Query", ""}, deed: lostLoadMessage, told: "waiting objects not read"},
-	{taken: taken{"Load", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
-	{taken: taken{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, deed: newVersionWithoutSequencer},
-	{taken: taken{"Load", "Publish", "sns:Publish", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, deed: unreadableMessage("TransformQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, deed: unreadableMessage("GlueQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, deed: forcedToGlue, noText: true},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRun", ""}, deed: endOfARun},
+	{removedGrant: removedGrant{"Transform", "ReadCurated", "s3:GetObject", ""}, deed: endOfARun},
+	{removedGrant: removedGrant{"Transform", "JournalIndex", "dynamodb:Query", ""}, deed: forgottenManifest},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRuns", ""}, deed: forgottenManifest},
+	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:GetItem", ""}, deed: repeatedWork},
+	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, deed: largeBrokenFile, logLine: "upload not aborted"},
 	{
-		taken: taken{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("LoadQueue", customerFile), told: notPutOff,
-		besides: &taken{"Load", "ReadReceipts", "s3:GetObject", ""},
+		removedGrant: removedGrant{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformQueue", customerFile), logLine: notPutOff,
+		besides: &removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
 	},
 
-	{taken: taken{"Alert", "Journal", "dynamodb:GetItem", ""}, deed: silentDeadLetter},
-	{taken: taken{"Alert", "Journal", "dynamodb:UpdateItem", ""}, deed: silentDeadLetter},
-	{taken: taken{"Alert", "Publish", "sns:Publish", ""}, deed: silentDeadLetter},
-	{taken: taken{"Alert", "Bury", "sqs:SendMessage", ""}, deed: poison("AlertQueue"), told: notBuried},
-	{taken: taken{"Alert", "JournalIndex", "dynamodb:Query", ""}, deed: outageCounted, told: "waiting objects not counted"},
+	{removedGrant: removedGrant{"Load", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("LoadQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:GetItem", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, deed: lostLoadMessage, logLine: "waiting objects not read"},
+	{removedGrant: removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, deed: newVersionWithoutSequencer},
+	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, deed: customerFile},
 	{
-		taken: taken{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: soonSeenAgain("TransformDeadLetters", silentDeadLetter), told: notPutOff,
-		besides: &taken{"Alert", "Publish", "sns:Publish", ""},
+		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("LoadQueue", customerFile), logLine: notPutOff,
+		besides: &removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""},
+	},
+
+	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:GetItem", ""}, deed: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:UpdateItem", ""}, deed: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, deed: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("AlertQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, deed: outageCounted, logLine: "waiting objects not counted"},
+	{
+		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: notPutOff,
+		besides: &removedGrant{"Alert", "Publish", "sns:Publish", ""},
 	},
 }
 
@@ -106,12 +106,12 @@ func TestEveryGrantIsNeeded(t *testing.T) {
 	for _, row := range grantRows {
 		t.Run(row.String(), func(t *testing.T) {
 			since := time.Now()
-			all := []taken{row.taken}
+			all := []removedGrant{row.removedGrant}
 			if row.besides != nil {
 				all = append(all, *row.besides)
 			}
-			putBack := takeAway(t, all...)
-			attempt := row.deed.try(t)
+			putBack := removeGrants(t, all...)
+			attempt := row.deed.start(t)
 			line := awaitRefusal(t, row, since)
 			if done, last := attempt.done(); done {
 				t.Fatalf("%s got through without the grant: %s", row.deed.name, last)
@@ -130,7 +130,7 @@ func TestEveryGrantIsNeeded(t *testing.T) {
 // function's own role.
 func awaitRefusal(t *testing.T, row grantRow, since time.Time) logLine {
 	t.Helper()
-	told := row.told
+	told := row.logLine
 	if told == "" {
 		told = messageFailed
 	}
@@ -139,7 +139,7 @@ func awaitRefusal(t *testing.T, row grantRow, since time.Time) logLine {
 		lines := logOf(t, row.function, since)
 		for _, line := range lines {
 			named := strings.Contains(line.Error, "is not authorized to perform: "+row.action)
-			if line.Message == told && (named || row.silent && line.Code == "access_denied") {
+			if line.Message == told && (named || row.noText && line.Code == "access_denied") {
 				found = line
 				return true, ""
 			}
@@ -149,7 +149,7 @@ func awaitRefusal(t *testing.T, row grantRow, since time.Time) logLine {
 	if told == messageFailed && found.Code != "access_denied" {
 		t.Errorf("the code is %q", found.Code)
 	}
-	if !row.silent && !strings.Contains(found.Error, ":assumed-role/"+roleName(row.function)+"/") {
+	if !row.noText && !strings.Contains(found.Error, ":assumed-role/"+roleName(row.function)+"/") {
 		t.Errorf("it isn't the role %s that is refused: %s", roleName(row.function), found.Error)
 	}
 	return found

@@ -12,7 +12,7 @@ import (
 
 // A day of events comes through the API, in as many parts as it has
 // pages, and asking for it again changes nothing.
-func TestAnIngestedDayIsLoadedOnce(t *testing.T) {
+func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
 	end := start.AddDate(0, 0, 1)
@@ -39,11 +39,13 @@ func TestAnIngestedDayIsLoadedOnce(t *testing.T) {
 	}
 	var read int64
 	for _, entry := range entries {
-		mustBe(t, entry, journal.Loaded)
+		checkState(t, entry, journal.Loaded)
 		read += entry.RowsRead
 	}
 	const inTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
-	count := func() int64 { return number(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay) }
+	count := func() int64 {
+		return number(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay)
+	}
 	if rows := count(); rows != read || rows == 0 {
 		t.Errorf("%d events in the table, %d read", rows, read)
 	}

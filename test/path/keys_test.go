@@ -11,7 +11,7 @@ import (
 
 // S3 form-encodes keys in its events: a space is a plus, a plus is %2B. Every
 // key must come out as its owner typed it.
-func TestKeysOfAllKindsLoad(t *testing.T) {
+func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 	t.Parallel()
 	names := map[string]string{
 		"a space":       "all customers.csv",
@@ -31,7 +31,7 @@ func TestKeysOfAllKindsLoad(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			o := put(t, "shop/customer/keys/"+name, customers(what, 3))
-			mustBe(t, settle(t, o)[0], journal.Loaded)
+			checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 			if got := rowsOf(t, o); got != 3 {
 				t.Errorf("%d rows, want 3", got)
 			}
@@ -45,7 +45,7 @@ func TestKeysOfAllKindsLoad(t *testing.T) {
 
 // S3 sends this once when a notification is set up. It is no object and no
 // fault.
-func TestTestEventPassesInSilence(t *testing.T) {
+func TestS3TestEventIsIgnored(t *testing.T) {
 	t.Parallel()
 	since := time.Now()
 	id := send(t, `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-24T00:00:00.000Z","Bucket":"b","RequestId":"r","HostId":"h"}`)[0]
@@ -68,12 +68,12 @@ func TestTestEventPassesInSilence(t *testing.T) {
 	}
 }
 
-func TestFoldersAndManifestsAreIgnoredWithAReason(t *testing.T) {
+func TestFoldersAndManifestsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{keyOf(t, "") + "/", keyOf(t, "run=1/_manifest.json")} {
 		o := put(t, key, nil)
-		entry := settle(t, o)[0]
-		mustBe(t, entry, journal.Ignored)
+		entry := awaitStopped(t, o)[0]
+		checkState(t, entry, journal.Ignored)
 		if entry.Reason == "" {
 			t.Errorf("%s is ignored without a reason", key)
 		}

@@ -33,9 +33,9 @@ import (
 // a busy machine.
 const patience = 90 * time.Second
 
-// world is the deployed stack and the clients that tests look at it with, as
+// environment is the deployed stack and the clients that tests look at it with, as
 // the account's root.
-type world struct {
+type environment struct {
 	cloud    *laptop.Cloud
 	operator *operator.Operator
 	journal  operator.Journal
@@ -46,7 +46,7 @@ type world struct {
 	glue     *glue.Client
 }
 
-var stack world
+var stack environment
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -82,20 +82,20 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-func connect(ctx context.Context, cloud *laptop.Cloud) (world, error) {
+func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {
 	if err := cloud.SetEnvironment(os.Setenv); err != nil {
-		return world{}, err
+		return environment{}, err
 	}
 	o, err := app.New(ctx, os.LookupEnv)
 	if err != nil {
-		return world{}, err
+		return environment{}, err
 	}
 	o.PollEvery = 50 * time.Millisecond
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
-		return world{}, err
+		return environment{}, err
 	}
-	return world{
+	return environment{
 		cloud: cloud, operator: o, journal: o.Journal,
 		s3:   s3.NewFromConfig(cfg, func(options *s3.Options) { options.UsePathStyle = true }),
 		sqs:  sqs.NewFromConfig(cfg),
@@ -132,8 +132,8 @@ func within(t *testing.T, limit time.Duration, what string, holds func() (bool, 
 	}
 }
 
-// mustBe fails the test unless the entry is in the state.
-func mustBe(t *testing.T, e journal.Entry, want journal.State) {
+// checkState fails the test unless the entry is in the state.
+func checkState(t *testing.T, e journal.Entry, want journal.State) {
 	t.Helper()
 	if e.State != want {
 		t.Fatalf("%s is %s, want %s: %s %s", e.Object.URI(), e.State, want, e.Code, e.Cause)

@@ -28,7 +28,7 @@ const outageSchema = `"schema": "firn.outage/1"`
 
 // Snowflake is ended, and comes back: one mail for each, by the deployed
 // schedule; what came meanwhile is loaded by itself, and nothing is buried.
-func TestSnowflakeGoesAndComesBack(t *testing.T) {
+func TestSnowflakeOutageSendsTwoMailsAndLosesNothing(t *testing.T) {
 	if !*outage {
 		t.Skip("run it by `make test-outage`")
 	}
@@ -100,7 +100,7 @@ func awaitOutageMail(t *testing.T, before int, word string) demo.Mail {
 }
 
 // outageCounted is an outage whose mail counts what waits for its end.
-var outageCounted = deed{"an outage's mail counts what waits", func(t *testing.T) attempt {
+var outageCounted = useCase{"an outage's mail counts what waits", func(t *testing.T) attempt {
 	t.Helper()
 	t.Cleanup(holdLoads(t))
 	o := put(t, keyOf(t, "customers.csv"), customers("waits", 2))

@@ -36,25 +36,25 @@ const longPatience = 5 * time.Minute
 
 const customer = "shop.customer"
 
-// flaw is what is wrong with what a transform left of an object.
-type flaw string
+// defect is what is wrong with what a transform left of an object.
+type defect string
 
 const (
-	sound   flaw = ""
-	lying   flaw = "its receipt claims a row too many"
-	corrupt flaw = "its file is no Parquet"
-	missing flaw = "its file isn't there"
+	noDefect     defect = ""
+	wrongReceipt defect = "its receipt claims a row too many"
+	corrupt      defect = "its file is no Parquet"
+	missing      defect = "its file isn't there"
 )
 
 // Many receipts wait for the load function, which gets ten messages at a time:
 // it takes what waits beside them, so that three transactions are enough.
-func TestManyReceiptsLoadInThreeTransactions(t *testing.T) {
+func TestManyReceiptsLoadInFewTransactions(t *testing.T) {
 	const most = 3
 	receipts := *manyReceipts
 	objects := waitingReceipts(t, receipts, nil)
-	took := letLoad(t)
-	for _, entry := range settle(t, objects...) {
-		mustBe(t, entry, journal.Loaded)
+	took := runLoads(t)
+	for _, entry := range awaitStopped(t, objects...) {
+		checkState(t, entry, journal.Loaded)
 	}
 	mine := " where KEY like 'shop/customer/" + t.Name() + "/%'"
 	if rows := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+mine); rows != int64(receipts) {
@@ -80,17 +80,17 @@ func TestManyReceiptsLoadInThreeTransactions(t *testing.T) {
 func TestThreeBadReceiptsFailAlone(t *testing.T) {
 	const limit = time.Minute
 	receipts := *manyReceipts / 2
-	flaws := map[int]flaw{receipts / 4: lying, receipts / 2: corrupt, 3 * receipts / 4: missing}
+	flaws := map[int]defect{receipts / 4: wrongReceipt, receipts / 2: corrupt, 3 * receipts / 4: missing}
 	before := inbox(t)
 	objects := waitingReceipts(t, receipts, flaws)
-	took := letLoad(t)
+	took := runLoads(t)
 	t.Logf("all handled %.1f s after the load function began", took.Seconds())
 	if took > limit {
 		t.Errorf("that took longer than %s", limit)
 	}
-	for i, entry := range settle(t, objects...) {
+	for i, entry := range awaitStopped(t, objects...) {
 		want := journal.Loaded
-		if flaws[i] != sound {
+		if flaws[i] != noDefect {
 			want = journal.Failed
 		}
 		if entry.State != want {
@@ -107,7 +107,7 @@ func TestThreeBadReceiptsFailAlone(t *testing.T) {
 		return n == 0, fmt.Sprint(n, " messages")
 	})
 	for i, times := range namedIn(inbox(t)[len(before):], objects) {
-		if flaws[i] == sound || times != 1 {
+		if flaws[i] == noDefect || times != 1 {
 			t.Errorf("object %d, of which %q, is in %d mails", i, flaws[i], times)
 		}
 	}
@@ -116,7 +116,7 @@ func TestThreeBadReceiptsFailAlone(t *testing.T) {
 // waitingReceipts leaves what a transform leaves of as many objects, by their
 // number some with a flaw, while the load function doesn't run, and returns the
 // objects when all loads were asked for.
-func waitingReceipts(t *testing.T, n int, flaws map[int]flaw) []object.Object {
+func waitingReceipts(t *testing.T, n int, flaws map[int]defect) []object.Object {
 	t.Helper()
 	if *manyReceipts == 0 {
 		t.Skip("run it by `make test-receipts`")
@@ -131,7 +131,7 @@ func waitingReceipts(t *testing.T, n int, flaws map[int]flaw) []object.Object {
 			Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, fmt.Sprintf("%04d.csv", i)), Version: fmt.Sprintf("v%d", i),
 			ETag: "e", Size: 100, Sequencer: object.NormalizeSequencer("01"),
 		}
-		writers.Go(func() error { return leave(ctx, objects[i], flaws[i]) })
+		writers.Go(func() error { return writeTransformOutput(ctx, objects[i], flaws[i]) })
 	}
 	if err := writers.Wait(); err != nil {
 		t.Fatal(err)
@@ -143,9 +143,9 @@ func waitingReceipts(t *testing.T, n int, flaws map[int]flaw) []object.Object {
 	return objects
 }
 
-// leave leaves what a transform leaves of an object: a journal entry that says
+// writeTransformOutput leaves what a transform leaves of an object: a journal entry that says
 // `transforming`, a file of two rows and, last, the receipt, which S3 announces.
-func leave(ctx context.Context, o object.Object, f flaw) error {
+func writeTransformOutput(ctx context.Context, o object.Object, f defect) error {
 	const rows = 2
 	table, isTable := stack.journal.(*journal.Table)
 	if !isTable {
@@ -164,7 +164,7 @@ func leave(ctx context.Context, o object.Object, f flaw) error {
 	}
 	attempt := object.Attempt{Dataset: customer, Object: o.ID(), Name: object.AttemptName(0, 1, "test")}
 	claims := int64(rows)
-	if f == lying {
+	if f == wrongReceipt {
 		claims++
 	}
 	if f != missing {
@@ -195,9 +195,9 @@ func curate(ctx context.Context, key string, body []byte) error {
 	return err
 }
 
-// letLoad lets the load function run and returns how long it took until its
+// runLoads lets the load function run and returns how long it took until its
 // queue was empty.
-func letLoad(t *testing.T) time.Duration {
+func runLoads(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
 	setLoads(t, true)

@@ -23,11 +23,11 @@ import (
 
 // A file that the contract refuses is mailed with its cause; nothing of it is
 // loaded, and `firn status` says the same as the mail.
-func TestARefusedFileIsMailedAndNotLoaded(t *testing.T) {
+func TestRefusedFileSendsMailAndLoadsNothing(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "all customers.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
-	entry := settle(t, o)[0]
-	mustBe(t, entry, journal.Failed)
+	entry := awaitStopped(t, o)[0]
+	checkState(t, entry, journal.Failed)
 	if entry.Code != string(fault.BadQuoting) || entry.Cause == "" || entry.Hint == "" {
 		t.Errorf("code %q, cause %q, hint %q", entry.Code, entry.Cause, entry.Hint)
 	}
@@ -49,10 +49,10 @@ func TestARefusedFileIsMailedAndNotLoaded(t *testing.T) {
 }
 
 // status tells of a loaded object when it entered each state, and its counts.
-func TestStatusOfALoadedObject(t *testing.T) {
+func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "customers.csv"), append(customers("status", 20), []byte("TOO LONG,row\n")...))
-	mustBe(t, settle(t, o)[0], journal.Loaded)
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	status := firn(t, "status", o.URI())
 	for _, part := range []string{"loaded", "received", "transforming", "transformed", "21 read, 20 written, 1 rejected, 20 loaded"} {
 		if !strings.Contains(status, part) {
@@ -71,13 +71,13 @@ func TestStatusOfALoadedObject(t *testing.T) {
 
 // What a mail tells to type works: the file of one object is deleted before
 // its load, the mail names the command, the command mends it.
-func TestTheMailedCommandMends(t *testing.T) {
+func TestCommandInMailLoadsObject(t *testing.T) {
 	t.Parallel()
-	o := putAndLose(t, "all customers.csv", customers("redrive", 6))[0]
-	mustBe(t, settle(t, o)[0], journal.Failed)
+	o := putAndDeleteData(t, "all customers.csv", customers("redrive", 6))[0]
+	checkState(t, awaitStopped(t, o)[0], journal.Failed)
 	command := commandIn(t, awaitMail(t, o))
 	shell(t, command)
-	mustBe(t, settleAgain(t, o), journal.Loaded)
+	checkState(t, awaitRetried(t, o), journal.Loaded)
 	if got := rowsOf(t, o); got != 6 {
 		t.Errorf("%d rows, want 6", got)
 	}
@@ -87,17 +87,17 @@ func TestTheMailedCommandMends(t *testing.T) {
 }
 
 // All that failed in a dataset with one code is redriven at once.
-func TestRedriveByCode(t *testing.T) {
+func TestRedriveByCodeLoadsAllFailedObjects(t *testing.T) {
 	t.Parallel()
-	objects := putAndLose(t, "lost.csv", customers("first", 2), customers("second", 3))
+	objects := putAndDeleteData(t, "lost.csv", customers("first", 2), customers("second", 3))
 	var code string
-	for _, entry := range settle(t, objects...) {
-		mustBe(t, entry, journal.Failed)
+	for _, entry := range awaitStopped(t, objects...) {
+		checkState(t, entry, journal.Failed)
 		code = entry.Code
 	}
 	firn(t, "redrive", "--dataset", "shop.customer", "--code", code)
 	for i, o := range objects {
-		mustBe(t, settleAgain(t, o), journal.Loaded)
+		checkState(t, awaitRetried(t, o), journal.Loaded)
 		if got := rowsOf(t, o); got != int64(2+i) {
 			t.Errorf("%s has %d rows, want %d", o.Key, got, 2+i)
 		}
@@ -105,20 +105,20 @@ func TestRedriveByCode(t *testing.T) {
 }
 
 // A key that no contract claims is in somebody's inbox too.
-func TestAnUnclaimedKeyIsMailed(t *testing.T) {
+func TestKeyWithoutContractSendsMail(t *testing.T) {
 	t.Parallel()
 	o := put(t, "unknown/thing/"+t.Name()+".csv", []byte("a\n1\n"))
-	entry := settle(t, o)[0]
-	mustBe(t, entry, journal.Failed)
+	entry := awaitStopped(t, o)[0]
+	checkState(t, entry, journal.Failed)
 	if entry.Code != string(fault.NoDataset) {
 		t.Errorf("code %q, want %q", entry.Code, fault.NoDataset)
 	}
 	awaitMail(t, o)
 }
 
-// putAndLose puts files, numbered from 1 before the key's name, and deletes their
+// putAndDeleteData puts files, numbered from 1 before the key's name, and deletes their
 // data files before they are loaded: loads are held back before the first is put.
-func putAndLose(t *testing.T, name string, bodies ...[]byte) []object.Object {
+func putAndDeleteData(t *testing.T, name string, bodies ...[]byte) []object.Object {
 	t.Helper()
 	release := holdLoads(t)
 	defer release()
@@ -127,13 +127,13 @@ func putAndLose(t *testing.T, name string, bodies ...[]byte) []object.Object {
 		objects = append(objects, put(t, keyOf(t, fmt.Sprintf("%d %s", i+1, name)), body))
 	}
 	for _, o := range objects {
-		loseData(t, o)
+		deleteData(t, o)
 	}
 	return objects
 }
 
-// loseData deletes the data files of an object that waits for its load.
-func loseData(t *testing.T, o object.Object) {
+// deleteData deletes the data files of an object that waits for its load.
+func deleteData(t *testing.T, o object.Object) {
 	t.Helper()
 	entry := awaitState(t, o, journal.Transformed)
 	output, err := stack.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(entry.Receipt.Bucket), Key: aws.String(entry.Receipt.Key)})
@@ -152,8 +152,8 @@ func loseData(t *testing.T, o object.Object) {
 	}
 }
 
-// settleAgain waits until an object that failed before is settled otherwise.
-func settleAgain(t *testing.T, o object.Object) journal.Entry {
+// awaitRetried waits until an object that failed before is settled otherwise.
+func awaitRetried(t *testing.T, o object.Object) journal.Entry {
 	t.Helper()
 	var entry journal.Entry
 	eventually(t, o.Key+" is settled again", func() (bool, string) {

@@ -26,22 +26,22 @@ const policyName = "grants"
 
 var functions = []string{"Ingest", "Route", "Transform", "Load", "Alert"}
 
-// taken is what a test takes away from a function's role: one action of one
+// removedGrant is what a test takes away from a function's role: one action of one
 // statement.
-type taken struct {
+type removedGrant struct {
 	function, statement, action string
 	// queue is the queue that loses the action, by the template's name for it;
 	// empty takes it from all that the statement names.
 	queue string
 }
 
-func (w taken) String() string {
+func (w removedGrant) String() string {
 	return strings.TrimSuffix(strings.Join([]string{w.function, w.statement, w.action, w.queue}, " "), " ")
 }
 
-// takeAway takes grants away from one function's role. The returned function,
+// removeGrants takes grants away from one function's role. The returned function,
 // or else the test's end, puts the policy back as it was.
-func takeAway(t *testing.T, all ...taken) (putBack func()) {
+func removeGrants(t *testing.T, all ...removedGrant) (putBack func()) {
 	t.Helper()
 	role := roleName(all[0].function)
 	answer, err := stack.iam.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String(role), PolicyName: aws.String(policyName)})
@@ -118,7 +118,7 @@ func decodePolicy(t *testing.T, document string) policy {
 
 // without returns the policy without one grant. It fails the test if there is
 // no such grant.
-func (p policy) without(t *testing.T, w taken) policy {
+func (p policy) without(t *testing.T, w removedGrant) policy {
 	t.Helper()
 	left := policy{Version: p.Version}
 	found := false
@@ -147,7 +147,7 @@ func (p policy) without(t *testing.T, w taken) policy {
 	return left
 }
 
-func lostResources(s statement, w taken) texts {
+func lostResources(s statement, w removedGrant) texts {
 	if w.queue == "" {
 		return s.Resource
 	}
@@ -191,11 +191,11 @@ func setTimeout(t *testing.T, function string, seconds int32) (putBack func()) {
 	return putBack
 }
 
-// soonSeenAgain is the deed on a queue whose messages come back in two seconds
+// withShortVisibility is the deed on a queue whose messages come back in two seconds
 // where nobody puts them off: the queue's own time is minutes.
-func soonSeenAgain(queue string, d deed) deed {
+func withShortVisibility(queue string, d useCase) useCase {
 	const seconds = "2"
-	return deed{d.name + ", its messages seen soon again on " + queue, func(t *testing.T) attempt {
+	return useCase{d.name + ", its messages seen soon again on " + queue, func(t *testing.T) attempt {
 		t.Helper()
 		url, name := aws.String(queueURL(queue)), string(sqstypes.QueueAttributeNameVisibilityTimeout)
 		current, err := stack.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -214,13 +214,13 @@ func soonSeenAgain(queue string, d deed) deed {
 		}
 		t.Cleanup(func() { set(current.Attributes[name]) })
 		set(seconds)
-		return d.try(t)
+		return d.start(t)
 	}}
 }
 
 // Each function runs as a role of its own, and none as the account's root. The
 // test of the grants sees the same from the inside: what is refused names it.
-func TestEachFunctionHasARoleOfItsOwn(t *testing.T) {
+func TestEachFunctionHasItsOwnRole(t *testing.T) {
 	users := make(map[string]string)
 	for _, function := range functions {
 		answer, err := stack.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(roleName(function))})

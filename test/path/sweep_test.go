@@ -20,25 +20,25 @@ import (
 )
 
 // unannouncedFile is a file that S3 doesn't announce, and that a sweep finds.
-var unannouncedFile = deed{"a file that nobody announced is loaded", func(t *testing.T) attempt {
+var unannouncedFile = useCase{"a file that nobody announced is loaded", func(t *testing.T) attempt {
 	t.Helper()
 	var o object.Object
-	unannounced(t, func() { o = put(t, keyOf(t, "un announced.csv"), customers("unannounced", 2)) })
+	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "un announced.csv"), customers("unannounced", 2)) })
 	firn(t, "sweep", "--grace", "0s")
-	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // unannouncedReceipt is a file whose receipt S3 doesn't announce.
-var unannouncedReceipt = deed{"a file whose receipt nobody announced is loaded", func(t *testing.T) attempt {
+var unannouncedReceipt = useCase{"a file whose receipt nobody announced is loaded", func(t *testing.T) attempt {
 	t.Helper()
 	var o object.Object
-	silently(t, stack.operator.Stack.CuratedBucket, func() {
+	withoutNotifications(t, stack.operator.Stack.CuratedBucket, func() {
 		since := time.Now()
 		o = put(t, keyOf(t, "customers.csv"), customers("receipt", 2))
 		awaitTransform(t, o, since)
 	})
 	firn(t, "sweep", "--stuck", "0s")
-	return attempt{done: func() (bool, string) { return standsAt(t, o, journal.Loaded) }}
+	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // awaitTransform waits until transform has written the object's receipt.
@@ -56,10 +56,10 @@ func awaitTransform(t *testing.T, o object.Object, since time.Time) {
 
 // Two versions of a key that nobody announced: the sweep has no sequencers, so
 // the bucket's own order decides, and the next sweep changes nothing.
-func TestASweepFindsWhatNobodyAnnounced(t *testing.T) {
+func TestSweepLoadsUnannouncedVersions(t *testing.T) {
 	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
-	unannounced(t, func() {
+	withoutLandingNotifications(t, func() {
 		older = put(t, key, customers("older", 2))
 		newer = put(t, key, customers("newer", 3))
 	})
@@ -90,7 +90,7 @@ func TestASweepFindsWhatNobodyAnnounced(t *testing.T) {
 }
 
 // An object that lost its message, whichever it waits for, gets another one.
-func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
+func TestSweepSendsLostMessagesAgain(t *testing.T) {
 	table, isTable := stack.journal.(*journal.Table)
 	if !isTable {
 		t.Fatalf("the journal is a %T", stack.journal)
@@ -107,14 +107,14 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 	}
 	setLoads(t, true)
 	var received object.Object
-	unannounced(t, func() { received = put(t, keyOf(t, "received.csv"), customers("received", 2)) })
+	withoutLandingNotifications(t, func() { received = put(t, keyOf(t, "received.csv"), customers("received", 2)) })
 	if _, err := table.Receive(t.Context(), received, customer); err != nil {
 		t.Fatal(err)
 	}
 	firn(t, "sweep", "--stuck", "0s")
 	awaitState(t, received, journal.Loaded)
 	awaitState(t, transformed, journal.Loaded)
-	if entry, err := stack.journal.Get(t.Context(), received.ID()); err != nil || entry.Attempts != 1 || entry.Looks != 0 {
+	if entry, err := stack.journal.Get(t.Context(), received.ID()); err != nil || entry.Attempts != 1 || entry.SweepCount != 0 {
 		t.Errorf("entry %+v, %v", entry, err)
 	}
 }
@@ -122,7 +122,7 @@ func TestASweepHelpsOnWhatLostItsMessage(t *testing.T) {
 // The laptop's cloud is killed with files under way, and comes back without the
 // journal entries and messages of its last seconds. The bucket has the files, and
 // the ledger what was loaded: a sweep brings the rest, and no row comes twice.
-func TestASweepMendsWhatAKilledCloudForgot(t *testing.T) {
+func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 	if !*outage { // it kills the cloud that the other tests use
 		t.Skip("run it by `make test-outage`")
 	}

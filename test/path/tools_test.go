@@ -63,8 +63,8 @@ func upload(ctx context.Context, key string, body []byte) (object.Object, error)
 	}, nil
 }
 
-// settle waits until the objects stand still.
-func settle(t *testing.T, objects ...object.Object) []journal.Entry {
+// awaitStopped waits until the objects stand still.
+func awaitStopped(t *testing.T, objects ...object.Object) []journal.Entry {
 	t.Helper()
 	ids := make([]object.ID, len(objects))
 	for i, o := range objects {
@@ -198,16 +198,16 @@ func send(t *testing.T, bodies ...string) []string {
 	return ids
 }
 
-// unannounced keeps the landing bucket from announcing objects while do runs,
+// withoutLandingNotifications keeps the landing bucket from announcing objects while do runs,
 // so that the test alone decides which events come, and in which order. Tests
 // that use it don't run in parallel.
-func unannounced(t *testing.T, do func()) {
+func withoutLandingNotifications(t *testing.T, do func()) {
 	t.Helper()
-	silently(t, stack.operator.Stack.LandingBucket, do)
+	withoutNotifications(t, stack.operator.Stack.LandingBucket, do)
 }
 
-// silently keeps a bucket from announcing objects while do runs.
-func silently(t *testing.T, name string, do func()) {
+// withoutNotifications keeps a bucket from announcing objects while do runs.
+func withoutNotifications(t *testing.T, name string, do func()) {
 	t.Helper()
 	bucket := aws.String(name)
 	current, err := stack.s3.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: bucket})

@@ -17,10 +17,10 @@ import (
 
 // largeBrokenFile is a file that is refused after some of its rows were
 // written, which must be dropped again.
-var largeBrokenFile = deed{"what a broken file left behind is dropped", func(t *testing.T) attempt {
+var largeBrokenFile = useCase{"what a broken file left behind is dropped", func(t *testing.T) attempt {
 	t.Helper()
 	o := put(t, keyOf(t, "large.csv"), largeAndBroken(t))
-	mustBe(t, settle(t, o)[0], journal.Failed)
+	checkState(t, awaitStopped(t, o)[0], journal.Failed)
 	inParts := unfinishedUploads(t, o)
 	return attempt{
 		done: func() (bool, string) {
@@ -83,5 +83,5 @@ func dropUploads(t *testing.T, o object.Object, uploads []string) {
 	if _, err := stack.operator.Redrive(t.Context(), string(o.ID())); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the file is refused again", func() (bool, string) { return standsAt(t, o, journal.Failed) })
+	eventually(t, "the file is refused again", func() (bool, string) { return inState(t, o, journal.Failed) })
 }

@@ -27,8 +27,8 @@ var runDemo = flag.Bool("demo", false, "run the tests that run the whole demo")
 // demoLimit bounds one demo, set-up done: far beyond what it takes.
 const demoLimit = 8 * time.Minute
 
-// shown is what `firn demo --json` prints.
-type shown struct {
+// demoOutput is what `firn demo --json` prints.
+type demoOutput struct {
 	demo.Result
 	Steps []struct {
 		Step    string  `json:"step"`
@@ -36,22 +36,22 @@ type shown struct {
 	} `json:"steps"`
 }
 
-// TestDemo proves that the demo's account moves with the data, and that it
+// TestDemoCountsRows proves that the demo's account moves with the data, and that it
 // fails when a row goes missing. Its runs share a folder: one after the other.
-func TestDemo(t *testing.T) { //nolint:paralleltest // one demo at a time
+func TestDemoCountsRows(t *testing.T) { //nolint:paralleltest // one demo at a time
 	if !*runDemo {
 		t.Skip("run by make test-demo")
 	}
-	t.Run("one line less, one reject more", testOneLess)
-	t.Run("a row goes missing", testOneMissing)
+	t.Run("one line less, one reject more", testRemovedRow)
+	t.Run("a row goes missing", testMissingRow)
 }
 
-func testOneLess(t *testing.T) {
+func testRemovedRow(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "datasets")
 	if err := os.CopyFS(data, os.DirFS(filepath.Join(root(t), "datasets"))); err != nil {
 		t.Fatal(err)
 	}
-	spoilPlanes(t, filepath.Join(data, "nycflights/plane/planes.csv"))
+	breakPlanes(t, filepath.Join(data, "nycflights/plane/planes.csv"))
 	got := runDemoWith(t, "--data", data)
 	if got.code != 0 {
 		t.Fatalf("exit code %d:\n%s", got.code, got.stderr)
@@ -89,7 +89,7 @@ func testOneLess(t *testing.T) {
 	}
 }
 
-func testOneMissing(t *testing.T) {
+func testMissingRow(t *testing.T) {
 	got := runDemoWith(t, "--before-count", "delete from RAW.NYCFLIGHTS_AIRLINE where CARRIER = 'AA'")
 	const want = "nycflights.airline: 16 rows loaded by the ledger, but the table holds 15"
 	if got.code != 1 || !strings.Contains(got.stderr, "firn: not every row is accounted for:\n  "+want+"\n") {
@@ -100,8 +100,8 @@ func testOneMissing(t *testing.T) {
 	}
 }
 
-// spoilPlanes deletes one line and makes another one break its contract.
-func spoilPlanes(t *testing.T, path string) {
+// breakPlanes deletes one line and makes another one break its contract.
+func breakPlanes(t *testing.T, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -164,9 +164,9 @@ func root(t *testing.T) string {
 	return folder
 }
 
-func decode(t *testing.T, text string) shown {
+func decode(t *testing.T, text string) demoOutput {
 	t.Helper()
-	var value shown
+	var value demoOutput
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {

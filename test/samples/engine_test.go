@@ -26,9 +26,9 @@ func read(t *testing.T) contract.Set {
 	return set
 }
 
-// TestShippedDatasets transforms the real data by its own contracts: every row
+// TestShippedDatasetsHaveNoRejects transforms the real data by its own contracts: every row
 // is good.
-func TestShippedDatasets(t *testing.T) {
+func TestShippedDatasetsHaveNoRejects(t *testing.T) {
 	t.Parallel()
 	set := read(t)
 	for dataset, sample := range samples {
@@ -43,9 +43,9 @@ func TestShippedDatasets(t *testing.T) {
 	}
 }
 
-// TestInferShippedDatasets infers a contract of each file of real data: the file
+// TestInferredContractsFitShippedFiles infers a contract of each file of real data: the file
 // fits the contract, and the contract has the columns of the real contract.
-func TestInferShippedDatasets(t *testing.T) {
+func TestInferredContractsFitShippedFiles(t *testing.T) {
 	t.Parallel()
 	set := read(t)
 	for dataset, sample := range samples {

@@ -30,8 +30,8 @@ func processes(t *testing.T, texts ...string) []string {
 	return found
 }
 
-// TestProcesses: what looks for leftovers finds one.
-func TestProcesses(t *testing.T) {
+// TestProcessesFindsChild: what looks for leftovers finds one.
+func TestProcessesFindsChild(t *testing.T) {
 	t.Parallel()
 	mark := filepath.Join(t.TempDir(), "mark")
 	for _, c := range []*exec.Cmd{

@@ -13,9 +13,9 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// TestShippedWeek serves the week of earthquakes: the number of events is the
+// TestShippedWeekMatchesItsMetadata serves the week of earthquakes: the number of events is the
 // number in the file's own metadata.
-func TestShippedWeek(t *testing.T) {
+func TestShippedWeekMatchesItsMetadata(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile(filepath.Join(datasets, "usgs/event", samples["usgs.event"].file))
 	if err != nil {

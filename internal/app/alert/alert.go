@@ -42,7 +42,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	mailer := alert.Mailer{Topic: sns.NewFromConfig(cloud.Config), ARN: s.TopicARN}
 	alerter := &alert.Alerter{Journal: cloud.Journal, Mailer: mailer}
 	watcher := &alert.Watcher{
-		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), Quiet: s.OutageAfter, Now: time.Now,
+		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), MinDuration: s.OutageAfter, Now: time.Now,
 	}
 	queues := deadLetterQueues(s.DeadLetterURLs)
 	handlers := batch.ByQueue{s.Queue().Name(): watcher.Tick}

@@ -48,9 +48,9 @@ func serveAs(t *testing.T, handler http.HandlerFunc) {
 	}
 }
 
-// TestTickIsNoDeadLetter: a message of the queue of ticks makes the function look
+// TestTickChecksBreakerAndSendsMail: a message of the queue of ticks makes the function look
 // at the breaker, count what waits of the zip's datasets, and tell.
-func TestTickIsNoDeadLetter(t *testing.T) {
+func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 	var subject, counted string
 	serveAs(t, func(w http.ResponseWriter, r *http.Request) {
 		switch strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.") {

@@ -48,8 +48,8 @@ const (
 	dataset   = "keys.case"
 )
 
-// bench is a stack without functions, and the function load in this process.
-type bench struct {
+// fixture is a stack without functions, and the function load in this process.
+type fixture struct {
 	cfg     aws.Config
 	stack   operator.Stack
 	store   *s3.Client
@@ -63,7 +63,7 @@ type bench struct {
 // The function logs in by the secret's key under a role that has the stack's own
 // grant, and follows a rotation without a new start.
 func TestLoadByKeyPair(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	handle := b.start(t)
 	b.refused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
 	b.permit(t, "secretsmanager:GetSecretValue", b.stack.LoginSecret)
@@ -81,7 +81,7 @@ func TestLoadByKeyPair(t *testing.T) {
 }
 
 // closeBreaker spares the test the delay after a refusal.
-func (b *bench) closeBreaker(t *testing.T) {
+func (b *fixture) closeBreaker(t *testing.T) {
 	t.Helper()
 	_, err := dynamodb.NewFromConfig(b.cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 		TableName: aws.String(b.stack.JournalTable),
@@ -92,7 +92,7 @@ func (b *bench) closeBreaker(t *testing.T) {
 	}
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -108,7 +108,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{
+	b := &fixture{
 		cfg: cfg, stack: o.Stack, session: laptoptest.OpenSnowflake(t, database),
 		store: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}
@@ -125,7 +125,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) run(t *testing.T, statements ...string) {
+func (b *fixture) run(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
 		if _, err := b.session.Query(t.Context(), "set up test", statement); err != nil {
@@ -135,7 +135,7 @@ func (b *bench) run(t *testing.T, statements ...string) {
 }
 
 // createRole makes a role that may do what a load does, and not read secrets.
-func (b *bench) createRole(t *testing.T) (arn string) {
+func (b *fixture) createRole(t *testing.T) (arn string) {
 	t.Helper()
 	made, err := iam.NewFromConfig(b.cfg).CreateRole(t.Context(), &iam.CreateRoleInput{
 		RoleName: aws.String("keys-load"),
@@ -151,7 +151,7 @@ func (b *bench) createRole(t *testing.T) (arn string) {
 	return aws.ToString(made.Role.Arn)
 }
 
-func (b *bench) permit(t *testing.T, action, resource string) {
+func (b *fixture) permit(t *testing.T, action, resource string) {
 	t.Helper()
 	name := strings.NewReplacer(":", "-", "*", "all").Replace(action)
 	_, err := iam.NewFromConfig(b.cfg).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
@@ -164,7 +164,7 @@ func (b *bench) permit(t *testing.T, action, resource string) {
 }
 
 // start starts the function under the role.
-func (b *bench) start(t *testing.T) function.Handler {
+func (b *fixture) start(t *testing.T) function.Handler {
 	t.Helper()
 	topic, err := sns.NewFromConfig(b.cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("loaded")})
 	if err != nil {
@@ -197,7 +197,7 @@ func (b *bench) start(t *testing.T) function.Handler {
 	return handle
 }
 
-func (b *bench) rotate(t *testing.T) (fingerprint string) {
+func (b *fixture) rotate(t *testing.T) (fingerprint string) {
 	t.Helper()
 	status, err := b.rotator.Rotate(t.Context())
 	if err != nil {
@@ -215,7 +215,7 @@ type line struct {
 
 // invoke hands a new object to the function, and returns how many messages it
 // gave back, and its log.
-func (b *bench) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []line) {
+func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []line) {
 	t.Helper()
 	b.log.Reset()
 	o, w := b.transformed(t)
@@ -244,7 +244,7 @@ func (b *bench) invoke(t *testing.T, handle function.Handler) (o object.Object, 
 }
 
 // loads proves that an object is loaded after so many refused logins.
-func (b *bench) loads(t *testing.T, handle function.Handler, refusals int) {
+func (b *fixture) loads(t *testing.T, handle function.Handler, refusals int) {
 	t.Helper()
 	o, failed, lines := b.invoke(t, handle)
 	if failed > 0 {
@@ -266,7 +266,7 @@ func (b *bench) loads(t *testing.T, handle function.Handler, refusals int) {
 }
 
 // refused proves that a load fails with a code and a cause.
-func (b *bench) refused(t *testing.T, handle function.Handler, code, cause string) {
+func (b *fixture) refused(t *testing.T, handle function.Handler, code, cause string) {
 	t.Helper()
 	_, failed, lines := b.invoke(t, handle)
 	b.closeBreaker(t)
@@ -285,7 +285,7 @@ type row struct {
 }
 
 // transformed writes what a transform leaves of an object with one row.
-func (b *bench) transformed(t *testing.T) (object.Object, work.Work) {
+func (b *fixture) transformed(t *testing.T) (object.Object, work.Work) {
 	t.Helper()
 	b.objects++
 	o := object.Object{Bucket: b.stack.LandingBucket, Key: fmt.Sprintf("keys/case/%d.csv", b.objects), Version: "v1", Sequencer: object.NormalizeSequencer("1")}

@@ -44,7 +44,7 @@ func TestNew(t *testing.T) {
 
 // Without a secret the login is by the function's role, and certificates are
 // held against OCSP.
-func TestLogin(t *testing.T) {
+func TestLoginFollowsSecret(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, value string

@@ -10,7 +10,7 @@ import (
 )
 
 // A stack whose function logs in by its role has nothing to rotate.
-func TestNewRotatorWithoutASecret(t *testing.T) {
+func TestNewRotatorWithoutSecretFails(t *testing.T) {
 	t.Parallel()
 	_, err := app.NewRotator(t.Context(), os.LookupEnv, operator.Stack{Name: "Firn"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "stack Firn logs in by its role") || !strings.Contains(err.Error(), "firn:snowflakeLogin=keypair") {

@@ -72,7 +72,7 @@ func run(t *testing.T, contractText, name, content string, rejects int) check.Re
 
 const integer = `digits only, "-" before them if negative, at most 64 bits`
 
-func TestRejects(t *testing.T) {
+func TestReportListsRejects(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, contract, file, content string
@@ -122,8 +122,8 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// TestReport: everything but the rejects themselves.
-func TestReport(t *testing.T) {
+// TestReportOfFile: everything but the rejects themselves.
+func TestReportOfFile(t *testing.T) {
 	t.Parallel()
 	got := run(t, orders, "o.csv", "No.;amount;shop;more\n1;1;A;\n2;x;A;\n3;x;A;\n4;1;a;\n4;1;A;\n4;1;A;\n", 1)
 	want := check.Report{
@@ -141,8 +141,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestRefused: what refuses a file is told, and the rejects before it too.
-func TestRefused(t *testing.T) {
+// TestRefusedFileHasCauseAndRejects: what refuses a file is told, and the rejects before it too.
+func TestRefusedFileHasCauseAndRejects(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, file, content, code, cause string
@@ -169,7 +169,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestUnreadable(t *testing.T) {
+func TestUnreadableFileIsAnError(t *testing.T) {
 	t.Parallel()
 	c, err := check.Read(put(t, filepath.Join(t.TempDir(), "draft.yaml"), orders))
 	if err != nil {
@@ -182,8 +182,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestFind: from the nearest folder above the file, else by the key's prefix.
-func TestFind(t *testing.T) {
+// TestFindUsesNearestFolderThenKeyPrefix: from the nearest folder above the file, else by the key's prefix.
+func TestFindUsesNearestFolderThenKeyPrefix(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	datasets := filepath.Join(root, "datasets")

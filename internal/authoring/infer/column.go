@@ -16,7 +16,7 @@ type column struct {
 	name string
 	// header is the column's in a CSV file, path the pointer in NDJSON.
 	header, path string
-	judge        *judge
+	guess        *typeGuess
 	missing      int64
 	// nulls counts those of nullTexts, which the judge doesn't see.
 	nulls map[string]int64
@@ -33,15 +33,15 @@ type column struct {
 var idLike = regexp.MustCompile(`(^|_)(id|key|code|number|num|no|uuid|guid|sku|ref)$`)
 
 func newColumn(name string) *column {
-	c := &column{name: name, judge: newJudge(), nulls: make(map[string]int64)}
+	c := &column{name: name, guess: newTypeGuess(), nulls: make(map[string]int64)}
 	if idLike.MatchString(name) {
 		c.distinct = oneColumn(contract.Column{Name: "value", Type: contract.String, Unique: true})
 	}
 	return c
 }
 
-// see takes the column's value of the next record.
-func (c *column) see(v row.Value) {
+// observe takes the column's value of the next record.
+func (c *column) observe(v row.Value) {
 	c.records++
 	switch {
 	case v.Kind == row.Null:
@@ -50,7 +50,7 @@ func (c *column) see(v row.Value) {
 	case v.Kind == row.Text && slices.Contains(nullTexts, string(v.Text)):
 		c.nulls[string(v.Text)]++
 	default:
-		c.judge.see(v)
+		c.guess.observe(v)
 	}
 	if c.distinct != nil && !c.repeated {
 		c.repeated = c.distinct.Add(c.records, []row.Value{{Kind: row.Text, Text: v.Text}}) != "" || c.records > contract.DefaultMaxUnique
@@ -58,11 +58,11 @@ func (c *column) see(v row.Value) {
 	}
 }
 
-// typed tells whether the values alone, without texts that may mean "no value",
+// hasType tells whether the values alone, without texts that may mean "no value",
 // are more than text.
-func (c *column) typed() bool {
-	decided, fits := c.judge.decide()
-	return c.judge.values > 0 && fits && decided.Type != contract.String
+func (c *column) hasType() bool {
+	decided, fits := c.guess.decide()
+	return c.guess.values > 0 && fits && decided.Type != contract.String
 }
 
 // decide settles the type, once the texts that mean "no value" are known. It
@@ -72,7 +72,7 @@ func (c *column) decide(nullValues []string, whole bool) bool {
 		c.missing += c.nulls[text]
 	}
 	var fits bool
-	c.decided, fits = c.judge.decide()
+	c.decided, fits = c.guess.decide()
 	c.required = whole && c.records > 0 && c.missing == 0
 	return fits
 }

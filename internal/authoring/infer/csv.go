@@ -52,7 +52,7 @@ func (s *sample) observe(ctx context.Context) error {
 			s.unreadable[row.RuleColumns]++
 		default:
 			for i, place := range places {
-				s.columns[i].see(textOf(record.Fields[place]))
+				s.columns[i].observe(textOf(record.Fields[place]))
 			}
 		}
 	})
@@ -84,7 +84,7 @@ func (s *sample) nameColumns(header []string) (places []int, err error) {
 	if len(places) == 0 {
 		return nil, fault.Permanentf("read header", fault.BadHeader, "no column has a name")
 	}
-	names, err := s.unlike(candidates)
+	names, err := s.validNames(candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +104,9 @@ func (s *sample) findNullValues() {
 		for _, c := range s.columns {
 			switch {
 			case c.nulls[text] == 0:
-			case c.typed():
+			case c.hasType():
 				in = append(in, c.name)
-			case c.judge.values > 0:
+			case c.guess.values > 0:
 				texts = append(texts, c.name)
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// legible counts a file's lines in one encoding.
-type legible struct {
+// lineCounts counts a file's lines in one encoding.
+type lineCounts struct {
 	// bad lines aren't text, wide ones are and have characters beyond ASCII.
 	bad, wide int64
 	// badHeader says that the first line is bad, which refuses the file.
@@ -48,13 +48,13 @@ func (s *sample) findEncoding(ctx context.Context) error {
 	return nil
 }
 
-func (s *sample) linesIn(ctx context.Context, encoding contract.Encoding) (legible, error) {
+func (s *sample) linesIn(ctx context.Context, encoding contract.Encoding) (lineCounts, error) {
 	text, file, err := s.open(encoding)
 	if err != nil {
-		return legible{}, err
+		return lineCounts{}, err
 	}
 	defer file.Close()
-	var found legible
+	var found lineCounts
 	all := &sample{Infer: &Infer{}}
 	_, _, err = all.each(ctx, reader.NewNDJSON(text).Next, func(line reader.Record) {
 		switch {

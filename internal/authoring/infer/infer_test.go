@@ -55,9 +55,9 @@ func checked(t *testing.T, path string, draft infer.Draft) check.Report {
 	return report
 }
 
-// TestDraft: the whole contract, as a person gets it; the file keeps it unless
+// TestDraftMatchesGolden: the whole contract, as a person gets it; the file keeps it unless
 // the file itself is at fault.
-func TestDraft(t *testing.T) {
+func TestDraftMatchesGolden(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, file, content string
@@ -115,7 +115,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestUnusableFileIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, file, content, source string
@@ -223,8 +223,8 @@ func features(t *testing.T, path string) []byte {
 	return lines.Bytes()
 }
 
-// TestPacked: how the file is packed changes nothing.
-func TestPacked(t *testing.T) {
+// TestCompressionChangesNothing: how the file is packed changes nothing.
+func TestCompressionChangesNothing(t *testing.T) {
 	t.Parallel()
 	const content = "a,b\n1,x\n2,y\n"
 	plain, err := (&infer.Infer{File: written(t, "x.csv", []byte(content)), Source: "shop", Entity: "order"}).Run(t.Context())

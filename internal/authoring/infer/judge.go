@@ -10,11 +10,11 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// judge holds the values of one column against every type at once.
-type judge struct {
-	// alive are the types that took every value so far.
-	alive  map[contract.Type]*row.Batch
-	values int64
+// typeGuess holds the values of one column against every type at once.
+type typeGuess struct {
+	// candidates are the types that took every value so far.
+	candidates map[contract.Type]*row.Batch
+	values     int64
 	// whole and fraction are the most digits before and after the point.
 	whole, fraction int
 	// exponent, padded and text tell of numbers: one has an exponent, one has
@@ -23,15 +23,15 @@ type judge struct {
 	arrays                 bool
 }
 
-// judged are the types that are asked. A decimal's form comes of its digits.
-var judged = []contract.Type{
+// guessedTypes are the types that are asked. A decimal's form comes of its digits.
+var guessedTypes = []contract.Type{
 	contract.Boolean, contract.Integer, contract.Double, contract.Date, contract.Timestamp, contract.Time, contract.JSON, contract.String,
 }
 
-func newJudge() *judge {
-	j := &judge{alive: make(map[contract.Type]*row.Batch, len(judged))}
-	for _, kind := range judged {
-		j.alive[kind] = oneColumn(contract.Column{Name: "value", Type: kind})
+func newTypeGuess() *typeGuess {
+	j := &typeGuess{candidates: make(map[contract.Type]*row.Batch, len(guessedTypes))}
+	for _, kind := range guessedTypes {
+		j.candidates[kind] = oneColumn(contract.Column{Name: "value", Type: kind})
 	}
 	return j
 }
@@ -45,27 +45,27 @@ func oneColumn(c contract.Column) *row.Batch {
 	return batch
 }
 
-// see takes a value that isn't null.
-func (j *judge) see(v row.Value) {
+// observe takes a value that isn't null.
+func (j *typeGuess) observe(v row.Value) {
 	j.values++
-	for kind, batch := range j.alive {
+	for kind, batch := range j.candidates {
 		if batch.Add(j.values, []row.Value{v}) != "" {
-			delete(j.alive, kind)
+			delete(j.candidates, kind)
 		}
 		batch.Reset()
 	}
 	switch {
-	case j.is(contract.Double):
+	case j.isPossible(contract.Double):
 		j.measure(v)
-	case j.is(contract.JSON):
+	case j.isPossible(contract.JSON):
 		j.arrays = j.arrays || v.Text[0] == '['
 	}
 }
 
-func (j *judge) is(kind contract.Type) bool { return j.alive[kind] != nil }
+func (j *typeGuess) isPossible(kind contract.Type) bool { return j.candidates[kind] != nil }
 
 // measure counts the digits of a number.
-func (j *judge) measure(v row.Value) {
+func (j *typeGuess) measure(v row.Value) {
 	digits := bytes.TrimPrefix(v.Text, []byte("-"))
 	if at := bytes.IndexAny(digits, "eE"); at >= 0 {
 		j.exponent, digits = true, digits[:at]
@@ -78,17 +78,17 @@ func (j *judge) measure(v row.Value) {
 
 // decide returns the narrowest type that takes every value; false if none does.
 // A column without values is taken for text.
-func (j *judge) decide() (contract.Column, bool) {
+func (j *typeGuess) decide() (contract.Column, bool) {
 	switch {
 	case j.values == 0:
 		return contract.Column{Type: contract.String}, true
-	case j.is(contract.Boolean):
+	case j.isPossible(contract.Boolean):
 		return contract.Column{Type: contract.Boolean}, true
-	case j.is(contract.Double) && !j.padded:
+	case j.isPossible(contract.Double) && !j.padded:
 		return j.number(), true
 	}
 	for _, kind := range []contract.Type{contract.Date, contract.Timestamp, contract.Time, contract.JSON, contract.String} {
-		if j.is(kind) {
+		if j.isPossible(kind) {
 			return contract.Column{Type: kind}, true
 		}
 	}
@@ -106,13 +106,13 @@ const (
 
 // number tells exact numbers from floating-point ones. Digits beyond 64 bits in
 // a CSV file are names of something rather than numbers.
-func (j *judge) number() contract.Column {
+func (j *typeGuess) number() contract.Column {
 	scale := j.fraction
 	if scale > 0 {
 		scale = max(scale, minScale)
 	}
 	switch {
-	case j.is(contract.Integer):
+	case j.isPossible(contract.Integer):
 		return contract.Column{Type: contract.Integer}
 	case j.text && j.fraction == 0 && !j.exponent:
 		return contract.Column{Type: contract.String}

@@ -55,9 +55,9 @@ func beginsWord(letters []rune, i int) bool {
 	return unicode.IsUpper(letters[i-1]) && lower(i+1) && lower(i+2)
 }
 
-// unlike makes valid names of the candidates, each another. What the contract's
+// validNames makes valid names of the candidates, each another. What the contract's
 // reader refuses, a reserved word, gets the entity before it.
-func (s *sample) unlike(candidates []string) ([]string, error) {
+func (s *sample) validNames(candidates []string) ([]string, error) {
 	names := make([]string, len(candidates))
 	for i, name := range candidates {
 		switch names[i] = name; {

@@ -27,7 +27,7 @@ const recordColumn = "record"
 // readNDJSON finds out which members records have, then what these hold.
 func (s *sample) readNDJSON(ctx context.Context) error {
 	root := &member{}
-	if err := s.eachDocument(ctx, root.learn, &contract.Contract{}); err != nil {
+	if err := s.eachDocument(ctx, root.addRecord, &contract.Contract{}); err != nil {
 		return err
 	}
 	if len(root.members) == 0 {
@@ -43,7 +43,7 @@ func (s *sample) readNDJSON(ctx context.Context) error {
 	clear(s.unreadable)
 	err := s.eachDocument(ctx, func(_ []byte, values []row.Value) {
 		for i, c := range s.columns {
-			c.see(values[i])
+			c.observe(values[i])
 		}
 	}, layout)
 	s.decideMembers()
@@ -83,8 +83,8 @@ type member struct {
 	objects, others, inside int64
 }
 
-// learn remembers the names of a record's members, and those of its objects.
-func (m *member) learn(raw []byte, _ []row.Value) {
+// addRecord remembers the names of a record's members, and those of its objects.
+func (m *member) addRecord(raw []byte, _ []row.Value) {
 	eachMember(raw, func(name string, value jsontext.Value) {
 		child := m.child(name)
 		child.count(value)
@@ -136,8 +136,8 @@ func eachMember(object []byte, see func(name string, value jsontext.Value)) {
 	}
 }
 
-// splits tells whether the member's own members become columns.
-func (m *member) splits() bool {
+// becomesColumns tells whether the member's own members become columns.
+func (m *member) becomesColumns() bool {
 	names := int64(len(m.members))
 	return m.objects > 0 && m.others == 0 && names > 0 && names <= maxMembers && 2*m.inside >= m.objects*names
 }
@@ -148,7 +148,7 @@ func (s *sample) nameMembers(root *member) error {
 	type place struct{ parent, leaf, path string }
 	var places []place
 	for _, top := range root.members {
-		if !top.splits() {
+		if !top.becomesColumns() {
 			places = append(places, place{leaf: snake(top.name), path: pointer(top.name)})
 			continue
 		}
@@ -171,7 +171,7 @@ func (s *sample) nameMembers(root *member) error {
 			candidates[i] = p.parent + "_" + p.leaf
 		}
 	}
-	unlike, err := s.unlike(candidates)
+	unlike, err := s.validNames(candidates)
 	if err != nil {
 		return err
 	}

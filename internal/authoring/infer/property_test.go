@@ -89,8 +89,8 @@ func asCSV(t *rapid.T, rows [][]string) string {
 	return out.String()
 }
 
-// expectKept infers a contract of the file, and holds the file against it.
-func expectKept(t *rapid.T, folder, name string, content []byte) {
+// checkFits infers a contract of the file, and holds the file against it.
+func checkFits(t *rapid.T, folder, name string, content []byte) {
 	path := filepath.Join(folder, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func named(rows [][]string) bool {
 	return false
 }
 
-func TestAnyCSVKeepsItsContract(t *testing.T) {
+func TestAnyCSVFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
@@ -127,12 +127,12 @@ func TestAnyCSVKeepsItsContract(t *testing.T) {
 		if !named(rows) {
 			t.Skip("a header of blank names is no table")
 		}
-		expectKept(t, folder, "any.csv", []byte(asCSV(t, rows)))
+		checkFits(t, folder, "any.csv", []byte(asCSV(t, rows)))
 	})
 }
 
-// TestAnyEncodingKeepsItsContract: letters that no UTF-8 text has alone.
-func TestAnyEncodingKeepsItsContract(t *testing.T) {
+// TestAnyEncodingFitsItsDraft: letters that no UTF-8 text has alone.
+func TestAnyEncodingFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	accents := rapid.StringOfN(rapid.RuneFrom([]rune("abcäöüßéèñ")), 1, 8, -1)
@@ -141,7 +141,7 @@ func TestAnyEncodingKeepsItsContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expectKept(t, folder, "any.csv", []byte(content))
+		checkFits(t, folder, "any.csv", []byte(content))
 	})
 }
 
@@ -173,7 +173,7 @@ func document(t *rapid.T, names []string, depth int) map[string]any {
 	return object
 }
 
-func TestAnyNDJSONKeepsItsContract(t *testing.T) {
+func TestAnyNDJSONFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
@@ -190,6 +190,6 @@ func TestAnyNDJSONKeepsItsContract(t *testing.T) {
 			}
 			lines = append(append(lines, line...), '\n')
 		}
-		expectKept(t, folder, "any.ndjson", lines)
+		checkFits(t, folder, "any.ndjson", lines)
 	})
 }

@@ -114,7 +114,7 @@ func (c *column) logicalType() (logical, physical string) {
 	case contract.Double:
 		return "number", "double"
 	case contract.JSON:
-		if c.judge != nil && c.judge.arrays {
+		if c.guess != nil && c.guess.arrays {
 			return "array", ""
 		}
 		return "object", ""
@@ -132,7 +132,7 @@ func (s *sample) suggest(c *column) string {
 	if !s.whole && c.records > 0 && c.missing == 0 {
 		lines = append(lines, "# No value is missing in "+s.read()+": required: true?")
 	}
-	if c.judge != nil && c.judge.values == 0 && c.decided.Type == contract.String {
+	if c.guess != nil && c.guess.values == 0 && c.decided.Type == contract.String {
 		lines = append(lines, "# There is no value, so its type is unknown.")
 	}
 	return strings.Join(lines, "\n")

@@ -104,8 +104,8 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestSnowflakeReadsIt holds what Snowflake's vectorized scanner asks for.
-func TestSnowflakeReadsIt(t *testing.T) {
+// TestFileMeetsSnowflakeScannerRequirements holds what Snowflake's vectorized scanner asks for.
+func TestFileMeetsSnowflakeScannerRequirements(t *testing.T) {
 	t.Parallel()
 	file := write(t, 30_000)
 	allowed := []format.Encoding{format.Plain, format.RLE, format.RLEDictionary}
@@ -132,9 +132,9 @@ func TestSnowflakeReadsIt(t *testing.T) {
 	}
 }
 
-// TestDictionaryFallsBack: zulu has more distinct bytes than a dictionary may
+// TestFullDictionaryFallsBackToPlainPages: zulu has more distinct bytes than a dictionary may
 // hold, so its later pages are plain, and every value comes back.
-func TestDictionaryFallsBack(t *testing.T) {
+func TestFullDictionaryFallsBackToPlainPages(t *testing.T) {
 	t.Parallel()
 	const rows = 30_000
 	file := write(t, rows)
@@ -164,7 +164,7 @@ func TestDictionaryFallsBack(t *testing.T) {
 	}
 }
 
-func TestRejectsSchema(t *testing.T) {
+func TestSchemaOfRejects(t *testing.T) {
 	t.Parallel()
 	var body bytes.Buffer
 	batch := row.NewRejects()

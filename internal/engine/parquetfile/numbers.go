@@ -22,7 +22,7 @@ type numbers struct {
 	plain   []byte   // of the open page, after that
 	// indexing says that values go to the dictionary, used that a page did.
 	indexing, used bool
-	reach          numberBounds
+	valueBounds    numberBounds
 	scratch        []int64
 }
 
@@ -70,7 +70,7 @@ func (n *numbers) append(batch *row.Batch) {
 	}
 	if !n.indexing {
 		n.plain = n.appendPlain(n.plain, coming)
-		n.widen(coming)
+		n.extendBounds(coming)
 		return
 	}
 	n.indices = n.known.numberAll(n.indices, coming)
@@ -78,18 +78,18 @@ func (n *numbers) append(batch *row.Batch) {
 
 // giveUp goes on without the dictionary. Pages that used it stay.
 func (n *numbers) giveUp() {
-	n.widen(n.known.numbers)
+	n.extendBounds(n.known.numbers)
 	for _, index := range n.indices {
 		n.plain = n.appendPlain(n.plain, n.known.numbers[index:index+1])
 	}
 	n.indices, n.indexing = n.indices[:0], false
 }
 
-func (n *numbers) widen(values []int64) {
+func (n *numbers) extendBounds(values []int64) {
 	if n.double {
-		n.reach.addDoubles(values)
+		n.valueBounds.addDoubles(values)
 	} else {
-		n.reach.addAll(values)
+		n.valueBounds.addAll(values)
 	}
 }
 
@@ -139,20 +139,20 @@ func (n *numbers) dictionary() ([]byte, int, int) {
 
 func (n *numbers) bounds() (low, high []byte) {
 	if n.indexing {
-		n.widen(n.known.numbers)
+		n.extendBounds(n.known.numbers)
 	}
-	if !n.reach.known {
+	if !n.valueBounds.known {
 		return nil, nil
 	}
 	if n.double {
-		n.reach.zeros()
+		n.valueBounds.zeros()
 	}
-	return n.appendPlain(nil, []int64{n.reach.low}), n.appendPlain(nil, []int64{n.reach.high})
+	return n.appendPlain(nil, []int64{n.valueBounds.low}), n.appendPlain(nil, []int64{n.valueBounds.high})
 }
 
 func (n *numbers) reset() {
 	n.plain, n.indices = n.plain[:0], n.indices[:0]
-	n.trial, n.reach, n.used = trial{}, numberBounds{}, false
+	n.trial, n.valueBounds, n.used = trial{}, numberBounds{}, false
 	if n.indexing = n.known != nil; n.indexing {
 		n.known.reset()
 	}

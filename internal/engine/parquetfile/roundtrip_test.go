@@ -58,9 +58,9 @@ func drawColumns(t *rapid.T) (columns []contract.Column, distinct []uint64) {
 	return columns, distinct
 }
 
-// TestRoundTrip: any columns of any type come back by another reader, with
+// TestAnyColumnsReadBackEqual: any columns of any type come back by another reader, with
 // their nulls and within their bounds.
-func TestRoundTrip(t *testing.T) {
+func TestAnyColumnsReadBackEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		columns, distinct := drawColumns(t)
@@ -201,8 +201,8 @@ func read(t *rapid.T, chunk *parquet.FileColumnChunk) []string {
 	}
 }
 
-// TestProcessors: the number of processors doesn't change a byte.
-func TestProcessors(t *testing.T) { //nolint:paralleltest // it sets the number of processors of all tests
+// TestProcessorCountChangesNoByte: the number of processors doesn't change a byte.
+func TestProcessorCountChangesNoByte(t *testing.T) { //nolint:paralleltest // it sets the number of processors of all tests
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var bodies [][]byte
 	for _, processors := range []int{1, 2, 7} {

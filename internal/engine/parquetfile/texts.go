@@ -30,7 +30,7 @@ type texts struct {
 	length int
 	// indexing says that values go to the dictionary, used that a page did.
 	indexing, used bool
-	reach          textBounds
+	valueBounds    textBounds
 }
 
 const unequal = -1
@@ -71,25 +71,25 @@ func (t *texts) add(text []byte) {
 	t.plain = binary.LittleEndian.AppendUint32(t.plain, uint32(len(text)))
 	t.plain = append(t.plain, text...)
 	if !t.opaque {
-		t.reach.add(text)
+		t.valueBounds.add(text)
 	}
 }
 
 // giveUp goes on without the dictionary. Pages that used it stay.
 func (t *texts) giveUp() {
-	t.widen()
+	t.extendBounds()
 	for _, index := range t.indices {
 		t.add(t.words.text(index))
 	}
 	t.indices, t.indexing = t.indices[:0], false
 }
 
-func (t *texts) widen() {
+func (t *texts) extendBounds() {
 	if t.opaque {
 		return
 	}
 	for i := range t.words.ends {
-		t.reach.add(t.words.text(uint32(i)))
+		t.valueBounds.add(t.words.text(uint32(i)))
 	}
 }
 
@@ -122,17 +122,17 @@ func (t *texts) dictionary() ([]byte, int, int) {
 
 func (t *texts) bounds() (low, high []byte) {
 	if t.indexing {
-		t.widen()
+		t.extendBounds()
 	}
-	if !t.reach.known || len(t.reach.low) > maxBound || len(t.reach.high) > maxBound {
+	if !t.valueBounds.known || len(t.valueBounds.low) > maxBound || len(t.valueBounds.high) > maxBound {
 		return nil, nil
 	}
-	return t.reach.low, t.reach.high
+	return t.valueBounds.low, t.valueBounds.high
 }
 
 func (t *texts) reset() {
 	t.plain, t.indices = t.plain[:0], t.indices[:0]
 	t.trial, t.used, t.indexing = trial{}, false, true
-	t.reach.known = false
+	t.valueBounds.known = false
 	t.words.reset()
 }

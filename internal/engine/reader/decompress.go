@@ -33,7 +33,7 @@ func Open(source io.Reader, compression Compression, encoding contract.Encoding)
 	if err != nil {
 		return nil, err
 	}
-	plain, marked, err := withoutMark(plain)
+	plain, marked, err := withoutByteOrderMark(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func unpack(source io.Reader, compression Compression) (io.Reader, error) {
 	if errors.Is(err, io.EOF) && packed.count == 0 {
 		return eof{}, nil
 	}
-	guarded := &guard{packed: packed, unpacked: unpacked}
+	guarded := &checkedReader{packed: packed, unpacked: unpacked}
 	if err != nil {
 		return nil, guarded.classify(err)
 	}
@@ -88,14 +88,14 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// guard turns the errors of a decompressor into faults, and stops bombs.
-type guard struct {
+// checkedReader turns the errors of a decompressor into faults, and stops bombs.
+type checkedReader struct {
 	packed   *counter
 	unpacked io.Reader
 	count    int64
 }
 
-func (g *guard) Read(p []byte) (int, error) {
+func (g *checkedReader) Read(p []byte) (int, error) {
 	n, err := g.unpacked.Read(p)
 	g.count += int64(n)
 	if g.count > maxUnpacked && g.count > maxRatio*g.packed.count {
@@ -109,7 +109,7 @@ func (g *guard) Read(p []byte) (int, error) {
 }
 
 // classify tells a broken source from a broken file.
-func (g *guard) classify(err error) error {
+func (g *checkedReader) classify(err error) error {
 	if g.packed.err != nil {
 		return g.packed.err
 	}
@@ -127,9 +127,9 @@ var (
 	magics    = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
 )
 
-// withoutMark drops one UTF-8 byte order mark, says whether it did, and refuses
+// withoutByteOrderMark drops one UTF-8 byte order mark, says whether it did, and refuses
 // bytes that are no text by their first bytes.
-func withoutMark(source io.Reader) (text io.Reader, marked bool, err error) {
+func withoutByteOrderMark(source io.Reader) (text io.Reader, marked bool, err error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(source, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -58,7 +58,7 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestBomb(t *testing.T) {
+func TestDecompressionBombIsRefused(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("unpacks 2 GiB")
@@ -92,7 +92,7 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-func TestZstd(t *testing.T) {
+func TestZstdFramesAreRead(t *testing.T) {
 	t.Parallel()
 	text := []byte(strings.Repeat("a,b\n1,2\n", 10_000))
 	frame := zstandard(t, text)
@@ -132,7 +132,7 @@ func TestZstd(t *testing.T) {
 	}
 }
 
-func TestPlainThatIsNot(t *testing.T) {
+func TestCompressedOrUTF16BytesAreRefusedAsPlain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		body []byte

@@ -68,16 +68,16 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) { checkCSV(t, text, ',') })
 }
 
-func TestDelimiter(t *testing.T) {
+func TestCSVWithOtherDelimiters(t *testing.T) {
 	t.Parallel()
 	for _, delimiter := range []byte{';', '\t', '|'} {
 		checkCSV(t, []byte("a;b\tc|d,e\n\"1;2\"\t3\n;;\n"), delimiter)
 	}
 }
 
-// TestWindowEdges puts every kind of line end and quote on the edge of the
+// TestRecordsAtWindowEdgesAreWhole puts every kind of line end and quote on the edge of the
 // reader's window of 1 MiB, byte by byte.
-func TestWindowEdges(t *testing.T) {
+func TestRecordsAtWindowEdgesAreWhole(t *testing.T) {
 	t.Parallel()
 	const window = 1 << 20
 	for shift := range 24 {
@@ -133,8 +133,8 @@ func TestNDJSONRecordTooLong(t *testing.T) {
 	}
 }
 
-// TestSourceErrorsPass: a broken connection is no fault of the file.
-func TestSourceErrorsPass(t *testing.T) {
+// TestSourceErrorIsReturnedUnchanged: a broken connection is no fault of the file.
+func TestSourceErrorIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	broken := fault.Dependency("read", fault.StoreAway, io.ErrUnexpectedEOF)
 	packed := gzipped(t, []byte("a,b\n1,2\n"))
@@ -153,7 +153,7 @@ func TestSourceErrorsPass(t *testing.T) {
 	}
 }
 
-func TestReaderThatNeverAnswers(t *testing.T) {
+func TestSilentSourceEndsWithError(t *testing.T) {
 	t.Parallel()
 	if _, err := reader.NewCSV(silent{}, ',').Next(); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("error %v", err)

@@ -52,9 +52,9 @@ func NewBatch(columns []contract.Column) (*Batch, error) {
 	return b, nil
 }
 
-// Sibling returns an empty batch of the same contract. Both batches share the values
+// NewSharingUnique returns an empty batch of the same contract. Both batches share the values
 // seen in unique columns, so only one goroutine may add rows to either batch.
-func (b *Batch) Sibling() *Batch {
+func (b *Batch) NewSharingUnique() *Batch {
 	sibling := &Batch{Columns: make([]*Column, len(b.Columns)), UniqueUpTo: b.UniqueUpTo, checkers: b.checkers}
 	for i, c := range b.Columns {
 		sibling.Columns[i] = newColumn(c.Contract)

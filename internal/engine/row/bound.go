@@ -26,8 +26,8 @@ var (
 	highest = Int128{High: math.MaxInt64, Low: math.MaxUint64}
 )
 
-// holds reports whether the unscaled number is within the limits.
-func (b *bound) holds(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
+// allows reports whether the unscaled number is within the limits.
+func (b *bound) allows(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
 
 // holds64 is the same check for numbers of 64 bits.
 func (b *bound) holds64(value int64) bool { return b.low64 <= value && value <= b.high64 }

@@ -118,7 +118,7 @@ func decodeAny(text []byte) (decoded any, err error) {
 	return decoded, err
 }
 
-func TestExtraIsBounded(t *testing.T) {
+func TestExtraNamesAreLimited(t *testing.T) {
 	t.Parallel()
 	d := row.NewDocument(&contract.Contract{Columns: []contract.Column{{Path: "/known"}}})
 	for i := range 1000 {
@@ -132,9 +132,9 @@ func TestExtraIsBounded(t *testing.T) {
 	}
 }
 
-// TestRejectedRowLeavesNoTrace rejects a row by each column in turn. The batch must
+// TestRejectedRowLeavesBatchUnchanged rejects a row by each column in turn. The batch must
 // have its earlier rows afterwards, and must accept more rows.
-func TestRejectedRowLeavesNoTrace(t *testing.T) {
+func TestRejectedRowLeavesBatchUnchanged(t *testing.T) {
 	t.Parallel()
 	columns := []contract.Column{
 		{Name: "s", Type: contract.String},
@@ -183,7 +183,7 @@ func TestRejectedRowLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestUniqueIsBounded(t *testing.T) {
+func TestUniqueIsCheckedUpToLimit(t *testing.T) {
 	t.Parallel()
 	batch, err := row.NewBatch([]contract.Column{{Name: "u", Type: contract.Integer, Unique: true}})
 	if err != nil {

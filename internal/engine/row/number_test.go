@@ -141,7 +141,7 @@ func TestBoundsProperty(t *testing.T) {
 	})
 }
 
-func TestBoundBeyondAllNumbers(t *testing.T) {
+func TestBoundBeyondColumnRangeRejectsNothing(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"9223372036854775807", "-9223372036854775808"} {
 		c := contract.Column{Type: contract.Integer, Minimum: "-1e50", ExclusiveMaximum: "1e50"}
@@ -151,8 +151,8 @@ func TestBoundBeyondAllNumbers(t *testing.T) {
 	}
 }
 
-// TestEveryDay compares each day of the years 1 to 9999 with package time.
-func TestEveryDay(t *testing.T) {
+// TestEveryDayMatchesPackageTime compares each day of the years 1 to 9999 with package time.
+func TestEveryDayMatchesPackageTime(t *testing.T) {
 	t.Parallel()
 	batch, err := row.NewBatch([]contract.Column{{Name: "v", Type: contract.Date}})
 	if err != nil {

@@ -67,7 +67,7 @@ func (k *checker) checkBounds(c *Column, b *Block, column, from int) {
 		case Int32:
 			checkBound(c, b, column, from, limit.rule, c.Int32s, func(v int32) bool { return limit.holds64(int64(v)) })
 		case Wide:
-			checkBound(c, b, column, from, limit.rule, c.Wides, limit.holds)
+			checkBound(c, b, column, from, limit.rule, c.Wides, limit.allows)
 		case Float64:
 			checkBound(c, b, column, from, limit.rule, c.Float64s, limit.double)
 		default: // no bounds

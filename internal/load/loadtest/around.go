@@ -15,8 +15,8 @@ import (
 
 // Journal is a journal in memory with the transitions that loads make.
 type Journal struct {
-	// Away makes every write fail.
-	Away bool
+	// Unavailable makes every write fail.
+	Unavailable bool
 
 	mutex   sync.Mutex
 	entries map[object.ID]journal.Entry
@@ -112,7 +112,7 @@ func (j *Journal) Superseded(_ context.Context, id, by object.ID) error {
 func (j *Journal) change(id object.ID, change func(*journal.Entry)) error {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	if j.Away {
+	if j.Unavailable {
 		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
 	}
 	entry, found := j.entries[id]
@@ -160,22 +160,22 @@ func (r *Receipts) Read(_ context.Context, at work.Location) (work.Receipt, erro
 	return receipt, nil
 }
 
-// News records what was published.
-type News struct {
-	// Away makes every publication fail.
-	Away bool
+// Publisher records what was published.
+type Publisher struct {
+	// Unavailable makes every publication fail.
+	Unavailable bool
 
 	mutex     sync.Mutex
-	published []load.News
+	published []load.Announcement
 }
 
-var _ load.Publisher = (*News)(nil)
+var _ load.Publisher = (*Publisher)(nil)
 
 // Publish implements load.Publisher.
-func (n *News) Publish(_ context.Context, news load.News) error {
+func (n *Publisher) Publish(_ context.Context, news load.Announcement) error {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	if n.Away {
+	if n.Unavailable {
 		return fault.Dependency("announce load", fault.QueueAway, errors.New("no answer"))
 	}
 	n.published = append(n.published, news)
@@ -183,7 +183,7 @@ func (n *News) Publish(_ context.Context, news load.News) error {
 }
 
 // Published returns what was published so far.
-func (n *News) Published() []load.News {
+func (n *Publisher) Published() []load.Announcement {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	return slices.Clone(n.published)

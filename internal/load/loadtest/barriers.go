@@ -18,99 +18,101 @@ type Barrier struct {
 	// Fake sets the warehouse up so that no other barrier catches what this one
 	// lets through. Nil leaves it as it is.
 	Fake func(*Fake)
-	// off is a session without it.
-	off func(*unguarded) load.Session
+	// without is a session without it.
+	without func(*sessionWithReceipts) load.Session
 }
 
 // Barriers are the protocol's.
 var Barriers = []Barrier{
-	{Name: "lock", Case: "two loaders meet", off: func(s *unguarded) load.Session { return withoutLock{s} }},
-	{Name: "ledger read", Case: "the journal forgot", off: func(s *unguarded) load.Session { return withoutLedger{s} }},
-	{Name: "pause", Case: "paused", off: func(s *unguarded) load.Session { return withoutPause{s} }},
-	{Name: "table behind", Case: "table behind", off: func(s *unguarded) load.Session { return withoutContract{s} }},
-	{Name: "order", Case: "two versions in reverse order", off: func(s *unguarded) load.Session { return withoutOrder{s} }},
-	{Name: "replacement", Case: "two versions in order", off: func(s *unguarded) load.Session { return withoutDelete{s} }},
+	{Name: "lock", Case: "two loaders meet", without: func(s *sessionWithReceipts) load.Session { return withoutLock{s} }},
+	{Name: "ledger read", Case: "the journal forgot", without: func(s *sessionWithReceipts) load.Session { return withoutLedger{s} }},
+	{Name: "pause", Case: "paused", without: func(s *sessionWithReceipts) load.Session { return withoutPause{s} }},
+	{Name: "table behind", Case: "table behind", without: func(s *sessionWithReceipts) load.Session { return withoutContract{s} }},
+	{Name: "order", Case: "two versions in reverse order", without: func(s *sessionWithReceipts) load.Session { return withoutOrder{s} }},
+	{Name: "replacement", Case: "two versions in order", without: func(s *sessionWithReceipts) load.Session { return withoutDelete{s} }},
 	{
 		Name: "load history", Case: "two loaders meet, one by one",
-		Fake: func(f *Fake) { f.ReadBeforeLock = true },
-		off:  func(s *unguarded) load.Session { return withoutHistory{withoutStanding{s}} },
+		Fake:    func(f *Fake) { f.ReadBeforeLock = true },
+		without: func(s *sessionWithReceipts) load.Session { return withoutHistory{withoutLedgerCount{s}} },
 	},
-	{Name: "absence before FORCE", Case: "a skipped file of unknown rows", off: func(s *unguarded) load.Session { return withoutAbsence{s} }},
-	{Name: "FORCE fallback", Case: "files in the load history", off: func(s *unguarded) load.Session { return withoutForce{s} }},
-	{Name: "count check", Case: "lying receipt", off: func(s *unguarded) load.Session { return withoutCounts{s} }},
-	{Name: "one transaction", Case: "lying receipt", off: func(s *unguarded) load.Session { return withoutTransaction{s} }},
-	{Name: "group", Case: "poison in a group of ten", off: func(s *unguarded) load.Session { return withoutBlame{s} }},
+	{Name: "absence before FORCE", Case: "a skipped file of unknown rows", without: func(s *sessionWithReceipts) load.Session { return withoutAbsenceCheck{s} }},
+	{Name: "FORCE fallback", Case: "files in the load history", without: func(s *sessionWithReceipts) load.Session { return withoutForce{s} }},
+	{Name: "count check", Case: "lying receipt", without: func(s *sessionWithReceipts) load.Session { return withoutCounts{s} }},
+	{Name: "one transaction", Case: "lying receipt", without: func(s *sessionWithReceipts) load.Session { return withoutTransaction{s} }},
+	{Name: "group", Case: "poison in a group of ten", without: func(s *sessionWithReceipts) load.Session { return withoutFileNames{s} }},
 	{
 		Name: "ledger check", Case: "two loaders meet, one by one",
-		Fake: func(f *Fake) { f.ReadBeforeLock, f.HistoryOff = true, true },
-		off:  func(s *unguarded) load.Session { return withoutStanding{s} },
+		Fake:    func(f *Fake) { f.ReadBeforeLock, f.HistoryOff = true, true },
+		without: func(s *sessionWithReceipts) load.Session { return withoutLedgerCount{s} },
 	},
-	{Name: "question after COMMIT", Case: "commit unknown, not applied", off: func(s *unguarded) load.Session { return withoutQuestion{s} }},
+	{Name: "question after COMMIT", Case: "commit unknown, not applied", without: func(s *sessionWithReceipts) load.Session { return withoutCommitCheck{s} }},
 }
 
-// TakeOff returns what makes a warehouse lack the barrier, for World.Without.
+// Disable returns what makes a warehouse lack the barrier, for World.Without.
 // The receipts say what a file claims to bring.
-func (b Barrier) TakeOff(receipts *Receipts) func(load.Warehouse) load.Warehouse {
-	return func(on load.Warehouse) load.Warehouse { return &lacking{Warehouse: on, barrier: b, receipts: receipts} }
+func (b Barrier) Disable(receipts *Receipts) func(load.Warehouse) load.Warehouse {
+	return func(on load.Warehouse) load.Warehouse {
+		return &warehouseWithoutBarrier{Warehouse: on, barrier: b, receipts: receipts}
+	}
 }
 
-type lacking struct {
+type warehouseWithoutBarrier struct {
 	load.Warehouse
 	barrier  Barrier
 	receipts *Receipts
 }
 
 // Open implements load.Warehouse.
-func (l *lacking) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+func (l *warehouseWithoutBarrier) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	inner, err := l.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
 		return nil, err
 	}
-	return l.barrier.off(&unguarded{Session: inner, receipts: l.receipts}), nil
+	return l.barrier.without(&sessionWithReceipts{Session: inner, receipts: l.receipts}), nil
 }
 
-// unguarded is a session with what the switches need to know.
-type unguarded struct {
+// sessionWithReceipts is a session with what the switches need to know.
+type sessionWithReceipts struct {
 	load.Session
 	receipts *Receipts
 }
 
 // withoutLock lets everybody in at once.
-type withoutLock struct{ *unguarded }
+type withoutLock struct{ *sessionWithReceipts }
 
 func (withoutLock) TakeLock(context.Context) (int64, error) { return 1, nil }
 
 // withoutLedger finds nothing in the ledger.
-type withoutLedger struct{ *unguarded }
+type withoutLedger struct{ *sessionWithReceipts }
 
 func (s withoutLedger) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	lock, _, err := s.unguarded.ReadLedger(ctx, keys, contents)
+	lock, _, err := s.sessionWithReceipts.ReadLedger(ctx, keys, contents)
 	return lock, nil, err
 }
 
 // withoutPause doesn't see the flag.
-type withoutPause struct{ *unguarded }
+type withoutPause struct{ *sessionWithReceipts }
 
 func (s withoutPause) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	lock, rows, err := s.unguarded.ReadLedger(ctx, keys, contents)
+	lock, rows, err := s.sessionWithReceipts.ReadLedger(ctx, keys, contents)
 	lock.Paused = false
 	return lock, rows, err
 }
 
 // withoutContract takes every table for new enough.
-type withoutContract struct{ *unguarded }
+type withoutContract struct{ *sessionWithReceipts }
 
 func (s withoutContract) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	lock, rows, err := s.unguarded.ReadLedger(ctx, keys, contents)
+	lock, rows, err := s.sessionWithReceipts.ReadLedger(ctx, keys, contents)
 	lock.Contract = "999.0.0"
 	return lock, rows, err
 }
 
 // withoutOrder takes what comes last for the newest.
-type withoutOrder struct{ *unguarded }
+type withoutOrder struct{ *sessionWithReceipts }
 
 func (s withoutOrder) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	lock, rows, err := s.unguarded.ReadLedger(ctx, keys, contents)
+	lock, rows, err := s.sessionWithReceipts.ReadLedger(ctx, keys, contents)
 	for i := range rows {
 		rows[i].Object.Sequencer = "0"
 	}
@@ -118,7 +120,7 @@ func (s withoutOrder) ReadLedger(ctx context.Context, keys []load.Key, contents 
 }
 
 // withoutDelete leaves the rows of what was replaced.
-type withoutDelete struct{ *unguarded }
+type withoutDelete struct{ *sessionWithReceipts }
 
 func (withoutDelete) Delete(context.Context, load.Table, []object.ID, load.Window) (int64, error) {
 	return 0, nil
@@ -131,28 +133,28 @@ func (s withoutHistory) Copy(ctx context.Context, into load.Table, files []strin
 	return s.Session.Copy(ctx, into, files, true)
 }
 
-// withoutAbsence copies a skipped file again, whatever the table has of it.
-type withoutAbsence struct{ *unguarded }
+// withoutAbsenceCheck copies a skipped file again, whatever the table has of it.
+type withoutAbsenceCheck struct{ *sessionWithReceipts }
 
-func (withoutAbsence) Count(context.Context, load.Table, []object.ID) (map[object.ID]int64, error) {
+func (withoutAbsenceCheck) Count(context.Context, load.Table, []object.ID) (map[object.ID]int64, error) {
 	return nil, nil
 }
 
 // withoutForce leaves skipped files where they are.
-type withoutForce struct{ *unguarded }
+type withoutForce struct{ *sessionWithReceipts }
 
 func (s withoutForce) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	if force {
 		return load.Copied{}, nil
 	}
-	return s.unguarded.Copy(ctx, into, files, force)
+	return s.sessionWithReceipts.Copy(ctx, into, files, force)
 }
 
 // withoutCounts takes a receipt's word for what COPY brought.
-type withoutCounts struct{ *unguarded }
+type withoutCounts struct{ *sessionWithReceipts }
 
 func (s withoutCounts) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
-	copied, err := s.unguarded.Copy(ctx, into, files, force)
+	copied, err := s.sessionWithReceipts.Copy(ctx, into, files, force)
 	for name := range copied.Loaded {
 		copied.Loaded[name] = s.receipts.claim(name)
 	}
@@ -160,10 +162,10 @@ func (s withoutCounts) Copy(ctx context.Context, into load.Table, files []string
 }
 
 // withoutTransaction commits each COPY by itself.
-type withoutTransaction struct{ *unguarded }
+type withoutTransaction struct{ *sessionWithReceipts }
 
 func (s withoutTransaction) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
-	copied, err := s.unguarded.Copy(ctx, into, files, force)
+	copied, err := s.sessionWithReceipts.Copy(ctx, into, files, force)
 	if err != nil {
 		return copied, err
 	}
@@ -173,30 +175,30 @@ func (s withoutTransaction) Copy(ctx context.Context, into load.Table, files []s
 	return copied, s.Begin(ctx)
 }
 
-// withoutBlame doesn't say which file a COPY refused, nor that it was a file.
-type withoutBlame struct{ *unguarded }
+// withoutFileNames doesn't say which file a COPY refused, nor that it was a file.
+type withoutFileNames struct{ *sessionWithReceipts }
 
-func (s withoutBlame) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
-	copied, err := s.unguarded.Copy(ctx, into, files, force)
+func (s withoutFileNames) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
+	copied, err := s.sessionWithReceipts.Copy(ctx, into, files, force)
 	if err != nil {
 		return copied, fault.Dependency("copy", fault.SnowflakeAway, fmt.Errorf("something failed"))
 	}
 	return copied, nil
 }
 
-// withoutStanding finds every key once.
-type withoutStanding struct{ *unguarded }
+// withoutLedgerCount finds every key once.
+type withoutLedgerCount struct{ *sessionWithReceipts }
 
-func (withoutStanding) Standing(_ context.Context, keys []load.Key) (load.Standing, error) {
+func (withoutLedgerCount) CountLedger(_ context.Context, keys []load.Key) (load.LedgerCount, error) {
 	n := int64(len(keys))
-	return load.Standing{Rows: n, Objects: n, Keys: n}, nil
+	return load.LedgerCount{Rows: n, Objects: n, Keys: n}, nil
 }
 
-// withoutQuestion takes every COMMIT for done.
-type withoutQuestion struct{ *unguarded }
+// withoutCommitCheck takes every COMMIT for done.
+type withoutCommitCheck struct{ *sessionWithReceipts }
 
-func (s withoutQuestion) Commit(ctx context.Context) error {
-	_ = s.unguarded.Commit(ctx) // whatever it says
+func (s withoutCommitCheck) Commit(ctx context.Context) error {
+	_ = s.sessionWithReceipts.Commit(ctx) // whatever it says
 	return nil
 }
 

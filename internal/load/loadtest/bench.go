@@ -8,8 +8,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Bench is a warehouse that a test can set up and look into.
-type Bench interface {
+// WarehouseUnderTest is a warehouse that a test can set up and look into.
+type WarehouseUnderTest interface {
 	load.Warehouse
 	// Create makes a dataset's tables, from version 1.0.0 of its contract.
 	Create(t testing.TB, dataset string)
@@ -34,7 +34,7 @@ type Contents struct {
 	LockRows int64
 }
 
-var _ Bench = (*Fake)(nil)
+var _ WarehouseUnderTest = (*Fake)(nil)
 
 // Create implements Bench.
 func (f *Fake) Create(_ testing.TB, name string) {

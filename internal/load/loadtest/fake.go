@@ -27,7 +27,7 @@ import (
 // protocol passes with any of them (Harshness). The others take a barrier away,
 // so that tests can show what it is for. Set them before the first use.
 type Fake struct {
-	Harshness
+	UndocumentedBehaviour
 	// ReadBeforeLock gives ReadLedger what was committed before TakeLock began:
 	// what a MERGE sees that takes the lock and reads in one statement.
 	ReadBeforeLock bool
@@ -46,9 +46,9 @@ type Fake struct {
 	waiting chan struct{}
 }
 
-// Harshness is what no page of Snowflake's says. The zero value is what the
+// UndocumentedBehaviour is what no page of Snowflake's says. The zero value is what the
 // laptop's stand-in does, but for Rereads.
-type Harshness struct {
+type UndocumentedBehaviour struct {
 	// Rereads lets a statement that waited for a lock see what was committed
 	// while it waited, as the laptop's stand-in does.
 	Rereads bool
@@ -66,15 +66,15 @@ type Harshness struct {
 	ScanClock time.Duration
 }
 
-// Every is every combination of what nobody documents.
-func Every() []Harshness {
-	combinations := []Harshness{{}}
-	for _, turn := range []func(*Harshness){
-		func(h *Harshness) { h.Rereads = true },
-		func(h *Harshness) { h.HistorySurvivesRollback = true },
-		func(h *Harshness) { h.ErrorsKeepOpen = true },
-		func(h *Harshness) { h.HistoryForgets = true },
-		func(h *Harshness) { h.ScanClock = -2 * time.Hour },
+// EveryBehaviour is every combination of what nobody documents.
+func EveryBehaviour() []UndocumentedBehaviour {
+	combinations := []UndocumentedBehaviour{{}}
+	for _, turn := range []func(*UndocumentedBehaviour){
+		func(h *UndocumentedBehaviour) { h.Rereads = true },
+		func(h *UndocumentedBehaviour) { h.HistorySurvivesRollback = true },
+		func(h *UndocumentedBehaviour) { h.ErrorsKeepOpen = true },
+		func(h *UndocumentedBehaviour) { h.HistoryForgets = true },
+		func(h *UndocumentedBehaviour) { h.ScanClock = -2 * time.Hour },
 	} {
 		for _, h := range slices.Clone(combinations) {
 			turn(&h)
@@ -85,7 +85,7 @@ func Every() []Harshness {
 }
 
 // String names what differs from the zero value.
-func (h Harshness) String() string {
+func (h UndocumentedBehaviour) String() string {
 	var turned []string
 	for name, on := range map[string]bool{
 		"rereads": h.Rereads, "history survives rollback": h.HistorySurvivesRollback, "errors keep open": h.ErrorsKeepOpen,
@@ -175,11 +175,11 @@ type session struct {
 	name   string
 	loadID string
 
-	open, spoilt, holds, closed bool
+	open, failed, holdsLock, closed bool
 
 	takenAt time.Time
-	// early is the ledger as it was when TakeLock began.
-	early map[int64]load.LedgerRow
+	// ledgerBeforeLock is the ledger as it was when TakeLock began.
+	ledgerBeforeLock map[int64]load.LedgerRow
 
 	addedLedger   map[int64]load.LedgerRow
 	removedLedger map[int64]bool
@@ -191,8 +191,8 @@ type session struct {
 var _ load.Session = (*session)(nil)
 
 func (s *session) forget() {
-	s.open, s.spoilt = false, false
-	s.early = nil
+	s.open, s.failed = false, false
+	s.ledgerBeforeLock = nil
 	s.addedLedger, s.removedLedger = make(map[int64]load.LedgerRow), make(map[int64]bool)
 	for t := range s.addedRows {
 		s.addedRows[t], s.removedRows[t], s.addedHistory[t] = make(map[int64]row), make(map[int64]bool), make(map[string]bool)
@@ -209,15 +209,15 @@ func (s *session) statement(op string, run func(d *dataset) error) error {
 	case s.closed:
 		err = fault.Dependency(op, fault.SnowflakeAway, fmt.Errorf("the session is closed"))
 	case !s.open:
-		err = fault.Retried(op, fault.Unexpected, fmt.Errorf("no transaction is open"))
-	case s.spoilt:
-		err = fault.Retried(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, roll it back"))
+		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("no transaction is open"))
+	case s.failed:
+		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, roll it back"))
 	case d == nil:
 		err = fault.Permanentf(op, fault.TableMissing, "the tables of %s do not exist", s.name)
 	default:
 		err = run(d)
 	}
-	s.spoilt = s.spoilt || err != nil && !s.fake.ErrorsKeepOpen
+	s.failed = s.failed || err != nil && !s.fake.ErrorsKeepOpen
 	return err
 }
 
@@ -226,7 +226,7 @@ func (s *session) Begin(context.Context) error {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
 	if s.open {
-		return fault.Retried("begin", fault.Unexpected, fmt.Errorf("a transaction is open, BEGIN is ignored"))
+		return fault.Retryable("begin", fault.Unexpected, fmt.Errorf("a transaction is open, BEGIN is ignored"))
 	}
 	s.forget()
 	s.open = true
@@ -278,10 +278,10 @@ func (s *session) finish(d *dataset, keepHistory bool) {
 			}
 		}
 	}
-	if s.holds {
+	if s.holdsLock {
 		d.queued = max(0, d.queued-1) // the first that waits has it now
 		d.lock <- struct{}{}
-		s.holds = false
+		s.holdsLock = false
 	}
 	s.forget()
 }

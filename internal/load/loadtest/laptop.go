@@ -36,7 +36,7 @@ type Snowflake struct {
 	passing bool
 }
 
-var _ Bench = (*Snowflake)(nil)
+var _ WarehouseUnderTest = (*Snowflake)(nil)
 
 // NewAccount is a real account: the loader's login, and one that may make and
 // drop tables in RAW. The bucket is the one behind the stage RAW.CURATED. What

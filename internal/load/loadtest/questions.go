@@ -21,7 +21,7 @@ type Question struct {
 	Name string
 	// Assumed is the answer that the laptop's stand-in gives.
 	Assumed string
-	ask     func(t testing.TB, l *Snowflake, w *World) string
+	ask     func(t testing.TB, l *Snowflake, w *Fixture) string
 }
 
 // Questions are what nobody documents, in the order of docs/account.md.
@@ -36,7 +36,7 @@ var Questions = []Question{
 	{"How does COPY answer for a file that it skips?", "a row, LOAD_SKIPPED", skippedFile},
 	{"What does COPY say of a file that isn't there?", "091016 (22000)", missingNumber},
 	{"What does COPY say of a file that is no Parquet?", "100999 (22000)", damagedNumber},
-	{"What does COMMIT do after a failed statement?", "090070 (25000)", spoiltCommit},
+	{"What does COMMIT do after a failed statement?", "090070 (25000)", commitAfterFailedStatement},
 	{"Is the clock of METADATA$START_SCAN_TIME that of CURRENT_TIMESTAMP?", "within a minute", scanClock},
 }
 
@@ -50,11 +50,11 @@ type Answer struct {
 // Ask asks a question, in a dataset of its own.
 func (q Question) Ask(t testing.TB, l *Snowflake) Answer {
 	t.Helper()
-	return Answer{Question: q, Found: q.ask(t, l, NewWorld(t, l))}
+	return Answer{Question: q, Found: q.ask(t, l, NewFixture(t, l))}
 }
 
-func afterRollback(t testing.TB, _ *Snowflake, w *World) string {
-	w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+func afterRollback(t testing.TB, _ *Snowflake, w *Fixture) string {
+	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 	s := open(t, w, w.Dataset)
 	begin(t, s)
 	wantCopied(t, s, false, file(w, "good"), 2)
@@ -72,7 +72,7 @@ func afterRollback(t testing.TB, _ *Snowflake, w *World) string {
 	return "it loads again"
 }
 
-func emptyText(t testing.TB, l *Snowflake, w *World) string {
+func emptyText(t testing.TB, l *Snowflake, w *Fixture) string {
 	var body bytes.Buffer
 	if err := parquet.Write(&body, []dataRow{{Name: "", Object: "x", Record: 1}}); err != nil {
 		t.Fatal(err)
@@ -101,14 +101,14 @@ const waiting = time.Second
 // afterWaiting lets a second session run a statement that waits for the first
 // one's lock on a table with the row ("lock", 0), while the first adds ("x", 1)
 // and commits. The rest of the second one's transaction is in look.
-func afterWaiting(t testing.TB, l *Snowflake, w *World, statement string, look func(table string, s *snowflake.Session, affected int64) string) string {
+func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look func(table string, s *snowflake.Session, affected int64) string) string {
 	table := tableOf(w.Dataset) + "_QUESTION"
 	l.run(t, "create table "+table+" (name varchar, n number)")
 	if l.passing {
 		t.Cleanup(func() { l.run(t, "drop table if exists "+table) })
 	}
 	l.run(t, "insert into "+table+" values ('lock', 0)")
-	first, second := l.patient(t), l.patient(t)
+	first, second := l.patientSession(t), l.patientSession(t)
 	execute(t, first, "begin transaction")
 	execute(t, first, "update "+table+" set n = n + 1 where name = 'lock'")
 	execute(t, first, "insert into "+table+" values ('x', 1)")
@@ -142,7 +142,7 @@ const (
 	seesOld = "what was there before it waited"
 )
 
-func waitedMerge(t testing.TB, l *Snowflake, w *World) string {
+func waitedMerge(t testing.TB, l *Snowflake, w *Fixture) string {
 	return afterWaiting(t, l, w, "merge into %s as q using (select 'x' as name) as s on q.name = s.name when not matched then insert (name, n) values (s.name, 2)",
 		func(_ string, _ *snowflake.Session, affected int64) string {
 			if affected == 0 {
@@ -152,7 +152,7 @@ func waitedMerge(t testing.TB, l *Snowflake, w *World) string {
 		})
 }
 
-func waitedUpdate(t testing.TB, l *Snowflake, w *World) string {
+func waitedUpdate(t testing.TB, l *Snowflake, w *Fixture) string {
 	return afterWaiting(t, l, w, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
 		if numberIn(t, s, "select n from "+table+" where name = 'lock'") == 2 {
 			return seesNew
@@ -161,7 +161,7 @@ func waitedUpdate(t testing.TB, l *Snowflake, w *World) string {
 	})
 }
 
-func selectAfterWait(t testing.TB, l *Snowflake, w *World) string {
+func selectAfterWait(t testing.TB, l *Snowflake, w *Fixture) string {
 	return afterWaiting(t, l, w, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
 		if numberIn(t, s, "select count(*) as n from "+table+" where name = 'x'") == 1 {
 			return seesNew
@@ -170,7 +170,7 @@ func selectAfterWait(t testing.TB, l *Snowflake, w *World) string {
 	})
 }
 
-func lockTimeout(t testing.TB, _ *Snowflake, w *World) string {
+func lockTimeout(t testing.TB, _ *Snowflake, w *Fixture) string {
 	holder, waiter := open(t, w, w.Dataset), open(t, w, w.Dataset)
 	begin(t, holder)
 	take(t, holder)
@@ -179,8 +179,8 @@ func lockTimeout(t testing.TB, _ *Snowflake, w *World) string {
 	return numberOf(err)
 }
 
-func fileColumn(t testing.TB, l *Snowflake, w *World) string {
-	w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
+func fileColumn(t testing.TB, l *Snowflake, w *Fixture) string {
+	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
 	switch named := l.copyAnswer(t, w).Text(0, "file"); {
 	case named == file(w, "good"):
 		return "relative to the stage"
@@ -191,8 +191,8 @@ func fileColumn(t testing.TB, l *Snowflake, w *World) string {
 	}
 }
 
-func skippedFile(t testing.TB, l *Snowflake, w *World) string {
-	w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
+func skippedFile(t testing.TB, l *Snowflake, w *Fixture) string {
+	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
 	l.copyAnswer(t, w)
 	result := l.copyAnswer(t, w)
 	if result.Has("file") {
@@ -201,27 +201,27 @@ func skippedFile(t testing.TB, l *Snowflake, w *World) string {
 	return "no row: " + result.Text(0, "status")
 }
 
-func missingNumber(t testing.TB, _ *Snowflake, w *World) string {
+func missingNumber(t testing.TB, _ *Snowflake, w *Fixture) string {
 	s := open(t, w, w.Dataset)
 	begin(t, s)
 	return numberOf(copyOf(t, s, false, file(w, "nowhere")))
 }
 
-func damagedNumber(t testing.TB, _ *Snowflake, w *World) string {
-	w.Bench.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
+func damagedNumber(t testing.TB, _ *Snowflake, w *Fixture) string {
+	w.Warehouse.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
 	s := open(t, w, w.Dataset)
 	begin(t, s)
 	return numberOf(copyOf(t, s, false, file(w, "damaged")))
 }
 
-func spoiltCommit(t testing.TB, _ *Snowflake, w *World) string {
+func commitAfterFailedStatement(t testing.TB, _ *Snowflake, w *Fixture) string {
 	s := open(t, w, w.Dataset)
-	spoil(t, w, s)
+	failStatement(t, w, s)
 	return numberOf(s.Commit(t.Context()))
 }
 
-func scanClock(t testing.TB, l *Snowflake, w *World) string {
-	w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
+func scanClock(t testing.TB, l *Snowflake, w *Fixture) string {
+	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
 	s := open(t, w, w.Dataset)
 	begin(t, s)
 	wantCopied(t, s, false, file(w, "good"), 1)
@@ -234,14 +234,14 @@ func scanClock(t testing.TB, l *Snowflake, w *World) string {
 }
 
 // copyAnswer is what COPY answers, as it stands.
-func (l *Snowflake) copyAnswer(t testing.TB, w *World) snowflake.Result {
+func (l *Snowflake) copyAnswer(t testing.TB, w *Fixture) snowflake.Result {
 	t.Helper()
 	return l.query(t, "copy into "+tableOf(w.Dataset)+" from @RAW.CURATED files = ('"+file(w, "good")+"')"+
 		" file_format = (type = parquet use_vectorized_scanner = true null_if = ()) match_by_column_name = case_insensitive on_error = abort_statement")
 }
 
-// patient is a session that waits for locks longer than a question takes.
-func (l *Snowflake) patient(t testing.TB) *snowflake.Session {
+// patientSession is a session that waits for locks longer than a question takes.
+func (l *Snowflake) patientSession(t testing.TB) *snowflake.Session {
 	t.Helper()
 	config := l.owner
 	config.LockTimeout = time.Minute

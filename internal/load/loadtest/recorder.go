@@ -11,8 +11,8 @@ import (
 type Recorder struct {
 	testing.TB
 
-	mutex sync.Mutex
-	said  []string
+	mutex    sync.Mutex
+	failures []string
 }
 
 // Failures runs a case and returns what it complained of.
@@ -27,23 +27,23 @@ func Failures(t testing.TB, run func(t testing.TB)) []string {
 	<-done
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return r.said
+	return r.failures
 }
 
-func (r *Recorder) say(text string) {
+func (r *Recorder) record(text string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.said = append(r.said, text)
+	r.failures = append(r.failures, text)
 }
 
 // Helper implements testing.TB.
 func (r *Recorder) Helper() {}
 
 // Error implements testing.TB.
-func (r *Recorder) Error(args ...any) { r.say(fmt.Sprintln(args...)) }
+func (r *Recorder) Error(args ...any) { r.record(fmt.Sprintln(args...)) }
 
 // Errorf implements testing.TB.
-func (r *Recorder) Errorf(format string, args ...any) { r.say(fmt.Sprintf(format, args...)) }
+func (r *Recorder) Errorf(format string, args ...any) { r.record(fmt.Sprintf(format, args...)) }
 
 // Fatal implements testing.TB.
 func (r *Recorder) Fatal(args ...any) {
@@ -58,7 +58,7 @@ func (r *Recorder) Fatalf(format string, args ...any) {
 }
 
 // Fail implements testing.TB.
-func (r *Recorder) Fail() { r.say("it failed") }
+func (r *Recorder) Fail() { r.record("it failed") }
 
 // FailNow implements testing.TB.
 func (r *Recorder) FailNow() {
@@ -70,5 +70,5 @@ func (r *Recorder) FailNow() {
 func (r *Recorder) Failed() bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return len(r.said) > 0
+	return len(r.failures) > 0
 }

@@ -14,37 +14,37 @@ type refusal struct {
 	name string
 	// code is what both say.
 	code fault.Code
-	// kinder is what the laptop's Snowflake lets pass, and so may an account;
+	// allowedByStandIn is what the laptop's Snowflake lets pass, and so may an account;
 	// the fake doesn't.
-	kinder bool
+	allowedByStandIn bool
 	// run returns the last statement's error.
-	run func(t testing.TB, w *World, s load.Session) error
+	run func(t testing.TB, w *Fixture, s load.Session) error
 }
 
 // refusals hold the fake against the laptop's Snowflake: what that one refuses,
 // the fake refuses too, by the same code.
 var refusals = []refusal{
-	{name: "a statement after a failed one", code: fault.Unexpected, run: func(t testing.TB, w *World, s load.Session) error {
-		spoil(t, w, s)
+	{name: "a statement after a failed one", code: fault.Unexpected, run: func(t testing.TB, w *Fixture, s load.Session) error {
+		failStatement(t, w, s)
 		_, err := s.Count(t.Context(), load.Rows, []object.ID{"x"})
 		return err
 	}},
-	{name: "COMMIT after a failed statement", code: fault.Unexpected, run: func(t testing.TB, w *World, s load.Session) error {
-		spoil(t, w, s)
+	{name: "COMMIT after a failed statement", code: fault.Unexpected, run: func(t testing.TB, w *Fixture, s load.Session) error {
+		failStatement(t, w, s)
 		return s.Commit(t.Context())
 	}},
-	{name: "BEGIN inside a transaction", code: fault.Unexpected, kinder: true, run: func(t testing.TB, _ *World, s load.Session) error {
+	{name: "BEGIN inside a transaction", code: fault.Unexpected, allowedByStandIn: true, run: func(t testing.TB, _ *Fixture, s load.Session) error {
 		begin(t, s)
 		return s.Begin(t.Context())
 	}},
-	{name: "COMMIT without a transaction", code: fault.Unexpected, kinder: true, run: func(t testing.TB, _ *World, s load.Session) error {
+	{name: "COMMIT without a transaction", code: fault.Unexpected, allowedByStandIn: true, run: func(t testing.TB, _ *Fixture, s load.Session) error {
 		return s.Commit(t.Context())
 	}},
-	{name: "DELETE without a transaction", code: fault.Unexpected, kinder: true, run: func(t testing.TB, _ *World, s load.Session) error {
+	{name: "DELETE without a transaction", code: fault.Unexpected, allowedByStandIn: true, run: func(t testing.TB, _ *Fixture, s load.Session) error {
 		_, err := s.Delete(t.Context(), load.Rows, []object.ID{"x"}, load.Window{})
 		return err
 	}},
-	{name: "a statement on a closed session", code: fault.SnowflakeAway, run: func(t testing.TB, _ *World, s load.Session) error {
+	{name: "a statement on a closed session", code: fault.SnowflakeAway, run: func(t testing.TB, _ *Fixture, s load.Session) error {
 		begin(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -52,7 +52,7 @@ var refusals = []refusal{
 		_, err := s.TakeLock(t.Context())
 		return err
 	}},
-	{name: "a second taker of the lock", code: fault.LockBusy, run: func(t testing.TB, w *World, s load.Session) error {
+	{name: "a second taker of the lock", code: fault.LockBusy, run: func(t testing.TB, w *Fixture, s load.Session) error {
 		other := open(t, w, w.Dataset)
 		begin(t, other)
 		take(t, other)
@@ -60,20 +60,20 @@ var refusals = []refusal{
 		_, err := s.TakeLock(t.Context())
 		return err
 	}},
-	{name: "COPY of a file that isn't there", code: fault.ReceiptMissing, run: func(t testing.TB, w *World, s load.Session) error {
+	{name: "COPY of a file that isn't there", code: fault.ReceiptMissing, run: func(t testing.TB, w *Fixture, s load.Session) error {
 		begin(t, s)
 		return copyOf(t, s, false, file(w, "nowhere"))
 	}},
-	{name: "COPY of a file that isn't there, by force", code: fault.ReceiptMissing, run: func(t testing.TB, w *World, s load.Session) error {
+	{name: "COPY of a file that isn't there, by force", code: fault.ReceiptMissing, run: func(t testing.TB, w *Fixture, s load.Session) error {
 		begin(t, s)
 		return copyOf(t, s, true, file(w, "nowhere"))
 	}},
-	{name: "COPY of a damaged file", code: fault.CopyRefused, run: func(t testing.TB, w *World, s load.Session) error {
-		w.Bench.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
+	{name: "COPY of a damaged file", code: fault.CopyRefused, run: func(t testing.TB, w *Fixture, s load.Session) error {
+		w.Warehouse.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
 		begin(t, s)
 		return copyOf(t, s, false, file(w, "damaged"))
 	}},
-	{name: "COPY of 1,001 files", code: fault.CopyRefused, run: func(t testing.TB, w *World, s load.Session) error {
+	{name: "COPY of 1,001 files", code: fault.CopyRefused, run: func(t testing.TB, w *Fixture, s load.Session) error {
 		begin(t, s)
 		names := make([]string, maximumFiles+1)
 		for i := range names {
@@ -81,17 +81,17 @@ var refusals = []refusal{
 		}
 		return copyOf(t, s, false, names...)
 	}},
-	{name: "COPY of no file", code: fault.CopyRefused, run: func(t testing.TB, _ *World, s load.Session) error {
+	{name: "COPY of no file", code: fault.CopyRefused, run: func(t testing.TB, _ *Fixture, s load.Session) error {
 		begin(t, s)
 		return copyOf(t, s, false)
 	}},
-	{name: "COPY into a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *World, _ load.Session) error {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
+	{name: "COPY into a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *Fixture, _ load.Session) error {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
 		s := open(t, w, "no"+w.Dataset)
 		begin(t, s)
 		return copyOf(t, s, false, file(w, "good"))
 	}},
-	{name: "the lock of a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *World, _ load.Session) error {
+	{name: "the lock of a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *Fixture, _ load.Session) error {
 		s := open(t, w, "no"+w.Dataset)
 		begin(t, s)
 		_, err := s.TakeLock(t.Context())
@@ -100,9 +100,9 @@ var refusals = []refusal{
 }
 
 // behaviours are what both do, by name.
-var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
-	"a file that was loaded is skipped, and loaded by force": func(t testing.TB, w *World, s load.Session) {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
+	"a file that was loaded is skipped, and loaded by force": func(t testing.TB, w *Fixture, s load.Session) {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
 		wantCopied(t, s, false, file(w, "good"), 2)
 		commit(t, s)
@@ -112,16 +112,16 @@ var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
 		commit(t, s)
 		wantCount(t, w, 4)
 	},
-	"a file is skipped within its transaction": func(t testing.TB, w *World, s load.Session) {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"a file is skipped within its transaction": func(t testing.TB, w *Fixture, s load.Session) {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
 		wantCopied(t, s, false, file(w, "good"), 2)
 		wantCopied(t, s, false, file(w, "good"), -1)
 		commit(t, s)
 		wantCount(t, w, 2)
 	},
-	"DELETE keeps the load history": func(t testing.TB, w *World, s load.Session) {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"DELETE keeps the load history": func(t testing.TB, w *Fixture, s load.Session) {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
 		wantCopied(t, s, false, file(w, "good"), 2)
 		if n, err := s.Delete(t.Context(), load.Rows, []object.ID{"x"}, load.Window{}); n != 2 || err != nil {
@@ -131,8 +131,8 @@ var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
 		commit(t, s)
 		wantCount(t, w, 0)
 	},
-	"nobody sees rows before COMMIT, nor after ROLLBACK": func(t testing.TB, w *World, s load.Session) {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"nobody sees rows before COMMIT, nor after ROLLBACK": func(t testing.TB, w *Fixture, s load.Session) {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
 		wantCopied(t, s, false, file(w, "good"), 2)
 		wantCount(t, w, 0)
@@ -141,9 +141,9 @@ var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
 		}
 		wantCount(t, w, 0)
 	},
-	"a closed session rolls back and gives the lock back": func(t testing.TB, w *World, _ load.Session) {
-		w.Bench.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
-		gone, err := w.Bench.Open(t.Context(), w.Dataset, "gone")
+	"a closed session rolls back and gives the lock back": func(t testing.TB, w *Fixture, _ load.Session) {
+		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+		gone, err := w.Warehouse.Open(t.Context(), w.Dataset, "gone")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
 		take(t, next)
 		wantCount(t, w, 0)
 	},
-	"a transaction sees what was committed after its BEGIN": func(t testing.TB, w *World, s load.Session) {
+	"a transaction sees what was committed after its BEGIN": func(t testing.TB, w *Fixture, s load.Session) {
 		o := object.Object{Bucket: Landing, Key: "k", Version: "v", Sequencer: "1"}
 		begin(t, s)
 		other := open(t, w, w.Dataset)
@@ -174,17 +174,17 @@ var behaviours = map[string]func(t testing.TB, w *World, s load.Session){
 	},
 }
 
-// Refuse holds a bench to what must be refused, and to what both benches do.
+// CheckRefusals holds a bench to what must be refused, and to what both benches do.
 // The strict one refuses more than the other.
-func Refuse(t *testing.T, bench Bench) {
+func CheckRefusals(t *testing.T, bench WarehouseUnderTest) {
 	_, strict := bench.(*Fake)
 	for _, r := range refusals {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := NewWorld(t, bench)
+			w := NewFixture(t, bench)
 			err := r.run(t, w, open(t, w, w.Dataset))
 			switch f := fault.As(err); {
-			case f == nil && r.kinder && !strict:
+			case f == nil && r.allowedByStandIn && !strict:
 			case f == nil:
 				t.Errorf("it was let through, want %s", r.code)
 			case f.Code != r.code:
@@ -195,16 +195,16 @@ func Refuse(t *testing.T, bench Bench) {
 	for name, run := range behaviours {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := NewWorld(t, bench)
+			w := NewFixture(t, bench)
 			run(t, w, open(t, w, w.Dataset))
 		})
 	}
 }
 
 // open opens a session that ends with the test.
-func open(t testing.TB, w *World, dataset string) load.Session {
+func open(t testing.TB, w *Fixture, dataset string) load.Session {
 	t.Helper()
-	s, err := w.Bench.Open(t.Context(), dataset, "by hand")
+	s, err := w.Warehouse.Open(t.Context(), dataset, "by hand")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +233,8 @@ func take(t testing.TB, s load.Session) {
 	}
 }
 
-// spoil opens a transaction and lets a statement fail in it.
-func spoil(t testing.TB, w *World, s load.Session) {
+// failStatement opens a transaction and lets a statement fail in it.
+func failStatement(t testing.TB, w *Fixture, s load.Session) {
 	t.Helper()
 	begin(t, s)
 	if err := copyOf(t, s, false, file(w, "nowhere")); err == nil {
@@ -243,7 +243,7 @@ func spoil(t testing.TB, w *World, s load.Session) {
 }
 
 // file is the name of a file of this world's.
-func file(w *World, name string) string { return w.Dataset + "/" + name + ".parquet" }
+func file(w *Fixture, name string) string { return w.Dataset + "/" + name + ".parquet" }
 
 func copyOf(t testing.TB, s load.Session, force bool, names ...string) error {
 	t.Helper()
@@ -268,10 +268,10 @@ func wantCopied(t testing.TB, s load.Session, force bool, name string, want int6
 }
 
 // wantCount counts the rows of all objects that were committed.
-func wantCount(t testing.TB, w *World, want int64) {
+func wantCount(t testing.TB, w *Fixture, want int64) {
 	t.Helper()
 	got := int64(0)
-	for _, n := range w.Bench.Contents(t, w.Dataset).Rows {
+	for _, n := range w.Warehouse.Contents(t, w.Dataset).Rows {
 		got += n
 	}
 	if got != want {

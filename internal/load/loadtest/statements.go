@@ -24,7 +24,7 @@ func (s *session) TakeLock(ctx context.Context) (rows int64, err error) {
 	if err != nil || rows == 0 {
 		return rows, err
 	}
-	if err := s.hold(ctx, "take lock"); err != nil {
+	if err := s.lockLedger(ctx, "take lock"); err != nil {
 		return 0, err
 	}
 	return rows, s.statement("take lock", func(*dataset) error {
@@ -45,11 +45,11 @@ var _ Merger = (*session)(nil)
 
 // Merge implements Merger.
 func (s *session) Merge(ctx context.Context, row load.LedgerRow) (inserted int64, err error) {
-	if err := s.hold(ctx, "merge"); err != nil {
+	if err := s.lockLedger(ctx, "merge"); err != nil {
 		return 0, err
 	}
 	return inserted, s.statement("merge", func(*dataset) error {
-		for _, r := range overlay(s.early, s.removedLedger, s.addedLedger) {
+		for _, r := range overlay(s.ledgerBeforeLock, s.removedLedger, s.addedLedger) {
 			if r.ID == row.ID {
 				return nil
 			}
@@ -61,18 +61,18 @@ func (s *session) Merge(ctx context.Context, row load.LedgerRow) (inserted int64
 	})
 }
 
-// hold waits until the ledger is the transaction's. What the statement sees of
+// lockLedger waits until the ledger is the transaction's. What the statement sees of
 // it is in early.
-func (s *session) hold(ctx context.Context, op string) error {
+func (s *session) lockLedger(ctx context.Context, op string) error {
 	var lock chan struct{}
 	look := func(d *dataset) error {
-		s.early, lock = maps.Clone(d.ledger), d.lock
+		s.ledgerBeforeLock, lock = maps.Clone(d.ledger), d.lock
 		return nil
 	}
 	if err := s.statement(op, look); err != nil {
 		return err
 	}
-	if s.holds {
+	if s.holdsLock {
 		return nil
 	}
 	if err := s.wait(ctx, op, lock); err != nil || !s.fake.Rereads {
@@ -82,7 +82,7 @@ func (s *session) hold(ctx context.Context, op string) error {
 }
 
 func (s *session) wait(ctx context.Context, op string, lock chan struct{}) error {
-	if s.takes(lock) {
+	if s.tryLock(lock) {
 		return nil
 	}
 	s.fake.waiting <- struct{}{}
@@ -115,21 +115,21 @@ func (s *session) granted(op string, lock chan struct{}) error {
 		lock <- struct{}{}
 		return fault.Dependency(op, fault.SnowflakeAway, fmt.Errorf("the session is closed"))
 	}
-	s.holds = true
+	s.holdsLock = true
 	return nil
 }
 
-// takes takes the lock if nobody has it, else it stands in the queue.
-func (s *session) takes(lock chan struct{}) bool {
+// tryLock takes the lock if nobody has it, else it stands in the queue.
+func (s *session) tryLock(lock chan struct{}) bool {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
 	select {
 	case <-lock:
-		s.holds = true
+		s.holdsLock = true
 	default:
 		s.fake.datasets[s.name].queued++
 	}
-	return s.holds
+	return s.holdsLock
 }
 
 // ledger is what a statement that begins now sees of the ledger.
@@ -161,7 +161,7 @@ func (s *session) ReadLedger(_ context.Context, keys []load.Key, contents []stri
 	err = s.statement("read ledger", func(d *dataset) error {
 		seen := s.ledger(d)
 		if s.fake.ReadBeforeLock {
-			seen = s.early
+			seen = s.ledgerBeforeLock
 		}
 		for _, r := range seen {
 			if slices.Contains(keys, load.KeyOf(r.Object)) || r.RowsRead > 0 && slices.Contains(contents, r.ContentHash) {
@@ -267,8 +267,8 @@ func (s *session) Record(_ context.Context, rows []load.LedgerRow) error {
 	})
 }
 
-// Standing implements load.Session.
-func (s *session) Standing(_ context.Context, keys []load.Key) (standing load.Standing, err error) {
+// CountLedger implements load.Session.
+func (s *session) CountLedger(_ context.Context, keys []load.Key) (standing load.LedgerCount, err error) {
 	err = s.statement("standing", func(d *dataset) error {
 		objects, names := make(map[object.ID]bool), make(map[load.Key]bool)
 		for _, r := range s.ledger(d) {

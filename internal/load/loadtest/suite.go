@@ -15,7 +15,7 @@ import (
 )
 
 // Case is one case of the suite, in a dataset of its own.
-type Case func(t testing.TB, w *World)
+type Case func(t testing.TB, w *Fixture)
 
 // Cases are what any warehouse must pass, by name.
 var Cases = map[string]Case{
@@ -29,23 +29,23 @@ var Cases = map[string]Case{
 	"two versions in order":             versionsInOrder,
 	"two versions in reverse order":     versionsInReverse,
 	"two versions in one group":         versionsTogether,
-	"the newer version is poisoned":     newerPoisoned,
+	"the newer version is poisoned":     newerVersionIsBad,
 	"a version without a sequencer":     noSequencer,
 	"reload":                            reload,
-	"lying receipt":                     lyingReceipt,
-	"lying receipt of rejects":          lyingRejects,
+	"lying receipt":                     wrongRowCount,
+	"lying receipt of rejects":          wrongRejectCount,
 	"missing file":                      missingFile,
-	"poison in a group of ten":          poison,
-	"two poisons in a group":            twoPoisons,
+	"poison in a group of ten":          badObjectInGroup,
+	"two poisons in a group":            twoBadObjectsInGroup,
 	"files in the load history":         inHistory,
 	"paused":                            paused,
-	"table behind":                      behind,
+	"table behind":                      tableBehind,
 	"lock busy":                         lockBusy,
 	"commit unknown, applied":           commitApplied,
 	"commit unknown, not applied":       commitLost,
-	"commit unknown, nobody to ask":     commitDeaf,
+	"commit unknown, nobody to ask":     commitCheckFails,
 	"waiting objects come along":        waitingComeAlong,
-	"a waiting object that is at fault": waitingAtFault,
+	"a waiting object that is at fault": badWaitingObject,
 	"no tables":                         noTables,
 	"two loaders meet":                  twoMeet,
 	"two loaders meet, one by one":      twoOneByOne,
@@ -56,26 +56,26 @@ var Cases = map[string]Case{
 	"duplicate content that is meant":            duplicateLoaded,
 	"duplicate content, refused":                 duplicateRefused,
 	"duplicate content in one group":             duplicateTogether,
-	"duplicate content whose first went":         duplicateFirstWent,
+	"duplicate content whose first went":         duplicateAfterFirstChanged,
 	"duplicate content that is no key's newest":  duplicateNewer,
-	"duplicate content of a poisoned object":     duplicatePoisoned,
+	"duplicate content of a poisoned object":     duplicateOfBadObject,
 	"duplicate content of objects without a row": duplicateEmpty,
 	"duplicate content under the same key":       duplicateSameKey,
-	"duplicate content that left in the group":   duplicateLeft,
+	"duplicate content that left in the group":   duplicateOfReplacedContent,
 	"a key that is no delivery's":                noDelivery,
 }
 
 // Run runs every case.
-func Run(t *testing.T, bench Bench) {
+func Run(t *testing.T, bench WarehouseUnderTest) {
 	for name, run := range Cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run(t, NewWorld(t, bench))
+			run(t, NewFixture(t, bench))
 		})
 	}
 }
 
-func oneObject(t testing.TB, w *World) {
+func oneObject(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d)
 	got := w.WantRows(t, map[object.ID]int64{d.ID: 3})
@@ -104,13 +104,13 @@ func oneObject(t testing.TB, w *World) {
 	if entry.LoadID != row.LoadID || entry.QueryID != row.CopyQueryID || entry.RowsLoaded != 3 {
 		t.Errorf("journal %+v doesn't say what the ledger says", entry)
 	}
-	want := []load.News{{Dataset: w.Dataset, LoadID: row.LoadID, Rows: 3, Objects: 1}}
-	if diff := cmp.Diff(want, w.News.Published()); diff != "" {
+	want := []load.Announcement{{Dataset: w.Dataset, LoadID: row.LoadID, Rows: 3, Objects: 1}}
+	if diff := cmp.Diff(want, w.Publisher.Published()); diff != "" {
 		t.Errorf("news (-want +got):\n%s", diff)
 	}
 }
 
-func rejects(t testing.TB, w *World) {
+func rejects(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 4, Rejects: 2})
 	w.MustHandle(t, d)
 	got := w.WantRows(t, map[object.ID]int64{d.ID: 4})
@@ -119,7 +119,7 @@ func rejects(t testing.TB, w *World) {
 	}
 }
 
-func noRows(t testing.TB, w *World) {
+func noRows(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 0})
 	w.MustHandle(t, d)
 	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Ledger) != 1 {
@@ -128,32 +128,32 @@ func noRows(t testing.TB, w *World) {
 	w.WantState(t, d.ID, journal.Loaded)
 }
 
-func severalFiles(t testing.TB, w *World) {
+func severalFiles(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 10, Files: 3})
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 10})
 }
 
-func redelivery(t testing.TB, w *World) {
+func redelivery(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d, d)
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	if n := len(w.News.Published()); n != 1 {
+	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want 1", n)
 	}
 }
 
 // journalForgot is a loader that died between COMMIT and journal: the ledger
 // decides, and the news is out at least once.
-func journalForgot(t testing.TB, w *World) {
+func journalForgot(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d)
 	w.Journal.Set(d.ID, journal.Transformed)
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 	w.WantState(t, d.ID, journal.Loaded)
-	news := w.News.Published()
+	news := w.Publisher.Published()
 	if len(news) != 2 || news[0] != news[1] {
 		t.Errorf("news %+v, want the same twice", news)
 	}
@@ -162,7 +162,7 @@ func journalForgot(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func fiveAtOnce(t testing.TB, w *World) {
+func fiveAtOnce(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var all sync.WaitGroup
 	for range 5 {
@@ -180,8 +180,8 @@ const meetingTime = 50 * time.Millisecond
 // twoMeet lets two loaders handle one object at once: each reads the journal
 // before the other writes it. On a warehouse that lets them, both are in their
 // transaction before either commits.
-func twoMeet(t testing.TB, w *World) {
-	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Bench, Expected: 2, Timeout: meetingTime})
+func twoMeet(t testing.TB, w *Fixture) {
+	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
@@ -193,8 +193,8 @@ func twoMeet(t testing.TB, w *World) {
 
 // twoOneByOne lets a second loader come while the first is in its transaction:
 // it waits for the lock. It may be refused, as long as nothing is loaded twice.
-func twoOneByOne(t testing.TB, w *World) {
-	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Bench, Expected: 2, Timeout: meetingTime})
+func twoOneByOne(t testing.TB, w *Fixture) {
+	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
@@ -204,7 +204,7 @@ func twoOneByOne(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func versionsInOrder(t testing.TB, w *World) {
+func versionsInOrder(t testing.TB, w *Fixture) {
 	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3, Rejects: 1})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
@@ -217,7 +217,7 @@ func versionsInOrder(t testing.TB, w *World) {
 	w.WantState(t, second.ID, journal.Loaded)
 }
 
-func versionsInReverse(t testing.TB, w *World) {
+func versionsInReverse(t testing.TB, w *Fixture) {
 	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
 	w.MustHandle(t, second)
 	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3})
@@ -227,7 +227,7 @@ func versionsInReverse(t testing.TB, w *World) {
 	w.WantState(t, second.ID, journal.Loaded)
 }
 
-func versionsTogether(t testing.TB, w *World) {
+func versionsTogether(t testing.TB, w *Fixture) {
 	want := make(map[object.ID]int64)
 	var group []Delivered
 	for i, key := range []string{"a.csv", "b.csv"} {
@@ -246,8 +246,8 @@ func versionsTogether(t testing.TB, w *World) {
 	w.WantState(t, group[3].ID, journal.Superseded)
 }
 
-// newerPoisoned: only what is loaded supersedes.
-func newerPoisoned(t testing.TB, w *World) {
+// newerVersionIsBad: only what is loaded supersedes.
+func newerVersionIsBad(t testing.TB, w *Fixture) {
 	older := w.Deliver(t, Delivery{Version: "v1", Sequencer: "1", Rows: 3})
 	newer := w.Deliver(t, Delivery{Version: "v2", Sequencer: "2", Rows: 5, Claimed: 6})
 	errs := w.Handle(t, newer, older)
@@ -259,7 +259,7 @@ func newerPoisoned(t testing.TB, w *World) {
 	w.WantState(t, older.ID, journal.Loaded)
 }
 
-func noSequencer(t testing.TB, w *World) {
+func noSequencer(t testing.TB, w *Fixture) {
 	found := w.Deliver(t, Delivery{Version: "v2", Rows: 5})
 	announced := w.Deliver(t, Delivery{Version: "v1", Sequencer: "9", Rows: 3})
 	w.Versions[found.Object.Key] = []string{"v2", "v1"}
@@ -270,7 +270,7 @@ func noSequencer(t testing.TB, w *World) {
 	w.WantState(t, announced.ID, journal.Superseded)
 }
 
-func reload(t testing.TB, w *World) {
+func reload(t testing.TB, w *Fixture) {
 	first := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, first)
 	again := w.Deliver(t, Delivery{Sequencer: "1", Rows: 4, Rejects: 1, Generation: 1})
@@ -287,13 +287,13 @@ func reload(t testing.TB, w *World) {
 
 // groupOf delivers ten objects of which some are at fault.
 // inHistory: somebody deleted the rows, the load history has the files still.
-func waitingComeAlong(t testing.TB, w *World) {
+func waitingComeAlong(t testing.TB, w *Fixture) {
 	quiet := w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2})
 	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
 	w.MustHandle(t, asked)
 	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
 	w.WantState(t, quiet.ID, journal.Loaded)
-	if n := len(w.News.Published()); n != 1 {
+	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want one transaction's", n)
 	}
 	w.MustHandle(t, quiet)
@@ -303,7 +303,7 @@ func waitingComeAlong(t testing.TB, w *World) {
 // manyObjects are more than a statement takes as binds of their own, with what
 // is written, read, counted and deleted by such lists: new rows, versions that
 // give way, a file that the load history has.
-func manyObjects(t testing.TB, w *World) {
+func manyObjects(t testing.TB, w *Fixture) {
 	const n = 40
 	old, fresh, want := make([]Delivered, n), make([]Delivered, n), make(map[object.ID]int64)
 	for i := range n {
@@ -324,11 +324,11 @@ func manyObjects(t testing.TB, w *World) {
 			t.Fatalf("a ledger row lost what it was given: %+v", row)
 		}
 	}
-	if transactions := len(w.News.Published()); transactions != 2 {
+	if transactions := len(w.Publisher.Published()); transactions != 2 {
 		t.Errorf("%d transactions, want 2", transactions)
 	}
 	for _, d := range fresh {
-		w.Bench.Erase(t, w.Dataset, d.ID)
+		w.Warehouse.Erase(t, w.Dataset, d.ID)
 		w.Journal.Set(d.ID, journal.Transformed)
 	}
 	w.MustHandle(t, fresh[0])

@@ -15,16 +15,16 @@ import (
 // same is the content of the objects that are alike.
 const same = "sha256:same"
 
-// onDuplicates gives the world's loader a contract that says it.
-func (w *World) onDuplicates(what contract.DuplicateContent) {
+// setDuplicatePolicy gives the world's loader a contract that says it.
+func (w *Fixture) setDuplicatePolicy(what contract.DuplicateContent) {
 	w.Contract = ModeContract(w.Dataset)
 	w.Contract.DuplicateContent = what
-	w.Loader = w.NewLoader(w.Bench)
+	w.Loader = w.NewLoader(w.Warehouse)
 }
 
-// wantDuplicates holds whose duplicates the ledger has, and how many of them
+// checkDuplicates holds whose duplicates the ledger has, and how many of them
 // the news told.
-func (w *World) wantDuplicates(t testing.TB, c Contents, want map[object.ID]object.ID, told int) {
+func (w *Fixture) checkDuplicates(t testing.TB, c Contents, want map[object.ID]object.ID, told int) {
 	t.Helper()
 	got := make(map[object.ID]object.ID)
 	for _, row := range c.Ledger {
@@ -36,7 +36,7 @@ func (w *World) wantDuplicates(t testing.TB, c Contents, want map[object.ID]obje
 		t.Errorf("duplicates in the ledger (-want +got):\n%s", diff)
 	}
 	sum := 0
-	for _, n := range w.News.Published() {
+	for _, n := range w.Publisher.Published() {
 		sum += n.Duplicates
 	}
 	if sum != told {
@@ -44,7 +44,7 @@ func (w *World) wantDuplicates(t testing.TB, c Contents, want map[object.ID]obje
 	}
 }
 
-func duplicateWarned(t testing.TB, w *World) { // what a loader does that knows no contract
+func duplicateWarned(t testing.TB, w *Fixture) { // what a loader does that knows no contract
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -53,25 +53,25 @@ func duplicateWarned(t testing.TB, w *World) { // what a loader does that knows 
 	w.MustHandle(t, third)
 	again := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same, Generation: 1})
 	w.MustHandle(t, again)
-	c := w.Bench.Contents(t, w.Dataset)
+	c := w.Warehouse.Contents(t, w.Dataset)
 	if c.Rows[first.ID] != 3 || c.Rows[second.ID] != 3 || c.Rows[third.ID] != 3 {
 		t.Errorf("rows %v, want all", c.Rows)
 	}
-	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID, third.ID: first.ID}, 3)
+	w.checkDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID, third.ID: first.ID}, 3)
 }
 
-func duplicateLoaded(t testing.TB, w *World) {
-	w.onDuplicates(contract.LoadDuplicate)
+func duplicateLoaded(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.LoadDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
 	w.MustHandle(t, second)
 	c := w.WantRows(t, map[object.ID]int64{first.ID: 3, second.ID: 3})
-	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 0)
+	w.checkDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 0)
 }
 
-func duplicateRefused(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateRefused(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -82,7 +82,7 @@ func duplicateRefused(t testing.TB, w *World) {
 		t.Errorf("the other object: %v", errs[1])
 	}
 	c := w.WantRows(t, map[object.ID]int64{first.ID: 3, other.ID: 1})
-	w.wantDuplicates(t, c, map[object.ID]object.ID{}, 0)
+	w.checkDuplicates(t, c, map[object.ID]object.ID{}, 0)
 	for _, row := range c.Ledger {
 		if row.ID == first.ID && !(strings.Contains(f.Cause(), first.Object.URI()) && strings.Contains(f.Cause(), first.Object.Version) && strings.Contains(f.Cause(), row.LoadID)) {
 			t.Errorf("the cause %q doesn't name key, version and load %s of the first", f.Cause(), row.LoadID)
@@ -94,8 +94,8 @@ func duplicateRefused(t testing.TB, w *World) {
 
 // duplicateTogether: which of two is first doesn't matter, that only one loads
 // does.
-func duplicateTogether(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateTogether(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
 	errs := w.Handle(t, first, second)
@@ -106,10 +106,10 @@ func duplicateTogether(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{first.ID: 3})
 }
 
-// duplicateFirstWent: a refused object is redriven once the one that had its
+// duplicateAfterFirstChanged: a refused object is redriven once the one that had its
 // bytes has others.
-func duplicateFirstWent(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateAfterFirstChanged(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -125,8 +125,8 @@ func duplicateFirstWent(t testing.TB, w *World) {
 
 // duplicateNewer: a version that is refused takes no part, so an older one of
 // its key loads.
-func duplicateNewer(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateNewer(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	older := w.Deliver(t, Delivery{Key: "b.csv", Version: "v1", Sequencer: "1", Rows: 2})
@@ -140,8 +140,8 @@ func duplicateNewer(t testing.TB, w *World) {
 	w.WantState(t, older.ID, journal.Loaded)
 }
 
-func duplicatePoisoned(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateOfBadObject(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	first := w.Deliver(t, Delivery{Key: "a.csv", Rows: 3, Claimed: 4, Content: same})
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
 	errs := w.Handle(t, first, second)
@@ -150,38 +150,38 @@ func duplicatePoisoned(t testing.TB, w *World) {
 		t.Errorf("nothing of the first was loaded: %v", errs[1])
 	}
 	c := w.WantRows(t, map[object.ID]int64{second.ID: 3})
-	w.wantDuplicates(t, c, map[object.ID]object.ID{}, 0)
+	w.checkDuplicates(t, c, map[object.ID]object.ID{}, 0)
 }
 
-func duplicateEmpty(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateEmpty(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Content: same}))
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "b.csv", Content: same}))
 	filled := w.Deliver(t, Delivery{Key: "c.csv", Rows: 3, Content: same})
 	w.MustHandle(t, filled)
 	w.Journal.Set(filled.ID, journal.Transformed) // so that the group has both
 	w.MustHandle(t, filled, w.Deliver(t, Delivery{Key: "d.csv", Content: same}))
-	w.wantDuplicates(t, w.WantRows(t, map[object.ID]int64{filled.ID: 3}), map[object.ID]object.ID{}, 0)
+	w.checkDuplicates(t, w.WantRows(t, map[object.ID]int64{filled.ID: 3}), map[object.ID]object.ID{}, 0)
 }
 
 // duplicateSameKey: what a key had already isn't brought twice, whoever else
 // has it too.
-func duplicateSameKey(t testing.TB, w *World) {
+func duplicateSameKey(t testing.TB, w *Fixture) {
 	first := w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same})
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
 	w.MustHandle(t, second)
-	w.onDuplicates(contract.RefuseDuplicate)
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 3, Content: same})
 	w.MustHandle(t, newer)
 	c := w.WantRows(t, map[object.ID]int64{newer.ID: 3, second.ID: 3})
-	w.wantDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 1)
+	w.checkDuplicates(t, c, map[object.ID]object.ID{second.ID: first.ID}, 1)
 }
 
-// duplicateLeft: a content that its key gives up in the same transaction is
+// duplicateOfReplacedContent: a content that its key gives up in the same transaction is
 // nobody's.
-func duplicateLeft(t testing.TB, w *World) {
-	w.onDuplicates(contract.RefuseDuplicate)
+func duplicateOfReplacedContent(t testing.TB, w *Fixture) {
+	w.setDuplicatePolicy(contract.RefuseDuplicate)
 	w.MustHandle(t, w.Deliver(t, Delivery{Key: "a.csv", Version: "v1", Sequencer: "1", Rows: 3, Content: same}))
 	newer := w.Deliver(t, Delivery{Key: "a.csv", Version: "v2", Sequencer: "2", Rows: 4})
 	moved := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3, Content: same})
@@ -190,10 +190,10 @@ func duplicateLeft(t testing.TB, w *World) {
 }
 
 // noDelivery: a file that would never be current isn't loaded in silence.
-func noDelivery(t testing.TB, w *World) {
+func noDelivery(t testing.TB, w *Fixture) {
 	w.Contract = ModeContract(w.Dataset)
 	w.Contract.Mode, w.Contract.Delivery = contract.Snapshot, &contract.Delivery{Key: "{delivery}/{part}-of-{parts}.csv"}
-	w.Loader = w.NewLoader(w.Bench)
+	w.Loader = w.NewLoader(w.Warehouse)
 	fits := w.Deliver(t, Delivery{Key: "2026-01/1-of-1.csv", Rows: 3})
 	other := w.Deliver(t, Delivery{Key: "2026-01/more.csv", Rows: 3})
 	errs := w.Handle(t, fits, other)

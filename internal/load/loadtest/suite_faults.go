@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-func lyingReceipt(t testing.TB, w *World) {
+func wrongRowCount(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Claimed: 4})
 	f := WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
 	if want := fmt.Sprintf("file %s brought 3 rows, its receipt says 4", d.Receipt.Data[0].Key); f.Cause() != want {
@@ -24,16 +24,16 @@ func lyingReceipt(t testing.TB, w *World) {
 	w.WantState(t, d.ID, journal.Transformed)
 }
 
-func lyingRejects(t testing.TB, w *World) {
+func wrongRejectCount(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 2})
-	w.Bench.Put(t, load.Rejects, d.Receipt.Rejects[0].Key, File{Object: d.ID, Rows: 1})
+	w.Warehouse.Put(t, load.Rejects, d.Receipt.Rejects[0].Key, File{Object: d.ID, Rows: 1})
 	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
 	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Rejects) > 0 {
 		t.Errorf("rejects %v are left", got.Rejects)
 	}
 }
 
-func missingFile(t testing.TB, w *World) {
+func missingFile(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Missing: true})
 	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMissing, fault.Permanent, d.ID)
 	w.WantRows(t, map[object.ID]int64{})
@@ -42,7 +42,7 @@ func missingFile(t testing.TB, w *World) {
 	WantFault(t, w.Handle(t, gone)[0], fault.ReceiptMissing, fault.Permanent, gone.ID)
 }
 
-func groupOf(t testing.TB, w *World, faulty map[int]Delivery) (group []Delivered, want map[object.ID]int64) {
+func groupOf(t testing.TB, w *Fixture, faulty map[int]Delivery) (group []Delivered, want map[object.ID]int64) {
 	t.Helper()
 	want = make(map[object.ID]int64)
 	for i := range 10 {
@@ -60,7 +60,7 @@ func groupOf(t testing.TB, w *World, faulty map[int]Delivery) (group []Delivered
 	return group, want
 }
 
-func poison(t testing.TB, w *World) {
+func badObjectInGroup(t testing.TB, w *Fixture) {
 	group, want := groupOf(t, w, map[int]Delivery{4: {Broken: true}})
 	for i, err := range w.Handle(t, group...) {
 		if i == 4 {
@@ -72,7 +72,7 @@ func poison(t testing.TB, w *World) {
 	w.WantRows(t, want)
 }
 
-func twoPoisons(t testing.TB, w *World) {
+func twoBadObjectsInGroup(t testing.TB, w *Fixture) {
 	group, want := groupOf(t, w, map[int]Delivery{2: {Missing: true}, 7: {Claimed: 1}})
 	for i, err := range w.Handle(t, group...) {
 		switch {
@@ -87,10 +87,10 @@ func twoPoisons(t testing.TB, w *World) {
 	w.WantRows(t, want)
 }
 
-func inHistory(t testing.TB, w *World) {
+func inHistory(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 1, Files: 2})
 	w.MustHandle(t, d)
-	w.Bench.Erase(t, w.Dataset, d.ID)
+	w.Warehouse.Erase(t, w.Dataset, d.ID)
 	w.WantRows(t, map[object.ID]int64{})
 	w.Journal.Set(d.ID, journal.Transformed)
 	w.MustHandle(t, d)
@@ -100,12 +100,12 @@ func inHistory(t testing.TB, w *World) {
 // unknownRows: the table has rows that no ledger row stands for. Copying again
 // would double them. A load history that has forgotten the file can't tell; then
 // dbt's test of the ledger's sum against the table does.
-func unknownRows(t testing.TB, w *World) {
-	if fake, ok := w.Bench.(*Fake); ok && fake.HistoryForgets {
+func unknownRows(t testing.TB, w *Fixture) {
+	if fake, ok := w.Warehouse.(*Fake); ok && fake.HistoryForgets {
 		return
 	}
 	d := w.Deliver(t, Delivery{Rows: 3})
-	session, err := w.Bench.Open(t.Context(), w.Dataset, "by hand")
+	session, err := w.Warehouse.Open(t.Context(), w.Dataset, "by hand")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func unknownRows(t testing.TB, w *World) {
 	if want := "the table has 3 rows of it that no ledger row stands for"; f.Cause() != want {
 		t.Errorf("cause %q, want %q", f.Cause(), want)
 	}
-	if got := w.Bench.Contents(t, w.Dataset).Rows[d.ID]; got != 3 {
+	if got := w.Warehouse.Contents(t, w.Dataset).Rows[d.ID]; got != 3 {
 		t.Errorf("%d rows, want the 3 that were there", got)
 	}
 }
@@ -138,17 +138,17 @@ func namesOf(d Delivered) []string {
 	return names
 }
 
-func paused(t testing.TB, w *World) {
+func paused(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Bench.Pause(t, w.Dataset, true)
+	w.Warehouse.Pause(t, w.Dataset, true)
 	WantFault(t, w.Handle(t, d)[0], fault.DatasetPaused, fault.RetryAfter, d.ID)
 	w.WantRows(t, map[object.ID]int64{})
-	w.Bench.Pause(t, w.Dataset, false)
+	w.Warehouse.Pause(t, w.Dataset, false)
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func behind(t testing.TB, w *World) {
+func tableBehind(t testing.TB, w *Fixture) {
 	ahead := w.Deliver(t, Delivery{Key: "new.csv", Rows: 3, Contract: "1.10.0"})
 	fits := w.Deliver(t, Delivery{Key: "old.csv", Rows: 2, Contract: "0.9.0"})
 	errs := w.Handle(t, ahead, fits)
@@ -159,7 +159,7 @@ func behind(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{fits.ID: 2})
 }
 
-func lockBusy(t testing.TB, w *World) {
+func lockBusy(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
 	release := w.HoldLock(t)
 	WantFault(t, w.Handle(t, d)[0], fault.LockBusy, fault.RetryAfter, d.ID)
@@ -168,38 +168,38 @@ func lockBusy(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func commitApplied(t testing.TB, w *World) {
+func commitApplied(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench, Applied: true})
+	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse, Applied: true})
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 	w.WantState(t, d.ID, journal.Loaded)
 }
 
-func commitLost(t testing.TB, w *World) {
+func commitLost(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench})
+	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse})
 	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
 	w.WantRows(t, map[object.ID]int64{})
-	w.Loader = w.NewLoader(w.Bench)
+	w.Loader = w.NewLoader(w.Warehouse)
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-func commitDeaf(t testing.TB, w *World) {
+func commitCheckFails(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&Unreliable{Warehouse: w.Bench, Applied: true, Deaf: true})
+	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse, Applied: true, CheckFails: true})
 	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
 	w.WantState(t, d.ID, journal.Transformed)
-	w.Loader = w.NewLoader(w.Bench)
+	w.Loader = w.NewLoader(w.Warehouse)
 	w.MustHandle(t, d)
 	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	if n := len(w.News.Published()); n != 1 {
+	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want 1", n)
 	}
 }
 
-func waitingAtFault(t testing.TB, w *World) {
+func badWaitingObject(t testing.TB, w *Fixture) {
 	w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2, Claimed: 9})
 	gone := w.Deliver(t, Delivery{Key: "gone.csv", Rows: 2})
 	w.Receipts.Remove(*gone.Work.Receipt)
@@ -208,7 +208,7 @@ func waitingAtFault(t testing.TB, w *World) {
 	w.WantRows(t, map[object.ID]int64{asked.ID: 3})
 }
 
-func noTables(t testing.TB, w *World) {
+func noTables(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
 	d.Work.Dataset = "unknown" + w.Dataset
 	receipt := d.Receipt

@@ -10,38 +10,38 @@ import (
 	"github.com/firn-data/firn/internal/load"
 )
 
-// Unreliable loses the answer to a COMMIT.
-type Unreliable struct {
+// LostCommit loses the answer to a COMMIT.
+type LostCommit struct {
 	load.Warehouse
 	// Applied tells whether the COMMIT took effect all the same.
 	Applied bool
-	// Deaf makes the question to the ledger fail too.
-	Deaf bool
+	// CheckFails makes the question to the ledger fail too.
+	CheckFails bool
 
 	mutex sync.Mutex
 	lost  bool
 }
 
 // Open implements load.Warehouse.
-func (u *Unreliable) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+func (u *LostCommit) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
-	if u.lost && u.Deaf {
+	if u.lost && u.CheckFails {
 		return nil, fault.Dependency("log in to Snowflake", fault.SnowflakeAway, errors.New("no answer"))
 	}
 	inner, err := u.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
 		return nil, err
 	}
-	return &unreliableSession{Session: inner, owner: u}, nil
+	return &lostCommitSession{Session: inner, owner: u}, nil
 }
 
-type unreliableSession struct {
+type lostCommitSession struct {
 	load.Session
-	owner *Unreliable
+	owner *LostCommit
 }
 
-func (s *unreliableSession) Commit(ctx context.Context) error {
+func (s *lostCommitSession) Commit(ctx context.Context) error {
 	if s.owner.Applied {
 		if err := s.Session.Commit(ctx); err != nil {
 			return err
@@ -60,9 +60,9 @@ type Meeting struct {
 	Expected int
 	Timeout  time.Duration
 
-	mutex sync.Mutex
-	come  int
-	all   chan struct{}
+	mutex   sync.Mutex
+	arrived int
+	all     chan struct{}
 }
 
 // Open implements load.Warehouse.
@@ -89,8 +89,8 @@ func (m *Meeting) wait() {
 	if m.all == nil {
 		m.all = make(chan struct{})
 	}
-	m.come++
-	if m.come == m.Expected {
+	m.arrived++
+	if m.arrived == m.Expected {
 		close(m.all)
 	}
 	all := m.all

@@ -25,16 +25,16 @@ const Landing = "landing"
 
 const curated = "curated"
 
-// World is a loader on a bench, with everything around it in memory, for one
+// Fixture is a loader on a bench, with everything around it in memory, for one
 // dataset.
-type World struct {
-	Bench    Bench
-	Loader   *load.Loader
-	Journal  *Journal
-	Receipts *Receipts
-	News     *News
-	Versions Versions
-	Dataset  string
+type Fixture struct {
+	Warehouse WarehouseUnderTest
+	Loader    *load.Loader
+	Journal   *Journal
+	Receipts  *Receipts
+	Publisher *Publisher
+	Versions  Versions
+	Dataset   string
 	// Contract is what loaders made from now on know of the dataset; nil for
 	// nothing.
 	Contract *contract.Contract
@@ -45,11 +45,11 @@ type World struct {
 	messages atomic.Int64
 }
 
-// NewWorld makes a dataset of its own on the bench.
-func NewWorld(t testing.TB, bench Bench) *World {
+// NewFixture makes a dataset of its own on the bench.
+func NewFixture(t testing.TB, bench WarehouseUnderTest) *Fixture {
 	t.Helper()
-	w := &World{
-		Bench: bench, Journal: NewJournal(), Receipts: NewReceipts(), News: &News{}, Versions: make(Versions),
+	w := &Fixture{
+		Warehouse: bench, Journal: NewJournal(), Receipts: NewReceipts(), Publisher: &Publisher{}, Versions: make(Versions),
 		Dataset: "t" + strings.ReplaceAll(uuid.NewString()[:13], "-", "") + ".case",
 	}
 	bench.Create(t, w.Dataset)
@@ -57,10 +57,10 @@ func NewWorld(t testing.TB, bench Bench) *World {
 	return w
 }
 
-// NewModeWorld makes a dataset of a mode, with the view of its current rows.
-func NewModeWorld(t testing.TB, l *Snowflake, change func(*contract.Contract)) *World {
+// NewModeFixture makes a dataset of a mode, with the view of its current rows.
+func NewModeFixture(t testing.TB, l *Snowflake, change func(*contract.Contract)) *Fixture {
 	t.Helper()
-	w := NewWorld(t, l)
+	w := NewFixture(t, l)
 	w.Dataset = "m" + w.Dataset
 	c := ModeContract(w.Dataset)
 	change(c)
@@ -83,9 +83,9 @@ func ModeContract(dataset string) *contract.Contract {
 }
 
 // HoldLock takes the dataset's lock in a session of its own, until release.
-func (w *World) HoldLock(t testing.TB) (release func()) {
+func (w *Fixture) HoldLock(t testing.TB) (release func()) {
 	t.Helper()
-	holder, err := w.Bench.Open(t.Context(), w.Dataset, "holder")
+	holder, err := w.Warehouse.Open(t.Context(), w.Dataset, "holder")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func (w *World) HoldLock(t testing.TB) (release func()) {
 }
 
 // NewLoader returns a loader of this world on another warehouse.
-func (w *World) NewLoader(on load.Warehouse) *load.Loader {
+func (w *Fixture) NewLoader(on load.Warehouse) *load.Loader {
 	var contracts contract.Set
 	if w.Contract != nil {
 		contracts = contract.Set{w.Contract}
@@ -114,7 +114,7 @@ func (w *World) NewLoader(on load.Warehouse) *load.Loader {
 	}
 	return &load.Loader{
 		Contracts: contracts,
-		Warehouse: on, Receipts: w.Receipts, Versions: w.Versions, Journal: w.Journal, Publisher: w.News,
+		Warehouse: on, Receipts: w.Receipts, Versions: w.Versions, Journal: w.Journal, Publisher: w.Publisher,
 		CuratedBucket: curated, NewID: uuid.NewString,
 	}
 }
@@ -150,7 +150,7 @@ type Delivered struct {
 
 // Deliver writes the files, the receipt and the journal entry of a transformed
 // object.
-func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
+func (w *Fixture) Deliver(t testing.TB, d Delivery) Delivered {
 	t.Helper()
 	d.defaults()
 	o := object.Object{
@@ -167,7 +167,7 @@ func (w *World) Deliver(t testing.TB, d Delivery) Delivered {
 	}
 	if d.Rejects > 0 {
 		name := attempt.Rejects(0)
-		w.Bench.Put(t, load.Rejects, name, File{Object: o.ID(), Rows: d.Rejects})
+		w.Warehouse.Put(t, load.Rejects, name, File{Object: o.ID(), Rows: d.Rejects})
 		receipt.Rejects = append(receipt.Rejects, work.File{Key: name, Rows: d.Rejects, Bytes: 100})
 	}
 	at := work.Location{Bucket: curated, Key: attempt.Receipt()}
@@ -204,7 +204,7 @@ func (d *Delivery) defaults() {
 
 // putData spreads the rows over the files; what the receipt claims too much or
 // too little is the last one's.
-func (w *World) putData(t testing.TB, attempt object.Attempt, d Delivery) []work.File {
+func (w *Fixture) putData(t testing.TB, attempt object.Attempt, d Delivery) []work.File {
 	t.Helper()
 	var files []work.File
 	for n := range d.Files {
@@ -216,7 +216,7 @@ func (w *World) putData(t testing.TB, attempt object.Attempt, d Delivery) []work
 		}
 		name := attempt.Data(int(n))
 		if !d.Missing {
-			w.Bench.Put(t, load.Rows, name, File{Object: attempt.Object, Rows: rows, Values: d.Values, Broken: d.Broken || d.Anonymous, Anonymous: d.Anonymous})
+			w.Warehouse.Put(t, load.Rows, name, File{Object: attempt.Object, Rows: rows, Values: d.Values, Broken: d.Broken || d.Anonymous, Anonymous: d.Anonymous})
 		}
 		files = append(files, work.File{Key: name, Rows: claimed, Bytes: 100})
 	}
@@ -224,19 +224,19 @@ func (w *World) putData(t testing.TB, attempt object.Attempt, d Delivery) []work
 }
 
 // Message returns a new message that asks for the object.
-func (w *World) Message(d Delivered) batch.Message {
+func (w *Fixture) Message(d Delivered) batch.Message {
 	return batch.Message{ID: fmt.Sprintf("m%d", w.messages.Add(1)), Body: d.Work.Encode(), Queue: "load", Receives: 1}
 }
 
 // Handle gives the loader one batch and returns the errors in the order of the
 // deliveries.
-func (w *World) Handle(t testing.TB, deliveries ...Delivered) []error {
+func (w *Fixture) Handle(t testing.TB, deliveries ...Delivered) []error {
 	t.Helper()
 	return w.HandleWith(t, w.Loader, deliveries...)
 }
 
 // HandleWith is Handle with a loader of the caller's.
-func (w *World) HandleWith(t testing.TB, loader *load.Loader, deliveries ...Delivered) []error {
+func (w *Fixture) HandleWith(t testing.TB, loader *load.Loader, deliveries ...Delivered) []error {
 	t.Helper()
 	messages := make([]batch.Message, len(deliveries))
 	for i, d := range deliveries {
@@ -251,7 +251,7 @@ func (w *World) HandleWith(t testing.TB, loader *load.Loader, deliveries ...Deli
 }
 
 // MustHandle fails the test if a message isn't done.
-func (w *World) MustHandle(t testing.TB, deliveries ...Delivered) {
+func (w *Fixture) MustHandle(t testing.TB, deliveries ...Delivered) {
 	t.Helper()
 	for i, err := range w.Handle(t, deliveries...) {
 		if err != nil {
@@ -262,7 +262,7 @@ func (w *World) MustHandle(t testing.TB, deliveries ...Delivered) {
 
 // HandleUntilDone delivers an object as a queue does: again, while another
 // loader has the lock.
-func (w *World) HandleUntilDone(t testing.TB, d Delivered) {
+func (w *Fixture) HandleUntilDone(t testing.TB, d Delivered) {
 	t.Helper()
 	for {
 		f := fault.As(w.Handle(t, d)[0])
@@ -278,9 +278,9 @@ func (w *World) HandleUntilDone(t testing.TB, d Delivered) {
 
 // WantRows holds the raw table against what it should have, and the ledger
 // against the table, whatever the case was about.
-func (w *World) WantRows(t testing.TB, want map[object.ID]int64) Contents {
+func (w *Fixture) WantRows(t testing.TB, want map[object.ID]int64) Contents {
 	t.Helper()
-	got := w.Bench.Contents(t, w.Dataset)
+	got := w.Warehouse.Contents(t, w.Dataset)
 	if diff := cmp.Diff(want, got.Rows); diff != "" {
 		t.Errorf("rows of each object (-want +got):\n%s", diff)
 	}
@@ -309,7 +309,7 @@ func (w *World) WantRows(t testing.TB, want map[object.ID]int64) Contents {
 }
 
 // WantState holds the journal's state of an object.
-func (w *World) WantState(t testing.TB, id object.ID, want journal.State) {
+func (w *Fixture) WantState(t testing.TB, id object.ID, want journal.State) {
 	t.Helper()
 	entry, err := w.Journal.Get(context.Background(), id)
 	if err != nil || entry.State != want {

@@ -10,16 +10,16 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// fileFormat is what transforms write. It stands in each COPY, though the stage has
-// a file format of that name for people: whoever alters that changes nothing of
-// what is loaded, and the loader needs no grant on it.
+// fileFormat describes the transform's Parquet files. Each COPY contains these options,
+// although the stage has a file format with the same options for people. So a change of
+// that file format has no effect on loads, and the loader needs no grant on it.
 const fileFormat = "type = parquet use_vectorized_scanner = true null_if = ()"
 
-// Copy implements load.Session. Each option is there for a reason
-// (docs.snowflake.com, sql-reference/sql/copy-into-table): NULL_IF=() since its
-// default turns a text \N into null; INCLUDE_METADATA since a column that the
-// file lacks gets null, never its default; LOAD_UNCERTAIN_FILES since files
-// older than 64 days may be skipped without it.
+// Copy implements load.Session. The options have these reasons (docs.snowflake.com,
+// sql-reference/sql/copy-into-table):
+// - NULL_IF=(): the default turns a text \N into null.
+// - INCLUDE_METADATA: a column without data in the file gets null, never its default.
+// - LOAD_UNCERTAIN_FILES: without it, COPY may skip files older than 64 days.
 func (s *statements) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	quoted := make([]string, len(files))
 	for i, name := range files {
@@ -41,9 +41,8 @@ func (s *statements) Copy(ctx context.Context, into load.Table, files []string, 
 	return copied(result, files)
 }
 
-// copied reads the answer by column name: a COPY that loaded nothing has one
-// column, "status". A file is named relative to the stage, or by its whole
-// URL.
+// copied reads the answer by column name, because a COPY without files to load has one
+// column, "status". The answer names a file relative to the stage or by its whole URL.
 func copied(result snowflake.Result, files []string) (load.Copied, error) {
 	answer := load.Copied{QueryID: result.QueryID, Loaded: make(map[string]int64)}
 	if !result.Has("file") {

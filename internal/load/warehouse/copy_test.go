@@ -27,7 +27,7 @@ func answer(columns []string, rows ...[]string) snowflake.Result {
 	return result
 }
 
-func TestCopied(t *testing.T) {
+func TestCopiedReadsRowCountsByColumnName(t *testing.T) {
 	t.Parallel()
 	files := []string{"s/e/1/a/data-00000.parquet", "s/e/2/a/data-00000.parquet"}
 	tests := []struct {
@@ -89,9 +89,9 @@ func TestCopied(t *testing.T) {
 	}
 }
 
-// TestPeopleReadFilesAsTheLoaderDoes: the file format of the stage is for
+// TestStageFileFormatEqualsCopyFormat: the file format of the stage is for
 // people, and has the options of the loader's COPY.
-func TestPeopleReadFilesAsTheLoaderDoes(t *testing.T) {
+func TestStageFileFormatEqualsCopyFormat(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("../../../snowflake/V1.3.0__stage.sql")
 	if err != nil {

@@ -6,5 +6,5 @@ const FileFormat = fileFormat
 // Copied is copied, for tests.
 var Copied = copied
 
-// StatementTime is the package's own, for tests.
+// StatementTime is statementTime, for tests.
 var StatementTime = statementTime

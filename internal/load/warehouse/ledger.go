@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// statements implements load.Session: one method, one statement.
+// statements implements load.Session with one statement for each method.
 type statements struct {
 	session *snowflake.Session
 	names   names
@@ -20,15 +20,16 @@ type statements struct {
 
 var _ load.Session = (*statements)(nil)
 
-// TakeLock implements load.Session. The lock row keeps who took it last, and
-// when.
+// TakeLock implements load.Session. The lock row keeps the load id and the time of the
+// last lock.
 func (s *statements) TakeLock(ctx context.Context) (int64, error) {
 	result, err := s.session.Exec(ctx, "take lock", "update "+s.names.ledger+
 		" set seq = seq + 1, load_id = ?, started_at = current_timestamp() where object = '"+load.LockRow+"'", s.loadID)
 	return result.Affected, err
 }
 
-// columns are the ledger's, in the order of values; loaded_at follows them.
+// columns are the columns of the ledger, in the order of values. The column loaded_at
+// follows them.
 var columns = []string{
 	"object", "generation", "load_id", "bucket", "key", "version", "etag", "sequencer", "size",
 	"contract", "engine", "attempt", "content_hash", "files",
@@ -37,7 +38,7 @@ var columns = []string{
 	"bytes", "transform_started_at", "duplicate_of",
 }
 
-// casts are the types of the columns that aren't text.
+// casts has the types of all columns other than text.
 var casts = map[string]string{
 	"generation": "number", "size": "number", "files": "number",
 	"rows_read": "number", "rows_written": "number", "rows_rejected": "number", "rows_loaded": "number",
@@ -54,8 +55,8 @@ func values(r load.LedgerRow) []any {
 	}
 }
 
-// ReadLedger implements load.Session. Of a content that many objects have, one
-// row comes: the ledger may be long, and they all alike.
+// ReadLedger implements load.Session. Many objects can have the same content, so the
+// query returns one row for each content: the row of the earliest load.
 func (s *statements) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
 	ofKeys, keyArgs, err := keysAmong(keys)
 	if err != nil {
@@ -109,8 +110,8 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 	}
 }
 
-// Record implements load.Session. SELECT over the list, since a VALUES clause
-// of its own takes no cast in every column.
+// Record implements load.Session. The INSERT has a SELECT from the list, because a
+// VALUES clause accepts no cast in some columns.
 func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
 	listed := make([][]any, len(rows))
 	for i, row := range rows {
@@ -142,19 +143,19 @@ func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
 	return err
 }
 
-// Standing implements load.Session.
-func (s *statements) Standing(ctx context.Context, keys []load.Key) (load.Standing, error) {
+// CountLedger implements load.Session.
+func (s *statements) CountLedger(ctx context.Context, keys []load.Key) (load.LedgerCount, error) {
 	condition, args, err := keysAmong(keys)
 	if err != nil {
-		return load.Standing{}, err
+		return load.LedgerCount{}, err
 	}
 	result, err := s.session.Query(ctx, "check ledger",
 		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
 			s.names.ledger+" where "+condition, args...)
 	if err != nil {
-		return load.Standing{}, err
+		return load.LedgerCount{}, err
 	}
-	return load.Standing{Rows: result.Number(0, "all_rows"), Objects: result.Number(0, "objects"), Keys: result.Number(0, "keys")}, nil
+	return load.LedgerCount{Rows: result.Number(0, "all_rows"), Objects: result.Number(0, "objects"), Keys: result.Number(0, "keys")}, nil
 }
 
 // LoadedBy implements load.Session.
@@ -177,7 +178,7 @@ func (s *statements) Commit(ctx context.Context) error   { return s.session.Comm
 func (s *statements) Rollback(ctx context.Context) error { return s.session.Rollback(ctx) }
 func (s *statements) Close() error                       { return s.session.Close() }
 
-// orNull writes an empty text as null.
+// orNull returns an empty text as null.
 func orNull(text string) any {
 	if text == "" {
 		return nil
@@ -185,8 +186,7 @@ func orNull(text string) any {
 	return text
 }
 
-// stamp writes a time as Snowflake's AUTO format reads it; null for the zero
-// time.
+// stamp formats a time for Snowflake's AUTO format; null for the zero time.
 func stamp(at time.Time) any {
 	if at.IsZero() {
 		return nil

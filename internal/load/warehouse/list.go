@@ -9,13 +9,13 @@ import (
 	"github.com/firn-data/firn/internal/load"
 )
 
-// few is the longest list whose values are binds of their own. Compiling a
+// maxSingleBinds is the longest list whose values are binds of their own. Compiling a
 // statement costs by its length: on the stand-in one ledger row, of 22 columns
 // then, took 42 ms of processor time as binds and 76 ms unfolded; as binds 200
 // took 843 ms, unfolded 1,000 took 365.
-const few = 16
+const maxSingleBinds = 16
 
-// unfolded is a longer list: one bind, whose elements are rows with a column
+// bindTable is a longer list: one bind, whose elements are rows with a column
 // VALUE (docs.snowflake.com, sql-reference/functions/flatten). So the text of a
 // statement is the same for seventeen objects and for a thousand, of which the
 // ledger rows alone would be 25,000 binds.
@@ -24,20 +24,20 @@ const few = 16
 // statement, compressed; a larger one runs, but can't be run again from the
 // history (user-guide/query-size-limits). A thousand ledger rows are about
 // 700 KB before compression.
-const unfolded = "table(flatten(input => parse_json(?)))"
+const bindTable = "table(flatten(input => parse_json(?)))"
 
-// list is rows that a statement binds.
+// list has the rows that a statement binds.
 type list struct {
-	// source stands behind FROM.
+	// source is the text after FROM.
 	source string
-	// column is the value of a row's column, from 0.
+	// column returns the expression for column i of a row, from 0.
 	column func(i int) string
 	args   []any
 }
 
-// listOf makes a list; every row has as many columns as the first.
+// listOf makes a list. All rows have the same number of columns.
 func listOf(rows [][]any) (list, error) {
-	if len(rows) <= few {
+	if len(rows) <= maxSingleBinds {
 		l := list{column: func(i int) string { return "column" + strconv.Itoa(i+1) }}
 		tuples := make([]string, len(rows))
 		for i, row := range rows {
@@ -52,15 +52,15 @@ func listOf(rows [][]any) (list, error) {
 		return list{}, fmt.Errorf("bind list: %w", err)
 	}
 	return list{
-		source: unfolded,
-		// A JSON null is null only once it was cast to text
+		source: bindTable,
+		// Only the cast to text turns a JSON null into null
 		// (user-guide/semistructured-considerations).
 		column: func(i int) string { return "value[" + strconv.Itoa(i) + "]::varchar" },
 		args:   []any{string(text)},
 	}, nil
 }
 
-// keysAmong holds for the ledger rows of the keys.
+// keysAmong returns a condition for the ledger rows of the keys.
 func keysAmong(keys []load.Key) (condition string, args []any, err error) {
 	rows := make([][]any, len(keys))
 	for i, key := range keys {
@@ -69,8 +69,8 @@ func keysAmong(keys []load.Key) (condition string, args []any, err error) {
 	return among(rows, "bucket", "key")
 }
 
-// textsAmong holds for the rows whose column has one of the texts, such as the
-// ids of objects.
+// textsAmong returns a condition for the rows whose column has one of the texts, for
+// example object ids.
 func textsAmong[T ~string](column string, texts []T) (condition string, args []any, err error) {
 	rows := make([][]any, len(texts))
 	for i, text := range texts {
@@ -79,8 +79,8 @@ func textsAmong[T ~string](column string, texts []T) (condition string, args []a
 	return among(rows, column)
 }
 
-// among holds for the rows whose columns are one of those given. IN takes a
-// subquery anywhere in a WHERE clause (docs.snowflake.com,
+// among returns a condition for the rows whose columns have the values of one of the
+// given rows. IN accepts a subquery anywhere in a WHERE clause (docs.snowflake.com,
 // user-guide/querying-subqueries).
 func among(rows [][]any, columns ...string) (condition string, args []any, err error) {
 	l, err := listOf(rows)

@@ -1,4 +1,4 @@
-// Package warehouse runs the load protocol's statements on Snowflake.
+// Package warehouse runs the statements of the load protocol on Snowflake.
 package warehouse
 
 import (
@@ -10,15 +10,16 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Warehouse is Snowflake as the loader knows it.
+// Warehouse implements load.Warehouse with Snowflake.
 type Warehouse struct {
-	// Config is the login's; each session adds its tag.
+	// Config is the configuration of the login. Open sets the tag and the statement
+	// timeout of each session.
 	Config snowflake.Config
 }
 
-// Open implements load.Warehouse. The session's QUERY_TAG names the load, so
-// that a statement without an answer is found in the query history, and that
-// ops.cost_by_day (snowflake/R__ops_cost.sql) finds its dataset.
+// Open implements load.Warehouse. The session's QUERY_TAG names the load. With the tag,
+// the query history shows the statement without an answer, and ops.cost_by_day
+// (snowflake/R__ops_cost.sql) finds the dataset.
 func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	config := w.Config
 	config.Tag = "firn load " + dataset + " " + loadID
@@ -32,20 +33,20 @@ func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Sessi
 	return &statements{session: session, names: namesOf(dataset), loadID: loadID}, nil
 }
 
-// leastStatementTime is what any statement gets, if there is as much: waking a
-// warehouse takes some seconds.
+// leastStatementTime is the least time for a statement, if the caller has so much time:
+// the start of a warehouse takes some seconds.
 const leastStatementTime = 30 * time.Second
 
-// statementTime is what one statement may take of the time that is left: half, so
-// that Snowflake ends what is too slow, says so, and the group can be tried in
-// halves. A statement that the caller's own deadline cuts off says nothing, and
-// would be tried for ever.
+// statementTime returns the time limit of one statement: half of the remaining time.
+// Snowflake ends a slower statement with an error, and the two halves of the group can
+// be tried. Without the limit, the caller's deadline would cut off the statement
+// without an error from Snowflake, again on every attempt.
 func statementTime(left time.Duration) time.Duration {
 	return max(left/2, min(left, leastStatementTime))
 }
 
-// names are the tables of one dataset. The loader lets only lower case words
-// through, so nothing here needs quotes.
+// names are the tables of one dataset. They need no quotes, because the loader accepts
+// only lower case words.
 type names struct{ rows, rejects, ledger, stage string }
 
 func namesOf(dataset string) names {

@@ -7,9 +7,9 @@ import (
 	"github.com/firn-data/firn/internal/load/warehouse"
 )
 
-// TestStatementTime: what is too slow is ended while there is time to try again,
+// TestStatementTimeIsHalfOfRemainingTime: what is too slow is ended while there is time to try again,
 // and nothing outlives the invocation.
-func TestStatementTime(t *testing.T) {
+func TestStatementTimeIsHalfOfRemainingTime(t *testing.T) {
 	t.Parallel()
 	for left, want := range map[time.Duration]time.Duration{
 		280 * time.Second: 140 * time.Second,

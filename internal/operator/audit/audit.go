@@ -32,7 +32,7 @@ type Objects interface {
 
 // Ledger counts a dataset's tables beside its ledger, at one instant.
 type Ledger interface {
-	Account(ctx context.Context, c *contract.Contract) (ledger.Account, error)
+	CountTables(ctx context.Context, c *contract.Contract) (ledger.TableCounts, error)
 }
 
 // Auditor audits one deployment.
@@ -98,23 +98,23 @@ func (a *Auditor) Run(ctx context.Context, dataset string) (Result, error) {
 	if err := a.readLedgers(ctx, w); err != nil {
 		return Result{}, err
 	}
-	return w.judge(), nil
+	return w.compareAll(), nil
 }
 
-// world is what was read.
-type world struct {
+// auditState is what was read.
+type auditState struct {
 	began        time.Time
 	grace, stuck time.Duration
 	curated      string
 	// known are the ids of all entries, whatever their dataset.
 	known map[object.ID]bool
-	parts map[string]*part
+	parts map[string]*datasetState
 	// only is the one dataset to audit; "" is all.
 	only string
 }
 
-// part is what was read of one dataset.
-type part struct {
+// datasetState is what was read of one dataset.
+type datasetState struct {
 	dataset  string
 	contract *contract.Contract
 	versions []version
@@ -122,7 +122,7 @@ type part struct {
 	// receipts are the keys of receipts that the bucket has.
 	receipts map[string]bool
 	// account is nil if there is no table.
-	account *ledger.Account
+	account *ledger.TableCounts
 }
 
 // version is one version of a landing key.
@@ -132,40 +132,40 @@ type version struct {
 	modified time.Time
 }
 
-func (a *Auditor) begin(dataset string) *world {
-	w := &world{
+func (a *Auditor) begin(dataset string) *auditState {
+	w := &auditState{
 		began: a.Now(), grace: a.Grace, stuck: a.Stuck, curated: a.CuratedBucket, only: dataset,
-		known: make(map[object.ID]bool), parts: make(map[string]*part),
+		known: make(map[object.ID]bool), parts: make(map[string]*datasetState),
 	}
 	for _, c := range a.Contracts {
-		if p := w.part(c.Dataset()); p != nil {
+		if p := w.datasetState(c.Dataset()); p != nil {
 			p.contract = c
 		}
 	}
 	return w
 }
 
-// part returns a dataset's part; nil if it isn't audited.
-func (w *world) part(dataset string) *part {
+// datasetState returns a dataset's part; nil if it isn't audited.
+func (w *auditState) datasetState(dataset string) *datasetState {
 	if w.only != "" && dataset != w.only {
 		return nil
 	}
 	p := w.parts[dataset]
 	if p == nil {
-		p = &part{dataset: dataset, entries: make(map[object.ID]*journal.Entry), receipts: make(map[string]bool)}
+		p = &datasetState{dataset: dataset, entries: make(map[object.ID]*journal.Entry), receipts: make(map[string]bool)}
 		w.parts[dataset] = p
 	}
 	return p
 }
 
-func (w *world) add(e journal.Entry) {
+func (w *auditState) add(e journal.Entry) {
 	w.known[e.ID] = true
-	if p := w.part(e.Dataset); p != nil {
+	if p := w.datasetState(e.Dataset); p != nil {
 		p.entries[e.ID] = &e
 	}
 }
 
-func (a *Auditor) readLedgers(ctx context.Context, w *world) error {
+func (a *Auditor) readLedgers(ctx context.Context, w *auditState) error {
 	reader, err := a.Open(ctx)
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (a *Auditor) readLedgers(ctx context.Context, w *world) error {
 		if p.contract == nil {
 			continue
 		}
-		account, err := reader.Account(ctx, p.contract)
+		account, err := reader.CountTables(ctx, p.contract)
 		switch {
 		case errors.Is(err, ledger.ErrNoTable):
 		case err != nil:
@@ -186,10 +186,10 @@ func (a *Auditor) readLedgers(ctx context.Context, w *world) error {
 	return nil
 }
 
-// judge compares, dataset by dataset.
-func (w *world) judge() Result {
+// compareAll compares, dataset by dataset.
+func (w *auditState) compareAll() Result {
 	result := Result{Datasets: []Summary{}, Differences: []Difference{}}
-	byName := func(a, b *part) int { return cmp.Compare(a.dataset, b.dataset) }
+	byName := func(a, b *datasetState) int { return cmp.Compare(a.dataset, b.dataset) }
 	for _, p := range slices.SortedFunc(maps.Values(w.parts), byName) {
 		found := w.compare(p)
 		if p.contract == nil && len(p.entries) == 0 && len(found) == 0 {
@@ -203,7 +203,7 @@ func (w *world) judge() Result {
 	return result
 }
 
-func (p *part) summary() Summary {
+func (p *datasetState) summary() Summary {
 	s := Summary{Dataset: p.dataset, Versions: len(p.versions), Journal: make(map[journal.State]int)}
 	for _, e := range p.entries {
 		s.Journal[e.State]++

@@ -32,7 +32,7 @@ type difference struct {
 	command    string
 }
 
-func (d difference) of(w *world) audit.Difference {
+func (d difference) of(w *fixture) audit.Difference {
 	fill := strings.NewReplacer("{id}", string(d.object.ID()), "{version}", d.object.Version, "{newer}", string(w.newer.ID()),
 		"{source}", w.contract.Source, "{since}", w.now.UTC().Format("2006-01-02 15:04:05 UTC"), "{bucket}", w.CuratedBucket, "{receipt}", w.receiptKey(d.object))
 	found := audit.Difference{Dataset: w.dataset, Kind: d.kind, One: fill.Replace(d.one), Other: fill.Replace(d.other), Command: fill.Replace(d.command)}
@@ -42,26 +42,26 @@ func (d difference) of(w *world) audit.Difference {
 	return found
 }
 
-// planted are worlds in which one thing doesn't add up: each must give its own
+// damagedStates are worlds in which one thing doesn't add up: each must give its own
 // difference, and no other.
-var planted = []struct {
+var damagedStates = []struct {
 	name  string
-	plant func(t *testing.T, w *world) []difference
+	plant func(t *testing.T, w *fixture) []difference
 }{
-	{"no table", func(t *testing.T, w *world) []difference {
+	{"no table", func(t *testing.T, w *fixture) []difference {
 		_, err := w.session.Query(t.Context(), "drop", "drop table "+ddl.RejectsName(w.contract))
 		must(t, err)
 		return []difference{{kind: audit.NoTable, one: "contract: 1.0.0", other: "Snowflake: no table", command: "firn migrate"}}
 	}},
-	{"no lock row", func(t *testing.T, w *world) []difference {
+	{"no lock row", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "delete from raw.shop_order_loads where object = '~lock'")
 		return []difference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "there should be: 1", command: `firn query 'select * from raw.{source}_order_loads where object in ('\''~lock'\'')'`}}
 	}},
-	{"an object twice", func(t *testing.T, w *world) []difference {
+	{"an object twice", func(t *testing.T, w *fixture) []difference {
 		w.record(t, w.plain, 0, 2, 1)
 		return []difference{{audit.ObjectTwice, w.plain, "ledger: it is there twice", "there should be: 1", `firn query 'select * from raw.{source}_order_loads where object in ('\''{id}'\'')'`}}
 	}},
-	{"a key twice", func(t *testing.T, w *world) []difference {
+	{"a key twice", func(t *testing.T, w *fixture) []difference {
 		other := w.fail(t, w.received(t, w.unseen(strings.TrimPrefix(w.plain.Key, w.contract.KeyPrefix))))
 		w.reload(t, other)
 		w.fail(t, other)
@@ -75,65 +75,65 @@ var planted = []struct {
 			fmt.Sprintf(`firn query 'select * from raw.{source}_order_loads where object in ('\''%s'\'', '\''%s'\'')'`, first.ID(), second.ID()),
 		}}
 	}},
-	{"rows read", func(t *testing.T, w *world) []difference {
+	{"rows read", func(t *testing.T, w *fixture) []difference {
 		w.update(t, "rows_read = 4")
 		return []difference{{audit.RowsRead, w.plain, "ledger: read: 4 rows", "ledger: 2 written and 1 rejected", "firn reload --object {id}"}}
 	}},
-	{"rows written", func(t *testing.T, w *world) []difference {
+	{"rows written", func(t *testing.T, w *fixture) []difference {
 		w.update(t, "rows_read = 4, rows_written = 3")
 		return []difference{{audit.RowsLoaded, w.plain, "ledger: written: 3 rows", "ledger: loaded: 2 rows", "firn reload --object {id}"}}
 	}},
-	{"rows of nobody", func(t *testing.T, w *world) []difference {
+	{"rows of nobody", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 9, ?, 1", string(w.failed.ID()))
 		return []difference{{audit.Orphans, w.failed, "table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order where _firn_object = '\''{id}'\'''`}}
 	}},
-	{"rejects of nobody", func(t *testing.T, w *world) []difference {
+	{"rejects of nobody", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'r', ?, 1", string(w.failed.ID()))
 		return []difference{{audit.RejectOrphans, w.failed, "rejects table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order_rejects where _firn_object = '\''{id}'\'''`}}
 	}},
-	{"a row is missing", func(t *testing.T, w *world) []difference {
+	{"a row is missing", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ? and id = 1", string(w.plain.ID()))
 		return []difference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 1 row", "firn reload --object {id}"}}
 	}},
-	{"a row too many", func(t *testing.T, w *world) []difference {
+	{"a row too many", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 9, ?, 9", string(w.again.ID()))
 		return []difference{{audit.TableRows, w.again, "ledger: 2 rows", "table: 3 rows", "firn reload --object {id}"}}
 	}},
-	{"all rows are missing", func(t *testing.T, w *world) []difference {
+	{"all rows are missing", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ?", string(w.plain.ID()))
 		return []difference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 0 rows", "firn reload --object {id}"}}
 	}},
-	{"a reject is missing", func(t *testing.T, w *world) []difference {
+	{"a reject is missing", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "delete from raw.shop_order_rejects where _firn_object = ?", string(w.plain.ID()))
 		return []difference{{audit.RejectRows, w.plain, "ledger: 1 row", "rejects table: 0 rows", "firn reload --object {id}"}}
 	}},
-	{"nobody announced it", func(t *testing.T, w *world) []difference {
+	{"nobody announced it", func(t *testing.T, w *fixture) []difference {
 		o := w.putHere(t, "it's new.csv")
 		since := w.modified(t, o).UTC().Format("2006-01-02 15:04:05 UTC")
 		return []difference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"}}
 	}},
-	{"received for too long", func(t *testing.T, w *world) []difference {
+	{"received for too long", func(t *testing.T, w *fixture) []difference {
 		o := w.received(t, w.putHere(t, "stuck.csv"))
 		return []difference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
-	{"transformed for too long", func(t *testing.T, w *world) []difference {
+	{"transformed for too long", func(t *testing.T, w *fixture) []difference {
 		o := w.putHere(t, "stuck.csv")
 		w.transformed(t, o)
 		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
-	{"paused for too long", func(t *testing.T, w *world) []difference {
+	{"paused for too long", func(t *testing.T, w *fixture) []difference {
 		o := w.putHere(t, "stuck.csv")
 		w.transformed(t, o)
 		w.sql(t, "update raw.shop_order_loads set paused = true where object = '~lock'")
 		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn resume {source}.order"}}
 	}},
-	{"the table is behind", func(t *testing.T, w *world) []difference {
+	{"the table is behind", func(t *testing.T, w *fixture) []difference {
 		o := w.putHere(t, "stuck.csv")
 		w.transformed(t, o)
 		w.contract.Version = "1.1.0"
 		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn migrate"}}
 	}},
-	{"the journal lost it", func(t *testing.T, w *world) []difference {
+	{"the journal lost it", func(t *testing.T, w *fixture) []difference {
 		_, err := w.dynamo.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 			TableName: aws.String(w.journal.Name), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(w.plain.ID())}},
 		})
@@ -144,91 +144,91 @@ var planted = []struct {
 			{audit.JournalLost, w.plain, "ledger: load l1, generation 0, 2 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"},
 		}
 	}},
-	{"the journal lost what the bucket hasn't", func(t *testing.T, w *world) []difference {
+	{"the journal lost what the bucket hasn't", func(t *testing.T, w *fixture) []difference {
 		o := w.unseen("old.csv")
 		w.record(t, o, 3, 0, 0)
 		return []difference{{audit.JournalLost, o, "ledger: load l1, generation 3, 0 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"}}
 	}},
-	{"the ledger lost it", func(t *testing.T, w *world) []difference {
+	{"the ledger lost it", func(t *testing.T, w *fixture) []difference {
 		w.remove(t, w.plain)
 		return []difference{{audit.NotInLedger, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: nothing", "firn reload --object {id}"}}
 	}},
-	{"another load", func(t *testing.T, w *world) []difference {
+	{"another load", func(t *testing.T, w *fixture) []difference {
 		w.update(t, "load_id = 'l9'")
 		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l9, generation 0, 2 rows", "firn reload --object {id}"}}
 	}},
-	{"another generation", func(t *testing.T, w *world) []difference {
+	{"another generation", func(t *testing.T, w *fixture) []difference {
 		w.update(t, "generation = 1")
 		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 1, 2 rows", "firn reload --object {id}"}}
 	}},
-	{"other rows", func(t *testing.T, w *world) []difference {
+	{"other rows", func(t *testing.T, w *fixture) []difference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ? and id = 1", string(w.plain.ID()))
 		w.update(t, "rows_read = 2, rows_written = 1, rows_loaded = 1")
 		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 0, 1 row", "firn reload --object {id}"}}
 	}},
-	{"the journal is behind", func(t *testing.T, w *world) []difference {
+	{"the journal is behind", func(t *testing.T, w *fixture) []difference {
 		o := w.received(t, w.unseen(strings.TrimPrefix(w.newer.Key, w.contract.KeyPrefix)))
 		must(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l0", Rows: 7}))
 		return []difference{{audit.JournalBehind, o, "journal: load l0, generation 0, 7 rows", "ledger: version {newer}", "firn reload --object {id}"}}
 	}},
-	{"nobody took its place", func(t *testing.T, w *world) []difference {
+	{"nobody took its place", func(t *testing.T, w *fixture) []difference {
 		o := w.received(t, w.unseen("alone.csv"))
 		must(t, w.journal.Superseded(t.Context(), o.ID(), "somebody"))
 		return []difference{{audit.NoSuccessor, o, "journal: superseded by somebody", "ledger: nothing", "firn put --key {source}/order/alone.csv FILE"}}
 	}},
-	{"what took its place is gone", func(t *testing.T, w *world) []difference {
+	{"what took its place is gone", func(t *testing.T, w *fixture) []difference {
 		w.remove(t, w.newer)
 		return []difference{
 			{audit.NotInLedger, w.newer, "journal: load l1, generation 2, 2 rows", "ledger: nothing", "firn reload --object {id}"},
 			{audit.NoSuccessor, w.older, "journal: superseded by {newer}", "ledger: nothing", "firn reload --object {newer}"},
 		}
 	}},
-	{"superseded, and in the ledger", func(t *testing.T, w *world) []difference {
+	{"superseded, and in the ledger", func(t *testing.T, w *fixture) []difference {
 		must(t, w.journal.Superseded(t.Context(), w.plain.ID(), "somebody"))
 		return []difference{{audit.SupersededInLedger, w.plain, "journal: superseded by somebody", "ledger: load l1, generation 0, 2 rows", `firn put --key '{source}/order/it'\''s plain.csv' FILE`}}
 	}},
-	{"failed, and in the ledger", func(t *testing.T, w *world) []difference {
+	{"failed, and in the ledger", func(t *testing.T, w *fixture) []difference {
 		w.record(t, w.failed, 0, 0, 0)
 		return []difference{{audit.FailedInLedger, w.failed, "journal: failed, generation 0", "ledger: load l1, generation 0, 0 rows", "firn redrive {id}"}}
 	}},
-	{"its receipt is gone", func(t *testing.T, w *world) []difference {
+	{"its receipt is gone", func(t *testing.T, w *fixture) []difference {
 		_, err := w.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(w.receiptKey(w.plain))})
 		must(t, err)
 		return []difference{{audit.ReceiptGone, w.plain, "journal: s3://{bucket}/{receipt}", "bucket: nothing", "firn reload --object {id}"}}
 	}},
 }
 
-func (w *world) run(t *testing.T, dataset string) audit.Result {
+func (w *fixture) run(t *testing.T, dataset string) audit.Result {
 	t.Helper()
 	result, err := w.Run(t.Context(), dataset)
 	must(t, err)
 	return result
 }
 
-func (w *world) kinds(t *testing.T) []audit.Difference {
+func (w *fixture) kinds(t *testing.T) []audit.Difference {
 	t.Helper()
 	return w.run(t, w.dataset).Differences
 }
 
 // modified is when S3 got the version.
-func (w *world) modified(t *testing.T, o object.Object) time.Time {
+func (w *fixture) modified(t *testing.T, o object.Object) time.Time {
 	t.Helper()
 	head, err := w.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version)})
 	must(t, err)
 	return aws.ToTime(head.LastModified)
 }
 
-// TestAudit plants each difference into a world that adds up.
-func TestAudit(t *testing.T) {
+// TestAuditFindsEachDifference plants each difference into a world that adds up.
+func TestAuditFindsEachDifference(t *testing.T) {
 	t.Parallel()
 	var seen sync.Map
 	var ran atomic.Int64
 	t.Run("planted", func(t *testing.T) {
-		for _, test := range planted {
+		for _, test := range damagedStates {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
 				ran.Add(1)
-				w := newWorld(t)
+				w := newFixture(t)
 				var want []audit.Difference
 				for _, d := range test.plant(t, w) {
 					seen.Store(d.kind, true)
@@ -240,7 +240,7 @@ func TestAudit(t *testing.T) {
 			})
 		}
 	})
-	if int(ran.Load()) < len(planted) {
+	if int(ran.Load()) < len(damagedStates) {
 		return // -run chose some of the worlds
 	}
 	for _, kind := range audit.Kinds() {
@@ -250,9 +250,9 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-func TestAWorldThatAddsUp(t *testing.T) {
+func TestAuditOfConsistentStateFindsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorldAlone(t)
+	w := newFixtureInOwnStack(t)
 	want := audit.Result{
 		Differences: []audit.Difference{},
 		Datasets: []audit.Summary{{
@@ -267,11 +267,11 @@ func TestAWorldThatAddsUp(t *testing.T) {
 	}
 }
 
-// TestWhatMovesIsNotJudged: loads go on while the audit runs, and the journal and
+// TestAuditIgnoresMovingObjects: loads go on while the audit runs, and the journal and
 // the ledger aren't written at once.
-func TestWhatMovesIsNotJudged(t *testing.T) {
+func TestAuditIgnoresMovingObjects(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, d := range []time.Duration{-time.Minute, time.Minute} {
 		w.later(d, func() {
 			w.record(t, w.unseen(fmt.Sprintf("%s.csv", d)), 0, 0, 0)                 // the journal's word follows
@@ -305,10 +305,10 @@ func TestWhatMovesIsNotJudged(t *testing.T) {
 	}
 }
 
-// TestKeysThatNobodyClaims are audited with all datasets, and with none alone.
-func TestKeysThatNobodyClaims(t *testing.T) {
+// TestAuditOfKeysWithoutContract are audited with all datasets, and with none alone.
+func TestAuditOfKeysWithoutContract(t *testing.T) {
 	t.Parallel()
-	w := newWorldAlone(t)
+	w := newFixtureInOwnStack(t)
 	o := w.put(t, "nobody/x.csv")
 	if found := w.run(t, w.dataset).Differences; len(found) > 0 {
 		t.Errorf("in %s: %+v", w.dataset, found)

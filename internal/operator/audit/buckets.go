@@ -13,7 +13,7 @@ import (
 
 // listLanding lists every version of every key that is to be audited. Delete
 // markers come in a list of their own (AmazonS3 API, ListObjectVersions).
-func (a *Auditor) listLanding(ctx context.Context, w *world) error {
+func (a *Auditor) listLanding(ctx context.Context, w *auditState) error {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(a.LandingBucket)}
 	if c := a.Contracts.ByDataset(w.only); c != nil {
 		input.Prefix = aws.String(c.KeyPrefix)
@@ -28,7 +28,7 @@ func (a *Auditor) listLanding(ctx context.Context, w *world) error {
 			found := version{modified: aws.ToTime(listed.LastModified), Object: object.Object{
 				Bucket: a.LandingBucket, Key: aws.ToString(listed.Key), Version: aws.ToString(listed.VersionId), Size: aws.ToInt64(listed.Size),
 			}}
-			if p := w.part(a.claimant(found.Key)); p != nil && found.IgnoredBecause() == "" {
+			if p := w.datasetState(a.claimant(found.Key)); p != nil && found.IgnoreReason() == "" {
 				p.versions = append(p.versions, found)
 			}
 		}
@@ -45,12 +45,12 @@ func (a *Auditor) claimant(key string) string {
 }
 
 // listReceipts lists the receipts of each dataset.
-func (a *Auditor) listReceipts(ctx context.Context, w *world) error {
+func (a *Auditor) listReceipts(ctx context.Context, w *auditState) error {
 	for _, p := range w.parts {
 		if p.contract == nil {
 			continue
 		}
-		prefix := object.CuratedOf(p.dataset)
+		prefix := object.DatasetPrefix(p.dataset)
 		pages := s3.NewListObjectsV2Paginator(a.Objects, &s3.ListObjectsV2Input{Bucket: aws.String(a.CuratedBucket), Prefix: aws.String(prefix)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)

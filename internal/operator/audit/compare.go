@@ -21,24 +21,24 @@ func keyOf(o object.Object) key { return key{o.Bucket, o.Key} }
 
 // comparison is one dataset's, while it is made.
 type comparison struct {
-	*world
-	*part
+	*auditState
+	*datasetState
 
 	rows map[object.ID]*ledger.Row
-	// standing is the row of each key.
-	standing map[key]*ledger.Row
-	found    []Difference
+	// currentRows is the row of each key.
+	currentRows map[key]*ledger.Row
+	found       []Difference
 }
 
 // compare returns the differences in the order of kinds, then of objects.
-func (w *world) compare(p *part) []Difference {
-	c := &comparison{world: w, part: p, rows: make(map[object.ID]*ledger.Row), standing: make(map[key]*ledger.Row)}
-	c.bucketAndJournal()
+func (w *auditState) compare(p *datasetState) []Difference {
+	c := &comparison{auditState: w, datasetState: p, rows: make(map[object.ID]*ledger.Row), currentRows: make(map[key]*ledger.Row)}
+	c.compareBucketWithJournal()
 	switch {
 	case p.account != nil:
-		c.ledgerItself()
-		c.ledgerAndTables()
-		c.ledgerAndJournal()
+		c.compareLedgerRows()
+		c.compareLedgerWithTables()
+		c.compareLedgerWithJournal()
 	case p.contract != nil:
 		c.add(NoTable, object.Object{}, "contract: "+p.contract.Version, "Snowflake: no table", "firn migrate")
 	}
@@ -57,9 +57,9 @@ func (c *comparison) add(kind Kind, o object.Object, one, other, command string)
 	c.found = append(c.found, d)
 }
 
-// moved reports whether something happened so shortly before the audit, or while
+// changedRecently reports whether something happened so shortly before the audit, or while
 // it ran, that not everybody may have heard of it.
-func (w *world) moved(at time.Time) bool { return at.After(w.began.Add(-w.grace)) }
+func (w *auditState) changedRecently(at time.Time) bool { return at.After(w.began.Add(-w.grace)) }
 
 // lastChange is when the journal last wrote of the object's state.
 func lastChange(e *journal.Entry) time.Time {
@@ -72,10 +72,10 @@ func lastChange(e *journal.Entry) time.Time {
 	return last
 }
 
-// bucketAndJournal finds what nobody announced, and what stays on its way.
-func (c *comparison) bucketAndJournal() {
+// compareBucketWithJournal finds what nobody announced, and what stays on its way.
+func (c *comparison) compareBucketWithJournal() {
 	for _, v := range c.versions {
-		if !c.known[v.ID()] && !c.moved(v.modified) {
+		if !c.known[v.ID()] && !c.changedRecently(v.modified) {
 			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", sweep)
 		}
 	}
@@ -84,13 +84,13 @@ func (c *comparison) bucketAndJournal() {
 		onItsWay := !e.State.Final() && e.State != journal.Failed
 		if onItsWay && since.Before(c.began.Add(-c.stuck)) {
 			c.add(Stuck, e.Object, fmt.Sprintf("journal: %s since %s", e.State, stamp(since)),
-				fmt.Sprintf("at most: %s", c.stuck), c.unstick(e))
+				fmt.Sprintf("at most: %s", c.stuck), c.retryCommand(e))
 		}
 	}
 }
 
-// unstick is the command that helps an object on its way.
-func (c *comparison) unstick(e *journal.Entry) string {
+// retryCommand is the command that helps an object on its way.
+func (c *comparison) retryCommand(e *journal.Entry) string {
 	if c.account == nil || len(c.account.Locks) != 1 || e.State != journal.Transformed {
 		return sweep
 	}
@@ -104,9 +104,9 @@ func (c *comparison) unstick(e *journal.Entry) string {
 	}
 }
 
-// ledgerItself holds the ledger's rows against each other, and each against
+// compareLedgerRows holds the ledger's rows against each other, and each against
 // itself.
-func (c *comparison) ledgerItself() {
+func (c *comparison) compareLedgerRows() {
 	if n := len(c.account.Locks); n != 1 {
 		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerRows(ddl.LockRow))
 	}
@@ -119,11 +119,11 @@ func (c *comparison) ledgerItself() {
 			c.add(ObjectTwice, row.Object, "ledger: it is there twice", "there should be: 1", c.ledgerRows(string(row.ID)))
 			continue
 		}
-		if other, twice := c.standing[keyOf(row.Object)]; twice {
+		if other, twice := c.currentRows[keyOf(row.Object)]; twice {
 			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "there should be: 1",
 				c.ledgerRows(string(other.ID), string(row.ID)))
 		}
-		c.rows[row.ID], c.standing[keyOf(row.Object)] = row, row
+		c.rows[row.ID], c.currentRows[keyOf(row.Object)] = row, row
 		if row.RowsRead != row.RowsWritten+row.RowsRejected {
 			c.add(RowsRead, row.Object, rows("ledger: read", row.RowsRead),
 				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), reload(row.ID))
@@ -134,8 +134,8 @@ func (c *comparison) ledgerItself() {
 	}
 }
 
-// ledgerAndTables needs no grace: one statement read both.
-func (c *comparison) ledgerAndTables() {
+// compareLedgerWithTables needs no grace: one statement read both.
+func (c *comparison) compareLedgerWithTables() {
 	for _, count := range c.account.Counts {
 		if row := count.Row; row != nil {
 			if count.Rows != row.RowsLoaded {
@@ -146,12 +146,12 @@ func (c *comparison) ledgerAndTables() {
 			}
 			continue
 		}
-		c.orphans(Orphans, count.ID, rows("table", count.Rows), count.Rows, ddl.TableName(c.contract))
-		c.orphans(RejectOrphans, count.ID, rows("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
+		c.addOrphans(Orphans, count.ID, rows("table", count.Rows), count.Rows, ddl.TableName(c.contract))
+		c.addOrphans(RejectOrphans, count.ID, rows("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
 	}
 }
 
-func (c *comparison) orphans(kind Kind, id object.ID, says string, n int64, table string) {
+func (c *comparison) addOrphans(kind Kind, id object.ID, says string, n int64, table string) {
 	if n == 0 {
 		return
 	}
@@ -162,16 +162,16 @@ func (c *comparison) orphans(kind Kind, id object.ID, says string, n int64, tabl
 	c.found = append(c.found, d)
 }
 
-// ledgerAndJournal holds what both say of an object that stands still.
-func (c *comparison) ledgerAndJournal() {
+// compareLedgerWithJournal holds what both say of an object that stands still.
+func (c *comparison) compareLedgerWithJournal() {
 	for id, row := range c.rows {
-		if !c.known[id] && !c.moved(row.LoadedAt) {
+		if !c.known[id] && !c.changedRecently(row.LoadedAt) {
 			c.add(JournalLost, row.Object, "ledger: "+loadWords(row), "journal: nothing", c.restore(id))
 		}
 	}
 	for _, e := range c.entries {
-		row, standing := c.rows[e.ID], c.standing[keyOf(e.Object)]
-		if c.moved(lastChange(e)) || standing != nil && c.moved(standing.LoadedAt) {
+		row, standing := c.rows[e.ID], c.currentRows[keyOf(e.Object)]
+		if c.changedRecently(lastChange(e)) || standing != nil && c.changedRecently(standing.LoadedAt) {
 			continue
 		}
 		switch e.State {
@@ -207,14 +207,14 @@ func (c *comparison) superseded(e *journal.Entry, row, standing *ledger.Row) {
 	says := "journal: superseded by " + string(e.SupersededBy)
 	switch {
 	case row != nil:
-		c.add(SupersededInLedger, e.Object, says, "ledger: "+loadWords(row), c.successor(e))
+		c.add(SupersededInLedger, e.Object, says, "ledger: "+loadWords(row), c.successorCommand(e))
 	case standing == nil:
-		c.add(NoSuccessor, e.Object, says, "ledger: nothing", c.successor(e))
+		c.add(NoSuccessor, e.Object, says, "ledger: nothing", c.successorCommand(e))
 	}
 }
 
-// successor is the command that loads the version which took the object's place.
-func (c *comparison) successor(e *journal.Entry) string {
+// successorCommand is the command that loads the version which took the object's place.
+func (c *comparison) successorCommand(e *journal.Entry) string {
 	by := c.entries[e.SupersededBy]
 	if by == nil || by.PlanReload().Refused != "" {
 		return put(e.Object)

@@ -93,12 +93,12 @@ func put(o object.Object) string { return "firn put --key " + shell.Quote(o.Key)
 func query(statement string) string { return "firn query " + shell.Quote(statement) }
 
 // restore is the command that takes what the ledger has and the journal lost.
-func (p *part) restore(id object.ID) string {
+func (p *datasetState) restore(id object.ID) string {
 	return "firn reload --dataset " + shell.Quote(p.dataset) + " --object " + string(id)
 }
 
 // ledgerRows is the command that shows the ledger's rows of some objects.
-func (p *part) ledgerRows(ids ...string) string {
+func (p *datasetState) ledgerRows(ids ...string) string {
 	return query("select * from " + ddl.LedgerName(p.contract) + " where object in (" + literals(ids) + ")")
 }
 

@@ -31,9 +31,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
-// world is a deployment in which everything adds up, on the stand-ins: the tests
+// fixture is a deployment in which everything adds up, on the stand-ins: the tests
 // play the stages.
-type world struct {
+type fixture struct {
 	*audit.Auditor
 
 	dataset  string
@@ -51,7 +51,7 @@ type world struct {
 	plain, older, newer, failed, again object.Object
 }
 
-var worlds atomic.Int64
+var fixtureCount atomic.Int64
 
 // stack is what the worlds share: each has a dataset and a database of its own.
 var stack = sync.OnceValues(func() (map[string]string, error) { return deploy("Audit") })
@@ -68,28 +68,28 @@ func deploy(name string) (map[string]string, error) {
 	return laptoptest.Outputs(ctx, cfg, name)
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	outputs, err := stack()
 	must(t, err)
-	return newWorldIn(t, outputs)
+	return newFixtureInStack(t, outputs)
 }
 
-// newWorldAlone makes a world in a stack of its own, for audits of all that there
+// newFixtureInOwnStack makes a world in a stack of its own, for audits of all that there
 // is.
-func newWorldAlone(t *testing.T) *world {
+func newFixtureInOwnStack(t *testing.T) *fixture {
 	t.Helper()
-	outputs, err := deploy(fmt.Sprintf("Audit%d", worlds.Add(1)))
+	outputs, err := deploy(fmt.Sprintf("Audit%d", fixtureCount.Add(1)))
 	must(t, err)
-	return newWorldIn(t, outputs)
+	return newFixtureInStack(t, outputs)
 }
 
-func newWorldIn(t *testing.T, outputs map[string]string) *world {
+func newFixtureInStack(t *testing.T, outputs map[string]string) *fixture {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	must(t, err)
-	source := fmt.Sprintf("shop%d", worlds.Add(1))
-	w := &world{
+	source := fmt.Sprintf("shop%d", fixtureCount.Add(1))
+	w := &fixture{
 		dataset: source + ".order", now: time.Now(), dynamo: dynamodb.NewFromConfig(cfg),
 		s3:      s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		session: laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_AUDIT_%d", time.Now().UnixNano())),
@@ -111,7 +111,7 @@ func newWorldIn(t *testing.T, outputs map[string]string) *world {
 	return w
 }
 
-func (w *world) fill(t *testing.T) {
+func (w *fixture) fill(t *testing.T) {
 	t.Helper()
 	w.plain = w.load(t, w.putHere(t, "it's plain.csv"), 0)
 	w.older = w.received(t, w.putHere(t, "twice.csv"))
@@ -127,7 +127,7 @@ func (w *world) fill(t *testing.T) {
 }
 
 // later runs what happens at a time after the audit's beginning, or before it.
-func (w *world) later(d time.Duration, do func()) {
+func (w *fixture) later(d time.Duration, do func()) {
 	was := w.now
 	w.now = w.Now().Add(d)
 	do()
@@ -142,7 +142,7 @@ func must(t *testing.T, err error) {
 }
 
 // put puts a new version that nobody announces.
-func (w *world) put(t *testing.T, name string) object.Object {
+func (w *fixture) put(t *testing.T, name string) object.Object {
 	t.Helper()
 	body := "id\n1\n"
 	if strings.HasSuffix(name, "/") {
@@ -154,19 +154,19 @@ func (w *world) put(t *testing.T, name string) object.Object {
 }
 
 // putHere puts a new version of a key of the world's dataset.
-func (w *world) putHere(t *testing.T, name string) object.Object {
+func (w *fixture) putHere(t *testing.T, name string) object.Object {
 	t.Helper()
 	return w.put(t, w.contract.KeyPrefix+name)
 }
 
-func (w *world) received(t *testing.T, o object.Object) object.Object {
+func (w *fixture) received(t *testing.T, o object.Object) object.Object {
 	t.Helper()
 	_, err := w.journal.Receive(t.Context(), o, w.dataset)
 	must(t, err)
 	return o
 }
 
-func (w *world) fail(t *testing.T, o object.Object) object.Object {
+func (w *fixture) fail(t *testing.T, o object.Object) object.Object {
 	t.Helper()
 	f := fault.Permanentf("test", fault.BadHeader, "because")
 	f.ObjectID = string(o.ID())
@@ -175,13 +175,13 @@ func (w *world) fail(t *testing.T, o object.Object) object.Object {
 	return o
 }
 
-func (w *world) reload(t *testing.T, o object.Object) {
+func (w *fixture) reload(t *testing.T, o object.Object) {
 	t.Helper()
 	_, err := w.journal.Reload(t.Context(), o.ID())
 	must(t, err)
 }
 
-func (w *world) transformed(t *testing.T, o object.Object) {
+func (w *fixture) transformed(t *testing.T, o object.Object) {
 	t.Helper()
 	w.received(t, o)
 	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: w.dataset, RowsRead: 3, RowsWritten: 2, RowsRejected: 1}
@@ -189,12 +189,12 @@ func (w *world) transformed(t *testing.T, o object.Object) {
 	must(t, err)
 }
 
-func (w *world) receiptKey(o object.Object) string {
+func (w *fixture) receiptKey(o object.Object) string {
 	return object.Attempt{Dataset: w.dataset, Object: o.ID(), Name: "00-01-a"}.Receipt()
 }
 
 // load brings an object to its end: two rows and a reject.
-func (w *world) load(t *testing.T, o object.Object, generation int) object.Object {
+func (w *fixture) load(t *testing.T, o object.Object, generation int) object.Object {
 	t.Helper()
 	w.transformed(t, o)
 	_, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(w.receiptKey(o)), Body: strings.NewReader("{}")})
@@ -207,27 +207,27 @@ func (w *world) load(t *testing.T, o object.Object, generation int) object.Objec
 }
 
 // record writes a ledger row.
-func (w *world) record(t *testing.T, o object.Object, generation, loaded, rejected int) {
+func (w *fixture) record(t *testing.T, o object.Object, generation, loaded, rejected int) {
 	t.Helper()
 	w.sql(t, "insert into raw.shop_order_loads (object, generation, load_id, bucket, key, version,"+
 		" rows_read, rows_written, rows_rejected, rows_loaded, loaded_at) select ?, ?, 'l1', ?, ?, ?, ?, ?, ?, ?, cast(? as timestamp_ltz)",
 		string(o.ID()), generation, o.Bucket, o.Key, o.Version, loaded+rejected, loaded, rejected, loaded, w.now.UTC().Format(time.RFC3339Nano))
 }
 
-func (w *world) sql(t *testing.T, statement string, args ...any) {
+func (w *fixture) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	_, err := w.session.Exec(t.Context(), "play", strings.ReplaceAll(statement, "shop_order", w.contract.Source+"_order"), args...)
 	must(t, err)
 }
 
 // update changes the plain object's ledger row.
-func (w *world) update(t *testing.T, set string) {
+func (w *fixture) update(t *testing.T, set string) {
 	t.Helper()
 	w.sql(t, "update raw.shop_order_loads set "+set+" where object = ?", string(w.plain.ID()))
 }
 
 // remove takes an object out of the ledger, its rows and rejects too.
-func (w *world) remove(t *testing.T, o object.Object) {
+func (w *fixture) remove(t *testing.T, o object.Object) {
 	t.Helper()
 	for table, column := range map[string]string{"shop_order": "_firn_object", "shop_order_rejects": "_firn_object", "shop_order_loads": "object"} {
 		w.sql(t, "delete from raw."+table+" where "+column+" = ?", string(o.ID()))
@@ -235,6 +235,6 @@ func (w *world) remove(t *testing.T, o object.Object) {
 }
 
 // unseen is a version of a key of the dataset that the bucket has no more.
-func (w *world) unseen(name string) object.Object {
-	return object.Object{Bucket: w.LandingBucket, Key: w.contract.KeyPrefix + name, Version: fmt.Sprintf("gone-%d", worlds.Add(1))}
+func (w *fixture) unseen(name string) object.Object {
+	return object.Object{Bucket: w.LandingBucket, Key: w.contract.KeyPrefix + name, Version: fmt.Sprintf("gone-%d", fixtureCount.Add(1))}
 }

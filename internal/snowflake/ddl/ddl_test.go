@@ -18,8 +18,8 @@ var update = flag.Bool("update", false, "write golden and generated files instea
 
 const (
 	committed = "../../../snowflake"
-	// byHand is the repeatable script that comes from no contract.
-	byHand = "R__ops_cost.sql"
+	// handwrittenScript is the name of the repeatable script without a contract.
+	handwrittenScript = "R__ops_cost.sql"
 )
 
 func read(t *testing.T, columns string) *contract.Contract {
@@ -41,11 +41,11 @@ schema:
 	return c
 }
 
-// projects are the folders with datasets/ and snowflake/: the repository, and the
-// made-up project of firn's tests.
+// projects are the folders with datasets/ and snowflake/: the repository and the test
+// project.
 var projects = []string{"../../..", "../../../testdata/project"}
 
-func TestGeneratedFilesAreFresh(t *testing.T) {
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	t.Parallel()
 	for _, project := range projects {
 		set, err := contract.ReadAll(os.DirFS(filepath.Join(project, "datasets")))
@@ -64,17 +64,17 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range present {
-			if _, ok := files[filepath.Base(path)]; !ok && filepath.Base(path) != byHand {
-				t.Errorf("%s belongs to no contract: delete it", path)
+			if _, ok := files[filepath.Base(path)]; !ok && filepath.Base(path) != handwrittenScript {
+				t.Errorf("%s has no contract: delete the file", path)
 			}
 		}
 	}
-	if ddl.IsGenerated(byHand) {
-		t.Errorf("IsGenerated(%q) = true", byHand)
+	if ddl.IsGenerated(handwrittenScript) {
+		t.Errorf("IsGenerated(%q) = true", handwrittenScript)
 	}
 }
 
-// compare holds got against a file, or writes it under -update.
+// compare compares got with a file, or writes the file with -update.
 func compare(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
@@ -85,14 +85,14 @@ func compare(t *testing.T, path, got string) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v (go generate ./internal/snowflake/ddl writes it)", err)
+		t.Fatalf("%v: run go generate ./internal/snowflake/ddl to write the file", err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is stale, go generate ./internal/snowflake/ddl (-committed +generated):\n%s", path, diff)
+		t.Errorf("%s is out of date: run go generate ./internal/snowflake/ddl (-committed +generated):\n%s", path, diff)
 	}
 }
 
-func TestFile(t *testing.T) {
+func TestFileMatchesGolden(t *testing.T) {
 	t.Parallel()
 	c := read(t, `
       - {name: number, logicalType: integer, primaryKey: true, primaryKeyPosition: 2, description: "The shop's number."}
@@ -108,8 +108,8 @@ func TestFile(t *testing.T) {
 	compare(t, filepath.Join("testdata", "shop_order.golden.sql"), ddl.File(c))
 }
 
-// TestView writes the views of the modes that have one.
-func TestView(t *testing.T) {
+// TestViewMatchesGolden compares the view of each mode with a golden file. Mode append has no view.
+func TestViewMatchesGolden(t *testing.T) {
 	t.Parallel()
 	columns := `
       - {name: number, logicalType: integer, primaryKey: true, primaryKeyPosition: 2}
@@ -131,9 +131,9 @@ func TestView(t *testing.T) {
 	}
 }
 
-// Whoever applies the file splits it at semicolons that end a line, and
-// schemachange reads it as a Jinja template: no description may upset either.
-func TestFileIsSafeToSplit(t *testing.T) {
+// A description never ends a statement and never opens a Jinja tag: firn migrate splits
+// files at semicolons, and schemachange reads files as Jinja templates.
+func TestFileSplitsIntoStatements(t *testing.T) {
 	t.Parallel()
 	sql := ddl.File(read(t, "      - {name: a, logicalType: string, description: \"x;\\ny' || {% raw %} {# c #}\"}\n"))
 	if n := len(regexp.MustCompile(`(?m);$`).FindAllString(sql, -1)); n != 3 {
@@ -145,25 +145,25 @@ func TestFileIsSafeToSplit(t *testing.T) {
 		}
 	}
 	if n := strings.Count(sql, "'"); n%2 != 0 {
-		t.Errorf("%d quotes:\n%s", n, sql)
+		t.Errorf("odd number of quotes, %d:\n%s", n, sql)
 	}
 }
 
-func TestTableWithoutKeySaysNothingOfOne(t *testing.T) {
+func TestTableWithoutKeyHasNoKeyComment(t *testing.T) {
 	t.Parallel()
 	sql := ddl.Table(read(t, "      - {name: a, logicalType: string}\n"))
 	if strings.Contains(strings.ToLower(sql), "primary key") {
-		t.Errorf("no key was declared:\n%s", sql)
+		t.Errorf("the contract has no key, but the statement names a primary key:\n%s", sql)
 	}
 }
 
-// Snowflake doesn't enforce a primary key, and the stand-in does: no statement
-// may declare one.
-func TestNoFileDeclaresAKey(t *testing.T) {
+// Snowflake doesn't enforce a primary key, but the stand-in does. So no statement may
+// declare a key.
+func TestNoStatementDeclaresAKey(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob(filepath.Join(committed, "*.sql"))
 	if err != nil || len(paths) < 9 {
-		t.Fatalf("%d files, %v", len(paths), err)
+		t.Fatalf("found %d files, want at least 9: %v", len(paths), err)
 	}
 	quoted := regexp.MustCompile(`(?m)'([^']|'')*'|--.*$`)
 	declares := regexp.MustCompile(`(?i)\b(primary|foreign)\s+key\b|\bunique\b|\breferences\b`)
@@ -177,10 +177,10 @@ func TestNoFileDeclaresAKey(t *testing.T) {
 			t.Errorf("%s declares %q", path, found)
 		}
 		if !names.MatchString(filepath.Base(path)) {
-			t.Errorf("%s isn't named as schemachange wants it", path)
+			t.Errorf("%s: not a file name of schemachange", path)
 		}
 		if trimmed := strings.TrimSpace(string(sql)); !strings.HasSuffix(trimmed, ";") {
-			t.Errorf("%s ends in an open statement", path)
+			t.Errorf("%s: no semicolon after the last statement", path)
 		}
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// LockRow is the OBJECT of the ledger's lock row. Loaders update it to keep each
-// other out, and it says whether the dataset is paused and which version of the
-// contract the table has.
+// LockRow is the OBJECT of the ledger's lock row. A loader updates the lock row to keep
+// other loaders out. The row also has the pause of the dataset and the contract version
+// of the table.
 const LockRow = "~lock"
 
-// ledgerColumns are the ledger's columns with the lock row's values.
+// ledgerColumns has the ledger's columns with the values of the lock row.
 var ledgerColumns = []struct{ name, kind, lock string }{
 	{"object", varchar, "'" + LockRow + "'"},
 	{"generation", number, "0"},
@@ -49,7 +49,7 @@ const null = "null"
 // LedgerColumn is a column of every dataset's ledger.
 type LedgerColumn struct{ Name, Type string }
 
-// LedgerColumns are the columns of a ledger.
+// LedgerColumns returns the columns of a ledger, in order.
 func LedgerColumns() []LedgerColumn {
 	columns := make([]LedgerColumn, len(ledgerColumns))
 	for i, c := range ledgerColumns {
@@ -58,11 +58,13 @@ func LedgerColumns() []LedgerColumn {
 	return columns
 }
 
-// Ledger returns the statement that creates the ledger together with its lock
-// row: one statement, so that two migrations at once can't make two lock rows,
-// which no enforced key would keep apart. CREATE TABLE … AS SELECT is on
-// https://docs.snowflake.com/en/sql-reference/sql/create-table; that page
-// doesn't show IF NOT EXISTS together with it, though Snowflake takes both.
+// Ledger returns the statement that creates the ledger with the lock row. One statement
+// does both, so that two migrations at the same time make one lock row. No enforced key
+// would prevent a second lock row.
+//
+// The page https://docs.snowflake.com/en/sql-reference/sql/create-table describes
+// CREATE TABLE … AS SELECT. The page doesn't show IF NOT EXISTS in the same statement,
+// but Snowflake accepts both together.
 func Ledger(c *contract.Contract) string {
 	lines := make([]string, len(ledgerColumns))
 	for i, column := range ledgerColumns {

@@ -10,14 +10,14 @@ import (
 // ViewName returns the qualified name of the view of the dataset's current rows.
 func ViewName(c *contract.Contract) string { return tableName(c, "_current") }
 
-// View returns the statement that makes the view of the dataset's current rows
-// anew: of the newest row of each primary key, or of the newest complete
-// delivery. Empty for mode append, where all rows of the table are current.
+// View returns the statement that replaces the view of the dataset's current rows. Mode
+// merge shows the newest row of each primary key, mode snapshot the newest complete
+// delivery. Returns "" for mode append, where all rows of the table are current.
 //
-// The view names its columns: one that selects * keeps those that the table had
-// when it was made (docs.snowflake.com, sql-reference/sql/create-view). So it is
-// made after the table has every column of the contract, and again after each
-// change. It has the columns of the table, so that a reader may take either.
+// The view names its columns, because a view of "select *" keeps the columns from its
+// creation (docs.snowflake.com, sql-reference/sql/create-view). So create the view
+// after the table has every column of the contract, and again after each change. The
+// view has the columns of the table, so readers can use either.
 func View(c *contract.Contract) string {
 	switch c.Mode {
 	case contract.Merge:
@@ -29,15 +29,15 @@ func View(c *contract.Contract) string {
 	return ""
 }
 
-// mergeView orders the rows of one key. The order is total, so that the view
-// shows the same row however often it is asked, and whatever was loaded first.
+// mergeView orders the rows of each key by a total order. So the view always shows the
+// same row, and the order of loads doesn't matter.
 func mergeView(c *contract.Contract) string {
 	order := ""
 	for _, name := range c.OrderBy {
 		order += "            loaded." + name + " desc nulls last,\n"
 	}
 	if order != "" {
-		order = "            -- What the contract calls newest; a row without a value is the oldest.\n" + order
+		order = "            -- Columns of firn.orderBy; a row without a value is the oldest.\n" + order
 	}
 	keys := make([]string, len(c.PrimaryKeyColumns()))
 	for i, column := range c.PrimaryKeyColumns() {
@@ -52,20 +52,20 @@ qualify
     row_number() over (
         partition by %s
         order by
-%s            -- S3's order of events, as text of one width. S3 promises it for
-            -- versions of one key only; between two keys it follows the time in
-            -- practice. An object that no event announced has none.
+%s            -- S3's order of events, as text of fixed width. S3 guarantees the
+            -- order for versions of one key only. Between two keys, the order
+            -- follows the time in practice. An object without an event has no
+            -- sequencer.
             ledger.sequencer desc nulls last,
-            -- Two objects of which nothing tells which is newer: the same one
-            -- each time.
+            -- Two objects of unknown order: always choose the same object.
             loaded._firn_object desc,
-            -- Two rows of one object: the later one.
+            -- Two rows of one object: choose the later row.
             loaded._firn_record desc
     ) = 1`, columnsOf(c, "loaded"), TableName(c), LedgerName(c), strings.Join(keys, ", "), order))
 }
 
-// snapshotView finds the deliveries in the ledger, which has the newest version
-// of each key. A delivery that isn't complete isn't there.
+// snapshotView finds the deliveries in the ledger, which has the newest version of each
+// key. Incomplete deliveries are ignored.
 func snapshotView(c *contract.Contract) string {
 	group := func(name string) string {
 		return fmt.Sprintf("nullif(\n            regexp_substr(\n                key, %s, 1, 1, 'e', %d\n            ),\n            ''\n        )",
@@ -94,8 +94,8 @@ newest as (
     where delivery is not null
     group by delivery
 %s
-    -- The name says which delivery is the newest, not the time at which it was
-    -- loaded: an old one that is loaded again stays old.
+    -- The delivery's name decides, not the load time: after a reload, an old
+    -- delivery stays old.
     order by delivery desc
     limit 1
 
@@ -111,11 +111,12 @@ inner join newest
 		strings.Join(files, ",\n        "), LedgerName(c), LockRow, complete(c.Delivery), columnsOf(c, "loaded"), TableName(c)))
 }
 
-// complete is the condition under which all files of a delivery are there.
+// complete returns the condition for a complete delivery.
 func complete(d *contract.Delivery) string {
 	switch {
 	case d.Group(contract.DeliveryParts) > 0:
-		return `    -- Every part once, counted from 0 or 1, and all agree about their number.
+		return `    -- Every part exists once, with numbers from 0 or 1, and all parts have the
+    -- same number of parts in their names.
     having
         min(parts) = max(parts)
         and count(*) = min(parts)
@@ -127,7 +128,7 @@ func complete(d *contract.Delivery) string {
 	return "    -- Each object is a delivery."
 }
 
-// columnsOf lists the columns of the raw table, each on a line.
+// columnsOf lists the columns of the raw table, one on each line.
 func columnsOf(c *contract.Contract, table string) string {
 	var lines []string
 	for _, column := range c.Columns {
@@ -139,8 +140,8 @@ func columnsOf(c *contract.Contract, table string) string {
 	return strings.Join(lines, ",\n")
 }
 
-// createCurrent returns the statement. COPY GRANTS keeps what was granted on the view
-// that it replaces (docs.snowflake.com, sql-reference/sql/create-view).
+// createCurrent returns the create view statement. COPY GRANTS keeps the grants of the
+// replaced view (docs.snowflake.com, sql-reference/sql/create-view).
 func createCurrent(c *contract.Contract, query string) string {
 	return fmt.Sprintf("create or replace view %s\n    copy grants\nas\n%s\n", ViewName(c), query)
 }

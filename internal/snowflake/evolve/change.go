@@ -1,6 +1,6 @@
-// Package evolve changes the table of a dataset to what a newer version of its
-// contract says, without losing a row: what Snowflake can't do in place, or
-// what readers of the table would stumble over, is refused.
+// Package evolve changes the table of a dataset to a newer version of its contract,
+// without losing a row. A change is refused if Snowflake can't make the change in
+// place, or if readers of the table would get wrong results.
 package evolve
 
 import (
@@ -22,23 +22,22 @@ import (
 type Column struct {
 	// Name is lower case.
 	Name string
-	// Type is as ddl.SQLType writes it: "number(38, 0)".
+	// Type has the form of ddl.SQLType, for example "number(38, 0)".
 	Type string
 }
 
-// Table is a raw table as it stands, without the columns that firn adds, and
-// the ledger beside it.
+// Table is the state of a raw table and its ledger, without the columns that firn adds.
 type Table struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string
-	// Contract is the version that the table was made from.
+	// Contract is the contract version of the table.
 	Contract string
 	Columns  []Column
-	// Ledger is the columns of the ledger, by name.
+	// Ledger has the names of the ledger's columns.
 	Ledger []string
 }
 
-// Of returns the table that a contract makes.
+// Of returns the table of a contract.
 func Of(c *contract.Contract) Table {
 	table := Table{Dataset: c.Dataset(), Contract: c.Version}
 	for _, column := range c.Columns {
@@ -50,18 +49,18 @@ func Of(c *contract.Contract) Table {
 	return table
 }
 
-// Change is what leads from a table to a contract.
+// Change is the difference between a table and a contract.
 type Change struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`
 	// From and To are contract versions.
 	From string `json:"from"`
 	To   string `json:"to"`
-	// Steps are what is done to the table, in the contract's order of columns,
-	// and then to the ledger.
+	// Steps are the changes of the table in the contract's column order, then the
+	// changes of the ledger.
 	Steps []Step `json:"steps"`
-	// Refusals are sentences that say what can't be done, why, and what to do;
-	// with one of them nothing is done.
+	// Refusals are sentences that explain why the change is refused, with advice. A
+	// change with refusals makes no steps.
 	Refusals []string `json:"refusals"`
 }
 
@@ -70,28 +69,28 @@ type Step struct {
 	// Kind is Add or Widen.
 	Kind   Kind   `json:"kind"`
 	Column string `json:"column"`
-	// From is the type that the table has; empty for a new column.
+	// From is the table's type; empty for a new column.
 	From string `json:"from,omitempty"`
-	// Type is the type that the contract says.
+	// Type is the contract's type.
 	Type string `json:"type"`
-	// Ledger tells that the column is the ledger's, which has what this version
-	// of firn writes, whatever the contract says.
+	// Ledger reports whether the column belongs to the ledger. The ledger's columns
+	// depend on the version of firn, not on the contract.
 	Ledger bool `json:"ledger,omitempty"`
 	// Comment is the column's description in the contract.
 	Comment string `json:"-"`
 }
 
-// Kind is what a step does.
+// Kind is the kind of a step.
 type Kind string
 
 const (
-	// Add makes a new column, null in the rows that are there.
+	// Add makes a new column, null in existing rows.
 	Add Kind = "add"
 	// Widen gives a number more digits.
 	Widen Kind = "widen"
 )
 
-// String returns the step as a person reads it.
+// String describes the step for people.
 func (s Step) String() string {
 	if s.Kind == Widen {
 		return fmt.Sprintf("widen column %s from %s to %s", s.Column, s.From, s.Type)
@@ -102,10 +101,10 @@ func (s Step) String() string {
 	return fmt.Sprintf("add column %s %s", s.Column, s.Type)
 }
 
-// IsNone reports whether the table is what the contract says.
+// IsNone reports whether the table fits the contract.
 func (c Change) IsNone() bool { return c.From == c.To && len(c.Steps) == 0 && len(c.Refusals) == 0 }
 
-// refusal is the sentences as an error; nil if there are none.
+// refusal returns the refusals as one error; nil without refusals.
 func (c Change) refusal() error {
 	if len(c.Refusals) == 0 {
 		return nil
@@ -113,7 +112,7 @@ func (c Change) refusal() error {
 	return errors.New(strings.Join(c.Refusals, " "))
 }
 
-// Compare finds what leads from the table to the contract.
+// Compare returns the change from the table to the contract.
 func Compare(table Table, c *contract.Contract) Change {
 	change := Change{Dataset: table.Dataset, From: table.Contract, To: c.Version, Steps: []Step{}, Refusals: []string{}}
 	for _, column := range c.Columns {
@@ -121,8 +120,8 @@ func Compare(table Table, c *contract.Contract) Change {
 	}
 	for _, column := range table.Columns {
 		if c.Column(column.Name) == nil {
-			change.refusef("column %s is in the table and not in contract %s: rows that are loaded would lose it. Leave it in the contract,"+
-				" not required, or "+anew, column.Name, c.Version)
+			change.refusef("column %s is in the table and not in contract %s: loaded rows would lose their values."+
+				" Keep the column in the contract as optional, or "+newDatasetAdvice, column.Name, c.Version)
 		}
 	}
 	change.compareVersions()
@@ -130,41 +129,43 @@ func Compare(table Table, c *contract.Contract) Change {
 	return change
 }
 
-// anew ends the sentences about what no change in place can do.
-const anew = "make a dataset of its own for the new form, under another entity, and let readers move to it."
+// newDatasetAdvice is the last sentence of each refusal of a change that Snowflake can't make in
+// place.
+const newDatasetAdvice = "make a new dataset under another entity name, and move the readers to the new dataset."
 
-func (c *Change) compare(has *Column, wanted contract.Column) {
+func (c *Change) compare(existing *Column, wanted contract.Column) {
 	kind := ddl.SQLType(wanted)
 	switch {
-	case has == nil && wanted.Required:
-		c.refusef("column %s is new and required, and the rows that are loaded have no value for it. Let it be optional, or "+anew, wanted.Name)
-	case has == nil:
+	case existing == nil && wanted.Required:
+		c.refusef("column %s is new and required, but loaded rows have no value for the column. Make the column optional, or "+newDatasetAdvice, wanted.Name)
+	case existing == nil:
 		c.Steps = append(c.Steps, Step{Kind: Add, Column: wanted.Name, Type: kind, Comment: wanted.Description})
-	case has.Type == kind:
-	case isWider(kind, has.Type):
-		c.Steps = append(c.Steps, Step{Kind: Widen, Column: wanted.Name, From: has.Type, Type: kind})
+	case existing.Type == kind:
+	case isWider(kind, existing.Type):
+		c.Steps = append(c.Steps, Step{Kind: Widen, Column: wanted.Name, From: existing.Type, Type: kind})
 	default:
-		c.refusef("column %s is %s in the table and %s in contract %s: Snowflake can't change that in place."+
-			" Leave the type and add a column of another name, or "+anew, wanted.Name, has.Type, kind, c.To)
+		c.refusef("column %s is %s in the table and %s in contract %s: Snowflake can't change the type in place."+
+			" Keep the type and add a column with another name, or "+newDatasetAdvice, wanted.Name, existing.Type, kind, c.To)
 	}
 }
 
 func (c *Change) compareVersions() {
 	switch order := semver.Compare("v"+c.To, "v"+c.From); {
 	case order < 0:
-		c.refusef("the table has contract %s, and this contract is %s: it is older. Take the newer contracts, or raise this one's version"+
-			" if the table is to go on from it.", c.From, c.To)
+		c.refusef("the table has contract %s, and this contract is older: %s. Run with the newer contracts."+
+			" To use this contract, raise its version.", c.From, c.To)
 	case order == 0 && len(c.Steps) > 0:
-		c.refusef("the contract changes the table, and its version is still %s: receipts under both forms would look alike."+
+		c.refusef("the contract changes the table, and the version is still %s: receipts of both forms would have the same version."+
 			" Raise the version.", c.To)
 	}
 }
 
-// compareLedger comes after the versions were compared: what an older version
-// of firn made may lack columns under any contract.
-func (c *Change) compareLedger(has []string) {
+// compareLedger adds steps for missing ledger columns. Call compareLedger after
+// compareVersions: a ledger of an older firn may lack columns under the same contract
+// version.
+func (c *Change) compareLedger(existing []string) {
 	for _, column := range ddl.LedgerColumns() {
-		if !slices.Contains(has, column.Name) {
+		if !slices.Contains(existing, column.Name) {
 			c.Steps = append(c.Steps, Step{Kind: Add, Column: column.Name, Type: column.Type, Ledger: true})
 		}
 	}
@@ -184,56 +185,56 @@ func (t Table) column(name string) *Column {
 
 var numberType = regexp.MustCompile(`^number\(([0-9]+), ([0-9]+)\)$`)
 
-// isWider reports whether every value of the narrow type is one of the wide
-// one, and Snowflake can change the one to the other: more digits with the same
-// scale (docs.snowflake.com, sql-reference/sql/alter-table-column).
+// isWider reports whether Snowflake can change the narrow type to the wide type without
+// losing a value: more digits with the same scale (docs.snowflake.com,
+// sql-reference/sql/alter-table-column).
 func isWider(wide, narrow string) bool {
 	w, n := numberType.FindStringSubmatch(wide), numberType.FindStringSubmatch(narrow)
 	if w == nil || n == nil || w[2] != n[2] {
 		return false
 	}
-	more, _ := strconv.Atoi(w[1]) // digits, by the pattern
+	more, _ := strconv.Atoi(w[1]) // the pattern allows only digits
 	less, _ := strconv.Atoi(n[1])
 	return more > less
 }
 
-// Diff finds what leads from one contract to its next version: what Compare
-// finds of the tables, and what only contracts can tell.
+// Diff returns the change from one contract to its next version. In addition to
+// Compare, Diff refuses changes that only show in the contracts.
 func Diff(from, to *contract.Contract) (Change, error) {
 	change := Compare(Of(from), to)
-	was, err := from.Portable()
+	before, err := from.Portable()
 	if err != nil {
 		return Change{}, err
 	}
-	is, err := to.Portable()
+	after, err := to.Portable()
 	if err != nil {
 		return Change{}, err
 	}
-	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(was, is) {
-		change.refusef("rows are judged by other rules than before, and the version is still %s. Raise the version.", to.Version)
+	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(before, after) {
+		change.refusef("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	if from.Version == to.Version && ddl.View(from) != ddl.View(to) && len(change.Steps) == 0 {
-		change.refusef("other rows are the current ones than before, and the version is still %s. Raise the version.", to.Version)
+		change.refusef("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	change.compareMeaning(from, to)
 	return change, nil
 }
 
-// compareMeaning finds what has no trace in a table and yet changes what it
-// says.
+// compareMeaning refuses changes that alter the meaning of the rows but not the table's
+// columns.
 func (c *Change) compareMeaning(from, to *contract.Contract) {
 	if from.Dataset() != to.Dataset() {
-		c.refusef("they are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
+		c.refusef("these are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
 	}
-	if was, is := keyOf(from), keyOf(to); was != is {
-		c.refusef("the primary key was (%s) and is (%s): what joins on it, or takes the newest row of it, would change its meaning."+
-			" Leave the key, or "+anew, was, is)
+	if before, after := keyOf(from), keyOf(to); before != after {
+		c.refusef("the primary key was (%s) and is (%s): joins on the key and the newest row of each key would change."+
+			" Keep the key, or "+newDatasetAdvice, before, after)
 	}
 	for _, column := range to.Columns {
-		was := from.Column(column.Name)
-		if was != nil && was.Type != column.Type && ddl.SQLType(*was) == ddl.SQLType(column) {
-			c.refusef("column %s was %s and is %s: the table's type is the same, but readers would take the texts for what they aren't."+
-				" Leave the type, or "+anew, column.Name, was.Type, column.Type)
+		before := from.Column(column.Name)
+		if before != nil && before.Type != column.Type && ddl.SQLType(*before) == ddl.SQLType(column) {
+			c.refusef("column %s was %s and is %s: the table's type is the same, but readers would misread the texts."+
+				" Keep the type, or "+newDatasetAdvice, column.Name, before.Type, column.Type)
 		}
 	}
 }

@@ -11,19 +11,19 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/evolve"
 )
 
-// orders is a contract of shop.order with the columns.
+// orders returns a contract of shop.order with the columns.
 func orders(version string, columns ...contract.Column) *contract.Contract {
 	return &contract.Contract{Source: "shop", Entity: "order", Version: version, Columns: columns}
 }
 
 var (
-	id       = contract.Column{Name: "id", Type: contract.Integer, Required: true, PrimaryKey: 1}
-	name     = contract.Column{Name: "name", Type: contract.String}
-	price    = contract.Column{Name: "price", Type: contract.Decimal, Precision: 9, Scale: 2}
-	dear     = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 2}
-	exact    = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 4}
-	paidAt   = contract.Column{Name: "paid_at", Type: contract.Timestamp, Description: "When it's paid."}
-	required = contract.Column{Name: "paid_at", Type: contract.Timestamp, Required: true}
+	id        = contract.Column{Name: "id", Type: contract.Integer, Required: true, PrimaryKey: 1}
+	name      = contract.Column{Name: "name", Type: contract.String}
+	price     = contract.Column{Name: "price", Type: contract.Decimal, Precision: 9, Scale: 2}
+	widePrice = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 2}
+	exact     = contract.Column{Name: "price", Type: contract.Decimal, Precision: 12, Scale: 4}
+	paidAt    = contract.Column{Name: "paid_at", Type: contract.Timestamp, Description: "When it's paid."}
+	required  = contract.Column{Name: "paid_at", Type: contract.Timestamp, Required: true}
 )
 
 func TestCompare(t *testing.T) {
@@ -35,18 +35,18 @@ func TestCompare(t *testing.T) {
 		steps    string
 		refusal  string
 	}{
-		{"nothing", orders("1.0.0", id, name, price), "", ""},
+		{"same contract", orders("1.0.0", id, name, price), "", ""},
 		{"another order of columns", orders("1.0.0", price, name, id), "", ""},
-		{"a version alone", orders("1.0.1", id, name, price), "", ""},
+		{"a new version alone", orders("1.0.1", id, name, price), "", ""},
 		{"an optional column", orders("1.1.0", id, paidAt, name, price), "add column paid_at timestamp_ltz", ""},
-		{"more digits", orders("1.1.0", id, name, dear), "widen column price from number(9, 2) to number(12, 2)", ""},
-		{"both", orders("1.1.0", id, name, dear, paidAt), "widen column price from number(9, 2) to number(12, 2); add column paid_at timestamp_ltz", ""},
+		{"more digits", orders("1.1.0", id, name, widePrice), "widen column price from number(9, 2) to number(12, 2)", ""},
+		{"more digits and an optional column", orders("1.1.0", id, name, widePrice, paidAt), "widen column price from number(9, 2) to number(12, 2); add column paid_at timestamp_ltz", ""},
 		{"a required column", orders("1.1.0", id, name, price, required), "", "column paid_at is new and required"},
 		{"another scale", orders("1.1.0", id, name, exact), "", "column price is number(9, 2) in the table and number(12, 4)"},
 		{"fewer digits", orders("1.1.0", id, name, contract.Column{Name: "price", Type: contract.Decimal, Precision: 8, Scale: 2}), "", "number(8, 2)"},
 		{"another type", orders("1.1.0", id, contract.Column{Name: "name", Type: contract.Integer}, price), "", "column name is varchar in the table and number(38, 0)"},
-		{"no longer there", orders("1.1.0", id, price), "", "column name is in the table and not in contract 1.1.0"},
-		{"an older contract", orders("0.9.0", id, name, price), "", "it is older"},
+		{"a missing column", orders("1.1.0", id, price), "", "column name is in the table and not in contract 1.1.0"},
+		{"an older contract", orders("0.9.0", id, name, price), "", "this contract is older"},
 		{"a change under the same version", orders("1.0.0", id, name, price, paidAt), "add column paid_at timestamp_ltz", "Raise the version"},
 	}
 	for _, test := range tests {
@@ -70,9 +70,9 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestCompareLedger: a ledger that an older version of firn made gets what it
-// lacks, under whatever contract, and without a newer version of that.
-func TestCompareLedger(t *testing.T) {
+// TestCompareAddsMissingLedgerColumns checks that a ledger of an older firn gets its missing columns,
+// under the same contract version.
+func TestCompareAddsMissingLedgerColumns(t *testing.T) {
 	t.Parallel()
 	table := evolve.Of(orders("1.0.0", id))
 	table.Ledger = slices.DeleteFunc(table.Ledger, func(name string) bool { return name == "bytes" || name == "duplicate_of" })
@@ -83,7 +83,7 @@ func TestCompareLedger(t *testing.T) {
 		steps = append(steps, step.String())
 	}
 	if diff := cmp.Diff(want, steps); diff != "" || len(got.Refusals) > 0 || got.IsNone() {
-		t.Errorf("refusals %q, none %t, steps (-want +got):\n%s", got.Refusals, got.IsNone(), diff)
+		t.Errorf("refusals %q, IsNone %t, steps (-want +got):\n%s", got.Refusals, got.IsNone(), diff)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestDiff(t *testing.T) {
 	second := price
 	second.PrimaryKey, second.Required = 2, true
 	other := orders("1.1.0", id, name, price)
-	other.Entity = "parcel"
+	other.Entity = "return"
 	merged, laterMerged := orders("1.0.0", id, name, price), orders("1.1.0", id, name, price)
 	merged.Mode, laterMerged.Mode = contract.Merge, contract.Merge
 	tests := []struct {
@@ -105,14 +105,14 @@ func TestDiff(t *testing.T) {
 		to      *contract.Contract
 		refusal string
 	}{
-		{"nothing", orders("1.0.0", id, name, price), ""},
-		{"a rule with a version", orders("1.0.1", id, pattern, price), ""},
-		{"a rule without one", orders("1.0.0", id, pattern, price), "rows are judged by other rules than before"},
-		{"a text that becomes JSON", orders("1.1.0", id, structure, price), "column name was string and is json"},
-		{"another mode with a version", laterMerged, ""},
-		{"another mode without one", merged, "other rows are the current ones than before"},
+		{"same contract", orders("1.0.0", id, name, price), ""},
+		{"a new rule with a new version", orders("1.0.1", id, pattern, price), ""},
+		{"a new rule with the same version", orders("1.0.0", id, pattern, price), "the rules for rows changed"},
+		{"a string changed to JSON", orders("1.1.0", id, structure, price), "column name was string and is json"},
+		{"another mode with a new version", laterMerged, ""},
+		{"another mode with the same version", merged, "the choice of current rows changed"},
 		{"another key", orders("1.1.0", id, name, second), "the primary key was (id) and is (id, price)"},
-		{"another dataset", other, "contracts of two datasets, shop.order and shop.parcel"},
+		{"another dataset", other, "contracts of two datasets, shop.order and shop.return"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

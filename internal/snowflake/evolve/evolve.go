@@ -14,8 +14,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
-// Session runs statements in the database that firn loads; snowflake.Session
-// is one. Each statement commits by itself.
+// Session runs statements in firn's database. Each statement commits by itself.
+// snowflake.Session implements Session.
 type Session interface {
 	Exec(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
@@ -26,27 +26,27 @@ type Evolver struct {
 	Session Session
 }
 
-// All brings the tables to their contracts, or only looks what that would take,
-// and makes the views of current rows anew.
-// It returns what was done or is to be done, and what is refused. A dataset
-// whose change is refused or fails doesn't keep the others from theirs; the
-// error names each.
+// All changes the tables to their contracts and replaces the views of current rows.
+// With onlyPlan, All only plans.
+//
+// All returns the made or planned changes, with refusals. After a refused or failed
+// change, All continues with the other datasets. The error names each failed dataset.
 func (e *Evolver) All(ctx context.Context, contracts contract.Set, onlyPlan bool) ([]Change, error) {
 	return e.all(ctx, contracts, onlyPlan, onlyPlan)
 }
 
-// Existing is All for the datasets that have a table: scripts are to make the
-// others.
+// Existing works like All for the datasets that have a table. The migration scripts
+// make the other tables.
 func (e *Evolver) Existing(ctx context.Context, contracts contract.Set) ([]Change, error) {
 	return e.all(ctx, contracts, false, true)
 }
 
-func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, someMissing bool) ([]Change, error) {
+func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, skipMissing bool) ([]Change, error) {
 	changes := []Change{}
 	var faults []error
 	for _, c := range contracts {
 		change, err := e.Plan(ctx, c)
-		if errors.Is(err, ledger.ErrNoTable) && someMissing { // a script is to make it
+		if errors.Is(err, ledger.ErrNoTable) && skipMissing { // a migration script will make the table
 			continue
 		}
 		if err == nil && !onlyPlan {
@@ -68,8 +68,8 @@ func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, som
 	return changes, errors.Join(faults...)
 }
 
-// Plan finds what leads from the dataset's table to the contract. The error is
-// ledger.ErrNoTable if there is none.
+// Plan returns the change from the dataset's table to the contract. Without a table,
+// the error is ledger.ErrNoTable.
 func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error) {
 	table := Table{Dataset: c.Dataset()}
 	lock, err := e.lockRow(ctx, c)
@@ -90,27 +90,29 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 	return Compare(table, c), nil
 }
 
-// Apply makes a planned change, and returns what it did; refused ones and those
-// that are none it leaves alone. Loads of the dataset are paused meanwhile: the
-// pause waits for the loader that runs, and whoever finds the dataset paused
-// changes nothing. Under the pause it plans again, since another migration may
-// have come first. One that dies leaves the dataset paused; after a resume, Plan
-// finds what is still to do.
+// Apply makes a planned change and returns the made change. For an empty or refused
+// change, Apply does nothing and returns the change.
+//
+// Loads of the dataset are paused during the change. The pause waits for the running
+// loader. If the dataset is already paused, Apply changes nothing and returns a fault
+// of code dataset_paused. Under the pause, Apply plans again, since another migration
+// may have changed the table first. An interrupted Apply leaves the dataset paused.
+// After a resume, Plan returns the remaining steps.
 func (e *Evolver) Apply(ctx context.Context, c *contract.Contract, planned Change) (Change, error) {
 	if planned.IsNone() || len(planned.Refusals) > 0 {
 		return planned, nil
 	}
-	switch is, err := e.Pause(ctx, c); {
+	switch paused, err := e.Pause(ctx, c); {
 	case err != nil:
 		return Change{}, err
-	case !is:
-		f := fault.Permanentf("change table", fault.DatasetPaused, "it is paused, by a person or by another migration")
-		f.Hint = fmt.Sprintf("Once that is over, run `firn resume %s`, then `firn migrate`.", c.Dataset())
+	case !paused:
+		f := fault.Permanentf("change table", fault.DatasetPaused, "the dataset is paused, by a person or by another migration")
+		f.Hint = fmt.Sprintf("Once the pause is no longer needed, run `firn resume %s`, then `firn migrate`.", c.Dataset())
 		return Change{}, f
 	}
 	change, err := e.applyPaused(ctx, c)
 	if err != nil {
-		return Change{}, fmt.Errorf("it stays paused until `firn resume %s`: %w", c.Dataset(), err)
+		return Change{}, fmt.Errorf("the dataset stays paused until `firn resume %s`: %w", c.Dataset(), err)
 	}
 	return change, nil
 }
@@ -134,9 +136,9 @@ func (e *Evolver) applyPaused(ctx context.Context, c *contract.Contract) (Change
 	return change, err
 }
 
-// makeView makes the view of the dataset's current rows anew, whether or not it
-// changed: nothing that is comparable tells what a view was made of. The table
-// has the contract's columns by now. In mode append there is none.
+// makeView replaces the view of the dataset's current rows, even without a change: an
+// existing view doesn't show its contract version. The table must have the contract's
+// columns. For mode append, makeView drops the view.
 func (e *Evolver) makeView(ctx context.Context, c *contract.Contract) error {
 	statement := ddl.View(c)
 	if statement == "" {
@@ -146,13 +148,14 @@ func (e *Evolver) makeView(ctx context.Context, c *contract.Contract) error {
 	return err
 }
 
-// Pause keeps loads of the dataset waiting. It returns false if they do
-// already. It waits for the loader that runs.
+// Pause makes loads of the dataset wait. Pause waits for the running loader. Returns
+// false if the dataset was already paused.
 func (e *Evolver) Pause(ctx context.Context, c *contract.Contract) (bool, error) {
 	return e.setPaused(ctx, c, "pause dataset", "true", "false")
 }
 
-// Resume lets loads of the dataset go on. It returns false if they do already.
+// Resume lets loads of the dataset continue. Returns false if the dataset wasn't
+// paused.
 func (e *Evolver) Resume(ctx context.Context, c *contract.Contract) (bool, error) {
 	return e.setPaused(ctx, c, "resume dataset", "false", "true")
 }
@@ -166,7 +169,7 @@ func (e *Evolver) setPaused(ctx context.Context, c *contract.Contract, op, to, f
 	if err != nil || result.Affected > 0 {
 		return err == nil, err
 	}
-	_, err = e.lockRow(ctx, c) // no row: is it the flag, or is there none?
+	_, err = e.lockRow(ctx, c) // no row changed: the flag was already set, or the lock row is missing
 	return false, err
 }
 
@@ -184,7 +187,7 @@ func (e *Evolver) lockRow(ctx context.Context, c *contract.Contract) (snowflake.
 	return lock, nil
 }
 
-// columns reads what a table has, but what firn adds to every row
+// columns reads the columns of a table, without the columns that firn adds to every row
 // (docs.snowflake.com, sql-reference/info-schema/columns).
 func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
 	schema, name, _ := strings.Cut(strings.ToUpper(table), ".")
@@ -207,7 +210,7 @@ func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
 	return columns, nil
 }
 
-// reported are the names by which Snowflake reports the types that ddl writes.
+// reported maps Snowflake's type names to the names in ddl.
 var reported = map[string]string{"text": "varchar"}
 
 func typeOf(result snowflake.Result, row int) string {
@@ -215,13 +218,13 @@ func typeOf(result snowflake.Result, row int) string {
 	if name == "number" {
 		return fmt.Sprintf("number(%d, %d)", result.Number(row, "numeric_precision"), result.Number(row, "numeric_scale"))
 	}
-	if written, found := reported[name]; found {
-		return written
+	if ddlName, found := reported[name]; found {
+		return ddlName
 	}
 	return name
 }
 
-// statement changes one column.
+// statement returns the SQL of the step.
 func (s Step) statement(c *contract.Contract) string {
 	if s.Kind == Widen {
 		return fmt.Sprintf("alter table %s alter column %s set data type %s", ddl.TableName(c), s.Column, s.Type)

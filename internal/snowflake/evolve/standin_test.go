@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "snowflake")) }
 
-// made makes the tables of a contract in a database of their own.
-func made(t *testing.T, c *contract.Contract) (*snowflake.Session, *evolve.Evolver) {
+// newTables makes the tables of a contract in a new database.
+func newTables(t *testing.T, c *contract.Contract) (*snowflake.Session, *evolve.Evolver) {
 	t.Helper()
 	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_EVOLVE_%d", time.Now().UnixNano()))
 	laptoptest.MakeTables(t, session, ddl.File(c))
@@ -40,8 +40,8 @@ func plan(t *testing.T, e *evolve.Evolver, c *contract.Contract) evolve.Change {
 	return change
 }
 
-// everyType is a contract with a column of each type, so that what Snowflake
-// reports of a table is what ddl wrote.
+// everyType returns a contract with a column of each type, to compare the types from
+// Snowflake with the types from ddl.
 func everyType() *contract.Contract {
 	return orders("1.0.0",
 		id, name, price, paidAt,
@@ -51,54 +51,54 @@ func everyType() *contract.Contract {
 	)
 }
 
-func TestTableIsWhatItsContractSays(t *testing.T) {
+func TestNewTableNeedsNoChange(t *testing.T) {
 	t.Parallel()
 	c := everyType()
-	_, e := made(t, c)
+	_, e := newTables(t, c)
 	if change := plan(t, e, c); !change.IsNone() {
-		t.Errorf("a table that was just made differs from its contract: %+v", change)
+		t.Errorf("a new table differs from its contract: %+v", change)
 	}
 }
 
-func TestApply(t *testing.T) {
+func TestApplyChangesTableToContract(t *testing.T) {
 	t.Parallel()
-	session, e := made(t, orders("1.0.0", id, name, price))
+	session, e := newTables(t, orders("1.0.0", id, name, price))
 	if _, err := session.Exec(t.Context(), "load", "insert into raw.shop_order (id, price, _firn_object, _firn_record) select 7, 1.25, 'o', 1"); err != nil {
 		t.Fatal(err)
 	}
-	newer := orders("1.1.0", id, name, dear, paidAt)
+	newer := orders("1.1.0", id, name, widePrice, paidAt)
 	planned := plan(t, e, newer)
 	done, err := e.Apply(t.Context(), newer, planned)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(planned, done); diff != "" {
-		t.Errorf("it did not what it had planned (-want +got):\n%s", diff)
+		t.Errorf("the change differs from the plan (-want +got):\n%s", diff)
 	}
 	if change := plan(t, e, newer); !change.IsNone() {
-		t.Errorf("after the change there is still %+v", change)
+		t.Errorf("after the change, the plan is still %+v", change)
 	}
-	rows, err := session.Query(t.Context(), "look", "select id, price, paid_at from raw.shop_order")
+	rows, err := session.Query(t.Context(), "read rows", "select id, price, paid_at from raw.shop_order")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := rows.Text(0, "id") + " " + rows.Text(0, "price") + " " + rows.Text(0, "paid_at"); got != "7 1.25 " {
-		t.Errorf("the row that was there is %q", got)
+		t.Errorf("the existing row is %q", got)
 	}
-	if is, err := e.Resume(t.Context(), newer); err != nil || is {
-		t.Errorf("it was left paused: %t, %v", is, err)
+	if changed, err := e.Resume(t.Context(), newer); err != nil || changed {
+		t.Errorf("the dataset stayed paused: %t, %v", changed, err)
 	}
 }
 
-// TestApplyToAnOlderLedger brings the ledger of an older version of firn, that
-// has a row, to what this one writes.
-func TestApplyToAnOlderLedger(t *testing.T) {
+// TestApplyAddsMissingLedgerColumns adds the missing columns to the ledger of an older firn. The
+// ledger already has a row.
+func TestApplyAddsMissingLedgerColumns(t *testing.T) {
 	t.Parallel()
 	c := orders("1.0.0", id)
-	session, e := made(t, c)
+	session, e := newTables(t, c)
 	added := []string{"bytes", "transform_started_at", "duplicate_of"}
 	for _, name := range added {
-		if _, err := session.Query(t.Context(), "make it old", "alter table raw.shop_order_loads drop column "+name); err != nil {
+		if _, err := session.Query(t.Context(), "remove new columns", "alter table raw.shop_order_loads drop column "+name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,54 +113,54 @@ func TestApplyToAnOlderLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	if change := plan(t, e, c); !change.IsNone() {
-		t.Errorf("after the change there is still %+v", change)
+		t.Errorf("after the change, the plan is still %+v", change)
 	}
-	rows, err := session.Query(t.Context(), "look", "select rows_loaded, "+strings.Join(added, ", ")+" from raw.shop_order_loads where object = 'o'")
+	rows, err := session.Query(t.Context(), "read rows", "select rows_loaded, "+strings.Join(added, ", ")+" from raw.shop_order_loads where object = 'o'")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(rows.Rows) != 1 || rows.Text(0, "rows_loaded") != "3" || rows.Text(0, "bytes") != "" {
-		t.Errorf("the row that was there is %+v", rows.Rows)
+		t.Errorf("the existing row is %+v", rows.Rows)
 	}
-	if is, err := e.Resume(t.Context(), c); err != nil || is {
-		t.Errorf("it was left paused: %t, %v", is, err)
+	if changed, err := e.Resume(t.Context(), c); err != nil || changed {
+		t.Errorf("the dataset stayed paused: %t, %v", changed, err)
 	}
 }
 
-func TestApplyGoesOnWhereAMigrationDied(t *testing.T) {
+func TestApplyFinishesInterruptedMigration(t *testing.T) {
 	t.Parallel()
-	session, e := made(t, orders("1.0.0", id, price))
-	newer := orders("1.1.0", id, dear, paidAt)
+	session, e := newTables(t, orders("1.0.0", id, price))
+	newer := orders("1.1.0", id, widePrice, paidAt)
 	change := plan(t, e, newer)
-	// It paused, made the first step and died.
-	if is, err := e.Pause(t.Context(), newer); err != nil || !is {
-		t.Fatal(is, err)
+	// An earlier migration paused the dataset, made the first step and died.
+	if changed, err := e.Pause(t.Context(), newer); err != nil || !changed {
+		t.Fatal(changed, err)
 	}
 	if _, err := session.Query(t.Context(), "change table", "alter table raw.shop_order alter column price set data type number(12, 2)"); err != nil {
 		t.Fatal(err)
 	}
 	_, err := e.Apply(t.Context(), newer, change)
 	if f := fault.As(err); err == nil || f.Code != fault.DatasetPaused || !strings.Contains(f.Hint, "firn resume shop.order") {
-		t.Fatalf("a paused dataset was changed: %v", err)
+		t.Fatalf("error for a paused dataset: %v", err)
 	}
-	if is, err := e.Resume(t.Context(), newer); err != nil || !is {
-		t.Fatal(is, err)
+	if changed, err := e.Resume(t.Context(), newer); err != nil || !changed {
+		t.Fatal(changed, err)
 	}
 	rest := plan(t, e, newer)
 	if diff := cmp.Diff([]evolve.Step{{Kind: evolve.Add, Column: "paid_at", Type: "timestamp_ltz", Comment: paidAt.Description}}, rest.Steps); diff != "" {
-		t.Errorf("what is left to do (-want +got):\n%s", diff)
+		t.Errorf("remaining steps (-want +got):\n%s", diff)
 	}
 	if _, err := e.Apply(t.Context(), newer, rest); err != nil {
 		t.Fatal(err)
 	}
 	if change := plan(t, e, newer); !change.IsNone() {
-		t.Errorf("after the change there is still %+v", change)
+		t.Errorf("after the change, the plan is still %+v", change)
 	}
 }
 
-// TestApplyAfterAnotherMigration applies what was planned before another
-// migration came first: to the same contract, and to one that it can't follow.
-func TestApplyAfterAnotherMigration(t *testing.T) {
+// TestApplyAfterConcurrentMigration applies a plan after another migration changed the
+// table: to the same contract, or to a newer contract.
+func TestApplyAfterConcurrentMigration(t *testing.T) {
 	t.Parallel()
 	ours := orders("1.1.0", id, name, paidAt)
 	for _, test := range []struct {
@@ -168,12 +168,12 @@ func TestApplyAfterAnotherMigration(t *testing.T) {
 		theirs *contract.Contract
 		refuse bool
 	}{
-		{"to the same", ours, false},
-		{"to a newer one", orders("1.2.0", id, name, paidAt, price), true},
+		{"to the same contract", ours, false},
+		{"to a newer contract", orders("1.2.0", id, name, paidAt, price), true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, e := made(t, orders("1.0.0", id, name))
+			_, e := newTables(t, orders("1.0.0", id, name))
 			planned := plan(t, e, ours)
 			if _, err := e.Apply(t.Context(), test.theirs, plan(t, e, test.theirs)); err != nil {
 				t.Fatal(err)
@@ -183,32 +183,32 @@ func TestApplyAfterAnotherMigration(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(done.Steps) > 0 || len(done.Refusals) > 0 != test.refuse {
-				t.Errorf("it did %+v", done)
+				t.Errorf("got change %+v", done)
 			}
 			if change := plan(t, e, test.theirs); !change.IsNone() {
 				t.Errorf("the table differs from the other contract: %+v", change)
 			}
-			if is, err := e.Resume(t.Context(), ours); err != nil || is {
-				t.Errorf("it was left paused: %t, %v", is, err)
+			if changed, err := e.Resume(t.Context(), ours); err != nil || changed {
+				t.Errorf("the dataset stayed paused: %t, %v", changed, err)
 			}
 		})
 	}
 }
 
-// TestAllMakesViews takes a dataset through versions of its contract: a view of
-// current rows has a new column once the table has it, a refused change leaves
-// the view, and a mode without a view drops it.
+// TestAllMakesViews takes a dataset through versions of its contract. A new column of
+// the table is also in the view. A refused change keeps the view. A mode without a view
+// drops the view.
 func TestAllMakesViews(t *testing.T) {
 	t.Parallel()
 	merging := orders("1.0.0", id, name)
 	merging.Mode = contract.Merge
-	session, e := made(t, merging)
+	session, e := newTables(t, merging)
 	all := func(c *contract.Contract) error {
 		_, err := e.All(t.Context(), contract.Set{c}, false)
 		return err
 	}
 	columns := func() string {
-		rows, err := session.Query(t.Context(), "look", "select * from raw.shop_order_current")
+		rows, err := session.Query(t.Context(), "read rows", "select * from raw.shop_order_current")
 		if err != nil {
 			return err.Error()
 		}
@@ -216,31 +216,31 @@ func TestAllMakesViews(t *testing.T) {
 	}
 	const added = " _firn_object _firn_record _firn_loaded_at"
 	if _, err := e.All(t.Context(), contract.Set{merging}, true); err != nil || !strings.Contains(columns(), "does not exist") {
-		t.Errorf("planning made a view, or failed: %v, %s", err, columns())
+		t.Errorf("plan alone made a view, or failed: %v, %s", err, columns())
 	}
 	if err := all(merging); err != nil || columns() != "id name"+added {
-		t.Fatalf("%v; the view has %s", err, columns())
+		t.Fatalf("got error %v and view columns %s", err, columns())
 	}
 	wider := orders("1.1.0", id, paidAt, name)
 	wider.Mode, wider.OrderBy = contract.Merge, []string{"paid_at"}
 	if err := all(wider); err != nil || columns() != "id paid_at name"+added {
-		t.Errorf("%v; with another column the view has %s", err, columns())
+		t.Errorf("with another column: got error %v and view columns %s", err, columns())
 	}
 	refused := orders("1.2.0", id)
 	refused.Mode = contract.Merge
 	if err := all(refused); err == nil || columns() != "id paid_at name"+added {
-		t.Errorf("%v; after a refused change the view has %s", err, columns())
+		t.Errorf("after a refused change: got error %v and view columns %s", err, columns())
 	}
 	wider.Mode, wider.Version = contract.Append, "1.3.0"
 	if err := all(wider); err != nil || !strings.Contains(columns(), "does not exist") {
-		t.Errorf("%v; without a mode that has a view there is %s", err, columns())
+		t.Errorf("in mode append: got error %v and view columns %s", err, columns())
 	}
 }
 
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	c := orders("1.0.0", id)
-	_, e := made(t, c)
+	_, e := newTables(t, c)
 	for _, step := range []struct {
 		name string
 		does bool
@@ -257,9 +257,9 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-func TestNoTable(t *testing.T) {
+func TestPlanWithoutTableFails(t *testing.T) {
 	t.Parallel()
-	_, e := made(t, orders("1.0.0", id))
+	_, e := newTables(t, orders("1.0.0", id))
 	absent := &contract.Contract{Source: "shop", Entity: "nothing", Version: "1.0.0", Columns: []contract.Column{id}}
 	if _, err := e.Plan(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("plan: %v", err)

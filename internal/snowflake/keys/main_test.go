@@ -24,10 +24,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
-var benches atomic.Int64
+var fixtureCount atomic.Int64
 
-// bench is a user of the laptop's Snowflake and an empty secret beside it.
-type bench struct {
+// fixture is a user of the laptop's Snowflake and an empty secret beside it.
+type fixture struct {
 	client *secretsmanager.Client
 	arn    string
 	user   string
@@ -35,15 +35,15 @@ type bench struct {
 	session keys.Session
 }
 
-func newBench(t *testing.T) bench {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bench{
-		client: secretsmanager.NewFromConfig(cfg), user: fmt.Sprintf("LOADER_%d", benches.Add(1)),
-		session: &alone{session: laptoptest.OpenSnowflake(t, "")},
+	b := fixture{
+		client: secretsmanager.NewFromConfig(cfg), user: fmt.Sprintf("LOADER_%d", fixtureCount.Add(1)),
+		session: &serialSession{session: laptoptest.OpenSnowflake(t, "")},
 	}
 	_, err = b.client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(b.user)})
 	if err != nil && !fault.IsAWS(err, "ResourceExistsException") { // the client repeats a request whose answer is lost
@@ -60,23 +60,23 @@ func newBench(t *testing.T) bench {
 	return b
 }
 
-// alone lets one statement run at a time: a session isn't for several.
-type alone struct {
+// serialSession lets one statement run at a time: a session isn't for several.
+type serialSession struct {
 	mutex   sync.Mutex
 	session *snowflake.Session
 }
 
-func (a *alone) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+func (a *serialSession) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return a.session.Query(ctx, op, statement, args...)
 }
 
 // rotator returns a rotator that can't be interrupted.
-func (b bench) rotator() *keys.Rotator { return b.interrupted(&interruption{}) }
+func (b fixture) rotator() *keys.Rotator { return b.interrupted(&interruption{}) }
 
 // interrupted returns a rotator that is.
-func (b bench) interrupted(by *interruption) *keys.Rotator {
+func (b fixture) interrupted(by *interruption) *keys.Rotator {
 	return &keys.Rotator{
 		Secret: keys.Secret{Client: interruptedClient{b.client, by}, ARN: b.arn},
 		Users:  interruptedUsers{keys.Statements{Session: b.session}, by},
@@ -88,7 +88,7 @@ func (b bench) interrupted(by *interruption) *keys.Rotator {
 	}
 }
 
-func (b bench) rotate(t *testing.T) keys.Status {
+func (b fixture) rotate(t *testing.T) keys.Status {
 	t.Helper()
 	status, err := b.rotator().Rotate(t.Context())
 	if err != nil {
@@ -97,7 +97,7 @@ func (b bench) rotate(t *testing.T) keys.Status {
 	return status
 }
 
-func (b bench) status(t *testing.T) keys.Status {
+func (b fixture) status(t *testing.T) keys.Status {
 	t.Helper()
 	status, err := b.rotator().Status(t.Context())
 	if err != nil {
@@ -119,8 +119,8 @@ func logIn(ctx context.Context, pair snowflake.KeyPair) error {
 	return session.Close()
 }
 
-// holds fails the test unless the secret's pair logs in.
-func (b bench) holds(t *testing.T, when string) {
+// checkLogin fails the test unless the secret's pair logs in.
+func (b fixture) checkLogin(t *testing.T, when string) {
 	t.Helper()
 	pair, err := keys.Secret{Client: b.client, ARN: b.arn}.Read(t.Context())
 	if err == nil {
@@ -131,10 +131,10 @@ func (b bench) holds(t *testing.T, when string) {
 	}
 }
 
-// settled fails the test unless the user has the secret's key and no other.
-func (b bench) settled(t *testing.T, when string) {
+// checkSingleKey fails the test unless the user has the secret's key and no other.
+func (b fixture) checkSingleKey(t *testing.T, when string) {
 	t.Helper()
-	b.holds(t, when)
+	b.checkLogin(t, when)
 	status := b.status(t)
 	filled := 0
 	for _, held := range status.Slots {

@@ -68,7 +68,7 @@ type Status struct {
 
 // Status reads how the login stands.
 func (r *Rotator) Status(ctx context.Context) (Status, error) {
-	at, err := r.look(ctx)
+	at, err := r.readState(ctx)
 	return Status{
 		User: r.User, Slot: at.used, Fingerprint: at.now.pair.Fingerprint(), Created: at.now.pair.Created,
 		Slots: at.slots, Unfinished: at.next.id != "",
@@ -92,14 +92,14 @@ func (r *Rotator) Rotate(ctx context.Context) (Status, error) {
 	if err := r.retire(ctx); err != nil {
 		return Status{}, err
 	}
-	if err := r.settle(ctx, at.next); err != nil {
+	if err := r.verify(ctx, at.next); err != nil {
 		return Status{}, err
 	}
 	return r.Status(ctx)
 }
 
-// standing is where a rotation stands.
-type standing struct {
+// rotationState is where a rotation stands.
+type rotationState struct {
 	// now is in force, next pending.
 	now, next version
 	slots     Slots
@@ -107,8 +107,8 @@ type standing struct {
 	used int
 }
 
-func (r *Rotator) look(ctx context.Context) (standing, error) {
-	var at standing
+func (r *Rotator) readState(ctx context.Context) (rotationState, error) {
+	var at rotationState
 	var err error
 	if at.next, err = r.Secret.labelled(ctx, pending); err != nil {
 		return at, err
@@ -124,13 +124,13 @@ func (r *Rotator) look(ctx context.Context) (standing, error) {
 }
 
 // canGoOn reports whether the pending pair can be put in force, or is.
-func (at standing) canGoOn() bool {
+func (at rotationState) canGoOn() bool {
 	return at.next.id != "" && at.next.err == nil && (at.next.pair.Slot != at.used || at.next.id == at.now.id)
 }
 
 // freeSlot is the slot that isn't in use, and an empty one if there is a
 // choice.
-func (at standing) freeSlot() int {
+func (at rotationState) freeSlot() int {
 	if at.used == 1 || at.used == 0 && at.slots[0] != "" && at.slots[1] == "" {
 		return 2
 	}
@@ -140,10 +140,10 @@ func (at standing) freeSlot() int {
 // begin returns with a pending pair: one that an interrupted rotation left, or
 // a new one. While one is pending, no other rotation begins, so the slots are
 // looked at again once it is: another one may have ended just before.
-func (r *Rotator) begin(ctx context.Context) (standing, error) {
+func (r *Rotator) begin(ctx context.Context) (rotationState, error) {
 	const looks = 5 // what stands in the way is cleared, a pair is made, another rotation was faster and has ended
 	for range looks {
-		at, err := r.look(ctx)
+		at, err := r.readState(ctx)
 		if err != nil || at.canGoOn() {
 			return at, err
 		}
@@ -160,7 +160,7 @@ func (r *Rotator) begin(ctx context.Context) (standing, error) {
 			return at, err
 		}
 	}
-	return standing{}, r.overtaken()
+	return rotationState{}, r.overtaken()
 }
 
 // replace puts the pending pair's public key into its slot, proves that it
@@ -173,7 +173,7 @@ func (r *Rotator) replace(ctx context.Context, now, next version) error {
 		return err
 	}
 	if now.id != next.id {
-		if err := r.putInForce(ctx, now, next); err != nil {
+		if err := r.makeCurrent(ctx, now, next); err != nil {
 			return err
 		}
 	}
@@ -184,9 +184,9 @@ func (r *Rotator) replace(ctx context.Context, now, next version) error {
 	return r.LogIn(ctx, stored)
 }
 
-// putInForce makes a version the current one, unless another rotation made
+// makeCurrent makes a version the current one, unless another rotation made
 // this or a later one.
-func (r *Rotator) putInForce(ctx context.Context, now, next version) error {
+func (r *Rotator) makeCurrent(ctx context.Context, now, next version) error {
 	moveErr := r.Secret.move(ctx, current, now.id, next.id)
 	if moveErr == nil {
 		return nil
@@ -201,7 +201,7 @@ func (r *Rotator) putInForce(ctx context.Context, now, next version) error {
 // looked at right before, so that no key is taken away that another rotation
 // put there.
 func (r *Rotator) retire(ctx context.Context) error {
-	at, err := r.look(ctx)
+	at, err := r.readState(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,11 +214,11 @@ func (r *Rotator) retire(ctx context.Context) error {
 	return nil
 }
 
-// settle ends the rotation. It looks once more whether the pair in force has
+// verify ends the rotation. It looks once more whether the pair in force has
 // its slot: if two rotations run, and one ends while a third begins, the other
 // can empty the third one's slot.
-func (r *Rotator) settle(ctx context.Context, done version) error {
-	at, err := r.look(ctx)
+func (r *Rotator) verify(ctx context.Context, done version) error {
+	at, err := r.readState(ctx)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (r *Rotator) settle(ctx context.Context, done version) error {
 	if at.next.id != done.id { // another rotation ended this one, too
 		return nil
 	}
-	if err := r.Secret.move(ctx, pending, done.id, ""); !isElsewhere(err) {
+	if err := r.Secret.move(ctx, pending, done.id, ""); !isLabelMoved(err) {
 		return err
 	}
 	return nil

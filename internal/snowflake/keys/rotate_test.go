@@ -20,9 +20,9 @@ import (
 
 // The first rotation fills the empty secret; each later one takes the other
 // slot and leaves the former empty.
-func TestRotate(t *testing.T) {
+func TestRotationUsesOtherSlotAndEmptiesOldOne(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	before, err := b.rotator().Status(t.Context())
 	if err != nil || before != (keys.Status{User: b.user}) {
 		t.Fatalf("before: %+v, %v", before, err)
@@ -33,31 +33,31 @@ func TestRotate(t *testing.T) {
 		if status.Slot != slot || status.Fingerprint == former || status.Fingerprint != status.Slots[slot-1] {
 			t.Errorf("rotation %d: %+v, want another key in slot %d", i+1, status, slot)
 		}
-		b.settled(t, fmt.Sprintf("after rotation %d", i+1))
+		b.checkSingleKey(t, fmt.Sprintf("after rotation %d", i+1))
 		former = status.Fingerprint
 	}
 }
 
 // A rotation that is interrupted at any step leaves a pair that logs in, and the
 // next one ends it.
-func TestRotationIsInterrupted(t *testing.T) {
+func TestInterruptedRotationKeepsWorkingKey(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after the step %t", after), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			b.rotate(t)
-			interruptEach(t, after, func() bench { return b }, true)
+			interruptEach(t, after, func() fixture { return b }, true)
 		})
 		t.Run(fmt.Sprintf("the first one, after the step %t", after), func(t *testing.T) {
 			t.Parallel()
-			interruptEach(t, after, func() bench { return newBench(t) }, false)
+			interruptEach(t, after, func() fixture { return newFixture(t) }, false)
 		})
 	}
 }
 
 // interruptEach interrupts a rotation at each of its steps in turn.
-func interruptEach(t *testing.T, after bool, on func() bench, holds bool) {
+func interruptEach(t *testing.T, after bool, on func() fixture, holds bool) {
 	t.Helper()
 	const fewest = 8 // the steps of a rotation, without the last for an empty secret: else the loop proves little
 	for at := int64(1); ; at++ {
@@ -75,11 +75,11 @@ func interruptEach(t *testing.T, after bool, on func() bench, holds bool) {
 			t.Errorf("%s: %v", when, err)
 		}
 		if holds {
-			b.holds(t, when)
+			b.checkLogin(t, when)
 		}
 		left := b.status(t)
 		ended := b.rotate(t)
-		b.settled(t, when+", and ended")
+		b.checkSingleKey(t, when+", and ended")
 		if put := left.Slot != 0 && left.Fingerprint != former.Fingerprint; put && left.Unfinished && ended.Fingerprint != left.Fingerprint {
 			t.Errorf("%s: the next one began another rotation", when)
 		}
@@ -87,9 +87,9 @@ func interruptEach(t *testing.T, after bool, on func() bench, holds bool) {
 }
 
 // A pair that doesn't log in isn't put in force.
-func TestNothingIsPutInForceUnproven(t *testing.T) {
+func TestKeyThatCannotLogInStaysPending(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	former := b.rotate(t)
 	rotator := b.rotator()
 	rotator.LogIn = func(context.Context, snowflake.KeyPair) error { return errInterrupted }
@@ -103,9 +103,9 @@ func TestNothingIsPutInForceUnproven(t *testing.T) {
 }
 
 // A context that ends is such an interruption.
-func TestRotationIsCancelled(t *testing.T) {
+func TestCancelledRotationKeepsWorkingKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.rotate(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	rotator := b.rotator()
@@ -117,15 +117,15 @@ func TestRotationIsCancelled(t *testing.T) {
 	if _, err := rotator.Rotate(ctx); err == nil {
 		t.Error("no error")
 	}
-	b.holds(t, "cancelled")
+	b.checkLogin(t, "cancelled")
 	b.rotate(t)
-	b.settled(t, "cancelled, and ended")
+	b.checkSingleKey(t, "cancelled, and ended")
 }
 
 // Rotations at once agree on one pair.
-func TestRotationsAtOnce(t *testing.T) {
+func TestConcurrentRotationsAgreeOnOneKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for round := range 5 {
 		var all sync.WaitGroup
 		for range 3 {
@@ -136,18 +136,18 @@ func TestRotationsAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		b.settled(t, fmt.Sprintf("after round %d", round))
+		b.checkSingleKey(t, fmt.Sprintf("after round %d", round))
 	}
 }
 
 // A rotation that looked long ago doesn't take the slot that another one gave
 // the key in force.
-func TestRotationThatWasOvertaken(t *testing.T) {
+func TestOvertakenRotationKeepsNewerKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.rotate(t)
 	late, begun := b.rotator(), false
-	late.Secret.Client = before{interruptedClient{b.client, &interruption{}}, func() {
+	late.Secret.Client = hookedClient{interruptedClient{b.client, &interruption{}}, func() {
 		if !begun {
 			begun = true
 			b.rotate(t)
@@ -156,27 +156,27 @@ func TestRotationThatWasOvertaken(t *testing.T) {
 	if _, err := late.Rotate(t.Context()); err != nil {
 		t.Error(err)
 	}
-	b.settled(t, "overtaken")
+	b.checkSingleKey(t, "overtaken")
 }
 
-// before does something before the first version is put.
-type before struct {
+// hookedClient does something before the first version is put.
+type hookedClient struct {
 	interruptedClient
 
 	do func()
 }
 
-func (c before) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+func (c hookedClient) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
 	c.do()
 	return c.interruptedClient.PutSecretValue(ctx, input, options...)
 }
 
 // The first version of a secret is the current one at once, in AWS; the
 // laptop's Secrets Manager doesn't do that.
-func TestFirstVersionIsCurrentAtOnce(t *testing.T) {
+func TestRotationOfSecretWithAWSFirstVersion(t *testing.T) {
 	t.Parallel()
 	for at := int64(1); at <= 4; at++ { // up to the proof of the pair
-		b := newBench(t)
+		b := newFixture(t)
 		for _, by := range []*interruption{{at: at}, {}} {
 			rotator := b.interrupted(by)
 			rotator.Secret.Client = firstIsCurrent{interruptedClient{b.client, by}}
@@ -184,7 +184,7 @@ func TestFirstVersionIsCurrentAtOnce(t *testing.T) {
 				t.Errorf("interrupted at step %d, and ended: %v", at, err)
 			}
 		}
-		b.settled(t, fmt.Sprintf("interrupted at step %d, and ended", at))
+		b.checkSingleKey(t, fmt.Sprintf("interrupted at step %d, and ended", at))
 	}
 }
 
@@ -202,9 +202,9 @@ func (c firstIsCurrent) PutSecretValue(ctx context.Context, input *secretsmanage
 
 // What somebody wrote into the secret by hand, or took from the user, is mended
 // by a rotation.
-func TestRotateMendsWhatIsBroken(t *testing.T) {
+func TestRotationRepairsBrokenSecretAndSlots(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	write := func(text, label string) {
 		t.Helper()
 		_, err := b.client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
@@ -229,14 +229,14 @@ func TestRotateMendsWhatIsBroken(t *testing.T) {
 		if status := b.rotate(t); status.Fingerprint == former.Fingerprint {
 			t.Errorf("%s: the pair is still %s", what, status.Fingerprint)
 		}
-		b.settled(t, what)
+		b.checkSingleKey(t, what)
 	}
 }
 
 // A function whose secret can't be used says what to do, and nothing of it.
-func TestReadWhatIsNoPair(t *testing.T) {
+func TestReadOfUnusableSecretHidesItsText(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	kept := keys.Secret{Client: b.client, ARN: b.arn}
 	check := func(code fault.Code, advice string) {
 		t.Helper()
@@ -260,9 +260,9 @@ func TestReadWhatIsNoPair(t *testing.T) {
 
 // A user that isn't there, or isn't the operator's to change, is told apart from
 // what a load can fail with.
-func TestRotateForNobody(t *testing.T) {
+func TestRotationOfMissingUserFails(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	rotator := b.rotator()
 	rotator.User = "NOBODY"
 	_, err := rotator.Rotate(t.Context())

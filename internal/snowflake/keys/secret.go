@@ -98,7 +98,7 @@ func (s Secret) propose(ctx context.Context, pair snowflake.KeyPair) error {
 		return fault.AWS("store the new key pair", fault.SecretAway, err)
 	}
 	err = s.move(ctx, pending, "", aws.ToString(answer.VersionId))
-	if isElsewhere(err) { // another rotation was faster
+	if isLabelMoved(err) { // another rotation was faster
 		return nil
 	}
 	return err
@@ -122,9 +122,9 @@ func (s Secret) move(ctx context.Context, label, from, to string) error {
 	return nil
 }
 
-// isElsewhere reports whether a label couldn't be moved since another version
+// isLabelMoved reports whether a label couldn't be moved since another version
 // has it. Which code that has isn't documented; these are all that it can be.
-func isElsewhere(err error) bool {
+func isLabelMoved(err error) bool {
 	return fault.IsAWS(err, "InvalidParameterException", "InvalidRequestException")
 }
 

@@ -104,8 +104,8 @@ type Lock struct {
 	Contract string
 }
 
-// Account is what one dataset's three tables hold, at one instant.
-type Account struct {
+// TableCounts is what one dataset's three tables hold, at one instant.
+type TableCounts struct {
 	Locks []Lock
 	// Counts are one for each ledger row, and one for each object that has rows
 	// in a table and none in the ledger.
@@ -121,11 +121,11 @@ type Count struct {
 	Rows, Rejects int64
 }
 
-// Account counts the tables beside the ledger. It is one statement, which sees
+// CountTables counts the tables beside the ledger. It is one statement, which sees
 // what was committed before it began and nothing of what is committed while it
 // runs (docs.snowflake.com, sql-reference/transactions, "READ COMMITTED
 // isolation"): a load's rows and its ledger row are both in it, or neither is.
-func (r Reader) Account(ctx context.Context, c *contract.Contract) (Account, error) {
+func (r Reader) CountTables(ctx context.Context, c *contract.Contract) (TableCounts, error) {
 	selected := make([]string, len(columns))
 	for i, name := range columns {
 		selected[i] = "ledger." + name
@@ -156,16 +156,16 @@ full outer join (
     group by counted_object
 ) as counts on counts.counted_object = ledger.object`)
 	if fault.Is(err, fault.TableMissing) {
-		return Account{}, ErrNoTable
+		return TableCounts{}, ErrNoTable
 	}
 	if err != nil {
-		return Account{}, err
+		return TableCounts{}, err
 	}
-	return accountOf(result), nil
+	return tableCountsOf(result), nil
 }
 
-func accountOf(result snowflake.Result) Account {
-	var account Account
+func tableCountsOf(result snowflake.Result) TableCounts {
+	var account TableCounts
 	for i := range result.Rows {
 		count := Count{
 			ID:   object.ID(result.Text(i, "counted_object")),

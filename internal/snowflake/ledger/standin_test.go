@@ -26,8 +26,8 @@ var orders = &contract.Contract{
 	Source: "shop", Entity: "order", Version: "1.2.0", Columns: []contract.Column{{Name: "id", Type: contract.Integer}},
 }
 
-// made makes the tables in a database of their own, and returns its name too.
-func made(t *testing.T) (*snowflake.Session, string) {
+// newTables makes the tables in a database of their own, and returns its name too.
+func newTables(t *testing.T) (*snowflake.Session, string) {
 	t.Helper()
 	database := fmt.Sprintf("FIRN_LEDGER_%d", time.Now().UnixNano())
 	session := laptoptest.OpenSnowflake(t, database)
@@ -59,7 +59,7 @@ func rowOf(id string, generation int, at time.Time) ledger.Row {
 
 func TestPageAndFind(t *testing.T) {
 	t.Parallel()
-	session, _ := made(t)
+	session, _ := newTables(t)
 	reader := ledger.Reader{Session: session}
 	begin := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	var all []ledger.Row
@@ -96,9 +96,9 @@ func TestPageAndFind(t *testing.T) {
 	}
 }
 
-func TestAccount(t *testing.T) {
+func TestAccountCountsTablesAndLedger(t *testing.T) {
 	t.Parallel()
-	session, _ := made(t)
+	session, _ := newTables(t)
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	must := func(err error) {
 		if err != nil {
@@ -111,7 +111,7 @@ func TestAccount(t *testing.T) {
 		" select 1, 'full', 1 union all select 2, 'full', 2 union all select 3, 'orphan', 1"))
 	must(run(t.Context(), session, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'r', 'full', 3 union all select 'r', 'rejected', 1"))
 	must(run(t.Context(), session, "update raw.shop_order_loads set paused = true where object = ?", ddl.LockRow))
-	account, err := ledger.Reader{Session: session}.Account(t.Context(), orders)
+	account, err := ledger.Reader{Session: session}.CountTables(t.Context(), orders)
 	must(err)
 	full, empty := rowOf("full", 2, at), rowOf("empty", 3, at)
 	want := map[object.ID]ledger.Count{
@@ -130,12 +130,12 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-func TestNoTable(t *testing.T) {
+func TestReadWithoutTableFails(t *testing.T) {
 	t.Parallel()
-	session, _ := made(t)
+	session, _ := newTables(t)
 	reader := ledger.Reader{Session: session}
 	absent := &contract.Contract{Source: "shop", Entity: "nothing", Version: "1.0.0"}
-	if _, err := reader.Account(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
+	if _, err := reader.CountTables(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("account: %v", err)
 	}
 	if _, err := reader.Page(t.Context(), absent, "", time.Time{}, 1); !errors.Is(err, ledger.ErrNoTable) {
@@ -146,11 +146,11 @@ func TestNoTable(t *testing.T) {
 	}
 }
 
-// TestAccountCatchesNoLoadHalfway counts while another session replaces an
+// TestAccountSeesWholeTransactions counts while another session replaces an
 // object's rows, ledger row and rejects in one transaction after the other.
-func TestAccountCatchesNoLoadHalfway(t *testing.T) {
+func TestAccountSeesWholeTransactions(t *testing.T) {
 	t.Parallel()
-	session, database := made(t)
+	session, database := newTables(t)
 	loader := laptoptest.OpenSnowflake(t, database)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -167,7 +167,7 @@ func TestAccountCatchesNoLoadHalfway(t *testing.T) {
 	reader := ledger.Reader{Session: session}
 	seen := make(map[int64]bool)
 	for range 25 {
-		account, err := reader.Account(t.Context(), orders)
+		account, err := reader.CountTables(t.Context(), orders)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -140,7 +140,7 @@ func parseGrants(t *testing.T) []grant {
 	return grants
 }
 
-func TestGrants(t *testing.T) {
+func TestScriptsGrantExpectedPrivileges(t *testing.T) {
 	t.Parallel()
 	granted := make(map[string]map[string]string)
 	for _, g := range parseGrants(t) {
@@ -157,8 +157,8 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// TestNoGrantIsTooMuch holds for whatever the table above says.
-func TestNoGrantIsTooMuch(t *testing.T) {
+// TestNoGrantIsTooWide holds for whatever the table above says.
+func TestNoGrantIsTooWide(t *testing.T) {
 	t.Parallel()
 	grants := parseGrants(t)
 	if len(grants) < 50 {
@@ -204,9 +204,9 @@ func isAll(privilege string) bool { return privilege == "all" || privilege == "a
 
 func creates(privilege string) bool { return strings.HasPrefix(privilege, "create") }
 
-// TestEveryGrantIsOnSomethingOfOurs: a misspelt name is an error of the account,
+// TestEveryGrantIsOnKnownObject: a misspelt name is an error of the account,
 // and the stand-in takes every grant.
-func TestEveryGrantIsOnSomethingOfOurs(t *testing.T) {
+func TestEveryGrantIsOnKnownObject(t *testing.T) {
 	t.Parallel()
 	made := map[string]bool{"role sysadmin": true, "database role snowflake.usage_viewer": true}
 	for _, statement := range statements(t) {

@@ -44,8 +44,8 @@ type Holder struct {
 // lock is the history's lock row, held by this migration.
 type lock struct {
 	*Migrator
-	tookOver *Holder
-	keptAt   time.Time
+	tookOver    *Holder
+	refreshedAt time.Time
 }
 
 // takeLock claims the lock row: a free one, that of a dead migration, or, to
@@ -81,7 +81,7 @@ func (m *Migrator) takeOver(ctx context.Context, from Holder) (bool, error) {
 }
 
 func (m *Migrator) held(tookOver *Holder) *lock {
-	return &lock{Migrator: m, tookOver: tookOver, keptAt: m.Now()}
+	return &lock{Migrator: m, tookOver: tookOver, refreshedAt: m.Now()}
 }
 
 // claim takes the lock row if the condition holds of it.
@@ -114,18 +114,18 @@ func busy(by Holder) *fault.Fault {
 	return f
 }
 
-// keep gives a sign of life, once a minute. It is an error if another migration
+// refresh gives a sign of life, once a minute. It is an error if another migration
 // took the lock over: nothing more may run then.
-func (l *lock) keep(ctx context.Context) error {
+func (l *lock) refresh(ctx context.Context) error {
 	now := l.Now()
-	if now.Sub(l.keptAt) < keepEvery {
+	if now.Sub(l.refreshedAt) < keepEvery {
 		return nil
 	}
 	kept, err := l.claim(ctx, "holder = ?", l.Name)
 	if err == nil && !kept {
 		err = l.lost()
 	}
-	l.keptAt = now
+	l.refreshedAt = now
 	return err
 }
 

@@ -39,9 +39,9 @@ func runs(t *testing.T, session *snowflake.Session, database string) int64 {
 	return result.Number(0, "n")
 }
 
-// TestTwoMigrationsAtOnce races migrations of a database that isn't there yet:
+// TestConcurrentMigrationsRunEachScriptOnce races migrations of a database that isn't there yet:
 // each script runs once, and who comes second is told of the first.
-func TestTwoMigrationsAtOnce(t *testing.T) {
+func TestConcurrentMigrationsRunEachScriptOnce(t *testing.T) {
 	t.Parallel()
 	for round := range 2 {
 		database := newDatabase()
@@ -69,8 +69,8 @@ func TestTwoMigrationsAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhoComesSecond begins a migration in the midst of another one.
-func TestWhoComesSecond(t *testing.T) {
+// TestSecondMigrationIsRefused begins a migration in the midst of another one.
+func TestSecondMigrationIsRefused(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
 	first, session := newMigrator(t, database, "the first")
@@ -98,14 +98,14 @@ func TestWhoComesSecond(t *testing.T) {
 	}
 }
 
-// TestPlansAgainUnderTheLock: what another migration ran between a migration's
+// TestScriptRunByAnotherMigrationIsSkipped: what another migration ran between a migration's
 // first look and its lock doesn't run again.
-func TestPlansAgainUnderTheLock(t *testing.T) {
+func TestScriptRunByAnotherMigrationIsSkipped(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
 	first, session := newMigrator(t, database, "the first")
 	second, _ := newMigrator(t, database, "the second")
-	late := &interposed{Session: session.Session, op: "prepare change history", do: func() {
+	late := &hookedSession{Session: session.Session, op: "prepare change history", do: func() {
 		if _, err := second.Apply(t.Context(), counted(t)); err != nil {
 			t.Error(err)
 		}
@@ -120,15 +120,15 @@ func TestPlansAgainUnderTheLock(t *testing.T) {
 	}
 }
 
-// interposed is a session that does something before the first statement of an
+// hookedSession is a session that does something before the first statement of an
 // operation.
-type interposed struct {
+type hookedSession struct {
 	*snowflake.Session
 	op string
 	do func()
 }
 
-func (i *interposed) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+func (i *hookedSession) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
 	if op == i.op && i.do != nil {
 		do := i.do
 		i.do = nil
@@ -137,9 +137,9 @@ func (i *interposed) Query(ctx context.Context, op, statement string, args ...an
 	return i.Session.Query(ctx, op, statement, args...)
 }
 
-// died leaves the lock as a migration does that dies in its second script, and
+// interruptedMigration leaves the lock as a migration does that dies in its second script, and
 // was last heard of so many minutes ago.
-func died(t *testing.T, minutesAgo int) (database string, scripts []migrate.Script) {
+func interruptedMigration(t *testing.T, minutesAgo int) (database string, scripts []migrate.Script) {
 	t.Helper()
 	database, scripts = newDatabase(), counted(t)
 	m, session := newMigrator(t, database, "the dead one")
@@ -161,7 +161,7 @@ func died(t *testing.T, minutesAgo int) (database string, scripts []migrate.Scri
 	return database, scripts
 }
 
-func TestADeadMigrationBlocksForAQuarterOfAnHour(t *testing.T) {
+func TestDeadMigrationBlocksForFifteenMinutes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name       string
@@ -175,7 +175,7 @@ func TestADeadMigrationBlocksForAQuarterOfAnHour(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			database, scripts := died(t, test.minutesAgo)
+			database, scripts := interruptedMigration(t, test.minutesAgo)
 			m, session := newMigrator(t, database, "ours")
 			m.BreakLock = test.breakLock
 			done, err := m.Apply(t.Context(), scripts)
@@ -202,9 +202,9 @@ func TestADeadMigrationBlocksForAQuarterOfAnHour(t *testing.T) {
 	}
 }
 
-// TestAMigrationGivesSignsOfLife: with a clock that says that each statement
+// TestRunningMigrationRefreshesLock: with a clock that says that each statement
 // took two minutes, the lock row's time moves on.
-func TestAMigrationGivesSignsOfLife(t *testing.T) {
+func TestRunningMigrationRefreshesLock(t *testing.T) {
 	t.Parallel()
 	m, session := newMigrator(t, newDatabase(), "ours")
 	now := time.Now()
@@ -233,9 +233,9 @@ func TestAMigrationGivesSignsOfLife(t *testing.T) {
 	}
 }
 
-// TestAMigrationThatLostItsLockStops: another one took the lock over while a
+// TestMigrationStopsAfterLosingLock: another one took the lock over while a
 // statement ran, or while the migration slept before one.
-func TestAMigrationThatLostItsLockStops(t *testing.T) {
+func TestMigrationStopsAfterLosingLock(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
@@ -278,8 +278,8 @@ func TestAMigrationThatLostItsLockStops(t *testing.T) {
 	}
 }
 
-// TestWithoutAWarehouse: a new account's user may have none.
-func TestWithoutAWarehouse(t *testing.T) {
+// TestMigrationWithoutWarehouseExplainsSetup: a new account's user may have none.
+func TestMigrationWithoutWarehouseExplainsSetup(t *testing.T) {
 	t.Parallel()
 	m, session := newMigrator(t, newDatabase(), "ours")
 	m.Session = refused{session}
@@ -301,9 +301,9 @@ func (r refused) Query(ctx context.Context, op, statement string, args ...any) (
 	return r.Session.Query(ctx, op, statement, args...)
 }
 
-// TestAnInterruptedMigrationReleasesItsLock: the command's context ends by
+// TestInterruptedMigrationReleasesLock: the command's context ends by
 // SIGINT.
-func TestAnInterruptedMigrationReleasesItsLock(t *testing.T) {
+func TestInterruptedMigrationReleasesLock(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
 	m, session := newMigrator(t, database, "ours")

@@ -133,7 +133,7 @@ func (m *Migrator) applyLocked(ctx context.Context, l *lock, scripts []Script) (
 
 func (m *Migrator) run(ctx context.Context, l *lock, s Script) error {
 	for i, statement := range Split(s.Rendered) {
-		if err := l.keep(ctx); err != nil {
+		if err := l.refresh(ctx); err != nil {
 			return err
 		}
 		if _, err := m.Session.Query(ctx, fmt.Sprintf("run statement %d", i+1), statement); err != nil {

@@ -109,7 +109,7 @@ func TestPlanAndApply(t *testing.T) {
 	expect([]string{"changed R__view.sql"}, []string{"select 1"})
 }
 
-func TestAVersionedScriptThatChangedIsRefused(t *testing.T) {
+func TestChangedVersionedScriptIsRefused(t *testing.T) {
 	t.Parallel()
 	m, r := newMigrator(t, newDatabase(), "ours")
 	if _, err := m.Apply(t.Context(), parse(t, map[string]string{"V1__a.sql": "select 1;", "V2__b.sql": "select 2;"})); err != nil {
@@ -160,9 +160,9 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	}
 }
 
-// TestLaptop migrates the laptop's Snowflake with the repository's own scripts,
+// TestOwnScriptsRunTwiceOnStandIn migrates the laptop's Snowflake with the repository's own scripts,
 // twice.
-func TestLaptop(t *testing.T) {
+func TestOwnScriptsRunTwiceOnStandIn(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
 	scripts := own(t, database)

@@ -66,7 +66,7 @@ func rows(t *testing.T, session *snowflake.Session, query string) []string {
 	return lines
 }
 
-func TestOpsViews(t *testing.T) {
+func TestOpsViewsShowLoads(t *testing.T) {
 	t.Parallel()
 	session := operations(t)
 	for _, test := range []struct {
@@ -105,9 +105,9 @@ func TestOpsViews(t *testing.T) {
 	}
 }
 
-// TestCostByDay meters two days: what no query is charged with is idle, and a
+// TestCostByDayAddsUpToMeteredCost meters two days: what no query is charged with is idle, and a
 // day's rows add up to what was metered.
-func TestCostByDay(t *testing.T) {
+func TestCostByDayAddsUpToMeteredCost(t *testing.T) {
 	t.Parallel()
 	session := operations(t)
 	const usage = "select to_timestamp_ltz(column1), to_timestamp_ltz(column1), column2, column3"

@@ -119,12 +119,12 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 	}
 	scripts = inOrder(scripts)
 	faults = append(faults, distinct(scripts)...)
-	return scripts, errors.Join(append(faults, unasked(asked, variables)...)...)
+	return scripts, errors.Join(append(faults, unusedVariables(asked, variables)...)...)
 }
 
-// unasked names the variables that no script asks for: a misspelt one would
+// unusedVariables names the variables that no script asks for: a misspelt one would
 // leave its default standing in silence.
-func unasked(asked map[string]bool, variables map[string]string) []error {
+func unusedVariables(asked map[string]bool, variables map[string]string) []error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !asked[name] {

@@ -66,7 +66,7 @@ func TestWarehousesAreBounded(t *testing.T) {
 	}
 }
 
-func TestServiceUsersAreNoPersons(t *testing.T) {
+func TestServiceUsersHaveTypeService(t *testing.T) {
 	t.Parallel()
 	for _, u := range all(t, "user", 2) {
 		expectOptions(t, u,
@@ -99,8 +99,8 @@ func TestSchemasHaveManagedAccess(t *testing.T) {
 	}
 }
 
-// TestScriptsBearToRunAgain: what a script did before it failed is done.
-func TestScriptsBearToRunAgain(t *testing.T) {
+// TestScriptsCanRunTwice: what a script did before it failed is done.
+func TestScriptsCanRunTwice(t *testing.T) {
 	t.Parallel()
 	again := regexp.MustCompile(`^(create (or replace view|[a-z ]+ if not exists) |alter |grant |use )`)
 	replaces := regexp.MustCompile(`^create or replace [a-z ]+ if not exists `)
@@ -129,9 +129,9 @@ func guide(t *testing.T) string {
 	return string(text)
 }
 
-// TestTheGuideUndoesAll: what stands outside of the database is dropped one by
+// TestGuideDropsEveryAccountObject: what stands outside of the database is dropped one by
 // one.
-func TestTheGuideUndoesAll(t *testing.T) {
+func TestGuideDropsEveryAccountObject(t *testing.T) {
 	t.Parallel()
 	var made, dropped []string
 	for _, statement := range statements(t) {
@@ -152,8 +152,8 @@ func TestTheGuideUndoesAll(t *testing.T) {
 	}
 }
 
-// TestTheGuideNamesEveryVariable, and its default.
-func TestTheGuideNamesEveryVariable(t *testing.T) {
+// TestGuideNamesEveryVariable, and its default.
+func TestGuideNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	asked := regexp.MustCompile(`\{\{ (\w+)(?: \| default\('(\w+)'\))? \}\}`)
 	text := guide(t)

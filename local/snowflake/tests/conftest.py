@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> Generator[None, pytest.TestReportOfFile, pytest.TestReportOfFile]:
     """With --stock: report a failed fixture as a failure; only a test proves a gap."""
     report = yield
     if item.config.getoption("--stock") and call.when == "setup" and call.excinfo:

@@ -26,8 +26,8 @@ func decode(t interface{ Fatalf(string, ...any) }, packed []byte) []byte {
 	return content
 }
 
-// TestNumbers: any numbers come back, whatever they have in common.
-func TestNumbers(t *testing.T) {
+// TestAnyNumbersDecodeEqual: any numbers come back, whatever they have in common.
+func TestAnyNumbersDecodeEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		content := rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "head")
@@ -56,8 +56,8 @@ func TestNumbers(t *testing.T) {
 	})
 }
 
-// TestRecords: records that share any bytes come back.
-func TestRecords(t *testing.T) {
+// TestAnyRecordsDecodeEqual: records that share any bytes come back.
+func TestAnyRecordsDecodeEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		content := rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "head")
@@ -89,9 +89,9 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-// TestSizes holds what the package is for: it is smaller than a number's bytes
+// TestFrameIsSmallerThanInput holds what the package is for: it is smaller than a number's bytes
 // by those that repeat.
-func TestSizes(t *testing.T) {
+func TestFrameIsSmallerThanInput(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	var ascending, amounts, keys []byte
@@ -121,8 +121,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestLongRecords: a record longer than a block may be is left to others.
-func TestLongRecords(t *testing.T) {
+// TestRecordAboveBlockSizeIsNotWritten: a record longer than a block may be is left to others.
+func TestRecordAboveBlockSizeIsNotWritten(t *testing.T) {
 	t.Parallel()
 	for length, want := range map[int]bool{128 << 10: true, 128<<10 + 1: false} {
 		content := bytes.Repeat(append(bytes.Repeat([]byte{'x'}, length-1), 'y'), 3)
@@ -134,7 +134,7 @@ func TestLongRecords(t *testing.T) {
 	}
 }
 
-func TestStore(t *testing.T) {
+func TestStoredContentDecodesEqual(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 128 << 10, 128<<10 + 1, 1 << 20} {
 		content := bytes.Repeat([]byte{7}, size)

@@ -1,0 +1,1 @@
+../../../../../../dbt/models/staging/firn/stg_firn_ledger.sql
