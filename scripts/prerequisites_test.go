@@ -12,16 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// machine is what a machine has on its PATH: a script a program. An empty one
+// fakeMachine is what a machine has on its PATH: a script a program. An empty one
 // is not there.
-type machine struct {
+type fakeMachine struct {
 	golang, python, node, npm, java, mvn string
 	// home is Java's version in JAVA_HOME. Empty leaves JAVA_HOME unset.
 	home string
 }
 
-// complete is the oldest machine that will do.
-var complete = machine{
+// completeMachine is the oldest machine that will do.
+var completeMachine = fakeMachine{
 	golang: "echo go1.26",
 	python: pythonOf("3.11"),
 	node:   "echo v20.0.0",
@@ -56,37 +56,37 @@ func TestPrerequisitesNamesEachMissingProgram(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		change func(m *machine)
+		change func(m *fakeMachine)
 		want   string
 	}{
-		{"the oldest that will do", func(*machine) {}, ""},
-		{"newer ones", func(m *machine) {
+		{"the oldest that will do", func(*fakeMachine) {}, ""},
+		{"newer ones", func(m *fakeMachine) {
 			m.golang, m.python, m.node = "echo go1.27.3", pythonOf("3.12"), "echo v24.11.1"
 		}, ""},
-		{"no Go", func(m *machine) { m.golang = "" }, lacksGo},
-		{"an old Go", func(m *machine) { m.golang = "echo go1.9.7" }, "firn needs Go 1.26: this is 1.9.7\n"},
-		{"a Go that is broken", func(m *machine) { m.golang = "exit 2" }, lacksGo},
-		{"no Python", func(m *machine) { m.python = "" }, wantPython},
-		{"a Python that doesn't run", func(m *machine) { m.python = "exit 127" }, wantPython},
-		{"a Python that is too new", func(m *machine) { m.python = pythonOf("3.13") }, "firn needs Python 3.11 or 3.12: python is 3.13; name another: make PYTHON=/path/to/python3.12 ...\n"},
-		{"a Python that is too old", func(m *machine) { m.python = pythonOf("3.9") }, "firn needs Python 3.11 or 3.12: python is 3.9; name another: make PYTHON=/path/to/python3.12 ...\n"},
-		{"a Python without venv", func(m *machine) { m.python = withoutVenv }, "firn needs Python's venv module: install python3.12-venv\n"},
-		{"no Node", func(m *machine) { m.node = "" }, lacksNode},
-		{"an old Node", func(m *machine) { m.node = "echo v18.20.4" }, "firn needs Node 20 or newer: this is 18.20.4\n"},
-		{"no npm", func(m *machine) { m.npm = "" }, lacksNPM},
-		{"no Java", func(m *machine) { m.java = "" }, lacksJava},
-		{"a Java that doesn't run", func(m *machine) { m.java = "exit 1" }, lacksJava},
-		{"a Java that is too new", func(m *machine) { m.java = javaOf("21") }, "firn needs Java 17: java is 21; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
-		{"an old Java", func(m *machine) { m.java = javaOf("1.8.0_392") }, "firn needs Java 17: java is 1; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
-		{"another Java on the PATH", func(m *machine) { m.java, m.home = javaOf("21"), "17.0.15" }, ""},
-		{"another Java in JAVA_HOME", func(m *machine) { m.home = "11.0.2" }, "firn needs Java 17: JAVA_HOME's java is 11; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
-		{"no Maven", func(m *machine) { m.mvn = "" }, lacksMaven},
-		{"nothing at all", func(m *machine) { *m = machine{} }, lacksGo + wantPython + lacksNode + lacksNPM + lacksJava + lacksMaven},
+		{"no Go", func(m *fakeMachine) { m.golang = "" }, lacksGo},
+		{"an old Go", func(m *fakeMachine) { m.golang = "echo go1.9.7" }, "firn needs Go 1.26: this is 1.9.7\n"},
+		{"a Go that is broken", func(m *fakeMachine) { m.golang = "exit 2" }, lacksGo},
+		{"no Python", func(m *fakeMachine) { m.python = "" }, wantPython},
+		{"a Python that doesn't run", func(m *fakeMachine) { m.python = "exit 127" }, wantPython},
+		{"a Python that is too new", func(m *fakeMachine) { m.python = pythonOf("3.13") }, "firn needs Python 3.11 or 3.12: python is 3.13; name another: make PYTHON=/path/to/python3.12 ...\n"},
+		{"a Python that is too old", func(m *fakeMachine) { m.python = pythonOf("3.9") }, "firn needs Python 3.11 or 3.12: python is 3.9; name another: make PYTHON=/path/to/python3.12 ...\n"},
+		{"a Python without venv", func(m *fakeMachine) { m.python = withoutVenv }, "firn needs Python's venv module: install python3.12-venv\n"},
+		{"no Node", func(m *fakeMachine) { m.node = "" }, lacksNode},
+		{"an old Node", func(m *fakeMachine) { m.node = "echo v18.20.4" }, "firn needs Node 20 or newer: this is 18.20.4\n"},
+		{"no npm", func(m *fakeMachine) { m.npm = "" }, lacksNPM},
+		{"no Java", func(m *fakeMachine) { m.java = "" }, lacksJava},
+		{"a Java that doesn't run", func(m *fakeMachine) { m.java = "exit 1" }, lacksJava},
+		{"a Java that is too new", func(m *fakeMachine) { m.java = javaOf("21") }, "firn needs Java 17: java is 21; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"an old Java", func(m *fakeMachine) { m.java = javaOf("1.8.0_392") }, "firn needs Java 17: java is 1; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"another Java on the PATH", func(m *fakeMachine) { m.java, m.home = javaOf("21"), "17.0.15" }, ""},
+		{"another Java in JAVA_HOME", func(m *fakeMachine) { m.home = "11.0.2" }, "firn needs Java 17: JAVA_HOME's java is 11; name another: JAVA_HOME=/path/to/java-17 make ...\n"},
+		{"no Maven", func(m *fakeMachine) { m.mvn = "" }, lacksMaven},
+		{"nothing at all", func(m *fakeMachine) { *m = fakeMachine{} }, lacksGo + wantPython + lacksNode + lacksNPM + lacksJava + lacksMaven},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			m := complete
+			m := completeMachine
 			test.change(&m)
 			stderr, code := m.run(t)
 			wantCode := 0
@@ -102,7 +102,7 @@ func TestPrerequisitesNamesEachMissingProgram(t *testing.T) {
 
 // run runs the script with a PATH that holds the machine's programs and the
 // tools that every machine has.
-func (m machine) run(t *testing.T) (stderr string, code int) {
+func (m fakeMachine) run(t *testing.T) (stderr string, code int) {
 	t.Helper()
 	path := t.TempDir()
 	for _, tool := range []string{"bash", "sed", "sort", "head"} {
@@ -139,7 +139,7 @@ func (m machine) run(t *testing.T) (stderr string, code int) {
 }
 
 // javaHome sets JAVA_HOME to a folder with Java, if the machine has one.
-func (m machine) javaHome(t *testing.T) []string {
+func (m fakeMachine) javaHome(t *testing.T) []string {
 	t.Helper()
 	if m.home == "" {
 		return nil

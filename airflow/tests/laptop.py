@@ -23,7 +23,9 @@ from firn_airflow.settings import Settings
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
-WEEK = ROOT / "datasets/usgs/event/events_2018-01-31_2018-02-07.geojson.gz"
+# The made-up project of firn's tests.
+PROJECT = ROOT / "testdata/project"
+EVENTS = PROJECT / "datasets/station/event/events.geojson.gz"
 # Far longer than a wait takes on a busy machine.
 TIMEOUT_SECONDS = 120
 
@@ -42,8 +44,8 @@ def until(event: str, check: Callable[[], T], timeout: float = TIMEOUT_SECONDS) 
 
 
 def events_of(day: datetime) -> int:
-    """Count the events of a day in the file that the USGS stand-in serves."""
-    features = json.loads(gzip.decompress(WEEK.read_bytes()))["features"]
+    """Count the events of a day in the file that the FDSN stand-in serves."""
+    features = json.loads(gzip.decompress(EVENTS.read_bytes()))["features"]
     times = [datetime.fromtimestamp(f["properties"]["time"] / 1000, UTC) for f in features]
     return sum(at.date() == day.date() for at in times)
 
@@ -86,13 +88,13 @@ class Laptop:
         """Build the whole dbt project, as firn_marts does."""
         settings = Settings.read({})
         output: list[str] = []
-        build = dbt.Process(str(settings.dbt), str(ROOT / "dbt"), "", output.append)
+        build = dbt.Process(str(settings.dbt), str(PROJECT / "dbt"), "", output.append)
         assert "ERROR=0" in build.run(), output
 
     def in_marts(self, day: datetime) -> int:
-        """Count a day's earthquakes in the marts."""
+        """Count a day's events in the marts."""
         day_of = f"OCCURRED_DATE = '{day:%Y-%m-%d}'"
-        return self.number(f"select count(*) as N from MARTS.FACT_EARTHQUAKE where {day_of}")
+        return self.number(f"select count(*) as N from MARTS.FACT_EVENT where {day_of}")
 
     def mails(self, *texts: str) -> list[EmailMessage]:
         """Return the mails with all of these texts in subject or body."""

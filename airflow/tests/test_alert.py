@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parent / "testdata" / "dbt_failed.golden"
 DAY = datetime(2018, 2, 1, tzinfo=UTC)
 FAULT = Fault(
     code="dbt_failed",
-    cause="Failure in test unique_fact_earthquake\nGot 1 result, configured to fail if != 0",
+    cause="Failure in test unique_fact_event\nGot 1 result, configured to fail if != 0",
 )
 
 
@@ -59,7 +59,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def context(bag: DagBag, **more: object) -> dict[str, Any]:
     """The smallest context of the DAG processor (Airflow's _execute_dag_callbacks)."""
     return {
-        "dag": bag.dags["firn_usgs_event"],
+        "dag": bag.dags["firn_station_event"],
         "run_id": "scheduled__2018-02-02T00:00:00+00:00",
         **more,
     }
@@ -77,11 +77,11 @@ def full_context(bag: DagBag, pushed: Fault | Exception | None) -> dict[str, Any
 
 
 def call_back(bag: DagBag, of: Mapping[str, Any]) -> None:
-    bag.dags["firn_usgs_event"].on_failure_callback(of)
+    bag.dags["firn_station_event"].on_failure_callback(of)
 
 
 def test_mail_of_a_failed_build_equals_the_golden_file(bag: DagBag) -> None:
-    report = alert.report_of("usgs.event", full_context(bag, FAULT))
+    report = alert.report_of("station.event", full_context(bag, FAULT))
     report = mail.Report(
         **vars(report) | {"failed_at": datetime(2026, 11, 24, 10, 0, 5, tzinfo=UTC)}
     )
@@ -122,7 +122,7 @@ def test_context_with_only_dag_and_run_id_sends_task_lost(
     """The context of a lost run: no task, no exception, no reason, no interval."""
     call_back(bag, context(bag))
     [(subject, body)] = published
-    assert subject == "firn: usgs.event: task_lost (1 run)"
+    assert subject == "firn: station.event: task_lost (1 run)"
     assert "1. run scheduled__2018-02-02T00:00:00+00:00" in body
     assert "Airflow gives no reason" in body
 
@@ -133,7 +133,7 @@ def test_task_without_a_readable_fault_sends_task_lost(
 ) -> None:
     call_back(bag, full_context(bag, pushed))
     [(subject, body)] = published
-    assert subject == "firn: usgs.event: task_lost (1 run)"
+    assert subject == "firn: station.event: task_lost (1 run)"
     assert "Airflow gives this reason: task_failure" in body
     assert "--task-regex build --start-date 2018-02-01T00:00:00Z" in body
 

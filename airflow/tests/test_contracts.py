@@ -50,7 +50,7 @@ def test_schedule_that_isnt_daily_raises_schedule_error(schedule: str) -> None:
 
 def test_scheduled_datasets_of_the_repository_are_found() -> None:
     found = read(ROOT / "datasets")
-    assert found == [IngestedDataset("usgs", "event", "usgs/event/", "cron(15 0 * * ? *)")]
+    assert found == [IngestedDataset("usgs", "event", "station/event/", "cron(15 0 * * ? *)")]
     assert [time_of_day(f.schedule) for f in found], "a schedule without data intervals"
 
 

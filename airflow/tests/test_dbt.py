@@ -24,14 +24,14 @@ def process(
 def test_build_passes_the_selection_and_returns_the_summary(tmp_path: Path) -> None:
     output: list[str] = []
     script = 'echo "$@"; echo "10:00:00  Done. PASS=12 ERROR=0"'
-    selected = "source:usgs.event+ source:usgs.event_current+"
+    selected = "source:station.event+ source:station.event_current+"
     assert process(tmp_path, script, selected, output).run() == "PASS=12 ERROR=0"
     words = output[0].split()
     assert words[:4] == [
         "build",
         "--select",
-        "source:usgs.event+",
-        "source:usgs.event_current+",
+        "source:station.event+",
+        "source:station.event_current+",
     ]
     assert "/project" in words[words.index("--project-dir") + 1]
 

@@ -12,7 +12,7 @@ from firn_airflow.faults import Failure
 from firn_airflow.progress import ZERO_TIME, Run, unloaded
 
 REQUESTED = datetime(2026, 11, 24, 10, tzinfo=UTC)
-ONE, TWO = (Version("landing", f"usgs/event/run=r/part-0000{n}.ndjson.gz", f"v{n}") for n in (1, 2))
+ONE, TWO = (Version("landing", f"station/event/run=r/part-0000{n}.ndjson.gz", f"v{n}") for n in (1, 2))
 
 
 def item(finished_at: str, *parts: Version) -> dict[str, str]:
@@ -20,7 +20,7 @@ def item(finished_at: str, *parts: Version) -> dict[str, str]:
         "parts": [{"key": part.key} for part in parts] or None,
         "finished_at": finished_at,
     }
-    return {"pk": "run#usgs.event/r", "checkpoint": json.dumps(checkpoint)}
+    return {"pk": "run#station.event/r", "checkpoint": json.dumps(checkpoint)}
 
 
 def entries(**states: str) -> dict[str, dict[str, str]]:
@@ -134,5 +134,5 @@ def test_deleted_part_raises_parts_gone_not_yet_mailed() -> None:
 
 def test_object_id_equals_the_id_of_the_go_functions() -> None:
     """The golden mails of internal/alert have this id for this object."""
-    flight = Version("firn-landing", "nycflights/flight/day.csv", "3HL4kqtJvjVBH40Nrjfkd")
-    assert flight.object_id == "ce40a0459ad0372681ce02bc3c72cf25"
+    order = Version("firn-landing", "shop/order/day.csv", "3HL4kqtJvjVBH40Nrjfkd")
+    assert order.object_id == "ce40a0459ad0372681ce02bc3c72cf25"

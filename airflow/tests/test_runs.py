@@ -70,11 +70,11 @@ def warehouse(laptop: Laptop) -> None:
 
 def test_repeated_day_is_in_the_marts_once(bag: DagBag, laptop: Laptop) -> None:
     for time in ("first", "again"):
-        done = run(bag, "firn_usgs_event", DAY)
+        done = run(bag, "firn_station_event", DAY)
         assert states(done) == {"ingest": "success", "wait": "success", "build": "success"}, time
         assert done.state == DagRunState.SUCCESS
         assert laptop.in_marts(DAY) == events_of(DAY) > 0, time
-    twice = "select count(*) - count(distinct ID) as N from RAW.USGS_EVENT"
+    twice = "select count(*) - count(distinct ID) as N from RAW.STATION_EVENT"
     assert laptop.number(twice) == 0
 
 
@@ -83,17 +83,17 @@ def test_day_without_events_succeeds_without_objects(
 ) -> None:
     day = datetime(2018, 3, 1, tzinfo=UTC)
     assert events_of(day) == 0
-    assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
-    assert Cloud("Firn").newest(f"usgs/event/run={interval_of(day).run_id}/") == []
+    assert run(bag, "firn_station_event", day).state == DagRunState.SUCCESS
+    assert Cloud("Firn").newest(f"station/event/run={interval_of(day).run_id}/") == []
 
 
 def test_failed_object_fails_the_run_with_the_objects_cause(
     bag: DagBag, laptop: Laptop, quick_dbt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     day = datetime(2018, 2, 2, tzinfo=UTC)
-    planted = laptop.put(f"usgs/event/run={interval_of(day).run_id}/part-00099.ndjson.gz", BROKEN)
+    planted = laptop.put(f"station/event/run={interval_of(day).run_id}/part-00099.ndjson.gz", BROKEN)
     until("the object fails", lambda: laptop.state(planted) == "failed")
-    failed = run(bag, "firn_usgs_event", day)
+    failed = run(bag, "firn_station_event", day)
     assert states(failed) == {"ingest": "success", "wait": "failed", "build": "upstream_failed"}
     wait = failed.get_task_instance("wait")
     assert wait is not None
@@ -112,23 +112,23 @@ def test_failed_object_fails_the_run_with_the_objects_cause(
         assert words in log
     until("the mail of the alert function", lambda: laptop.mails(planted.object_id))
     about = laptop.mails(interval_of(day).run_id)
-    assert [m["Subject"] for m in about] == ["firn: usgs.event: bad_compression (1 object)"]
+    assert [m["Subject"] for m in about] == ["firn: station.event: bad_compression (1 object)"]
 
     # The corrected file is a new version of the key. After its load, the run succeeds.
     fixed = laptop.put(planted.key, EMPTY)
     until("the object is loaded", lambda: laptop.state(fixed) == "loaded")
-    assert run(bag, "firn_usgs_event", day).state == DagRunState.SUCCESS
+    assert run(bag, "firn_station_event", day).state == DagRunState.SUCCESS
 
 
 def test_failed_build_sends_one_mail(
     bag: DagBag, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    words = "Failure in test unique_fact_earthquake (models/marts/fact_earthquake.yml)"
+    words = "Failure in test unique_fact_event (models/marts/fact_event.yml)"
     broken = script(tmp_path, f"echo '10:00:00  {words}'; exit 1")
-    monkeypatch.setattr(bag.dags["firn_usgs_event"].get_task("build"), "dbt", str(broken))
-    failed = run(bag, "firn_usgs_event", DAY)
+    monkeypatch.setattr(bag.dags["firn_station_event"].get_task("build"), "dbt", str(broken))
+    failed = run(bag, "firn_station_event", DAY)
     assert states(failed) == {"ingest": "success", "wait": "success", "build": "failed"}
-    mails = until("the mail", lambda: laptop.mails("firn: usgs.event: dbt_failed (1 run)"))
+    mails = until("the mail", lambda: laptop.mails("firn: station.event: dbt_failed (1 run)"))
     assert len(mails) == 1
     assert words in mails[0].get_content()
     assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in mails[0].get_content()
@@ -138,8 +138,8 @@ def test_run_refused_by_the_ingest_function_raises_its_fault(laptop: Laptop) -> 
     future = interval_of(datetime(2090, 1, 1, tzinfo=UTC))
     requested_at = datetime.now(UTC) - timedelta(seconds=1)
     cloud = Cloud("Firn")
-    cloud.ingest("usgs.event", future)
-    item = until("the run fails", lambda: cloud.run("usgs.event", future.run_id))
+    cloud.ingest("station.event", future)
+    item = until("the run fails", lambda: cloud.run("station.event", future.run_id))
     with pytest.raises(Failure) as failure:
         Run.read(item, requested_at)
     assert failure.value.fault.code == "bad_request"
@@ -162,12 +162,12 @@ def test_marts_are_built_only_after_new_loads(
     assert count > 0, "the other tests loaded something"
     assert ended() == built
     assert ended() == skipped
-    put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZZ,Of the test\n")
+    put = laptop.put("shop/customer/airflow/customers.csv", b"code,name\nZZ,Of the test\n")
     until("the object is loaded", lambda: laptop.state(put) == "loaded")
     assert Cloud("Firn").load_count() > count
     assert ended() == built
     assert ended() == skipped
-    put = laptop.put("nycflights/airline/airflow/airlines.csv", b"carrier,name\nZY,Of the test\n")
+    put = laptop.put("shop/customer/airflow/customers.csv", b"code,name\nZY,Of the test\n")
     until("the object is loaded", lambda: laptop.state(put) == "loaded")
     with monkeypatch.context() as patch:
         patch.setattr(

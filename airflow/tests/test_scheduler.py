@@ -17,7 +17,7 @@ from scheduler import Airflow
 
 pytestmark = pytest.mark.scheduler
 
-DAG = "firn_usgs_event"
+DAG = "firn_station_event"
 FIRST = datetime(2018, 2, 1, tzinfo=UTC)
 BACKFILLED = [FIRST + timedelta(days=n) for n in range(5)]
 FAILING = BACKFILLED[2]
@@ -58,7 +58,7 @@ def test_unpaused_dag_runs_yesterday_without_catch_up(airflow: Airflow, laptop: 
 def test_backfill_with_a_failed_object_fails_one_day_until_the_object_is_fixed(
     airflow: Airflow, laptop: Laptop
 ) -> None:
-    key = f"usgs/event/run={interval_of(FAILING).run_id}/part-00099.ndjson.gz"
+    key = f"station/event/run={interval_of(FAILING).run_id}/part-00099.ndjson.gz"
     planted = laptop.put(key, b"this is no gzip")
     until("the object fails", lambda: laptop.state(planted) == "failed")
     airflow.backfill(DAG, BACKFILLED[0], BACKFILLED[-1], at_once=2)
@@ -78,7 +78,7 @@ def test_backfill_with_a_failed_object_fails_one_day_until_the_object_is_fixed(
         if day != FAILING:
             assert laptop.in_marts(day) == events_of(day) > 0, day
     about = laptop.mails(interval_of(FAILING).run_id)
-    assert [m["Subject"] for m in about] == ["firn: usgs.event: bad_compression (1 object)"]
+    assert [m["Subject"] for m in about] == ["firn: station.event: bad_compression (1 object)"]
     assert laptop.mails("(1 run)") == []
     command = clear(DAG, "wait", FAILING)
     assert command in airflow.logs("wait"), "the log has the command"
@@ -96,7 +96,7 @@ def test_scheduler_killed_during_a_wait_completes_the_run_after_restart(
     airflow: Airflow, laptop: Laptop
 ) -> None:
     day = DURING_THE_KILL
-    laptop.firn("pause", "usgs.event")
+    laptop.firn("pause", "station.event")
     airflow.backfill(DAG, day, day, at_once=1)
     until(
         "the run waits",
@@ -108,11 +108,11 @@ def test_scheduler_killed_during_a_wait_completes_the_run_after_restart(
 
     # No process of Airflow runs. The path still loads a new file.
     dropped = laptop.put(
-        "nycflights/airline/airflow down/airlines.csv", b"carrier,name\nZX,Of the test\n"
+        "shop/customer/airflow down/customers.csv", b"code,name\nZX,Of the test\n"
     )
     until("the object is loaded", lambda: laptop.state(dropped) == "loaded")
 
-    laptop.firn("resume", "usgs.event")
+    laptop.firn("resume", "station.event")
     airflow.start()
     until(
         "the run completes",

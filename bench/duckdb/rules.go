@@ -17,12 +17,12 @@ func rulesOf(column contract.Column) []rule {
 	}
 	name := column.Name
 	if column.Required {
-		add("required", "coalesce(%s, '') = ''", raw(column))
+		add("required", "coalesce(%s, '') = ''", rawName(column))
 	}
 	if column.Type == contract.String {
 		add("nul", "contains(%s, chr(0))", name)
 	} else {
-		add(string(column.Type), "%s is null and %s <> ''", name, raw(column))
+		add(string(column.Type), "%s is null and %s <> ''", name, rawName(column))
 	}
 	if column.Pattern != "" {
 		add("pattern", "not regexp_full_match(%s, %s)", name, literal(column.Pattern))
@@ -43,24 +43,24 @@ func rulesOf(column contract.Column) []rule {
 	return rules
 }
 
-// typed gives the value as its type, null where it isn't of it. A cast alone
+// typedValue gives the value as its type, null where it isn't of it. A cast alone
 // would round, trim and guess: the form is held against a pattern first.
-func typed(column contract.Column) string {
+func typedValue(column contract.Column) string {
 	name := column.Name
 	if column.Type == contract.String {
-		return fmt.Sprintf("nullif(%s, '') as %s", raw(column), name)
+		return fmt.Sprintf("nullif(%s, '') as %s", rawName(column), name)
 	}
-	form, target := form(column)
+	form, target := patternAndType(column)
 	return fmt.Sprintf(`case
             when regexp_full_match(
                 %s,
                 %s
             ) then try_cast(%s as %s)
-        end as %s`, raw(column), literal(form), raw(column), target, name)
+        end as %s`, rawName(column), literal(form), rawName(column), target, name)
 }
 
-// form returns the pattern of a type's texts and DuckDB's name of the type.
-func form(column contract.Column) (pattern, target string) {
+// patternAndType returns the pattern of a type's texts and DuckDB's name of the type.
+func patternAndType(column contract.Column) (pattern, target string) {
 	const date, time = `[0-9]{4}-[0-9]{2}-[0-9]{2}`, `[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?`
 	switch column.Type {
 	case contract.Integer:

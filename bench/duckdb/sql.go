@@ -81,7 +81,7 @@ renamed as (
     from typed
 )
 select * from renamed;
-`, c.Delimiter, each(c, 12, rawColumn), each(c, 8, typed), strings.Join(whens(c), "\n"))
+`, c.Delimiter, each(c, 12, rawColumn), each(c, 8, typedValue), strings.Join(ruleBranches(c), "\n"))
 }
 
 func goodRows(c *contract.Contract) string {
@@ -134,7 +134,7 @@ func quotedRecord(c *contract.Contract) string {
 }
 
 func quoted(column contract.Column) string {
-	field := raw(column)
+	field := rawName(column)
 	return fmt.Sprintf(`case
                 when regexp_matches(%s, '[",\r\n]')
                     then '"' || replace(%s, '"', '""') || '"'
@@ -153,12 +153,12 @@ func each(c *contract.Contract, indent int, text func(contract.Column) string) s
 
 func name(column contract.Column) string { return column.Name }
 
-func raw(column contract.Column) string { return "raw_" + column.Name }
+func rawName(column contract.Column) string { return "raw_" + column.Name }
 
-func rawColumn(column contract.Column) string { return raw(column) + ": 'varchar'" }
+func rawColumn(column contract.Column) string { return rawName(column) + ": 'varchar'" }
 
-// whens are the branches of the first broken rule, in the engines' order.
-func whens(c *contract.Contract) []string {
+// ruleBranches are the branches of the first broken rule, in the engines' order.
+func ruleBranches(c *contract.Contract) []string {
 	var lines []string
 	for _, column := range c.Columns {
 		for _, r := range rulesOf(column) {

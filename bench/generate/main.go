@@ -28,12 +28,12 @@ func main() {
 	fmt.Println(path)
 }
 
-// sample is how many records tell one generator's file from another's.
-const sample = 1000
+// sampleRecords is how many records tell one generator's file from another's.
+const sampleRecords = 1000
 
 // name begins alike for like arguments, and differs once the generator does.
 func name(rows int64, seed uint64) (string, error) {
-	account, err := orders.Write(io.Discard, min(rows, sample), seed)
+	account, err := orders.Write(io.Discard, min(rows, sampleRecords), seed)
 	if err != nil {
 		return "", err
 	}
@@ -65,10 +65,10 @@ func generate(directory string, rows int64, seed uint64) (string, error) {
 	return path, os.WriteFile(path+".json", append(body, '\n'), 0o644)
 }
 
-func write(path string, rows int64, seed uint64) (account orders.Accounting, err error) {
+func write(path string, rows int64, seed uint64) (account orders.Summary, err error) {
 	file, err := os.Create(path)
 	if err != nil {
-		return orders.Accounting{}, err
+		return orders.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return orders.Write(file, rows, seed)

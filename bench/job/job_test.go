@@ -58,7 +58,7 @@ func TestEngineRejectsEveryBrokenRow(t *testing.T) {
 // that no row breaks is a rule that isn't compared.
 func TestFileBreaksEveryRule(t *testing.T) {
 	t.Parallel()
-	account, err := orders.Write(discard{}, 20_000, 3)
+	account, err := orders.Write(discardWriter{}, 20_000, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +86,9 @@ func TestFileBreaksEveryRule(t *testing.T) {
 	}
 }
 
-type discard struct{}
+type discardWriter struct{}
 
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 // rules counts the rejects in the files by rule.
 func rules(t *testing.T, folder string, files []work.File) map[string]int64 {

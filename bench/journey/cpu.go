@@ -50,9 +50,9 @@ func (b *Runner) processorTime() CPU {
 	return taken
 }
 
-// userHertz is the unit of the kernel's account, a hundredth of a second on
+// clockTicksPerSecond is the unit of the kernel's account, a hundredth of a second on
 // Linux whatever the machine (man 5 proc_pid_stat, man 7 time).
-const userHertz = 100
+const clockTicksPerSecond = 100
 
 // parseStat reads a process's id, its parent's and its time from
 // /proc/<pid>/stat, whose second field may hold anything.
@@ -71,7 +71,7 @@ func parseStat(stat []byte) (pid, parent int, spent time.Duration) {
 	parent, _ = strconv.Atoi(fields[fieldParent])
 	user, _ := strconv.Atoi(fields[fieldUser])
 	system, _ := strconv.Atoi(fields[fieldSystem])
-	return pid, parent, time.Duration(user+system) * time.Second / userHertz
+	return pid, parent, time.Duration(user+system) * time.Second / clockTicksPerSecond
 }
 
 // functionOf names the function that a child of the AWS stand-in runs.
@@ -80,15 +80,15 @@ func functionOf(pid int) string {
 	for variable := range strings.SplitSeq(string(environment), "\x00") {
 		name, value, _ := strings.Cut(variable, "=")
 		if name == "AWS_LAMBDA_FUNCTION_NAME" {
-			return "function " + shortened(value)
+			return "function " + shortName(value)
 		}
 	}
 	return "other children"
 }
 
-// shortened drops what CloudFormation adds to a function's name:
+// shortName drops what CloudFormation adds to a function's name:
 // "Firn-LoadFunction-1A2B" is "load".
-func shortened(name string) string {
+func shortName(name string) string {
 	_, name, _ = strings.Cut(name, "-")
 	name, _, _ = strings.Cut(name, "Function")
 	return strings.ToLower(name)

@@ -4,6 +4,6 @@ package journey
 var (
 	Percentile = percentile
 	ParseStat  = parseStat
-	Shortened  = shortened
+	Shortened  = shortName
 	WayOf      = stateTimesOf
 )

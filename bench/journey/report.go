@@ -19,9 +19,9 @@ const (
 func (r Results) Write(out io.Writer) error {
 	var text strings.Builder
 	r.writeHeader(&text)
-	r.single(&text)
-	r.burst(&text)
-	r.cpu(&text)
+	r.writeSingle(&text)
+	r.writeBurst(&text)
+	r.writeCPU(&text)
 	_, err := io.WriteString(out, text.String())
 	return err
 }
@@ -33,7 +33,7 @@ func (r Results) writeHeader(out io.Writer) {
 	fmt.Fprintf(out, "| machine | |\n| --- | --- |\n%s\n| load before, after | %s; %s |\n\n", strings.Join(r.Machine, "\n"), r.LoadBefore, r.LoadAfter)
 }
 
-func (r Results) single(out io.Writer) {
+func (r Results) writeSingle(out io.Writer) {
 	fmt.Fprint(out, "### One small file\n\n| seconds | p50 | p95 | most | the first file ever |\n| --- | --- | --- | --- | --- |\n")
 	for _, hop := range intervals {
 		all := durations(r.singles(), hop.of)
@@ -44,7 +44,7 @@ func (r Results) single(out io.Writer) {
 	fmt.Fprintf(out, "\np50 %s s; target at most %s s: %s.\n\n", seconds(p50), seconds(singleTarget), verdict(p50, singleTarget))
 }
 
-func (r Results) burst(out io.Writer) {
+func (r Results) writeBurst(out io.Writer) {
 	fmt.Fprintf(out, "### %d files at once\n\n| round | uploaded, s | last transformed, s | last loaded, s | p50, s | p95, s | transactions |\n| --- | --- | --- | --- | --- | --- | --- |\n", r.Plan.Burst)
 	var lasts []time.Duration
 	for i, round := range r.Rounds {
@@ -59,7 +59,7 @@ func (r Results) burst(out io.Writer) {
 		seconds(last), len(lasts), seconds(burstTarget), verdict(last, burstTarget))
 }
 
-func (r Results) cpu(out io.Writer) {
+func (r Results) writeCPU(out io.Writer) {
 	one := r.milliseconds(func(round Round) (CPU, int) { return round.SingleCPU, len(round.Single) })
 	many := r.milliseconds(func(round Round) (CPU, int) { return round.BurstCPU, len(round.Burst.Times) })
 	if len(one) == 0 {

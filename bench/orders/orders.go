@@ -22,8 +22,8 @@ const header = "order_id,customer_id,ordered_at,amount,quantity,status,country,i
 // brokenEvery is how many rows there are to a broken one, on average.
 const brokenEvery = 100
 
-// Accounting is what is in a file.
-type Accounting struct {
+// Summary is what is in a file.
+type Summary struct {
 	Rows     int64 `json:"rows"`
 	Rejected int64 `json:"rejected"`
 	// ByRule counts the rejected rows by the rule of the contract that they
@@ -35,14 +35,14 @@ type Accounting struct {
 }
 
 // Write writes rows orders, made of the seed.
-func Write(output io.Writer, rows int64, seed uint64) (Accounting, error) {
+func Write(output io.Writer, rows int64, seed uint64) (Summary, error) {
 	g := newGenerator(seed)
 	hash := sha256.New()
 	counter := &counting{output: io.MultiWriter(output, hash)}
 	buffered := bufio.NewWriterSize(counter, 1<<20)
-	account := Accounting{Rows: rows, ByRule: make(map[string]int64)}
+	account := Summary{Rows: rows, ByRule: make(map[string]int64)}
 	if _, err := buffered.WriteString(header); err != nil {
-		return Accounting{}, fmt.Errorf("write orders: %w", err)
+		return Summary{}, fmt.Errorf("write orders: %w", err)
 	}
 	for n := int64(1); n <= rows; n++ {
 		line, rule := g.next(n)
@@ -51,11 +51,11 @@ func Write(output io.Writer, rows int64, seed uint64) (Accounting, error) {
 			account.ByRule[rule]++
 		}
 		if _, err := buffered.Write(line); err != nil {
-			return Accounting{}, fmt.Errorf("write orders: %w", err)
+			return Summary{}, fmt.Errorf("write orders: %w", err)
 		}
 	}
 	if err := buffered.Flush(); err != nil {
-		return Accounting{}, fmt.Errorf("write orders: %w", err)
+		return Summary{}, fmt.Errorf("write orders: %w", err)
 	}
 	account.Bytes, account.Hash = counter.count, "sha256:"+hex.EncodeToString(hash.Sum(nil))
 	return account, nil

@@ -49,13 +49,13 @@ func TestLongerFileContinuesShorter(t *testing.T) {
 
 var errFull = errors.New("disk full")
 
-type full struct{}
+type fullWriter struct{}
 
-func (full) Write([]byte) (int, error) { return 0, errFull }
+func (fullWriter) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteReturnsErrorOfOutput(t *testing.T) {
 	t.Parallel()
-	if _, err := orders.Write(full{}, 10, 1); !errors.Is(err, errFull) {
+	if _, err := orders.Write(fullWriter{}, 10, 1); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -33,7 +33,7 @@ func auditCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := runAudit(cmd.Context(), dataset, grace, stuck)
 			if err != nil {
-				return coded{err, uncheckedCode}
+				return codedError{err, uncheckedCode}
 			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), result)
@@ -102,12 +102,12 @@ func printAudit(out io.Writer, result audit.Result) {
 		fmt.Fprintln(out)
 	}
 	for _, d := range result.Differences {
-		fmt.Fprintln(out, strings.Join(words(d), "  "))
+		fmt.Fprintln(out, strings.Join(differenceLines(d), "  "))
 	}
 }
 
-// words are a difference's, without what it hasn't.
-func words(d audit.Difference) []string {
+// differenceLines are a difference's, without what it hasn't.
+func differenceLines(d audit.Difference) []string {
 	all := []string{cmp.Or(d.Dataset, "(no dataset)"), string(d.Kind), printable(d.Object), string(d.ID), d.One, d.Other, "type: " + d.Command}
 	return slices.DeleteFunc(all, func(word string) bool { return word == "" })
 }

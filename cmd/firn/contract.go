@@ -42,19 +42,19 @@ func datasetsFolder() string {
 	return filepath.Join(root, "datasets")
 }
 
-// coded is an error that says with which code the command ends.
-type coded struct {
+// codedError is an error that says with which code the command ends.
+type codedError struct {
 	error
 
 	code int
 }
 
 // Unwrap returns the error itself.
-func (c coded) Unwrap() error { return c.error }
+func (c codedError) Unwrap() error { return c.error }
 
 // exitCode is 1 for an error that doesn't say its own.
 func exitCode(err error) int {
-	var c coded
+	var c codedError
 	if errors.As(err, &c) {
 		return c.code
 	}

@@ -18,8 +18,8 @@ import (
 // countWidth is the width of the column of counts.
 const countWidth = 10
 
-// shownRejects is how many rejects are shown unless a person asks for others.
-const shownRejects = 10
+// defaultRejects is how many rejects are shown unless a person asks for others.
+const defaultRejects = 10
 
 // uncheckedCode tells a file that couldn't be checked from one that was found
 // wanting.
@@ -38,12 +38,12 @@ func contractCheckCommand() *cobra.Command {
 		Example: "  firn contract check datasets/shop/order/orders.csv\n" +
 			"  firn contract check /tmp/orders.csv --contract datasets/shop/order/contract.odcs.yaml --rejects 50",
 		Args: func(cmd *cobra.Command, arguments []string) error {
-			return unchecked(withHelp(cobra.ExactArgs(1))(cmd, arguments))
+			return uncheckedError(withHelp(cobra.ExactArgs(1))(cmd, arguments))
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			report, err := checkFile(cmd, files[0], path, rejects)
 			if err != nil {
-				return unchecked(err)
+				return uncheckedError(err)
 			}
 			if asJSON(cmd) {
 				err = printJSON(cmd.OutOrStdout(), report)
@@ -51,25 +51,25 @@ func contractCheckCommand() *cobra.Command {
 				err = printReport(cmd.OutOrStdout(), report)
 			}
 			if err != nil {
-				return unchecked(err)
+				return uncheckedError(err)
 			}
-			return verdict(report)
+			return reportError(report)
 		},
 	}
 	command.Flags().StringVar(&path, "contract", "", "the contract's file; default: found by the file's path")
-	command.Flags().IntVar(&rejects, "rejects", shownRejects, "how many rejected rows to show")
+	command.Flags().IntVar(&rejects, "rejects", defaultRejects, "how many rejected rows to show")
 	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return unchecked(cmd.Root().FlagErrorFunc()(cmd, err))
+		return uncheckedError(cmd.Root().FlagErrorFunc()(cmd, err))
 	})
 	return command
 }
 
-// unchecked is an error after which nothing is known of the file.
-func unchecked(err error) error {
+// uncheckedError is an error after which nothing is known of the file.
+func uncheckedError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return coded{err, uncheckedCode}
+	return codedError{err, uncheckedCode}
 }
 
 func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report, error) {
@@ -89,8 +89,8 @@ func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report
 	return (&check.Check{File: file, Contract: c, Rejects: rejects, Now: time.Now}).Run(cmd.Context())
 }
 
-// verdict is an error unless every row is good.
-func verdict(r check.Report) error {
+// reportError is an error unless every row is good.
+func reportError(r check.Report) error {
 	switch {
 	case r.Outcome != work.Accepted:
 		return fmt.Errorf("%s would be refused: %s", r.File, r.Code)
@@ -166,8 +166,8 @@ func printRejects(out io.Writer, r check.Report) error {
 	return table.Flush()
 }
 
-// shownLength is how many characters of a value are shown.
-const shownLength = 40
+// maxValueLength is how many characters of a value are shown.
+const maxValueLength = 40
 
 // shownValue shortens the value and escapes what no terminal should obey. The
 // text of a CSV file is quoted, so that spaces are seen; JSON has quotes already.
@@ -176,8 +176,8 @@ func shownValue(format contract.Format, reject check.Reject) string {
 		return "(none)"
 	}
 	value, more := *reject.Value, ""
-	if letters := []rune(value); len(letters) > shownLength {
-		value, more = string(letters[:shownLength]), "…"
+	if letters := []rune(value); len(letters) > maxValueLength {
+		value, more = string(letters[:maxValueLength]), "…"
 	}
 	if format == contract.NDJSON {
 		return printable(value) + more

@@ -57,7 +57,7 @@ type inferred struct {
 func inferContract(cmd *cobra.Command, job infer.Infer, path string) error {
 	if path != "" {
 		if _, err := os.Lstat(path); err == nil {
-			return existing(path)
+			return existsError(path)
 		}
 	}
 	draft, err := job.Run(cmd.Context())
@@ -95,7 +95,7 @@ func printNotes(out io.Writer, draft infer.Draft) {
 	}
 }
 
-func existing(path string) error {
+func existsError(path string) error {
 	return fmt.Errorf("%s exists already: remove it, or name another file with --out", path)
 }
 
@@ -103,7 +103,7 @@ func existing(path string) error {
 func writeNew(path string, content []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return existing(path)
+		return existsError(path)
 	}
 	if err != nil {
 		return fmt.Errorf("write the contract: %w", err)

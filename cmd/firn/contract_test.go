@@ -125,7 +125,7 @@ func TestContractCheckExitCodes(t *testing.T) {
 // CI does.
 func TestContractsFitLastRelease(t *testing.T) {
 	t.Parallel()
-	folder := clone(t)
+	folder := copyRepository(t)
 	script, err := os.ReadFile(filepath.Join(root(t), "scripts/contracts.sh"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 
 func TestDown(t *testing.T) {
 	t.Parallel()
-	c := clone(t)
+	c := copyRepository(t)
 	write(t, filepath.Join(c, "build/local.env"), "export AWS_ENDPOINT_URL=http://127.0.0.1:1\n")
 	golden(t, "down.json", call{directory: c, arguments: []string{"down", "--json"}}.succeed(t))
 	golden(t, "down", call{directory: c, arguments: []string{"down"}}.succeed(t))

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// busy takes a port for the time of the test.
-func busy(t *testing.T) string {
+// busyPort takes a port for the time of the test.
+func busyPort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -21,8 +21,8 @@ func busy(t *testing.T) string {
 	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// closed is a port on which nobody listens: 1, which only root could take.
-const closed = "1"
+// closedPort is a port on which nobody listens: 1, which only root could take.
+const closedPort = "1"
 
 const brokenLine = "shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "
 
@@ -37,10 +37,10 @@ func breakContract(t *testing.T, clone string) {
 	write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
 }
 
-// credentials are those of nobody: enough to ask, and to be refused.
-var credentials = []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=nothing"}
+// invalidCredentials are those of nobody: enough to ask, and to be refused.
+var invalidCredentials = []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=nothing"}
 
-func with(variables ...string) []string { return append(variables, credentials...) }
+func withCredentials(variables ...string) []string { return append(variables, invalidCredentials...) }
 
 // TestErrorIsOneLineWithExitCode1: each is one line that says what to do, within seconds, with exit
 // code 1 and nothing on standard output.
@@ -53,35 +53,35 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		want []string
 	}{
 		{"a busy port", func(t *testing.T) call {
-			return call{directory: clone(t), arguments: []string{"up", "--aws-port", busy(t)}}
+			return call{directory: copyRepository(t), arguments: []string{"up", "--aws-port", busyPort(t)}}
 		}, []string{" is busy: stop what listens there, or choose another with --aws-port"}},
 		{"no environment of the AWS stand-in", func(t *testing.T) call {
-			c := clone(t)
+			c := copyRepository(t)
 			remove(t, filepath.Join(c, "build/venv"))
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
 		{"no environment, for the demo", func(t *testing.T) call {
-			c := clone(t)
+			c := copyRepository(t)
 			remove(t, filepath.Join(c, "build/venv/snowflake"))
 			return call{directory: c, arguments: []string{"demo"}}
 		}, []string{"build/venv/snowflake/bin/python is missing: run `make setup` first"}},
 		{"no CDK", func(t *testing.T) call {
-			c := clone(t)
+			c := copyRepository(t)
 			remove(t, filepath.Join(c, "node_modules"))
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
 		{"up with a bad contract", func(t *testing.T) call {
-			c := clone(t)
+			c := copyRepository(t)
 			breakContract(t, c)
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"a contract in datasets/ must be mended first: " + brokenLine}},
 		{"status with a bad contract", func(t *testing.T) call {
-			c := clone(t)
+			c := copyRepository(t)
 			breakContract(t, c)
-			return call{variables: with("FIRN_DATASETS=" + filepath.Join(c, "datasets")), arguments: []string{"status"}}
+			return call{variables: withCredentials("FIRN_DATASETS=" + filepath.Join(c, "datasets")), arguments: []string{"status"}}
 		}, []string{"set FIRN_DATASETS", brokenLine}},
 		{"no contracts", func(*testing.T) call {
-			return call{variables: with("FIRN_DATASETS=/nowhere"), arguments: []string{"status"}}
+			return call{variables: withCredentials("FIRN_DATASETS=/nowhere"), arguments: []string{"status"}}
 		}, []string{"contracts in /nowhere (set FIRN_DATASETS for other ones)"}},
 		{"outside a repository", func(*testing.T) call {
 			return call{arguments: []string{"up"}}
@@ -91,15 +91,15 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		}, []string{"is in no firn repository: change to the folder that holds cdk.json"}},
 		{"Snowflake doesn't answer", func(*testing.T) call {
 			return call{
-				variables: with("SNOWFLAKE_ACCOUNT=laptop", "SNOWFLAKE_PROTOCOL=http", "SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT="+closed),
+				variables: withCredentials("SNOWFLAKE_ACCOUNT=laptop", "SNOWFLAKE_PROTOCOL=http", "SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT="+closedPort),
 				arguments: []string{"query", "select 1"}, limit: 20 * time.Second,
 			}
 		}, []string{"log in to Snowflake: snowflake_away: ", "connection refused. Snowflake doesn't answer; look at"}},
 		{"no Snowflake is named", func(*testing.T) call {
-			return call{variables: []string{"SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT=" + closed}, arguments: []string{"query", "select 1"}}
+			return call{variables: []string{"SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT=" + closedPort}, arguments: []string{"query", "select 1"}}
 		}, []string{"`firn up`", "environment variable SNOWFLAKE_ACCOUNT is missing"}},
 		{"AWS doesn't answer", func(*testing.T) call {
-			return call{variables: with(contracts, "AWS_ENDPOINT_URL=http://127.0.0.1:"+closed), arguments: []string{"status"}, limit: 20 * time.Second}
+			return call{variables: withCredentials(contracts, "AWS_ENDPOINT_URL=http://127.0.0.1:"+closedPort), arguments: []string{"status"}, limit: 20 * time.Second}
 		}, []string{"stack Firn can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "connection refused"}},
 		{"no AWS at all", func(*testing.T) call {
 			return call{variables: []string{contracts, "AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere"}, arguments: []string{"status"}}
@@ -159,7 +159,7 @@ func remove(t *testing.T, path string) {
 // at once.
 func TestEveryContractFaultIsShown(t *testing.T) {
 	t.Parallel()
-	c := clone(t)
+	c := copyRepository(t)
 	breakContract(t, c)
 	write(t, filepath.Join(c, "datasets/shop/customer/contract.odcs.yaml"), "kind: [")
 	got := call{directory: c, arguments: []string{"up"}}.run(t)

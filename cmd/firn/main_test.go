@@ -143,9 +143,9 @@ func project(t *testing.T) string {
 	return filepath.Join(root(t), "testdata", "project")
 }
 
-// clone makes a folder that the command takes for its repository: contracts and
+// copyRepository makes a folder that the command takes for its repository: contracts and
 // scripts of the made-up project, and empty files where `make setup` installs programs.
-func clone(t *testing.T) string {
+func copyRepository(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.CopyFS(filepath.Join(folder, "datasets"), os.DirFS(filepath.Join(project(t), "datasets"))); err != nil {

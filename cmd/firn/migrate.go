@@ -62,8 +62,8 @@ type migrateFlags struct {
 	variables map[string]string
 }
 
-// migration is what a migrate did, or would do.
-type migration struct {
+// migrationResult is what a migrate did, or would do.
+type migrationResult struct {
 	Scripts []migratedScript `json:"scripts"`
 	Tables  []evolve.Change  `json:"tables"`
 	// TookOver is the dead migration that the lock was taken from.
@@ -79,8 +79,8 @@ type migratedScript struct {
 // what those made to its contracts. The tables come first where there are any:
 // a script's view may name a column that its table is only to get now. What is
 // refused of a table is an error, after all else was done.
-func migrateAll(ctx context.Context, asked migrateFlags) (migration, error) {
-	done := migration{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
+func migrateAll(ctx context.Context, asked migrateFlags) (migrationResult, error) {
+	done := migrationResult{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
 	o, err := openOperator(ctx)
 	if err != nil {
 		return done, err
@@ -100,16 +100,16 @@ func migrateAll(ctx context.Context, asked migrateFlags) (migration, error) {
 		return done, err
 	}
 	if asked.plan {
-		err = done.planned(ctx, migrator, scripts, o.Contracts, isFirst)
+		err = done.addPlan(ctx, migrator, scripts, o.Contracts, isFirst)
 	} else {
-		err = done.applied(ctx, migrator, scripts, o.Contracts, isFirst)
+		err = done.apply(ctx, migrator, scripts, o.Contracts, isFirst)
 	}
 	return done, err
 }
 
-// planned is what a migrate would do. Before the first there is no database to
+// addPlan is what a migrate would do. Before the first there is no database to
 // look into.
-func (m *migration) planned(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
+func (m *migrationResult) addPlan(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
 	steps, err := migrator.Plan(ctx, scripts)
 	m.add(steps)
 	if err != nil || isFirst {
@@ -118,7 +118,7 @@ func (m *migration) planned(ctx context.Context, migrator migrate.Migrator, scri
 	return m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.All(ctx, contracts, true) })
 }
 
-func (m *migration) applied(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
+func (m *migrationResult) apply(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
 	var unchanged error
 	if !isFirst {
 		unchanged = m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.Existing(ctx, contracts) })
@@ -133,14 +133,14 @@ func (m *migration) applied(ctx context.Context, migrator migrate.Migrator, scri
 }
 
 // add notes scripts that ran or are to run.
-func (m *migration) add(steps []migrate.Step) {
+func (m *migrationResult) add(steps []migrate.Step) {
 	for _, step := range steps {
 		m.Scripts = append(m.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
 	}
 }
 
 // evolve changes tables, or only looks, and notes each dataset's change once.
-func (m *migration) evolve(ctx context.Context, change func(*evolve.Evolver) ([]evolve.Change, error)) error {
+func (m *migrationResult) evolve(ctx context.Context, change func(*evolve.Evolver) ([]evolve.Change, error)) error {
 	session, err := openSnowflake(ctx)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func migrationName() string {
 	return fmt.Sprintf("%s on %s, process %d, %s", who, host, os.Getpid(), uuid.NewString())
 }
 
-func printMigration(out io.Writer, done migration, asked migrateFlags) error {
+func printMigration(out io.Writer, done migrationResult, asked migrateFlags) error {
 	if asked.asJSON {
 		return printJSON(out, done)
 	}

@@ -29,8 +29,8 @@ func resumeCommand() *cobra.Command {
 	}, "resumed", (*evolve.Evolver).Resume)
 }
 
-// switched is what pause and resume print as JSON.
-type switched struct {
+// switchResult is what pause and resume print as JSON.
+type switchResult struct {
 	Dataset string `json:"dataset"`
 	// Changed is false if the dataset was so before.
 	Changed bool `json:"changed"`
@@ -58,7 +58,7 @@ func switchCommand(command *cobra.Command, done string, set func(*evolve.Evolver
 			return err
 		}
 		if asJSON {
-			return printJSON(cmd.OutOrStdout(), switched{Dataset: names[0], Changed: changed})
+			return printJSON(cmd.OutOrStdout(), switchResult{Dataset: names[0], Changed: changed})
 		}
 		before := ""
 		if !changed {

@@ -9,24 +9,24 @@ import (
 	"golang.org/x/term"
 )
 
-// bar shows that something is waited for. On anything but a terminal it shows
+// progressBar shows that something is waited for. On anything but a terminal it shows
 // nothing, so that logs stay readable.
-type bar struct {
+type progressBar struct {
 	progress *progressbar.ProgressBar
 	done     chan struct{}
 	stopped  chan struct{}
 }
 
 // spinner shows a wait of unknown length until stop.
-func spinner(out io.Writer, name string) *bar {
-	b := &bar{progress: newProgress(out, -1, name), done: make(chan struct{}), stopped: make(chan struct{})}
+func spinner(out io.Writer, name string) *progressBar {
+	b := &progressBar{progress: newProgress(out, -1, name), done: make(chan struct{}), stopped: make(chan struct{})}
 	go b.spin()
 	return b
 }
 
 // counter shows a wait for a number of things; add counts them.
-func counter(out io.Writer, total int, name string) *bar {
-	return &bar{progress: newProgress(out, total, name)}
+func counter(out io.Writer, total int, name string) *progressBar {
+	return &progressBar{progress: newProgress(out, total, name)}
 }
 
 func newProgress(out io.Writer, total int, name string) *progressbar.ProgressBar {
@@ -40,7 +40,7 @@ func newProgress(out io.Writer, total int, name string) *progressbar.ProgressBar
 	)
 }
 
-func (b *bar) spin() {
+func (b *progressBar) spin() {
 	defer close(b.stopped)
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -54,9 +54,9 @@ func (b *bar) spin() {
 	}
 }
 
-func (b *bar) add() { _ = b.progress.Add(1) }
+func (b *progressBar) add() { _ = b.progress.Add(1) }
 
-func (b *bar) stop() {
+func (b *progressBar) stop() {
 	if b.done != nil {
 		close(b.done)
 		<-b.stopped

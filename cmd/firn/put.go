@@ -42,7 +42,7 @@ func putCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return report(cmd.OutOrStdout(), entries, asJSON)
+			return printEntriesOrFail(cmd.OutOrStdout(), entries, asJSON)
 		},
 	}
 	flags := command.Flags()
@@ -95,8 +95,8 @@ func printObjects(out io.Writer, objects []object.Object, asJSON bool) error {
 	return nil
 }
 
-// report prints entries and fails if one of them failed.
-func report(out io.Writer, entries []journal.Entry, asJSON bool) error {
+// printEntriesOrFail prints entries and fails if one of them failed.
+func printEntriesOrFail(out io.Writer, entries []journal.Entry, asJSON bool) error {
 	if asJSON {
 		if err := printJSON(out, entries); err != nil {
 			return err

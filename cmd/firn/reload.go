@@ -49,7 +49,7 @@ func reloadCommand() *cobra.Command {
 				defer session.Close()
 				reload.Ledger = ledger.Reader{Session: session}
 			}
-			told := reloads{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
+			told := reloadPrinter{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
 			return told.end(o.Reload(cmd.Context(), reload, told.add))
 		},
 	}
@@ -75,14 +75,14 @@ func parseSince(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--since %q: write it as 2018-01-31T00:00:00Z or 2018-01-31", text)
 }
 
-// reloads prints what becomes of each object, at once or, as JSON, in the end.
-type reloads struct {
+// reloadPrinter prints what becomes of each object, at once or, as JSON, in the end.
+type reloadPrinter struct {
 	out          io.Writer
 	asJSON, plan bool
 	all          []operator.Reloaded
 }
 
-func (r *reloads) add(one operator.Reloaded) {
+func (r *reloadPrinter) add(one operator.Reloaded) {
 	r.all = append(r.all, one)
 	if r.asJSON {
 		return
@@ -98,7 +98,7 @@ func (r *reloads) add(one operator.Reloaded) {
 }
 
 // end prints the sum. Objects that were left alone are an error.
-func (r *reloads) end(err error) error {
+func (r *reloadPrinter) end(err error) error {
 	var begun, underWay, refused int
 	for _, one := range r.all {
 		switch {

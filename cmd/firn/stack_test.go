@@ -65,7 +65,7 @@ func newClock() func() time.Time {
 	}
 }
 
-func (b fixture) firn(arguments ...string) call {
+func (b fixture) command(arguments ...string) call {
 	return call{variables: b.variables, arguments: arguments}
 }
 
@@ -91,19 +91,19 @@ func TestPutUploadsNewVersion(t *testing.T) {
 	for _, name := range []string{"a b+c.csv", "é.csv"} {
 		write(t, filepath.Join(folder, "shop/order", name), "x")
 	}
-	put := b.firn("put", "--json", "--wait", "0", "shop/order/a b+c.csv", "shop/order/é.csv")
+	put := b.command("put", "--json", "--wait", "0", "shop/order/a b+c.csv", "shop/order/é.csv")
 	put.directory = folder
 	objects := decode[[]object.Object](t, put.succeed(t))
 	if len(objects) != 2 || objects[0].Key != "shop/order/a b+c.csv" || objects[1].Key != "shop/order/é.csv" || objects[0].Version == "" || objects[0].Size != 1 {
 		t.Errorf("put %+v", objects)
 	}
-	text := b.firn("put", "--wait", "0", "--key", "shop/order/other.csv", filepath.Join(folder, "shop/order/é.csv")).succeed(t)
+	text := b.command("put", "--wait", "0", "--key", "shop/order/other.csv", filepath.Join(folder, "shop/order/é.csv")).succeed(t)
 	if want := regexp.MustCompile(`^[0-9a-f]{32}  s3://\S+/shop/order/other\.csv\n$`); !want.MatchString(text) {
 		t.Errorf("it says %q, want %s", text, want)
 	}
-	expectError(t, b.firn("put", "/tmp/x.csv"), `no contract for dataset ""`, "shop.order", "--dataset")
-	expectError(t, b.firn("put", "--dataset", "shop.order", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
-	expectError(t, b.firn("put", "--dataset", "shop.order", folder), "is a folder; name files")
+	expectError(t, b.command("put", "/tmp/x.csv"), `no contract for dataset ""`, "shop.order", "--dataset")
+	expectError(t, b.command("put", "--dataset", "shop.order", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
+	expectError(t, b.command("put", "--dataset", "shop.order", folder), "is a folder; name files")
 	late := put
 	late.arguments = []string{"put", "--wait", "50ms", "shop/order/é.csv"}
 	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: `firn status` tells more")
@@ -112,17 +112,17 @@ func TestPutUploadsNewVersion(t *testing.T) {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	golden(t, "status-nothing.json", b.firn("status", "--json").succeed(t))
-	golden(t, "status-nothing", b.firn("status").succeed(t))
+	golden(t, "status-nothing.json", b.command("status", "--json").succeed(t))
+	golden(t, "status-nothing", b.command("status").succeed(t))
 	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
-	golden(t, "status-failed", b.firn("status").succeed(t))
-	golden(t, "status-object", b.firn("status", o.URI()).succeed(t))
-	golden(t, "status-object.json", b.firn("status", "--json", string(o.ID())).succeed(t))
-	golden(t, "status-dataset.json", b.firn("status", "--json", "--dataset", "shop.order").succeed(t))
-	golden(t, "status-unclaimed.json", b.firn("status", "--json", "--dataset", "-").succeed(t))
-	expectError(t, b.firn("status", "s3://landing/never.csv"), "the journal knows no s3://landing/never.csv: was it put into the landing bucket ")
-	expectError(t, b.firn("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
-	expectError(t, b.firn("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+	golden(t, "status-failed", b.command("status").succeed(t))
+	golden(t, "status-object", b.command("status", o.URI()).succeed(t))
+	golden(t, "status-object.json", b.command("status", "--json", string(o.ID())).succeed(t))
+	golden(t, "status-dataset.json", b.command("status", "--json", "--dataset", "shop.order").succeed(t))
+	golden(t, "status-unclaimed.json", b.command("status", "--json", "--dataset", "-").succeed(t))
+	expectError(t, b.command("status", "s3://landing/never.csv"), "the journal knows no s3://landing/never.csv: was it put into the landing bucket ")
+	expectError(t, b.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
+	expectError(t, b.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
 }
 
 // TestRedrive redrives one object by the name that a person types, and all that
@@ -131,24 +131,24 @@ func TestRedrive(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
-	redriven := decode[[]json.RawMessage](t, b.firn("redrive", "--json", o.URI()).succeed(t))
+	redriven := decode[[]json.RawMessage](t, b.command("redrive", "--json", o.URI()).succeed(t))
 	if len(redriven) != 1 || decode[struct{ ID object.ID }](t, idOnly(t, redriven[0])).ID != o.ID() {
 		t.Errorf("redriven %s", redriven)
 	}
 	b.failed(t, "shop/order/1.csv", fault.TooManyRejects)
 	b.failed(t, "shop/order/2.csv", fault.TooManyRejects)
-	text := b.firn("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
+	text := b.command("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
 	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; `firn status` shows what becomes of them\n") {
 		t.Errorf("it says %q", text)
 	}
-	if none := b.firn("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
+	if none := b.command("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
 		t.Errorf("nothing to redrive is %q, want an empty list", none)
 	}
 	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, b.firn("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
-	expectError(t, b.firn("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+	expectError(t, b.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
+	expectError(t, b.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
 // TestReloadReplacesRows reloads one object, and a dataset by its ledger.
@@ -157,7 +157,7 @@ func TestReloadReplacesRows(t *testing.T) {
 	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
 	firn := func(arguments ...string) call {
-		c := b.firn(arguments...)
+		c := b.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
@@ -166,7 +166,7 @@ func TestReloadReplacesRows(t *testing.T) {
 	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were left alone")
+	checkFailure(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were left alone")
 	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
 		t.Fatal(err)
 	}
@@ -204,21 +204,21 @@ func TestAuditExitCodes(t *testing.T) {
 	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_AUDIT_CLI")
 	firn := func(arguments ...string) call {
-		c := b.firn(arguments...)
+		c := b.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
-	fails(t, firn("audit", "--dataset", "shop.ordr"), 2, `no contract for dataset "shop.ordr"`)
+	checkFailure(t, firn("audit", "--dataset", "shop.ordr"), 2, `no contract for dataset "shop.ordr"`)
 	none := firn("audit")
 	none.variables = append(none.variables, "FIRN_STACK=Missing")
-	fails(t, none, 2, "stack Missing can't be read")
+	checkFailure(t, none, 2, "stack Missing can't be read")
 	firn("migrate").succeed(t)
 	golden(t, "audit", firn("audit").succeed(t))
 	golden(t, "audit.json", firn("audit", "--dataset", "shop.order", "--json").succeed(t))
 
 	firn("query", "insert into RAW.SHOP_ORDER (NUMBER, _FIRN_OBJECT, _FIRN_RECORD) select 'N1', 'nobody''s', 1").succeed(t)
 	found := firn("audit", "--dataset", "shop.order")
-	fails(t, found, 1, "firn: 1 differences")
+	checkFailure(t, found, 1, "firn: 1 differences")
 	golden(t, "audit-orphan", found.run(t).stdout)
 	golden(t, "audit-orphan.json", firn("audit", "--dataset", "shop.order", "--json").run(t).stdout)
 	_, command, _ := strings.Cut(found.run(t).stdout, "type: ")
@@ -244,25 +244,25 @@ func TestIngest(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
-	golden(t, "ingest.json", b.firn(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
-	golden(t, "ingest", b.firn(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
-	expectError(t, b.firn(append([]string{"ingest", "station.quake"}, week...)...), "no contract of that dataset names an API: name one of station.event")
+	golden(t, "ingest.json", b.command(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
+	golden(t, "ingest", b.command(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
+	expectError(t, b.command(append([]string{"ingest", "station.quake"}, week...)...), "no contract of that dataset names an API: name one of station.event")
 }
 
 func TestQueryReturnsMatchingEvents(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	const statement = "select 1 as number, 'a b' as text, null as nothing union all select 22, '', 'x' order by 1"
-	golden(t, "query", b.firn("query", statement).succeed(t))
-	golden(t, "query.json", b.firn("query", "--json", statement).succeed(t))
-	expectError(t, b.firn("query", "select * from RAW.NO_SUCH_TABLE"), "query: ", "NO_SUCH_TABLE")
+	golden(t, "query", b.command("query", statement).succeed(t))
+	golden(t, "query.json", b.command("query", "--json", statement).succeed(t))
+	expectError(t, b.command("query", "select * from RAW.NO_SUCH_TABLE"), "query: ", "NO_SUCH_TABLE")
 }
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	migrate := func(arguments ...string) string {
-		c := b.firn(append([]string{"migrate"}, arguments...)...)
+		c := b.command(append([]string{"migrate"}, arguments...)...)
 		c.directory = root(t)
 		return c.succeed(t)
 	}
@@ -280,9 +280,9 @@ func TestMigrate(t *testing.T) {
 	for _, wrong := range []struct{ flags, says string }{
 		{"--plan --apply", "[apply plan] were all set"},
 		{"--plan --break-lock", "[break-lock plan] were all set"},
-		{"--set retention_day=1", "variable retention_day: no script asks for it"},
+		{"--set retention_day=1", "variable retention_day: no script uses this variable"},
 	} {
-		c := b.firn(append([]string{"migrate"}, strings.Fields(wrong.flags)...)...)
+		c := b.command(append([]string{"migrate"}, strings.Fields(wrong.flags)...)...)
 		c.directory = root(t)
 		expectError(t, c, wrong.says)
 	}
@@ -295,7 +295,7 @@ func TestMigrateAddsLedgerColumns(t *testing.T) {
 	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_OLDER_CLI")
 	firn := func(arguments ...string) call {
-		c := b.firn(arguments...)
+		c := b.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
@@ -320,17 +320,17 @@ func TestMigrateAddsLedgerColumns(t *testing.T) {
 func TestMigrateAfterKilledMigration(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	folder := clone(t)
+	folder := copyRepository(t)
 	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
 	firn := func(arguments ...string) call {
-		c := b.firn(arguments...)
+		c := b.command(arguments...)
 		c.directory = folder
 		return c
 	}
 	firn("migrate").succeed(t)
 	firn("query", "update ops.change_history set holder = 'ann on build-7', seen_at = current_timestamp() where script = '~lock'").succeed(t)
 	write(t, filepath.Join(folder, "snowflake/V9.0.0__more.sql"), "select 1;\n")
-	expectError(t, firn("migrate"), "a migration runs: ann on build-7, last heard of at 2", "`firn migrate --break-lock` works at once")
+	expectError(t, firn("migrate"), "another migration is running: ann on build-7, last refresh of its lock at 2", "`firn migrate --break-lock` works at once")
 	got := firn("migrate", "--break-lock").succeed(t)
 	if want := regexp.MustCompile(`^took the lock over from ann on build-7, last heard of at \S+Z\nV9\.0\.0__more\.sql \(new\)\n1 scripts run\n$`); !want.MatchString(got) {
 		t.Errorf("it says %q", got)
@@ -341,10 +341,10 @@ func TestMigrateAfterKilledMigration(t *testing.T) {
 func TestMigrateChangesTable(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	folder := clone(t)
+	folder := copyRepository(t)
 	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
 	firn := func(arguments ...string) call {
-		c := b.firn(arguments...)
+		c := b.command(arguments...)
 		c.directory = folder
 		return c
 	}
@@ -368,7 +368,7 @@ func TestMigrateChangesTable(t *testing.T) {
 	if got := firn("pause", "shop.customer").succeed(t); got != "shop.customer was paused\n" {
 		t.Errorf("pause says %q", got)
 	}
-	fails(t, firn("migrate"), 1, "the dataset is paused, by a person or by another migration", "`firn resume shop.customer`")
+	checkFailure(t, firn("migrate"), 1, "the dataset is paused, by a person or by another migration", "`firn resume shop.customer`")
 	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was resumed\n" {
 		t.Errorf("resume says %q", got)
 	}
@@ -388,15 +388,15 @@ func TestMigrateChangesTable(t *testing.T) {
 	}
 
 	write(t, path, strings.Replace(changed, "logicalType: string\n        description: Where it is", "logicalType: integer\n        description: Where it is", 1))
-	fails(t, firn("migrate"), 1, "column country is varchar in the table and number(38, 0) in contract 1.1.0")
+	checkFailure(t, firn("migrate"), 1, "column country is varchar in the table and number(38, 0) in contract 1.1.0")
 	write(t, old, changed)
-	fails(t, firn("contract", "diff", old, path), 1, "the table can't be changed to the new contract")
-	fails(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
+	checkFailure(t, firn("contract", "diff", old, path), 1, "the table can't be changed to the new contract")
+	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
 }
 
-// fails runs a command that says on standard output what it did, and on standard
+// checkFailure runs a command that says on standard output what it did, and on standard
 // error why it ends with the code.
-func fails(t *testing.T, c call, code int, parts ...string) {
+func checkFailure(t *testing.T, c call, code int, parts ...string) {
 	t.Helper()
 	got := c.run(t)
 	if got.code != code {

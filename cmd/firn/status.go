@@ -77,7 +77,7 @@ func printEntry(out io.Writer, e journal.Entry) {
 	line("state", e.State)
 	line("reason", e.Reason)
 	line("superseded by", e.SupersededBy)
-	for _, at := range chronology(e) {
+	for _, at := range statesByTime(e) {
 		line("  "+string(at), e.Times[at].Format("2006-01-02 15:04:05.000 UTC"))
 	}
 	line("engine", e.Engine)
@@ -104,7 +104,7 @@ func printEntry(out io.Writer, e journal.Entry) {
 	}
 }
 
-func chronology(e journal.Entry) []journal.State {
+func statesByTime(e journal.Entry) []journal.State {
 	states := make([]journal.State, 0, len(e.Times))
 	for state := range e.Times {
 		states = append(states, state)

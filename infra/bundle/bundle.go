@@ -31,7 +31,7 @@ func Build(ctx context.Context, root, datasets, goarch string, log io.Writer) (s
 		return "", err
 	}
 	for _, name := range Functions {
-		if err := assemble(datasets, filepath.Join(binaries, name), filepath.Join(folder, name)); err != nil {
+		if err := assembleFunction(datasets, filepath.Join(binaries, name), filepath.Join(folder, name)); err != nil {
 			return "", err
 		}
 	}
@@ -62,13 +62,13 @@ func compile(ctx context.Context, root, goarch, binaries string, log io.Writer) 
 	return nil
 }
 
-// assemble makes one function's folder anew, so that nothing of an earlier
+// assembleFunction makes one function's folder anew, so that nothing of an earlier
 // build stays in it.
-func assemble(datasets, binary, folder string) error {
+func assembleFunction(datasets, binary, folder string) error {
 	if err := os.RemoveAll(folder); err != nil {
 		return err
 	}
-	if err := link(binary, filepath.Join(folder, "bootstrap")); err != nil {
+	if err := hardLink(binary, filepath.Join(folder, "bootstrap")); err != nil {
 		return err
 	}
 	contracts, err := filepath.Glob(filepath.Join(datasets, filepath.FromSlash(Contracts)))
@@ -87,8 +87,8 @@ func assemble(datasets, binary, folder string) error {
 	return nil
 }
 
-// link puts a file at a second path without copying its bytes.
-func link(from, to string) error {
+// hardLink puts a file at a second path without copying its bytes.
+func hardLink(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}

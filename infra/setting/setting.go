@@ -130,7 +130,7 @@ func Read(context map[string]any) (Settings, error) {
 	}
 	derived := "firn-" + s.SnowflakeAccount + "-" + s.SnowflakeDatabase
 	s.SnowflakeExternalID = r.text("snowflakeExternalId", derived, "an external id", externalID.MatchString)
-	r.unknown()
+	r.reportUnknownKeys()
 	return s, r.err()
 }
 
@@ -196,8 +196,8 @@ func (r *reader) number(name string, fallback, least, most int) int {
 	return n
 }
 
-// unknown finds misspelt keys, which would otherwise count for nothing.
-func (r *reader) unknown() {
+// reportUnknownKeys finds misspelt keys, which would otherwise count for nothing.
+func (r *reader) reportUnknownKeys() {
 	var keys []string
 	for key := range r.context {
 		if strings.HasPrefix(key, Prefix) && !slices.Contains(r.known, key) {

@@ -8,10 +8,10 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// oldestAllowed is the age at which a queue's oldest message means that its
+// maxMessageAge is the age at which a queue's oldest message means that its
 // stage stands still: longer than the longest backoff, and for work than its
 // attempts.
-var oldestAllowed = map[string]time.Duration{
+var maxMessageAge = map[string]time.Duration{
 	route:     20 * time.Minute,
 	receipts:  20 * time.Minute,
 	transform: time.Hour,
@@ -21,26 +21,26 @@ var oldestAllowed = map[string]time.Duration{
 	alert:     20 * time.Minute,
 }
 
-// deadLetterAllowed is the age at which a dead letter means that alert is
+// maxDeadLetterAge is the age at which a dead letter means that alert is
 // broken: it empties the queues within seconds, so an alarm on their length
 // would never ring.
-const deadLetterAllowed = 10 * time.Minute
+const maxDeadLetterAge = 10 * time.Minute
 
 // createAlarms makes the alarms for what alert can't tell, itself included.
 func (s *Stack) createAlarms() {
 	for _, name := range queueNames {
-		s.createAlarm(title(name)+"QueueOld", s.queues[name].MetricApproximateAgeOfOldestMessage(maximum()), oldestAllowed[name].Seconds(),
+		s.createAlarm(logicalName(name)+"QueueOld", s.queues[name].MetricApproximateAgeOfOldestMessage(maximum()), maxMessageAge[name].Seconds(),
 			"A message has waited in firn's "+name+" queue for too long: see the log group of its function.")
-		s.createAlarm(title(name)+"DeadLettersOld", s.queues[name].deadLetters.MetricApproximateAgeOfOldestMessage(maximum()), deadLetterAllowed.Seconds(),
+		s.createAlarm(logicalName(name)+"DeadLettersOld", s.queues[name].deadLetters.MetricApproximateAgeOfOldestMessage(maximum()), maxDeadLetterAge.Seconds(),
 			"A dead letter of firn's "+name+" queue was not announced: see the log group of the function alert.")
 	}
 	s.createAlarm("AlertErrors", s.functions[alert].MetricErrors(sum()), 1,
 		"firn's function alert failed, so a failure may be unannounced: see its log group.")
 	for _, name := range functionNames {
-		s.createAlarm(title(name)+"Throttles", s.functions[name].MetricThrottles(sum()), 1,
+		s.createAlarm(logicalName(name)+"Throttles", s.functions[name].MetricThrottles(sum()), 1,
 			"Lambda refused to start firn's function "+name+": the account's concurrency is used up.")
-		if !s.functions[name].continues {
-			s.createAlarm(title(name)+"Recursion", s.functions[name].Metric(jsii.String("RecursiveInvocationsDropped"), sum()), 1,
+		if !s.functions[name].sendsToItself {
+			s.createAlarm(logicalName(name)+"Recursion", s.functions[name].Metric(jsii.String("RecursiveInvocationsDropped"), sum()), 1,
 				"Lambda cut a loop that runs through firn's function "+name+": its messages end in a dead-letter queue.")
 		}
 	}
@@ -61,10 +61,10 @@ func (s *Stack) createAlarm(id string, metric awscloudwatch.Metric, threshold fl
 	alarm.AddAlarmAction(awscloudwatchactions.NewSnsAction(s.alerts))
 }
 
-func maximum() *awscloudwatch.MetricOptions { return everyMinute("Maximum") }
+func maximum() *awscloudwatch.MetricOptions { return perMinute("Maximum") }
 
-func sum() *awscloudwatch.MetricOptions { return everyMinute("Sum") }
+func sum() *awscloudwatch.MetricOptions { return perMinute("Sum") }
 
-func everyMinute(statistic string) *awscloudwatch.MetricOptions {
+func perMinute(statistic string) *awscloudwatch.MetricOptions {
 	return &awscloudwatch.MetricOptions{Period: seconds(time.Minute), Statistic: jsii.String(statistic)}
 }

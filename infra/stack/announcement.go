@@ -15,8 +15,8 @@ const objectCreated = "s3:ObjectCreated:*"
 // own to write it.
 type notification struct {
 	configuration *awss3.CfnBucket_NotificationConfigurationProperty
-	// before must stand before the bucket does.
-	before []constructs.IDependable
+	// dependencies must stand before the bucket does.
+	dependencies []constructs.IDependable
 }
 
 // notifyQueue lets a bucket's events reach a queue: directly, or by a topic when
@@ -39,7 +39,7 @@ func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.
 	}
 	return notification{
 		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{QueueConfigurations: &[]any{configuration}},
-		before:        []constructs.IDependable{listener.Node().FindChild(jsii.String("Policy"))},
+		dependencies:  []constructs.IDependable{listener.Node().FindChild(jsii.String("Policy"))},
 	}
 }
 
@@ -60,6 +60,6 @@ func (s *Stack) notifyQueueByTopic(id, bucketARN string, listener queue, filter 
 	}
 	return notification{
 		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{TopicConfigurations: &[]any{configuration}},
-		before:        []constructs.IDependable{topic.Node().FindChild(jsii.String("Policy")), s.topicKey},
+		dependencies:  []constructs.IDependable{topic.Node().FindChild(jsii.String("Policy")), s.topicKey},
 	}
 }

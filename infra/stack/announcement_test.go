@@ -14,7 +14,7 @@ var listeners = []struct{ bucket, queue, topic, filter string }{
 // A bucket's events reach its queue: S3 is let in for this bucket of this
 // account alone, and the bucket is made after the policy that lets it in.
 func TestBucketEventsReachQueue(t *testing.T) {
-	for fanOut, tm := range map[bool]template{false: standard(t), true: fannedOut(t)} {
+	for fanOut, tm := range map[bool]template{false: standardTemplate(t), true: fanOutTemplate(t)} {
 		for _, l := range listeners {
 			bucket := tm.Resources[l.bucket]
 			kind, target, action, policy := "Queue", l.queue, "sqs:SendMessage", l.queue+"Policy"
@@ -23,15 +23,15 @@ func TestBucketEventsReachQueue(t *testing.T) {
 				kind, target, action, policy = "Topic", l.topic, "sns:Publish", l.topic+"Policy"
 				arn = "${" + l.topic + "}"
 			}
-			configurations := list(at(bucket.Properties, "NotificationConfiguration", kind+"Configurations"))
+			configurations := list(valueAt(bucket.Properties, "NotificationConfiguration", kind+"Configurations"))
 			if len(configurations) != 1 {
 				t.Fatalf("fan-out %t: %s announces to %v", fanOut, l.bucket, configurations)
 			}
 			c := configurations[0]
-			if render(at(c, kind)) != arn || at(c, "Event") != "s3:ObjectCreated:*" {
-				t.Errorf("fan-out %t: %s announces %v to %s", fanOut, l.bucket, at(c, "Event"), render(at(c, kind)))
+			if render(valueAt(c, kind)) != arn || valueAt(c, "Event") != "s3:ObjectCreated:*" {
+				t.Errorf("fan-out %t: %s announces %v to %s", fanOut, l.bucket, valueAt(c, "Event"), render(valueAt(c, kind)))
 			}
-			if got := render(at(c, "Filter", "S3Key", "Rules", 0)); got != l.filter {
+			if got := render(valueAt(c, "Filter", "S3Key", "Rules", 0)); got != l.filter {
 				t.Errorf("fan-out %t: %s filters by %s, want %s", fanOut, l.bucket, got, l.filter)
 			}
 			if !dependsOn(bucket, policy) {
@@ -49,7 +49,7 @@ func TestBucketEventsReachQueue(t *testing.T) {
 // With a topic between, S3 needs the topic's key, and the queue must get what
 // it would get from S3.
 func TestBucketEventsReachQueueByTopic(t *testing.T) {
-	tm := fannedOut(t)
+	tm := fanOutTemplate(t)
 	var users []string
 	for _, s := range statementsOf(tm.Resources["TopicKey"].Properties["KeyPolicy"]) {
 		if strings.Contains(s.principal, "amazonaws.com") && slices.Contains(s.actions, "kms:GenerateDataKey") {
@@ -60,13 +60,13 @@ func TestBucketEventsReachQueueByTopic(t *testing.T) {
 		t.Errorf("the topics' key is used by %v", users)
 	}
 	raw := 0
-	for _, name := range tm.of("AWS::SNS::Subscription") {
+	for _, name := range tm.resourcesOf("AWS::SNS::Subscription") {
 		p := tm.Resources[name].Properties
 		if p["Protocol"] != "sqs" {
 			continue
 		}
 		raw++
-		if p["RawMessageDelivery"] != true || !strings.HasSuffix(render(at(p, "RedrivePolicy", "deadLetterTargetArn")), "DeadLetters.Arn}") {
+		if p["RawMessageDelivery"] != true || !strings.HasSuffix(render(valueAt(p, "RedrivePolicy", "deadLetterTargetArn")), "DeadLetters.Arn}") {
 			t.Errorf("%s: raw %v, dead letters %v", name, p["RawMessageDelivery"], p["RedrivePolicy"])
 		}
 	}
@@ -77,7 +77,7 @@ func TestBucketEventsReachQueueByTopic(t *testing.T) {
 
 func dependsOn(r resource, name string) bool {
 	for _, id := range list(r.DependsOn) {
-		if plain(id.(string)) == name {
+		if withoutHash(id.(string)) == name {
 			return true
 		}
 	}
@@ -96,9 +96,9 @@ func allows(tm template, policy, service, action, condition string) bool {
 // Alarms reach people: each has Alerts as its action, and CloudWatch may
 // publish there and use the key.
 func TestEveryAlarmSendsMail(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	var names []string
-	for _, name := range tm.of("AWS::CloudWatch::Alarm") {
+	for _, name := range tm.resourcesOf("AWS::CloudWatch::Alarm") {
 		p := tm.Resources[name].Properties
 		names = append(names, render(p["AlarmName"]))
 		if got := render(p["AlarmActions"]); got != "${AlertsTopic}" {
@@ -121,7 +121,7 @@ func TestEveryAlarmSendsMail(t *testing.T) {
 	if !key {
 		t.Error("CloudWatch may not use the key of the topic that alarms go to")
 	}
-	subscription := tm.Resources[tm.of("AWS::SNS::Subscription")[0]].Properties
+	subscription := tm.Resources[tm.resourcesOf("AWS::SNS::Subscription")[0]].Properties
 	if subscription["Protocol"] != "email" || subscription["Endpoint"] != "you@example.com" {
 		t.Errorf("alerts go to %v %v", subscription["Protocol"], subscription["Endpoint"])
 	}

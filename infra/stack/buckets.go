@@ -12,9 +12,9 @@ const (
 	// receiptSuffix ends the key of a receipt, the one curated object that is
 	// news.
 	receiptSuffix = "receipt.json"
-	// manifests begins the keys of what a Glue run is told to do, and of the
+	// manifestPrefix begins the keys of what a Glue run is told to do, and of the
 	// copies of overwritten objects that it reads.
-	manifests = "_glue/"
+	manifestPrefix = "_glue/"
 	// manifestDays is for how long they are kept after the run.
 	manifestDays = 30
 )
@@ -35,7 +35,7 @@ func (s *Stack) createCurated() {
 	})
 	s.curated.AddLifecycleRule(&awss3.LifecycleRule{
 		Id:         jsii.String("manifests"),
-		Prefix:     jsii.String(manifests),
+		Prefix:     jsii.String(manifestPrefix),
 		Expiration: awscdk.Duration_Days(jsii.Number(manifestDays)),
 	})
 }
@@ -45,14 +45,14 @@ func (s *Stack) createCurated() {
 // through must stand before it; what lets it through names the bucket. Hence
 // the name is written down, not asked for: a reference would be a circle.
 func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) awss3.Bucket {
-	name := physical(strings.ToLower(id)) + "-" + *s.Stack.Account() + "-" + *s.Stack.Region()
+	name := physicalName(strings.ToLower(id)) + "-" + *s.Stack.Account() + "-" + *s.Stack.Region()
 	props := &awss3.BucketProps{
 		BucketName:        jsii.String(name),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		Versioned:         jsii.Bool(true),
-		RemovalPolicy:     s.removal(),
+		RemovalPolicy:     s.removalPolicy(),
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id:                                  jsii.String("tidy"),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
@@ -68,6 +68,6 @@ func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_
 	announcement := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
 	bucket := awss3.NewBucket(s.Stack, jsii.String(id), props)
 	bucket.Node().DefaultChild().(awss3.CfnBucket).SetNotificationConfiguration(announcement.configuration)
-	bucket.Node().AddDependency(announcement.before...)
+	bucket.Node().AddDependency(announcement.dependencies...)
 	return bucket
 }

@@ -38,8 +38,8 @@ type function struct {
 	awslambda.Function
 	role awsiam.Role
 	logs awslogs.LogGroup
-	// continues is true for one that sends work to itself.
-	continues bool
+	// sendsToItself is true for one that sends work to itself.
+	sendsToItself bool
 }
 
 // functionProps is what makes one function differ from the next.
@@ -68,28 +68,28 @@ type source struct {
 	window time.Duration
 }
 
-// handOver is the batch of a queue whose messages nobody collects.
-const handOver = 10
+// defaultBatchSize is the batch of a queue whose messages nobody collects.
+const defaultBatchSize = 10
 
-// each hands over the messages of queues as they come.
-func each(queues ...awssqs.Queue) []source {
+// sourcesOf hands over the messages of queues as they come.
+func sourcesOf(queues ...awssqs.Queue) []source {
 	var all []source
 	for _, q := range queues {
-		all = append(all, source{queue: q, batch: handOver})
+		all = append(all, source{queue: q, batch: defaultBatchSize})
 	}
 	return all
 }
 
-// collected hands over up to most messages of a queue once the window is over.
-func collected(q awssqs.Queue, most float64, window time.Duration) source {
+// collectedSource hands over up to most messages of a queue once the window is over.
+func collectedSource(q awssqs.Queue, most float64, window time.Duration) source {
 	if window == 0 {
-		most = handOver
+		most = defaultBatchSize
 	}
 	return source{queue: q, batch: most, window: window}
 }
 
 func (s *Stack) createFunction(name string, props functionProps) {
-	id := title(name)
+	id := logicalName(name)
 	logs := awslogs.NewLogGroup(s.Stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{
 		Retention:     awslogs.RetentionDays_ONE_MONTH,
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
@@ -129,7 +129,7 @@ func (s *Stack) createFunction(name string, props functionProps) {
 		}
 		f.AddEventSourceMapping(jsii.String("From"+*from.queue.Node().Id()), mapping)
 	}
-	s.functions[name] = function{Function: f, role: role, logs: logs, continues: props.continues}
+	s.functions[name] = function{Function: f, role: role, logs: logs, sendsToItself: props.continues}
 }
 
 func (s *Stack) architecture() awslambda.Architecture {

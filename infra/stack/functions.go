@@ -24,12 +24,12 @@ func (s *Stack) createIngest() {
 			"FIRN_QUEUE_URL":       s.queues[ingest].QueueUrl(),
 			"FIRN_DEAD_LETTER_URL": s.queues[ingest].deadLetters.QueueUrl(),
 		},
-		grants: together(
+		grants: joinGrants(
 			s.consume(ingest),
 			[]grant{s.send(ingest), s.changeCheckpoints(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
-		sources:   each(s.queues[ingest].Queue),
+		sources:   sourcesOf(s.queues[ingest].Queue),
 		continues: true,
 	})
 }
@@ -49,14 +49,14 @@ func (s *Stack) createRoute() {
 			"FIRN_TRANSFORM_QUEUE_URL":      s.queues[transform].QueueUrl(),
 			"FIRN_LOAD_QUEUE_URL":           s.queues[load].QueueUrl(),
 		},
-		grants: together(
+		grants: joinGrants(
 			s.consume(route, receipts),
 			[]grant{s.send(route, transform, load), s.changeJournal(), s.searchJournal(indexStuck)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
 		),
-		sources: each(s.queues[route].Queue, s.queues[receipts].Queue),
+		sources: sourcesOf(s.queues[route].Queue, s.queues[receipts].Queue),
 		// A sweep of many versions; each message of its chain gets further.
 		continues: true,
 	})
@@ -79,16 +79,16 @@ func (s *Stack) createTransform() {
 			"GOGC":       jsii.String("50"),
 			"GOMEMLIMIT": jsii.String("1600MiB"),
 		},
-		grants: together(
+		grants: joinGrants(
 			s.consume(transform, glue),
-			[]grant{s.send(glue), s.changeJournal(), s.searchJournal(indexStuck), s.startRuns()},
+			[]grant{s.send(glue), s.changeJournal(), s.searchJournal(indexStuck), s.grantStartRuns()},
 			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
 			[]grant{{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")}},
-			s.read("ReadCurated", "s3:GetObject", s.curated, manifests+"*", "*/"+receiptSuffix),
+			s.read("ReadCurated", "s3:GetObject", s.curated, manifestPrefix+"*", "*/"+receiptSuffix),
 			[]grant{s.write("WriteCurated", s.curated, "s3:AbortMultipartUpload")},
 			s.encrypt(),
 		),
-		sources: append(each(s.queues[transform].Queue), collected(s.queues[glue].Queue, glueBatch, s.props.Settings.Glue.Window)),
+		sources: append(sourcesOf(s.queues[transform].Queue), collectedSource(s.queues[glue].Queue, glueBatch, s.props.Settings.Glue.Window)),
 	})
 }
 
@@ -116,7 +116,7 @@ func (s *Stack) createLoad() {
 	s.createFunction(load, functionProps{
 		purpose:     "loads curated files to Snowflake",
 		environment: environment,
-		grants: together(
+		grants: joinGrants(
 			s.consume(load),
 			[]grant{s.changeJournal(), s.searchJournal(indexWork)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
@@ -125,8 +125,8 @@ func (s *Stack) createLoad() {
 			s.publish(s.loaded),
 			s.readLogin(),
 		),
-		sources:  each(s.queues[load].Queue),
-		roleName: physical(load),
+		sources:  sourcesOf(s.queues[load].Queue),
+		roleName: physicalName(load),
 	})
 }
 
@@ -147,10 +147,10 @@ func (s *Stack) createAlert() {
 			"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
 			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
 		},
-		grants: together(
+		grants: joinGrants(
 			[]grant{receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork)},
 			s.publish(s.alerts),
 		),
-		sources: each(consumed...),
+		sources: sourcesOf(consumed...),
 	})
 }

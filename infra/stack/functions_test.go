@@ -10,10 +10,10 @@ import (
 
 func TestEnvironment(t *testing.T) {
 	var text strings.Builder
-	tm := standard(t)
-	for _, name := range tm.of("AWS::Lambda::Function") {
+	tm := standardTemplate(t)
+	for _, name := range tm.resourcesOf("AWS::Lambda::Function") {
 		fmt.Fprintf(&text, "%s\n", name)
-		variables := at(tm.Resources[name].Properties, "Environment", "Variables").(map[string]any)
+		variables := valueAt(tm.Resources[name].Properties, "Environment", "Variables").(map[string]any)
 		for _, variable := range slices.Sorted(maps.Keys(variables)) {
 			fmt.Fprintf(&text, "  %s=%s\n", variable, render(variables[variable]))
 		}
@@ -22,8 +22,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestFunctions(t *testing.T) {
-	tm := standard(t)
-	for _, name := range tm.of("AWS::Lambda::Function") {
+	tm := standardTemplate(t)
+	for _, name := range tm.resourcesOf("AWS::Lambda::Function") {
 		p := tm.Resources[name].Properties
 		stage := strings.TrimSuffix(name, "Function")
 		loop := "Terminate"
@@ -34,7 +34,7 @@ func TestFunctions(t *testing.T) {
 			"runtime":   {render(p["Runtime"]), "provided.al2023"},
 			"handler":   {render(p["Handler"]), "bootstrap"},
 			"role":      {render(p["Role"]), "${" + stage + "Role.Arn}"},
-			"logs":      {render(at(p, "LoggingConfig", "LogGroup")), "${" + stage + "Logs}"},
+			"logs":      {render(valueAt(p, "LoggingConfig", "LogGroup")), "${" + stage + "Logs}"},
 			"retention": {render(tm.Resources[stage+"Logs"].Properties["RetentionInDays"]), "30"},
 			"recursion": {render(p["RecursiveLoop"]), loop},
 		} {
@@ -51,9 +51,9 @@ func TestFunctions(t *testing.T) {
 // Every queue has a consumer, and every stage's queue a dead-letter queue that
 // keeps messages for longer.
 func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	consumers := map[string]string{}
-	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+	for _, name := range tm.resourcesOf("AWS::Lambda::EventSourceMapping") {
 		p := tm.Resources[name].Properties
 		queue := strings.TrimSuffix(strings.TrimPrefix(render(p["EventSourceArn"]), "${"), ".Arn}")
 		if other, taken := consumers[queue]; taken {
@@ -70,7 +70,7 @@ func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 		if p["BatchSize"] != batch || p["MaximumBatchingWindowInSeconds"] != window {
 			t.Errorf("%s: batch %v within %v s", name, p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
 		}
-		if got, _ := at(p, "ScalingConfig", "MaximumConcurrency").(float64); got < 2 || queue == "LoadQueue" && got != 2 {
+		if got, _ := valueAt(p, "ScalingConfig", "MaximumConcurrency").(float64); got < 2 || queue == "LoadQueue" && got != 2 {
 			t.Errorf("%s: at most %v at once", name, got)
 		}
 	}
@@ -82,10 +82,10 @@ func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 		}
 		want[deadLetters] = "AlertFunction"
 		p, dead := tm.Resources[queue].Properties, tm.Resources[deadLetters].Properties
-		if got := render(at(p, "RedrivePolicy", "deadLetterTargetArn")); got != "${"+deadLetters+".Arn}" {
+		if got := render(valueAt(p, "RedrivePolicy", "deadLetterTargetArn")); got != "${"+deadLetters+".Arn}" {
 			t.Errorf("%s: dead letters go to %s", queue, got)
 		}
-		if got := at(p, "RedrivePolicy", "maxReceiveCount"); got != 1000.0 {
+		if got := valueAt(p, "RedrivePolicy", "maxReceiveCount"); got != 1000.0 {
 			t.Errorf("%s: SQS buries after %v receives", queue, got)
 		}
 		if p["MessageRetentionPeriod"] != 4*86400.0 || dead["MessageRetentionPeriod"] != 14*86400.0 {
@@ -95,9 +95,9 @@ func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 	if fmt.Sprint(consumers) != fmt.Sprint(want) {
 		t.Errorf("consumers: %v\nwant %v", consumers, want)
 	}
-	for _, name := range tm.of("AWS::SQS::Queue") {
+	for _, name := range tm.resourcesOf("AWS::SQS::Queue") {
 		p := tm.Resources[name].Properties
-		timeout := at(tm.Resources[consumers[name]].Properties, "Timeout").(float64)
+		timeout := valueAt(tm.Resources[consumers[name]].Properties, "Timeout").(float64)
 		collecting := 0.0
 		if name == "GlueQueue" {
 			collecting = 60

@@ -32,7 +32,7 @@ const (
 
 // glueJob is the job's name. It is written down, not asked for: the function
 // that starts runs is made before the job.
-var glueJob = physical(transform)
+var glueJob = physicalName(transform)
 
 // createGlue makes the job whose runs take the objects that Lambda can't, and
 // lets the end of each run reach the glue queue.
@@ -43,10 +43,10 @@ func (s *Stack) createGlue() {
 	modules := s.packGlueModules()
 	s.glueRole = s.createRole("GlueRole", "", "firn: Glue runs turn landing objects into Parquet, rejects and receipts",
 		awsiam.NewServicePrincipal(jsii.String("glue.amazonaws.com"), nil), nil,
-		together(s.logRuns(), s.readForRuns(script, modules), s.writeForRuns(), s.encrypt()))
+		joinGrants(s.logRuns(), s.readForRuns(script, modules), s.writeForRuns(), s.encrypt()))
 	s.createJob(script, modules)
-	s.announceRuns()
-	s.checkRuns()
+	s.createRunEndRule()
+	s.scheduleRunCheck()
 }
 
 // packGlueModules zips the package beside the script, which the script imports.
@@ -103,10 +103,10 @@ func (s *Stack) runArguments(modules awss3assets.Asset) *map[string]*string {
 	}
 }
 
-// announceRuns sends the end of each run to the glue queue. Glue tells of no
+// createRunEndRule sends the end of each run to the glue queue. Glue tells of no
 // other states, and of these by best effort (eventbridge/latest/ref,
 // events-ref-glue): who waits for a run must ask for it too.
-func (s *Stack) announceRuns() {
+func (s *Stack) createRunEndRule() {
 	awsevents.NewRule(s.Stack, jsii.String("GlueRuns"), &awsevents.RuleProps{
 		Description: jsii.String("firn: the end of a Glue run"),
 		EventPattern: &awsevents.EventPattern{
@@ -121,8 +121,8 @@ func (s *Stack) announceRuns() {
 	})
 }
 
-// checkRuns has transform ask for the runs whose end nobody told.
-func (s *Stack) checkRuns() {
+// scheduleRunCheck has transform ask for the runs whose end nobody told.
+func (s *Stack) scheduleRunCheck() {
 	awsevents.NewRule(s.Stack, jsii.String("GlueCheck"), &awsevents.RuleProps{
 		Description: jsii.String("firn: looks for Glue runs that ended untold"),
 		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(10))),
@@ -132,8 +132,8 @@ func (s *Stack) checkRuns() {
 	})
 }
 
-// startRuns lets a function start runs of the job, and ask what became of them.
-func (s *Stack) startRuns() grant {
+// grantStartRuns lets a function start runs of the job, and ask what became of them.
+func (s *Stack) grantStartRuns() grant {
 	return grant{
 		sid:       "Runs",
 		actions:   []string{"glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"},
@@ -147,7 +147,7 @@ func (s *Stack) startRuns() grant {
 func (s *Stack) logRuns() []grant {
 	log := grant{sid: "Log", actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}}
 	for _, name := range []string{"error", "output"} {
-		group := awslogs.NewLogGroup(s.Stack, jsii.String("Glue"+title(name)+"Logs"), &awslogs.LogGroupProps{
+		group := awslogs.NewLogGroup(s.Stack, jsii.String("Glue"+logicalName(name)+"Logs"), &awslogs.LogGroupProps{
 			LogGroupName:  jsii.String(glueLogs + "/" + name),
 			Retention:     awslogs.RetentionDays_ONE_MONTH,
 			RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
@@ -168,10 +168,10 @@ func (s *Stack) readForRuns(code ...awss3assets.Asset) []grant {
 	for _, asset := range code {
 		script.resources = append(script.resources, asset.Bucket().ArnForObjects(asset.S3ObjectKey()))
 	}
-	return together(
+	return joinGrants(
 		[]grant{script},
 		s.read("ReadLanding", "s3:GetObject", s.landing, "*"),
-		s.read("ReadCurated", "s3:GetObject", s.curated, append([]string{manifests + "*"}, s.below(true)...)...),
+		s.read("ReadCurated", "s3:GetObject", s.curated, append([]string{manifestPrefix + "*"}, s.datasetKeyPatterns(true)...)...),
 	)
 }
 
@@ -182,14 +182,14 @@ func (s *Stack) writeForRuns() []grant {
 	return []grant{{
 		sid:       "WriteCurated",
 		actions:   []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"},
-		resources: objects(s.curated, s.below(false)...),
+		resources: objects(s.curated, s.datasetKeyPatterns(false)...),
 	}}
 }
 
-// below returns the patterns of all keys of the datasets in the curated bucket,
+// datasetKeyPatterns returns the patterns of all keys of the datasets in the curated bucket,
 // one for each source. With the folder, S3A can also ask whether the folder is
 // an object, which it does before it makes one below it.
-func (s *Stack) below(folder bool) []string {
+func (s *Stack) datasetKeyPatterns(folder bool) []string {
 	var patterns []string
 	for _, c := range s.props.Contracts {
 		if folder {

@@ -19,17 +19,17 @@ func TestGlueJob(t *testing.T) {
 	for _, test := range []struct {
 		made  template
 		class string
-	}{{standard(t), "STANDARD"}, {opposite(t), "FLEX"}} {
+	}{{standardTemplate(t), "STANDARD"}, {oppositeTemplate(t), "FLEX"}} {
 		job := test.made.Resources["GlueJob"].Properties
 		for what, pair := range map[string][2]string{
 			"name":     {render(job["Name"]), "firn-transform"},
 			"role":     {render(job["Role"]), "${GlueRole.Arn}"},
 			"version":  {render(job["GlueVersion"]), "5.1"},
-			"command":  {render(at(job, "Command", "Name")), "glueetl"},
-			"language": {render(at(job, "Command", "PythonVersion")), "3"},
+			"command":  {render(valueAt(job, "Command", "Name")), "glueetl"},
+			"language": {render(valueAt(job, "Command", "PythonVersion")), "3"},
 			"workers":  {render(job["NumberOfWorkers"]) + " x " + render(job["WorkerType"]), "2 x G.1X"},
 			"minutes":  {render(job["Timeout"]), "120"},
-			"runs":     {render(at(job, "ExecutionProperty", "MaxConcurrentRuns")), "4"},
+			"runs":     {render(valueAt(job, "ExecutionProperty", "MaxConcurrentRuns")), "4"},
 			"retries":  {render(job["MaxRetries"]), "0"},
 			"queuing":  {render(job["JobRunQueuingEnabled"]), "true"},
 			"class":    {render(job["ExecutionClass"]), test.class},
@@ -43,7 +43,7 @@ func TestGlueJob(t *testing.T) {
 
 // What Glue is told besides the manifest, which is a run's own argument.
 func TestGlueArguments(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	arguments, _ := tm.Resources["GlueJob"].Properties["DefaultArguments"].(map[string]any)
 	got := map[string]string{}
 	for name := range maps.Keys(arguments) {
@@ -70,11 +70,11 @@ func TestGlueArguments(t *testing.T) {
 
 // The job runs the script and the modules that its role may read, and no others.
 func TestGlueJobReadsItsCode(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	job := tm.Resources["GlueJob"].Properties
 	var want []string
 	for ending, location := range map[string]string{
-		".py": render(at(job, "Command", "ScriptLocation")), ".zip": render(at(job, "DefaultArguments", "--extra-py-files")),
+		".py": render(valueAt(job, "Command", "ScriptLocation")), ".zip": render(valueAt(job, "DefaultArguments", "--extra-py-files")),
 	} {
 		if !strings.HasPrefix(location, "s3://") || !strings.HasSuffix(location, ending) {
 			t.Fatalf("a run's code is at %s", location)
@@ -83,7 +83,7 @@ func TestGlueJobReadsItsCode(t *testing.T) {
 	}
 	slices.Sort(want)
 	var got []string
-	for _, s := range granted(t, tm)["GlueRole"] {
+	for _, s := range statementsByRole(t, tm)["GlueRole"] {
 		if s.sid == "ReadScript" {
 			got = slices.Sorted(slices.Values(s.resources))
 		}
@@ -115,16 +115,16 @@ func TestGlueZipHasPackageOnly(t *testing.T) {
 // The ends of this job's runs reach the glue queue: by a rule, and by the
 // policy that lets this rule in.
 func TestEndOfGlueRunReachesQueue(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	rule := tm.Resources["GlueRuns"].Properties
 	pattern := rule["EventPattern"]
 	for what, pair := range map[string][2]string{
 		"state":  {render(rule["State"]), "ENABLED"},
-		"source": {render(at(pattern, "source")), "aws.glue"},
-		"kind":   {render(at(pattern, "detail-type")), "Glue Job State Change"},
-		"job":    {render(at(pattern, "detail", "jobName")), "firn-transform"},
-		"states": {render(at(pattern, "detail", "state")), "SUCCEEDED FAILED TIMEOUT STOPPED"},
-		"target": {render(at(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
+		"source": {render(valueAt(pattern, "source")), "aws.glue"},
+		"kind":   {render(valueAt(pattern, "detail-type")), "Glue Job State Change"},
+		"job":    {render(valueAt(pattern, "detail", "jobName")), "firn-transform"},
+		"states": {render(valueAt(pattern, "detail", "state")), "SUCCEEDED FAILED TIMEOUT STOPPED"},
+		"target": {render(valueAt(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
@@ -137,18 +137,18 @@ func TestEndOfGlueRunReachesQueue(t *testing.T) {
 
 // Glue may lose the event of an end: on a schedule, transform is told to ask.
 func TestGlueRunsAreCheckedOnSchedule(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	rule := tm.Resources["GlueCheck"].Properties
 	for what, pair := range map[string][2]string{
 		"state":    {render(rule["State"]), "ENABLED"},
 		"schedule": {render(rule["ScheduleExpression"]), "rate(10 minutes)"},
-		"target":   {render(at(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
+		"target":   {render(valueAt(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
 		}
 	}
-	if input := render(at(rule, "Targets", 0, "Input")); !work.IsCheckRuns(input) {
+	if input := render(valueAt(rule, "Targets", 0, "Input")); !work.IsCheckRuns(input) {
 		t.Errorf("transform doesn't know %s", input)
 	}
 	if !allows(tm, "GlueQueuePolicy", "events.amazonaws.com", "sqs:SendMessage", "map[ArnEquals:map[aws:SourceArn:${GlueCheck.Arn}]]") {
@@ -158,9 +158,9 @@ func TestGlueRunsAreCheckedOnSchedule(t *testing.T) {
 
 // Without a window a batch may not be larger than 10: Lambda refuses it.
 func TestGlueQueueWithoutWindowHasSmallBatch(t *testing.T) {
-	tm := opposite(t)
+	tm := oppositeTemplate(t)
 	found := false
-	for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+	for _, name := range tm.resourcesOf("AWS::Lambda::EventSourceMapping") {
 		p := tm.Resources[name].Properties
 		if render(p["EventSourceArn"]) != "${GlueQueue.Arn}" {
 			continue
@@ -180,15 +180,15 @@ func TestGlueQueueWithoutWindowHasSmallBatch(t *testing.T) {
 
 // Manifests and copies go after a month, and nothing else of the bucket does.
 func TestManifestsExpire(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	for _, test := range []struct{ bucket, want string }{
 		{"Curated", "_glue/ 30"},
 		{"Landing", ""},
 	} {
 		var expiring []string
-		for _, rule := range list(at(tm.Resources[test.bucket].Properties, "LifecycleConfiguration", "Rules")) {
-			if days := at(rule, "ExpirationInDays"); days != nil {
-				expiring = append(expiring, render(at(rule, "Prefix"))+" "+render(days))
+		for _, rule := range list(valueAt(tm.Resources[test.bucket].Properties, "LifecycleConfiguration", "Rules")) {
+			if days := valueAt(rule, "ExpirationInDays"); days != nil {
+				expiring = append(expiring, render(valueAt(rule, "Prefix"))+" "+render(days))
 			}
 		}
 		if got := strings.Join(expiring, ", "); got != test.want {
@@ -200,7 +200,7 @@ func TestManifestsExpire(t *testing.T) {
 // The role of a run deletes below the datasets' prefixes and nowhere else.
 func TestGlueRunDeletesOnlyBelowDatasets(t *testing.T) {
 	var deletes []string
-	for _, s := range granted(t, standard(t))["GlueRole"] {
+	for _, s := range statementsByRole(t, standardTemplate(t))["GlueRole"] {
 		if slices.Contains(s.actions, "s3:DeleteObject") {
 			deletes = append(deletes, s.resources...)
 		}

@@ -171,8 +171,8 @@ func useKey(sid string, key awskms.Key, actions ...string) grant {
 	return grant{sid: sid, actions: actions, resources: []*string{key.KeyArn()}}
 }
 
-// together joins grants and lists of grants.
-func together(lists ...[]grant) []grant {
+// joinGrants joins grants and lists of grants.
+func joinGrants(lists ...[]grant) []grant {
 	var all []grant
 	for _, list := range lists {
 		all = append(all, list...)

@@ -17,15 +17,15 @@ type statement struct {
 
 func statementsOf(document any) []statement {
 	var all []statement
-	for _, raw := range list(at(document, "Statement")) {
+	for _, raw := range list(valueAt(document, "Statement")) {
 		s := statement{
-			sid: render(at(raw, "Sid")), effect: render(at(raw, "Effect")),
-			principal: render(at(raw, "Principal")), condition: fmt.Sprint(rendered(at(raw, "Condition"))),
+			sid: render(valueAt(raw, "Sid")), effect: render(valueAt(raw, "Effect")),
+			principal: render(valueAt(raw, "Principal")), condition: fmt.Sprint(rendered(valueAt(raw, "Condition"))),
 		}
-		for _, action := range list(at(raw, "Action")) {
+		for _, action := range list(valueAt(raw, "Action")) {
 			s.actions = append(s.actions, render(action))
 		}
-		for _, resource := range list(at(raw, "Resource")) {
+		for _, resource := range list(valueAt(raw, "Resource")) {
 			s.resources = append(s.resources, render(resource))
 		}
 		all = append(all, s)
@@ -46,23 +46,23 @@ func rendered(value any) any {
 	return out
 }
 
-// granted returns each role's statements, from its one inline policy.
-func granted(t *testing.T, tm template) map[string][]statement {
+// statementsByRole returns each role's statements, from its one inline policy.
+func statementsByRole(t *testing.T, tm template) map[string][]statement {
 	t.Helper()
 	roles := map[string][]statement{}
-	for _, name := range tm.of("AWS::IAM::Role") {
+	for _, name := range tm.resourcesOf("AWS::IAM::Role") {
 		p := tm.Resources[name].Properties
 		policies := list(p["Policies"])
-		if len(policies) != 1 || at(policies[0], "PolicyName") != stack.PolicyName {
+		if len(policies) != 1 || valueAt(policies[0], "PolicyName") != stack.PolicyName {
 			t.Errorf("%s has not exactly one inline policy %q: %v", name, stack.PolicyName, policies)
 			continue
 		}
 		if p["ManagedPolicyArns"] != nil {
 			t.Errorf("%s has a managed policy: %v", name, p["ManagedPolicyArns"])
 		}
-		roles[name] = statementsOf(at(policies[0], "PolicyDocument"))
+		roles[name] = statementsOf(valueAt(policies[0], "PolicyDocument"))
 	}
-	if others := append(tm.of("AWS::IAM::Policy"), tm.of("AWS::IAM::ManagedPolicy")...); len(others) > 0 {
+	if others := append(tm.resourcesOf("AWS::IAM::Policy"), tm.resourcesOf("AWS::IAM::ManagedPolicy")...); len(others) > 0 {
 		t.Errorf("grants outside the roles: %v", others)
 	}
 	return roles
@@ -70,9 +70,9 @@ func granted(t *testing.T, tm template) map[string][]statement {
 
 func TestGrantsMatchGolden(t *testing.T) {
 	var text strings.Builder
-	tm := standard(t)
-	roles := granted(t, tm)
-	for _, name := range tm.of("AWS::IAM::Role") {
+	tm := standardTemplate(t)
+	roles := statementsByRole(t, tm)
+	for _, name := range tm.resourcesOf("AWS::IAM::Role") {
 		fmt.Fprintf(&text, "%s\n", name)
 		seen := map[string]bool{}
 		for _, s := range roles[name] {
@@ -93,19 +93,19 @@ func TestGrantsMatchGolden(t *testing.T) {
 	golden(t, "grants", text.String())
 }
 
-// metricsOfGlue is the one grant on "anything": metrics are no resources, so
+// isGlueMetricsGrant is the one grant on "anything": metrics are no resources, so
 // that IAM tells them apart by namespace alone.
-func metricsOfGlue(s statement) bool {
+func isGlueMetricsGrant(s statement) bool {
 	return slices.Equal(s.actions, []string{"cloudwatch:PutMetricData"}) &&
 		s.condition == "map[StringEquals:map[cloudwatch:namespace:Glue]]"
 }
 
 // No grant is for "anything": neither as an action nor as a resource.
 func TestNoWildcardGrants(t *testing.T) {
-	for _, tm := range []template{standard(t), fannedOut(t), withKeyPair(t)} {
-		for name, statements := range granted(t, tm) {
+	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t), keyPairTemplate(t)} {
+		for name, statements := range statementsByRole(t, tm) {
 			for _, s := range statements {
-				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") && !metricsOfGlue(s) {
+				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") && !isGlueMetricsGrant(s) {
 					t.Errorf("%s %s allows %v on %v", name, s.sid, s.actions, s.resources)
 				}
 			}
@@ -115,9 +115,9 @@ func TestNoWildcardGrants(t *testing.T) {
 
 // Nobody gets at a queue, topic or bucket by its own policy but on a condition.
 func TestNoOpenResources(t *testing.T) {
-	for _, tm := range []template{standard(t), fannedOut(t)} {
+	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t)} {
 		for _, kind := range []string{"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"} {
-			names := tm.of(kind)
+			names := tm.resourcesOf(kind)
 			if len(names) == 0 {
 				t.Errorf("no %s to look at", kind)
 			}
@@ -144,7 +144,7 @@ func TestUsersOfEncryptedResourcesHaveKeyGrants(t *testing.T) {
 		"secretsmanager:GetSecretValue": {"kms:Decrypt ${DataKey.Arn}"},
 	}
 	users := 0
-	for name, statements := range granted(t, withKeyPair(t)) {
+	for name, statements := range statementsByRole(t, keyPairTemplate(t)) {
 		has, wants := map[string]bool{}, map[string]bool{}
 		for _, s := range statements {
 			for _, action := range s.actions {
@@ -174,17 +174,17 @@ func TestUsersOfEncryptedResourcesHaveKeyGrants(t *testing.T) {
 }
 
 func TestEncryptionByS3(t *testing.T) {
-	tm := opposite(t)
-	if got := tm.of("AWS::KMS::Key"); !slices.Equal(got, []string{"TopicKey"}) {
+	tm := oppositeTemplate(t)
+	if got := tm.resourcesOf("AWS::KMS::Key"); !slices.Equal(got, []string{"TopicKey"}) {
 		t.Errorf("keys: %v", got)
 	}
-	for _, name := range tm.of("AWS::S3::Bucket") {
-		rule := at(tm.Resources[name].Properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
-		if got := render(at(rule, "ServerSideEncryptionByDefault", "SSEAlgorithm")); got != "AES256" {
+	for _, name := range tm.resourcesOf("AWS::S3::Bucket") {
+		rule := valueAt(tm.Resources[name].Properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
+		if got := render(valueAt(rule, "ServerSideEncryptionByDefault", "SSEAlgorithm")); got != "AES256" {
 			t.Errorf("%s is encrypted by %s", name, got)
 		}
 	}
-	for name, statements := range granted(t, tm) {
+	for name, statements := range statementsByRole(t, tm) {
 		for _, s := range statements {
 			if s.sid == "DataKey" {
 				t.Errorf("%s has a grant on a key that isn't there", name)
@@ -200,15 +200,15 @@ func TestStorageRoleTrustsSnowflakeUserOnly(t *testing.T) {
 		made template
 		want string
 	}{
-		{standard(t), "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
-		{opposite(t), snowflakeUser},
+		{standardTemplate(t), "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
+		{oppositeTemplate(t), snowflakeUser},
 	} {
 		role := test.made.Resources["StorageRole"].Properties
-		trust := at(role, "AssumeRolePolicyDocument", "Statement", 0)
-		if got := render(at(trust, "Principal", "AWS")); got != test.want {
+		trust := valueAt(role, "AssumeRolePolicyDocument", "Statement", 0)
+		if got := render(valueAt(trust, "Principal", "AWS")); got != test.want {
 			t.Errorf("trusts %s, want %s", got, test.want)
 		}
-		if got := render(at(trust, "Condition", "StringEquals", "sts:ExternalId")); got != "firn-MYORG-ACCOUNT-FIRN" {
+		if got := render(valueAt(trust, "Condition", "StringEquals", "sts:ExternalId")); got != "firn-MYORG-ACCOUNT-FIRN" {
 			t.Errorf("external id %s", got)
 		}
 		if got := role["RoleName"]; got != "firn-storage" {

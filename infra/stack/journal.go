@@ -22,7 +22,7 @@ func (s *Stack) createJournal() {
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},
-		RemovalPolicy: s.removal(),
+		RemovalPolicy: s.removalPolicy(),
 	})
 	for _, index := range []string{indexStuck, indexWork} {
 		s.journal.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{

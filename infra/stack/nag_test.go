@@ -15,9 +15,9 @@ import (
 	"github.com/firn-data/firn/infra/stack"
 )
 
-// accepted are the findings of cdk-nag's AwsSolutions rules that stay, by the
+// acceptedFindings are the findings of cdk-nag's AwsSolutions rules that stay, by the
 // path of the construct.
-var accepted = []struct{ path, rule, reason string }{
+var acceptedFindings = []struct{ path, rule, reason string }{
 	{"Landing", "AwsSolutions-S1", "Access logs are the account's choice (CloudTrail data events); the journal tells who wrote which version."},
 	{"Curated", "AwsSolutions-S1", "Access logs are the account's choice (CloudTrail data events); only roles of this stack read and write it."},
 	{"IngestRole", "AwsSolutions-IAM5", "Ingest writes the objects of every dataset to landing, by keys that runs name."},
@@ -37,7 +37,7 @@ func TestNagFindingsAreAccepted(t *testing.T) {
 	p := props(t)
 	p.Settings.SnowflakeLogin = setting.KeyPair // the stack with the most in it
 	made := stack.New(app, p)
-	for _, a := range accepted {
+	for _, a := range acceptedFindings {
 		path := fmt.Sprintf("/%s/%s/Resource", stack.Name, a.path)
 		if a.path == "GlueJob" || a.path == "LoginSecret" { // made without a construct of a higher level around it
 			path = strings.TrimSuffix(path, "/Resource")

@@ -11,17 +11,17 @@ func (s *Stack) createOutputs() {
 	s.output("CuratedBucket", s.curated.BucketName())
 	s.output("JournalTable", s.journal.TableName())
 	for _, name := range queueNames {
-		s.output(title(name)+"QueueUrl", s.queues[name].QueueUrl())
-		s.output(title(name)+"DeadLetterUrl", s.queues[name].deadLetters.QueueUrl())
+		s.output(logicalName(name)+"QueueUrl", s.queues[name].QueueUrl())
+		s.output(logicalName(name)+"DeadLetterUrl", s.queues[name].deadLetters.QueueUrl())
 	}
 	s.output("AlertsTopicArn", s.alerts.TopicArn())
 	s.output("LoadedTopicArn", s.loaded.TopicArn())
 	s.output("TopicKeyArn", s.topicKey.KeyArn())
 	for _, name := range functionNames {
 		f := s.functions[name]
-		s.output(title(name)+"FunctionName", f.FunctionName())
-		s.output(title(name)+"RoleName", f.role.RoleName())
-		s.output(title(name)+"LogGroup", f.logs.LogGroupName())
+		s.output(logicalName(name)+"FunctionName", f.FunctionName())
+		s.output(logicalName(name)+"RoleName", f.role.RoleName())
+		s.output(logicalName(name)+"LogGroup", f.logs.LogGroupName())
 	}
 	s.output("GlueJobName", jsii.String(glueJob))
 	s.output("GlueRoleName", s.glueRole.RoleName())

@@ -47,23 +47,23 @@ func (s *Stack) createQueues() {
 		if c, ok := consumers[name]; ok {
 			consumer = c
 		}
-		deadLetters := s.createQueue(title(name)+"DeadLetters", 14, functionSizes[alert].timeout, nil)
+		deadLetters := s.createQueue(logicalName(name)+"DeadLetters", 14, functionSizes[alert].timeout, nil)
 		s.queues[name] = queue{
-			Queue:       s.createQueue(title(name)+"Queue", 4, windows[name]+functionSizes[consumer].timeout, deadLetters),
+			Queue:       s.createQueue(logicalName(name)+"Queue", 4, windows[name]+functionSizes[consumer].timeout, deadLetters),
 			deadLetters: deadLetters,
 		}
 	}
 }
 
 const (
-	// afterTimeout is how long a message stays hidden when its function was
+	// hiddenAfterTimeout is how long a message stays hidden when its function was
 	// killed at its timeout. The advice of six timeouts guards against
 	// throttling, which the mappings' concurrency limit does here.
-	afterTimeout = time.Minute
-	// mostReceives is the largest number that SQS takes: the functions bury a
+	hiddenAfterTimeout = time.Minute
+	// maxReceives is the largest number that SQS takes: the functions bury a
 	// message themselves after its attempts, and an outage of a dependency
 	// must not make dead letters.
-	mostReceives = 1000
+	maxReceives = 1000
 )
 
 // createQueue makes one queue. Retention is in days, busy is how long a message
@@ -74,10 +74,10 @@ func (s *Stack) createQueue(id string, retention float64, busy time.Duration, de
 		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
 		RetentionPeriod:   awscdk.Duration_Days(jsii.Number(retention)),
-		VisibilityTimeout: seconds(busy + afterTimeout),
+		VisibilityTimeout: seconds(busy + hiddenAfterTimeout),
 	}
 	if deadLetters != nil {
-		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: jsii.Number(mostReceives)}
+		props.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: jsii.Number(maxReceives)}
 	}
 	return awssqs.NewQueue(s.Stack, jsii.String(id), props)
 }

@@ -9,33 +9,33 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// order is the message that a schedule puts in the ingest queue. Scheduler
+// ingestMessage is the message that a schedule puts in the ingest queue. Scheduler
 // fills in the time that was meant, so that a late or repeated delivery asks
 // for the same interval (scheduler/latest/UserGuide,
 // managing-schedule-context-attributes). The text needs no escapes: a
 // dataset's name is two words of lower-case letters.
-func order(dataset string) string {
+func ingestMessage(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// tick is the message that makes alert look for what is away.
-const tick = `{"tick":"<aws.scheduler.scheduled-time>"}`
+// tickMessage is the message that makes alert look for what is away.
+const tickMessage = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
-// sweep is the message that makes route look for what no event announced and for
+// sweepMessage is the message that makes route look for what no event announced and for
 // what stands still.
-const sweep = `{"sweep":"<aws.scheduler.scheduled-time>"}`
+const sweepMessage = `{"sweep":"<aws.scheduler.scheduled-time>"}`
 
 // createSchedules makes alert's tick, route's sweep, and one schedule for each
 // contract that has one, unless somebody else drives them.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
-		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tick,
+		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tickMessage,
 		expression: rate(s.props.Settings.Tick),
 		role:       s.createScheduleRole("TickRole", "firn: a schedule puts ticks in alert's queue", alert),
 	})
 	if s.props.Settings.Sweep > 0 {
 		s.createSchedule(schedule{
-			id: "Sweep", description: "firn: looks for what no event announced and for what stands still", queue: route, input: sweep,
+			id: "Sweep", description: "firn: looks for what no event announced and for what stands still", queue: route, input: sweepMessage,
 			expression: rate(s.props.Settings.Sweep),
 			role:       s.createScheduleRole("SweepRole", "firn: a schedule puts sweeps in route's queue", route),
 		})
@@ -52,7 +52,7 @@ func (s *Stack) createSchedules() {
 			role = s.createScheduleRole("ScheduleRole", "firn: schedules put orders in the ingest queue", ingest)
 		}
 		s.createSchedule(schedule{
-			id: title(c.Source) + title(c.Entity), description: "firn: fetches " + c.Dataset(), queue: ingest, input: order(c.Dataset()),
+			id: logicalName(c.Source) + logicalName(c.Entity), description: "firn: fetches " + c.Dataset(), queue: ingest, input: ingestMessage(c.Dataset()),
 			expression: c.Ingest.Schedule, role: role,
 		})
 	}

@@ -44,6 +44,6 @@ func (s *Stack) createStorageRole() {
 		{sid: "Read", actions: []string{"s3:GetObject", "s3:GetObjectVersion"}, resources: []*string{s.curated.ArnForObjects(jsii.String("*"))}},
 		{sid: "List", actions: []string{"s3:GetBucketLocation", "s3:ListBucket"}, resources: []*string{s.curated.BucketArn()}},
 	}
-	s.storageRole = s.createRole("StorageRole", physical("storage"), "firn: Snowflake reads curated files",
+	s.storageRole = s.createRole("StorageRole", physicalName("storage"), "firn: Snowflake reads curated files",
 		trusted, []string{s.props.Settings.SnowflakeExternalID}, append(grants, s.decrypt()...))
 }

@@ -9,7 +9,7 @@ import (
 // A login by key pair adds an empty secret, where it is, and the grant to read
 // it; nothing else changes.
 func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
-	standard, tm := standard(t), withKeyPair(t)
+	standard, tm := standardTemplate(t), keyPairTemplate(t)
 	const role = "LoadRole.Policies.0.PolicyDocument.Statement.11."
 	want := []string{
 		"LoadFunction.Environment.Variables.FIRN_SNOWFLAKE_SECRET_ARN.Ref",
@@ -20,7 +20,7 @@ func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 	if diff := cmp.Diff(want, differences(t, standard, tm)); diff != "" {
 		t.Error(diff)
 	}
-	statements := granted(t, tm)["LoadRole"]
+	statements := statementsByRole(t, tm)["LoadRole"]
 	got := statements[len(statements)-1]
 	wanted := statement{
 		sid: "ReadLogin", effect: "Allow", principal: "<nil>", condition: "<nil>",
@@ -37,11 +37,11 @@ func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 // Without a customer key the secret is encrypted by Secrets Manager's own, and
 // the function may be told not to use port 80.
 func TestLoginSecretWithoutCustomerKey(t *testing.T) {
-	tm := opposite(t)
+	tm := oppositeTemplate(t)
 	if key := tm.Resources["LoginSecret"].Properties["KmsKeyId"]; key != nil {
 		t.Errorf("the secret is encrypted by %v", key)
 	}
-	if got := at(tm.Resources["LoadFunction"].Properties, "Environment", "Variables", "FIRN_SNOWFLAKE_OCSP"); got != "false" {
+	if got := valueAt(tm.Resources["LoadFunction"].Properties, "Environment", "Variables", "FIRN_SNOWFLAKE_OCSP"); got != "false" {
 		t.Errorf("OCSP is %v", got)
 	}
 }

@@ -88,17 +88,17 @@ func New(scope constructs.Construct, props Props) *Stack {
 	return s
 }
 
-// physical returns a name that is known before the resource exists, and is the
+// physicalName returns a name that is known before the resource exists, and is the
 // stack's own: Snowflake, and policies that would refer in a circle, need it.
-func physical(name string) string { return strings.ToLower(Name) + "-" + name }
+func physicalName(name string) string { return strings.ToLower(Name) + "-" + name }
 
-// title writes a name as it begins a logical id: "route" as "Route".
-func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
+// logicalName writes a name as it begins a logical id: "route" as "Route".
+func logicalName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-// removal says what becomes of data when the stack is deleted. A resource that
+// removalPolicy says what becomes of data when the stack is deleted. A resource that
 // is kept is still removed if its first deployment fails, so that the next one
 // finds its name free.
-func (s *Stack) removal() awscdk.RemovalPolicy {
+func (s *Stack) removalPolicy() awscdk.RemovalPolicy {
 	if s.props.Settings.Retain {
 		return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 	}

@@ -69,7 +69,7 @@ func TestCommandLineContextWins(t *testing.T) {
 // run code of its own.
 func TestResources(t *testing.T) {
 	counts := map[string]int{}
-	for _, r := range standard(t).Resources {
+	for _, r := range standardTemplate(t).Resources {
 		counts[r.Type]++
 	}
 	want := map[string]int{
@@ -85,7 +85,7 @@ func TestResources(t *testing.T) {
 }
 
 func TestSynthesisIsReproducible(t *testing.T) {
-	first, second := standard(t), synthesize(t, nil)
+	first, second := standardTemplate(t), synthesize(t, nil)
 	if diff := cmp.Diff(string(first.content), string(second.content)); diff != "" {
 		t.Error(diff)
 	}
@@ -93,21 +93,21 @@ func TestSynthesisIsReproducible(t *testing.T) {
 
 // The laptop deploys the same template, built for its own processor.
 func TestArchitectureChangesNothingElse(t *testing.T) {
-	cloud := standard(t)
+	cloud := standardTemplate(t)
 	laptop := synthesize(t, func(p *stack.Props) {
 		p.Settings.Architecture = setting.X8664
 		p.Functions = functions(t, "x86_64")
 	})
 	var want []string
-	for _, name := range cloud.of("AWS::Lambda::Function") {
+	for _, name := range cloud.resourcesOf("AWS::Lambda::Function") {
 		want = append(want, name+".Architectures.0", name+".Code.S3Key")
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, differences(t, cloud, laptop)); diff != "" {
 		t.Error(diff)
 	}
-	for _, name := range cloud.of("AWS::Lambda::Function") {
-		if got := at(cloud.Resources[name].Properties, "Architectures", 0); got != "arm64" {
+	for _, name := range cloud.resourcesOf("AWS::Lambda::Function") {
+		if got := valueAt(cloud.Resources[name].Properties, "Architectures", 0); got != "arm64" {
 			t.Errorf("%s runs on %v by default", name, got)
 		}
 	}
@@ -160,7 +160,7 @@ func leaves(path string, value any, into map[string]string) {
 }
 
 func TestRetainedResources(t *testing.T) {
-	kept, deleted := standard(t), opposite(t)
+	kept, deleted := standardTemplate(t), oppositeTemplate(t)
 	for _, name := range []string{"Landing", "Curated", "Journal", "DataKey"} {
 		if got := kept.Resources[name].DeletionPolicy; got != "RetainExceptOnCreate" {
 			t.Errorf("retain: %s has DeletionPolicy %q", name, got)
@@ -173,7 +173,7 @@ func TestRetainedResources(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	var text strings.Builder
-	tm := standard(t)
+	tm := standardTemplate(t)
 	for _, name := range slices.Sorted(maps.Keys(tm.Outputs)) {
 		fmt.Fprintf(&text, "%s %s\n", name, render(tm.Outputs[name].Value))
 	}
@@ -181,18 +181,18 @@ func TestOutputs(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	table := standard(t).Resources["Journal"].Properties
+	table := standardTemplate(t).Resources["Journal"].Properties
 	key := func(index any) string {
-		return render(at(index, "IndexName")) + " " + render(at(index, "KeySchema", 0, "AttributeName")) + " " +
-			render(at(index, "KeySchema", 1, "AttributeName")) + " " + render(at(index, "Projection", "ProjectionType"))
+		return render(valueAt(index, "IndexName")) + " " + render(valueAt(index, "KeySchema", 0, "AttributeName")) + " " +
+			render(valueAt(index, "KeySchema", 1, "AttributeName")) + " " + render(valueAt(index, "Projection", "ProjectionType"))
 	}
 	for what, pair := range map[string][2]any{
-		"key":      {at(table, "KeySchema", 0, "AttributeName"), "pk"},
+		"key":      {valueAt(table, "KeySchema", 0, "AttributeName"), "pk"},
 		"billing":  {table["BillingMode"], "PAY_PER_REQUEST"},
 		"expiry":   {render(table["TimeToLiveSpecification"]), "map[AttributeName:expires_at Enabled:true]"},
-		"recovery": {at(table, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"), true},
-		"stuck":    {key(at(table, "GlobalSecondaryIndexes", 0)), "stuck stuck_pk stuck_sk ALL"},
-		"work":     {key(at(table, "GlobalSecondaryIndexes", 1)), "work work_pk work_sk ALL"},
+		"recovery": {valueAt(table, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"), true},
+		"stuck":    {key(valueAt(table, "GlobalSecondaryIndexes", 0)), "stuck stuck_pk stuck_sk ALL"},
+		"work":     {key(valueAt(table, "GlobalSecondaryIndexes", 1)), "work work_pk work_sk ALL"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s is %v, want %v", what, pair[0], pair[1])
@@ -201,7 +201,7 @@ func TestJournal(t *testing.T) {
 }
 
 func TestSchedules(t *testing.T) {
-	tm := standard(t)
+	tm := standardTemplate(t)
 	want := map[string]map[string]string{
 		"AlertSchedule": {
 			"expression": "rate(5 minutes)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
@@ -217,12 +217,12 @@ func TestSchedules(t *testing.T) {
 		},
 	}
 	got := map[string]map[string]string{}
-	for _, name := range tm.of("AWS::Scheduler::Schedule") {
+	for _, name := range tm.resourcesOf("AWS::Scheduler::Schedule") {
 		p := tm.Resources[name].Properties
 		got[name] = map[string]string{
-			"expression": render(p["ScheduleExpression"]), "target": render(at(p, "Target", "Arn")),
-			"dead letters": render(at(p, "Target", "DeadLetterConfig", "Arn")),
-			"role":         render(at(p, "Target", "RoleArn")), "input": render(at(p, "Target", "Input")),
+			"expression": render(p["ScheduleExpression"]), "target": render(valueAt(p, "Target", "Arn")),
+			"dead letters": render(valueAt(p, "Target", "DeadLetterConfig", "Arn")),
+			"role":         render(valueAt(p, "Target", "RoleArn")), "input": render(valueAt(p, "Target", "Input")),
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -233,14 +233,14 @@ func TestSchedules(t *testing.T) {
 		tm   template
 		left []string
 	}{
-		{"no contract has a schedule, and nothing sweeps", opposite(t), []string{"AlertSchedule"}},
+		{"no contract has a schedule, and nothing sweeps", oppositeTemplate(t), []string{"AlertSchedule"}},
 		{
-			"somebody else drives them", once(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
+			"somebody else drives them", templateOf(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
 			[]string{"AlertSchedule", "SweepSchedule"},
 		},
 	} {
 		_, made := test.tm.Resources["ScheduleRole"]
-		if got := test.tm.of("AWS::Scheduler::Schedule"); made || !slices.Equal(got, test.left) {
+		if got := test.tm.resourcesOf("AWS::Scheduler::Schedule"); made || !slices.Equal(got, test.left) {
 			t.Errorf("%s, but the stack has %v, or their role", test.why, got)
 		}
 	}

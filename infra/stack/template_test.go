@@ -101,25 +101,25 @@ func functions(t *testing.T, content string) string {
 	return folder
 }
 
-var made = map[string]template{}
+var templates = map[string]template{}
 
-// standard returns the template of a first deployment.
-func standard(t *testing.T) template {
+// standardTemplate returns the template of a first deployment.
+func standardTemplate(t *testing.T) template {
 	t.Helper()
-	return once(t, "standard", nil)
+	return templateOf(t, "standard", nil)
 }
 
-// fannedOut returns the template with topics between the buckets and queues.
-func fannedOut(t *testing.T) template {
+// fanOutTemplate returns the template with topics between the buckets and queues.
+func fanOutTemplate(t *testing.T) template {
 	t.Helper()
-	return once(t, "fanned out", func(p *stack.Props) { p.Settings.FanOut = true })
+	return templateOf(t, "fanned out", func(p *stack.Props) { p.Settings.FanOut = true })
 }
 
-// opposite returns the template of a second deployment with every other choice
+// oppositeTemplate returns the template of a second deployment with every other choice
 // made the other way.
-func opposite(t *testing.T) template {
+func oppositeTemplate(t *testing.T) template {
 	t.Helper()
-	return once(t, "opposite", func(p *stack.Props) {
+	return templateOf(t, "opposite", func(p *stack.Props) {
 		p.Settings.Encryption, p.Settings.Retain = setting.S3, false
 		p.Settings.SnowflakeUserARN = snowflakeUser
 		p.Settings.SnowflakeLogin, p.Settings.SnowflakeOCSP = setting.KeyPair, false
@@ -129,22 +129,22 @@ func opposite(t *testing.T) template {
 	})
 }
 
-// withKeyPair returns the template of a stack whose load function logs in by
+// keyPairTemplate returns the template of a stack whose load function logs in by
 // key pair.
-func withKeyPair(t *testing.T) template {
+func keyPairTemplate(t *testing.T) template {
 	t.Helper()
-	return once(t, "key pair", func(p *stack.Props) { p.Settings.SnowflakeLogin = setting.KeyPair })
+	return templateOf(t, "key pair", func(p *stack.Props) { p.Settings.SnowflakeLogin = setting.KeyPair })
 }
 
 const snowflakeUser = "arn:aws:iam::123456789012:user/abcd0000-s"
 
-// once synthesizes a template when it is first asked for.
-func once(t *testing.T, name string, change func(*stack.Props)) template {
+// templateOf synthesizes a template when it is first asked for.
+func templateOf(t *testing.T, name string, change func(*stack.Props)) template {
 	t.Helper()
-	if _, ok := made[name]; !ok {
-		made[name] = synthesize(t, change)
+	if _, ok := templates[name]; !ok {
+		templates[name] = synthesize(t, change)
 	}
-	return made[name]
+	return templates[name]
 }
 
 // synthesize makes a stack and reads its template. CloudFormation refuses
@@ -171,7 +171,7 @@ func synthesize(t *testing.T, change func(*stack.Props)) template {
 	}
 	byName := template{Resources: map[string]resource{}, Outputs: raw.Outputs, content: content, outdir: outdir}
 	for id, r := range raw.Resources {
-		name := plain(id)
+		name := withoutHash(id)
 		if _, taken := byName.Resources[name]; taken {
 			t.Fatalf("two resources are called %s without their hashes", name)
 		}
@@ -180,8 +180,8 @@ func synthesize(t *testing.T, change func(*stack.Props)) template {
 	return byName
 }
 
-// of returns the names of the resources of a type, sorted.
-func (tm template) of(kind string) []string {
+// resourcesOf returns the names of the resources of a type, sorted.
+func (tm template) resourcesOf(kind string) []string {
 	var names []string
 	for name, r := range tm.Resources {
 		if r.Type == kind {
@@ -194,20 +194,20 @@ func (tm template) of(kind string) []string {
 
 var hash = regexp.MustCompile(`[0-9A-F]{8}$`)
 
-func plain(id string) string { return hash.ReplaceAllString(id, "") }
+func withoutHash(id string) string { return hash.ReplaceAllString(id, "") }
 
 // render writes a value of a template as one would say it: "${RouteQueue.Arn}".
 func render(value any) string {
 	switch v := value.(type) {
 	case map[string]any:
 		if name, ok := v["Ref"].(string); ok {
-			return "${" + plain(name) + "}"
+			return "${" + withoutHash(name) + "}"
 		}
 		if text, ok := v["Fn::Sub"].(string); ok {
 			return text
 		}
 		if of, ok := v["Fn::GetAtt"].([]any); ok {
-			return fmt.Sprintf("${%s.%v}", plain(of[0].(string)), of[1])
+			return fmt.Sprintf("${%s.%v}", withoutHash(of[0].(string)), of[1])
 		}
 		if of, ok := v["Fn::Join"].([]any); ok {
 			var parts []string
@@ -237,8 +237,8 @@ func list(value any) []any {
 	return []any{value}
 }
 
-// at walks down a template's maps and lists: at(p, "Code", "S3Key").
-func at(value any, path ...any) any {
+// valueAt walks down a template's maps and lists: at(p, "Code", "S3Key").
+func valueAt(value any, path ...any) any {
 	for _, step := range path {
 		switch s := step.(type) {
 		case string:

@@ -19,7 +19,7 @@ func (s *Stack) createKeys() {
 		s.dataKey = awskms.NewKey(s.Stack, jsii.String("DataKey"), &awskms.KeyProps{
 			Description:       jsii.String("firn: landing and curated buckets"),
 			EnableKeyRotation: jsii.Bool(true),
-			RemovalPolicy:     s.removal(),
+			RemovalPolicy:     s.removalPolicy(),
 		})
 	}
 	s.topicKey = awskms.NewKey(s.Stack, jsii.String("TopicKey"), &awskms.KeyProps{

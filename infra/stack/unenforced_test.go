@@ -21,7 +21,7 @@ func grantedOn(statements []statement, resource string) []string {
 	return actions
 }
 
-func lacks(t *testing.T, role string, statements []statement, resource string, actions ...string) {
+func checkLacks(t *testing.T, role string, statements []statement, resource string, actions ...string) {
 	t.Helper()
 	for _, action := range actions {
 		if !slices.Contains(grantedOn(statements, resource), action) {
@@ -33,15 +33,15 @@ func lacks(t *testing.T, role string, statements []statement, resource string, a
 // Lambda polls a queue by the function's role (lambda/latest/dg,
 // services-sqs-configure).
 func TestConsumersMayReadTheirQueues(t *testing.T) {
-	for _, tm := range []template{standard(t), fannedOut(t)} {
-		roles := granted(t, tm)
+	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t)} {
+		roles := statementsByRole(t, tm)
 		polled := map[string][]string{}
-		for _, name := range tm.of("AWS::Lambda::EventSourceMapping") {
+		for _, name := range tm.resourcesOf("AWS::Lambda::EventSourceMapping") {
 			p := tm.Resources[name].Properties
 			role := strings.Replace(strings.Trim(render(p["FunctionName"]), "${}"), "Function", "Role", 1)
 			queue := render(p["EventSourceArn"])
 			polled[role] = append(polled[role], queue)
-			lacks(t, role, roles[role], queue, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+			checkLacks(t, role, roles[role], queue, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 		}
 		if len(polled) != 5 {
 			t.Errorf("%d functions poll queues", len(polled))
@@ -59,11 +59,11 @@ func TestConsumersMayReadTheirQueues(t *testing.T) {
 }
 
 func TestFunctionsMayWriteTheirLogs(t *testing.T) {
-	tm := standard(t)
-	roles := granted(t, tm)
-	for _, name := range tm.of("AWS::Lambda::Function") {
+	tm := standardTemplate(t)
+	roles := statementsByRole(t, tm)
+	for _, name := range tm.resourcesOf("AWS::Lambda::Function") {
 		stage := strings.TrimSuffix(name, "Function")
-		lacks(t, stage+"Role", roles[stage+"Role"], "${"+stage+"Logs.Arn}", "logs:CreateLogStream", "logs:PutLogEvents")
+		checkLacks(t, stage+"Role", roles[stage+"Role"], "${"+stage+"Logs.Arn}", "logs:CreateLogStream", "logs:PutLogEvents")
 	}
 }
 
@@ -71,7 +71,7 @@ func TestFunctionsMayWriteTheirLogs(t *testing.T) {
 // look like a grant that is.
 func TestReadersMayListTheirBucket(t *testing.T) {
 	readers := 0
-	for role, statements := range granted(t, standard(t)) {
+	for role, statements := range statementsByRole(t, standardTemplate(t)) {
 		for _, s := range statements {
 			if !slices.Contains(s.actions, "s3:GetObject") && !slices.Contains(s.actions, "s3:GetObjectVersion") {
 				continue
@@ -81,7 +81,7 @@ func TestReadersMayListTheirBucket(t *testing.T) {
 					continue
 				}
 				bucket, _, _ := strings.Cut(objects, "/")
-				lacks(t, role, statements, bucket, "s3:ListBucket")
+				checkLacks(t, role, statements, bucket, "s3:ListBucket")
 				readers++
 			}
 		}
@@ -93,13 +93,13 @@ func TestReadersMayListTheirBucket(t *testing.T) {
 
 // A schedule's role reaches the schedule's target and its dead-letter queue.
 func TestScheduleRolesSendToTargetAndDeadLetterQueue(t *testing.T) {
-	tm := standard(t)
-	roles := granted(t, tm)
-	for _, name := range tm.of("AWS::Scheduler::Schedule") {
-		target := at(tm.Resources[name].Properties, "Target")
-		role := strings.TrimSuffix(strings.TrimPrefix(render(at(target, "RoleArn")), "${"), ".Arn}")
-		for _, queue := range []string{render(at(target, "Arn")), render(at(target, "DeadLetterConfig", "Arn"))} {
-			lacks(t, role, roles[role], queue, "sqs:SendMessage")
+	tm := standardTemplate(t)
+	roles := statementsByRole(t, tm)
+	for _, name := range tm.resourcesOf("AWS::Scheduler::Schedule") {
+		target := valueAt(tm.Resources[name].Properties, "Target")
+		role := strings.TrimSuffix(strings.TrimPrefix(render(valueAt(target, "RoleArn")), "${"), ".Arn}")
+		for _, queue := range []string{render(valueAt(target, "Arn")), render(valueAt(target, "DeadLetterConfig", "Arn"))} {
+			checkLacks(t, role, roles[role], queue, "sqs:SendMessage")
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (g *group) redrive() string {
 	switch {
 	case only.objectID == "" && len(g.failures) == 1:
 		return ingestAgain(only)
-	case slices.ContainsFunc(g.failures, func(f failure) bool { return f.objectID == "" || f.unknown }):
+	case slices.ContainsFunc(g.failures, func(f failure) bool { return f.objectID == "" || f.notInJournal }):
 		return ""
 	case len(g.failures) == 1 && only.state != "" && only.state != journal.Failed:
 		return "" // it works by now, or is being tried
@@ -67,7 +67,7 @@ func (g *group) redrive() string {
 func (g *group) status() string {
 	only := g.failures[0]
 	switch {
-	case len(g.failures) == 1 && only.objectID != "" && !only.unknown:
+	case len(g.failures) == 1 && only.objectID != "" && !only.notInJournal:
 		return "firn status " + only.name()
 	case g.dataset == "":
 		return "firn status"
@@ -79,7 +79,7 @@ func (g *group) status() string {
 // name is the object as firn's commands take it: its URI, or its id where the
 // URI would name a newer version, or can't be typed.
 func (f *failure) name() string {
-	if !f.newest || strings.IndexFunc(f.object.URI(), func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
+	if !f.isNewest || strings.IndexFunc(f.object.URI(), func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 		return f.objectID
 	}
 	return shell.Quote(f.object.URI())

@@ -19,23 +19,23 @@ import (
 // failure is what a mail says of one object, or of one message that names no
 // object.
 type failure struct {
-	messageID                        string
-	stage, code, dataset             string
-	cause, hint                      string
-	subject, queryID, runID          string
-	objectID                         string
-	object                           object.Object
-	at                               time.Time
-	state                            journal.State
-	attempts                         int
-	rowsRead, rowsGood, rowsRejected int64
+	messageID                           string
+	stage, code, dataset                string
+	cause, hint                         string
+	subject, queryID, runID             string
+	objectID                            string
+	object                              object.Object
+	at                                  time.Time
+	state                               journal.State
+	attempts                            int
+	rowsRead, rowsWritten, rowsRejected int64
 	// keptRows says what of before a failed reload is in the table; empty if nothing.
 	keptRows string
-	// newest is whether the object is its key's newest version, so that the
+	// isNewest is whether the object is its key's newest version, so that the
 	// key alone names it.
-	newest bool
-	// unknown is whether the journal has no such object.
-	unknown bool
+	isNewest bool
+	// notInJournal is whether the journal has no such object.
+	notInJournal bool
 	// body is the message, for a failure without an object.
 	body string
 }
@@ -65,22 +65,22 @@ func (a *Alerter) addJournalState(ctx context.Context, f *failure) {
 	entry, err := a.Journal.Get(ctx, object.ID(f.objectID))
 	switch {
 	case err == nil:
-		f.know(entry)
+		f.addEntry(entry)
 	case errors.Is(err, journal.ErrNotFound):
-		f.unknown = true
+		f.notInJournal = true
 		return
 	default:
 		telemetry.Logger(ctx).WarnContext(ctx, "mail without the journal's part",
 			telemetry.KeyObject, f.objectID, telemetry.KeyError, err.Error())
 	}
 	newest, err := a.Journal.Newest(ctx, f.object.Bucket, f.object.Key)
-	f.newest = err == nil && string(newest.ID) == f.objectID
+	f.isNewest = err == nil && string(newest.ID) == f.objectID
 }
 
-// know takes over what the journal has.
-func (f *failure) know(entry journal.Entry) {
+// addEntry takes over what the journal has.
+func (f *failure) addEntry(entry journal.Entry) {
 	f.object, f.state, f.attempts = entry.Object, entry.State, entry.Attempts
-	f.rowsRead, f.rowsGood, f.rowsRejected = entry.RowsRead, entry.RowsWritten, entry.RowsRejected
+	f.rowsRead, f.rowsWritten, f.rowsRejected = entry.RowsRead, entry.RowsWritten, entry.RowsRejected
 	if f.dataset == "" {
 		f.dataset = entry.Dataset
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// schema names the form of a mail's JSON part. Keys are only added under one
+// mailSchema names the form of a mail's JSON part. Keys are only added under one
 // name, never renamed or removed.
-const schema = "firn.alert/1"
+const mailSchema = "firn.alert/1"
 
 type machineMail struct {
 	Schema  string          `json:"schema"`
@@ -41,9 +41,9 @@ type machineObject struct {
 // the count of all.
 func machineText(g *group, c commands) string {
 	m := machineMail{
-		Schema: schema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: len(g.failures),
+		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: len(g.failures),
 	}
-	for _, f := range g.failures[:min(len(g.failures), listed)] {
+	for _, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
 		m.Objects = append(m.Objects, f.machine())
 	}
 	return encode(m)
@@ -64,8 +64,8 @@ func encode(m any) string {
 func (f *failure) machine() machineObject {
 	o := machineObject{
 		ObjectID: f.objectID, Bucket: f.object.Bucket, Key: f.object.Key, Version: f.object.Version,
-		Stage: f.stage, Cause: clip(f.cause), QueryID: f.queryID, RunID: f.runID, MessageID: f.messageID,
-		RowsRead: f.rowsRead, RowsWritten: f.rowsGood, RowsRejected: f.rowsRejected,
+		Stage: f.stage, Cause: truncate(f.cause), QueryID: f.queryID, RunID: f.runID, MessageID: f.messageID,
+		RowsRead: f.rowsRead, RowsWritten: f.rowsWritten, RowsRejected: f.rowsRejected,
 	}
 	if !f.at.IsZero() {
 		o.FailedAt = f.at.UTC().Format(time.RFC3339)

@@ -13,14 +13,14 @@ import (
 type mail struct{ subject, body string }
 
 const (
-	// longestSubject is below the limit of "less than 100 characters long"
+	// maxSubjectLength is below the limit of "less than 100 characters long"
 	// (SNS API reference, Publish).
-	longestSubject = 99
-	// listed is how many objects a mail names.
-	listed = 10
-	// longestText bounds each cause and message body, in characters, so that
+	maxSubjectLength = 99
+	// maxListedObjects is how many objects a mail names.
+	maxListedObjects = 10
+	// maxTextLength bounds each cause and message body, in characters, so that
 	// ten of them, twice, stay below the topic's limit of 256 KiB.
-	longestText = 1000
+	maxTextLength = 1000
 	// Separator divides the text for people from the JSON for machines.
 	Separator = "---- for machines ----"
 )
@@ -37,11 +37,11 @@ func compose(g *group) mail {
 	text.field("Or type", note(c.fallback, "  # if you changed the contract, not the file"))
 	text.field("To look", c.show)
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
-	for i, f := range g.failures[:min(len(g.failures), listed)] {
+	for i, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
 		text.linef("\n%d. %s", i+1, f.title())
 		f.write(text, g.hint())
 	}
-	if more := len(g.failures) - listed; more > 0 {
+	if more := len(g.failures) - maxListedObjects; more > 0 {
 		text.linef("\nand %d more: %s", more, g.status())
 	}
 	return mail{subject: g.subject(), body: text.addMachinePart(machineText(g, c))}
@@ -88,7 +88,7 @@ func subjectLine(text string) string {
 		}
 		return r
 	}, text)
-	return subject[:min(len(subject), longestSubject)]
+	return subject[:min(len(subject), maxSubjectLength)]
 }
 
 func (g *group) headline() string {
@@ -126,9 +126,9 @@ func (f *failure) write(text *mailText, groupHint string) {
 	if f.attempts > 0 {
 		line("attempts", strconv.Itoa(f.attempts))
 	}
-	line("cause", clip(firstLine(f.cause)))
+	line("cause", truncate(firstLine(f.cause)))
 	if f.rowsRead > 0 {
-		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsGood, f.rowsRejected))
+		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsWritten, f.rowsRejected))
 	}
 	line("reload", plain(f.keptRows))
 	if hint := firstLine(f.hint); hint != groupHint {
@@ -141,14 +141,14 @@ func (f *failure) write(text *mailText, groupHint string) {
 		line("now", "it is "+string(f.state))
 	}
 	if f.objectID == "" {
-		line("message", clip(plain(f.body)))
+		line("message", truncate(plain(f.body)))
 	}
 }
 
 func (f *failure) when() string {
 	var words []string
 	if !f.at.IsZero() {
-		words = append(words, stamp(f.at))
+		words = append(words, formatTime(f.at))
 	}
 	if f.stage != "" {
 		words = append(words, "in "+plain(f.stage))
@@ -175,10 +175,10 @@ func printable(name string) string {
 	return strconv.Quote(name)
 }
 
-func clip(text string) string {
+func truncate(text string) string {
 	runes := []rune(text)
-	if len(runes) <= longestText {
+	if len(runes) <= maxTextLength {
 		return text
 	}
-	return string(runes[:longestText]) + " ..."
+	return string(runes[:maxTextLength]) + " ..."
 }

@@ -12,8 +12,8 @@ import (
 // added under one name, never renamed or removed.
 const outageSchema = "firn.outage/1"
 
-// names are the dependencies as people call them.
-var names = map[string]string{breaker.Snowflake: "Snowflake"}
+// displayNames are the dependencies as people call them.
+var displayNames = map[string]string{breaker.Snowflake: "Snowflake"}
 
 // statusCommand shows what waits, and what failed.
 const statusCommand = "firn status"
@@ -28,11 +28,11 @@ type outageMail struct {
 // composeOutage writes the mail of an outage that lasts, or of its end.
 func composeOutage(o breaker.Outage, waiting []waitingObjects) mail {
 	m := outageMail{Outage: o, waiting: waiting}
-	m.Cause = clip(firstLine(o.Cause))
+	m.Cause = truncate(firstLine(o.Cause))
 	if o.Open {
 		return mail{subject: m.subject(string(o.Code) + " (" + m.count() + " waiting)"), body: m.startMail()}
 	}
-	return mail{subject: m.subject("back after " + span(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.endMail()}
+	return mail{subject: m.subject("back after " + formatDuration(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.endMail()}
 }
 
 func (m outageMail) subject(words string) string {
@@ -41,7 +41,7 @@ func (m outageMail) subject(words string) string {
 
 func (m outageMail) startMail() string {
 	text := &mailText{}
-	text.linef("No load gets through to %s since %s: %s", m.name(), stamp(m.Since), m.Code)
+	text.linef("No load gets through to %s since %s: %s", m.name(), formatTime(m.Since), m.Code)
 	text.linef("")
 	text.field("What to do", m.Code.Hint())
 	text.field("Then type", statusCommand)
@@ -49,7 +49,7 @@ func (m outageMail) startMail() string {
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("query", m.QueryID)
-	text.field("next try", stamp(m.Until))
+	text.field("next try", formatTime(m.Until))
 	text.field("waiting", m.list())
 	text.linef("")
 	text.linef("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
@@ -60,7 +60,7 @@ func (m outageMail) startMail() string {
 func (m outageMail) endMail() string {
 	text := &mailText{}
 	text.linef("%s is back since %s. It was away for %s, since %s: %s",
-		m.name(), stamp(m.Ended), span(m.Ended.Sub(m.Since)), stamp(m.Since), m.Code)
+		m.name(), formatTime(m.Ended), formatDuration(m.Ended.Sub(m.Since)), formatTime(m.Since), m.Code)
 	text.linef("")
 	text.field("What to do", "Nothing: what waits comes back within fifteen minutes and is loaded by itself.")
 	text.field("To look", statusCommand)
@@ -70,14 +70,14 @@ func (m outageMail) endMail() string {
 	return text.addMachinePart(m.machine(breaker.NoticeEnded))
 }
 
-func (m outageMail) name() string { return names[m.Dependency] }
+func (m outageMail) name() string { return displayNames[m.Dependency] }
 
 // count is how many objects wait.
 func (m outageMail) count() string {
 	total, more := 0, ""
 	for _, w := range m.waiting {
 		total += w.Objects
-		if w.Objects == mostWaiting {
+		if w.Objects == maxCountedWaiting {
 			more = " or more"
 		}
 	}
@@ -95,7 +95,7 @@ func (m outageMail) list() string {
 	parts := make([]string, len(m.waiting))
 	for i, w := range m.waiting {
 		parts[i] = fmt.Sprintf("%s %d", w.Dataset, w.Objects)
-		if w.Objects == mostWaiting {
+		if w.Objects == maxCountedWaiting {
 			parts[i] += " or more"
 		}
 	}
@@ -127,11 +127,11 @@ func (m outageMail) machine(state breaker.Notice) string {
 	return encode(o)
 }
 
-// stamp writes a time for people.
-func stamp(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC" }
+// formatTime writes a time for people.
+func formatTime(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC" }
 
-// span writes how long something took: "4 min", "1 h 12 min", "3 d 2 h".
-func span(d time.Duration) string {
+// formatDuration writes how long something took: "4 min", "1 h 12 min", "3 d 2 h".
+func formatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case d < time.Minute:

@@ -86,7 +86,7 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 	if err != nil {
 		return err
 	}
-	notice := w.due(outage)
+	notice := w.dueNotice(outage)
 	if notice == "" {
 		return nil
 	}
@@ -102,8 +102,8 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 	return w.Outages.RecordNotice(ctx, outage, notice)
 }
 
-// due returns the notice to send for an outage now; empty for none.
-func (w *Watcher) due(o breaker.Outage) breaker.Notice {
+// dueNotice returns the notice to send for an outage now; empty for none.
+func (w *Watcher) dueNotice(o breaker.Outage) breaker.Notice {
 	switch {
 	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.MinDuration:
 		return breaker.NoticeStarted
@@ -120,15 +120,15 @@ type waitingObjects struct {
 	Objects int    `json:"objects"`
 }
 
-// mostWaiting bounds what is counted of one dataset: more are "1000 or more".
-const mostWaiting = 1000
+// maxCountedWaiting bounds what is counted of one dataset: more are "1000 or more".
+const maxCountedWaiting = 1000
 
 // waiting counts what waits. A dataset that can't be counted is left out: a
 // shorter mail is better than none.
 func (w *Watcher) waiting(ctx context.Context) []waitingObjects {
 	all := []waitingObjects{}
 	for _, dataset := range w.Datasets {
-		entries, err := w.Outages.Waiting(ctx, dataset, mostWaiting)
+		entries, err := w.Outages.Waiting(ctx, dataset, maxCountedWaiting)
 		if err != nil {
 			log := telemetry.Logger(ctx)
 			log.WarnContext(ctx, "waiting objects not counted", append(telemetry.Fault(fault.As(err)), telemetry.KeyDataset, dataset)...)

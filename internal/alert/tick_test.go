@@ -74,8 +74,8 @@ func (f *fakeOutages) RecordNotice(_ context.Context, _ breaker.Outage, w breake
 	return nil
 }
 
-// watch returns a watcher of one outage, some minutes after it began.
-func watch(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
+// newWatcher returns a watcher of one outage, some minutes after it began.
+func newWatcher(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
 	t.Helper()
 	o.Dependency, o.ID = breaker.Snowflake, "o1"
 	outages := &fakeOutages{outage: o, waiting: map[string]int{"shop.order": 12, "station.event": 3}}
@@ -117,7 +117,7 @@ func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w, outages, topic := watch(t, test.outage, 30*time.Hour)
+			w, outages, topic := newWatcher(t, test.outage, 30*time.Hour)
 			outages.waiting = test.waiting
 			if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 1 {
 				t.Fatalf("failed %v, %d mails", failed, len(topic.mails))
@@ -163,7 +163,7 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w, outages, topic := watch(t, test.outage, test.after)
+			w, outages, topic := newWatcher(t, test.outage, test.after)
 			for range 3 {
 				if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 {
 					t.Fatal(failed)
@@ -179,7 +179,7 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 // TestTicksInOneBatchCheckOnce are one look.
 func TestTicksInOneBatchCheckOnce(t *testing.T) {
 	t.Parallel()
-	w, _, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
+	w, _, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	if failed := w.Tick(t.Context(), []batch.Message{{ID: "a", Body: tickBody}, {ID: "b", Body: tickBody}}); len(failed) != 0 || len(topic.mails) != 1 {
 		t.Errorf("failed %v, %d mails", failed, len(topic.mails))
 	}
@@ -188,7 +188,7 @@ func TestTicksInOneBatchCheckOnce(t *testing.T) {
 // TestOtherMessagesAreNoTicks, and make nobody look.
 func TestOtherMessagesAreNoTicks(t *testing.T) {
 	t.Parallel()
-	w, outages, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
+	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.away = "outage"
 	messages := []batch.Message{{ID: "a", Body: "tick"}, {ID: "b", Body: `{"dataset":"s.e"}`}}
 	failed := w.Tick(t.Context(), messages)
@@ -207,7 +207,7 @@ func TestOtherMessagesAreNoTicks(t *testing.T) {
 // TestClaimedNoticeSendsNoMail: who may not tell doesn't.
 func TestClaimedNoticeSendsNoMail(t *testing.T) {
 	t.Parallel()
-	w, outages, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
+	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.held = true
 	if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 0 || len(outages.told) != 0 {
 		t.Errorf("failed %v, %d mails, told %v", failed, len(topic.mails), outages.told)
@@ -231,7 +231,7 @@ func TestTickDuringDependencyFaultIsRetried(t *testing.T) {
 	} {
 		t.Run(test.away, func(t *testing.T) {
 			t.Parallel()
-			w, outages, topic := watch(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
+			w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 			outages.away = test.away
 			if test.away == "topic" {
 				topic.refuse = map[string]error{"snowflake": &smithy.GenericAPIError{Code: "Throttled"}}

@@ -34,11 +34,11 @@ type lostObject struct {
 func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failure, error) {
 	casualties, named := lostObjectsOf(m.Body)
 	if !named {
-		return []failure{unknown(m)}, nil
+		return []failure{unknownFailure(m)}, nil
 	}
 	var failures []failure
 	for _, c := range casualties {
-		f, err := a.record(ctx, m, c)
+		f, err := a.recordLost(ctx, m, c)
 		if err != nil {
 			return nil, fault.ForObject(err, string(c.id), c.dataset, c.object.URI())
 		}
@@ -72,10 +72,10 @@ func lostObjectsOf(body string) ([]lostObject, bool) {
 	return casualties, true
 }
 
-// record writes that the object failed, and returns what to say of it: nil for
+// recordLost writes that the object failed, and returns what to say of it: nil for
 // an object that is past the stage that died.
-func (a *Alerter) record(ctx context.Context, m batch.Message, c lostObject) (*failure, error) {
-	entry, err := a.entry(ctx, c)
+func (a *Alerter) recordLost(ctx context.Context, m batch.Message, c lostObject) (*failure, error) {
+	entry, err := a.entryOfLost(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +109,9 @@ func (a *Alerter) record(ctx context.Context, m batch.Message, c lostObject) (*f
 	return f, nil
 }
 
-// entry returns the object's entry. Where route died first there is none, and
+// entryOfLost returns the object's entry. Where route died first there is none, and
 // it is made here: the failure needs a place, and a redrive its message.
-func (a *Alerter) entry(ctx context.Context, c lostObject) (journal.Entry, error) {
+func (a *Alerter) entryOfLost(ctx context.Context, c lostObject) (journal.Entry, error) {
 	entry, err := a.Journal.Get(ctx, c.id)
 	if errors.Is(err, journal.ErrNotFound) {
 		if c.receipt { // of an object that nobody knows: there is nothing to write on
@@ -141,9 +141,9 @@ func needsNothing(entry journal.Entry, c lostObject) bool {
 	}
 }
 
-// unknown is a dead letter that names no object: an ingestion run, or something
+// unknownFailure is a dead letter that names no object: an ingestion run, or something
 // that doesn't belong into the queue.
-func unknown(m batch.Message) failure {
+func unknownFailure(m batch.Message) failure {
 	code := fault.Undecodable
 	cause := "it is neither work nor an event of S3, and no stage said why it failed"
 	var request struct {

@@ -35,9 +35,9 @@ type Message struct {
 // isn't done, by Message.ID.
 type Handler func(ctx context.Context, messages []Message) map[string]error
 
-// longestInvocation is the longest that Lambda allows
+// maxInvocationTime is the longest that Lambda allows
 // (lambda/latest/dg, gettingstarted-limits).
-const longestInvocation = 15 * time.Minute
+const maxInvocationTime = 15 * time.Minute
 
 // InvocationEnd is when the invocation ends: by the context's deadline, else after the
 // longest that there is. A claim that lasts so long ends by itself if the
@@ -46,7 +46,7 @@ func InvocationEnd(ctx context.Context, now time.Time) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		return deadline
 	}
-	return now.Add(longestInvocation)
+	return now.Add(maxInvocationTime)
 }
 
 // ByQueue handles each message as its queue, by name, says: Lambda batches
@@ -78,7 +78,7 @@ func Each(one func(ctx context.Context, m Message) error) Handler {
 	return func(ctx context.Context, messages []Message) map[string]error {
 		failed := make(map[string]error)
 		for _, m := range messages {
-			if err := guard(func() error { return one(ctx, m) }); err != nil {
+			if err := recoverPanic(func() error { return one(ctx, m) }); err != nil {
 				failed[m.ID] = err
 			}
 		}
@@ -86,7 +86,7 @@ func Each(one func(ctx context.Context, m Message) error) Handler {
 	}
 }
 
-func guard(handle func() error) (err error) {
+func recoverPanic(handle func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fault.Retryable("handle message", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))

@@ -64,7 +64,7 @@ type Consumer struct {
 	Log     *slog.Logger
 }
 
-const longestBackoff = 15 * time.Minute
+const maxBackoff = 15 * time.Minute
 
 // Consume handles one invocation. The list of failures is never nil: AWS takes
 // null for success, and says so only on one page (lambda/latest/dg,
@@ -94,7 +94,7 @@ func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.S
 // settle decides what becomes of a message that failed, and reports whether
 // SQS must keep it.
 func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept bool) {
-	f = c.exhaust(m, f)
+	f = c.permanentIfExhausted(m, f)
 	log := telemetry.Logger(ctx).With(telemetry.KeyMessage, m.ID, telemetry.KeyReceives, m.Receives)
 	log.ErrorContext(ctx, "message failed", telemetry.Fault(f)...)
 	queue, known := c.queue(m.Queue)
@@ -115,8 +115,8 @@ func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept 
 // stage is the one that found the fault.
 func (c *Consumer) stage(f *fault.Fault) string { return cmp.Or(f.Stage, c.Stage) }
 
-// exhaust makes a counted fault permanent once its attempts are used up.
-func (c *Consumer) exhaust(m Message, f *fault.Fault) *fault.Fault {
+// permanentIfExhausted makes a counted fault permanent once its attempts are used up.
+func (c *Consumer) permanentIfExhausted(m Message, f *fault.Fault) *fault.Fault {
 	attempt := f.Attempt
 	if attempt == 0 {
 		attempt = m.Receives
@@ -182,7 +182,7 @@ func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Q
 	_, err := c.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          aws.String(queue.URL),
 		ReceiptHandle:     aws.String(m.ReceiptHandle),
-		VisibilityTimeout: int32(min(wait, longestBackoff).Seconds()),
+		VisibilityTimeout: int32(min(wait, maxBackoff).Seconds()),
 	})
 	if err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "backoff not set", telemetry.KeyMessage, m.ID, telemetry.KeyError, err.Error())
@@ -193,8 +193,8 @@ func backoff(first time.Duration, receives int) time.Duration {
 	wait := first
 	for range receives - 1 {
 		wait *= 2
-		if wait >= longestBackoff {
-			return longestBackoff
+		if wait >= maxBackoff {
+			return maxBackoff
 		}
 	}
 	return wait

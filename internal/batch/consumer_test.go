@@ -55,14 +55,14 @@ func (q *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...
 	return &sqs.SendMessageOutput{}, nil
 }
 
-// failures records journal entries; objects in final are past failing.
-type failures struct {
+// fakeFailures records journal entries; objects in final are past failing.
+type fakeFailures struct {
 	written []string
 	final   map[string]bool
 	err     error
 }
 
-func (f *failures) Fail(_ context.Context, failed *fault.Fault, stage, queue, message string) (bool, error) {
+func (f *fakeFailures) Fail(_ context.Context, failed *fault.Fault, stage, queue, message string) (bool, error) {
 	if f.err != nil || f.final[failed.ObjectID] {
 		return false, f.err
 	}
@@ -94,7 +94,7 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 		name     string
 		receives int
 		handle   func(batch.Message) error
-		journal  failures
+		journal  fakeFailures
 		away     bool
 		// want are the ids that SQS must keep, with their delays in seconds.
 		want     map[string]int32
@@ -150,7 +150,7 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 		{
 			name: "an object that is loaded meanwhile has nothing to tell", receives: 1,
 			handle:  failOn("b", permanent("object-b")),
-			journal: failures{final: map[string]bool{"object-b": true}},
+			journal: fakeFailures{final: map[string]bool{"object-b": true}},
 		},
 		{
 			name: "a run that failed is recorded without an object", receives: 1,
@@ -166,7 +166,7 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 		{
 			name: "the journal is away: the message stays", receives: 1,
 			handle:  failOn("b", permanent("object-b")),
-			journal: failures{err: errors.New("throttled")},
+			journal: fakeFailures{err: errors.New("throttled")},
 			want:    map[string]int32{"m1": 5},
 		},
 		{
@@ -241,7 +241,7 @@ func TestDeadLetterHasFaultAttributes(t *testing.T) {
 	f.QueryID, f.Dataset, f.Subject = "01b", "s.e", "s3://b/k"
 	consumer := &batch.Consumer{
 		Stage: "load", Queues: []batch.Queue{{URL: queueURL, DeadLetterURL: deadURL}}, SQS: service,
-		Journal: &failures{}, Attempts: 3, Log: telemetry.Discard(),
+		Journal: &fakeFailures{}, Attempts: 3, Log: telemetry.Discard(),
 		Handler: batch.Each(func(context.Context, batch.Message) error { return f }),
 	}
 	if _, err := consumer.Consume(t.Context(), event(1, "a")); err != nil {

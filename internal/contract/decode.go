@@ -28,7 +28,7 @@ func (r *reader) read(root value) *draft {
 		Mode: Append, DuplicateContent: WarnDuplicate,
 	}
 	d := &draft{contract: c, name: root, prefix: root, mode: root}
-	r.readHead(root, d)
+	r.readHeader(root, d)
 	r.readFirnProperties(root, d)
 	if tables, ok := root.get("schema", list); ok {
 		r.readSchema(tables, c)
@@ -39,8 +39,8 @@ func (r *reader) read(root value) *draft {
 	return d
 }
 
-// readHead reads what stands at the top: versions, name, status and purpose.
-func (r *reader) readHead(root value, d *draft) {
+// readHeader reads what stands at the top: versions, name, status and purpose.
+func (r *reader) readHeader(root value, d *draft) {
 	c := d.contract
 	r.matches(root, "apiVersion", standardVersion, "firn reads ODCS v3.1: say v3.1.0")
 	r.matches(root, "version", semantic, `say it as "1.0.0": three numbers`)
@@ -79,7 +79,7 @@ func (r *reader) readName(v value, c *Contract) {
 	c.KeyPrefix = c.Source + "/" + c.Entity + "/"
 	entityFolder := path.Dir(path.Clean(strings.ReplaceAll(r.file, `\`, "/")))
 	sourceFolder := path.Dir(entityFolder)
-	if isRoot(entityFolder) || isRoot(sourceFolder) {
+	if isRootFolder(entityFolder) || isRootFolder(sourceFolder) {
 		return
 	}
 	if folder := path.Base(sourceFolder) + "/" + path.Base(entityFolder); folder != c.Source+"/"+c.Entity {
@@ -87,7 +87,7 @@ func (r *reader) readName(v value, c *Contract) {
 	}
 }
 
-func isRoot(folder string) bool { return folder == "." || folder == "/" }
+func isRootFolder(folder string) bool { return folder == "." || folder == "/" }
 
 // readSchema reads the one table of the contract.
 func (r *reader) readSchema(tables value, c *Contract) {

@@ -8,12 +8,12 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-const guide = "../../docs/adding-a-dataset.md"
+const guidePath = "../../docs/adding-a-dataset.md"
 
 // The contract that the guide shows is one that firn reads.
 func TestGuideExampleIsValid(t *testing.T) {
 	t.Parallel()
-	_, block, _ := strings.Cut(string(readFile(t, guide)), "```yaml\n")
+	_, block, _ := strings.Cut(string(readFile(t, guidePath)), "```yaml\n")
 	block, _, found := strings.Cut(block, "   ```")
 	if !found {
 		t.Fatal("the guide shows no contract")
@@ -31,7 +31,7 @@ func TestGuideExampleIsValid(t *testing.T) {
 // The guide's table lists the properties that firn knows, and no other.
 func TestGuideListsEveryProperty(t *testing.T) {
 	t.Parallel()
-	_, section, _ := strings.Cut(string(readFile(t, guide)), "## firn's properties\n")
+	_, section, _ := strings.Cut(string(readFile(t, guidePath)), "## firn's properties\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	listed := regexp.MustCompile("(?m)^\\| `(firn\\.\\w+)`").FindAllStringSubmatch(section, -1)
 	if len(listed) != 16 {

@@ -172,16 +172,16 @@ func TestFaultyContractIsRefusedWithMessage(t *testing.T) {
 	var all strings.Builder
 	complete := string(readFile(t, completePath))
 	for _, fault := range faults {
-		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, refuse(t, fault.name, complete, fault.old, fault.new))
+		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, readRefused(t, fault.name, complete, fault.old, fault.new))
 	}
 	for _, fault := range ingestFaults {
-		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, refuse(t, fault.name, minimal, fault.old, fault.new))
+		fmt.Fprintf(&all, "## %s\n%s\n\n", fault.name, readRefused(t, fault.name, minimal, fault.old, fault.new))
 	}
 	golden(t, "testdata/faults.golden", all.String())
 }
 
-// refuse reads the changed contract and returns its error, or fails.
-func refuse(t *testing.T, name, base, from, to string) string {
+// readRefused reads the changed contract and returns its error, or fails.
+func readRefused(t *testing.T, name, base, from, to string) string {
 	t.Helper()
 	if strings.Count(base, from) != 1 {
 		t.Fatalf("%s: %q stands %d times in the contract", name, from, strings.Count(base, from))

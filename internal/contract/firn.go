@@ -18,7 +18,7 @@ const maxLoadEvery = 15 * time.Minute
 // https://earthquake.usgs.gov/fdsnws/event/1/
 const maxPageSize = 20000
 
-var ingestShape = mapping(map[kind]string{text: "api url schedule", whole: "pageSize"}, nil).must("api", "url")
+var ingestShape = mapping(map[kind]string{text: "api url schedule", whole: "pageSize"}, nil).require("api", "url")
 
 // firnProperties are the custom properties that a contract may have, with their
 // shapes, in the order in which they are read: the format and the mode are known
@@ -176,13 +176,13 @@ func (r *reader) readMaxRejects(v value, d *draft) {
 // maxMaxUnique the most that a function's memory holds.
 const (
 	DefaultMaxUnique = 4_000_000
-	maxMaxUnique     = 10_000_000
+	maxUniqueLimit   = 10_000_000
 )
 
 func (r *reader) readMaxUnique(v value, d *draft) {
 	records, ok := v.whole()
-	if !ok || records < 1 || records > maxMaxUnique {
-		r.reportf(v, "must be between 1 and %d records", maxMaxUnique)
+	if !ok || records < 1 || records > maxUniqueLimit {
+		r.reportf(v, "must be between 1 and %d records", maxUniqueLimit)
 		return
 	}
 	d.contract.MaxUnique = int64(records)

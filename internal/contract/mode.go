@@ -57,10 +57,10 @@ const (
 
 var (
 	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
-	// keyText is what stands in a key beside placeholders: what means the same in
+	// keyLiteral is what stands in a key beside placeholders: what means the same in
 	// every dialect of regular expressions once a dot, plus and parentheses are
 	// put in brackets.
-	keyText = regexp.MustCompile(`^[A-Za-z0-9 !_.'()/=+,:;@&~#%-]*$`)
+	keyLiteral = regexp.MustCompile(`^[A-Za-z0-9 !_.'()/=+,:;@&~#%-]*$`)
 )
 
 // Group returns the number of the placeholder's group in DeliveryPattern, from
@@ -82,13 +82,13 @@ func (c *Contract) DeliveryPattern() string {
 		groups[DeliveryPart] = groups[DeliveryParts]
 	}
 	var pattern strings.Builder
-	pattern.WriteString("^" + bracketed(c.KeyPrefix))
+	pattern.WriteString("^" + escapePattern(c.KeyPrefix))
 	end := 0
 	for _, at := range placeholder.FindAllStringIndex(c.Delivery.Key, -1) {
-		pattern.WriteString(bracketed(c.Delivery.Key[end:at[0]]) + groups[c.Delivery.Key[at[0]:at[1]]])
+		pattern.WriteString(escapePattern(c.Delivery.Key[end:at[0]]) + groups[c.Delivery.Key[at[0]:at[1]]])
 		end = at[1]
 	}
-	pattern.WriteString(bracketed(c.Delivery.Key[end:]) + "$")
+	pattern.WriteString(escapePattern(c.Delivery.Key[end:]) + "$")
 	return pattern.String()
 }
 
@@ -105,9 +105,9 @@ func (c *Contract) InDelivery(key string) bool {
 	return pattern.MatchString(key)
 }
 
-var brackets = strings.NewReplacer(".", "[.]", "+", "[+]", "(", "[(]", ")", "[)]")
+var patternEscaper = strings.NewReplacer(".", "[.]", "+", "[+]", "(", "[(]", ")", "[)]")
 
-func bracketed(text string) string { return brackets.Replace(text) }
+func escapePattern(text string) string { return patternEscaper.Replace(text) }
 
 var deliveryShape = mapping(map[kind]string{text: "key", whole: "files", anything: "marker manifest"}, nil)
 
@@ -203,7 +203,7 @@ func (r *reader) checkDeliveryKey(at value) {
 		r.reportf(at, "has no {delivery}, the name of the delivery that a file belongs to")
 	case strings.Contains(key, "}{"):
 		r.reportf(at, "two placeholders need a text between them, or nobody can tell where one ends")
-	case !keyText.MatchString(placeholder.ReplaceAllString(key, "")):
+	case !keyLiteral.MatchString(placeholder.ReplaceAllString(key, "")):
 		r.reportf(at, "%q has a character that firn doesn't match in keys of deliveries", key)
 	}
 }
@@ -220,7 +220,7 @@ func (r *reader) checkMode(d *draft) {
 		r.reportf(d.mode, "merge keeps one row a primary key: say primaryKey on the columns that tell rows apart")
 	case c.Mode == Snapshot && c.Ingest != nil:
 		r.reportf(d.mode, "snapshot isn't for records that firn.ingest fetches: the keys of a run don't tell how many parts it has")
-	case c.Mode == Snapshot && !keyText.MatchString(c.KeyPrefix):
+	case c.Mode == Snapshot && !keyLiteral.MatchString(c.KeyPrefix):
 		r.reportf(d.prefix, "%q has a character that firn doesn't match in keys of deliveries", c.KeyPrefix)
 	}
 	if c.Mode == Snapshot && c.Delivery == nil {

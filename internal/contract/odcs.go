@@ -10,7 +10,7 @@ func newStandard() *shape {
 	return mapping(map[kind]string{
 		text: "apiVersion kind id name version status tenant domain dataProduct slaDefaultElement contractCreatedTs",
 	}, map[string]*shape{
-		"description": mapping(map[kind]string{text: "purpose usage limitations"}, extras()).must("purpose"),
+		"description": mapping(map[kind]string{text: "purpose usage limitations"}, commonKeys()).require("purpose"),
 		"servers":     listOf(newServer()),
 		"schema":      listOf(newTable()),
 		"price":       mapping(map[kind]string{text: "id priceCurrency priceUnit", number: "priceAmount"}, nil),
@@ -18,14 +18,14 @@ func newStandard() *shape {
 		"roles":       listOf(newRole()),
 		"support": listOf(mapping(map[kind]string{
 			text: "id channel url description tool scope invitationUrl",
-		}, custom()).must("channel")),
+		}, custom()).require("channel")),
 		"slaProperties": listOf(mapping(map[kind]string{
 			text: "id property unit element driver description scheduler schedule", anything: "value valueExt",
-		}, nil).must("property", "value")),
+		}, nil).require("property", "value")),
 		"tags":                     listOf(scalar(text)),
 		"authoritativeDefinitions": newDefinitions(),
 		"customProperties":         newCustomProperties(),
-	}).must("apiVersion", "kind", "id", "name", "version", "status", "description", "schema")
+	}).require("apiVersion", "kind", "id", "name", "version", "status", "description", "schema")
 }
 
 func newServer() *shape {
@@ -36,39 +36,39 @@ func newServer() *shape {
 	}, map[string]*shape{
 		"roles":            listOf(newRole()),
 		"customProperties": newCustomProperties(),
-	}).must("server", "type")
+	}).require("server", "type")
 }
 
 func newRole() *shape {
 	return mapping(map[kind]string{
 		text: "id role description access firstLevelApprovers secondLevelApprovers",
-	}, custom()).must("role")
+	}, custom()).require("role")
 }
 
 // newTeam allows the list of members that v3.0 had, too.
 func newTeam() *shape {
 	members := listOf(mapping(map[kind]string{
 		text: "id username name description role dateIn dateOut replacedByUsername",
-	}, extras()).must("username"))
-	team := mapping(map[kind]string{text: "id name description"}, extras())
+	}, commonKeys()).require("username"))
+	team := mapping(map[kind]string{text: "id name description"}, commonKeys())
 	team.keys["members"] = members
 	return oneOf(team, members)
 }
 
 func newTable() *shape {
-	keys := extras()
+	keys := commonKeys()
 	keys["quality"] = newQuality()
 	keys["relationships"] = newRelationships()
 	keys["properties"] = listOf(newProperty())
 	return mapping(map[kind]string{
 		text: "id name physicalName physicalType logicalType description businessName dataGranularityDescription",
-	}, keys).must("name", "properties")
+	}, keys).require("name", "properties")
 }
 
 // newProperty is recursive: an object's properties and an array's items are
 // properties too.
 func newProperty() *shape {
-	keys := extras()
+	keys := commonKeys()
 	keys["examples"] = listOf(scalar(anything))
 	keys["transformSourceObjects"] = listOf(scalar(text))
 	keys["logicalTypeOptions"] = typeOptions
@@ -98,7 +98,7 @@ func newTypeOptions() *shape {
 }
 
 func newQuality() *shape {
-	keys := extras()
+	keys := commonKeys()
 	keys["mustBeBetween"] = listOf(scalar(number))
 	keys["mustNotBeBetween"] = listOf(scalar(number))
 	keys["arguments"] = &shape{kind: object}
@@ -118,21 +118,21 @@ func newRelationships() *shape {
 }
 
 func newDefinitions() *shape {
-	return listOf(mapping(map[kind]string{text: "id type url description"}, nil).must("type", "url"))
+	return listOf(mapping(map[kind]string{text: "id type url description"}, nil).require("type", "url"))
 }
 
 func newCustomProperties() *shape {
 	return listOf(mapping(map[kind]string{
 		text: "id property description", anything: "value",
-	}, nil).must("property", "value"))
+	}, nil).require("property", "value"))
 }
 
 func custom() map[string]*shape {
 	return map[string]*shape{"customProperties": newCustomProperties()}
 }
 
-// extras are the keys that most parts of a contract may have.
-func extras() map[string]*shape {
+// commonKeys are the keys that most parts of a contract may have.
+func commonKeys() map[string]*shape {
 	return map[string]*shape{
 		"tags":                     listOf(scalar(text)),
 		"authoritativeDefinitions": newDefinitions(),

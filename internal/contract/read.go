@@ -67,7 +67,7 @@ func contractFiles(fsys fs.FS) (files []string, misplaced problems, err error) {
 		if err != nil {
 			return fmt.Errorf("list contracts: %w", err)
 		}
-		if entry.IsDir() || !contractLike.MatchString(path.Base(file)) {
+		if entry.IsDir() || !contractFileName.MatchString(path.Base(file)) {
 			return nil
 		}
 		if path.Base(file) == FileName && strings.Count(file, "/") == 2 {
@@ -83,7 +83,7 @@ func contractFiles(fsys fs.FS) (files []string, misplaced problems, err error) {
 	return files, misplaced, err
 }
 
-var contractLike = regexp.MustCompile(`\.odcs\.ya?ml$|^contract\.ya?ml$`)
+var contractFileName = regexp.MustCompile(`\.odcs\.ya?ml$|^contract\.ya?ml$`)
 
 // draft is a contract that may still have faults, with the lines that a
 // collision with another contract is reported at.

@@ -38,10 +38,10 @@ type shape struct {
 	options  []*shape
 }
 
-func scalar(k kind) *shape               { return &shape{kind: k} }
-func listOf(item *shape) *shape          { return &shape{kind: list, item: item} }
-func oneOf(options ...*shape) *shape     { return &shape{kind: choice, options: options} }
-func (s *shape) must(k ...string) *shape { s.required = k; return s }
+func scalar(k kind) *shape                  { return &shape{kind: k} }
+func listOf(item *shape) *shape             { return &shape{kind: list, item: item} }
+func oneOf(options ...*shape) *shape        { return &shape{kind: choice, options: options} }
+func (s *shape) require(k ...string) *shape { s.required = k; return s }
 
 // mapping returns a shape whose keys are given by kind, space-separated, and
 // further ones by shape.
@@ -93,7 +93,7 @@ func (c *checker) check(v value, s *shape) {
 	switch v.node.Kind {
 	case yaml.SequenceNode:
 		for _, item := range v.items() {
-			c.check(item, s.each())
+			c.check(item, s.itemShape())
 		}
 	case yaml.MappingNode:
 		c.checkKeys(v, s)
@@ -129,8 +129,8 @@ func (c *checker) checkKeys(v value, s *shape) {
 	}
 }
 
-// each returns the shape of a list's items.
-func (s *shape) each() *shape {
+// itemShape returns the shape of a list's items.
+func (s *shape) itemShape() *shape {
 	if s.item == nil {
 		return scalar(anything)
 	}

@@ -22,12 +22,12 @@ type Mail struct {
 	Body    string `json:"body"`
 }
 
-// mailEvery is how often the inbox is looked at.
-const mailEvery = 50 * time.Millisecond
+// mailPollEvery is how often the inbox is looked at.
+const mailPollEvery = 50 * time.Millisecond
 
 // awaitMail waits for the mail that names a key.
 func awaitMail(ctx context.Context, directory, key string) (Mail, error) {
-	ticker := time.NewTicker(mailEvery)
+	ticker := time.NewTicker(mailPollEvery)
 	defer ticker.Stop()
 	for {
 		mails, err := ReadMails(directory)

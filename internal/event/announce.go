@@ -10,14 +10,14 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// swept is the event name of what a sweep announces, so that a person who reads
+// sweepEventName is the event name of what a sweep announces, so that a person who reads
 // the message sees that S3 didn't send it.
-const swept = created + "FoundBySweep"
+const sweepEventName = created + "FoundBySweep"
 
 // Announce is the message that S3 would have sent for an object: Decode reads
 // it as S3's own.
 func Announce(o object.Object, at time.Time) string {
-	r := record{Version: majorVersion + ".1", Source: source, Name: swept, Time: at.UTC()}
+	r := record{Version: majorVersion + ".1", Source: source, Name: sweepEventName, Time: at.UTC()}
 	r.S3.Bucket.Name = o.Bucket
 	r.S3.Object.Key = encodeKey(o.Key)
 	r.S3.Object.Size, r.S3.Object.ETag = o.Size, o.ETag

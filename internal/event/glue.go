@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 )
 
-// EndedRun returns the id of the Glue run whose end a body of EventBridge tells
+// EndedGlueRun returns the id of the Glue run whose end a body of EventBridge tells
 // of, or false if the body isn't a Glue Job State Change, which comes for no
 // other state (aws:glue/latest/dg/automating-awsglue-with-cloudwatch-events).
-func EndedRun(body string) (id string, ok bool) {
+func EndedGlueRun(body string) (id string, ok bool) {
 	var e struct {
 		Source string `json:"source"`
 		Type   string `json:"detail-type"`

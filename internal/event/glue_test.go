@@ -12,7 +12,7 @@ func TestEndedGlueRun(t *testing.T) {
 	const failed = `{"version":"0","id":"abcdef01-1234-5678-9abc-def012345678","detail-type":"Glue Job State Change",
 		"source":"aws.glue","account":"123456789012","time":"2017-09-07T06:02:03Z","region":"us-west-2","resources":[],
 		"detail":{"jobName":"MyJob","severity":"ERROR","state":"FAILED","jobRunId":"jr_0123456789abcdef","message":"JobName:MyJob and JobRunId:jr_0123456789abcdef failed to execute with exception Role arn is invalid"}}`
-	if run, ok := event.EndedRun(failed); !ok || run != "jr_0123456789abcdef" {
+	if run, ok := event.EndedGlueRun(failed); !ok || run != "jr_0123456789abcdef" {
 		t.Errorf("run %q, %t", run, ok)
 	}
 	for name, body := range map[string]string{
@@ -22,7 +22,7 @@ func TestEndedGlueRun(t *testing.T) {
 		"another event":   `{"source":"aws.glue","detail-type":"Glue Job Run Status","detail":{"jobRunId":"jr"}}`,
 		"no run":          `{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{}}`,
 	} {
-		if run, ok := event.EndedRun(body); ok {
+		if run, ok := event.EndedGlueRun(body); ok {
 			t.Errorf("%s: %q", name, run)
 		}
 	}

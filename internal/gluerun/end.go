@@ -17,15 +17,15 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// final are the states after which a run does nothing more.
-var final = []types.JobRunState{
+// finalStates are the states after which a run does nothing more.
+var finalStates = []types.JobRunState{
 	types.JobRunStateSucceeded, types.JobRunStateFailed, types.JobRunStateTimeout,
 	types.JobRunStateStopped, types.JobRunStateError, types.JobRunStateExpired,
 }
 
-// ended gives back what a run left without a receipt, however it ended. It may
+// handleRunEnd gives back what a run left without a receipt, however it ended. It may
 // come late and more than once: only objects that are still this run's count.
-func (r *Runs) ended(ctx context.Context, id string) error {
+func (r *Runs) handleRunEnd(ctx context.Context, id string) error {
 	output, err := r.Service.GetJobRun(ctx, &glue.GetJobRunInput{JobName: aws.String(r.Job), RunId: aws.String(id)})
 	if err != nil {
 		f := fault.AWS("read Glue run", fault.GlueAway, err)
@@ -35,7 +35,7 @@ func (r *Runs) ended(ctx context.Context, id string) error {
 	run := output.JobRun
 	log := telemetry.Logger(ctx).With(telemetry.KeyRunID, id, telemetry.KeyState, string(run.JobRunState))
 	manifest := r.manifestOfRun(run)
-	if manifest == "" || !slices.Contains(final, run.JobRunState) {
+	if manifest == "" || !slices.Contains(finalStates, run.JobRunState) {
 		log.InfoContext(ctx, "Glue run not ours, or not at its end")
 		return nil
 	}
@@ -91,7 +91,7 @@ func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, left []work.As
 	case len(left) == 0:
 		return nil
 	case len(left) == 1 && len(m.Objects) == 1 && m.Try > 0:
-		return r.failAlone(m, left[0], run)
+		return r.singleObjectFault(m, left[0], run)
 	case made:
 		for _, a := range left {
 			groups = append(groups, []work.Assignment{a})
@@ -108,11 +108,11 @@ func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, left []work.As
 			failures = append(failures, r.startNewManifest(ctx, m, group))
 		}
 	}
-	return joined(failures)
+	return firstFault(failures)
 }
 
-// joined returns the first fault, so that it keeps its code, or nil.
-func joined(failures []error) error {
+// firstFault returns the first fault, so that it keeps its code, or nil.
+func firstFault(failures []error) error {
 	for _, err := range failures {
 		if err != nil {
 			return err
@@ -121,8 +121,8 @@ func joined(failures []error) error {
 	return nil
 }
 
-// failAlone is the fault of an object that a run of its own ended without.
-func (r *Runs) failAlone(m work.Manifest, a work.Assignment, run *types.JobRun) error {
+// singleObjectFault is the fault of an object that a run of its own ended without.
+func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.JobRun) error {
 	cause := aws.ToString(run.ErrorMessage)
 	if cause == "" {
 		cause = "Glue gives no reason"
@@ -159,16 +159,16 @@ func (r *Runs) startNewManifest(ctx context.Context, before work.Manifest, group
 	if err != nil {
 		return err
 	}
-	return r.running(ctx, m, run)
+	return r.setRun(ctx, m, run)
 }
 
-// mostOverdue bounds what one check looks at, for each shard of the index.
-const mostOverdue = 50
+// maxOverduePerShard bounds what one check looks at, for each shard of the index.
+const maxOverduePerShard = 50
 
-// check asks Glue for the runs whose objects have been transforming for too
+// checkOverdueRuns asks Glue for the runs whose objects have been transforming for too
 // long: their end may have been told to nobody.
-func (r *Runs) check(ctx context.Context) error {
-	entries, err := r.Journal.Stuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), mostOverdue)
+func (r *Runs) checkOverdueRuns(ctx context.Context) error {
+	entries, err := r.Journal.Stuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), maxOverduePerShard)
 	if err != nil {
 		return err
 	}
@@ -179,12 +179,12 @@ func (r *Runs) check(ctx context.Context) error {
 		case e.Manifest == "" || asked[e.Manifest]:
 			continue
 		case e.Run != "":
-			err = r.ended(ctx, e.Run)
+			err = r.handleRunEnd(ctx, e.Run)
 		default:
 			err = r.resume(ctx, e.Manifest)
 		}
 		asked[e.Manifest] = true
 		failures = append(failures, err)
 	}
-	return joined(failures)
+	return firstFault(failures)
 }

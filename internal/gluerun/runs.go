@@ -68,7 +68,7 @@ type Runs struct {
 func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var asked, others []batch.Message
 	for _, m := range messages {
-		if _, ended := event.EndedRun(m.Body); ended || work.IsCheckRuns(m.Body) {
+		if _, ended := event.EndedGlueRun(m.Body); ended || work.IsCheckRuns(m.Body) {
 			others = append(others, m)
 		} else {
 			asked = append(asked, m)
@@ -80,10 +80,10 @@ func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]
 }
 
 func (r *Runs) handleRunMessage(ctx context.Context, m batch.Message) error {
-	if run, ended := event.EndedRun(m.Body); ended {
-		return r.ended(ctx, run)
+	if run, ended := event.EndedGlueRun(m.Body); ended {
+		return r.handleRunEnd(ctx, run)
 	}
-	return r.check(ctx)
+	return r.checkOverdueRuns(ctx)
 }
 
 // claim is an object that a message asked for and that is ours now.

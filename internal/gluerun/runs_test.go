@@ -205,7 +205,7 @@ func TestLateRunEndIsIgnored(t *testing.T) {
 	objects, messages := w.putAll(2)
 	w.service.broken[objects[0].ID()] = true
 	w.deliver(messages...)
-	w.deliver(w.runEndMessage(w.service.work()))
+	w.deliver(w.runEndMessage(w.service.finishNextRun()))
 	w.deliver(w.runEndMessage("jr_1"), w.runEndMessage("jr_1"))
 	if len(w.service.order) != 2 {
 		t.Errorf("%d runs", len(w.service.order))
@@ -223,7 +223,7 @@ func TestCheckFindsRunEndWithoutEvent(t *testing.T) {
 	w.deliver(messages...)
 	look := batch.Message{ID: "check", Body: `{"check":"glue runs"}`}
 	w.runs.Overdue = time.Hour
-	w.service.work()
+	w.service.finishNextRun()
 	w.deliver(look)
 	if len(w.service.waiting) != 0 {
 		t.Fatal("what isn't overdue was looked at")
@@ -231,7 +231,7 @@ func TestCheckFindsRunEndWithoutEvent(t *testing.T) {
 	w.runs.Overdue = -time.Second
 	w.deliver(look)
 	for len(w.service.waiting) > 0 {
-		w.service.work()
+		w.service.finishNextRun()
 		w.deliver(look)
 	}
 	w.check(objects)

@@ -29,14 +29,14 @@ func (r *Runs) begin(ctx context.Context, dataset string, claims []claim, failed
 		failAll(failed, claims, err)
 		return
 	}
-	claims = r.fill(ctx, &m, claims, failed)
+	claims = r.addAssignments(ctx, &m, claims, failed)
 	if len(claims) == 0 {
 		return
 	}
 	run, err := r.commit(ctx, m, claims)
 	switch {
 	case err == nil:
-		if err := r.running(ctx, m, run); err != nil {
+		if err := r.setRun(ctx, m, run); err != nil {
 			failAll(failed, claims, err)
 		}
 	case mayHaveStarted(err):
@@ -46,8 +46,8 @@ func (r *Runs) begin(ctx context.Context, dataset string, claims []claim, failed
 	}
 }
 
-// fill adds to the manifest what can be read, and returns the claims of that.
-func (r *Runs) fill(ctx context.Context, m *work.Manifest, claims []claim, failed map[string]error) []claim {
+// addAssignments adds to the manifest what can be read, and returns the claims of that.
+func (r *Runs) addAssignments(ctx context.Context, m *work.Manifest, claims []claim, failed map[string]error) []claim {
 	var readable []claim
 	for _, c := range claims {
 		source, err := r.source(ctx, m.ID, c.work.Object)
@@ -101,13 +101,13 @@ func (r *Runs) newManifest(dataset string) (work.Manifest, error) {
 	}, nil
 }
 
-const argument = "--manifest"
+const manifestArgument = "--manifest"
 
 // start starts a run of the manifest.
 func (r *Runs) start(ctx context.Context, m work.Manifest) (run string, err error) {
 	output, err := r.Service.StartJobRun(ctx, &glue.StartJobRunInput{
 		JobName:   aws.String(r.Job),
-		Arguments: map[string]string{argument: r.uri(m.ID)},
+		Arguments: map[string]string{manifestArgument: r.uri(m.ID)},
 	})
 	if err != nil {
 		return "", fault.AWS("start Glue run", fault.GlueAway, err)
@@ -130,8 +130,8 @@ func mayHaveStarted(err error) bool {
 		"EntityNotFoundException", "InvalidInputException")
 }
 
-// running notes the run on every object of the manifest.
-func (r *Runs) running(ctx context.Context, m work.Manifest, run string) error {
+// setRun notes the run on every object of the manifest.
+func (r *Runs) setRun(ctx context.Context, m work.Manifest, run string) error {
 	var failures []error
 	for _, a := range m.Objects {
 		failures = append(failures, r.Journal.SetRun(ctx, a.ObjectID, m.ID, run))
@@ -146,19 +146,19 @@ func (r *Runs) resume(ctx context.Context, manifest string) error {
 	if err != nil {
 		return err
 	}
-	run, err := r.find(ctx, m)
+	run, err := r.findRun(ctx, m)
 	if err == nil && run == "" {
 		run, err = r.start(ctx, m)
 	}
 	if err != nil {
 		return err
 	}
-	return r.running(ctx, m, run)
+	return r.setRun(ctx, m, run)
 }
 
-// find returns the run that was started for the manifest, or "". Runs come
+// findRun returns the run that was started for the manifest, or "". Runs come
 // newest first (aws:glue/latest/webapi/API_GetJobRuns).
-func (r *Runs) find(ctx context.Context, m work.Manifest) (run string, err error) {
+func (r *Runs) findRun(ctx context.Context, m work.Manifest) (run string, err error) {
 	input := &glue.GetJobRunsInput{JobName: aws.String(r.Job)}
 	for {
 		output, err := r.Service.GetJobRuns(ctx, input)
@@ -166,7 +166,7 @@ func (r *Runs) find(ctx context.Context, m work.Manifest) (run string, err error
 			return "", fault.AWS("look for Glue run", fault.GlueAway, err)
 		}
 		for _, candidate := range output.JobRuns {
-			if candidate.Arguments[argument] == r.uri(m.ID) {
+			if candidate.Arguments[manifestArgument] == r.uri(m.ID) {
 				return aws.ToString(candidate.Id), nil
 			}
 		}
@@ -190,7 +190,7 @@ func allBefore(runs []types.JobRun, m work.Manifest) bool {
 // manifestOfRun returns the id of the manifest that the run was started with, or
 // "": somebody started it by hand.
 func (r *Runs) manifestOfRun(run *types.JobRun) string {
-	key, found := strings.CutPrefix(run.Arguments[argument], "s3://"+r.Bucket+"/"+work.ManifestPrefix)
+	key, found := strings.CutPrefix(run.Arguments[manifestArgument], "s3://"+r.Bucket+"/"+work.ManifestPrefix)
 	id, isJSON := strings.CutSuffix(key, ".json")
 	if !found || !isJSON {
 		return ""

@@ -95,15 +95,15 @@ func (r *Runs) source(ctx context.Context, manifest string, o object.Object) (wo
 // largestCopy is the most that CopyObject takes, and copyPart the size of the
 // parts of a larger object (AmazonS3/latest/userguide, copy-object).
 const (
-	largestCopy = 5 << 30
-	copyPart    = 1 << 30
+	maxCopyBytes  = 5 << 30
+	copyPartBytes = 1 << 30
 )
 
 // copy copies one version. Tags stay behind, since reading them needs a grant of
 // its own.
 func (r *Runs) copy(ctx context.Context, o object.Object, to work.Location) error {
 	from := copySource(o)
-	if o.Size > largestCopy {
+	if o.Size > maxCopyBytes {
 		return r.copyParts(ctx, o, from, to)
 	}
 	_, err := r.Store.CopyObject(ctx, &s3.CopyObjectInput{
@@ -127,11 +127,11 @@ func (r *Runs) copyParts(ctx context.Context, o object.Object, from string, to w
 		return err
 	}
 	var parts []types.CompletedPart
-	for begin := int64(0); begin < o.Size; begin += copyPart {
+	for begin := int64(0); begin < o.Size; begin += copyPartBytes {
 		number := aws.Int32(int32(len(parts) + 1))
 		part, err := r.Store.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 			Bucket: aws.String(to.Bucket), Key: aws.String(to.Key), UploadId: upload.UploadId, PartNumber: number,
-			CopySource: aws.String(from), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", begin, min(begin+copyPart, o.Size)-1)),
+			CopySource: aws.String(from), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", begin, min(begin+copyPartBytes, o.Size)-1)),
 		})
 		if err != nil {
 			return err

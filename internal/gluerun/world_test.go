@@ -56,7 +56,7 @@ type fixture struct {
 	s3       *s3.Client
 	landing  string
 	curated  string
-	service  *service
+	service  *fakeGlue
 	messages int
 	// faults are what the consumer was told, by object.
 	faults map[object.ID][]*fault.Fault
@@ -83,7 +83,7 @@ func newFixture(t testing.TB) *fixture {
 	w.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	table := &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
 	w.journal = &killedJournal{Table: table}
-	w.service = &service{fixture: w, broken: map[object.ID]bool{}, runs: map[string]*types.JobRun{}}
+	w.service = &fakeGlue{fixture: w, broken: map[object.ID]bool{}, runs: map[string]*types.JobRun{}}
 	ids := 0
 	w.runs = &gluerun.Runs{
 		Contracts: contract.Set{{
@@ -185,7 +185,7 @@ func (w *fixture) finishRuns() {
 		if rounds > 200 {
 			w.t.Fatal("runs are started for ever")
 		}
-		w.deliver(w.runEndMessage(w.service.work()))
+		w.deliver(w.runEndMessage(w.service.finishNextRun()))
 	}
 }
 
@@ -198,8 +198,8 @@ func (w *fixture) entry(o object.Object) journal.Entry {
 	return e
 }
 
-// service is a Glue that runs one run at a time, when it is told.
-type service struct {
+// fakeGlue is a Glue that runs one run at a time, when it is told.
+type fakeGlue struct {
 	fixture *fixture
 	// broken objects end their run FAILED.
 	broken map[object.ID]bool
@@ -211,7 +211,7 @@ type service struct {
 	starts []string
 }
 
-func (s *service) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.StartJobRunOutput, error) {
+func (s *fakeGlue) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.StartJobRunOutput, error) {
 	how := ""
 	if len(s.starts) > 0 {
 		how, s.starts = s.starts[0], s.starts[1:]
@@ -232,7 +232,7 @@ func (s *service) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, _
 	return &awsglue.StartJobRunOutput{JobRunId: aws.String(id)}, nil
 }
 
-func (s *service) GetJobRun(_ context.Context, in *awsglue.GetJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.GetJobRunOutput, error) {
+func (s *fakeGlue) GetJobRun(_ context.Context, in *awsglue.GetJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.GetJobRunOutput, error) {
 	run, found := s.runs[*in.RunId]
 	if !found {
 		return nil, &smithy.GenericAPIError{Code: "EntityNotFoundException"}
@@ -240,7 +240,7 @@ func (s *service) GetJobRun(_ context.Context, in *awsglue.GetJobRunInput, _ ...
 	return &awsglue.GetJobRunOutput{JobRun: run}, nil
 }
 
-func (s *service) GetJobRuns(context.Context, *awsglue.GetJobRunsInput, ...func(*awsglue.Options)) (*awsglue.GetJobRunsOutput, error) {
+func (s *fakeGlue) GetJobRuns(context.Context, *awsglue.GetJobRunsInput, ...func(*awsglue.Options)) (*awsglue.GetJobRunsOutput, error) {
 	output := &awsglue.GetJobRunsOutput{}
 	for _, id := range s.order {
 		output.JobRuns = append(output.JobRuns, *s.runs[id])
@@ -248,8 +248,8 @@ func (s *service) GetJobRuns(context.Context, *awsglue.GetJobRunsInput, ...func(
 	return output, nil
 }
 
-// work lets the run that waits longest come to its end, and returns its id.
-func (s *service) work() string {
+// finishNextRun lets the run that waits longest come to its end, and returns its id.
+func (s *fakeGlue) finishNextRun() string {
 	id := s.waiting[0]
 	s.waiting = s.waiting[1:]
 	run := s.runs[id]

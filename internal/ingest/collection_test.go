@@ -35,9 +35,9 @@ func week(testing.TB) []byte {
 	return []byte(`{"type": "FeatureCollection", "features": [` + strings.Join(features, ",\n") + "]}\n")
 }
 
-// isWholeWeek checks that the newest parts hold every feature of the week
+// checkWholeWeek checks that the newest parts hold every feature of the week
 // unchanged, once, by time.
-func isWholeWeek(t *testing.T, w *fixture) {
+func checkWholeWeek(t *testing.T, w *fixture) {
 	t.Helper()
 	var served struct {
 		Features []json.RawMessage `json:"features"`
@@ -86,13 +86,13 @@ func idOf(t tester, row string) string {
 	return feature.ID
 }
 
-// event is a feature of a made-up collection.
-type event struct {
+// madeUpEvent is a feature of a made-up collection.
+type madeUpEvent struct {
 	id   string
 	time time.Time
 }
 
-func collectionOf(events []event) []byte {
+func collectionOf(events []madeUpEvent) []byte {
 	features := make([]string, len(events))
 	for i, e := range events {
 		features[i] = fmt.Sprintf(`{"type":"Feature","properties":{"time":%d,"mag":1.0},"id":%q}`, e.time.UnixMilli(), e.id)
@@ -102,10 +102,10 @@ func collectionOf(events []event) []byte {
 
 // minutes are made-up events of the first day of February 2018, one a minute
 // from midnight: e00, e01 and so on.
-func minutes(n int) []event {
-	events := make([]event, n)
+func minutes(n int) []madeUpEvent {
+	events := make([]madeUpEvent, n)
 	for i := range events {
-		events[i] = event{
+		events[i] = madeUpEvent{
 			id: fmt.Sprintf("e%02d", i), time: time.Date(2018, 2, 1, 0, i, 0, 0, time.UTC),
 		}
 	}
@@ -127,7 +127,7 @@ func landedIDs(t tester, w *fixture) string {
 	return strings.Join(names, " ")
 }
 
-func idsOf(events []event) string {
+func idsOf(events []madeUpEvent) string {
 	names := make([]string, len(events))
 	for i, e := range events {
 		names[i] = e.id

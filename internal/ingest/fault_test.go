@@ -23,14 +23,14 @@ func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 		contain  string
 		requests int64 // of both attempts: 2 counts, 4 pages, and what is repeated
 	}{
-		{"first count", fdsn.Fail(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
-		{"third page, with seconds to wait", fdsn.Fail(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
-		{"third page, with an odd time to wait", fdsn.Fail(4, 429, "soon"), 0, "429 Too Many Requests", 7},
-		{"third page, with a negative time", fdsn.Fail(4, 502, "-5"), 0, "502", 7},
-		{"a page that breaks off", fdsn.Cut(3, 300), 0, "unexpected EOF", 7},
-		{"a count that breaks off", fdsn.Cut(1, 5), 0, "unexpected EOF", 7},
-		{"last count", fdsn.Fail(6, 500, "1"), time.Second, "500", 7},
-		{"request timeout", fdsn.Fail(2, 408, ""), 0, "408", 7},
+		{"first count", fdsn.FailAt(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
+		{"third page, with seconds to wait", fdsn.FailAt(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
+		{"third page, with an odd time to wait", fdsn.FailAt(4, 429, "soon"), 0, "429 Too Many Requests", 7},
+		{"third page, with a negative time", fdsn.FailAt(4, 502, "-5"), 0, "502", 7},
+		{"a page that breaks off", fdsn.CutAt(3, 300), 0, "unexpected EOF", 7},
+		{"a count that breaks off", fdsn.CutAt(1, 5), 0, "unexpected EOF", 7},
+		{"last count", fdsn.FailAt(6, 500, "1"), time.Second, "500", 7},
+		{"request timeout", fdsn.FailAt(2, 408, ""), 0, "408", 7},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 func TestRetryAfterDateSetsDelay(t *testing.T) {
 	t.Parallel()
 	date := time.Now().Add(time.Hour).Truncate(time.Second)
-	w := newFixture(t, collectionOf(minutes(3)), 500, fdsn.Fail(1, 429, date.UTC().Format(http.TimeFormat)))
+	w := newFixture(t, collectionOf(minutes(3)), 500, fdsn.FailAt(1, 429, date.UTC().Format(http.TimeFormat)))
 	w.clock = date.Add(-90 * time.Second)
 	f := checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
 	if f.After != 90*time.Second {
@@ -89,7 +89,7 @@ func TestRefusedRequestIsPermanent(t *testing.T) {
 	})
 	t.Run("in too many words", func(t *testing.T) {
 		t.Parallel()
-		w := answer(t, http.StatusForbidden, strings.Repeat("é ", 5000))
+		w := newAnsweringFixture(t, http.StatusForbidden, strings.Repeat("é ", 5000))
 		f := checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent)
 		if kept := strings.Count(f.Error(), "é"); kept != 150 {
 			t.Errorf("it quotes %d words, not 150", kept)
@@ -111,7 +111,7 @@ func TestRefusedRequestIsPermanent(t *testing.T) {
 	t.Run("a page beyond the bound", func(t *testing.T) {
 		t.Parallel()
 		body := `{"features":[{"id":"` + strings.Repeat("x", 9<<20) + `"}]}`
-		w := answer(t, http.StatusOK, body)
+		w := newAnsweringFixture(t, http.StatusOK, body)
 		_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent, "too large, over 8388608 bytes", "pageSize")
 	})
 }
@@ -132,7 +132,7 @@ func TestUnexpectedAnswerIsRetried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := answer(t, http.StatusOK, body)
+			w := newAnsweringFixture(t, http.StatusOK, body)
 			_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry)
 			if len(w.puts) != 0 {
 				t.Errorf("it wrote %v", sortedKeys(w.puts))
@@ -149,8 +149,8 @@ func TestUnexpectedAnswerIsRetried(t *testing.T) {
 	})
 }
 
-// answer is a source whose every page is the body.
-func answer(t *testing.T, status int, body string) *fixture {
+// newAnsweringFixture is a source whose every page is the body.
+func newAnsweringFixture(t *testing.T, status int, body string) *fixture {
 	t.Helper()
 	w := serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if agent := r.Header.Get("User-Agent"); agent != "firn/test" {

@@ -65,7 +65,7 @@ func (f fdsn) Count(ctx context.Context, i Interval) (Count, error) {
 			return err
 		}
 		if answer.Count == nil {
-			return fmt.Errorf("%w: it has no count", errNotUnderstood)
+			return fmt.Errorf("%w: it has no count", errUnexpectedAnswer)
 		}
 		return nil
 	})
@@ -118,7 +118,7 @@ func readFeatures(decoder *json.Decoder, take func(Record) error) error {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("%w: it has no features", errNotUnderstood)
+		return fmt.Errorf("%w: it has no features", errUnexpectedAnswer)
 	}
 	return expectEnd(decoder)
 }
@@ -158,7 +158,7 @@ func readFeature(line []byte) (Record, error) {
 		} `json:"properties"`
 	}
 	if err := json.Unmarshal(line, &feature); err != nil || line[0] != '{' {
-		return Record{}, fmt.Errorf("%w: a feature isn't an object with properties", errNotUnderstood)
+		return Record{}, fmt.Errorf("%w: a feature isn't an object with properties", errUnexpectedAnswer)
 	}
 	record := Record{JSON: line}
 	if id := string(feature.ID); id != "null" {
@@ -176,7 +176,7 @@ func expect(decoder *json.Decoder, want json.Delim) error {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("%w: it has %v where %v belongs", errNotUnderstood, got, want)
+		return fmt.Errorf("%w: it has %v where %v belongs", errUnexpectedAnswer, got, want)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func expectEnd(decoder *json.Decoder) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%w: something follows the collection", errNotUnderstood)
+		return fmt.Errorf("%w: something follows the collection", errUnexpectedAnswer)
 	}
 	return err
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/firn-data/firn/internal/ingest"
 )
 
-// body is a transport that answers every request with the same bytes.
-type body []byte
+// fixedAnswer is a transport that answers every request with the same bytes.
+type fixedAnswer []byte
 
-func (b body) RoundTrip(*http.Request) (*http.Response, error) {
+func (b fixedAnswer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: make(http.Header), Body: io.NopCloser(bytes.NewReader(b)),
 	}, nil
@@ -27,7 +27,7 @@ func FuzzPage(f *testing.F) {
 	f.Add([]byte(`{"features":[{"id":7,"properties":null, "x":[1.50, 1e400, "\u2028"]}],"features":[]}`))
 	f.Add([]byte(`{"features":[{}]`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		api := ingest.HTTP{Client: &http.Client{Transport: body(answer)}, MaximumBytes: 1 << 20, Now: time.Now}
+		api := ingest.HTTP{Client: &http.Client{Transport: fixedAnswer(answer)}, MaximumBytes: 1 << 20, Now: time.Now}
 		source, err := api.FDSN(contract.Ingest{URL: "https://source.test/query"})
 		if err != nil {
 			t.Fatal(err)

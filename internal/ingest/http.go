@@ -27,14 +27,14 @@ type HTTP struct {
 	Now func() time.Time
 }
 
-// wordsKept is how many characters of a refusal are quoted.
-const wordsKept = 300
+// maxQuotedCharacters is how many characters of a refusal are quoted.
+const maxQuotedCharacters = 300
 
 // errTooLarge is an answer beyond HTTP.MaximumBytes.
 var errTooLarge = errors.New("the answer is too large")
 
-// errNotUnderstood is an answer that is whole, but not what the API promises.
-var errNotUnderstood = errors.New("the answer isn't what the API promises")
+// errUnexpectedAnswer is an answer that is whole, but not what the API promises.
+var errUnexpectedAnswer = errors.New("the answer isn't what the API promises")
 
 // get reads the answer to a GET request, and reports whether there was one:
 // status 204 says that nothing matches. Errors of read are classified too.
@@ -51,7 +51,7 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
 	case http.StatusOK:
-		return true, h.classify(address, read(&bounded{source: response.Body, left: h.MaximumBytes}))
+		return true, h.classify(address, read(&limitedReader{source: response.Body, left: h.MaximumBytes}))
 	case http.StatusNoContent:
 		return false, nil
 	}
@@ -61,7 +61,7 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 // refusal makes a fault of any other status. 408 and 429 are the only 4xx that
 // another attempt can turn into something else (RFC 9110, 15.5.9; RFC 6585, 4).
 func (h HTTP) refusal(address string, response *http.Response) *fault.Fault {
-	err := fmt.Errorf("%s answers %s: %s", address, response.Status, words(response.Body))
+	err := fmt.Errorf("%s answers %s: %s", address, response.Status, excerpt(response.Body))
 	switch code := response.StatusCode; {
 	case code >= http.StatusInternalServerError,
 		code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
@@ -86,7 +86,7 @@ func (h HTTP) classify(address string, err error) error {
 		f := fault.Permanentf("read answer", fault.SourceRefused, "%s: %w, over %d bytes", address, err, h.MaximumBytes)
 		f.Hint = "Ask for smaller pages: lower the contract's firn.ingest pageSize."
 		return f
-	case errors.Is(err, errNotUnderstood), errors.As(err, &syntax), errors.As(err, &kind):
+	case errors.Is(err, errUnexpectedAnswer), errors.As(err, &syntax), errors.As(err, &kind):
 		return fault.Retryable("read answer", fault.SourceRefused, fmt.Errorf("%s: %w", address, err))
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
@@ -106,24 +106,24 @@ func (h HTTP) retryAfter(header string) time.Duration {
 	return 0
 }
 
-// words returns the start of a refusal's text on one line.
-func words(body io.Reader) string {
+// excerpt returns the start of a refusal's text on one line.
+func excerpt(body io.Reader) string {
 	const enough = 16 << 10
 	text, err := io.ReadAll(io.LimitReader(body, enough))
 	if err != nil && len(text) == 0 {
 		return "(no words: " + err.Error() + ")"
 	}
 	line := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "?")), " "))
-	return string(line[:min(len(line), wordsKept)])
+	return string(line[:min(len(line), maxQuotedCharacters)])
 }
 
-// bounded is a reader that fails with errTooLarge after so many bytes.
-type bounded struct {
+// limitedReader is a reader that fails with errTooLarge after so many bytes.
+type limitedReader struct {
 	source io.Reader
 	left   int64
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *limitedReader) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	b.left -= int64(n)
 	if b.left < 0 {

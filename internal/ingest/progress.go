@@ -44,8 +44,8 @@ func (p progress) finished() bool { return !p.FinishedAt.IsZero() }
 
 func (p progress) complete() bool { return p.Exhausted || p.Fetched >= p.Expected }
 
-// again returns the progress of a run that starts its pages again.
-func (p progress) again() progress {
+// restarted returns the progress of a run that starts its pages again.
+func (p progress) restarted() progress {
 	return progress{Pass: p.Pass, Highest: p.Highest, StartedAt: p.StartedAt}
 }
 
@@ -62,11 +62,11 @@ type sourceChangedError string
 
 func (e sourceChangedError) Error() string { return string(e) }
 
-// follow notes that the record comes next. By order of time, a record that a
+// advance notes that the record comes next. By order of time, a record that a
 // moved page gives again is either earlier than the last one or among those of
 // the same instant. A source may order these as it likes from page to page, and
 // then one that comes twice is also the sign of one that never comes.
-func (p *progress) follow(r Record) error {
+func (p *progress) advance(r Record) error {
 	p.Fetched++
 	switch {
 	case r.Time.IsZero():

@@ -41,10 +41,10 @@ type Request struct {
 	Hop int
 }
 
-// message is a request as it is written: with an explicit interval (an
+// requestMessage is a request as it is written: with an explicit interval (an
 // operator, Airflow, the stage itself), or with the time for which EventBridge
 // Scheduler scheduled it, and then the interval is the full UTC day before.
-type message struct {
+type requestMessage struct {
 	Dataset   string     `json:"dataset"`
 	Start     *time.Time `json:"start,omitempty"`
 	End       *time.Time `json:"end,omitempty"`
@@ -55,12 +55,12 @@ type message struct {
 // DecodeRequest reads a message's body. Its error is a permanent fault: the
 // same body says the same on every attempt.
 func DecodeRequest(body string) (Request, error) {
-	var m message
+	var m requestMessage
 	decoder := json.NewDecoder(strings.NewReader(body))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&m)
 	if err == nil {
-		err = endOf(decoder)
+		err = expectEOF(decoder)
 	}
 	if err != nil {
 		return Request{}, badRequest("it isn't one JSON object of dataset, start, end, scheduled and hop: %w", err)
@@ -68,14 +68,14 @@ func DecodeRequest(body string) (Request, error) {
 	return m.request()
 }
 
-func endOf(decoder *json.Decoder) error {
+func expectEOF(decoder *json.Decoder) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows it")
 	}
 	return nil
 }
 
-func (m message) request() (Request, error) {
+func (m requestMessage) request() (Request, error) {
 	request := Request{Dataset: m.Dataset, Hop: m.Hop}
 	switch {
 	case m.Dataset == "":
@@ -115,7 +115,7 @@ func dayBefore(t time.Time) Interval {
 // Encode returns the message's body. The interval is always explicit, so that
 // whoever takes over doesn't work it out again.
 func (r Request) Encode() string {
-	body, err := json.Marshal(message{Dataset: r.Dataset, Start: &r.Start, End: &r.End, Hop: r.Hop})
+	body, err := json.Marshal(requestMessage{Dataset: r.Dataset, Start: &r.Start, End: &r.End, Hop: r.Hop})
 	if err != nil { // only a year beyond 9999 can do that, and check refuses it
 		panic(err)
 	}

@@ -35,14 +35,14 @@ func (r *run) advance(ctx context.Context) error {
 		return err
 	}
 	for !r.progress.complete() {
-		if r.late(ctx) {
+		if r.nearDeadline(ctx) {
 			return r.sendContinuation(ctx)
 		}
 		if err := r.takePage(ctx); err != nil {
 			return r.restartIfChanged(ctx, err)
 		}
 	}
-	if r.late(ctx) {
+	if r.nearDeadline(ctx) {
 		return r.sendContinuation(ctx)
 	}
 	if err := r.verify(ctx); err != nil {
@@ -88,11 +88,11 @@ func (r *run) begin(ctx context.Context) error {
 	return r.save(ctx, p)
 }
 
-// maximumParts keeps a run's checkpoint well under DynamoDB's 400 KB an item.
-const maximumParts = 1000
+// maxParts keeps a run's checkpoint well under DynamoDB's 400 KB an item.
+const maxParts = 1000
 
 func (r *run) checkSize(count Count) error {
-	most := maximumParts * r.contract.Ingest.PageSize
+	most := maxParts * r.contract.Ingest.PageSize
 	if count.Allowed > 0 {
 		most = min(most, count.Allowed)
 	}
@@ -108,9 +108,9 @@ func (r *run) checkSize(count Count) error {
 // checkpoint: a run that is killed between the two writes the same part again.
 func (r *run) takePage(ctx context.Context) error {
 	next := r.progress
-	page := newLines()
+	page := newPartWriter()
 	err := r.source.Page(ctx, r.request.Interval, next.Fetched, r.contract.Ingest.PageSize, func(record Record) error {
-		if err := next.follow(record); err != nil {
+		if err := next.advance(record); err != nil {
 			return sourceChangedFault(err)
 		}
 		if !record.Time.IsZero() && !r.request.Contains(record.Time) {
@@ -123,14 +123,14 @@ func (r *run) takePage(ctx context.Context) error {
 	}
 	next.Exhausted = next.Fetched < r.progress.Fetched+r.contract.Ingest.PageSize
 	if page.rows > 0 {
-		if err := r.putNext(ctx, &next, page); err != nil {
+		if err := r.writePart(ctx, &next, page); err != nil {
 			return err
 		}
 	}
 	return r.save(ctx, next)
 }
 
-func (r *run) putNext(ctx context.Context, next *progress, page *lines) error {
+func (r *run) writePart(ctx context.Context, next *progress, page *partWriter) error {
 	number := len(next.Parts) + 1
 	part, err := r.Landing.putPart(ctx, partKey(r.prefix(), number), page)
 	if err != nil {
@@ -163,7 +163,7 @@ func (r *run) verify(ctx context.Context) error {
 // there is.
 func (r *run) finish(ctx context.Context) error {
 	for n := len(r.progress.Parts) + 1; n <= r.progress.Highest; n++ {
-		if err := r.Landing.emptyPart(ctx, partKey(r.prefix(), n)); err != nil {
+		if err := r.Landing.overwritePart(ctx, partKey(r.prefix(), n)); err != nil {
 			return err
 		}
 	}
@@ -204,14 +204,14 @@ func (r *run) restartIfChanged(ctx context.Context, err error) error {
 	if !errors.As(err, &moved) {
 		return err
 	}
-	if saveErr := r.save(ctx, r.progress.again()); saveErr != nil {
+	if saveErr := r.save(ctx, r.progress.restarted()); saveErr != nil {
 		return saveErr
 	}
 	return err
 }
 
-// late reports whether too little time is left for another page.
-func (r *run) late(ctx context.Context) bool {
+// nearDeadline reports whether too little time is left for another page.
+func (r *run) nearDeadline(ctx context.Context) bool {
 	deadline, bounded := ctx.Deadline()
 	return bounded && deadline.Sub(r.Now()) < r.margin()
 }

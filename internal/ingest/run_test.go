@@ -27,7 +27,7 @@ func TestIngestLandsWholeWeek(t *testing.T) {
 			if err := w.handle(wholeWeek); err != nil {
 				t.Fatal(err)
 			}
-			isWholeWeek(t, w)
+			checkWholeWeek(t, w)
 			m := w.manifest(t, weekPrefix+ingest.ManifestName)
 			if m.Rows != 1707 || len(m.Parts) != test.parts || m.Passes != 1 || len(w.parts()) != test.parts {
 				t.Errorf("manifest says %d rows, %d parts, %d passes; the bucket has %d parts", m.Rows, len(m.Parts), m.Passes, len(w.parts()))
@@ -138,7 +138,7 @@ func TestRunContinuesInNewMessageBeforeDeadline(t *testing.T) {
 	if diff := cmp.Diff(want, w.sent); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
-	isWholeWeek(t, w)
+	checkWholeWeek(t, w)
 	checkRewrites(t, w)
 }
 
@@ -207,10 +207,10 @@ func TestAnyIntervalLandsEachRecordOnce(t *testing.T) {
 		interval := ingest.Interval{
 			Start: base.Add(time.Duration(start) * time.Second), End: base.Add(time.Duration(end) * time.Second),
 		}
-		var events []event
+		var events []madeUpEvent
 		want := make(map[string]bool)
 		for n, half := range halfSeconds {
-			e := event{id: fmt.Sprintf("e%d", n), time: base.Add(time.Duration(half) * time.Second / 2)}
+			e := madeUpEvent{id: fmt.Sprintf("e%d", n), time: base.Add(time.Duration(half) * time.Second / 2)}
 			events = append(events, e)
 			if !e.time.Before(interval.Start) && e.time.Before(interval.End) {
 				want[e.id] = true

@@ -69,21 +69,21 @@ func partKey(prefix string, n int) string {
 	return fmt.Sprintf("%spart-%05d.ndjson.gz", prefix, n)
 }
 
-// lines collects the records of one part. The same records give the same
+// partWriter collects the records of one part. The same records give the same
 // bytes: the gzip header holds neither name nor time.
-type lines struct {
+type partWriter struct {
 	compressed bytes.Buffer
 	writer     *gzip.Writer
 	rows       int
 }
 
-func newLines() *lines {
-	l := &lines{}
+func newPartWriter() *partWriter {
+	l := &partWriter{}
 	l.writer = gzip.NewWriter(&l.compressed)
 	return l
 }
 
-func (l *lines) add(record []byte) error {
+func (l *partWriter) add(record []byte) error {
 	l.rows++
 	if _, err := l.writer.Write(record); err != nil {
 		return err
@@ -92,13 +92,13 @@ func (l *lines) add(record []byte) error {
 	return err
 }
 
-func (l *lines) close() ([]byte, error) {
+func (l *partWriter) close() ([]byte, error) {
 	err := l.writer.Close()
 	return l.compressed.Bytes(), err
 }
 
 // putPart writes the records as one object.
-func (b Landing) putPart(ctx context.Context, key string, l *lines) (Part, error) {
+func (b Landing) putPart(ctx context.Context, key string, l *partWriter) (Part, error) {
 	body, err := l.close()
 	if err != nil {
 		return Part{}, fmt.Errorf("compress %s: %w", key, err)
@@ -108,10 +108,10 @@ func (b Landing) putPart(ctx context.Context, key string, l *lines) (Part, error
 	return part, b.put(ctx, key, "application/x-ndjson", body)
 }
 
-// emptyPart overwrites a part with a blank line, which is no record, so that
+// overwritePart overwrites a part with a blank line, which is no record, so that
 // the part's rows leave the table with its older version.
-func (b Landing) emptyPart(ctx context.Context, key string) error {
-	l := newLines()
+func (b Landing) overwritePart(ctx context.Context, key string) error {
+	l := newPartWriter()
 	if _, err := l.writer.Write([]byte{'\n'}); err != nil {
 		return err
 	}

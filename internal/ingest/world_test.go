@@ -101,8 +101,8 @@ func serve(handler http.Handler, pageSize int) *fixture {
 	return w
 }
 
-// step is called before every call that leaves the stage.
-func (w *fixture) step() {
+// countStep is called before every call that leaves the stage.
+func (w *fixture) countStep() {
 	w.steps++
 	if w.steps == w.killAt {
 		panic("killed")
@@ -110,7 +110,7 @@ func (w *fixture) step() {
 }
 
 func (w *fixture) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
-	w.step()
+	w.countStep()
 	if *in.Bucket != "landing" {
 		return nil, fmt.Errorf("no bucket %q", *in.Bucket)
 	}
@@ -121,7 +121,7 @@ func (w *fixture) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(
 }
 
 func (w *fixture) Checkpoint(_ context.Context, run string, into any) (bool, error) {
-	w.step()
+	w.countStep()
 	body, found := w.checkpoints[run]
 	if !found {
 		return false, nil
@@ -130,14 +130,14 @@ func (w *fixture) Checkpoint(_ context.Context, run string, into any) (bool, err
 }
 
 func (w *fixture) SaveCheckpoint(_ context.Context, run string, value any) error {
-	w.step()
+	w.countStep()
 	body, err := json.Marshal(value)
 	w.checkpoints[run] = body
 	return err
 }
 
 func (w *fixture) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
-	w.step()
+	w.countStep()
 	w.sent = append(w.sent, *in.MessageBody)
 	return &sqs.SendMessageOutput{}, nil
 }

@@ -123,7 +123,7 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 		dataset = entry.Dataset
 	}
 	once := rand.Text()
-	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c.once(once)))
+	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c.onlyOnce(once)))
 	if err == nil {
 		entry, err := decode(output.Attributes)
 		return entry, true, err
@@ -137,17 +137,17 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 		return Entry{}, false, err
 	}
 	entry, err := decode(attributes)
-	return entry, valueOf(attributes[attributeOnce]) == once, err
+	return entry, valueOf(attributes[attributeChangeID]) == once, err
 }
 
-// attributeOnce names the attribute that tells a write from its own repetition.
-const attributeOnce = "change"
+// attributeChangeID names the attribute that tells a write from its own repetition.
+const attributeChangeID = "change"
 
-// once makes the change one that can't be made twice: the client repeats a write
+// onlyOnce makes the change one that can't be made twice: the client repeats a write
 // whose answer is lost, and an attempt would be counted twice. The repetition
 // fails its condition, and finds its own mark in the entry.
-func (c *change) once(mark string) *change {
-	c.set(attributeOnce, text(mark))
+func (c *change) onlyOnce(mark string) *change {
+	c.set(attributeChangeID, text(mark))
 	return c
 }
 
@@ -216,7 +216,7 @@ func (c *change) conditions() string {
 		c.values[placeholder] = text(string(origin))
 		states[i] = placeholder
 	}
-	c.where("attribute_not_exists(#"+attributeOnce+") OR #"+attributeOnce+" <> :"+attributeOnce, attributeOnce)
+	c.where("attribute_not_exists(#"+attributeChangeID+") OR #"+attributeChangeID+" <> :"+attributeChangeID, attributeChangeID)
 	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.extraCondition()
 }
 

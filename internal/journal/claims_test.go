@@ -45,7 +45,7 @@ func TestStart(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
-			o := b.received(t)
+			o := b.receivedObject(t)
 			for i, step := range test.steps {
 				b.advance(step.after)
 				entry, got, err := b.start(t.Context(), o, step.owner)
@@ -68,7 +68,7 @@ func TestStartOfUnknownObjectFails(t *testing.T) {
 func TestConcurrentStartsGrantOneClaim(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	const racers = 8
 	var (
 		begin = make(chan struct{})
@@ -98,7 +98,7 @@ func TestConcurrentStartsGrantOneClaim(t *testing.T) {
 func TestReleaseRestoresAttemptCount(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.received(t)
+	o := b.receivedObject(t)
 	for range 3 {
 		if _, ok, err := b.start(ctx, o, "m1"); err != nil || !ok {
 			t.Fatalf("Start = %t, %v", ok, err)
@@ -122,7 +122,7 @@ func TestReleaseRestoresAttemptCount(t *testing.T) {
 func TestReceiptBeforeFailureKeepsObjectFailed(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.received(t)
+	o := b.receivedObject(t)
 	if _, err := b.transformed(ctx, o, "first"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	for _, prefix := range []string{"", "x"} {
-		o := b.received(t)
+		o := b.receivedObject(t)
 		f := fault.Permanentf("test", fault.BadHeader, "%s%s", prefix, strings.Repeat("é", 5000))
 		f.ObjectID = string(o.ID())
 		if _, err := b.Fail(t.Context(), f, "transform", "arn", "body"); err != nil {
@@ -161,7 +161,7 @@ func TestRepeatedWriteCountsOnce(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.client.repeats = true
-	o := b.received(t)
+	o := b.receivedObject(t)
 	entry, claimed, err := b.start(t.Context(), o, "m1")
 	if err != nil || !claimed || entry.Attempts != 1 {
 		t.Errorf("claimed %t, attempts %d, %v", claimed, entry.Attempts, err)

@@ -7,10 +7,10 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// longestRun is the longest that a Glue run may take, and so that a claim of one
+// maxGlueRunTime is the longest that a Glue run may take, and so that a claim of one
 // may last: seven days (aws:glue/latest/dg, add-job). What is given back before
 // is given back by its run's end.
-const longestRun = 7 * 24 * time.Hour
+const maxGlueRunTime = 7 * 24 * time.Hour
 
 // Assign notes the manifest that a claimed object is in, before a run is started
 // for it: so that a kill between the two starts no second run. It returns false
@@ -31,7 +31,7 @@ func (t *Table) Reassign(ctx context.Context, id object.ID, from, to string) (bo
 	change := newChange(Transforming).from(Transforming).
 		set("manifest", text(to)).
 		set("owner", text(to)).
-		set("lease", number(t.Now().Add(longestRun).UnixMilli())).
+		set("lease", number(t.Now().Add(maxGlueRunTime).UnixMilli())).
 		count("attempts").
 		clear("run").
 		where("#manifest = :before", "manifest").
@@ -46,7 +46,7 @@ func (t *Table) SetRun(ctx context.Context, id object.ID, manifest, run string) 
 	change := newChange(Transforming).from(Transforming).
 		set("run", text(run)).
 		set("owner", text(run)).
-		set("lease", number(t.Now().Add(longestRun).UnixMilli())).
+		set("lease", number(t.Now().Add(maxGlueRunTime).UnixMilli())).
 		where("#manifest = :manifest", "manifest").
 		bind(":manifest", text(manifest))
 	_, _, err := t.apply(ctx, id, "", change)
@@ -61,7 +61,7 @@ const idDigits = "0123456789abcdef"
 func (t *Table) Stuck(ctx context.Context, state State, before time.Time, limit int) ([]Entry, error) {
 	var stuck []Entry
 	for _, digit := range idDigits {
-		entries, err := t.query(ctx, stuckIndex(state, string(digit), before), limit)
+		entries, err := t.query(ctx, queryStuckIndex(state, string(digit), before), limit)
 		if err != nil {
 			return nil, err
 		}

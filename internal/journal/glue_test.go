@@ -16,7 +16,7 @@ import (
 func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	if _, claimed, err := b.start(t.Context(), o, "m1"); err != nil || !claimed {
 		t.Fatalf("claimed %t, %v", claimed, err)
 	}
@@ -62,7 +62,7 @@ func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 func TestReleaseClearsManifest(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	_, _, err := b.start(t.Context(), o, "m1")
 	if err == nil {
 		_, err = b.Assign(t.Context(), o.ID(), "m1", "one")
@@ -79,7 +79,7 @@ func TestStuck(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.advance(-365 * 24 * time.Hour) // before all that other tests write
-	old, other := b.received(t), b.received(t)
+	old, other := b.receivedObject(t), b.receivedObject(t)
 	for _, o := range []object.Object{old, other} {
 		if _, claimed, err := b.start(t.Context(), o, "m"); err != nil || !claimed {
 			t.Fatalf("claimed %t, %v", claimed, err)

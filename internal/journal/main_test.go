@@ -26,10 +26,10 @@ import (
 
 // Each step of a property is a request or two: this many sequences take
 // seconds. -rapid.checks on the command line overrules it.
-const sequences = "40"
+const propertyRuns = "40"
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", sequences); err != nil {
+	if err := flag.Set("rapid.checks", propertyRuns); err != nil {
 		panic(err)
 	}
 	os.Exit(laptoptest.Main(m, "aws"))
@@ -77,7 +77,7 @@ var database = sync.OnceValues(func() (*dynamodb.Client, error) {
 type fixture struct {
 	*journal.Table
 
-	client  *strict
+	client  *strictDynamoDB
 	dataset string
 	mutex   sync.Mutex
 	now     time.Time
@@ -92,7 +92,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatalf("create the table: %v", err)
 	}
 	b := &fixture{
-		client: &strict{Client: client, fatal: t.Errorf}, dataset: fmt.Sprintf("test%d.entity", fixtureCount.Add(1)),
+		client: &strictDynamoDB{Client: client, fatal: t.Errorf}, dataset: fmt.Sprintf("test%d.entity", fixtureCount.Add(1)),
 		now: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
 	}
 	b.Table = &journal.Table{Client: b.client, Name: tableName, Now: b.clock}
@@ -121,8 +121,8 @@ func (b *fixture) object(name, sequencer string) object.Object {
 	}
 }
 
-// received returns an object that the journal has just received.
-func (b *fixture) received(t testing.TB) object.Object {
+// receivedObject returns an object that the journal has just received.
+func (b *fixture) receivedObject(t testing.TB) object.Object {
 	t.Helper()
 	o := b.object("a.csv", "")
 	if _, err := b.Receive(t.Context(), o, b.dataset); err != nil {

@@ -83,7 +83,7 @@ func failed(o breaker.Outage) *change {
 		set("until", instant(o.Until)).
 		set("failures", number(int64(o.Failures))).
 		set("code", text(string(o.Code))).
-		set("cause", text(clip(o.Cause))).
+		set("cause", text(truncate(o.Cause))).
 		set("query_id", text(o.QueryID))
 }
 

@@ -42,9 +42,9 @@ func (m *model) clearClaim(to journal.State) {
 // clearSweeps forgets the looks of sweeps.
 func (m *model) clearSweeps() { m.sweepCount, m.sweeper, m.lastSweepAt = 0, "", time.Time{} }
 
-// machine runs methods against the table and the model alike. proved says that
+// modelRun runs methods against the table and the model alike. proved says that
 // the last method was an operator's or brought a proof.
-type machine struct {
+type modelRun struct {
 	*fixture
 	model
 
@@ -52,7 +52,7 @@ type machine struct {
 	proved bool
 }
 
-func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
+func (m *modelRun) do(ctx context.Context, r *rapid.T, method string) {
 	m.proved = false
 	switch method {
 	case "receive":
@@ -95,13 +95,13 @@ func (m *machine) do(ctx context.Context, r *rapid.T, method string) {
 	}
 }
 
-func (m *machine) check(r *rapid.T, err error) {
+func (m *modelRun) check(r *rapid.T, err error) {
 	if err != nil {
 		r.Fatal(err)
 	}
 }
 
-func (m *machine) doStart(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doStart(ctx context.Context, r *rapid.T) {
 	owner := rapid.SampledFrom([]string{"m1", "m2"}).Draw(r, "owner")
 	w := m.transformWork(m.object)
 	w.Generation = m.generation(r)
@@ -118,7 +118,7 @@ func (m *machine) doStart(ctx context.Context, r *rapid.T) {
 	}
 }
 
-func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doTransformed(ctx context.Context, r *rapid.T) {
 	attempt := rapid.SampledFrom([]string{"first", "second"}).Draw(r, "receipt")
 	receipt, at := m.receipt(m.object, attempt)
 	receipt.Generation = m.generation(r)
@@ -135,7 +135,7 @@ func (m *machine) doTransformed(ctx context.Context, r *rapid.T) {
 	}
 }
 
-func (m *machine) doFail(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doFail(ctx context.Context, r *rapid.T) {
 	stage := rapid.SampledFrom([]work.Stage{work.Transform, work.Load}).Draw(r, "stage")
 	got, err := m.fail(ctx, m.object, stage, fault.Exhausted)
 	m.check(r, err)
@@ -148,7 +148,7 @@ func (m *machine) doFail(ctx context.Context, r *rapid.T) {
 	}
 }
 
-func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doRedrive(ctx context.Context, r *rapid.T) {
 	_, err := m.Redrive(ctx, m.object.ID())
 	again := m.redrives > 0 && m.in(journal.Received, journal.Transformed)
 	if want := again || m.in(journal.Failed); (err == nil) != want {
@@ -168,7 +168,7 @@ func (m *machine) doRedrive(ctx context.Context, r *rapid.T) {
 	m.redrives++
 }
 
-func (m *machine) doClaimForSweep(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doClaimForSweep(ctx context.Context, r *rapid.T) {
 	const gap = 10 * time.Minute
 	looker := rapid.SampledFrom([]string{"s1", "s2"}).Draw(r, "looker")
 	entry, err := m.Get(ctx, m.object.ID())
@@ -188,11 +188,11 @@ func (m *machine) doClaimForSweep(ctx context.Context, r *rapid.T) {
 }
 
 // generation draws the object's own, or one that it had before.
-func (m *machine) generation(r *rapid.T) int {
+func (m *modelRun) generation(r *rapid.T) int {
 	return max(0, m.reloads-rapid.SampledFrom([]int{0, 0, 1}).Draw(r, "generations ago"))
 }
 
-func (m *machine) doReload(ctx context.Context, r *rapid.T) {
+func (m *modelRun) doReload(ctx context.Context, r *rapid.T) {
 	reload, err := m.Reload(ctx, m.object.ID())
 	m.check(r, err)
 	onItsWay := m.in(journal.Received, journal.Transforming, journal.Transformed) && m.reloads > 0
@@ -216,7 +216,7 @@ func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "look", "look", "pass"}
 	rapid.Check(t, func(r *rapid.T) {
 		b := newFixture(t)
-		m := &machine{fixture: b, model: model{state: journal.Received}, object: b.received(t)}
+		m := &modelRun{fixture: b, model: model{state: journal.Received}, object: b.receivedObject(t)}
 		for range rapid.IntRange(1, 16).Draw(r, "steps") {
 			before := m.state
 			method := rapid.SampledFrom(methods).Draw(r, "method")

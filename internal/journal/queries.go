@@ -38,7 +38,7 @@ func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 // first, at most limit. The index is eventually consistent: what it misses is
 // found next time.
 func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry, error) {
-	return t.query(ctx, workIndex("waiting#"+dataset, ""), limit)
+	return t.query(ctx, queryWorkIndex("waiting#"+dataset, ""), limit)
 }
 
 // Failed returns the dataset's failed objects with the code, or with any code
@@ -51,24 +51,24 @@ func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]
 	if code != "" {
 		prefix = string(code) + "#"
 	}
-	return t.query(ctx, workIndex("failed#"+dataset, prefix), 0)
+	return t.query(ctx, queryWorkIndex("failed#"+dataset, prefix), 0)
 }
 
-// workIndex asks for one partition of the work index, of it only what begins
+// queryWorkIndex asks for one partition of the work index, of it only what begins
 // with the prefix.
-func workIndex(partition, prefix string) *dynamodb.QueryInput {
-	return partOf(indexWork, partition, "begins_with(#s, :s)", prefix)
+func queryWorkIndex(partition, prefix string) *dynamodb.QueryInput {
+	return queryPartition(indexWork, partition, "begins_with(#s, :s)", prefix)
 }
 
-// stuckIndex asks for what one shard of the index "stuck" has in the state since
+// queryStuckIndex asks for what one shard of the index "stuck" has in the state since
 // before the time.
-func stuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
-	return partOf(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
+func queryStuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
+	return queryPartition(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
 }
 
-// partOf asks for one partition of an index, and of it for what the condition on
+// queryPartition asks for one partition of an index, and of it for what the condition on
 // the sort key #s and the value :s leaves; all if the value is empty.
-func partOf(index, partition, condition, value string) *dynamodb.QueryInput {
+func queryPartition(index, partition, condition, value string) *dynamodb.QueryInput {
 	input := &dynamodb.QueryInput{
 		IndexName:                 aws.String(index),
 		KeyConditionExpression:    aws.String("#p = :p"),
@@ -129,10 +129,10 @@ func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeV
 // the newest. An index can't: reads of it lag behind.
 const newestPrefix = "key#"
 
-// noteNewest moves the key's newest version forward, never back. A version
+// updateNewest moves the key's newest version forward, never back. A version
 // without a sequencer (found by a listing, not by an event) counts as newer
 // than nothing only.
-func (t *Table) noteNewest(ctx context.Context, o object.Object) error {
+func (t *Table) updateNewest(ctx context.Context, o object.Object) error {
 	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
 		set("newest", text(string(o.ID()))).
 		set("sequencer", text("s"+o.Sequencer)).

@@ -33,7 +33,7 @@ func TestWaiting(t *testing.T) {
 	b, ctx := newFixture(t), t.Context()
 	var want []object.ID
 	for range 5 {
-		o := b.received(t)
+		o := b.receivedObject(t)
 		b.advance(time.Second)
 		if _, err := b.transformed(ctx, o, "first"); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestFailed(t *testing.T) {
 	failed := make(map[fault.Code][]object.ID)
 	// bad_header begins like no other code here; a prefix of a code is no code.
 	for _, code := range []fault.Code{fault.BadHeader, fault.TooManyRejects, fault.BadHeader, fault.BadQuoting} {
-		o := b.received(t)
+		o := b.receivedObject(t)
 		b.advance(time.Second)
 		if _, err := b.fail(ctx, o, work.Transform, code); err != nil {
 			t.Fatal(err)
@@ -134,7 +134,7 @@ func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	}
 	want := make(map[object.ID]int)
 	for range 5 {
-		want[b.received(t).ID()] = 1
+		want[b.receivedObject(t).ID()] = 1
 	}
 	b.client.page = 3
 	got := make(map[object.ID]int)

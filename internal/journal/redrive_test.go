@@ -92,7 +92,7 @@ func TestRedrive(t *testing.T) {
 func TestRedriveOfUnfailedObject(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.received(t)
+	o := b.receivedObject(t)
 	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	case err != nil:
 		return Reload{}, err
 	case !moved:
-		return after.notReloaded(), nil
+		return after.unchanged(), nil
 	}
 	return plan, nil
 }
@@ -59,7 +59,7 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 // PlanReload tells what a reload of the object would do now.
 func (e Entry) PlanReload() Reload {
 	if !e.reloadable() {
-		return e.notReloaded()
+		return e.unchanged()
 	}
 	e.Generation++
 	return Reload{Generation: e.Generation, Work: e.transform()}
@@ -67,8 +67,8 @@ func (e Entry) PlanReload() Reload {
 
 func (e Entry) reloadable() bool { return e.State == Loaded || e.State == Failed && e.Dataset != "" }
 
-// notReloaded tells of an object to which no generation was added.
-func (e Entry) notReloaded() Reload {
+// unchanged tells of an object to which no generation was added.
+func (e Entry) unchanged() Reload {
 	r := Reload{Generation: e.Generation}
 	switch {
 	case e.State == Superseded:
@@ -105,5 +105,5 @@ func (t *Table) Restore(ctx context.Context, o object.Object, dataset string, l 
 	if _, err := t.create(ctx, o, change); err != nil {
 		return err
 	}
-	return t.noteNewest(ctx, o)
+	return t.updateNewest(ctx, o)
 }

@@ -133,8 +133,8 @@ func TestReloadDuringAnotherReloadAddsNewGeneration(t *testing.T) {
 	}
 }
 
-// reloading brings a loaded object to a state of its reload.
-func reloading(t *testing.T, b *fixture, state journal.State) object.Object {
+// objectInReload brings a loaded object to a state of its reload.
+func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object {
 	t.Helper()
 	o := objectInState(t, b, journal.Loaded)
 	w := *b.reload(t, o).Work
@@ -177,7 +177,7 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 			t.Run(name+"/"+string(state), func(t *testing.T) {
 				t.Parallel()
 				b := newFixture(t)
-				o := reloading(t, b, state)
+				o := objectInReload(t, b, state)
 				before := b.get(t, o)
 				b.advance(1e9)
 				if err := late(t.Context(), b, o); err != nil {
@@ -196,7 +196,7 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 func TestFailedReloadKeepsLoadedRows(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := reloading(t, b, journal.Failed)
+	o := objectInReload(t, b, journal.Failed)
 	if entry := b.get(t, o); !entry.KeepsEarlierRows() || entry.LoadID != "l1" || entry.RowsLoaded != 9 {
 		t.Errorf("what was loaded before doesn't show: %+v", entry)
 	}
@@ -214,7 +214,7 @@ func TestFailedReloadKeepsLoadedRows(t *testing.T) {
 func TestReloadAfterReloadAddsSecondGeneration(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := reloading(t, b, journal.Transformed)
+	o := objectInReload(t, b, journal.Transformed)
 	if got := b.reload(t, o); !got.UnderWay || got.Work != nil {
 		t.Errorf("a reload that waits for its load: %+v; want nothing to send", got)
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// failTries is how often a fault is written beside a checkpoint that another
+// maxFailRunAttempts is how often a fault is written beside a checkpoint that another
 // invocation moves meanwhile.
-const failTries = 3
+const maxFailRunAttempts = 3
 
 // failRun records beside an ingestion run's checkpoint that the run failed, and
 // keeps the checkpoint. SaveCheckpoint replaces the item, so a run that goes on
 // has no fault.
 func (t *Table) failRun(ctx context.Context, f *fault.Fault) error {
-	for range failTries {
+	for range maxFailRunAttempts {
 		written, err := t.failRunOnce(ctx, f)
 		if err != nil || written {
 			return err
@@ -53,7 +53,7 @@ func (t *Table) failRunOnce(ctx context.Context, f *fault.Fault) (bool, error) {
 	}
 	maps.Copy(item, map[string]types.AttributeValue{
 		"failed_at": text(stamp(t.Now())), "stage": text(string(work.Ingest)),
-		"code": text(string(f.Code)), "cause": text(clip(f.Cause())), "hint": text(f.Advice()),
+		"code": text(string(f.Code)), "cause": text(truncate(f.Cause())), "hint": text(f.Advice()),
 	})
 	_, err = t.Client.PutItem(ctx, input)
 	var moved *types.ConditionalCheckFailedException

@@ -14,12 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// strict passes calls on and complains of what DynamoDB refuses and a stand-in
+// strictDynamoDB passes calls on and complains of what DynamoDB refuses and a stand-in
 // may let pass: a placeholder that an expression lacks or that none uses, a
 // literal attribute name, an attribute that two clauses change
 // (docs.aws.amazon.com, amazondynamodb/latest/developerguide,
 // Expressions.UpdateExpressions and Expressions.ExpressionAttributeNames).
-type strict struct {
+type strictDynamoDB struct {
 	*dynamodb.Client
 
 	fatal func(format string, args ...any)
@@ -39,7 +39,7 @@ var (
 	changed          = regexp.MustCompile(`#\w+(?: = :\w+| :\w+|,|$)`)
 )
 
-func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (s *strictDynamoDB) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	update := aws.ToString(input.UpdateExpression)
 	s.check(update+" "+aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	var paths []string
@@ -62,7 +62,7 @@ func (s *strict) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInput
 	return s.Client.UpdateItem(ctx, input, options...)
 }
 
-func (s *strict) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (s *strictDynamoDB) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	s.check(aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if before := s.before; before != nil {
 		s.before = nil
@@ -71,7 +71,7 @@ func (s *strict) PutItem(ctx context.Context, input *dynamodb.PutItemInput, opti
 	return s.Client.PutItem(ctx, input, options...)
 }
 
-func (s *strict) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
 	s.check(aws.ToString(input.KeyConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if s.page > 0 && (input.Limit == nil || *input.Limit > s.page) {
@@ -82,7 +82,7 @@ func (s *strict) Query(ctx context.Context, input *dynamodb.QueryInput, options 
 	return s.Client.Query(ctx, input, options...)
 }
 
-func (s *strict) Scan(ctx context.Context, input *dynamodb.ScanInput, options ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+func (s *strictDynamoDB) Scan(ctx context.Context, input *dynamodb.ScanInput, options ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	s.check(aws.ToString(input.FilterExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if s.page > 0 {
 		paged := *input
@@ -92,7 +92,7 @@ func (s *strict) Scan(ctx context.Context, input *dynamodb.ScanInput, options ..
 	return s.Client.Scan(ctx, input, options...)
 }
 
-func (s *strict) check(expression string, names map[string]string, values map[string]types.AttributeValue) {
+func (s *strictDynamoDB) check(expression string, names map[string]string, values map[string]types.AttributeValue) {
 	if used := sortedSet(namePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(names))) {
 		s.fatal("names %v are given, %v used: %s", slices.Sorted(maps.Keys(names)), used, expression)
 	}

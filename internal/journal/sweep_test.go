@@ -18,7 +18,7 @@ func TestClaimForSweepGrantsOneClaim(t *testing.T) {
 	t.Parallel()
 	const gap = 15 * time.Minute
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	for i, step := range []struct {
 		after  time.Duration
 		looker string
@@ -53,7 +53,7 @@ func TestClaimForSweepGrantsOneClaim(t *testing.T) {
 func TestClaimForSweepOfChangedEntryIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	before := b.get(t, o)
 	b.advance(time.Second)
 	if _, _, err := b.start(t.Context(), o, "m1"); err != nil {
@@ -97,7 +97,7 @@ func TestSweepCountRestartsAfterProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
-			o := b.received(t)
+			o := b.receivedObject(t)
 			entry, claimed, err := b.ClaimForSweep(t.Context(), b.get(t, o), "m1", b.Now())
 			if err != nil || !claimed || entry.LastSweepAt.IsZero() {
 				t.Fatalf("Look = %+v, %t, %v", entry, claimed, err)

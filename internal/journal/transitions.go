@@ -25,7 +25,7 @@ func (t *Table) Receive(ctx context.Context, o object.Object, dataset string) (E
 			return Entry{}, err
 		}
 	}
-	return entry, t.noteNewest(ctx, o)
+	return entry, t.updateNewest(ctx, o)
 }
 
 // Ignore records an object that firn leaves alone on purpose, and why.
@@ -33,7 +33,7 @@ func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) erro
 	if _, err := t.create(ctx, o, newChange(Ignored).set("reason", text(reason))); err != nil {
 		return err
 	}
-	return t.noteNewest(ctx, o)
+	return t.updateNewest(ctx, o)
 }
 
 // Start claims the object for a transform until the given time and counts the
@@ -122,7 +122,7 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 	change := newChange(Failed).from(Received, Transforming, Transformed, Failed).
 		set("stage", text(stage)).
 		set("code", text(string(f.Code))).
-		set("cause", text(clip(f.Cause()))).
+		set("cause", text(truncate(f.Cause()))).
 		set("hint", text(f.Advice())).
 		set("query_id", text(f.QueryID)).
 		set("message", text(message)).
@@ -135,9 +135,9 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 	return recorded, err
 }
 
-// clip keeps a cause far below DynamoDB's 400 KB an item, and cuts it between
+// truncate keeps a cause far below DynamoDB's 400 KB an item, and cuts it between
 // two characters.
-func clip(cause string) string {
+func truncate(cause string) string {
 	const longest = 4 << 10
 	if len(cause) <= longest {
 		return cause

@@ -191,7 +191,7 @@ func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 func TestEntryRecordsEveryStep(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.received(t)
+	o := b.receivedObject(t)
 	receivedAt := b.clock()
 	b.advance(1e9)
 	if _, _, err := b.start(ctx, o, "m1"); err != nil {
@@ -229,7 +229,7 @@ func TestEntryRecordsEveryStep(t *testing.T) {
 func TestFailRecordsFault(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.received(t)
+	o := b.receivedObject(t)
 	f := fault.Permanentf("copy", fault.CopyRefused, "no column a")
 	f.ObjectID, f.Dataset, f.QueryID = string(o.ID()), b.dataset, "q1"
 	if recorded, err := b.Fail(ctx, f, "load", "arn:load", "body"); err != nil || !recorded {
@@ -276,7 +276,7 @@ func TestFailOfUnknownObjectIsReported(t *testing.T) {
 func TestLoadedOfEarlierGenerationIsIgnored(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.received(t)
+	o := b.receivedObject(t)
 	if _, err := b.transformed(t.Context(), o, "again"); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ import (
 type Cloud struct {
 	// Root is the repository's folder.
 	Root string `json:"-"`
-	// Project is the folder with datasets/ and the scripts in snowflake/ that
-	// are generated from the contracts. Defaults to Root.
+	// Project is the folder with datasets/, the scripts in snowflake/ that are
+	// generated from the contracts, and dbt/. Defaults to Root.
 	Project string `json:"-"`
 	// Directory keeps the cloud's state, logs and mails.
 	Directory string `json:"-"`
@@ -46,9 +46,9 @@ type Cloud struct {
 	Outputs map[string]string `json:"outputs"`
 }
 
-// startLimit bounds how long a stand-in may take to answer: the first import
+// startTimeout bounds how long a stand-in may take to answer: the first import
 // ever of its Python packages takes seconds, on a busy machine many.
-const startLimit = 90 * time.Second
+const startTimeout = 90 * time.Second
 
 // Step runs each step of Up.
 type Step func(name string, run func() error) error
@@ -75,7 +75,7 @@ func Open(root, directory, program string) (*Cloud, error) {
 // Running reports whether all servers live.
 func (c *Cloud) Running() bool {
 	for _, pid := range c.Servers {
-		if !alive(pid) {
+		if !isRunning(pid) {
 			return false
 		}
 	}
@@ -176,7 +176,7 @@ func (c *Cloud) prepare(needs ...string) error {
 // crash of one it brings that one back with its state. Names pick some; none
 // picks all.
 func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no answer within %s", startLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer within %s", startTimeout))
 	defer cancel()
 	type started struct {
 		name string
@@ -194,7 +194,7 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 	results := make(chan started, len(servers))
 	for _, server := range servers {
 		go func() {
-			if pid, known := c.Servers[server.name]; known && alive(pid) {
+			if pid, known := c.Servers[server.name]; known && isRunning(pid) {
 				results <- started{server.name, pid, nil}
 				return
 			}

@@ -48,8 +48,8 @@ func open(t *testing.T, root string) *laptop.Cloud {
 	return cloud
 }
 
-// sleeper is a server that only sleeps.
-func sleeper(t *testing.T) int {
+// sleepingProcess is a server that only sleeps.
+func sleepingProcess(t *testing.T) int {
 	t.Helper()
 	directory := t.TempDir()
 	ready := func(context.Context) error { return nil }
@@ -75,7 +75,7 @@ func endedProcess(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-func unstarted(t *testing.T) laptop.Step {
+func failingStep(t *testing.T) laptop.Step {
 	return func(name string, _ func() error) error {
 		t.Errorf("it went on to %q", name)
 		return nil
@@ -123,7 +123,7 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 			cloud.Ports.Snowflake = listen(t)
 		}, []string{" is busy: ", "--snowflake-port"}},
 		{"it is up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
-			cloud.Servers["aws"] = sleeper(t)
+			cloud.Servers["aws"] = sleepingProcess(t)
 		}, []string{"up already", "firn down"}},
 	}
 	for _, test := range tests {
@@ -132,7 +132,7 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 			root := repository(t)
 			cloud := open(t, root)
 			test.spoil(t, root, cloud)
-			err := cloud.Up(t.Context(), unstarted(t))
+			err := cloud.Up(t.Context(), failingStep(t))
 			if err == nil {
 				t.Fatal("it came up")
 			}
@@ -153,10 +153,10 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 func TestUpStopsLeftoverServers(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, repository(t))
-	left := sleeper(t)
+	left := sleepingProcess(t)
 	cloud.Servers = map[string]int{"aws": endedProcess(t), "mail": left}
 	cloud.Ports.AWS = listen(t) // as far as it shall get
-	if err := cloud.Up(t.Context(), unstarted(t)); err == nil || !strings.Contains(err.Error(), "is busy") {
+	if err := cloud.Up(t.Context(), failingStep(t)); err == nil || !strings.Contains(err.Error(), "is busy") {
 		t.Errorf("Up = %v", err)
 	}
 	if laptop.Alive(left) || len(cloud.Servers) > 0 {
@@ -170,7 +170,7 @@ func TestOpenReadsSavedState(t *testing.T) {
 	cloud := open(t, root)
 	cloud.EnvironmentFile = filepath.Join(root, "build", "local.env")
 	cloud.Ports = laptop.Ports{AWS: 1, Snowflake: 2, Mail: 3, FDSN: 4}
-	cloud.Servers["aws"] = sleeper(t)
+	cloud.Servers["aws"] = sleepingProcess(t)
 	cloud.Outputs = map[string]string{"LandingBucket": "l"}
 	if err := os.MkdirAll(cloud.Directory, 0o755); err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestOpenOfBrokenStateFails(t *testing.T) {
 func TestKillEndsOneServer(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, t.TempDir())
-	cloud.Servers["aws"] = sleeper(t)
+	cloud.Servers["aws"] = sleepingProcess(t)
 	if err := cloud.Kill("aws"); err != nil || cloud.Running() {
 		t.Errorf("Kill: %v, running %t", err, cloud.Running())
 	}

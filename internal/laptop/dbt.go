@@ -12,7 +12,7 @@ import (
 // BuildDBT builds the dbt project against the laptop's Snowflake and returns
 // dbt's last line, which counts what passed.
 func (c *Cloud) BuildDBT(ctx context.Context) (string, error) {
-	project := filepath.Join(c.Root, "dbt")
+	project := filepath.Join(c.project(), "dbt")
 	// dbt's own cache of the parsed project outlives the cloud.
 	scratch := filepath.Join(c.Root, "build", "dbt", filepath.Base(c.Directory))
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Root, "build", "venv", "dbt", "bin", "dbt"), "build",
@@ -30,7 +30,7 @@ func (c *Cloud) BuildDBT(ctx context.Context) (string, error) {
 		}
 	}
 	if err != nil {
-		return summary, fmt.Errorf("dbt build: %w: %s", err, reason(output))
+		return summary, fmt.Errorf("dbt build: %w: %s", err, errorLines(output))
 	}
 	return summary, nil
 }

@@ -106,7 +106,7 @@ func (c *Cloud) runCDK(ctx context.Context, arguments ...string) error {
 		return logErr
 	}
 	if err != nil {
-		return fmt.Errorf("cdk %s: %w: %s", arguments[0], err, reason(output))
+		return fmt.Errorf("cdk %s: %w: %s", arguments[0], err, errorLines(output))
 	}
 	return nil
 }
@@ -134,9 +134,9 @@ func (c *Cloud) clientEnvironment() []string {
 	}
 }
 
-// reason returns the lines of a failed command that say why: those that speak
+// errorLines returns the lines of a failed command that say why: those that speak
 // of an error, else the last ones.
-func reason(output []byte) string {
+func errorLines(output []byte) string {
 	const most = 5
 	lines := strings.Split(string(bytes.TrimSpace(output)), "\n")
 	faults := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {

@@ -9,9 +9,9 @@ import (
 var (
 	FingerprintOf = fingerprintOf
 	Names         = names
-	Reason        = reason
+	Reason        = errorLines
 	StopWithin    = stopWithin
-	Alive         = alive
+	Alive         = isRunning
 )
 
 // Claim fills in free ports and refuses busy ones.

@@ -21,9 +21,9 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// runner stands for Spark: a process with one of its own, which notes both and
+// runnerScript stands for Spark: a process with one of its own, which notes both and
 // doesn't end by itself. A path with a blank must not be two words.
-const runner = `#!/bin/sh
+const runnerScript = `#!/bin/sh
 sleep 600 &
 echo "$$ $!" > "$HOME/pids.part"
 mv "$HOME/pids.part" "$HOME/pids"
@@ -78,7 +78,7 @@ func standIn(t *testing.T, root string) *laptop.Cloud {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(root, "glue", "run_local.sh"), runner)
+	write(t, filepath.Join(root, "glue", "run_local.sh"), runnerScript)
 	if err := os.Chmod(filepath.Join(root, "glue", "run_local.sh"), 0o700); err != nil {
 		t.Fatal(err)
 	}

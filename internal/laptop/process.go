@@ -32,8 +32,8 @@ type process struct {
 }
 
 const (
-	pollEvery = 25 * time.Millisecond
-	stopAfter = 10 * time.Second
+	pollEvery   = 25 * time.Millisecond
+	stopTimeout = 10 * time.Second
 )
 
 // start starts the process in a session of its own and waits until it is ready.
@@ -60,7 +60,7 @@ func (p process) start(ctx context.Context) (pid int, err error) {
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); release(); close(ended) }()
-	if err := p.await(ctx, ended, logPath); err != nil {
+	if err := p.awaitReady(ctx, ended, logPath); err != nil {
 		_ = stopProcess(cmd.Process.Pid)
 		return 0, err
 	}
@@ -94,7 +94,7 @@ func tie(pid int) (release func(), err error) {
 	}, nil
 }
 
-func (p process) await(ctx context.Context, ended <-chan struct{}, logPath string) error {
+func (p process) awaitReady(ctx context.Context, ended <-chan struct{}, logPath string) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
@@ -126,14 +126,14 @@ func lastLine(path string) string {
 
 // stopProcess ends a process group by SIGTERM, and by SIGKILL when it doesn't
 // listen. A process that is gone is no error.
-func stopProcess(pid int) error { return stopWithin(pid, stopAfter) }
+func stopProcess(pid int) error { return stopWithin(pid, stopTimeout) }
 
 func stopWithin(pid int, patience time.Duration) error {
 	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
 		return ignoreGone(err)
 	}
 	deadline := time.Now().Add(patience)
-	for alive(pid) {
+	for isRunning(pid) {
 		if time.Now().After(deadline) {
 			return killProcess(pid)
 		}
@@ -142,8 +142,8 @@ func stopWithin(pid int, patience time.Duration) error {
 	return ignoreGone(syscall.Kill(-pid, syscall.SIGKILL)) // children that outlived it
 }
 
-// alive reports whether a process runs; a zombie that nobody waits for doesn't.
-func alive(pid int) bool {
+// isRunning reports whether a process runs; a zombie that nobody waits for doesn't.
+func isRunning(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		_, noProc := os.Stat("/proc/self")
@@ -175,7 +175,7 @@ func killProcess(pid int) error {
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
 		return ignoreGone(err)
 	}
-	for alive(pid) {
+	for isRunning(pid) {
 		time.Sleep(pollEvery)
 	}
 	return nil

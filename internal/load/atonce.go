@@ -2,16 +2,16 @@ package load
 
 import "golang.org/x/sync/errgroup"
 
-// requestsAtOnce is the maximum of concurrent requests to one service. The SDK's client
+// maxParallelRequests is the maximum of concurrent requests to one service. The SDK's client
 // keeps the same number of connections to one host open (MaxIdleConnsPerHost of
 // aws-sdk-go-v2/aws/transport/http). Each further request would open a new connection.
-const requestsAtOnce = 10
+const maxParallelRequests = 10
 
-// inParallel calls do with 0 to n-1, some of them at a time and in any order, and
-// returns when all have returned.
+// inParallel calls do with 0 to n-1, in parallel and in any order, and returns after
+// the last call.
 func inParallel(n int, do func(i int)) {
 	var requests errgroup.Group
-	requests.SetLimit(requestsAtOnce)
+	requests.SetLimit(maxParallelRequests)
 	for i := range n {
 		requests.Go(func() error {
 			do(i)

@@ -19,7 +19,7 @@ func BenchmarkTransaction(b *testing.B) {
 		b.Run(fmt.Sprint(objects), func(b *testing.B) {
 			w := loadtest.NewFixture(b, bench)
 			took, transactions := make(map[string]time.Duration), 0
-			w.Loader = w.NewLoader(loadtest.Intercept(bench, func(step string, run func() error) error {
+			w.Loader = w.NewLoaderOn(loadtest.Intercept(bench, func(step string, run func() error) error {
 				began := time.Now()
 				defer func() { took[step] += time.Since(began) }()
 				return run()

@@ -7,11 +7,11 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// groupError is an error of a group that some of its objects caused.
+// groupError is the error of a group, caused by some of its objects.
 type groupError struct {
 	err error
-	// certain are the bad objects, proved by row counts.
-	certain map[object.ID]*fault.Fault
+	// proven are the bad objects, proved by row counts.
+	proven map[object.ID]*fault.Fault
 	// suspects are the objects whose files are named in Snowflake's message.
 	suspects map[object.ID]bool
 }
@@ -20,8 +20,9 @@ func (b *groupError) Error() string { return b.err.Error() }
 
 func (b *groupError) Unwrap() error { return b.err }
 
-// copyError blames the objects whose files the error of a COPY names. What isn't
-// an object's fault (no answer, no grant, no table) is returned as it is.
+// copyError returns the error of a COPY as a groupError, with the objects of the named
+// files as suspects. An error that no object caused is returned unchanged: no answer,
+// no grant or no table.
 func copyError(err error, group []readyObject, files func(readyObject) []string) error {
 	f := fault.As(err)
 	if f.Disposition == fault.RetryAfter || f.Code == fault.TableMissing {
@@ -38,10 +39,11 @@ func copyError(err error, group []readyObject, files func(readyObject) []string)
 	return &groupError{err: err, suspects: suspects}
 }
 
-// countError blames objects that counts prove to be wrong; nil if there are none.
+// countError returns a groupError for objects with wrong row counts, or nil if there
+// are none.
 func countError(certain map[object.ID]*fault.Fault) error {
 	for _, f := range certain {
-		return &groupError{err: f, certain: certain}
+		return &groupError{err: f, proven: certain}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // record inserts the ledger rows of the fresh objects.
 func (t *transaction) record(ctx context.Context) error {
-	for _, o := range t.fresh {
+	for _, o := range t.toLoad {
 		row := LedgerRow{
 			ID: o.id(), Object: o.Object, Generation: o.Generation, LoadID: t.loadID,
 			Contract: o.Contract, Engine: o.Engine, Attempt: o.Attempt, ContentHash: o.ContentHash,
@@ -27,9 +27,9 @@ func (t *transaction) record(ctx context.Context) error {
 		for _, name := range Rows.names(o) {
 			row.RowsLoaded += t.copied[name].rows
 		}
-		t.recorded = append(t.recorded, row)
+		t.newRows = append(t.newRows, row)
 	}
-	return t.session.Record(ctx, t.recorded)
+	return t.session.Record(ctx, t.newRows)
 }
 
 func (t *transaction) firstQuery(names []string) string {
@@ -42,20 +42,20 @@ func (t *transaction) firstQuery(names []string) string {
 // checkLedger proves before COMMIT that no object and no key has two ledger rows.
 // Snowflake doesn't enforce unique keys.
 func (t *transaction) checkLedger(ctx context.Context) error {
-	keys := keysOf(t.fresh)
-	standing, err := t.session.CountLedger(ctx, keys)
+	keys := keysOf(t.toLoad)
+	count, err := t.session.CountLedger(ctx, keys)
 	if err != nil {
 		return err
 	}
-	if want := int64(len(keys)); standing != (LedgerCount{Rows: want, Objects: want, Keys: want}) {
-		return t.broken("check ledger", "%d keys have %d ledger rows of %d objects", want, standing.Rows, standing.Objects)
+	if want := int64(len(keys)); count != (LedgerCount{Rows: want, Objects: want, Keys: want}) {
+		return t.ledgerFault("check ledger", "%d keys have %d ledger rows of %d objects", want, count.Rows, count.Objects)
 	}
 	return nil
 }
 
-// askTime bounds the read of the ledger after an error of COMMIT. By then the
+// commitCheckTimeout bounds the read of the ledger after an error of COMMIT. By then the
 // invocation's time may be over.
-const askTime = 15 * time.Second
+const commitCheckTimeout = 15 * time.Second
 
 // commit commits. After an error the result is unknown, so a new session counts the
 // ledger rows of this load id. If all rows are there, the transaction is committed.
@@ -67,14 +67,14 @@ func (t *transaction) commit(ctx context.Context) error {
 		t.committed = true
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitCheckTimeout)
 	defer cancel()
-	there, asked := t.countCommitted(ctx)
-	if asked == nil && there == len(t.fresh) {
+	count, checkErr := t.countCommitted(ctx)
+	if checkErr == nil && count == len(t.toLoad) {
 		t.committed = true
 		return nil
 	}
-	return t.named(fault.Dependency("commit", fault.CommitUnknown, errors.Join(err, asked)))
+	return t.withDataset(fault.Dependency("commit", fault.CommitUnknown, errors.Join(err, checkErr)))
 }
 
 func (t *transaction) countCommitted(ctx context.Context) (int, error) {
@@ -107,26 +107,28 @@ func (t *transaction) announce(ctx context.Context) bool {
 	return true
 }
 
-// dropAnnounced drops from found what needs no further word: what the journal has
-// as done by now, and what no message of ours asks for.
+// dropAnnounced removes from found the objects without need of an announcement: objects
+// that are done according to the journal, and objects without a message in this
+// invocation.
 func (t *transaction) dropAnnounced(ctx context.Context) error {
-	asked := slices.DeleteFunc(t.found, func(f foundRow) bool { return !f.object.asked })
-	done, faults := t.loader.areDone(ctx, len(asked), func(i int) (object.ID, int) {
-		return asked[i].object.id(), asked[i].object.Generation
+	requested := slices.DeleteFunc(t.alreadyLoaded, func(f loadedRow) bool { return !f.object.asked })
+	done, faults := t.loader.areDone(ctx, len(requested), func(i int) (object.ID, int) {
+		return requested[i].object.id(), requested[i].object.Generation
 	})
-	t.found = nil
-	for i, f := range asked {
+	t.alreadyLoaded = nil
+	for i, f := range requested {
 		if faults[i] != nil {
 			return faults[i]
 		}
 		if !done[i] {
-			t.found = append(t.found, f)
+			t.alreadyLoaded = append(t.alreadyLoaded, f)
 		}
 	}
 	return nil
 }
 
-// announcements is one message for each load, this one's first.
+// announcements returns one announcement for each load, the load of this transaction
+// first.
 func (t *transaction) announcements() []Announcement {
 	var news []Announcement
 	at := make(map[string]int)
@@ -143,10 +145,10 @@ func (t *transaction) announcements() []Announcement {
 		}
 		news[i].Rows += row.RowsLoaded
 	}
-	for _, row := range t.recorded {
+	for _, row := range t.newRows {
 		add(row)
 	}
-	for _, f := range t.found {
+	for _, f := range t.alreadyLoaded {
 		add(f.row)
 	}
 	return news
@@ -157,19 +159,19 @@ func (t *transaction) announcements() []Announcement {
 // versions are written first of all.
 func (t *transaction) writeJournal(ctx context.Context) {
 	var older, loaded, superseded []journalWrite
-	for _, f := range t.found {
+	for _, f := range t.alreadyLoaded {
 		older = append(older, t.writeOlderSuperseded(f.row))
 	}
-	t.write(ctx, older)
-	for _, f := range t.found {
+	t.writeAll(ctx, older)
+	for _, f := range t.alreadyLoaded {
 		if t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and its message comes back
-			loaded = append(loaded, t.loaded(ctx, f.row))
+			loaded = append(loaded, t.writeLoaded(ctx, f.row))
 		}
 	}
 	successor := make(map[Key]object.ID)
-	for _, row := range t.recorded {
+	for _, row := range t.newRows {
 		successor[KeyOf(row.Object)] = row.ID
-		loaded = append(loaded, t.loaded(ctx, row))
+		loaded = append(loaded, t.writeLoaded(ctx, row))
 	}
 	for old, by := range t.superseded {
 		superseded = append(superseded, t.writeSuperseded(old, by))
@@ -179,11 +181,11 @@ func (t *transaction) writeJournal(ctx context.Context) {
 			superseded = append(superseded, t.writeSuperseded(old.ID, by))
 		}
 	}
-	t.write(ctx, loaded)
-	t.write(ctx, superseded)
+	t.writeAll(ctx, loaded)
+	t.writeAll(ctx, superseded)
 }
 
-// journalWrite is one write of the journal.
+// journalWrite is one write to the journal.
 type journalWrite struct {
 	id    object.ID
 	write func(ctx context.Context) error
@@ -193,8 +195,8 @@ func (t *transaction) writeSuperseded(old, by object.ID) journalWrite {
 	return journalWrite{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
 }
 
-// write runs the writes in parallel. The fault of a write is the result of its object.
-func (t *transaction) write(ctx context.Context, notes []journalWrite) {
+// writeAll runs the writes in parallel. The fault of a write is the result of its object.
+func (t *transaction) writeAll(ctx context.Context, writes []journalWrite) {
 	faults := make([]error, len(notes))
 	inParallel(len(notes), func(i int) { faults[i] = notes[i].write(ctx) })
 	for i, n := range notes {
@@ -202,9 +204,10 @@ func (t *transaction) write(ctx context.Context, notes []journalWrite) {
 	}
 }
 
-// writeOlderSuperseded tells the journal what a loader that died after its COMMIT
-// replaced: the ledger has forgotten that, so the bucket names the key's older
-// versions. One that the bucket has no more keeps its state.
+// writeOlderSuperseded marks the older versions of the row's key as superseded. An
+// earlier loader replaced them and crashed after COMMIT. The ledger has no row of them,
+// so the bucket lists the key's versions. A version without a place in the bucket keeps
+// its state.
 func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 	return journalWrite{row.ID, func(ctx context.Context) error {
 		versions, err := t.loader.Versions.NewestFirst(ctx, KeyOf(row.Object))
@@ -226,7 +229,7 @@ func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 	}}
 }
 
-func (t *transaction) loaded(ctx context.Context, row LedgerRow) journalWrite {
+func (t *transaction) writeLoaded(ctx context.Context, row LedgerRow) journalWrite {
 	telemetry.Logger(ctx).InfoContext(ctx, "object loaded",
 		telemetry.KeyObject, string(row.ID), telemetry.KeyKey, row.Object.Key, telemetry.KeyVersion, row.Object.Version,
 		telemetry.KeyDataset, t.dataset, telemetry.KeyLoadID, row.LoadID, telemetry.KeyQueryID, row.CopyQueryID,
@@ -238,8 +241,8 @@ func (t *transaction) loaded(ctx context.Context, row LedgerRow) journalWrite {
 	}}
 }
 
-// failUnwritten keeps the message of an object whose journal entry couldn't be written.
-// An object that the journal doesn't know is loaded all the same.
+// failUnwritten fails an object after a failed journal write, so its message comes
+// back. An object without a journal entry is loaded nevertheless.
 func (t *transaction) failUnwritten(ctx context.Context, id object.ID, err error) {
 	switch {
 	case err == nil:

@@ -12,16 +12,16 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maximumFiles is the limit of FILES in one COPY (docs.snowflake.com,
+// maxFilesPerCopy is the limit of FILES in one COPY (docs.snowflake.com,
 // sql-reference/sql/copy-into-table).
-const maximumFiles = 1000
+const maxFilesPerCopy = 1000
 
-// skew widens the window of a load, because _FIRN_LOADED_AT has the clock of the
+// clockSkew widens the window of a load, because _FIRN_LOADED_AT has the clock of the
 // warehouse, and the ledger's times have the clock of the service. The cost is a few
 // more micro-partitions.
-const skew = time.Hour
+const clockSkew = time.Hour
 
-func (t *transaction) forgetReplaced(ctx context.Context) error {
+func (t *transaction) forgetReplacedRows(ctx context.Context) error {
 	if len(t.replaced) == 0 {
 		return nil
 	}
@@ -79,7 +79,7 @@ func windowOf(rows []LedgerRow) Window {
 			window.To = row.LoadedAt
 		}
 	}
-	return Window{From: window.From.Add(-skew), To: window.To.Add(skew)}
+	return Window{From: window.From.Add(-clockSkew), To: window.To.Add(clockSkew)}
 }
 
 // recorded returns the number of the table's rows according to the ledger row.
@@ -104,7 +104,7 @@ func (t Table) names(o readyObject) []string { return namesOf(t.files(o)) }
 func (t *transaction) copy(table Table) step {
 	return func(ctx context.Context) error {
 		var names []string
-		for _, o := range t.fresh {
+		for _, o := range t.toLoad {
 			names = append(names, table.names(o)...)
 		}
 		return t.copyFiles(ctx, table, names, false)
@@ -112,10 +112,10 @@ func (t *transaction) copy(table Table) step {
 }
 
 func (t *transaction) copyFiles(ctx context.Context, table Table, names []string, force bool) error {
-	for chunk := range slices.Chunk(names, maximumFiles) {
+	for chunk := range slices.Chunk(names, maxFilesPerCopy) {
 		copied, err := t.session.Copy(ctx, table, chunk, force)
 		if err != nil {
-			return copyError(err, t.fresh, table.names)
+			return copyError(err, t.toLoad, table.names)
 		}
 		for name, rows := range copied.Loaded {
 			t.copied[name] = copiedFile{rows: rows, queryID: copied.QueryID}
@@ -132,7 +132,7 @@ func (t *transaction) copySkipped(table Table) step {
 	return func(ctx context.Context) error {
 		var skipped []string
 		var owners []readyObject
-		for _, o := range t.fresh {
+		for _, o := range t.toLoad {
 			if missing := t.missing(table.names(o)); len(missing) > 0 {
 				skipped = append(skipped, missing...)
 				owners = append(owners, o)
@@ -190,7 +190,7 @@ func (t *transaction) missing(names []string) []string {
 func (t *transaction) check(table Table) step {
 	return func(context.Context) error {
 		certain := make(map[object.ID]*fault.Fault)
-		for _, o := range t.fresh {
+		for _, o := range t.toLoad {
 			for _, file := range table.files(o) {
 				copied, found := t.copied[file.Key]
 				if found && copied.rows == file.Rows {

@@ -7,16 +7,16 @@ type Counter interface {
 	CountLoad(ctx context.Context) error
 }
 
-// Counted announces a load and then counts it in a store other than Snowflake. Like the
+// CountingPublisher announces a load and then counts it in a store other than Snowflake. Like the
 // announcement, the count happens at least once.
-type Counted struct {
+type CountingPublisher struct {
 	Publisher
 
 	Counter Counter
 }
 
 // Publish implements Publisher.
-func (c Counted) Publish(ctx context.Context, n Announcement) error {
+func (c CountingPublisher) Publish(ctx context.Context, n Announcement) error {
 	if err := c.Publisher.Publish(ctx, n); err != nil {
 		return err
 	}

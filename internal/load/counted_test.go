@@ -8,12 +8,12 @@ import (
 	"github.com/firn-data/firn/internal/load"
 )
 
-type count struct {
+type fakeCounter struct {
 	loads int
 	err   error
 }
 
-func (c *count) CountLoad(context.Context) error {
+func (c *fakeCounter) CountLoad(context.Context) error {
 	c.loads++
 	return c.err
 }
@@ -33,8 +33,8 @@ func TestLoadIsCountedAfterAnnouncement(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			counter := &count{err: test.counter}
-			counted := load.Counted{Publisher: load.Topic{Client: &topic{err: test.topic}}, Counter: counter}
+			counter := &fakeCounter{err: test.counter}
+			counted := load.CountingPublisher{Publisher: load.Topic{Client: &topic{err: test.topic}}, Counter: counter}
 			err := counted.Publish(t.Context(), load.Announcement{LoadID: "l1"})
 			if counter.loads != test.want || (err == nil) != (test.topic == nil && test.counter == nil) {
 				t.Errorf("%d counted, want %d; error %v", counter.loads, test.want, err)

@@ -9,23 +9,23 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// holders has the ledger rows of the objects with each content, by content hash. It
+// contentHolders has the ledger rows of the objects with each content, by content hash. It
 // includes the transaction's decisions so far. So the result is the same as if each
 // object were loaded alone, after the objects before it.
-type holders map[string][]LedgerRow
+type contentHolders map[string][]LedgerRow
 
-func (h holders) add(row LedgerRow) {
+func (h contentHolders) add(row LedgerRow) {
 	if hasContent(row.ContentHash, row.RowsRead) {
 		h[row.ContentHash] = append(h[row.ContentHash], row)
 	}
 }
 
-func (h holders) remove(row LedgerRow) {
+func (h contentHolders) remove(row LedgerRow) {
 	h[row.ContentHash] = slices.DeleteFunc(h[row.ContentHash], func(r LedgerRow) bool { return r.ID == row.ID })
 }
 
 // first returns the ledger row with the earliest load of the content.
-func (h holders) first(content string) (first LedgerRow, found bool) {
+func (h contentHolders) first(content string) (first LedgerRow, found bool) {
 	for _, row := range h[content] {
 		if !found || row.LoadedAt.Before(first.LoadedAt) {
 			first, found = row, true
@@ -49,28 +49,28 @@ func contentsOf(group []readyObject) []string {
 	return contents
 }
 
-// onDuplicates returns the contract's rule for duplicate content. Without a contract,
+// duplicatePolicy returns the contract's rule for duplicate content. Without a contract,
 // the rule is a warning.
-func (l *Loader) onDuplicates(dataset string) contract.DuplicateContent {
+func (l *Loader) duplicatePolicy(dataset string) contract.DuplicateContent {
 	if c := l.Contracts.ByDataset(dataset); c != nil {
 		return c.DuplicateContent
 	}
 	return contract.WarnDuplicate
 }
 
-// refuse returns a fault if another key has the same bytes and the contract refuses
+// checkDuplicate returns a fault if another key has the same bytes and the contract refuses
 // duplicates. If the contract allows duplicates, the ledger row will name the other
 // object. A key with the same bytes in its current version isn't a new duplicate.
-func (t *transaction) refuse(o readyObject, standing LedgerRow) *fault.Fault {
-	if standing.ContentHash == o.ContentHash {
-		t.duplicateOf[o.id()] = standing.DuplicateOf
+func (t *transaction) checkDuplicate(o readyObject, current LedgerRow) *fault.Fault {
+	if current.ContentHash == o.ContentHash {
+		t.duplicateOf[o.id()] = current.DuplicateOf
 		return nil
 	}
-	first, found := t.holders.first(o.ContentHash) // of another key: this key's current version has other content
+	first, found := t.contentHolders.first(o.ContentHash) // of another key: this key's current version has other content
 	if !found || !hasContent(o.ContentHash, o.RowsRead) {
 		return nil
 	}
-	if t.loader.onDuplicates(t.dataset) == contract.RefuseDuplicate {
+	if t.loader.duplicatePolicy(t.dataset) == contract.RefuseDuplicate {
 		return o.fault(fault.Permanentf("load object", fault.DuplicateContent,
 			"its bytes are those of %s, version %s, which load %s loaded", first.Object.URI(), first.Object.Version, first.LoadID))
 	}
@@ -78,29 +78,28 @@ func (t *transaction) refuse(o readyObject, standing LedgerRow) *fault.Fault {
 	return nil
 }
 
-// accept lets an object have its key's place in the table. The zero row is that
-// of a key that has none.
-func (t *transaction) accept(o readyObject, standing LedgerRow) {
-	if standing.ID != "" {
-		t.replaced = append(t.replaced, standing)
-		t.holders.remove(standing)
+// accept replaces the key's current version with the object. The zero row is for a key
+// without a ledger row.
+func (t *transaction) accept(o readyObject, current LedgerRow) {
+	if current.ID != "" {
+		t.replaced = append(t.replaced, current)
+		t.contentHolders.remove(current)
 	}
-	t.holders.add(LedgerRow{
+	t.contentHolders.add(LedgerRow{
 		ID: o.id(), Object: o.Object, LoadID: t.loadID, ContentHash: o.ContentHash, RowsRead: o.RowsRead, LoadedAt: t.lock.TakenAt,
 	})
-	t.fresh = append(t.fresh, o)
+	t.toLoad = append(t.toLoad, o)
 	t.results[o.id()] = result{}
 }
 
-// reportsDuplicate reports whether anybody but the ledger is told of the row's
-// duplicate.
+// reportsDuplicate reports whether logs and announcements mention the row's duplicate.
 func (t *transaction) reportsDuplicate(row LedgerRow) bool {
-	return row.DuplicateOf != "" && t.loader.onDuplicates(t.dataset) != contract.LoadDuplicate
+	return row.DuplicateOf != "" && t.loader.duplicatePolicy(t.dataset) != contract.LoadDuplicate
 }
 
-// warn logs the loaded objects with duplicate content.
-func (t *transaction) warn(ctx context.Context) {
-	for _, row := range t.recorded {
+// warnOfDuplicates logs the loaded objects with duplicate content.
+func (t *transaction) warnOfDuplicates(ctx context.Context) {
+	for _, row := range t.newRows {
 		if t.reportsDuplicate(row) {
 			telemetry.Logger(ctx).WarnContext(ctx, "duplicate content loaded",
 				append(telemetry.Object(row.Object, t.dataset), telemetry.KeyLoadID, row.LoadID, telemetry.KeyDuplicateOf, string(row.DuplicateOf))...)

@@ -17,19 +17,19 @@ type Breaker interface {
 	Failed(ctx context.Context, p breaker.Permit, f *fault.Fault)
 }
 
-// Guarded is a warehouse behind a breaker: during an outage only the probe logs
+// GuardedWarehouse is a warehouse behind a breaker: during an outage only the probe logs
 // in. Each login asks the breaker, not each invocation: one batch may have ten
 // datasets, and the second dataset must not repeat a refused login.
 //
 // A login doesn't need a warehouse. The first statement with a warehouse is the
 // lock's statement, so only its answer closes the breaker.
-type Guarded struct {
+type GuardedWarehouse struct {
 	Warehouse Warehouse
 	Breaker   Breaker
 }
 
 // Open implements Warehouse.
-func (g Guarded) Open(ctx context.Context, dataset, loadID string) (Session, error) {
+func (g GuardedWarehouse) Open(ctx context.Context, dataset, loadID string) (Session, error) {
 	permit, err := g.Breaker.Enter(ctx)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (g Guarded) Open(ctx context.Context, dataset, loadID string) (Session, err
 type guardedSession struct {
 	Session
 
-	guarded Guarded
+	guarded GuardedWarehouse
 	permit  breaker.Permit
 }
 
@@ -54,7 +54,7 @@ type guardedSession struct {
 // reported to the breaker.
 func (s *guardedSession) Begin(ctx context.Context) error {
 	err := s.Session.Begin(ctx)
-	if err != nil && isAway(fault.As(err)) {
+	if err != nil && isOutage(fault.As(err)) {
 		s.guarded.report(ctx, s.permit, err)
 	}
 	return err
@@ -78,19 +78,19 @@ func (s *guardedSession) LoadedBy(ctx context.Context, loadID string) ([]object.
 // report reports an answer of the warehouse to the breaker. A fault other than an
 // outage's fault is an answer, too. After the end of the caller's context an error
 // says nothing about the warehouse.
-func (g Guarded) report(ctx context.Context, permit breaker.Permit, err error) {
+func (g GuardedWarehouse) report(ctx context.Context, permit breaker.Permit, err error) {
 	f := fault.As(err)
 	switch {
-	case err == nil, !isAway(f):
+	case err == nil, !isOutage(f):
 		g.Breaker.Worked(ctx, permit)
 	case ctx.Err() == nil:
 		g.Breaker.Failed(ctx, permit, f)
 	}
 }
 
-// isAway reports whether a fault belongs to an outage: no load works. The codes
+// isOutage reports whether a fault belongs to an outage: no load works. The codes
 // also occur with other dispositions, for faults of one statement.
-func isAway(f *fault.Fault) bool {
+func isOutage(f *fault.Fault) bool {
 	switch f.Code {
 	case fault.SnowflakeAway, fault.SnowflakeRefused, fault.WarehouseAway:
 		return f.Disposition == fault.RetryAfter

@@ -95,7 +95,7 @@ func TestBreakerGetsOutcomeOfEachStep(t *testing.T) {
 			w := loadtest.NewFixture(t, fake)
 			breaker := &fakeBreaker{}
 			test.warehouse.Warehouse = fake
-			w.Loader = w.NewLoader(load.Guarded{Warehouse: &test.warehouse, Breaker: breaker})
+			w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: &test.warehouse, Breaker: breaker})
 			w.Handle(t, w.Deliver(t, loadtest.Delivery{Rows: 3}))
 			if diff := cmp.Diff(test.want, breaker.calls); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
@@ -111,7 +111,7 @@ func TestLedgerCheckAfterCommitReportsToBreaker(t *testing.T) {
 	fake := loadtest.NewFake()
 	w := loadtest.NewFixture(t, fake)
 	breaker := &fakeBreaker{}
-	w.Loader = w.NewLoader(load.Guarded{Warehouse: &loadtest.LostCommit{Warehouse: fake, Applied: true}, Breaker: breaker})
+	w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: &loadtest.LostCommit{Warehouse: fake, Applied: true}, Breaker: breaker})
 	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Rows: 3}))
 	if diff := cmp.Diff([]string{"worked", "worked"}, breaker.calls); diff != "" {
 		t.Errorf("told by the lock and by the question (-want +got):\n%s", diff)
@@ -124,7 +124,7 @@ func TestOwnTimeoutOpensNoBreaker(t *testing.T) {
 	breaker := &fakeBreaker{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	guarded := load.Guarded{
+	guarded := load.GuardedWarehouse{
 		Warehouse: &failingWarehouse{opening: fault.Dependency("log in", fault.SnowflakeAway, ctx.Err())}, Breaker: breaker,
 	}
 	if _, err := guarded.Open(ctx, "s.e", "l"); !errors.Is(err, context.Canceled) || len(breaker.calls) != 0 {
@@ -140,10 +140,10 @@ func TestOpenBreakerReturnsFaultForEachMessage(t *testing.T) {
 	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 	warehouse := &failingWarehouse{Warehouse: fake}
 	open := fault.Dependency("wait for snowflake", fault.SnowflakeRefused, errors.New("away since noon"))
-	w.Loader = w.NewLoader(load.Guarded{Warehouse: warehouse, Breaker: &fakeBreaker{open: open}})
-	loadtest.WantFault(t, w.Handle(t, d)[0], fault.SnowflakeRefused, fault.RetryAfter, d.ID)
+	w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: warehouse, Breaker: &fakeBreaker{open: open}})
+	loadtest.CheckFault(t, w.Handle(t, d)[0], fault.SnowflakeRefused, fault.RetryAfter, d.ID)
 	if warehouse.logins != 0 {
 		t.Errorf("%d logins", warehouse.logins)
 	}
-	w.WantRows(t, map[object.ID]int64{})
+	w.CheckRows(t, map[object.ID]int64{})
 }

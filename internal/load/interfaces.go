@@ -37,7 +37,7 @@ type Publisher interface {
 	Publish(ctx context.Context, n Announcement) error
 }
 
-// Announcement is the message on the Loaded topic: a dataset has new rows.
+// Announcement is a message on the topic Loaded: a dataset has new rows.
 type Announcement struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`

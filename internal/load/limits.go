@@ -16,14 +16,14 @@ func (l Limits) objects() int {
 	if l.Objects > 0 {
 		return l.Objects
 	}
-	return maximumFiles
+	return maxFilesPerCopy
 }
 
 func (l Limits) files() int {
 	if l.Files > 0 {
 		return l.Files
 	}
-	return maximumFiles
+	return maxFilesPerCopy
 }
 
 func (l Limits) bytes() int64 {

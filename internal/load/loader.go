@@ -19,42 +19,53 @@ import (
 // Loader is the load stage. It copies the Parquet files of transformed objects to
 // Snowflake, and records each object in the ledger of its dataset.
 //
-// A message is one SQS message of the load queue. Its body is the work for one object:
+// A message is an SQS message of the load queue. Its body is the work for one object:
 // the dataset, the object, the generation and the location of the receipt. SQS delivers
 // at least once, so several messages can ask for the same object.
 //
-// Handle returns an error for each message whose object isn't done. Package batch acts
-// on the disposition of the error:
-// - no error: SQS deletes the message, so the message is acknowledged.
-// - retry after a delay: the message comes back, and no attempt is counted. Faults of dependencies have this disposition.
-// - retry: the message comes back, and an attempt is counted. The last attempt makes the fault permanent.
-// - permanent: the journal records the failure, and the message goes to the dead-letter queue.
+// Handle returns an error for each message whose object isn't done. Package batch then
+// acts on the error's disposition:
+//   - No error: the message is acknowledged, so SQS deletes the message.
+//   - Retry after a delay: the message comes back, and no attempt is counted. The
+//     faults of dependencies have this disposition.
+//   - Retry: the message comes back, and an attempt is counted. The last allowed
+//     attempt makes the fault permanent.
+//   - Permanent: the journal records the failure, and the message goes to the
+//     dead-letter queue.
 //
 // An object is done after three steps, in this order:
-// - COMMIT: the ledger has the object, or a newer version of its key.
-// - The load is announced on the topic Loaded.
-// - The journal has the object as loaded or superseded.
+//   - COMMIT: the ledger has the object, or a newer version of the object's key.
+//   - The load is announced on the topic Loaded.
+//   - The journal has the object as loaded or superseded.
 //
-// A crash between two steps loses nothing. The message comes back, and the next loader
-// finds the object in the ledger. The loader announces the load again and writes the
-// journal, without a second COPY.
+// A crash or a fault between two steps loses nothing: the message comes back. The next
+// loader finds the object in the ledger, announces the load again and writes the
+// journal, without a second COPY. So a load can be announced more than once.
 type Loader struct {
+	// Warehouse opens sessions of Snowflake. In production a breaker is in front of
+	// Snowflake (Guarded): the breaker refuses logins during an outage.
 	Warehouse Warehouse
-	Receipts  Receipts
-	Versions  Versions
-	Journal   Journal
+	// Receipts reads the receipts of the transform.
+	Receipts Receipts
+	// Versions lists the versions of a key, newest first, if the sequencers of two
+	// objects don't decide which object is newer.
+	Versions Versions
+	// Journal has the state of each object.
+	Journal Journal
+	// Publisher announces committed loads.
 	Publisher Publisher
 	// CuratedBucket is the bucket of the stage. A receipt in any other bucket is
 	// refused.
 	CuratedBucket string
-	// Contracts decide about an object with the bytes of another loaded key: load it,
-	// load it with a warning, or refuse it. Without a contract, the object is loaded
-	// with a warning.
+	// Contracts are the contracts of the datasets. For an object with the same bytes as
+	// another loaded key, the contract has one of three rules: load the object, load
+	// the object with a warning, or refuse the object. Without a contract, the rule is
+	// a warning.
 	Contracts contract.Set
-	// NewID makes the id of one load. The id is unique for all time: the ledger names a
-	// load by its id.
+	// NewID makes the id of a load. No two loads ever have the same id: ledger and
+	// announcements name a load by the id.
 	NewID func() string
-	// Limits bound one transaction: by default 1,000 objects, 1,000 files and 2 GiB of
+	// Limits bound a transaction: by default 1,000 objects, 1,000 files and 2 GiB of
 	// Parquet.
 	Limits Limits
 	// Margin is the time between the end of the loader's context and the deadline of
@@ -63,75 +74,82 @@ type Loader struct {
 	Margin time.Duration
 }
 
+// margin is the default of Loader.Margin.
 const margin = 20 * time.Second
 
-// Handle loads the objects of a batch, one dataset after the other. It also loads other
-// objects of these datasets that wait in the journal. Handle is a batch.Handler: the
-// result has the error of each message that isn't done, by the id of the message.
+// Handle loads the objects of a batch, dataset after dataset, and other objects of
+// these datasets that wait in the journal. Handle is a batch.Handler: the result has
+// the error of each message whose object isn't done, by the id of the message.
 //
-// An undecodable message is a permanent fault of code undecodable_message. An object's
-// error goes to all messages for the object.
+// An object's error goes to all messages for the object. If the messages ask for
+// several generations, only the highest generation is loaded. An undecodable message
+// gets a permanent fault of code undecodable_message.
 func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	ctx, cancel := l.withMargin(ctx)
 	defer cancel()
 	failed := make(map[string]error)
-	for _, asked := range decode(messages, failed) {
-		results, err := l.guard(ctx, asked)
-		for id, waiting := range asked.messages {
-			asked.answer(failed, waiting, results.errorOf(id, err))
+	for _, req := range decode(messages, failed) {
+		results, err := l.recoverPanic(ctx, req)
+		for id, messageIDs := range req.messages {
+			req.answer(failed, messageIDs, results.errorOf(id, err))
 		}
 	}
 	return failed
 }
 
-// guard turns a panic into a fault for all messages of one dataset: a retry of code
+// recoverPanic turns a panic into a fault for all messages of the dataset: a retry of code
 // crashed. The other datasets of the batch continue.
-func (l *Loader) guard(ctx context.Context, asked *request) (results results, err error) {
+func (l *Loader) recoverPanic(ctx context.Context, req *request) (results results, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fault.Retryable("load dataset", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
 	}()
-	return l.dataset(ctx, asked), nil
+	return l.dataset(ctx, req), nil
 }
 
-// dataset loads the requested objects of one dataset. An object is done at once if the
-// journal has it as loaded or superseded. An object without a readable receipt fails
-// alone.
-func (l *Loader) dataset(ctx context.Context, asked *request) results {
+// dataset loads the requested objects of a dataset. An object is done at once if the
+// journal has the object's generation as loaded or superseded, or has a later
+// generation. Without a journal entry, the ledger decides. An object with an unreadable
+// receipt fails alone.
+func (l *Loader) dataset(ctx context.Context, req *request) results {
 	results := make(results)
-	wanted := l.unfinished(ctx, asked, results)
+	wanted := l.unfinished(ctx, req, results)
 	if len(wanted) == 0 {
 		return results
 	}
-	objects := l.open(ctx, asked.dataset, wanted, results)
-	maps.Copy(results, l.loadAll(ctx, asked, objects))
+	objects := l.open(ctx, req.dataset, wanted, results)
+	maps.Copy(results, l.loadAll(ctx, req, objects))
 	return results
 }
 
-// loadAll loads the objects in groups, one transaction for each group, one group after
-// the other. Limits.split makes the groups, in the order of the batch: a new group
-// begins where a limit would be exceeded. An object above a limit is a group of its
-// own.
+// loadAll loads the objects in groups: one transaction for each group, and group after
+// group. Limits.split makes the groups, in the order of the batch. A new group begins
+// where the next object would exceed a limit. A larger object is a group without other
+// objects.
 //
-// The last group also gets other objects of the dataset that wait in the journal, up to
-// the limits. No message of this invocation asks for these objects, so their results
-// change no message.
+// The last group also gets other objects of the dataset that wait in the journal, oldest
+// first, up to the limits. No message of this invocation asks for these objects, so
+// their results change no message.
 //
-// After a fault the group's transaction is rolled back. There are two kinds of faults:
-// - An object of the group caused the fault. isolate cuts the group into smaller groups, and these are the next groups.
-// - Snowflake or the dataset caused the fault: Snowflake is away, the lock is busy, the dataset is paused, the result of COMMIT is unknown, or the time is over. All remaining objects of the dataset get the fault, and no further group is tried.
-func (l *Loader) loadAll(ctx context.Context, asked *request, objects []readyObject) results {
+// A fault rolls back the group's transaction. The next step depends on the cause:
+//   - An object of the group: isolate cuts the group into smaller groups, and
+//     loadAll tries these groups next.
+//   - Snowflake or the dataset: all remaining objects of the dataset get the fault,
+//     and loadAll tries no further group. Examples: Snowflake is away, the lock is
+//     busy, the dataset is paused, the time is over, or the result of COMMIT is
+//     unknown.
+func (l *Loader) loadAll(ctx context.Context, req *request, objects []readyObject) results {
 	all := make(results)
 	pending := l.Limits.split(objects)
-	waiting := func(ctx context.Context) []readyObject { return l.waiting(ctx, asked) }
+	waiting := func(ctx context.Context) []readyObject { return l.waiting(ctx, req) }
 	for len(pending) > 0 {
-		joining := noneWaiting
+		findWaiting := noneWaiting
 		if len(pending) == 1 {
-			joining, waiting = waiting, noneWaiting // only once
+			findWaiting, waiting = waiting, noneWaiting // only once
 		}
-		group, got, err := l.loadOnce(ctx, asked.dataset, pending[0], joining)
-		maps.Copy(all, got)
+		group, loaded, err := l.loadOnce(ctx, req.dataset, pending[0], findWaiting)
+		maps.Copy(all, loaded)
 		if err == nil {
 			pending = pending[1:]
 			continue
@@ -150,129 +168,149 @@ func (l *Loader) loadAll(ctx context.Context, asked *request, objects []readyObj
 	return all
 }
 
-// giveUp gives a group up for a fault that is none of its objects'. Whoever held
-// the lock that was waited for may have loaded the same objects: what the
-// journal calls done by now needn't come back to learn that.
+// giveUp gives all objects of a group a fault that no object of the group caused. The
+// disposition of the fault decides about the messages, as always.
+//
+// If the lock was busy, the lock's holder may have loaded the same objects. So giveUp
+// reads the journal again. An object that is done by now gets no fault, and the object's
+// messages are acknowledged.
 func (l *Loader) giveUp(ctx context.Context, group []readyObject, err error, into results) {
 	into.fail(group, err)
 	if !fault.Is(err, fault.LockBusy) {
 		return
 	}
-	asked := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.asked })
-	done, _ := l.areDone(ctx, len(asked), func(i int) (object.ID, int) { return asked[i].id(), asked[i].Generation }) // without an answer, an object counts as not done
-	for i, o := range asked {
+	requested := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.asked })
+	done, _ := l.areDone(ctx, len(requested), func(i int) (object.ID, int) { return requested[i].id(), requested[i].Generation }) // an unread entry counts as not done
+	for i, o := range requested {
 		if done[i] {
 			into[o.id()] = result{}
 		}
 	}
 }
 
-// findWaitingFunc finds the objects that may join a group once its transaction has the
-// lock. An earlier search would find objects that the lock's holder still loads.
+// findWaitingFunc finds the waiting objects for a group, after the transaction has the
+// lock. An earlier search would also find the objects of the lock's current holder.
 type findWaitingFunc func(ctx context.Context) []readyObject
 
+// noneWaiting is a findWaitingFunc without objects.
 func noneWaiting(context.Context) []readyObject { return nil }
 
-// loadOnce runs one transaction with the group, by the load protocol in protocol.go. It
-// returns the group with the added waiting objects.
+// loadOnce runs a transaction with the group, by the load protocol in protocol.go. The
+// returned group includes the added waiting objects. Without an error, each object has
+// a result. A result can have a fault of the object alone, for example of an object
+// whose contract is newer than the table.
 //
 // If Snowflake is away, the fault is snowflake_away, snowflake_login_refused or
-// warehouse_away. Each of them is retried after a delay and counts no attempt. During
-// an outage the breaker refuses further logins.
+// warehouse_away. The fault is retried after a delay, and no attempt is counted. During
+// an outage the breaker in Warehouse refuses further logins with the same fault.
 //
-// If the context has ended, loadOnce starts nothing. If the context ends during a
-// transaction, the current statement is cancelled and the transaction is rolled back.
-// In both cases the fault is snowflake_away, retried after a delay. The time ends at
-// the invocation's deadline minus Margin.
+// If the time is over, loadOnce starts nothing. The time ends at the invocation's
+// deadline minus Margin. If the time ends during a transaction, the current statement
+// is cancelled and the transaction is rolled back. In both cases the fault is
+// snowflake_away, retried after a delay.
 //
-// An error of COMMIT leaves the result unknown. Then a new session counts the ledger
-// rows of this load id, within 15 seconds. If all rows are there, the load is
+// After an error of COMMIT the result is unknown. Then a new session counts the ledger
+// rows with this load's id, within 15 seconds. If all rows are there, the load is
 // committed. Otherwise the fault is commit_unknown, retried after a delay. The next
 // attempt waits for the lock and reads the ledger, so no row is lost or loaded twice.
-func (l *Loader) loadOnce(ctx context.Context, dataset string, group []readyObject, joining findWaitingFunc) ([]readyObject, results, error) {
+func (l *Loader) loadOnce(ctx context.Context, dataset string, group []readyObject, findWaiting findWaitingFunc) ([]readyObject, results, error) {
 	if err := ctx.Err(); err != nil {
 		return group, nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
 	}
-	t := l.newTransaction(dataset, group, joining)
+	t := l.newTransaction(dataset, group, findWaiting)
 	results, err := t.load(ctx)
 	return t.group, results, err
 }
 
+// withMargin ends the context before the invocation's deadline, earlier by Margin.
+// Without a deadline, the context has no end.
 func (l *Loader) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	kept := l.Margin
-	if kept <= 0 {
-		kept = margin
+	before := l.Margin
+	if before <= 0 {
+		before = margin
 	}
-	return context.WithDeadline(ctx, deadline.Add(-kept))
+	return context.WithDeadline(ctx, deadline.Add(-before))
 }
 
-// result is the outcome for one object.
+// result is the outcome for an object.
 type result struct {
 	// err is nil if the object is done: loaded now, loaded before, or superseded by a
-	// newer version of its key.
+	// newer version of the key.
 	err error
 }
 
+// results has the outcomes by object id.
 type results map[object.ID]result
 
-// errorOf returns an object's error. An object that nobody judged isn't done.
+// errorOf returns the error for an object's messages. A fault err of the whole dataset
+// comes first, then the object's own fault. An object without a result isn't done: the
+// error is a retry of code unexpected.
 func (r results) errorOf(id object.ID, err error) error {
-	judged, found := r[id]
+	own, found := r[id]
 	switch {
 	case err != nil:
 		return err
 	case !found:
-		return fault.Retryable("load object", fault.Unexpected, fmt.Errorf("object %s was left out", id))
+		return fault.Retryable("load object", fault.Unexpected, fmt.Errorf("object %s has no result", id))
 	}
-	return judged.err
+	return own.err
 }
 
+// fail gives all objects of the group the fault err.
 func (r results) fail(group []readyObject, err error) {
 	for _, o := range group {
 		r[o.id()] = result{err: o.fault(err)}
 	}
 }
 
-// isolate cuts a failed group into the groups to try next:
-// - Row counts prove that objects are bad: these objects get a permanent fault, and the others are one group.
-// - The group has a single object: the object gets the group's fault, and no group is left.
-// - Snowflake's message names files: each named object is a group of its own, and the others are one group. So a message with a wrong file name fails no good object.
-// - Snowflake's message names no file, or a file of every object: the two halves of the group. A COPY above its time limit is an example.
+// isolate cuts a failed group into the groups to try next. There are four cases:
+//   - Row counts prove that objects are bad: the rows of a file differ from the
+//     receipt, or the table has rows of an object without a ledger row. These
+//     objects get a permanent fault, and the rest is a group.
+//   - The group has a single object. The object gets the group's fault, and no group
+//     is left.
+//   - Snowflake's message names files of some objects. Each of these objects is a
+//     group without other objects, and the rest is a group. So a message with a
+//     wrong file name fails no good object.
+//   - Snowflake's message names no file, or files of all objects. The group is cut
+//     into two halves. Snowflake's message for a slow COPY is an example.
 //
-// isolate returns false for a fault that no object of the group caused.
+// isolate returns false for an error other than a groupError: no object of the group
+// caused the fault.
 func isolate(group []readyObject, err error, into results) (parts [][]readyObject, isolated bool) {
-	var blamed *groupError
-	if !errors.As(err, &blamed) {
+	var groupErr *groupError
+	if !errors.As(err, &groupErr) {
 		return nil, false
 	}
-	if len(blamed.certain) > 0 {
-		rest := without(group, func(o readyObject) bool { return blamed.certain[o.id()] != nil })
-		for id, f := range blamed.certain {
+	if len(groupErr.proven) > 0 {
+		rest := without(group, func(o readyObject) bool { return groupErr.proven[o.id()] != nil })
+		for id, f := range groupErr.proven {
 			into[id] = result{err: f}
 		}
 		return nonEmpty(rest), true
 	}
 	if len(group) == 1 {
-		into.fail(group, blamed.err)
+		into.fail(group, groupErr.err)
 		return nil, true
 	}
-	rest := without(group, func(o readyObject) bool { return blamed.suspects[o.id()] })
+	rest := without(group, func(o readyObject) bool { return groupErr.suspects[o.id()] })
 	if len(rest) == 0 || len(rest) == len(group) {
 		return nonEmpty(group[:len(group)/2], group[len(group)/2:]), true
 	}
 	parts = nonEmpty(rest)
 	for _, o := range group {
-		if blamed.suspects[o.id()] {
+		if groupErr.suspects[o.id()] {
 			parts = append(parts, []readyObject{o})
 		}
 	}
 	return parts, true
 }
 
+// without returns the group without the objects for which drop is true.
 func without(group []readyObject, drop func(readyObject) bool) []readyObject {
 	var rest []readyObject
 	for _, o := range group {
@@ -283,6 +321,7 @@ func without(group []readyObject, drop func(readyObject) bool) []readyObject {
 	return rest
 }
 
+// nonEmpty returns the groups that have objects.
 func nonEmpty(groups ...[]readyObject) [][]readyObject {
 	var kept [][]readyObject
 	for _, g := range groups {

@@ -28,15 +28,15 @@ func TestJournalWaitsForAnnouncement(t *testing.T) {
 	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 	w.Publisher.Unavailable = true
-	loadtest.WantFault(t, w.Handle(t, d)[0], fault.QueueAway, fault.RetryAfter, d.ID)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	w.WantState(t, d.ID, journal.Transformed)
+	loadtest.CheckFault(t, w.Handle(t, d)[0], fault.QueueAway, fault.RetryAfter, d.ID)
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Transformed)
 	w.Publisher.Unavailable, w.Journal.Unavailable = false, true
-	loadtest.WantFault(t, w.Handle(t, d)[0], fault.JournalAway, fault.RetryAfter, d.ID)
+	loadtest.CheckFault(t, w.Handle(t, d)[0], fault.JournalAway, fault.RetryAfter, d.ID)
 	w.Journal.Unavailable = false
 	w.MustHandle(t, d)
-	w.WantState(t, d.ID, journal.Loaded)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	news := w.Publisher.Published()
 	if len(news) != 2 || news[0] != news[1] {
 		t.Errorf("news %+v, want the same load twice", news)
@@ -51,7 +51,7 @@ func TestDuplicateContentIsLogged(t *testing.T) {
 		w := loadtest.NewFixture(t, loadtest.NewFake())
 		w.Contract = loadtest.ModeContract(w.Dataset)
 		w.Contract.DuplicateContent = what
-		w.Loader = w.NewLoader(w.Warehouse)
+		w.Loader = w.NewLoaderOn(w.Warehouse)
 		first := w.Deliver(t, loadtest.Delivery{Key: "a.csv", Rows: 3, Content: "sha256:same"})
 		second := w.Deliver(t, loadtest.Delivery{Key: "b.csv", Rows: 3, Content: "sha256:same"})
 		var log bytes.Buffer
@@ -78,7 +78,7 @@ func TestGroupAboveLimitsIsSplit(t *testing.T) {
 		group, want[d.ID] = append(group, d), 2
 	}
 	w.MustHandle(t, group...)
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 	if n := len(w.Publisher.Published()); n != 3 {
 		t.Errorf("%d transactions, want 3", n)
 	}
@@ -90,7 +90,7 @@ func TestObjectAboveCopyLimitUsesSeveralCopies(t *testing.T) {
 	w := loadtest.NewFixture(t, loadtest.NewFake())
 	d := w.Deliver(t, loadtest.Delivery{Rows: 2500, Files: 2500})
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 2500})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 2500})
 }
 
 func TestEveryMessageOfAnObjectGetsItsResult(t *testing.T) {
@@ -114,7 +114,7 @@ func TestEveryMessageOfAnObjectGetsItsResult(t *testing.T) {
 	if len(failed) != 3 {
 		t.Errorf("%d messages failed, want 3", len(failed))
 	}
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 // TestInvocationWithoutTimeStartsNothing: an invocation without time left starts nothing.
@@ -125,8 +125,8 @@ func TestInvocationWithoutTimeStartsNothing(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(5*time.Second))
 	defer cancel()
 	message := w.Message(d)
-	loadtest.WantFault(t, w.Loader.Handle(ctx, []batch.Message{message})[message.ID], fault.SnowflakeAway, fault.RetryAfter, d.ID)
-	w.WantRows(t, map[object.ID]int64{})
+	loadtest.CheckFault(t, w.Loader.Handle(ctx, []batch.Message{message})[message.ID], fault.SnowflakeAway, fault.RetryAfter, d.ID)
+	w.CheckRows(t, map[object.ID]int64{})
 }
 
 // TestWaitingObjectLoadedByAnotherIsNotAnnounced: what another loader loaded, and will announce, is
@@ -139,8 +139,8 @@ func TestWaitingObjectLoadedByAnotherIsNotAnnounced(t *testing.T) {
 	w.Journal.Set(other.ID, journal.Transformed) // its loader is between COMMIT and journal
 	asked := w.Deliver(t, loadtest.Delivery{Key: "asked.csv", Rows: 3})
 	w.MustHandle(t, asked)
-	w.WantRows(t, map[object.ID]int64{other.ID: 2, asked.ID: 3})
-	w.WantState(t, other.ID, journal.Transformed)
+	w.CheckRows(t, map[object.ID]int64{other.ID: 2, asked.ID: 3})
+	w.CheckState(t, other.ID, journal.Transformed)
 	news := w.Publisher.Published()
 	if len(news) != 2 || news[0].LoadID == news[1].LoadID {
 		t.Errorf("news %+v, want one of each load", news)
@@ -156,16 +156,16 @@ func TestLateMessageKeepsReloadOpen(t *testing.T) {
 	w.MustHandle(t, first)
 	w.Journal.Reload(first.ID)
 	w.MustHandle(t, first)
-	w.WantState(t, first.ID, journal.Received)
+	w.CheckState(t, first.ID, journal.Received)
 	if news := w.Publisher.Published(); len(news) != 1 {
 		t.Errorf("news %+v, want the first load's only", news)
 	}
 	again := w.Deliver(t, loadtest.Delivery{Rows: 4, Generation: 1})
 	w.MustHandle(t, first)
-	w.WantState(t, first.ID, journal.Transformed)
+	w.CheckState(t, first.ID, journal.Transformed)
 	w.MustHandle(t, again)
-	w.WantState(t, first.ID, journal.Loaded)
-	w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	w.CheckState(t, first.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{again.ID: 4})
 }
 
 // noVersions is a bucket that doesn't answer.
@@ -187,13 +187,13 @@ func TestUnknownVersionOrderDelaysOnlyItsKey(t *testing.T) {
 	other := w.Deliver(t, loadtest.Delivery{Key: "other.csv", Rows: 2})
 	errs := w.Handle(t, first, second, third, other)
 	for i, d := range []loadtest.Delivered{first, second, third} {
-		loadtest.WantFault(t, errs[i], fault.StoreAway, fault.RetryAfter, d.ID)
-		w.WantState(t, d.ID, journal.Transformed)
+		loadtest.CheckFault(t, errs[i], fault.StoreAway, fault.RetryAfter, d.ID)
+		w.CheckState(t, d.ID, journal.Transformed)
 	}
 	if errs[3] != nil {
 		t.Errorf("the other key: %v", errs[3])
 	}
-	w.WantRows(t, map[object.ID]int64{other.ID: 2})
+	w.CheckRows(t, map[object.ID]int64{other.ID: 2})
 }
 
 // TestObjectLoadedDuringLockWaitIsDone: what the lock's holder loaded meanwhile is done,
@@ -214,7 +214,7 @@ func TestObjectLoadedDuringLockWaitIsDone(t *testing.T) {
 	if errs[0] != nil {
 		t.Errorf("the object that is loaded by now: %v", errs[0])
 	}
-	loadtest.WantFault(t, errs[1], fault.LockBusy, fault.RetryAfter, open.ID)
+	loadtest.CheckFault(t, errs[1], fault.LockBusy, fault.RetryAfter, open.ID)
 	release()
 }
 
@@ -245,13 +245,13 @@ func TestLoaderWithoutLockReadsOnlyItsOwnReceipts(t *testing.T) {
 		want[d.ID] = 1
 	}
 	release := w.HoldLock(t)
-	loadtest.WantFault(t, w.Handle(t, asked)[0], fault.LockBusy, fault.RetryAfter, asked.ID)
+	loadtest.CheckFault(t, w.Handle(t, asked)[0], fault.LockBusy, fault.RetryAfter, asked.ID)
 	if n := receipts.read.Load(); n != 1 {
 		t.Errorf("%d receipts were read, want 1", n)
 	}
 	release()
 	w.MustHandle(t, asked)
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 }
 
 // TestThousandObjectsLoadInOneTransaction: ten messages, one transaction of a thousand files.
@@ -266,7 +266,7 @@ func TestThousandObjectsLoadInOneTransaction(t *testing.T) {
 		all, want[d.ID] = append(all, d), 1
 	}
 	w.MustHandle(t, all[:10]...)
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d transactions, want 1", n)
 	}
@@ -321,13 +321,13 @@ func TestCrashAfterCommitStillSupersedesOldVersions(t *testing.T) {
 	second := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
 	w.Versions[second.Object.Key] = []string{"v3", "v2", "v1", "v0"}
 	w.Publisher.Unavailable = true // as far as the dead one came
-	loadtest.WantFault(t, w.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
-	w.WantState(t, first.ID, journal.Loaded)
+	loadtest.CheckFault(t, w.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
+	w.CheckState(t, first.ID, journal.Loaded)
 	w.Publisher.Unavailable = false
 	w.MustHandle(t, second)
-	w.WantRows(t, map[object.ID]int64{second.ID: 5})
-	w.WantState(t, first.ID, journal.Superseded)
-	w.WantState(t, second.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{second.ID: 5})
+	w.CheckState(t, first.ID, journal.Superseded)
+	w.CheckState(t, second.ID, journal.Loaded)
 }
 
 // TestLateDuplicateOfEarlierGenerationKeepsReloadOpen: a message that comes late must not
@@ -340,10 +340,10 @@ func TestLateDuplicateOfEarlierGenerationKeepsReloadOpen(t *testing.T) {
 	w.MustHandle(t, first)
 	again := w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 4, Generation: 1})
 	w.MustHandle(t, first)
-	w.WantState(t, first.ID, journal.Transformed)
+	w.CheckState(t, first.ID, journal.Transformed)
 	w.MustHandle(t, again)
-	w.WantRows(t, map[object.ID]int64{again.ID: 4})
-	w.WantState(t, again.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{again.ID: 4})
+	w.CheckState(t, again.ID, journal.Loaded)
 }
 
 // TestFullTransactionReadsNoMoreReceipts: receipts that no transaction has
@@ -360,7 +360,7 @@ func TestFullTransactionReadsNoMoreReceipts(t *testing.T) {
 	}
 	asked := w.Deliver(t, loadtest.Delivery{Key: "asked.csv", Sequencer: "1", Rows: 5, Files: 5})
 	w.MustHandle(t, asked)
-	w.WantState(t, asked.ID, journal.Loaded)
+	w.CheckState(t, asked.ID, journal.Loaded)
 	if n := receipts.read.Load(); n > 101 {
 		t.Errorf("%d receipts were read", n)
 	}

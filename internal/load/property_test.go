@@ -17,15 +17,15 @@ import (
 // model is what the table must hold: of each key, the newest version that was
 // delivered in good order, by the order in which the bucket got them, and of
 // that the newest generation.
-type model struct{ best map[string]good }
+type model struct{ best map[string]goodVersion }
 
-type good struct {
+type goodVersion struct {
 	version, generation int
 	id                  object.ID
 	rows                int64
 }
 
-func (m *model) deliver(key string, g good) {
+func (m *model) deliver(key string, g goodVersion) {
 	had, found := m.best[key]
 	if !found || g.version > had.version || g.version == had.version && g.generation >= had.generation {
 		m.best[key] = g
@@ -62,8 +62,8 @@ type sequence struct {
 	known    map[string]drawn
 	// ended are the names of those that were acknowledged, or failed.
 	ended map[string]bool
-	// verdicts keeps the loaders of a round apart, once they have answers.
-	verdicts sync.Mutex
+	// mutex keeps the loaders of a round apart, once they have answers.
+	mutex sync.Mutex
 	// aheadOfTable are those that wait for the table.
 	aheadOfTable []drawn
 }
@@ -82,7 +82,7 @@ func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 		fake.UndocumentedBehaviour = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
 		s := &sequence{
 			t: t, r: r, fake: fake, fixture: loadtest.NewFixture(t, fake), known: make(map[string]drawn), ended: make(map[string]bool),
-			model: &model{best: make(map[string]good)},
+			model: &model{best: make(map[string]goodVersion)},
 			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
 		for range rapid.IntRange(1, 6).Draw(r, "rounds") {
@@ -103,7 +103,7 @@ func (s *sequence) checkTable() {
 	if diff := cmp.Diff(s.model.want(), s.fake.Contents(s.t, s.fixture.Dataset).Rows); diff != "" {
 		s.r.Fatalf("rows (-want +got):\n%s", diff)
 	}
-	if said := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.WantRows(t, s.model.want()) }); len(said) > 0 {
+	if said := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.CheckRows(t, s.model.want()) }); len(said) > 0 {
 		s.r.Fatalf("%s", said[0])
 	}
 }
@@ -127,7 +127,7 @@ func (s *sequence) round() {
 	}
 	left := make([][]drawn, loaders)
 	for i := range groups {
-		loader := lives[i].Wrap(s.fixture.NewLoader(s.unreliableWarehouse()))
+		loader := lives[i].Wrap(s.fixture.NewLoaderOn(s.unreliableWarehouse()))
 		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.interceptor(i))
 		turns.start(i, func() { left[i] = s.handle(loader, lives[i], groups[i]) })
 	}
@@ -195,7 +195,7 @@ func (s *sequence) draw() drawn {
 		end:       func() { s.ended[name] = true },
 		settle: func() {
 			if _, reloaded := s.known[nameOf(key, version, generation+1)]; !reloaded { // else it may be acknowledged unread
-				s.model.deliver(key, good{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
+				s.model.deliver(key, goodVersion{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
 			}
 		},
 	}
@@ -242,8 +242,8 @@ func newestFirst(versions int) []string {
 // dead one says counts.
 func (s *sequence) handle(loader *load.Loader, life *loadtest.Crash, group []drawn) (left []drawn) {
 	errs := s.fixture.HandleWith(s.t, loader, deliveredOf(group)...)
-	s.verdicts.Lock()
-	defer s.verdicts.Unlock()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	for i, err := range errs {
 		f := fault.As(err)
 		switch {
@@ -284,7 +284,7 @@ func deliveredOf(group []drawn) []loadtest.Delivered {
 // redeliver delivers one by one, to a loader that nothing happens to, until no
 // message comes back but those that wait for the table.
 func (s *sequence) redeliver(left []drawn) {
-	loader := s.fixture.NewLoader(s.fake)
+	loader := s.fixture.NewLoaderOn(s.fake)
 	for _, p := range left {
 		if p.Receipt.Contract != "1.0.0" && !s.migrated() {
 			s.aheadOfTable = append(s.aheadOfTable, p)
@@ -308,26 +308,26 @@ type scheduler struct {
 
 	all    sync.WaitGroup
 	grants []chan struct{}
-	events chan event
+	events chan turnEvent
 	// ready wait for a turn, waiting for the lock; running counts the others.
 	ready, waiting map[int]bool
 	running        int
 }
 
-// event is a loader that asks for a turn, or has ended.
-type event struct {
+// turnEvent is a loader that asks for a turn, or has ended.
+type turnEvent struct {
 	loader int
 	ended  bool
 }
 
 func newScheduler(r *rapid.T, fake *loadtest.Fake, dataset string) *scheduler {
-	return &scheduler{r: r, fake: fake, dataset: dataset, events: make(chan event), ready: make(map[int]bool), waiting: make(map[int]bool)}
+	return &scheduler{r: r, fake: fake, dataset: dataset, events: make(chan turnEvent), ready: make(map[int]bool), waiting: make(map[int]bool)}
 }
 
 // interceptor is what stands around the loader's statements.
 func (t *scheduler) interceptor(loader int) loadtest.Interceptor {
 	return func(_ string, run func() error) error {
-		t.events <- event{loader: loader}
+		t.events <- turnEvent{loader: loader}
 		<-t.grants[loader]
 		return run()
 	}
@@ -339,7 +339,7 @@ func (t *scheduler) start(loader int, handle func()) {
 	t.running++
 	t.all.Go(func() {
 		handle()
-		t.events <- event{loader: loader, ended: true}
+		t.events <- turnEvent{loader: loader, ended: true}
 	})
 }
 
@@ -395,7 +395,7 @@ func (t *scheduler) collectWoken() {
 	}
 }
 
-func (t *scheduler) recordEvent(e event) {
+func (t *scheduler) recordEvent(e turnEvent) {
 	if t.waiting[e.loader] {
 		delete(t.waiting, e.loader)
 	} else {

@@ -19,7 +19,7 @@ import (
 // Every loader writes the tables in the same order: ledger, rows, rejects.
 func (t *transaction) load(ctx context.Context) (results, error) {
 	defer t.end(ctx)
-	err := inOrder(ctx,
+	err := runSteps(ctx,
 		t.open,       // a new session
 		t.begin,      // BEGIN
 		t.takeLock,   // a second loader waits here; after the lock timeout its messages come back later
@@ -27,14 +27,14 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 		t.readLedger, // starts after the lock was granted: sees the commits of every earlier loader
 		t.decide,     // loaded before, superseded, ahead of the table, or fresh
 	)
-	if err == nil && len(t.fresh) > 0 {
-		err = inOrder(ctx,
-			t.forgetReplaced,    // the ledger rows of replaced objects
-			t.deleteReplaced,    // the rows of replaced objects: before COPY, since a reload has the same object id
-			t.copy(Rows),        // COPY; the load history is a second barrier
-			t.copySkipped(Rows), // COPY with FORCE, for files in the history without rows in the table
-			t.check(Rows),       // compares each file with its receipt
-			t.copy(Rejects),     // the same three steps for the rejects
+	if err == nil && len(t.toLoad) > 0 {
+		err = runSteps(ctx,
+			t.forgetReplacedRows, // the ledger rows of replaced objects
+			t.deleteReplaced,     // the rows of replaced objects: before COPY, since a reload has the same object id
+			t.copy(Rows),         // COPY; the load history is a second barrier
+			t.copySkipped(Rows),  // COPY with FORCE, for files in the history without rows in the table
+			t.check(Rows),        // compares each file with its receipt
+			t.copy(Rejects),      // the same three steps for the rejects
 			t.copySkipped(Rejects),
 			t.check(Rejects),
 			t.record,      // INSERT of the complete ledger rows
@@ -46,7 +46,7 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 		return nil, err
 	}
 	t.end(ctx)
-	t.warn(ctx)
+	t.warnOfDuplicates(ctx)
 	if t.announce(ctx) { // before the journal: after a crash between the two, the message comes back and the load is announced again
 		t.writeJournal(ctx)
 	}
@@ -55,7 +55,7 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 
 type step func(context.Context) error
 
-func inOrder(ctx context.Context, steps ...step) error {
+func runSteps(ctx context.Context, steps ...step) error {
 	for _, run := range steps {
 		if err := run(ctx); err != nil {
 			return err

@@ -23,8 +23,8 @@ type S3 interface {
 // Bucket reads receipts and versions from S3.
 type Bucket struct{ Client S3 }
 
-// longestReceipt is the limit for reading a receipt, in bytes.
-const longestReceipt = 16 << 20
+// maxReceiptBytes is the limit for reading a receipt, in bytes.
+const maxReceiptBytes = 16 << 20
 
 // Read implements Receipts.
 func (b Bucket) Read(ctx context.Context, at work.Location) (work.Receipt, error) {
@@ -37,7 +37,7 @@ func (b Bucket) Read(ctx context.Context, at work.Location) (work.Receipt, error
 		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
 	}
 	defer output.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(output.Body, longestReceipt))
+	body, err := io.ReadAll(io.LimitReader(output.Body, maxReceiptBytes))
 	if err != nil {
 		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
 	}

@@ -18,8 +18,8 @@ import (
 // request is the work of one batch for one dataset.
 type request struct {
 	dataset string
-	// wanted is the work for each object: of several messages for one object,
-	// that of the highest generation, then the first.
+	// wanted is the work for each object. Of several messages for an object, the first
+	// message with the highest generation counts.
 	wanted map[object.ID]work.Work
 	// order has the objects in the order of the batch, each object once.
 	order []object.ID
@@ -38,19 +38,19 @@ func decode(messages []batch.Message, failed map[string]error) []*request {
 	for _, m := range messages {
 		w, err := work.Decode(m.Body, work.Load)
 		if err == nil && !datasetName.MatchString(w.Dataset) {
-			err = fmt.Errorf("decode work: %q is no dataset", w.Dataset)
+			err = fmt.Errorf("decode work: %q isn't the name of a dataset", w.Dataset)
 		}
 		if err != nil {
 			failed[m.ID] = &fault.Fault{Op: "decode work", Code: fault.Undecodable, Disposition: fault.Permanent, Err: err}
 			continue
 		}
-		asked := byDataset[w.Dataset]
-		if asked == nil {
-			asked = &request{dataset: w.Dataset, wanted: make(map[object.ID]work.Work), messages: make(map[object.ID][]string)}
-			byDataset[w.Dataset] = asked
-			requests = append(requests, asked)
+		req := byDataset[w.Dataset]
+		if req == nil {
+			req = &request{dataset: w.Dataset, wanted: make(map[object.ID]work.Work), messages: make(map[object.ID][]string)}
+			byDataset[w.Dataset] = req
+			requests = append(requests, req)
 		}
-		asked.add(m.ID, w)
+		req.add(m.ID, w)
 	}
 	return requests
 }
@@ -58,11 +58,11 @@ func decode(messages []batch.Message, failed map[string]error) []*request {
 func (r *request) add(message string, w work.Work) {
 	id := w.Object.ID()
 	r.messages[id] = append(r.messages[id], message)
-	had, found := r.wanted[id]
+	known, found := r.wanted[id]
 	if !found {
 		r.order = append(r.order, id)
 	}
-	if !found || w.Generation > had.Generation {
+	if !found || w.Generation > known.Generation {
 		r.wanted[id] = w
 	}
 }
@@ -80,13 +80,13 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 // unfinished returns the work of all objects that aren't done according to the journal.
 // The done objects, and those with an unreadable journal entry, have their results in
 // into.
-func (l *Loader) unfinished(ctx context.Context, asked *request, into results) []work.Work {
-	done, faults := l.areDone(ctx, len(asked.order), func(i int) (object.ID, int) {
-		return asked.order[i], asked.wanted[asked.order[i]].Generation
+func (l *Loader) unfinished(ctx context.Context, req *request, into results) []work.Work {
+	done, faults := l.areDone(ctx, len(req.order), func(i int) (object.ID, int) {
+		return req.order[i], req.wanted[req.order[i]].Generation
 	})
 	var wanted []work.Work
-	for i, id := range asked.order {
-		w := asked.wanted[id]
+	for i, id := range req.order {
+		w := req.wanted[id]
 		switch {
 		case faults[i] != nil:
 			into[id] = result{err: fault.ForObject(faults[i], string(id), w.Dataset, w.Object.URI())}
@@ -99,7 +99,8 @@ func (l *Loader) unfinished(ctx context.Context, asked *request, into results) [
 	return wanted
 }
 
-// areDone asks final of n objects with their generations at once.
+// areDone calls isDone for n objects in parallel. The function of returns id and
+// generation of object i.
 func (l *Loader) areDone(ctx context.Context, n int, of func(i int) (object.ID, int)) (done []bool, faults []error) {
 	done, faults = make([]bool, n), make([]error, n)
 	inParallel(n, func(i int) {
@@ -109,8 +110,9 @@ func (l *Loader) areDone(ctx context.Context, n int, of func(i int) (object.ID, 
 	return done, faults
 }
 
-// isDone reports whether the journal calls a generation of an object done. A
-// journal that lost the entry mustn't lose the object: the ledger decides.
+// isDone reports whether a generation of an object is done according to the journal.
+// Without a journal entry the answer is false, and the ledger decides: a lost entry
+// must not lose the object.
 func (l *Loader) isDone(ctx context.Context, id object.ID, generation int) (bool, error) {
 	entry, err := l.Journal.Get(ctx, id)
 	if errors.Is(err, journal.ErrNotFound) {
@@ -122,39 +124,39 @@ func (l *Loader) isDone(ctx context.Context, id object.ID, generation int) (bool
 	return entry.Done(generation), nil
 }
 
-// receiptsAtATime is the number of receipts of waiting objects to read before the next
+// receiptsPerRound is the number of receipts of waiting objects to read before the next
 // check of the limits. Few objects with many files can fill a transaction, so the
 // number bounds unused receipts and memory.
-const receiptsAtATime = 100
+const receiptsPerRound = 100
 
 // waiting opens other objects of the dataset that wait in the journal, at most
 // Limits.Objects. If an object can't be opened, the fault is only logged here: the
 // object's own message fails with a dead letter.
-func (l *Loader) waiting(ctx context.Context, asked *request) []readyObject {
+func (l *Loader) waiting(ctx context.Context, req *request) []readyObject {
 	log := telemetry.Logger(ctx)
-	entries, err := l.Journal.Waiting(ctx, asked.dataset, l.Limits.objects())
+	entries, err := l.Journal.Waiting(ctx, req.dataset, l.Limits.objects())
 	if err != nil {
 		log.WarnContext(ctx, "waiting objects not read", telemetry.Fault(fault.As(err))...)
 		return nil
 	}
 	var others []work.Work
 	for _, e := range entries {
-		if _, found := asked.wanted[e.ID]; found || e.Receipt == nil {
+		if _, found := req.wanted[e.ID]; found || e.Receipt == nil {
 			continue
 		}
 		others = append(others, work.Work{
-			Stage: work.Load, Dataset: asked.dataset, Object: e.Object, Generation: e.Generation, Receipt: e.Receipt,
+			Stage: work.Load, Dataset: req.dataset, Object: e.Object, Generation: e.Generation, Receipt: e.Receipt,
 		})
 	}
 	var objects []readyObject
-	unopened := make(results)
-	for some := range slices.Chunk(others, receiptsAtATime) {
-		objects = append(objects, l.open(ctx, asked.dataset, some, unopened)...)
+	failed := make(results)
+	for chunk := range slices.Chunk(others, receiptsPerRound) {
+		objects = append(objects, l.open(ctx, req.dataset, chunk, failed)...)
 		if len(l.Limits.split(objects)) > 1 { // a transaction takes no more
 			break
 		}
 	}
-	for _, r := range unopened {
+	for _, r := range failed {
 		log.WarnContext(ctx, "waiting object left out", telemetry.Fault(fault.As(r.err))...)
 	}
 	for i := range objects {

@@ -16,12 +16,12 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-// sideBySide is how many cases run at once: many wait for a lock, as they
+// parallelCases is how many cases run at once: many wait for a lock, as they
 // should.
-const sideBySide = "8"
+const parallelCases = "8"
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", sideBySide); err != nil {
+	if err := flag.Set("test.parallel", parallelCases); err != nil {
 		panic(err)
 	}
 	os.Exit(laptoptest.Main(m, "aws", "snowflake"))

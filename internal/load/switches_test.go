@@ -29,8 +29,8 @@ func TestEachBarrierIsNecessary(t *testing.T) {
 				said := loadtest.Failures(t, func(t testing.TB) {
 					w := loadtest.NewFixture(t, fake)
 					if off {
-						w.Without = barrier.Disable(w.Receipts)
-						w.Loader = w.NewLoader(fake)
+						w.WrapWarehouse = barrier.Disable(w.Receipts)
+						w.Loader = w.NewLoaderOn(fake)
 					}
 					loadtest.Cases[barrier.Case](t, w)
 				})
@@ -143,7 +143,7 @@ func TestLoaderReadsLedgerAfterLock(t *testing.T) {
 			w := loadtest.NewFixture(t, fake)
 			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 			atCommit, goOn := make(chan struct{}), make(chan struct{})
-			first := w.NewLoader(loadtest.Intercept(fake, func(statement string, run func() error) error {
+			first := w.NewLoaderOn(loadtest.Intercept(fake, func(statement string, run func() error) error {
 				if statement == "commit" {
 					close(atCommit)
 					<-goOn
@@ -158,22 +158,22 @@ func TestLoaderReadsLedgerAfterLock(t *testing.T) {
 			}
 			both.Go(func() { handle(first) })
 			<-atCommit
-			both.Go(func() { handle(w.NewLoader(fake)) })
+			both.Go(func() { handle(w.NewLoaderOn(fake)) })
 			<-fake.Waiting() // the second has begun to wait
 			close(goOn)
 			both.Wait()
-			w.WantRows(t, map[object.ID]int64{d.ID: 3})
+			w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 		})
 	}
 }
 
-// race delivers one object twice and lets two loaders handle it at once: each
+// raceTwoLoaders delivers one object twice and lets two loaders handle it at once: each
 // reads the journal before the other writes it. On a warehouse that lets them,
 // both are in their transaction before either commits.
-func race(t *testing.T, fake *loadtest.Fake) (w *loadtest.Fixture, d loadtest.Delivered, errs []error) {
+func raceTwoLoaders(t *testing.T, fake *loadtest.Fake) (w *loadtest.Fixture, d loadtest.Delivered, errs []error) {
 	t.Helper()
 	w = loadtest.NewFixture(t, fake)
-	w.Loader = w.NewLoader(&loadtest.Meeting{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
+	w.Loader = w.NewLoaderOn(&loadtest.MeetingWarehouse{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
 	d = w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
 	errs = make([]error, 2)
 	var both sync.WaitGroup
@@ -194,12 +194,12 @@ func TestLedgerReadBeforeLockDoublesRows(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
 			fake.ReadBeforeLock, fake.HistoryOff = true, historyOff
-			w, d, errs := race(t, fake)
-			w.WantRows(t, map[object.ID]int64{d.ID: 3})
+			w, d, errs := raceTwoLoaders(t, fake)
+			w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 			caught := 0
 			for _, err := range errs {
 				if err != nil {
-					loadtest.WantFault(t, err, fault.LedgerBroken, fault.Permanent, d.ID)
+					loadtest.CheckFault(t, err, fault.LedgerBroken, fault.Permanent, d.ID)
 					caught++
 				}
 			}
@@ -223,8 +223,8 @@ func TestFilesSkippedAfterRollbackAreForced(t *testing.T) {
 	if errs[0] != nil {
 		t.Errorf("the good object: %v", errs[0])
 	}
-	loadtest.WantFault(t, errs[1], fault.ReceiptMismatch, fault.Permanent, bad.ID)
-	w.WantRows(t, map[object.ID]int64{good.ID: 3})
+	loadtest.CheckFault(t, errs[1], fault.ReceiptMismatch, fault.Permanent, bad.ID)
+	w.CheckRows(t, map[object.ID]int64{good.ID: 3})
 }
 
 func TestWrongNumberOfLockRowsFails(t *testing.T) {
@@ -234,8 +234,8 @@ func TestWrongNumberOfLockRowsFails(t *testing.T) {
 		w := loadtest.NewFixture(t, fake)
 		d := w.Deliver(t, loadtest.Delivery{Rows: 3})
 		fake.LockRows(w.Dataset, n)
-		loadtest.WantFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
-		w.WantRows(t, map[object.ID]int64{})
+		loadtest.CheckFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
+		w.CheckRows(t, map[object.ID]int64{})
 	}
 }
 
@@ -255,12 +255,12 @@ func TestGroupIsHalvedToFindUnnamedBadObject(t *testing.T) {
 	}
 	for i, err := range w.Handle(t, group...) {
 		if i == 6 {
-			loadtest.WantFault(t, err, fault.CopyRefused, fault.Permanent, group[6].ID)
+			loadtest.CheckFault(t, err, fault.CopyRefused, fault.Permanent, group[6].ID)
 		} else if err != nil {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 	if n := fake.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions were left open", n)
 	}
@@ -275,7 +275,7 @@ func TestDeletedRowIsRepairedByNextVersion(t *testing.T) {
 	fake.DeleteOneRow(w.Dataset)
 	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 4})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 4})
 }
 
 // TestDeletedVersionNeverReplacesExistingOne: a version that the bucket has no more never takes the place
@@ -306,8 +306,8 @@ func TestDeletedVersionNeverReplacesExistingOne(t *testing.T) {
 			if test.replaces {
 				stands, rows, gone = second, 4, first
 			}
-			w.WantRows(t, map[object.ID]int64{stands.ID: rows})
-			w.WantState(t, gone.ID, journal.Superseded)
+			w.CheckRows(t, map[object.ID]int64{stands.ID: rows})
+			w.CheckState(t, gone.ID, journal.Superseded)
 		})
 	}
 }
@@ -319,10 +319,10 @@ func TestRowsOutsideLoadWindowAreDeleted(t *testing.T) {
 	fake := loadtest.NewFake()
 	w := loadtest.NewFixture(t, fake)
 	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3, Rejects: 1}))
-	fake.Shift(w.Dataset, -48*time.Hour)
+	fake.ShiftLoadTimes(w.Dataset, -48*time.Hour)
 	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
 	w.MustHandle(t, d)
-	if got := w.WantRows(t, map[object.ID]int64{d.ID: 4}); len(got.Rejects) != 0 {
+	if got := w.CheckRows(t, map[object.ID]int64{d.ID: 4}); len(got.Rejects) != 0 {
 		t.Errorf("rejects %v of the replaced version are left", got.Rejects)
 	}
 }

@@ -27,26 +27,26 @@ type transaction struct {
 
 	lock   Lock
 	ledger map[Key]LedgerRow
-	// holders has the ledger rows of the objects with each content.
-	holders holders
+	// contentHolders has the ledger rows of the objects with each content.
+	contentHolders contentHolders
 	// duplicateOf maps a fresh object to an earlier object with the same content.
 	duplicateOf map[object.ID]object.ID
 
-	// fresh are the objects to load in this transaction.
-	fresh []readyObject
+	// toLoad are the objects to load in this transaction.
+	toLoad []readyObject
 	// replaced are the ledger rows of the objects that the fresh objects replace.
 	replaced []LedgerRow
-	// found are the group's objects with a ledger row from an earlier load.
-	found []foundRow
+	// alreadyLoaded are the group's objects with a ledger row from an earlier load.
+	alreadyLoaded []loadedRow
 	// superseded maps a superseded object to the newer object of its key.
 	superseded map[object.ID]object.ID
 	copied     map[string]copiedFile
-	// recorded are the new ledger rows of the fresh objects.
-	recorded []LedgerRow
-	results  results
+	// newRows are the new ledger rows of the fresh objects.
+	newRows []LedgerRow
+	results results
 }
 
-type foundRow struct {
+type loadedRow struct {
 	object readyObject
 	row    LedgerRow
 }
@@ -59,12 +59,12 @@ type copiedFile struct {
 func (l *Loader) newTransaction(dataset string, group []readyObject, joining findWaitingFunc) *transaction {
 	return &transaction{
 		loader: l, dataset: dataset, loadID: l.NewID(), group: group, findWaiting: joining,
-		ledger:      make(map[Key]LedgerRow),
-		holders:     make(holders),
-		duplicateOf: make(map[object.ID]object.ID),
-		superseded:  make(map[object.ID]object.ID),
-		copied:      make(map[string]copiedFile),
-		results:     make(results),
+		ledger:         make(map[Key]LedgerRow),
+		contentHolders: make(contentHolders),
+		duplicateOf:    make(map[object.ID]object.ID),
+		superseded:     make(map[object.ID]object.ID),
+		copied:         make(map[string]copiedFile),
+		results:        make(results),
 	}
 }
 
@@ -84,12 +84,12 @@ func (t *transaction) takeLock(ctx context.Context) error {
 		return err
 	}
 	if rows != 1 {
-		return t.broken("take lock", "the ledger has %d lock rows", rows)
+		return t.ledgerFault("take lock", "the ledger has %d lock rows", rows)
 	}
 	return nil
 }
 
-// addWaiting lets those join the group that wait, as many as fit.
+// addWaiting adds waiting objects to the group, up to the limits.
 func (t *transaction) addWaiting(ctx context.Context) error {
 	t.group = t.loader.Limits.split(append(slices.Clone(t.group), t.findWaiting(ctx)...))[0]
 	return nil
@@ -102,59 +102,59 @@ func (t *transaction) readLedger(ctx context.Context) error {
 	}
 	t.lock = lock
 	for _, row := range rows {
-		t.holders.add(row)
+		t.contentHolders.add(row)
 		key := KeyOf(row.Object)
 		if other, twice := t.ledger[key]; twice {
-			return t.broken("read ledger", "objects %s and %s both stand for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
+			return t.ledgerFault("read ledger", "objects %s and %s both stand for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
 		}
 		t.ledger[key] = row
 	}
 	return nil
 }
 
-// decide decides what the group means to the table, by the ledger and under
-// the lock.
+// decide decides for each object of the group whether to load it. The ledger's content
+// was read under the lock.
 func (t *transaction) decide(ctx context.Context) error {
 	if t.lock.Paused {
-		return t.named(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
+		return t.withDataset(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
 	}
-	rivals := make(map[Key][]readyObject)
+	versions := make(map[Key][]readyObject)
 	for _, o := range t.group {
-		rivals[KeyOf(o.Object)] = append(rivals[KeyOf(o.Object)], o)
+		versions[KeyOf(o.Object)] = append(versions[KeyOf(o.Object)], o)
 	}
 	for _, key := range keysOf(t.group) {
-		if err := t.decideKey(ctx, key, rivals[key]); err != nil {
-			t.results.fail(rivals[key], err) // the other keys are loaded nevertheless
+		if err := t.decideKey(ctx, key, versions[key]); err != nil {
+			t.results.fail(versions[key], err) // the other keys are loaded nevertheless
 		}
 	}
 	return nil
 }
 
-// decideKey finds which version of one key the table is to hold: the newest of
-// those in the group and the one in the ledger. A version that can't be loaded
-// now takes no part, so an older one still loads.
-func (t *transaction) decideKey(ctx context.Context, key Key, rivals []readyObject) error {
-	standing := t.ledger[key] // the zero row if the ledger has none for the key
-	fit := t.loadable(rivals, standing)
-	for len(fit) > 0 {
-		best, err := t.newest(ctx, fit)
+// decideKey chooses the version of one key for the table: the newest among the group's
+// versions and the ledger's version. The older versions are superseded. A version that
+// can't be loaded now is ignored, so an older version is still loaded.
+func (t *transaction) decideKey(ctx context.Context, key Key, versions []readyObject) error {
+	current := t.ledger[key] // the zero row if the ledger has none for the key
+	candidates := t.loadable(versions, current)
+	for len(candidates) > 0 {
+		best, err := t.newest(ctx, candidates)
 		if err != nil {
 			return err
 		}
-		rest := without(fit, func(o readyObject) bool { return o.id() == best.id() })
-		isNewer, err := t.replaces(ctx, best, standing)
+		rest := without(candidates, func(o readyObject) bool { return o.id() == best.id() })
+		isNewer, err := t.replaces(ctx, best, current)
 		if err != nil {
 			return err
 		}
 		if isNewer {
-			if f := t.refuse(best, standing); f != nil {
+			if f := t.checkDuplicate(best, current); f != nil {
 				t.results[best.id()] = result{err: f}
-				fit = rest
+				candidates = rest
 				continue
 			}
-			t.accept(best, standing)
+			t.accept(best, current)
 		} else {
-			t.supersede(best, standing.ID)
+			t.supersede(best, current.ID)
 		}
 		for _, older := range rest {
 			t.supersede(older, best.id())
@@ -164,23 +164,23 @@ func (t *transaction) decideKey(ctx context.Context, key Key, rivals []readyObje
 	return nil
 }
 
-// loadable returns the rivals that may take the key's place: neither ahead of the
-// table, nor what the ledger has.
-func (t *transaction) loadable(rivals []readyObject, standing LedgerRow) []readyObject {
-	var fit []readyObject
-	for _, o := range rivals {
+// loadable returns the versions of a key that can be loaded. It leaves out objects that
+// are ahead of the table, and objects that the ledger has already.
+func (t *transaction) loadable(versions []readyObject, current LedgerRow) []readyObject {
+	var candidates []readyObject
+	for _, o := range versions {
 		switch {
 		case isAhead(o.Contract, t.lock.Contract):
 			t.results[o.id()] = result{err: o.fault(fault.Dependency("load object", fault.TableBehind,
 				fmt.Errorf("the receipt's contract is %s, the table's %s", o.Contract, t.lock.Contract)))}
-		case standing.ID == o.id() && o.Generation <= standing.Generation:
-			t.found = append(t.found, foundRow{object: o, row: standing})
+		case current.ID == o.id() && o.Generation <= current.Generation:
+			t.alreadyLoaded = append(t.alreadyLoaded, loadedRow{object: o, row: current})
 			t.results[o.id()] = result{}
 		default:
-			fit = append(fit, o)
+			candidates = append(candidates, o)
 		}
 	}
-	return fit
+	return candidates
 }
 
 // newest returns the newest version; versions isn't empty.
@@ -201,11 +201,11 @@ func (t *transaction) newest(ctx context.Context, versions []readyObject) (ready
 // replaces reports whether the object replaces the ledger row of its key: as a newer
 // version or as a newer generation. The answer is also true if the key has no ledger
 // row.
-func (t *transaction) replaces(ctx context.Context, o readyObject, standing LedgerRow) (bool, error) {
-	if standing.ID == "" || standing.ID == o.id() {
+func (t *transaction) replaces(ctx context.Context, o readyObject, current LedgerRow) (bool, error) {
+	if current.ID == "" || current.ID == o.id() {
 		return true, nil
 	}
-	return t.newer(ctx, o.Object, standing.Object)
+	return t.newer(ctx, o.Object, current.Object)
 }
 
 func (t *transaction) supersede(o readyObject, by object.ID) {
@@ -217,12 +217,12 @@ func (t *transaction) supersede(o readyObject, by object.ID) {
 // table. COPY would silently drop a new column. An older contract fits.
 func isAhead(receipt, table string) bool { return semver.Compare("v"+receipt, "v"+table) > 0 }
 
-// broken returns a permanent fault of the ledger itself.
-func (t *transaction) broken(op, format string, args ...any) error {
-	return t.named(fault.Permanentf(op, fault.LedgerBroken, format, args...))
+// ledgerFault returns a permanent fault of the ledger itself.
+func (t *transaction) ledgerFault(op, format string, args ...any) error {
+	return t.withDataset(fault.Permanentf(op, fault.LedgerBroken, format, args...))
 }
 
-func (t *transaction) named(f *fault.Fault) error {
+func (t *transaction) withDataset(f *fault.Fault) error {
 	f.Dataset = t.dataset
 	return f
 }

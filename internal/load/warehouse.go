@@ -58,8 +58,8 @@ type Session interface {
 	Count(ctx context.Context, of Table, objects []object.ID) (map[object.ID]int64, error)
 	// Record inserts complete ledger rows. The server's clock sets LoadedAt.
 	Record(ctx context.Context, rows []LedgerRow) error
-	// CountLedger counts the ledger's rows of the keys, and the distinct objects
-	// and keys among them.
+	// CountLedger counts the ledger rows of the keys, with their distinct objects and
+	// distinct keys.
 	CountLedger(ctx context.Context, keys []Key) (LedgerCount, error)
 	// LoadedBy returns the objects whose ledger rows have the load id.
 	LoadedBy(ctx context.Context, loadID string) ([]object.ID, error)
@@ -131,5 +131,5 @@ type Copied struct {
 	Loaded map[string]int64
 }
 
-// LedgerCount is what the ledger holds for a set of keys.
+// LedgerCount has the counts of the ledger for a set of keys.
 type LedgerCount struct{ Rows, Objects, Keys int64 }

@@ -59,8 +59,8 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{Operator: o, stages: o.Journal.(*journal.Table), queues: sqs.NewFromConfig(cfg)}
 }
 
-// file writes a local file below a folder of the name that its dataset asks for.
-func file(t *testing.T, name, content string) string {
+// writeFile writes a local file below a folder of the name that its dataset asks for.
+func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -105,8 +105,8 @@ func (b *fixture) transformed(t *testing.T, o object.Object, dataset string) {
 	}
 }
 
-// bodies takes all messages from a stage's queue.
-func (b *fixture) bodies(ctx context.Context, t *testing.T, stage string) []string {
+// takeMessages takes all messages from a stage's queue.
+func (b *fixture) takeMessages(ctx context.Context, t *testing.T, stage string) []string {
 	t.Helper()
 	var bodies []string
 	seen := make(map[string]bool)

@@ -16,11 +16,11 @@ func TestPutUploadsNewVersion(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	const key = "shop/order/a b+c=%é.csv"
-	first, err := b.Put(ctx, file(t, "a.csv", "first"), key)
+	first, err := b.Put(ctx, writeFile(t, "a.csv", "first"), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := b.Put(ctx, file(t, "a.csv", "second!"), key)
+	second, err := b.Put(ctx, writeFile(t, "a.csv", "second!"), key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestPutRefuses(t *testing.T) {
 		t.Errorf("a missing file: %v", err)
 	}
 	b.Stack.LandingBucket = "no-such-bucket"
-	if _, err := b.Put(t.Context(), file(t, "a.csv", "x"), "k"); err == nil || !strings.HasPrefix(err.Error(), "put no-such-bucket/k: ") {
+	if _, err := b.Put(t.Context(), writeFile(t, "a.csv", "x"), "k"); err == nil || !strings.HasPrefix(err.Error(), "put no-such-bucket/k: ") {
 		t.Errorf("no bucket: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestRunIsCompleteOnceManifestExists(t *testing.T) {
 	b, ctx := newFixture(t), t.Context()
 	put := func(key, content string) string {
 		t.Helper()
-		o, err := b.Put(ctx, file(t, "part", content), key)
+		o, err := b.Put(ctx, writeFile(t, "part", content), key)
 		if err != nil {
 			t.Fatal(err)
 		}

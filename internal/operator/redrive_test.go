@@ -35,7 +35,7 @@ func TestRedriveSendsToTheRightQueue(t *testing.T) {
 			t.Errorf("%s: Redrive = %s %s, %v; want what it was", test.key, entry.ID, entry.Code, err)
 		}
 		for _, queue := range []work.Stage{work.Route, work.Transform, work.Load} {
-			bodies := b.bodies(ctx, t, string(queue))
+			bodies := b.takeMessages(ctx, t, string(queue))
 			switch {
 			case queue != test.want:
 				if len(bodies) > 0 {
@@ -68,7 +68,7 @@ func TestRedriveAfterInterruptedRedriveSendsMessage(t *testing.T) {
 	if _, err := b.Redrive(ctx, string(o.ID())); err != nil {
 		t.Errorf("Redrive: %v", err)
 	}
-	if bodies := b.bodies(ctx, t, "transform"); len(bodies) != 1 {
+	if bodies := b.takeMessages(ctx, t, "transform"); len(bodies) != 1 {
 		t.Errorf("the queue got %q, want one message", bodies)
 	}
 }
@@ -116,7 +116,7 @@ func TestRedriveAllSendsObjectsWithCode(t *testing.T) {
 			t.Errorf("RedriveAll %q %q: %v (-want +got):\n%s", step.dataset, step.code, err, diff)
 		}
 	}
-	if transforms, routes := b.bodies(ctx, t, "transform"), b.bodies(ctx, t, "route"); len(transforms) != 3 || len(routes) != 1 {
+	if transforms, routes := b.takeMessages(ctx, t, "transform"), b.takeMessages(ctx, t, "route"); len(transforms) != 3 || len(routes) != 1 {
 		t.Errorf("%d messages to transform and %d to route, want 3 and 1", len(transforms), len(routes))
 	}
 }
@@ -160,7 +160,7 @@ func TestIngest(t *testing.T) {
 	if err := b.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 7)); err != nil {
 		t.Fatal(err)
 	}
-	bodies := b.bodies(ctx, t, "ingest")
+	bodies := b.takeMessages(ctx, t, "ingest")
 	var got map[string]string
 	if len(bodies) != 1 || json.Unmarshal([]byte(bodies[0]), &got) != nil {
 		t.Fatalf("the queue got %q", bodies)
@@ -182,7 +182,7 @@ func TestIngest(t *testing.T) {
 			t.Errorf("Ingest = %v, want %q", err, test.want)
 		}
 	}
-	if bodies := b.bodies(ctx, t, "ingest"); len(bodies) > 0 {
+	if bodies := b.takeMessages(ctx, t, "ingest"); len(bodies) > 0 {
 		t.Errorf("what was refused was sent: %q", bodies)
 	}
 }

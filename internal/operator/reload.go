@@ -76,7 +76,7 @@ func (o *Operator) Reload(ctx context.Context, r Reload, tell func(Reloaded)) er
 		return err
 	}
 	if len(r.Objects) > 0 {
-		named, err := o.named(ctx, r)
+		named, err := o.findNamed(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -104,9 +104,9 @@ func candidateOf(row ledger.Row, dataset string) candidate {
 	return candidate{id: row.ID, object: row.Object, dataset: dataset, row: &row}
 }
 
-// named finds the objects that a person named. One that the journal lost is
+// findNamed finds the objects that a person named. One that the journal lost is
 // looked for in the ledger of the dataset.
-func (o *Operator) named(ctx context.Context, r Reload) ([]candidate, error) {
+func (o *Operator) findNamed(ctx context.Context, r Reload) ([]candidate, error) {
 	var all []candidate
 	for _, name := range r.Objects {
 		entry, err := o.Status(ctx, name)
@@ -170,7 +170,7 @@ func (o *Operator) reloadSome(ctx context.Context, some []candidate, onlyPlan bo
 func (o *Operator) reload(ctx context.Context, c candidate) (journal.Reload, error) {
 	reload, err := o.Journal.Reload(ctx, c.id)
 	if errors.Is(err, journal.ErrNotFound) && c.row != nil {
-		if err := o.Journal.Restore(ctx, c.object, c.dataset, loadOf(*c.row)); err != nil {
+		if err := o.Journal.Restore(ctx, c.object, c.dataset, loadFromLedger(*c.row)); err != nil {
 			return journal.Reload{}, err
 		}
 		return o.Journal.Reload(ctx, c.id)
@@ -186,8 +186,8 @@ func (o *Operator) planReload(ctx context.Context, c candidate) (journal.Reload,
 	return entry.PlanReload(), err
 }
 
-// loadOf is what the journal would know of a load, had it not lost the entry.
-func loadOf(row ledger.Row) journal.Load {
+// loadFromLedger is what the journal would know of a load, had it not lost the entry.
+func loadFromLedger(row ledger.Row) journal.Load {
 	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded}
 }
 

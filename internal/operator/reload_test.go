@@ -44,11 +44,11 @@ func (b *fixture) reloadAll(t *testing.T, r operator.Reload) map[string]operator
 	return told
 }
 
-// transforms takes the work from the transform queue.
-func (b *fixture) transforms(t *testing.T) []work.Work {
+// takeTransformWork takes the work from the transform queue.
+func (b *fixture) takeTransformWork(t *testing.T) []work.Work {
 	t.Helper()
 	var all []work.Work
-	for _, body := range b.bodies(t.Context(), t, "transform") {
+	for _, body := range b.takeMessages(t.Context(), t, "transform") {
 		w, err := work.Decode(body, work.Transform)
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestReloadOfNamedObjectsSendsWork(t *testing.T) {
 		{Stage: work.Transform, Dataset: orders, Object: one, Generation: 1},
 		{Stage: work.Transform, Dataset: orders, Object: two, Generation: 1},
 	}
-	if diff := cmp.Diff(wantWork, b.transforms(t)); diff != "" {
+	if diff := cmp.Diff(wantWork, b.takeTransformWork(t)); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	// Again, while it is on its way: the message may not have been sent.
@@ -90,7 +90,7 @@ func TestReloadOfNamedObjectsSendsWork(t *testing.T) {
 	if got := again[one.Key]; !got.UnderWay || got.Generation != 1 {
 		t.Errorf("again: %+v", got)
 	}
-	if diff := cmp.Diff(wantWork[:1], b.transforms(t)); diff != "" {
+	if diff := cmp.Diff(wantWork[:1], b.takeTransformWork(t)); diff != "" {
 		t.Errorf("sent again (-want +got):\n%s", diff)
 	}
 }
@@ -99,7 +99,7 @@ func TestReloadRefuses(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := b.loaded(t, "shop/order/1.csv")
-	session := b.tables(t)
+	session := b.newTables(t)
 	for _, test := range []struct {
 		reload operator.Reload
 		want   string
@@ -126,8 +126,8 @@ func TestReloadRefuses(t *testing.T) {
 	}
 }
 
-// tables makes the tables of shop.order in a database of their own.
-func (b *fixture) tables(t *testing.T) ledger.Reader {
+// newTables makes the tables of shop.order in a database of their own.
+func (b *fixture) newTables(t *testing.T) ledger.Reader {
 	t.Helper()
 	c := b.Contracts.ByDataset(orders)
 	session := laptoptest.OpenSnowflake(t, fmt.Sprintf("FIRN_OPERATOR_%d", time.Now().UnixNano()))
@@ -151,7 +151,7 @@ func record(t *testing.T, r ledger.Reader, c *contract.Contract, o object.Object
 func TestReloadOfDatasetTakesEveryLedgerObject(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
+	tables, c := b.newTables(t), b.Contracts.ByDataset(orders)
 	days := map[string]string{}
 	for i := range 5 {
 		o := b.loaded(t, fmt.Sprintf("shop/order/%d.csv", i))
@@ -175,7 +175,7 @@ func TestReloadOfDatasetTakesEveryLedgerObject(t *testing.T) {
 			t.Errorf("only plan %t: generations (-want +got):\n%s", reload.OnlyPlan, diff)
 		}
 	}
-	sent := b.transforms(t)
+	sent := b.takeTransformWork(t)
 	if len(sent) != 3 || sent[2].Generation != 5 || sent[2].Object != lost || sent[2].Dataset != orders {
 		t.Errorf("sent %+v", sent)
 	}
@@ -189,7 +189,7 @@ func TestReloadOfDatasetTakesEveryLedgerObject(t *testing.T) {
 func TestReloadRestoresLostJournalEntry(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	tables, c := b.tables(t), b.Contracts.ByDataset(orders)
+	tables, c := b.newTables(t), b.Contracts.ByDataset(orders)
 	lost := object.Object{Bucket: b.Stack.LandingBucket, Key: "shop/order/lost.csv", Version: "v1"}
 	record(t, tables, c, lost, 0, "2026-03-04T00:00:00Z")
 	told := b.reloadAll(t, operator.Reload{Dataset: orders, Ledger: tables, Objects: []string{string(lost.ID())}})
@@ -210,7 +210,7 @@ func TestReloadOfFailedObjectClearsFault(t *testing.T) {
 	if got := b.reloadAll(t, operator.Reload{Objects: []string{o.URI()}})[o.Key]; got.Generation != 1 {
 		t.Errorf("told %+v", got)
 	}
-	if sent := b.transforms(t); len(sent) != 1 || sent[0].Generation != 1 {
+	if sent := b.takeTransformWork(t); len(sent) != 1 || sent[0].Generation != 1 {
 		t.Errorf("sent %+v", sent)
 	}
 }

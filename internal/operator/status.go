@@ -15,20 +15,20 @@ import (
 func (o *Operator) Status(ctx context.Context, name string) (journal.Entry, error) {
 	entry, err := o.find(ctx, name)
 	if errors.Is(err, journal.ErrNotFound) {
-		return journal.Entry{}, unknown{name: name, bucket: o.Stack.LandingBucket}
+		return journal.Entry{}, unknownObject{name: name, bucket: o.Stack.LandingBucket}
 	}
 	return entry, err
 }
 
-// unknown is the error of an object that the journal doesn't know, in the words
+// unknownObject is the error of an object that the journal doesn't know, in the words
 // of whoever named it.
-type unknown struct{ name, bucket string }
+type unknownObject struct{ name, bucket string }
 
-func (u unknown) Error() string {
+func (u unknownObject) Error() string {
 	return fmt.Sprintf("the journal knows no %s: was it put into the landing bucket %s?", u.name, u.bucket)
 }
 
-func (unknown) Unwrap() error { return journal.ErrNotFound }
+func (unknownObject) Unwrap() error { return journal.ErrNotFound }
 
 func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error) {
 	if object.IsID(name) {
@@ -58,15 +58,15 @@ type Summary struct {
 	Failed  []journal.Entry `json:"failed"`
 }
 
-// mostWaiting bounds what a summary counts: more than this is "many".
-const mostWaiting = 1000
+// maxCountedWaiting bounds what a summary counts: more than this is "many".
+const maxCountedWaiting = 1000
 
 // Summaries returns one summary a dataset, and one for the keys that no
 // contract claims (Dataset is empty) if there are any.
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 	var summaries []Summary
 	for _, c := range o.Contracts {
-		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), mostWaiting)
+		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bodies := b.bodies(t.Context(), t, "route")
+	bodies := b.takeMessages(t.Context(), t, "route")
 	if len(bodies) != 1 || bodies[0] != asked.Encode() {
 		t.Fatalf("sent %q", bodies)
 	}

@@ -32,7 +32,7 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 			case errors.Is(err, journal.ErrNotFound):
 				entry = journal.Entry{ID: id}
 			case ctx.Err() != nil:
-				return entries, unsettled(ctx, open, len(ids))
+				return entries, waitFault(ctx, open, len(ids))
 			case err != nil:
 				return entries, err
 			}
@@ -46,12 +46,12 @@ func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journ
 		}
 		select {
 		case <-ctx.Done():
-			return entries, unsettled(ctx, open, len(ids))
+			return entries, waitFault(ctx, open, len(ids))
 		case <-ticker.C:
 		}
 	}
 }
 
-func unsettled(ctx context.Context, open, all int) error {
+func waitFault(ctx context.Context, open, all int) error {
 	return fmt.Errorf("%d of %d objects are not settled: %w", open, all, context.Cause(ctx))
 }

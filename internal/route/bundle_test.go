@@ -22,7 +22,7 @@ type fixture struct {
 	router   *route.Router
 	journal  *fakeJournal
 	receipts fakeReceipts
-	lists    *fakeLists
+	lister   *fakeLister
 	sqs      *fakeSQS
 	// now is the clock's time.
 	now time.Time
@@ -31,7 +31,7 @@ type fixture struct {
 func newFixture(t *testing.T, entries ...journal.Entry) *fixture {
 	t.Helper()
 	b := &fixture{journal: newJournal(entries...), receipts: make(fakeReceipts), sqs: &fakeSQS{t: t}, now: noon}
-	b.lists = &fakeLists{receipts: b.receipts, written: make(map[string]time.Time)}
+	b.lister = &fakeLister{receipts: b.receipts, written: make(map[string]time.Time)}
 	clock := func() time.Time { return b.now }
 	b.journal.now = clock
 	b.router = &route.Router{
@@ -39,7 +39,7 @@ func newFixture(t *testing.T, entries ...journal.Entry) *fixture {
 			{Source: "shop", Entity: "order", KeyPrefix: "shop/order/", LoadEvery: time.Minute},
 			{Source: "station", Entity: "event", KeyPrefix: "station/event/", LoadEvery: time.Hour},
 		},
-		Journal: b.journal, Receipts: b.receipts, Lists: b.lists, Sender: b.sqs, Now: clock,
+		Journal: b.journal, Receipts: b.receipts, Lister: b.lister, Sender: b.sqs, Now: clock,
 		LandingBucket: landing, CuratedBucket: curated,
 		TransformURL: transformURL, LoadURL: loadURL, RouteURL: routeURL, LoadEvery: -1,
 	}
@@ -68,7 +68,7 @@ func records(objects ...object.Object) string {
 	return `{"Records": [` + strings.Join(parts, ",") + `]}`
 }
 
-func want(t *testing.T, f *fault.Fault, d fault.Disposition, code fault.Code, words ...string) {
+func checkFault(t *testing.T, f *fault.Fault, d fault.Disposition, code fault.Code, words ...string) {
 	t.Helper()
 	if f == nil || f.Disposition != d || f.Code != code {
 		t.Fatalf("got %v, want a %s fault of code %s", f, d, code)
@@ -90,27 +90,27 @@ func receiptOf(o object.Object) work.Receipt {
 	}
 }
 
-func place(r work.Receipt) work.Location {
+func locationOf(r work.Receipt) work.Location {
 	return work.Location{Bucket: curated, Key: object.Attempt{Dataset: r.Dataset, Object: r.ObjectID, Name: r.Attempt}.Receipt()}
 }
 
-func announce(r work.Receipt) string {
-	return records(object.Object{Bucket: curated, Key: place(r).Key, Version: "c1"})
+func receiptEvent(r work.Receipt) string {
+	return records(object.Object{Bucket: curated, Key: locationOf(r).Key, Version: "c1"})
 }
 
-// add stores the receipt and gives its object a state.
-func (b *fixture) add(t *testing.T, r work.Receipt, state journal.State) {
+// addReceipt stores the receipt and gives its object a state.
+func (b *fixture) addReceipt(t *testing.T, r work.Receipt, state journal.State) {
 	t.Helper()
 	body, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.receipts[place(r).Key] = body
+	b.receipts[locationOf(r).Key] = body
 	b.journal.entries[r.ObjectID] = journal.Entry{ID: r.ObjectID, Object: r.Object, Dataset: r.Dataset, State: state}
 }
 
-func (b *fixture) change(id object.ID, change func(*journal.Entry)) {
+func (b *fixture) changeEntry(id object.ID, changeEntry func(*journal.Entry)) {
 	e := b.journal.entries[id]
-	change(&e)
+	changeEntry(&e)
 	b.journal.entries[id] = e
 }

@@ -41,8 +41,8 @@ type fakeJournal struct {
 	entries map[object.ID]journal.Entry
 	// unavailable makes every call on the object's id fail.
 	unavailable map[object.ID]bool
-	// asked counts the questions about each object.
-	asked map[object.ID]int
+	// reads counts the questions about each object.
+	reads map[object.ID]int
 	// sweepers are the messages that claimed objects for a sweep.
 	sweepers   map[object.ID]string
 	sweptUntil time.Time
@@ -53,7 +53,7 @@ type fakeJournal struct {
 func newJournal(entries ...journal.Entry) *fakeJournal {
 	j := &fakeJournal{
 		entries: make(map[object.ID]journal.Entry), unavailable: make(map[object.ID]bool),
-		asked: make(map[object.ID]int), sweepers: make(map[object.ID]string), now: time.Now,
+		reads: make(map[object.ID]int), sweepers: make(map[object.ID]string), now: time.Now,
 	}
 	for _, e := range entries {
 		e.ID = e.Object.ID()
@@ -98,7 +98,7 @@ func (j *fakeJournal) Ignore(_ context.Context, o object.Object, reason string) 
 func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.asked[id]++
+	j.reads[id]++
 	e, known, err := j.find(id)
 	if err == nil && !known {
 		err = fmt.Errorf("%w: %s", journal.ErrNotFound, id)
@@ -178,9 +178,9 @@ func (j *fakeJournal) Outage(_ context.Context, dependency string) (breaker.Outa
 	return j.outage, nil
 }
 
-// fakeLists lists versions of the landing bucket, as S3 orders them, and keys of
+// fakeLister lists versions of the landing bucket, as S3 orders them, and keys of
 // the curated bucket, two a page.
-type fakeLists struct {
+type fakeLister struct {
 	versions []s3types.ObjectVersion
 	receipts fakeReceipts
 	// written is when the curated bucket's keys were written.
@@ -192,7 +192,7 @@ type fakeLists struct {
 
 const pageSize = 2
 
-func (l *fakeLists) ListObjectVersions(_ context.Context, in *s3.ListObjectVersionsInput, _ ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error) {
+func (l *fakeLister) ListObjectVersions(_ context.Context, in *s3.ListObjectVersionsInput, _ ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error) {
 	if l.listed != nil {
 		l.listed()
 	}
@@ -216,7 +216,7 @@ func (l *fakeLists) ListObjectVersions(_ context.Context, in *s3.ListObjectVersi
 	return output, nil
 }
 
-func (l *fakeLists) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+func (l *fakeLister) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
 	if l.err != nil || aws.ToString(in.Bucket) != curated {
 		return nil, cmp.Or(l.err, fmt.Errorf("list of %q", aws.ToString(in.Bucket)))
 	}
@@ -250,8 +250,8 @@ func (b fakeReceipts) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...f
 	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-// sent is one message that SQS took.
-type sent struct {
+// sentMessage is one message that SQS took.
+type sentMessage struct {
 	Queue string
 	Delay time.Duration
 	Body  string
@@ -260,7 +260,7 @@ type sent struct {
 // fakeSQS holds senders to SQS's limits and refuses what it is told to.
 type fakeSQS struct {
 	t        *testing.T
-	sent     []sent
+	sent     []sentMessage
 	requests int
 	// refuse maps a part of a body to the answer for it; "" as Code leaves
 	// the entry out of the answer altogether.
@@ -308,7 +308,7 @@ func (q *fakeSQS) answer(output *sqs.SendMessageBatchOutput, url string, e sqsty
 		return
 	}
 	output.Successful = append(output.Successful, sqstypes.SendMessageBatchResultEntry{Id: e.Id})
-	q.sent = append(q.sent, sent{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
+	q.sent = append(q.sent, sentMessage{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
 }
 
 // works decodes what a queue was sent, by key.

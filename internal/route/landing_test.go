@@ -106,7 +106,7 @@ func TestUnclaimedKeyCanBeRedriven(t *testing.T) {
 	body := records(o)
 	for range 2 { // the second time its dead letter couldn't be sent
 		f := b.handle(body)
-		want(t, f, fault.Permanent, fault.NoDataset, `"new/thing/day.csv"`)
+		checkFault(t, f, fault.Permanent, fault.NoDataset, `"new/thing/day.csv"`)
 		if f.ObjectID != string(o.ID()) || f.Subject != o.URI() || f.Dataset != "" {
 			t.Fatalf("fault names %+v", f)
 		}
@@ -139,7 +139,7 @@ func TestRepeatedMessageOfFailedObjectFailsAgain(t *testing.T) {
 		Code: "crashed", Cause: "panic: x", Hint: "look", Queue: "route", Message: records(o),
 	})
 	f := b.handle(records(o))
-	want(t, f, fault.Permanent, fault.Crashed, "panic: x")
+	checkFault(t, f, fault.Permanent, fault.Crashed, "panic: x")
 	if f.Hint != "look" || f.ObjectID != string(o.ID()) {
 		t.Errorf("fault is %+v", f)
 	}

@@ -44,7 +44,7 @@ func (r *Router) lookAtObject(ctx context.Context, m batch.Message, w work.Work,
 	case failedBefore(entry, m):
 		return failAgain(entry)
 	case entry.Generation != w.Generation, entry.State.Final(), entry.State == journal.Failed:
-		r.movedOn(ctx, entry)
+		r.logMovedOn(ctx, entry)
 		return nil
 	}
 	if entry.State == journal.Transforming {
@@ -56,7 +56,7 @@ func (r *Router) lookAtObject(ctx context.Context, m batch.Message, w work.Work,
 	return r.resend(ctx, m, entry, out)
 }
 
-func (r *Router) movedOn(ctx context.Context, e journal.Entry) {
+func (r *Router) logMovedOn(ctx context.Context, e journal.Entry) {
 	telemetry.Logger(ctx).InfoContext(ctx, "object has moved on", append(telemetry.Object(e.Object, e.Dataset), telemetry.KeyState, string(e.State))...)
 }
 
@@ -67,7 +67,7 @@ func (r *Router) resend(ctx context.Context, m batch.Message, entry journal.Entr
 		return err
 	}
 	if !claimed {
-		r.movedOn(ctx, entry)
+		r.logMovedOn(ctx, entry)
 		return nil
 	}
 	waits := pendingWork(entry)
@@ -100,7 +100,7 @@ func pendingWork(e journal.Entry) work.Work {
 // routeLostReceipt routes the newest receipt of the entry's generation, if the
 // curated bucket has one: its event must have been lost.
 func (r *Router) routeLostReceipt(ctx context.Context, m batch.Message, e journal.Entry, out *outbox) (bool, error) {
-	pages := s3.NewListObjectsV2Paginator(r.Lists, &s3.ListObjectsV2Input{
+	pages := s3.NewListObjectsV2Paginator(r.Lister, &s3.ListObjectsV2Input{
 		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.ObjectPrefix(e.Dataset, e.ID)),
 	})
 	var found event.Notice

@@ -20,7 +20,7 @@ func stuckMessage(e journal.Entry) string {
 }
 
 func stuckEntry(state journal.State) journal.Entry {
-	at := place(receiptOf(landed("shop/order/day.csv")))
+	at := locationOf(receiptOf(landed("shop/order/day.csv")))
 	e := journal.Entry{
 		Object: landed("shop/order/day.csv"), Dataset: "shop.order", State: state, Generation: 1,
 		Times: map[journal.State]time.Time{state: noon.Add(-7 * time.Hour)},
@@ -70,7 +70,7 @@ func TestStuckObjectIsSentThreeTimesThenFails(t *testing.T) {
 			}
 			b.sqs.sent = nil
 			f := b.handle(stuckMessage(e))
-			want(t, f, fault.Permanent, fault.Stuck, string(test.state), "2026-11-30 05:00:00 UTC", "3 times")
+			checkFault(t, f, fault.Permanent, fault.Stuck, string(test.state), "2026-11-30 05:00:00 UTC", "3 times")
 			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.sent) > 0 {
 				t.Errorf("fault %+v, sent %+v", f, b.sqs.sent)
 			}
@@ -126,15 +126,15 @@ func TestStuckObjectWithReceiptIsRouted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.receipts[place(r).Key] = body
-			b.lists.written[place(r).Key] = noon.Add(-time.Duration(age) * time.Hour)
+			b.receipts[locationOf(r).Key] = body
+			b.lister.written[locationOf(r).Key] = noon.Add(-time.Duration(age) * time.Hour)
 		}
-		b.lists.written[place(receipt("00-03-dd", work.Accepted)).Key] = noon // a late one of the generation before
+		b.lister.written[locationOf(receipt("00-03-dd", work.Accepted)).Key] = noon // a late one of the generation before
 		if f := b.handle(stuckMessage(entry)); f != nil {
 			t.Fatal(f)
 		}
 		w := b.sqs.works(t, loadURL, work.Load)[entry.Object.Key]
-		if w.Receipt == nil || w.Receipt.Key != place(newest).Key || b.journal.entries[entry.Object.ID()].SweepCount != 0 {
+		if w.Receipt == nil || w.Receipt.Key != locationOf(newest).Key || b.journal.entries[entry.Object.ID()].SweepCount != 0 {
 			t.Errorf("load %+v, entry %+v", w, b.journal.entries[entry.Object.ID()])
 		}
 	}
@@ -144,8 +144,8 @@ func TestStuckObjectWithReceiptIsRouted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.receipts[place(refused).Key] = body
-	want(t, b.handle(stuckMessage(stuckEntry(journal.Transforming))), fault.Permanent, fault.BadHeader, "no header")
+	b.receipts[locationOf(refused).Key] = body
+	checkFault(t, b.handle(stuckMessage(stuckEntry(journal.Transforming))), fault.Permanent, fault.BadHeader, "no header")
 }
 
 // TestFailedResendIsRetried comes again, and repeats the dead letter that wasn't sent.
@@ -153,13 +153,13 @@ func TestFailedResendIsRetried(t *testing.T) {
 	t.Parallel()
 	e := stuckEntry(journal.Transforming)
 	b := newFixture(t, e)
-	b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"}
-	want(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.StoreAway)
+	b.lister.err = &smithy.GenericAPIError{Code: "SlowDown"}
+	checkFault(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.StoreAway)
 	b.journal.unavailable[e.Object.ID()] = true
-	want(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.JournalAway)
+	checkFault(t, b.handle(stuckMessage(e)), fault.RetryAfter, fault.JournalAway)
 
 	failed := stuckEntry(journal.Failed)
 	failed.Queue, failed.Message, failed.Code, failed.Cause = "route", stuckMessage(e), string(fault.Stuck), "stood still"
 	b = newFixture(t, failed)
-	want(t, b.handle(stuckMessage(e)), fault.Permanent, fault.Stuck, "stood still")
+	checkFault(t, b.handle(stuckMessage(e)), fault.Permanent, fault.Stuck, "stood still")
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// longestReceipt bounds the memory that a receipt may take: a receipt names at
+// maxReceiptBytes bounds the memory that a receipt may take: a receipt names at
 // most 1,000 files in some 200 bytes each.
-const longestReceipt = 8 << 20
+const maxReceiptBytes = 8 << 20
 
 // routeReceipt journals the result of a transform. It asks for the object's load,
 // or returns the fault of a refused object.
@@ -58,7 +58,7 @@ func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at wor
 	if err != nil {
 		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
 	}
-	body, err := io.ReadAll(io.LimitReader(output.Body, longestReceipt))
+	body, err := io.ReadAll(io.LimitReader(output.Body, maxReceiptBytes))
 	if err = errors.Join(err, output.Body.Close()); err != nil {
 		return work.Receipt{}, fault.Dependency(op, fault.StoreAway, err)
 	}
@@ -82,7 +82,7 @@ func (r *Router) routeMissing(ctx context.Context, attempt object.Attempt, about
 	case err != nil:
 		return about, err
 	case entry.State.Final(), entry.Done(attempt.Generation()):
-		r.dropped(ctx, entry)
+		r.logDropped(ctx, entry)
 		return about, nil
 	}
 	about.uri = entry.Object.URI()
@@ -102,7 +102,7 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 		return err
 	}
 	if entry.State != journal.Transformed || receipt.Generation < entry.Generation {
-		r.dropped(ctx, entry)
+		r.logDropped(ctx, entry)
 		return nil
 	}
 	if entry.Receipt != nil {
@@ -114,14 +114,14 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 	return nil
 }
 
-func (r *Router) dropped(ctx context.Context, entry journal.Entry) {
+func (r *Router) logDropped(ctx context.Context, entry journal.Entry) {
 	telemetry.Logger(ctx).InfoContext(ctx, "receipt dropped",
 		append(telemetry.Object(entry.Object, entry.Dataset), telemetry.KeyState, string(entry.State))...)
 }
 
-// longestDelay is SQS's limit of DelaySeconds (SQS developer guide,
+// maxDelay is SQS's limit of DelaySeconds (SQS developer guide,
 // sqs-delay-queues).
-const longestDelay = 15 * time.Minute
+const maxDelay = 15 * time.Minute
 
 func (r *Router) loadDelay(dataset string) time.Duration {
 	delay := r.LoadEvery
@@ -131,5 +131,5 @@ func (r *Router) loadDelay(dataset string) time.Duration {
 			delay = c.LoadEvery
 		}
 	}
-	return min(delay, longestDelay)
+	return min(delay, maxDelay)
 }

@@ -15,12 +15,12 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	t.Parallel()
 	r := receiptOf(landed("shop/order/day.csv"))
 	r.Generation = 1
-	at := place(r)
+	at := locationOf(r)
 	wantLoad := work.Work{Stage: work.Load, Dataset: r.Dataset, Object: r.Object, Generation: 1, Receipt: &at}
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Failed} {
 		b := newFixture(t)
-		b.add(t, r, state)
-		if f := b.handle(announce(r)); f != nil {
+		b.addReceipt(t, r, state)
+		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Fatal(f)
 		}
 		if diff := cmp.Diff(wantLoad, b.sqs.works(t, loadURL, work.Load)[r.Object.Key]); diff != "" {
@@ -41,13 +41,13 @@ func TestLateReceiptOfReloadedObjectIsIgnored(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
 		b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
-		b.add(t, r, state)
-		b.change(r.ObjectID, func(e *journal.Entry) { e.Generation = 1 })
-		if f := b.handle(announce(r)); f != nil {
+		b.addReceipt(t, r, state)
+		b.changeEntry(r.ObjectID, func(e *journal.Entry) { e.Generation = 1 })
+		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Fatal(f)
 		}
-		delete(b.receipts, place(r).Key) // somebody tidied up
-		if f := b.handle(announce(r)); f != nil {
+		delete(b.receipts, locationOf(r).Key) // somebody tidied up
+		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Errorf("%s: a receipt that nobody needs is gone: %v", state, f)
 		}
 		if len(b.sqs.sent) > 0 {
@@ -75,8 +75,8 @@ func TestLoadDelayFollowsContract(t *testing.T) {
 			b.router.LoadEvery = test.override
 			r := receiptOf(landed("k"))
 			r.Dataset = test.dataset
-			b.add(t, r, journal.Transforming)
-			if f := b.handle(announce(r)); f != nil {
+			b.addReceipt(t, r, journal.Transforming)
+			if f := b.handle(receiptEvent(r)); f != nil {
 				t.Fatal(f)
 			}
 			if got := b.sqs.sent[0].Delay; got != test.delay {
@@ -95,9 +95,9 @@ func TestReceiptOfLaterStateByState(t *testing.T) {
 	}{{journal.Loaded, 0}, {journal.Superseded, 0}, {journal.Transformed, 1}}
 	for _, test := range tests {
 		b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
-		b.add(t, r, test.state)
-		b.change(r.ObjectID, func(e *journal.Entry) { e.Receipt = &first })
-		if f := b.handle(announce(r)); f != nil {
+		b.addReceipt(t, r, test.state)
+		b.changeEntry(r.ObjectID, func(e *journal.Entry) { e.Receipt = &first })
+		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Fatal(f)
 		}
 		works := b.sqs.works(t, loadURL, work.Load)
@@ -117,9 +117,9 @@ func TestReceiptOfLaterStateByState(t *testing.T) {
 func TestReceiptOfObjectWithoutEntryIsLoaded(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
-	b.add(t, r, journal.Transforming)
+	b.addReceipt(t, r, journal.Transforming)
 	delete(b.journal.entries, r.ObjectID)
-	if f := b.handle(announce(r)); f != nil {
+	if f := b.handle(receiptEvent(r)); f != nil {
 		t.Fatal(f)
 	}
 	if len(b.sqs.sent) != 1 || b.journal.entries[r.ObjectID].State != journal.Transformed {
@@ -137,35 +137,35 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 		d      fault.Disposition
 		code   fault.Code
 	}{
-		{"gone", func(_ *testing.T, b *fixture) { delete(b.receipts, place(r).Key) }, fault.Permanent, fault.ReceiptMissing},
+		{"gone", func(_ *testing.T, b *fixture) { delete(b.receipts, locationOf(r).Key) }, fault.Permanent, fault.ReceiptMissing},
 		{"gone, object unknown", func(_ *testing.T, b *fixture) {
-			delete(b.receipts, place(r).Key)
+			delete(b.receipts, locationOf(r).Key)
 			delete(b.journal.entries, r.ObjectID)
 		}, fault.Permanent, fault.ReceiptMissing},
 		{"gone, journal away", func(_ *testing.T, b *fixture) {
-			delete(b.receipts, place(r).Key)
+			delete(b.receipts, locationOf(r).Key)
 			b.journal.unavailable[r.ObjectID] = true
 		}, fault.RetryAfter, fault.JournalAway},
-		{"S3 away", func(_ *testing.T, b *fixture) { b.receipts[place(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
-		{"no JSON", func(_ *testing.T, b *fixture) { b.receipts[place(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
+		{"S3 away", func(_ *testing.T, b *fixture) { b.receipts[locationOf(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
+		{"no JSON", func(_ *testing.T, b *fixture) { b.receipts[locationOf(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
 		{"of another object", func(t *testing.T, b *fixture) {
-			b.add(t, other, journal.Transforming)
-			b.receipts[place(r).Key] = b.receipts[place(other).Key]
+			b.addReceipt(t, other, journal.Transforming)
+			b.receipts[locationOf(r).Key] = b.receipts[locationOf(other).Key]
 		}, fault.Permanent, fault.ReceiptMismatch},
 		{"rows don't add up", func(t *testing.T, b *fixture) {
 			wrong := r
 			wrong.RowsRead = 9
-			b.add(t, wrong, journal.Transforming)
+			b.addReceipt(t, wrong, journal.Transforming)
 		}, fault.Permanent, fault.ReceiptMismatch},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
-			b.add(t, r, journal.Transforming)
+			b.addReceipt(t, r, journal.Transforming)
 			test.damage(t, b)
-			f := b.handle(announce(r))
-			want(t, f, test.d, test.code)
+			f := b.handle(receiptEvent(r))
+			checkFault(t, f, test.d, test.code)
 			if f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
 				t.Errorf("fault names %q of %q", f.ObjectID, f.Dataset)
 			}
@@ -177,9 +177,9 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 	t.Run("gone, object loaded", func(t *testing.T) {
 		t.Parallel()
 		b := newFixture(t)
-		b.add(t, r, journal.Loaded)
-		delete(b.receipts, place(r).Key)
-		if f := b.handle(announce(r)); f != nil {
+		b.addReceipt(t, r, journal.Loaded)
+		delete(b.receipts, locationOf(r).Key)
+		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Error(f)
 		}
 	})
@@ -200,9 +200,9 @@ func refused() work.Receipt {
 func TestRefusalIsAPermanentFault(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), refused()
-	b.add(t, r, journal.Transforming)
-	f := b.handle(announce(r))
-	want(t, f, fault.Permanent, fault.TooManyRejects)
+	b.addReceipt(t, r, journal.Transforming)
+	f := b.handle(receiptEvent(r))
+	checkFault(t, f, fault.Permanent, fault.TooManyRejects)
 	const cause = "too many rows break the contract; 100 rows were read, 12 rejected, none is loaded; first rejects: " +
 		"record 1 (line 2) dep_delay:integer, record 2 (line 3) dep_delay:integer, record 3 (line 4) dep_delay:integer, " +
 		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer"
@@ -245,11 +245,11 @@ func TestLateRefusalIsIgnored(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b, r := newFixture(t), refused()
-			b.add(t, r, test.state)
+			b.addReceipt(t, r, test.state)
 			if test.change != nil {
-				b.change(r.ObjectID, test.change)
+				b.changeEntry(r.ObjectID, test.change)
 			}
-			if f := b.handle(announce(r)); (f == nil) != test.dropped {
+			if f := b.handle(receiptEvent(r)); (f == nil) != test.dropped {
 				t.Errorf("dropped is %t: %v", f == nil, f)
 			}
 		})
@@ -259,9 +259,9 @@ func TestLateRefusalIsIgnored(t *testing.T) {
 func TestRefusalOfObjectWithoutEntryIsRecorded(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), refused()
-	b.add(t, r, journal.Transforming)
+	b.addReceipt(t, r, journal.Transforming)
 	delete(b.journal.entries, r.ObjectID)
-	want(t, b.handle(announce(r)), fault.Permanent, fault.TooManyRejects)
+	checkFault(t, b.handle(receiptEvent(r)), fault.Permanent, fault.TooManyRejects)
 	if b.journal.entries[r.ObjectID].State != journal.Received {
 		t.Error("there is no entry for the consumer to fail")
 	}
@@ -271,6 +271,6 @@ func TestRefusalWithoutACode(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), refused()
 	r.Code, r.Cause, r.FirstRejects, r.RowsRead = "", "", nil, 0
-	b.add(t, r, journal.Transforming)
-	want(t, b.handle(announce(r)), fault.Permanent, fault.Unexpected, "without a cause")
+	b.addReceipt(t, r, journal.Transforming)
+	checkFault(t, b.handle(receiptEvent(r)), fault.Permanent, fault.Unexpected, "without a cause")
 }

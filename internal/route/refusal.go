@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// namedRejects is how many of the first rejects a cause names.
-const namedRejects = 5
+// maxNamedRejects is how many of the first rejects a cause names.
+const maxNamedRejects = 5
 
 // routeRefusal makes the permanent fault of an object that broke its contract
 // as a whole, unless the receipt is older than what the journal knows.
@@ -25,7 +25,7 @@ func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work
 		return err
 	}
 	if isLateRefusal(entry, receipt, at) {
-		r.dropped(ctx, entry)
+		r.logDropped(ctx, entry)
 		return nil
 	}
 	return refusal(receipt)
@@ -58,7 +58,7 @@ func refusal(r work.Receipt) error {
 		words = append(words, fmt.Sprintf("%d rows were read, %d rejected, none is loaded", r.RowsRead, r.RowsRejected))
 	}
 	if len(r.FirstRejects) > 0 {
-		words = append(words, "first rejects: "+rejectsInWords(r.FirstRejects))
+		words = append(words, "first rejects: "+describeRejects(r.FirstRejects))
 	}
 	return &fault.Fault{
 		Stage: string(work.Transform), Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,
@@ -66,9 +66,9 @@ func refusal(r work.Receipt) error {
 	}
 }
 
-func rejectsInWords(rejects []work.Reject) string {
+func describeRejects(rejects []work.Reject) string {
 	var words []string
-	for _, reject := range rejects[:min(len(rejects), namedRejects)] {
+	for _, reject := range rejects[:min(len(rejects), maxNamedRejects)] {
 		text := fmt.Sprintf("record %d", reject.Record)
 		if reject.Line > 0 {
 			text += fmt.Sprintf(" (line %d)", reject.Line)

@@ -54,9 +54,9 @@ type Receipts interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
-// Lists lists what a sweep looks for. Both need a grant on the bucket:
+// Lister lists what a sweep looks for. Both need a grant on the bucket:
 // s3:ListBucketVersions on landing, s3:ListBucket on curated.
-type Lists interface {
+type Lister interface {
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
@@ -68,7 +68,7 @@ type Router struct {
 	Contracts contract.Set
 	Journal   Journal
 	Receipts  Receipts
-	Lists     Lists
+	Lister    Lister
 	Sender    sqsbatch.Client
 	// LandingBucket and CuratedBucket are the only buckets whose events are
 	// taken.
@@ -197,7 +197,7 @@ func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []er
 				return fault.ForObject(err, f.ObjectID, f.Dataset, f.Subject)
 			}
 		}
-		chosen = alsoFailed(chosen, f)
+		chosen = addFailed(chosen, f)
 	}
 	return chosen
 }
@@ -217,8 +217,8 @@ func mostRetryable(a, b error) error {
 	}
 }
 
-// alsoFailed adds another object to the cause, so that one mail tells of both.
-func alsoFailed(err error, other *fault.Fault) error {
+// addFailed adds another object to the cause, so that one mail tells of both.
+func addFailed(err error, other *fault.Fault) error {
 	both := *fault.As(err)
 	both.Err = fmt.Errorf("%s; also %s: %s: %s", both.Cause(), other.Subject, other.Code, other.Cause())
 	return &both

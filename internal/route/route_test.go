@@ -26,13 +26,13 @@ func TestUndecodableMessageIsAPermanentFault(t *testing.T) {
 		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "no receipt's key": records(noReceipt),
 	} {
 		b := newFixture(t)
-		want(t, b.handle(body), fault.Permanent, fault.Undecodable)
+		checkFault(t, b.handle(body), fault.Permanent, fault.Undecodable)
 		if len(b.journal.entries)+len(b.sqs.sent) != 0 {
 			t.Errorf("%s: something was written", name)
 		}
 	}
-	want(t, newFixture(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
-	want(t, newFixture(t).handle(`{"stage": "route"}`), fault.Permanent, fault.Undecodable, "names no object")
+	checkFault(t, newFixture(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
+	checkFault(t, newFixture(t).handle(`{"stage": "route"}`), fault.Permanent, fault.Undecodable, "names no object")
 	if f := newFixture(t).handle(`{"Event": "s3:TestEvent"}`); f != nil {
 		t.Errorf("test event: %v", f)
 	}
@@ -89,7 +89,7 @@ func TestPanicFailsOnlyItsMessage(t *testing.T) {
 	failed := b.router.Handle(context.Background(), []batch.Message{
 		{ID: "bad", Body: receiptEvent}, {ID: "good", Body: records(landed("shop/order/day.csv"))},
 	})
-	want(t, fault.As(failed["bad"]), fault.Retry, fault.Crashed)
+	checkFault(t, fault.As(failed["bad"]), fault.Retry, fault.Crashed)
 	if failed["good"] != nil || len(b.sqs.sent) != 1 {
 		t.Errorf("the other message: %v, %d sent", failed["good"], len(b.sqs.sent))
 	}
@@ -101,11 +101,11 @@ func TestQueueErrorFailsOnlyItsMessages(t *testing.T) {
 		b := newFixture(t)
 		b.sqs.unavailable = map[string]error{transformURL: &smithy.GenericAPIError{Code: code}}
 		r := receiptOf(landed("shop/order/old.csv"))
-		b.add(t, r, journal.Transforming)
+		b.addReceipt(t, r, journal.Transforming)
 		failed := b.router.Handle(context.Background(), []batch.Message{
-			{ID: "landing", Body: records(landed("shop/order/new.csv"))}, {ID: "receipt", Body: announce(r)},
+			{ID: "landing", Body: records(landed("shop/order/new.csv"))}, {ID: "receipt", Body: receiptEvent(r)},
 		})
-		want(t, fault.As(failed["landing"]), fault.RetryAfter, wantCode)
+		checkFault(t, fault.As(failed["landing"]), fault.RetryAfter, wantCode)
 		if failed["receipt"] != nil {
 			t.Errorf("the load queue answers, but: %v", failed["receipt"])
 		}
@@ -133,13 +133,13 @@ func TestEveryFaultOfAMessageIsRecorded(t *testing.T) {
 	t.Parallel()
 	good, one, two, away := landed("shop/order/day.csv"), landed("x/1.csv"), landed("x/2.csv"), landed("shop/order/away.csv")
 	b := newFixture(t)
-	want(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
+	checkFault(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
 	if b.journal.entries[two.ID()].State != journal.Failed {
 		t.Errorf("the second is %+v", b.journal.entries[two.ID()])
 	}
 	b.journal.unavailable[away.ID()] = true
 	f := b.handle(records(one, away, good))
-	want(t, f, fault.RetryAfter, fault.JournalAway, "also "+one.URI())
+	checkFault(t, f, fault.RetryAfter, fault.JournalAway, "also "+one.URI())
 	if f.ObjectID != string(away.ID()) || b.journal.entries[one.ID()].State != journal.Failed {
 		t.Errorf("fault %+v, the first is %+v", f, b.journal.entries[one.ID()])
 	}

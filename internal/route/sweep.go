@@ -22,25 +22,25 @@ import (
 )
 
 const (
-	// grace is how old a version must be to be missed: its event may be on its
+	// defaultGrace is how old a version must be to be missed: its event may be on its
 	// way, or wait in a long queue.
-	grace = time.Hour
-	// stuck is how long an object must stand still to be looked at: a message
+	defaultGrace = time.Hour
+	// defaultStuck is how long an object must stand still to be looked at: a message
 	// that is put off comes back within a quarter of an hour.
-	stuck = 6 * time.Hour
-	// overlap is how far before the last sweep's end the next one begins. S3
+	defaultStuck = 6 * time.Hour
+	// sweepOverlap is how far before the last sweep's end the next one begins. S3
 	// dates an upload by parts by its begin (AmazonS3 userguide, UsingMetadata),
 	// so it may be dated before a sweep that couldn't see it. What took longer is
 	// found by `firn audit`.
-	overlap = 24 * time.Hour
-	// slice is how long one message may list the bucket. The rest is another
+	sweepOverlap = 24 * time.Hour
+	// maxListingTime is how long one message may list the bucket. The rest is another
 	// message's, so that the others of the batch don't wait.
-	slice = 10 * time.Second
-	// mostStuck bounds what one sweep looks at, for each state and shard of the
+	maxListingTime = 10 * time.Second
+	// maxStuckPerShard bounds what one sweep looks at, for each state and shard of the
 	// index.
-	mostStuck = 100
-	// asksAtOnce is how many questions the journal gets at a time.
-	asksAtOnce = 10
+	maxStuckPerShard = 100
+	// maxParallelReads is how many questions the journal gets at a time.
+	maxParallelReads = 10
 )
 
 // sweep looks for what S3 and Glue didn't tell: both promise to do their best.
@@ -53,17 +53,17 @@ func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error
 		if err := r.sweepStuck(ctx, m, s); err != nil {
 			return err
 		}
-		since, err := r.since(ctx, s)
+		since, err := r.sweepStart(ctx, s)
 		if err != nil {
 			return err
 		}
-		s.Page = &work.Page{Since: since, Until: s.At.Add(-s.Grace.Or(grace))}
+		s.Page = &work.Page{Since: since, Until: s.At.Add(-s.Grace.Or(defaultGrace))}
 	}
 	return r.sweepLanding(ctx, m, s)
 }
 
-// since is where a sweep of the landing bucket begins: where the last one ended.
-func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
+// sweepStart is where a sweep of the landing bucket begins: where the last one ended.
+func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error) {
 	if s.All {
 		return time.Time{}, nil
 	}
@@ -71,7 +71,7 @@ func (r *Router) since(ctx context.Context, s work.Sweep) (time.Time, error) {
 	if err != nil || swept.IsZero() {
 		return swept, err
 	}
-	return swept.Add(-overlap), nil
+	return swept.Add(-sweepOverlap), nil
 }
 
 // sweepStuck asks for a look at each object that has stood still for too long.
@@ -85,10 +85,10 @@ func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) 
 	if !outage.Open {
 		states = append(states, journal.Transformed)
 	}
-	before := r.Now().Add(-s.Stuck.Or(stuck))
+	before := r.Now().Add(-s.Stuck.Or(defaultStuck))
 	var out outbox
 	for _, state := range states {
-		entries, err := r.Journal.Stuck(ctx, state, before, mostStuck)
+		entries, err := r.Journal.Stuck(ctx, state, before, maxStuckPerShard)
 		if err != nil {
 			return err
 		}
@@ -109,8 +109,8 @@ func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep
 	if s.Page.Key != "" {
 		input.KeyMarker, input.VersionIdMarker = aws.String(s.Page.Key), aws.String(s.Page.Version)
 	}
-	for end := r.Now().Add(slice); ; {
-		page, err := r.Lists.ListObjectVersions(ctx, input)
+	for end := r.Now().Add(maxListingTime); ; {
+		page, err := r.Lister.ListObjectVersions(ctx, input)
 		if err != nil {
 			return fault.AWS("list versions", fault.StoreAway, err)
 		}
@@ -143,7 +143,7 @@ func (r *Router) announce(ctx context.Context, m batch.Message, page work.Page, 
 	candidates := r.candidates(page, versions)
 	unknown := make([]bool, len(candidates))
 	group, asking := errgroup.WithContext(ctx)
-	group.SetLimit(asksAtOnce)
+	group.SetLimit(maxParallelReads)
 	for i, o := range candidates {
 		group.Go(func() error {
 			_, err := r.Journal.Get(asking, o.ID())

@@ -21,12 +21,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// orderAt is what the schedule sends.
-func orderAt(at time.Time) string { return fmt.Sprintf(`{"sweep":%q}`, at.Format(time.RFC3339)) }
+// scheduledSweep is what the schedule sends.
+func scheduledSweep(at time.Time) string { return fmt.Sprintf(`{"sweep":%q}`, at.Format(time.RFC3339)) }
 
-// put puts a version into the landing bucket, of an age at noon.
-func (b *fixture) put(o object.Object, age time.Duration) object.Object {
-	b.lists.versions = append(b.lists.versions, s3types.ObjectVersion{
+// putVersion puts a version into the landing bucket, of an age at noon.
+func (b *fixture) putVersion(o object.Object, age time.Duration) object.Object {
+	b.lister.versions = append(b.lister.versions, s3types.ObjectVersion{
 		Key: aws.String(o.Key), VersionId: aws.String(o.Version), ETag: aws.String(`"` + o.ETag + `"`),
 		Size: aws.Int64(o.Size), LastModified: aws.Time(noon.Add(-age)),
 	})
@@ -34,13 +34,13 @@ func (b *fixture) put(o object.Object, age time.Duration) object.Object {
 	return o
 }
 
-// announced takes from route's own queue what a sweep announced.
-func (b *fixture) announced(t *testing.T) []object.Object {
+// takeAnnounced takes from route's own queue what a sweep announced.
+func (b *fixture) takeAnnounced(t *testing.T) []object.Object {
 	t.Helper()
-	return announcedBy(t, b.ownMessages()...)
+	return objectsAnnouncedBy(t, b.takeOwnMessages()...)
 }
 
-func announcedBy(t *testing.T, bodies ...string) []object.Object {
+func objectsAnnouncedBy(t *testing.T, bodies ...string) []object.Object {
 	t.Helper()
 	var all []object.Object
 	for _, body := range bodies {
@@ -55,10 +55,10 @@ func announcedBy(t *testing.T, bodies ...string) []object.Object {
 	return all
 }
 
-// ownMessages takes what route sent to itself.
-func (b *fixture) ownMessages() []string {
+// takeOwnMessages takes what route sent to itself.
+func (b *fixture) takeOwnMessages() []string {
 	var own []string
-	b.sqs.sent = slices.DeleteFunc(b.sqs.sent, func(s sent) bool {
+	b.sqs.sent = slices.DeleteFunc(b.sqs.sent, func(s sentMessage) bool {
 		if s.Queue == routeURL {
 			own = append(own, s.Body)
 		}
@@ -77,19 +77,19 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	known := landed("shop/order/known.csv")
 	b := newFixture(t, journal.Entry{Object: known, Dataset: "shop.order", State: journal.Loaded})
-	missed := b.put(versioned("shop/order/a +%é.csv", "v2"), 2*time.Hour)
-	older := b.put(versioned("shop/order/a +%é.csv", "v1"), 3*time.Hour)
-	b.put(versioned("shop/order/folder/", "v1"), 2*time.Hour)
-	b.lists.versions[2].Size = aws.Int64(0)
-	b.put(known, 2*time.Hour)
-	b.put(landed("shop/order/manifest/_manifest.json"), 2*time.Hour)
-	nobodys := b.put(landed("nobodys/file.csv"), 2*time.Hour)
-	b.put(landed("shop/order/on-its-way.csv"), time.Hour-time.Second)
-	if f := b.handle(orderAt(noon)); f != nil {
+	missed := b.putVersion(versioned("shop/order/a +%é.csv", "v2"), 2*time.Hour)
+	older := b.putVersion(versioned("shop/order/a +%é.csv", "v1"), 3*time.Hour)
+	b.putVersion(versioned("shop/order/folder/", "v1"), 2*time.Hour)
+	b.lister.versions[2].Size = aws.Int64(0)
+	b.putVersion(known, 2*time.Hour)
+	b.putVersion(landed("shop/order/manifest/_manifest.json"), 2*time.Hour)
+	nobodys := b.putVersion(landed("nobodys/file.csv"), 2*time.Hour)
+	b.putVersion(landed("shop/order/on-its-way.csv"), time.Hour-time.Second)
+	if f := b.handle(scheduledSweep(noon)); f != nil {
 		t.Fatal(f)
 	}
-	messages := b.ownMessages()
-	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, announcedBy(t, messages...)); diff != "" {
+	messages := b.takeOwnMessages()
+	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, objectsAnnouncedBy(t, messages...)); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	if !b.journal.sweptUntil.Equal(noon.Add(-time.Hour)) {
@@ -100,11 +100,11 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 			t.Errorf("message %d: %v", i, f)
 		}
 	}
-	want(t, b.handle(messages[2]), fault.Permanent, fault.NoDataset)
+	checkFault(t, b.handle(messages[2]), fault.Permanent, fault.NoDataset)
 	if len(b.sqs.sent) != 2 || b.sqs.sent[0].Queue != transformURL {
 		t.Errorf("sent %+v, want two transforms", b.sqs.sent)
 	}
-	if f := b.handle(orderAt(noon.Add(time.Hour))); f != nil || len(b.announced(t)) != 1 { // the one that was on its way
+	if f := b.handle(scheduledSweep(noon.Add(time.Hour))); f != nil || len(b.takeAnnounced(t)) != 1 { // the one that was on its way
 		t.Errorf("the next sweep: %v, %+v", f, b.sqs.sent)
 	}
 }
@@ -115,16 +115,16 @@ func TestSweepReadsJournalOnlyForNewVersions(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.journal.sweptUntil = noon.Add(-2 * time.Hour)
-	old := b.put(landed("shop/order/old.csv"), 27*time.Hour)
-	late := b.put(landed("shop/order/uploaded-for-a-day.csv"), 25*time.Hour)
-	if f := b.handle(orderAt(noon)); f != nil {
+	old := b.putVersion(landed("shop/order/old.csv"), 27*time.Hour)
+	late := b.putVersion(landed("shop/order/uploaded-for-a-day.csv"), 25*time.Hour)
+	if f := b.handle(scheduledSweep(noon)); f != nil {
 		t.Fatal(f)
 	}
-	if got := b.announced(t); len(got) != 1 || got[0].Key != late.Key || b.journal.asked[old.ID()] > 0 {
-		t.Errorf("announced %+v, asked %d times for the old one", got, b.journal.asked[old.ID()])
+	if got := b.takeAnnounced(t); len(got) != 1 || got[0].Key != late.Key || b.journal.reads[old.ID()] > 0 {
+		t.Errorf("announced %+v, asked %d times for the old one", got, b.journal.reads[old.ID()])
 	}
 	all := work.Sweep{At: noon, All: true}
-	if f := b.handle(all.Encode()); f != nil || len(b.announced(t)) != 2 {
+	if f := b.handle(all.Encode()); f != nil || len(b.takeAnnounced(t)) != 2 {
 		t.Errorf("a sweep of all: %v", f)
 	}
 }
@@ -136,18 +136,18 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 	b := newFixture(t)
 	var put []string
 	for i := range 9 {
-		put = append(put, b.put(landed(fmt.Sprintf("shop/order/%d.csv", i)), 5*time.Hour).Key)
+		put = append(put, b.putVersion(landed(fmt.Sprintf("shop/order/%d.csv", i)), 5*time.Hour).Key)
 	}
-	b.lists.listed = func() { b.now = b.now.Add(11 * time.Second) }
+	b.lister.listed = func() { b.now = b.now.Add(11 * time.Second) }
 	var got []string
 	turns := 0
-	for pending := []string{orderAt(noon)}; len(pending) > 0; turns++ {
+	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; turns++ {
 		message := pending[0]
 		pending = pending[1:]
 		if f := b.handle(message); f != nil {
 			t.Fatal(f)
 		}
-		for _, body := range b.ownMessages() {
+		for _, body := range b.takeOwnMessages() {
 			if _, err := work.DecodeSweep(body); err == nil {
 				pending = append(pending, body)
 				if !b.journal.sweptUntil.IsZero() {
@@ -155,7 +155,7 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 				}
 				continue
 			}
-			for _, o := range announcedBy(t, body) {
+			for _, o := range objectsAnnouncedBy(t, body) {
 				got = append(got, o.Key)
 			}
 		}
@@ -172,7 +172,7 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 func TestFailedSweepStartsAgain(t *testing.T) {
 	t.Parallel()
 	for name, breaks := range map[string]func(*fixture){
-		"S3 is away":  func(b *fixture) { b.lists.err = &smithy.GenericAPIError{Code: "SlowDown"} },
+		"S3 is away":  func(b *fixture) { b.lister.err = &smithy.GenericAPIError{Code: "SlowDown"} },
 		"SQS is away": func(b *fixture) { b.sqs.unavailable = map[string]error{routeURL: fmt.Errorf("no answer")} },
 		"SQS takes one and not the other": func(b *fixture) {
 			b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"second": {Code: aws.String("InternalError")}}
@@ -182,10 +182,10 @@ func TestFailedSweepStartsAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
-			b.put(landed("shop/order/first.csv"), 2*time.Hour)
-			b.put(landed("shop/order/second.csv"), 2*time.Hour)
+			b.putVersion(landed("shop/order/first.csv"), 2*time.Hour)
+			b.putVersion(landed("shop/order/second.csv"), 2*time.Hour)
 			breaks(b)
-			if f := b.handle(orderAt(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.sweptUntil.IsZero() {
+			if f := b.handle(scheduledSweep(noon)); f == nil || f.Disposition != fault.RetryAfter || !b.journal.sweptUntil.IsZero() {
 				t.Errorf("got %v, swept until %s", f, b.journal.sweptUntil)
 			}
 		})

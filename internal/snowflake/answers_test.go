@@ -24,13 +24,13 @@ const queryID = "01b2c3d4-0000-0001"
 // driver wraps the error numbers before the package reads them.
 type fakeSnowflake struct {
 	// login and statement are the answers. The zero value accepts each request.
-	login, statement failing
+	login, statement failure
 
 	logins atomic.Int64
 }
 
-// failing is one way to fail.
-type failing struct {
+// failure is one way to fail.
+type failure struct {
 	// number, state and message are a Snowflake error in an answer with HTTP status
 	// 200.
 	number, state, message string
@@ -53,7 +53,7 @@ func (a *fakeSnowflake) listen(t *testing.T) snowflake.Config {
 			"queryId": queryID, "sqlState": a.statement.state, "queryResultFormat": "json", "total": 0, "rowset": []any{}, "rowtype": []any{},
 		})
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { failing{}.answer(w, nil) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { failure{}.answer(w, nil) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return configAt(t, server.Listener.Addr())
@@ -74,7 +74,7 @@ func configAt(t *testing.T, address net.Addr) snowflake.Config {
 	return snowflake.Config{Account: "org-account", User: "FIRN_LOADER", PrivateKey: privateKey(t), Host: host, Port: number, Protocol: "http"}
 }
 
-func (f failing) answer(w http.ResponseWriter, data any) {
+func (f failure) answer(w http.ResponseWriter, data any) {
 	switch {
 	case f.cut:
 		panic(http.ErrAbortHandler)
@@ -94,11 +94,11 @@ func (f failing) answer(w http.ResponseWriter, data any) {
 // privateKey returns one key for all tests: a new key takes a while.
 func privateKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
-	key, err := oneKey()
+	key, err := sharedKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return key
 }
 
-var oneKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+var sharedKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })

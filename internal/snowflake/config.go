@@ -58,10 +58,10 @@ type Config struct {
 
 const (
 	loginTimeout     = 20 * time.Second
-	retries          = 2
+	maxRetries       = 2
 	statementTimeout = 5 * time.Minute
 	lockTimeout      = 5 * time.Second
-	longestTag       = 2000
+	maxTagLength     = 2000
 )
 
 // driverConfig limits the login time and the retries: with the driver's defaults (300 s
@@ -71,7 +71,7 @@ func (c Config) driverConfig() sf.Config {
 		Account: c.Account, User: c.User,
 		Database: c.Database, Schema: c.Schema, Warehouse: c.Warehouse, Role: c.Role,
 		Host: c.Host, Port: c.Port, Protocol: c.Protocol,
-		LoginTimeout: c.loginLimit(), MaxRetryCount: retries,
+		LoginTimeout: c.loginLimit(), MaxRetryCount: maxRetries,
 		DisableOCSPChecks: c.SkipRevocation,
 		Params:            c.parameters(),
 		Tracing:           "off", // the driver's log repeats the text of the error, and the fault has the error
@@ -105,7 +105,7 @@ func (c Config) parameters() map[string]*string {
 	set("ABORT_DETACHED_QUERY", "true")
 	set("TRANSACTION_ABORT_ON_ERROR", "true")
 	set("CLIENT_TELEMETRY_ENABLED", "false")
-	set("QUERY_TAG", c.Tag[:min(len(c.Tag), longestTag)])
+	set("QUERY_TAG", c.Tag[:min(len(c.Tag), maxTagLength)])
 	return parameters
 }
 

@@ -72,17 +72,17 @@ func classify(op, statement string, err error) *fault.Fault {
 	}
 	m, known := errorClasses[answer.Number]
 	if !known {
-		m = meaningOf(statement, answer)
+		m = classOf(statement, answer)
 	}
 	return &fault.Fault{Op: op, Code: m.code, Disposition: m.disposition, Err: err}
 }
 
-// meaningOf classifies an answer by its number, its SQL state, its message and the
+// classOf classifies an answer by its number, its SQL state, its message and the
 // statement.
-func meaningOf(statement string, answer *sf.SnowflakeError) errorClass {
-	copying := begins(statement, "copy")
+func classOf(statement string, answer *sf.SnowflakeError) errorClass {
+	copying := startsWith(statement, "copy")
 	switch number := answer.Number; {
-	case number == numberStatementTimeout && (copying || begins(statement, "delete")):
+	case number == numberStatementTimeout && (copying || startsWith(statement, "delete")):
 		return errorClass{fault.StatementTimeout, fault.Retry} // COPY and DELETE take longer with more objects, so a retry may never succeed
 	case number == numberStatementTimeout:
 		return errorClass{fault.StatementTimeout, fault.RetryAfter} // the statement has few rows: the warehouse is busy
@@ -92,7 +92,7 @@ func meaningOf(statement string, answer *sf.SnowflakeError) errorClass {
 		return errorClass{fault.TableMissing, fault.RetryAfter} // a restarted stand-in has no stages until the startup makes them again
 	case number == numberDoesNotExist:
 		return errorClass{fault.TableMissing, fault.Permanent}
-	case within(number, firstDriverNumber, lastDriverNumber), within(number, firstSessionNumber, lastSessionNumber),
+	case inRange(number, firstDriverNumber, lastDriverNumber), inRange(number, firstSessionNumber, lastSessionNumber),
 		strings.HasPrefix(answer.SQLState, stateConnection):
 		return errorClass{fault.SnowflakeAway, fault.RetryAfter}
 	case copying && deniesAccess(answer.Message):
@@ -113,7 +113,7 @@ func loginFault(err error) *fault.Fault {
 	switch {
 	case !errors.As(err, &answer):
 		return fault.Dependency(op, fault.SnowflakeAway, err)
-	case answer.SQLState == stateRejected, within(answer.Number, firstSessionNumber, lastSessionNumber):
+	case answer.SQLState == stateRejected, inRange(answer.Number, firstSessionNumber, lastSessionNumber):
 		f := fault.Dependency(op, fault.SnowflakeRefused, err)
 		f.After = refusedDelay
 		return f
@@ -121,10 +121,10 @@ func loginFault(err error) *fault.Fault {
 	return fault.Dependency(op, fault.SnowflakeAway, err)
 }
 
-func within(number, first, last int) bool { return first <= number && number <= last }
+func inRange(number, first, last int) bool { return first <= number && number <= last }
 
-// begins reports whether the statement's first word is the word, in any case.
-func begins(statement, word string) bool {
+// startsWith reports whether the statement's first word is the word, in any case.
+func startsWith(statement, word string) bool {
 	words := strings.Fields(statement)
 	return len(words) > 0 && strings.EqualFold(words[0], word)
 }

@@ -126,8 +126,8 @@ type Secret interface {
 type Keyring struct {
 	Secret Secret
 
-	mutex sync.Mutex
-	held  KeyPair
+	mutex   sync.Mutex
+	current KeyPair
 }
 
 // open logs in. After a refused login, open retries once if memory or secret has
@@ -160,12 +160,12 @@ func (k *Keyring) open(ctx context.Context, c Config) (*Session, error) {
 func (k *Keyring) pair(ctx context.Context) (KeyPair, error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if k.held.PrivateKey != nil {
-		return k.held, nil
+	if k.current.PrivateKey != nil {
+		return k.current, nil
 	}
 	pair, err := k.Secret.Read(ctx)
 	if err == nil {
-		k.held = pair
+		k.current = pair
 	}
 	return pair, err
 }
@@ -176,18 +176,18 @@ func (k *Keyring) pair(ctx context.Context) (KeyPair, error) {
 func (k *Keyring) newerThan(ctx context.Context, refused KeyPair) (KeyPair, error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if !k.held.logsInLike(refused) {
-		return k.held, nil
+	if !k.current.sameLogin(refused) {
+		return k.current, nil
 	}
 	pair, err := k.Secret.Read(ctx)
-	if err != nil || pair.logsInLike(refused) {
+	if err != nil || pair.sameLogin(refused) {
 		return KeyPair{}, err
 	}
-	k.held = pair
+	k.current = pair
 	return pair, nil
 }
 
-func (p KeyPair) logsInLike(other KeyPair) bool {
+func (p KeyPair) sameLogin(other KeyPair) bool {
 	return p.User == other.User && p.PrivateKey.Equal(crypto.PrivateKey(other.PrivateKey))
 }
 

@@ -201,34 +201,34 @@ func TestLoginTimeIsLoggedWithoutKey(t *testing.T) {
 	}
 }
 
-// secret is a fake secret that counts its reads.
-type secret struct {
+// fakeSecret is a fake secret that counts its reads.
+type fakeSecret struct {
 	mutex sync.Mutex
 	pair  snowflake.KeyPair
 	err   error
 	reads int
 }
 
-func (s *secret) Read(context.Context) (snowflake.KeyPair, error) {
+func (s *fakeSecret) Read(context.Context) (snowflake.KeyPair, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.reads++
 	return s.pair, s.err
 }
 
-func (s *secret) set(pair snowflake.KeyPair, err error) {
+func (s *fakeSecret) set(pair snowflake.KeyPair, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.pair, s.err = pair, err
 }
 
-func (s *secret) count() int {
+func (s *fakeSecret) count() int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.reads
 }
 
-func opens(t *testing.T, c snowflake.Config) {
+func checkLogin(t *testing.T, c snowflake.Config) {
 	t.Helper()
 	session, err := snowflake.Open(t.Context(), c)
 	if err != nil {
@@ -243,19 +243,19 @@ func opens(t *testing.T, c snowflake.Config) {
 func TestKeyringReadsSecretAgainAfterRotation(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
-	stored := &secret{pair: older}
+	stored := &fakeSecret{pair: older}
 	c := a.config
 	c.Keys = &snowflake.Keyring{Secret: stored}
 	a.accept(older)
-	opens(t, c)
-	opens(t, c)
+	checkLogin(t, c)
+	checkLogin(t, c)
 	if got := stored.count(); got != 1 {
 		t.Errorf("%d reads of the secret for two logins, want 1", got)
 	}
 	stored.set(newer, nil)
 	a.accept(newer)
-	opens(t, c)
-	opens(t, c)
+	checkLogin(t, c)
+	checkLogin(t, c)
 	want := []string{older.Fingerprint(), older.Fingerprint(), older.Fingerprint(), newer.Fingerprint(), newer.Fingerprint()}
 	if got := a.seen(); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("logins with keys %v\nwant %v", got, want)
@@ -269,22 +269,22 @@ func TestKeyringReadsSecretAgainAfterRotation(t *testing.T) {
 func TestKeyringTriesRefusedKeyOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		change func(*secret, snowflake.KeyPair)
+		change func(*fakeSecret, snowflake.KeyPair)
 		want   string
 	}{
-		"unchanged": {func(*secret, snowflake.KeyPair) {}, "JWT token is invalid"},
+		"unchanged": {func(*fakeSecret, snowflake.KeyPair) {}, "JWT token is invalid"},
 		"unreadable": {
-			func(s *secret, pair snowflake.KeyPair) { s.set(pair, errors.New("no network")) },
+			func(s *fakeSecret, pair snowflake.KeyPair) { s.set(pair, errors.New("no network")) },
 			"the second read of the secret failed too: no network",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, pair := newAccount(t, nil), newPair(t)
-			stored := &secret{pair: pair}
+			stored := &fakeSecret{pair: pair}
 			c := a.config
 			c.Keys = &snowflake.Keyring{Secret: stored}
 			a.accept(pair)
-			opens(t, c)
+			checkLogin(t, c)
 			a.accept()
 			test.change(stored, pair)
 			_, err := snowflake.Open(t.Context(), c)
@@ -307,11 +307,11 @@ func TestKeyringTriesRefusedKeyOnce(t *testing.T) {
 func TestConcurrentLoginsReadRotatedSecretOnce(t *testing.T) {
 	t.Parallel()
 	a, older, newer := newAccount(t, nil), newPair(t), newPair(t)
-	stored := &secret{pair: older}
+	stored := &fakeSecret{pair: older}
 	c := a.config
 	c.Keys = &snowflake.Keyring{Secret: stored}
 	a.accept(older)
-	opens(t, c)
+	checkLogin(t, c)
 	stored.set(newer, nil)
 	a.accept(newer)
 	var logins sync.WaitGroup
@@ -339,7 +339,7 @@ func TestKeyringWithoutKeyPairFails(t *testing.T) {
 	a := newAccount(t, nil)
 	missing := fault.Dependency("read", fault.SecretAway, errors.New("gone"))
 	c := a.config
-	c.Keys = &snowflake.Keyring{Secret: &secret{err: missing}}
+	c.Keys = &snowflake.Keyring{Secret: &fakeSecret{err: missing}}
 	if _, err := snowflake.Open(t.Context(), c); !fault.Is(err, fault.SecretAway) || len(a.seen()) > 0 {
 		t.Errorf("got %v after %d logins, want %s after 0 logins", err, len(a.seen()), fault.SecretAway)
 	}

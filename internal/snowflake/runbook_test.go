@@ -16,14 +16,14 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// row is one row of the runbook's table of Snowflake's errors.
-type row struct {
+// runbookRow is one row of the runbook's table of Snowflake's errors.
+type runbookRow struct {
 	// at is "login" or a key of statements.
 	situation, at     string
-	says              []failing
+	failures          []failure
 	code, disposition string
-	// firn is firn's reaction, typed the person's command.
-	firn, typed string
+	// action is firn's reaction, typed the person's command.
+	action, command string
 }
 
 var (
@@ -31,8 +31,8 @@ var (
 	status    = regexp.MustCompile(`HTTP ([0-9]{3})`)
 )
 
-// table reads the runbook's table.
-func table(t *testing.T) []row {
+// runbookTable reads the runbook's table.
+func runbookTable(t *testing.T) []runbookRow {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
@@ -43,7 +43,7 @@ func table(t *testing.T) []row {
 		t.Fatal("the runbook has no section \"What Snowflake says\"")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
-	var rows []row
+	var rows []runbookRow
 	for line := range strings.Lines(section) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || strings.HasPrefix(line, "| situation") {
 			continue
@@ -55,9 +55,9 @@ func table(t *testing.T) []row {
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		rows = append(rows, row{
-			situation: cells[0], at: cells[1], says: failures(t, cells[2]), code: strings.Trim(cells[3], "`"), disposition: strings.Trim(cells[4], "`"),
-			firn: cells[5], typed: cells[6],
+		rows = append(rows, runbookRow{
+			situation: cells[0], at: cells[1], failures: failures(t, cells[2]), code: strings.Trim(cells[3], "`"), disposition: strings.Trim(cells[4], "`"),
+			action: cells[5], command: cells[6],
 		})
 	}
 	return rows
@@ -65,21 +65,21 @@ func table(t *testing.T) []row {
 
 // failures reads Snowflake's answers from a cell: errors in the driver's form, an HTTP
 // status, or "no answer".
-func failures(t *testing.T, cell string) []failing {
+func failures(t *testing.T, cell string) []failure {
 	t.Helper()
-	var all []failing
+	var all []failure
 	for _, match := range errorText.FindAllStringSubmatch(cell, -1) {
-		all = append(all, failing{number: match[1], state: match[2], message: match[3]})
+		all = append(all, failure{number: match[1], state: match[2], message: match[3]})
 	}
 	for _, match := range status.FindAllStringSubmatch(cell, -1) {
 		number, err := strconv.Atoi(match[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, failing{status: number})
+		all = append(all, failure{status: number})
 	}
 	if cell == "no answer" {
-		all = append(all, failing{cut: true})
+		all = append(all, failure{cut: true})
 	}
 	if len(all) == 0 {
 		t.Fatalf("cell %q has no error, status or \"no answer\"", cell)
@@ -101,33 +101,33 @@ var statements = map[string][]string{
 // driver gets the answer over HTTP.
 func TestFaultsMatchRunbookTable(t *testing.T) {
 	t.Parallel()
-	rows := table(t)
+	rows := runbookTable(t)
 	if len(rows) < 15 {
 		t.Fatalf("the table has %d rows, want at least 15", len(rows))
 	}
 	for _, r := range rows {
-		if r.firn == "" || r.typed == "" || !slices.Contains(fault.Codes(), fault.Code(r.code)) {
+		if r.action == "" || r.command == "" || !slices.Contains(fault.Codes(), fault.Code(r.code)) {
 			t.Errorf("%s: row %+v has an empty cell or an unknown code", r.situation, r)
 		}
-		for _, f := range r.says {
+		for _, f := range r.failures {
 			t.Run(fmt.Sprint(r.situation, " ", f.number, f.status), func(t *testing.T) {
 				t.Parallel()
 				if r.at == "login" {
-					r.want(t, refusedLogin(t, f))
+					r.check(t, refusedLogin(t, f))
 					return
 				}
 				if len(statements[r.at]) == 0 {
 					t.Fatalf("column when: unknown value %q", r.at)
 				}
 				for _, statement := range statements[r.at] {
-					r.want(t, failedStatement(t, f, statement))
+					r.check(t, failedStatement(t, f, statement))
 				}
 			})
 		}
 	}
 }
 
-func (r row) want(t *testing.T, err error) {
+func (r runbookRow) check(t *testing.T, err error) {
 	t.Helper()
 	f := fault.As(err)
 	if f == nil || string(f.Code) != r.code || f.Disposition.String() != r.disposition {
@@ -141,7 +141,7 @@ func (r row) want(t *testing.T, err error) {
 
 // refusedLogin returns the error of a login. A refusal isn't retried: five refused
 // logins lock the user.
-func refusedLogin(t *testing.T, f failing) error {
+func refusedLogin(t *testing.T, f failure) error {
 	t.Helper()
 	server := &fakeSnowflake{login: f}
 	session, err := snowflake.Open(t.Context(), server.listen(t))
@@ -157,7 +157,7 @@ func refusedLogin(t *testing.T, f failing) error {
 
 // failedStatement returns the error of a statement. If Snowflake answered, the fault
 // has Snowflake's id of the statement.
-func failedStatement(t *testing.T, f failing, statement string) error {
+func failedStatement(t *testing.T, f failure, statement string) error {
 	t.Helper()
 	server := &fakeSnowflake{statement: f}
 	session, err := snowflake.Open(t.Context(), server.listen(t))
@@ -179,8 +179,8 @@ func failedStatement(t *testing.T, f failing, statement string) error {
 func TestRunbookTableHasEveryNumber(t *testing.T) {
 	t.Parallel()
 	var found []int
-	for _, r := range table(t) {
-		for _, f := range r.says {
+	for _, r := range runbookTable(t) {
+		for _, f := range r.failures {
 			if number, err := strconv.Atoi(f.number); err == nil && slices.Contains(snowflake.Numbers(), number) {
 				found = append(found, number)
 			}

@@ -20,8 +20,8 @@ type Session struct {
 	conn *sql.Conn
 }
 
-// rollbackTime limits a ROLLBACK after the end of the caller's time.
-const rollbackTime = 10 * time.Second
+// rollbackTimeout limits a ROLLBACK after the end of the caller's time.
+const rollbackTimeout = 10 * time.Second
 
 // Open logs in and logs the duration. The error is a fault of code
 // snowflake_login_refused or snowflake_away. With Keys, the error can also be an error
@@ -114,7 +114,7 @@ func (s *Session) Commit(ctx context.Context) error {
 // Rollback ends the transaction within ten seconds, even if the caller's context is
 // over.
 func (s *Session) Rollback(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	return s.control(ctx, "roll back", "ROLLBACK")
 }

@@ -37,7 +37,7 @@ func BenchmarkTransform(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			c := newContract(test.format, orderColumns()...)
 			w := work.Work{Dataset: "shop.order", Object: object.Object{Bucket: "landing", Key: test.key, Version: "1"}}
-			engine := &transform.Engine{Store: discard{body: test.body}, Bucket: bucket, Now: time.Now}
+			engine := &transform.Engine{Store: discardStore{body: test.body}, Bucket: bucket, Now: time.Now}
 			b.SetBytes(int64(len(test.body)))
 			b.ReportAllocs()
 			before := cpuTime(b)
@@ -196,17 +196,17 @@ func generate(rows int) (csv, ndjson []byte) {
 	return c.Bytes(), n.Bytes()
 }
 
-// discard is a store that costs nothing.
-type discard struct{ body []byte }
+// discardStore is a store that costs nothing.
+type discardStore struct{ body []byte }
 
-func (d discard) Open(context.Context, object.Object) (io.ReadCloser, error) {
+func (d discardStore) Open(context.Context, object.Object) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(d.body)), nil
 }
-func (discard) Create(context.Context, work.Location) transform.Upload { return sink{} }
-func (discard) Put(context.Context, work.Location, []byte) error       { return nil }
+func (discardStore) Create(context.Context, work.Location) transform.Upload { return discardUpload{} }
+func (discardStore) Put(context.Context, work.Location, []byte) error       { return nil }
 
-type sink struct{}
+type discardUpload struct{}
 
-func (sink) Write(p []byte) (int, error)  { return len(p), nil }
-func (sink) Commit(context.Context) error { return nil }
-func (sink) Abort(context.Context) error  { return nil }
+func (discardUpload) Write(p []byte) (int, error)  { return len(p), nil }
+func (discardUpload) Commit(context.Context) error { return nil }
+func (discardUpload) Abort(context.Context) error  { return nil }

@@ -18,18 +18,25 @@ var update = flag.Bool("update", false, "write the expected files of testdata in
 // TestEngineMatchesExpectedFiles holds the engine against every case of the suite that all
 // engines must pass: input and contract in; rows, rejects or a refusal out.
 // test/engines holds the engine on Glue against the same cases.
-func TestEngineMatchesExpectedFiles(t *testing.T) {
+func TestEngineMatchesExpectedFiles(t *testing.T) { testExpectedFiles(t, false) }
+
+// TestLargeObjectsMatchExpectedFiles tests the cases whose object is too large to
+// keep. `make test` runs a test named TestLarge... without the race detector.
+func TestLargeObjectsMatchExpectedFiles(t *testing.T) { testExpectedFiles(t, true) }
+
+func testExpectedFiles(t *testing.T, large bool) {
+	t.Helper()
 	t.Parallel()
 	cases, err := suite.Cases("testdata/conformance")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range cases {
+		if c.IsGenerated() != large {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && c.IsGenerated() {
-				t.Skip("a large object")
-			}
 			body, err := c.Input()
 			if err != nil {
 				t.Fatal(err)
@@ -38,7 +45,7 @@ func TestEngineMatchesExpectedFiles(t *testing.T) {
 			if got.err != nil {
 				t.Fatalf("transform: %v", got.err)
 			}
-			checkAccount(t, got)
+			checkReceiptCounts(t, got)
 			compare(t, c, suite.Rows, lines(t, got, got.rows))
 			compare(t, c, suite.Rejects, lines(t, got, got.rejects))
 			summary, err := suite.Summary(got.receipt)
@@ -50,7 +57,7 @@ func TestEngineMatchesExpectedFiles(t *testing.T) {
 	}
 }
 
-func checkAccount(t *testing.T, o outcome) {
+func checkReceiptCounts(t *testing.T, o outcome) {
 	t.Helper()
 	r := o.receipt
 	if r.Outcome == work.Accepted && r.RowsRead != r.RowsWritten+r.RowsRejected {

@@ -39,17 +39,17 @@ func predict(size int64, compression reader.Compression, format contract.Format)
 	return time.Duration(max(float64(size)/networkRate, plain/rate) * float64(time.Second))
 }
 
-// glueReads reports whether Glue may take the object at all: there is a queue
+// glueAllowed reports whether Glue may take the object at all: there is a queue
 // for it, the contract allows it, and Spark reads the compression. It has no
 // decoder for zstd that refuses what firn refuses.
-func (s *Stage) glueReads(w work.Work, c *contract.Contract) bool {
+func (s *Stage) glueAllowed(w work.Work, c *contract.Contract) bool {
 	compression, err := reader.CompressionOf(w.Object.Key, c.Format)
 	return s.Glue != nil && c.Engine != contract.LambdaEngine && err == nil && compression != reader.Zstd
 }
 
-// takesGlue decides for an object that Glue may take: where the contract says
+// needsGlue decides for an object that Glue may take: where the contract says
 // so, and where this invocation wouldn't come to the object's end.
-func takesGlue(w work.Work, c *contract.Contract, left time.Duration) bool {
+func needsGlue(w work.Work, c *contract.Contract, left time.Duration) bool {
 	if c.Engine == contract.GlueEngine {
 		return true
 	}

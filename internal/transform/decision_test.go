@@ -18,13 +18,13 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// sent is a Glue queue that keeps what it is sent.
-type sent struct {
+// fakeGlueQueue is a Glue queue that keeps what it is sent.
+type fakeGlueQueue struct {
 	works []work.Work
 	err   error
 }
 
-func (s *sent) Send(_ context.Context, w work.Work) error {
+func (s *fakeGlueQueue) Send(_ context.Context, w work.Work) error {
 	if s.err == nil {
 		s.works = append(s.works, w)
 	}
@@ -58,7 +58,7 @@ func TestEngineByContractSizeAndTime(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture("n\n1\n")
-			glue := &sent{}
+			glue := &fakeGlueQueue{}
 			b.stage.Glue, b.journal.attempts = glue, test.before
 			c := *b.stage.Contracts[0]
 			c.Engine = test.engine
@@ -82,30 +82,30 @@ func TestEngineByContractSizeAndTime(t *testing.T) {
 func TestHandOverToGlueSendsBeforeRelease(t *testing.T) {
 	t.Parallel()
 	b := newFixture("n\n1\n")
-	b.stage.Glue, b.journal.attempts = &sent{err: fault.Dependency("send", fault.QueueAway, errors.New("away"))}, 1
+	b.stage.Glue, b.journal.attempts = &fakeGlueQueue{err: fault.Dependency("send", fault.QueueAway, errors.New("away"))}, 1
 	if f := b.handle(t); f.Code != fault.QueueAway || len(b.journal.released) > 0 {
 		t.Errorf("fault %v, released %v", f, b.journal.released)
 	}
 }
 
-// slow takes a minute for each line that it gives.
-type slow struct {
+// slowStore takes a minute for each line that it gives.
+type slowStore struct {
 	transform.Store
 
 	lines int
 	clock *time.Time
 }
 
-func (s slow) Open(context.Context, object.Object) (io.ReadCloser, error) {
-	return io.NopCloser(io.MultiReader(bytes.NewReader([]byte("n\n")), &minutes{left: s.lines, clock: s.clock})), nil
+func (s slowStore) Open(context.Context, object.Object) (io.ReadCloser, error) {
+	return io.NopCloser(io.MultiReader(bytes.NewReader([]byte("n\n")), &slowReader{left: s.lines, clock: s.clock})), nil
 }
 
-type minutes struct {
+type slowReader struct {
 	left  int
 	clock *time.Time
 }
 
-func (m *minutes) Read(p []byte) (int, error) {
+func (m *slowReader) Read(p []byte) (int, error) {
 	if m.left == 0 {
 		return 0, io.EOF
 	}
@@ -121,13 +121,13 @@ func TestSlowEngineHandsOverToGlue(t *testing.T) {
 	for _, withGlue := range []bool{true, false} {
 		t.Run(fmt.Sprint(withGlue), func(t *testing.T) {
 			t.Parallel()
-			b, glue := newFixture(""), &sent{}
+			b, glue := newFixture(""), &fakeGlueQueue{}
 			if withGlue {
 				b.stage.Glue = glue
 			}
 			now := time.Now()
 			const lines = 40
-			b.stage.Engine.Store = slow{Store: b.store, lines: lines, clock: &now}
+			b.stage.Engine.Store = slowStore{Store: b.store, lines: lines, clock: &now}
 			b.stage.Engine.Now = func() time.Time { return now }
 			b.work.Object.Size = int64(len("n\n") + lines*len("1\n"))
 			b.store.landing[b.work.Object.ID()] = nil

@@ -49,11 +49,11 @@ type outcome struct {
 	rows    []map[string]any
 	rejects []map[string]any
 	err     error
-	store   *memory
+	store   *memoryStore
 }
 
-func landed(key string, body []byte) (*memory, work.Work) {
-	store := newMemory()
+func landed(key string, body []byte) (*memoryStore, work.Work) {
+	store := newMemoryStore()
 	o := object.Object{Bucket: "landing", Key: key, Version: "v1", Size: int64(len(body))}
 	store.landing[o.ID()] = body
 	return store, work.Work{Stage: work.Transform, Dataset: "shop.order", Object: o}
@@ -65,11 +65,11 @@ func run(t *testing.T, c *contract.Contract, key string, body []byte) outcome {
 	return runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, c, w)
 }
 
-func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *memory, c *contract.Contract, w work.Work) outcome { //nolint:revive // t comes first, as in every helper
+func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *memoryStore, c *contract.Contract, w work.Work) outcome { //nolint:revive // t comes first, as in every helper
 	t.Helper()
 	receipt, err := engine.Transform(ctx, transform.Job{Work: w, Contract: c, Attempt: "01"})
 	o := outcome{receipt: receipt, err: err, store: store}
-	store.settled(t)
+	store.checkNoOpenUploads(t)
 	if err != nil {
 		return o
 	}
@@ -91,7 +91,7 @@ func receiptKey(w work.Work) string {
 	return object.Attempt{Dataset: w.Dataset, Object: w.Object.ID(), Name: "01"}.Receipt()
 }
 
-func rowsOf(t *testing.T, store *memory, files []work.File) []map[string]any {
+func rowsOf(t *testing.T, store *memoryStore, files []work.File) []map[string]any {
 	t.Helper()
 	var rows []map[string]any
 	for _, f := range files {

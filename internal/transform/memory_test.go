@@ -15,10 +15,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// memory is a store of which every visible file and the order of their
+// memoryStore is a store of which every visible file and the order of their
 // appearance are known. Stricter than S3: a file that appears twice, a write
 // after commit, and an upload that is neither committed nor aborted are errors.
-type memory struct {
+type memoryStore struct {
 	mutex   sync.Mutex
 	landing map[object.ID][]byte
 	files   map[string][]byte
@@ -32,34 +32,34 @@ type memory struct {
 	reading func()
 }
 
-var _ transform.Store = (*memory)(nil)
+var _ transform.Store = (*memoryStore)(nil)
 
-func newMemory() *memory {
-	return &memory{landing: make(map[object.ID][]byte), files: make(map[string][]byte)}
+func newMemoryStore() *memoryStore {
+	return &memoryStore{landing: make(map[object.ID][]byte), files: make(map[string][]byte)}
 }
 
-func (m *memory) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+func (m *memoryStore) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	body, found := m.landing[o.ID()]
 	if !found {
 		return nil, fault.Permanentf("read landing object", fault.ObjectGone, "no such version")
 	}
-	var source io.Reader = &chunks{body: body, before: m.reading}
+	var source io.Reader = &chunkedReader{body: body, before: m.reading}
 	if m.failRead > 0 {
 		broken := fault.Dependency("read landing object", fault.StoreAway, io.ErrUnexpectedEOF)
-		source = io.MultiReader(io.LimitReader(source, int64(m.failRead)), &failing{err: broken})
+		source = io.MultiReader(io.LimitReader(source, int64(m.failRead)), &failingReader{err: broken})
 	}
 	return io.NopCloser(source), nil
 }
 
-// chunks gives few bytes a read, as a network does.
-type chunks struct {
+// chunkedReader gives few bytes a read, as a network does.
+type chunkedReader struct {
 	body   []byte
 	before func()
 }
 
-func (c *chunks) Read(p []byte) (int, error) {
+func (c *chunkedReader) Read(p []byte) (int, error) {
 	if c.before != nil {
 		c.before()
 	}
@@ -71,22 +71,22 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-type failing struct{ err error }
+type failingReader struct{ err error }
 
-func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+func (f *failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-func (m *memory) Create(_ context.Context, at work.Location) transform.Upload {
+func (m *memoryStore) Create(_ context.Context, at work.Location) transform.Upload {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.open++
 	return &memoryUpload{memory: m, key: at.Key}
 }
 
-func (m *memory) Put(_ context.Context, at work.Location, body []byte) error {
-	return m.appear(at.Key, body)
+func (m *memoryStore) Put(_ context.Context, at work.Location, body []byte) error {
+	return m.addFile(at.Key, body)
 }
 
-func (m *memory) appear(key string, body []byte) error {
+func (m *memoryStore) addFile(key string, body []byte) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if _, twice := m.files[key]; twice {
@@ -97,18 +97,18 @@ func (m *memory) appear(key string, body []byte) error {
 	return nil
 }
 
-// settled fails the test if an upload was left open.
-func (m *memory) settled(t *testing.T) {
+// checkNoOpenUploads fails the test if an upload was left open.
+func (m *memoryStore) checkNoOpenUploads(t *testing.T) {
 	t.Helper()
 	if m.open != 0 {
 		t.Errorf("%d uploads were neither committed nor aborted", m.open)
 	}
 }
 
-func (m *memory) keys() []string { return slices.Clone(m.order) }
+func (m *memoryStore) keys() []string { return slices.Clone(m.order) }
 
 type memoryUpload struct {
-	memory *memory
+	memory *memoryStore
 	key    string
 	body   bytes.Buffer
 	ended  bool
@@ -126,7 +126,7 @@ func (u *memoryUpload) Write(p []byte) (int, error) {
 
 func (u *memoryUpload) Commit(context.Context) error {
 	u.end()
-	return u.memory.appear(u.key, u.body.Bytes())
+	return u.memory.addFile(u.key, u.body.Bytes())
 }
 
 func (u *memoryUpload) Abort(context.Context) error {

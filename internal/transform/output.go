@@ -43,9 +43,9 @@ type output struct {
 	files   []work.File
 }
 
-// batches is how many there are of an output: one is filled, one waits, and
+// batchesPerOutput is how many there are of an output: one is filled, one waits, and
 // one is written.
-const batches = 3
+const batchesPerOutput = 3
 
 // write hands the batch over, and returns an empty one to be filled next. An
 // empty batch opens no file.
@@ -64,8 +64,8 @@ func (o *output) write(ctx context.Context, batch *row.Batch) (*row.Batch, error
 }
 
 func (o *output) begin(ctx context.Context, batch *row.Batch) {
-	o.pending, o.free, o.ended = make(chan *row.Batch, 1), make(chan *row.Batch, batches), make(chan struct{})
-	for range batches - 1 {
+	o.pending, o.free, o.ended = make(chan *row.Batch, 1), make(chan *row.Batch, batchesPerOutput), make(chan struct{})
+	for range batchesPerOutput - 1 {
 		o.free <- batch.NewSharingUnique()
 	}
 	go func() {

@@ -9,12 +9,12 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// trial is how long an engine works before its pace is judged.
-const trial = 30 * time.Second
+// paceTrialTime is how long an engine works before its pace is judged.
+const paceTrialTime = 30 * time.Second
 
-// paced ends a read that won't come to the end of size bytes before the
+// pacedReader ends a read that won't come to the end of size bytes before the
 // context's deadline at the pace it had so far.
-type paced struct {
+type pacedReader struct {
 	io.ReadCloser
 
 	now           func() time.Time
@@ -22,21 +22,21 @@ type paced struct {
 	size, read    int64
 }
 
-// pace returns the stored bytes, watched if the job may stop and there is a
+// withPace returns the stored bytes, watched if the job may stop and there is a
 // deadline.
-func pace(ctx context.Context, stored io.ReadCloser, job Job, now func() time.Time) io.ReadCloser {
+func withPace(ctx context.Context, stored io.ReadCloser, job Job, now func() time.Time) io.ReadCloser {
 	deadline, ok := ctx.Deadline()
 	if !ok || !job.MayStop {
 		return stored
 	}
-	return &paced{ReadCloser: stored, now: now, begin: now(), before: deadline, size: job.Work.Object.Size}
+	return &pacedReader{ReadCloser: stored, now: now, begin: now(), before: deadline, size: job.Work.Object.Size}
 }
 
 // Read implements io.Reader.
-func (p *paced) Read(b []byte) (int, error) {
+func (p *pacedReader) Read(b []byte) (int, error) {
 	n, err := p.ReadCloser.Read(b)
 	p.read += int64(n)
-	if taken := p.now().Sub(p.begin); err == nil && taken > trial && p.read < p.size {
+	if taken := p.now().Sub(p.begin); err == nil && taken > paceTrialTime && p.read < p.size {
 		whole := time.Duration(float64(taken) * float64(p.size) / float64(p.read))
 		if p.begin.Add(whole).After(p.before) {
 			return n, fault.Retryable("transform object", fault.OutOfTime,

@@ -71,7 +71,7 @@ func (r *run) transform(ctx context.Context) error {
 		return err
 	}
 	defer stored.Close()
-	r.source = newSource(ctx, pace(ctx, stored, r.job, r.now))
+	r.source = newSource(ctx, withPace(ctx, stored, r.job, r.now))
 	defer r.source.stop()
 	plain, err := reader.Open(r.source, compression, r.job.Contract.Encoding)
 	if err != nil {
@@ -81,17 +81,17 @@ func (r *run) transform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, records)
+	err = r.checkRecords(ctx, records)
 	r.receipt.ExtraColumns = records.extra()
 	if err != nil {
 		return err
 	}
-	r.receipt.Unchecked = unchecked(r.job.Contract, r.counts.read)
+	r.receipt.Unchecked = uncheckedRules(r.job.Contract, r.counts.read)
 	return r.end(ctx)
 }
 
-// unchecked names the rules that the object was too long for.
-func unchecked(c *contract.Contract, records int64) []string {
+// uncheckedRules names the rules that the object was too long for.
+func uncheckedRules(c *contract.Contract, records int64) []string {
 	var rules []string
 	for _, column := range c.Columns {
 		if column.Unique && c.MaxUnique > 0 && records > c.MaxUnique {
@@ -101,8 +101,8 @@ func unchecked(c *contract.Contract, records int64) []string {
 	return rules
 }
 
-// each holds every record against the contract and puts it where it belongs.
-func (r *run) each(ctx context.Context, records records) error {
+// checkRecords holds every record against the contract and puts it where it belongs.
+func (r *run) checkRecords(ctx context.Context, records records) error {
 	for {
 		block, err := records.next()
 		if errors.Is(err, io.EOF) {

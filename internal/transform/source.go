@@ -11,8 +11,8 @@ import (
 
 // Sizes of what is read ahead: that much in all, a chunk at once.
 const (
-	aheadChunk  = 256 << 10
-	aheadChunks = 4
+	readAheadChunkBytes = 256 << 10
+	readAheadChunks     = 4
 )
 
 // source reads an object's stored bytes ahead of who needs them, hashes them,
@@ -42,10 +42,10 @@ type chunk struct {
 func newSource(ctx context.Context, bytes io.Reader) *source {
 	s := &source{
 		ctx: ctx, bytes: bytes, hash: sha256.New(),
-		chunks: make(chan chunk, aheadChunks), free: make(chan []byte, aheadChunks),
+		chunks: make(chan chunk, readAheadChunks), free: make(chan []byte, readAheadChunks),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
-	for range aheadChunks {
+	for range readAheadChunks {
 		s.free <- nil // made when it is needed: most objects are small
 	}
 	go s.readAhead()
@@ -63,7 +63,7 @@ func (s *source) readAhead() {
 			return
 		}
 		if buffer == nil {
-			buffer = make([]byte, aheadChunk)
+			buffer = make([]byte, readAheadChunkBytes)
 		}
 		n, err := s.fill(buffer)
 		s.hash.Write(buffer[:n])

@@ -64,8 +64,8 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if c == nil {
 		return fault.Permanentf("find contract", fault.NoDataset, "no contract of this deployment is named %s", w.Dataset)
 	}
-	glueReads := s.glueReads(w, c)
-	if glueReads && takesGlue(w, c, s.left(ctx)) {
+	glueReads := s.glueAllowed(w, c)
+	if glueReads && needsGlue(w, c, s.remainingTime(ctx)) {
 		return s.Glue.Send(ctx, w)
 	}
 	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, batch.InvocationEnd(ctx, s.Now()))
@@ -88,7 +88,7 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 		return s.handOver(ctx, m, w)
 	}
 	if err != nil {
-		return s.failed(ctx, m, w, entry, err)
+		return s.attemptFault(ctx, m, w, entry, err)
 	}
 	s.log(ctx, log, receipt)
 	return nil
@@ -103,13 +103,13 @@ func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) erro
 	return s.Journal.Release(ctx, w.Object.ID(), m.ID)
 }
 
-// left is the time that this invocation has.
-func (s *Stage) left(ctx context.Context) time.Duration {
+// remainingTime is the time that this invocation has.
+func (s *Stage) remainingTime(ctx context.Context) time.Duration {
 	return batch.InvocationEnd(ctx, s.Now()).Sub(s.Now())
 }
 
-// failed numbers the attempt, and takes it off the count if it doesn't count.
-func (s *Stage) failed(ctx context.Context, m batch.Message, w work.Work, entry journal.Entry, err error) error {
+// attemptFault numbers the attempt, and takes it off the count if it doesn't count.
+func (s *Stage) attemptFault(ctx context.Context, m batch.Message, w work.Work, entry journal.Entry, err error) error {
 	f := *fault.As(err)
 	f.Attempt = entry.Attempts
 	if f.Disposition != fault.RetryAfter {

@@ -48,7 +48,7 @@ func (c *fakeJournal) Release(_ context.Context, id object.ID, owner string) err
 type fixture struct {
 	stage   *transform.Stage
 	journal *fakeJournal
-	store   *memory
+	store   *memoryStore
 	work    work.Work
 }
 

@@ -31,14 +31,14 @@ func (t *rowCounts) check(c *contract.Contract) error {
 	if t.rejected <= c.MaxRejects || share <= c.MaxRejectRatio {
 		return nil
 	}
-	rule, count := t.worst()
+	rule, count := t.mostBrokenRule()
 	return fault.Permanentf("check rejects", fault.TooManyRejects,
 		"%d of %d rows (%.1f %%) break the contract, which tolerates %d and %.1f %%; %d break %s",
 		t.rejected, t.read, 100*share, c.MaxRejects, 100*c.MaxRejectRatio, count, rule)
 }
 
-// worst returns the rule that is broken most often; of equals, the first by name.
-func (t *rowCounts) worst() (rule string, count int64) {
+// mostBrokenRule returns the rule that is broken most often; of equals, the first by name.
+func (t *rowCounts) mostBrokenRule() (rule string, count int64) {
 	for r, n := range t.byRule {
 		if n > count || n == count && r < rule {
 			rule, count = r, n

@@ -69,7 +69,7 @@ type Job struct {
 // no error. After an error nothing of the attempt is visible but, at worst,
 // files that no receipt names.
 func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
-	bounded, cancel := e.bound(ctx)
+	bounded, cancel := e.withReserve(ctx)
 	defer cancel()
 	r, err := e.begin(job)
 	if err != nil {
@@ -81,7 +81,7 @@ func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
 	}
 	if err != nil {
 		r.abort(ctx)
-		if err = classify(bounded, err); !refuses(err) {
+		if err = classify(bounded, err); !isRefusal(err) {
 			return work.Receipt{}, err
 		}
 		r.refuse(fault.As(err))
@@ -89,8 +89,8 @@ func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
 	return e.finish(ctx, r)
 }
 
-// bound ends the work before the context's own deadline.
-func (e *Engine) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+// withReserve ends the work before the context's own deadline.
+func (e *Engine) withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-Reserve))
 	}
@@ -105,9 +105,9 @@ func classify(bounded context.Context, err error) error {
 	return fault.Retryable("transform object", fault.OutOfTime, fmt.Errorf("the time of this invocation is over: %w", bounded.Err()))
 }
 
-// refuses reports whether an error is a property of the object's bytes, so
+// isRefusal reports whether an error is a property of the object's bytes, so
 // that a receipt tells it.
-func refuses(err error) bool {
+func isRefusal(err error) bool {
 	f := fault.As(err)
 	return f.Disposition == fault.Permanent && f.Code != fault.ObjectGone
 }

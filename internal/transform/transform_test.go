@@ -143,14 +143,14 @@ func TestFailedTransformLeavesNoFiles(t *testing.T) {
 	denied := fault.Dependency("write", fault.AccessDenied, errors.New("denied"))
 	tests := []struct {
 		name        string
-		prepare     func(*memory)
+		prepare     func(*memoryStore)
 		gone        bool
 		code        fault.Code
 		disposition fault.Disposition
 	}{
-		{"object gone", func(*memory) {}, true, fault.ObjectGone, fault.Permanent},
-		{"reading breaks off", func(m *memory) { m.failRead = 1000 }, false, fault.StoreAway, fault.RetryAfter},
-		{"writing is denied", func(m *memory) { m.failCreate = denied }, false, fault.AccessDenied, fault.RetryAfter},
+		{"object gone", func(*memoryStore) {}, true, fault.ObjectGone, fault.Permanent},
+		{"reading breaks off", func(m *memoryStore) { m.failRead = 1000 }, false, fault.StoreAway, fault.RetryAfter},
+		{"writing is denied", func(m *memoryStore) { m.failCreate = denied }, false, fault.AccessDenied, fault.RetryAfter},
 	}
 	for _, test := range tests {
 		for _, key := range []string{"a.csv", "a.csv.gz"} {

@@ -49,15 +49,15 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &n); err != nil {
 		return fmt.Errorf("decode seconds: %w", err)
 	}
-	if n < 0 || n > int64(longestSweep/time.Second) {
-		return fmt.Errorf("decode seconds: %d is not from 0 to %d", n, longestSweep/time.Second)
+	if n < 0 || n > int64(maxSweepDuration/time.Second) {
+		return fmt.Errorf("decode seconds: %d is not from 0 to %d", n, maxSweepDuration/time.Second)
 	}
 	*s = Seconds(time.Duration(n) * time.Second)
 	return nil
 }
 
-// longestSweep bounds what a sweep's message may ask for.
-const longestSweep = 365 * 24 * time.Hour
+// maxSweepDuration bounds what a sweep's message may ask for.
+const maxSweepDuration = 365 * 24 * time.Hour
 
 // Or returns the duration, or another one where there is none.
 func (s *Seconds) Or(other time.Duration) time.Duration {

@@ -8,29 +8,29 @@ import (
 // in the order in which they arrive, searches and counts alike.
 type Option func(*handler)
 
-// Fail answers the nth request with a status and words, and with a Retry-After
+// FailAt answers the nth request with a status and words, and with a Retry-After
 // header unless it is empty.
-func Fail(n, status int, retryAfter string) Option {
+func FailAt(n, status int, retryAfter string) Option {
 	return func(h *handler) {
-		h.faults.failures = put(h.faults.failures, n, failure{status, retryAfter})
+		h.faults.failures = addTo(h.faults.failures, n, failure{status, retryAfter})
 	}
 }
 
-// Cut breaks the connection of the nth request after so many bytes of the
+// CutAt breaks the connection of the nth request after so many bytes of the
 // body.
-func Cut(n, bytes int) Option {
-	return func(h *handler) { h.faults.cuts = put(h.faults.cuts, n, bytes) }
+func CutAt(n, bytes int) Option {
+	return func(h *handler) { h.faults.cuts = addTo(h.faults.cuts, n, bytes) }
 }
 
 // AppearsAt hides an event from every request before the nth: it is published while
 // somebody reads.
 func AppearsAt(n int, id string) Option {
-	return func(h *handler) { h.faults.from = put(h.faults.from, id, n) }
+	return func(h *handler) { h.faults.from = addTo(h.faults.from, id, n) }
 }
 
 // WithdrawnAt hides an event from the nth request and all after it.
 func WithdrawnAt(n int, id string) Option {
-	return func(h *handler) { h.faults.until = put(h.faults.until, id, n) }
+	return func(h *handler) { h.faults.until = addTo(h.faults.until, id, n) }
 }
 
 // SearchLimit replaces the limit of 20,000 events a search.
@@ -58,7 +58,7 @@ type faults struct {
 	until    map[string]int
 }
 
-func put[K comparable, V any](values map[K]V, key K, value V) map[K]V {
+func addTo[K comparable, V any](values map[K]V, key K, value V) map[K]V {
 	if values == nil {
 		values = make(map[K]V)
 	}
@@ -81,8 +81,8 @@ func (f faults) visible(events []event, number int) []event {
 	return seen
 }
 
-// numbered counts the request and fails it if it is to fail.
-func (h *handler) numbered(next func(http.ResponseWriter, *http.Request, int)) http.HandlerFunc {
+// countRequest counts the request and fails it if it is to fail.
+func (h *handler) countRequest(next func(http.ResponseWriter, *http.Request, int)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		number := int(h.requests.Add(1))
 		fail, failing := h.faults.failures[number]

@@ -17,8 +17,8 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// four events: b and c tie, a has no magnitude.
-const four = `{"type":"FeatureCollection","features":[
+// fourEvents events: b and c tie, a has no magnitude.
+const fourEvents = `{"type":"FeatureCollection","features":[
 {"type":"Feature","properties":{"mag":4.5,"time":1517443203000},"id":"d0"},
 {"type":"Feature","properties":{"mag":2,"time":1517443201500},"id":"c"},
 {"type":"Feature","properties":{"mag":3,"time":1517443201500},"id":"b"},
@@ -78,7 +78,7 @@ func TestQueryReturnsMatchingEvents(t *testing.T) {
 		{"a date", "&endtime=2018-02-01", "a"},
 		{"an empty value is none", "&limit=&nodata=404", "d0 c b a"},
 	}
-	handler := newHandler(t, strings.NewReader(four))
+	handler := newHandler(t, strings.NewReader(fourEvents))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +95,7 @@ func TestQueryReturnsMatchingEvents(t *testing.T) {
 
 func TestStartIsInclusive(t *testing.T) {
 	t.Parallel()
-	handler := newHandler(t, strings.NewReader(four))
+	handler := newHandler(t, strings.NewReader(fourEvents))
 	answer := get(handler, fdsn.QueryPath+"?format=geojson&starttime=2018-02-01T00:00:03")
 	if got := ids(t, answer.Body.Bytes()); got != "d0" {
 		t.Errorf("got %q", got)
@@ -126,7 +126,7 @@ func TestInvalidSearchIsRefused(t *testing.T) {
 		{"count in xml", fdsn.CountPath + "?format=xml&" + from, `format "xml" isn't served`},
 		{"count of an unknown parameter", fdsn.CountPath + "?" + from + "&page=2", "unknown parameter"},
 	}
-	handler := newHandler(t, strings.NewReader(four), fdsn.SearchLimit(3))
+	handler := newHandler(t, strings.NewReader(fourEvents), fdsn.SearchLimit(3))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +140,7 @@ func TestInvalidSearchIsRefused(t *testing.T) {
 
 func TestCountReturnsNumberOfMatches(t *testing.T) {
 	t.Parallel()
-	handler := newHandler(t, strings.NewReader(four), fdsn.SearchLimit(3))
+	handler := newHandler(t, strings.NewReader(fourEvents), fdsn.SearchLimit(3))
 	tests := []struct{ name, query, want string }{
 		{"plain", "", "4"},
 		{"text", "&format=text&endtime=2018-02-01T00:00:02", "3"},
@@ -164,7 +164,7 @@ func TestCountReturnsNumberOfMatches(t *testing.T) {
 
 func TestOtherPathsAndMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	handler := newHandler(t, strings.NewReader(four))
+	handler := newHandler(t, strings.NewReader(fourEvents))
 	if code := get(handler, "/fdsnws/event/1/catalogs").Code; code != http.StatusNotFound {
 		t.Errorf("catalogs: %d", code)
 	}
@@ -177,8 +177,8 @@ func TestOtherPathsAndMethodsAreRefused(t *testing.T) {
 
 func TestFaultOptionsApplyToNumberedRequests(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(newHandler(t, strings.NewReader(four),
-		fdsn.Fail(1, http.StatusServiceUnavailable, "3"), fdsn.Cut(2, 50), fdsn.NoContent(),
+	server := httptest.NewServer(newHandler(t, strings.NewReader(fourEvents),
+		fdsn.FailAt(1, http.StatusServiceUnavailable, "3"), fdsn.CutAt(2, 50), fdsn.NoContent(),
 		fdsn.AppearsAt(4, "a"), fdsn.WithdrawnAt(5, "b")))
 	t.Cleanup(server.Close)
 	ask := func(query string) (*http.Response, string, error) {

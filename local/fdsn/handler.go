@@ -44,8 +44,8 @@ func NewHandler(geojson io.Reader, options ...Option) (http.Handler, error) {
 		option(h)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+QueryPath, h.numbered(h.query))
-	mux.HandleFunc("GET "+CountPath, h.numbered(h.count))
+	mux.HandleFunc("GET "+QueryPath, h.countRequest(h.query))
+	mux.HandleFunc("GET "+CountPath, h.countRequest(h.count))
 	return mux, nil
 }
 

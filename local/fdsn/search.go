@@ -146,7 +146,7 @@ func parseWord(name, value string, words ...string) (string, error) {
 func (s search) matching(events []event) []event {
 	var found []event
 	for _, e := range events {
-		if s.matches(e) {
+		if s.isMatch(e) {
 			found = append(found, e)
 		}
 	}
@@ -154,7 +154,7 @@ func (s search) matching(events []event) []event {
 	return found
 }
 
-func (s search) matches(e event) bool {
+func (s search) isMatch(e event) bool {
 	afterEnd := !s.end.IsZero() && e.time.After(s.end)
 	tooWeak := !math.IsInf(s.minimumMagnitude, -1) && (e.magnitude == nil || *e.magnitude < s.minimumMagnitude)
 	return !e.time.Before(s.start) && !afterEnd && !tooWeak

@@ -37,7 +37,7 @@ func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 		compare(t, c, suite.Rows, got.rows)
 		compare(t, c, suite.Rejects, got.rejects)
 		compare(t, c, suite.Receipt, got.summary)
-		if c.Differs(glue) {
+		if c.HasOwnAnswer(glue) {
 			differing++
 			t.Logf("%s differs on purpose: %s", c.Name, got.receipt.Cause)
 			continue

@@ -12,8 +12,8 @@ import (
 // pick returns one of the values.
 func pick[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// one reports true once in n times.
-func one(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
+// oneIn reports true once in n times.
+func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
 var columnTypes = []contract.Type{
 	contract.String, contract.Integer, contract.Decimal, contract.Double, contract.Boolean,
@@ -26,10 +26,10 @@ func newContract(r *rand.Rand) *contract.Contract {
 		Version: "1.0.0", Source: "shop", Entity: "order", Format: contract.CSV, Delimiter: ',', Encoding: contract.UTF8,
 		MaxRejectRatio: 1, MaxRejects: 10, MaxUnique: pick(r, int64(3), 10, contract.DefaultMaxUnique),
 	}
-	if one(r, 4) {
+	if oneIn(r, 4) {
 		c.MaxRejectRatio, c.MaxRejects = pick(r, 0, 0.05, 0.4), pick(r, int64(0), 3)
 	}
-	if one(r, 3) {
+	if oneIn(r, 3) {
 		c.Format = contract.NDJSON
 	} else {
 		c.Delimiter = pick(r, byte(','), ',', ';', '\t', '|')
@@ -44,16 +44,16 @@ func newContract(r *rand.Rand) *contract.Contract {
 
 func newColumn(r *rand.Rand, i int, format contract.Format) contract.Column {
 	name := fmt.Sprintf("c%d", i)
-	column := contract.Column{Name: name, Header: name, Path: "/" + name, Type: pick(r, columnTypes...), Required: one(r, 4)}
+	column := contract.Column{Name: name, Header: name, Path: "/" + name, Type: pick(r, columnTypes...), Required: oneIn(r, 4)}
 	if format == contract.CSV {
 		column.Header = fmt.Sprintf(pick(r, "c%d", "c%d", "The %d", `a "b" %d`, "x,%d", "ä%d"), i)
 	} else {
 		column.Path = fmt.Sprintf(pick(r, "/c%d", "/c%d", "/o/x%d", "/l/%d", "/a~1b~0%d"), i)
-		if i > 0 && one(r, 12) && (column.Type == contract.String || column.Type == contract.JSON) {
+		if i > 0 && oneIn(r, 12) && (column.Type == contract.String || column.Type == contract.JSON) {
 			column.Path = ""
 		}
 	}
-	column.Unique = column.Type != contract.JSON && one(r, 5)
+	column.Unique = column.Type != contract.JSON && oneIn(r, 5)
 	addRules(r, &column)
 	return column
 }
@@ -79,11 +79,11 @@ func addRules(r *rand.Rand, c *contract.Column) {
 }
 
 func addTextRules(r *rand.Rand, c *contract.Column) {
-	if one(r, 4) {
+	if oneIn(r, 4) {
 		shortest := r.IntN(4)
 		c.MinLength = &shortest
 	}
-	if one(r, 4) {
+	if oneIn(r, 4) {
 		longest := 4 + r.IntN(30)
 		c.MaxLength = &longest
 	}

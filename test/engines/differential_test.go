@@ -24,8 +24,8 @@ var (
 const (
 	filesPerRun      = 200
 	filesPerContract = 20
-	// enough is the number of files from which on every rule must have fired.
-	enough = 1000
+	// filesForEveryRule is the number of files from which on every rule must have fired.
+	filesForEveryRule = 1000
 )
 
 // TestEnginesAgreeOnRandomFiles gives both engines the same random files. Whatever differs
@@ -34,8 +34,8 @@ func TestEnginesAgreeOnRandomFiles(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(*seed, 0))
 	fired := expectedOccurrences()
-	wellFormed := newBatches(t, r, *differential, false, fired)
-	malformed := newBatches(t, r, *differential/2, true, fired)
+	wellFormed := newRuns(t, r, *differential, false, fired)
+	malformed := newRuns(t, r, *differential/2, true, fired)
 	t.Run("batch", func(t *testing.T) {
 		for i, b := range append(slices.Clone(wellFormed), malformed...) {
 			t.Run(fmt.Sprint(i), b.compare)
@@ -44,7 +44,7 @@ func TestEnginesAgreeOnRandomFiles(t *testing.T) {
 	wellFormedSum, malformedSum := sum(wellFormed, fired), sum(malformed, fired)
 	for _, name := range slices.Sorted(maps.Keys(fired)) {
 		t.Logf("%6d %s", fired[name], name)
-		if fired[name] == 0 && *differential >= enough {
+		if fired[name] == 0 && *differential >= filesForEveryRule {
 			t.Errorf("%s never came up in %d files", name, *differential)
 		}
 	}
@@ -52,8 +52,8 @@ func TestEnginesAgreeOnRandomFiles(t *testing.T) {
 }
 
 // expectedOccurrences lists what must come up.
-func expectedOccurrences() counts {
-	fired := make(counts)
+func expectedOccurrences() occurrences {
+	fired := make(occurrences)
 	for rule := range strings.FieldsSeq(`_row:columns _row:utf8 _row:json _row:object _row:depth _row:duplicate required unique format
 		pattern enum minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum nul`) {
 		fired["rule "+rule] = 0
@@ -71,26 +71,26 @@ func expectedOccurrences() counts {
 }
 
 // comparisonCounts is how many files were compared, and how many differed.
-type comparisonCounts struct{ files, refused, differ int }
+type comparisonCounts struct{ files, refused, different int }
 
 func (a comparisonCounts) String() string {
-	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.differ)
+	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.different)
 }
 
-// batch is the files of one run of the engine on Glue, and what became of them.
-type batch struct {
+// runOfFiles is the files of one run of the engine on Glue, and what became of them.
+type runOfFiles struct {
 	groups [][]testObject
-	fired  counts
+	fired  occurrences
 	comparisonCounts
 }
 
-// newBatches makes the files one after the other, so that a seed says them all;
+// newRuns makes the files one after the other, so that a seed says them all;
 // the batches run side by side.
-func newBatches(t *testing.T, r *rand.Rand, files int, malformed bool, fired counts) []*batch {
+func newRuns(t *testing.T, r *rand.Rand, files int, malformed bool, fired occurrences) []*runOfFiles {
 	t.Helper()
-	var batches []*batch
+	var batches []*runOfFiles
 	for made := 0; made < files; {
-		b := &batch{fired: make(counts)}
+		b := &runOfFiles{fired: make(occurrences)}
 		for full := made + min(filesPerRun, files-made); made < full; {
 			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, made), files, malformed, fired)
 			b.groups = append(b.groups, group)
@@ -101,13 +101,13 @@ func newBatches(t *testing.T, r *rand.Rand, files int, malformed bool, fired cou
 	return batches
 }
 
-func (b *batch) compare(t *testing.T) {
+func (b *runOfFiles) compare(t *testing.T) {
 	t.Parallel()
 	w := newEnvironment(t)
 	for _, group := range b.groups {
 		w.add(t, group...)
 	}
-	w.runGlue(t, interpreted)
+	w.runGlue(t, interpretedSettings)
 	for _, group := range b.groups {
 		for _, s := range group {
 			w.runLambda(t, s)
@@ -117,12 +117,12 @@ func (b *batch) compare(t *testing.T) {
 }
 
 // sum adds up what became of the batches' files, and what fired.
-func sum(batches []*batch, fired counts) comparisonCounts {
+func sum(batches []*runOfFiles, fired occurrences) comparisonCounts {
 	var total comparisonCounts
 	for _, b := range batches {
 		total.files += b.files
 		total.refused += b.refused
-		total.differ += b.differ
+		total.different += b.different
 		for name, count := range b.fired {
 			fired[name] += count
 		}
@@ -131,7 +131,7 @@ func sum(batches []*batch, fired counts) comparisonCounts {
 }
 
 // newGroup makes the files of one contract.
-func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired counts) []testObject {
+func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired occurrences) []testObject {
 	t.Helper()
 	c := newContract(r)
 	var group []testObject
@@ -144,12 +144,12 @@ func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool
 
 var ruleOf = regexp.MustCompile(`"rule":"([^"]*)"`)
 
-func (a *comparisonCounts) add(t *testing.T, w *environment, s testObject, fired counts) {
+func (a *comparisonCounts) add(t *testing.T, w *environment, s testObject, fired occurrences) {
 	t.Helper()
 	want, got := w.answer(t, lambda, s), w.answer(t, glue, s)
 	a.files++
 	if !compareEngines(t, s.name, want, got) {
-		a.differ++
+		a.different++
 		explain(t, s)
 	}
 	fired[string(want.receipt.Outcome)]++

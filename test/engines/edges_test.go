@@ -10,9 +10,9 @@ import (
 	"github.com/firn-data/firn/test/engines/suite"
 )
 
-// edges are the inputs at which readers differ, each with the cases that say
+// edgeInputs are the inputs at which readers differ, each with the cases that say
 // what both engines make of it, and with bytes that one of them must hold.
-var edges = []struct {
+var edgeInputs = []struct {
 	input string
 	cases []string
 	holds string
@@ -77,7 +77,7 @@ func TestEveryEdgeInputHasACase(t *testing.T) {
 		t.Fatal(err)
 	}
 	inputs := make(map[string][]byte)
-	for _, edge := range edges {
+	for _, edge := range edgeInputs {
 		found := false
 		for _, name := range edge.cases {
 			at := slices.IndexFunc(cases, func(c suite.Case) bool { return c.Name == name })
@@ -86,7 +86,7 @@ func TestEveryEdgeInputHasACase(t *testing.T) {
 				continue
 			}
 			if inputs[name] == nil {
-				if inputs[name], err = cases[at].Head(); err != nil {
+				if inputs[name], err = cases[at].Sample(); err != nil {
 					t.Fatal(err)
 				}
 			}

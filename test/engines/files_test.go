@@ -16,20 +16,20 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// counts says how often something was made or fired.
-type counts map[string]int
+// occurrences says how often something was made or fired.
+type occurrences map[string]int
 
 // file is an object that is being made.
 type file struct {
 	r     *rand.Rand
 	c     *contract.Contract
 	text  bytes.Buffer
-	forms counts
+	forms occurrences
 }
 
 // newFile makes an object of a contract and its name; a malformed one may be
 // refused by both engines.
-func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, forms counts) (name string, body []byte) {
+func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, forms occurrences) (name string, body []byte) {
 	t.Helper()
 	f := &file{r: r, c: c, forms: forms}
 	if c.Format == contract.CSV {
@@ -40,17 +40,17 @@ func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, f
 		name = pick(r, "input.ndjson", "input.jsonl")
 	}
 	body = encode(c.Encoding, f.text.Bytes())
-	if c.Encoding == contract.UTF8 && one(r, 8) {
+	if c.Encoding == contract.UTF8 && oneIn(r, 8) {
 		body = append([]byte("\ufeff"), body...)
 		forms["mark"]++
 	}
-	if malformed && one(r, 2) {
+	if malformed && oneIn(r, 2) {
 		body = damage(r, body)
 	}
-	if one(r, 3) {
+	if oneIn(r, 3) {
 		name, body = name+".gz", pack(t, r, body)
 		forms["gzip"]++
-		if malformed && one(r, 3) {
+		if malformed && oneIn(r, 3) {
 			body = damage(r, body)
 		}
 	}
@@ -136,21 +136,21 @@ func (f *file) csv() {
 			values = values[:len(values)-1]
 		}
 		f.record(values)
-		if one(f.r, 15) {
+		if oneIn(f.r, 15) {
 			f.text.WriteString(pick(f.r, "\n", "\r\n", "\n\n"))
 			f.forms["blank line"]++
 		}
 	}
-	if one(f.r, 4) {
+	if oneIn(f.r, 4) {
 		f.text.Truncate(len(bytes.TrimRight(f.text.Bytes(), "\r\n")))
 	}
 }
 
 func (f *file) csvText(c contract.Column) string {
-	if len(f.c.NullValues) > 0 && one(f.r, 10) {
+	if len(f.c.NullValues) > 0 && oneIn(f.r, 10) {
 		return pick(f.r, f.c.NullValues...)
 	}
-	if f.c.Encoding == contract.UTF8 && one(f.r, 60) {
+	if f.c.Encoding == contract.UTF8 && oneIn(f.r, 60) {
 		return pick(f.r, "\xff", "a\xc3", "\xed\xa0\x80", "\ufffd", "\xf0\x9f\x98")
 	}
 	return textFor(f.r, c)
@@ -173,7 +173,7 @@ func (f *file) record(values []string) {
 func (f *file) field(value string, isLast bool) {
 	must := strings.Contains(value, "\n") || strings.Contains(value, string(f.c.Delimiter)) || strings.HasPrefix(value, `"`) ||
 		isLast && strings.HasSuffix(value, "\r")
-	if !must && !one(f.r, 4) {
+	if !must && !oneIn(f.r, 4) {
 		form := "bare"
 		if strings.Contains(value, `"`) {
 			form = "bare with a quote inside"
@@ -218,7 +218,7 @@ func (f *file) object() string {
 	for i, c := range f.c.Columns {
 		value := f.jsonText(c)
 		switch name := strings.TrimPrefix(c.Path, "/"); {
-		case c.Path == "" || one(f.r, 8):
+		case c.Path == "" || oneIn(f.r, 8):
 		case strings.HasPrefix(name, "o/"):
 			members["o"] = append(members["o"], member(name[2:], value))
 		case strings.HasPrefix(name, "l/"):
@@ -231,7 +231,7 @@ func (f *file) object() string {
 		}
 	}
 	all := append(members[""], `"o": {`+strings.Join(members["o"], ",")+`}`, `"l":[`+strings.Join(members["l"], " , ")+`]`)
-	if one(f.r, 10) {
+	if oneIn(f.r, 10) {
 		all = append(all, `"extra":"\u00e4\n"`)
 	}
 	return "{" + strings.Join(all, ",") + "}"
@@ -250,12 +250,12 @@ func quotedJSON(text string) string {
 // jsonText writes a value in the JSON kind of its type, but for some.
 func (f *file) jsonText(c contract.Column) string {
 	text := textFor(f.r, c)
-	if one(f.r, 15) {
+	if oneIn(f.r, 15) {
 		return pick(f.r, "null", "true", "5", `"5"`, "[]", `{"a":1}`, `"\u0000"`, `"\ud83d\ude00"`)
 	}
 	switch c.Type {
 	case contract.Integer, contract.Decimal, contract.Double, contract.Boolean:
-		if json.Valid([]byte(text)) || one(f.r, 30) && text != "" {
+		if json.Valid([]byte(text)) || oneIn(f.r, 30) && text != "" {
 			return strings.ReplaceAll(text, "\n", "")
 		}
 		return "null"

@@ -14,28 +14,28 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// folder is a store whose buckets are folders below it, as the engine on Glue
+// folderStore is a store whose buckets are folders below it, as the engine on Glue
 // reads them by file://.
-type folder string
+type folderStore string
 
-var _ transform.Store = folder("")
+var _ transform.Store = folderStore("")
 
-func (f folder) path(bucket, key string) string {
+func (f folderStore) path(bucket, key string) string {
 	return filepath.Join(string(f), bucket, filepath.FromSlash(key))
 }
 
 // Open implements transform.Store.
-func (f folder) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+func (f folderStore) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
 	return os.Open(f.path(o.Bucket, o.Key))
 }
 
 // Create implements transform.Store.
-func (f folder) Create(_ context.Context, at work.Location) transform.Upload {
+func (f folderStore) Create(_ context.Context, at work.Location) transform.Upload {
 	return &upload{folder: f, at: at}
 }
 
 // Put implements transform.Store.
-func (f folder) Put(_ context.Context, at work.Location, body []byte) error {
+func (f folderStore) Put(_ context.Context, at work.Location, body []byte) error {
 	path := f.path(at.Bucket, at.Key)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (f folder) Put(_ context.Context, at work.Location, body []byte) error {
 
 type upload struct {
 	bytes.Buffer
-	folder folder
+	folder folderStore
 	at     work.Location
 }
 

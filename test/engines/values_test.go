@@ -25,12 +25,12 @@ var (
 		"AB12", "AB12\n", "x", "xx", "y", "a b", "a\tb", "a\x0bb", "ABC", "abc", "a.b", "a\nb", "a\u00a0b", "ä", "Ä é", "日本", "😀",
 		"\u2028", "a\\b", `a"b`, `"`, `""`, "'", "NA", "-", "null", " ", "a\x00b", "a,b", "a;b|c", "\r", "a\rb", "a\r", "\u0085",
 	}
-	formatted = []string{
+	formattedTexts = []string{
 		"a@b.example", "a@", "a b@c", "x.y+z@host", "123e4567-e89b-12d3-a456-426614174000", "123e4567e89b12d3a456426614174000",
 		"https://example.com/a?b#c", "mailto:a", "no uri", "example.com", "-example.com", "a..b", "192.0.2.1", "192.0.2.256", "1.2.3",
 		"2001:db8::1", "::", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8:9", "fe80::1%eth0",
 	}
-	structures = []string{
+	jsonStructures = []string{
 		`{}`, `[]`, `[1, 2]`, `{"a":{"b":[null]}}`, `{"a":1,"a":2}`, `[NaN]`, `{"a":01}`, `[1,]`, `{"s":"\ud83d\ude00"}`, `["\ud800"]`,
 		` {"a" : "}" } `, `[` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `]`, `"text"`, `5`,
 	}
@@ -42,13 +42,13 @@ func textFor(r *rand.Rand, c contract.Column) string {
 	case 0:
 		return ""
 	case 1:
-		return pick(r, pick(r, strangeNumbers, strangeTimes, strangeTexts, formatted, structures)...)
+		return pick(r, pick(r, strangeNumbers, strangeTimes, strangeTexts, formattedTexts, jsonStructures)...)
 	default:
-		return proper(r, c)
+		return validValue(r, c)
 	}
 }
 
-func proper(r *rand.Rand, c contract.Column) string {
+func validValue(r *rand.Rand, c contract.Column) string {
 	switch c.Type {
 	case contract.Integer:
 		return fmt.Sprint(pick(r, r.Int64N(20)-10, r.Int64()-r.Int64()))
@@ -65,17 +65,17 @@ func proper(r *rand.Rand, c contract.Column) string {
 	case contract.Time:
 		return clockTime(r)
 	case contract.JSON:
-		return pick(r, structures...)
+		return pick(r, jsonStructures...)
 	default:
-		return properText(r, c)
+		return validText(r, c)
 	}
 }
 
-func properText(r *rand.Rand, c contract.Column) string {
+func validText(r *rand.Rand, c contract.Column) string {
 	switch {
 	case c.Format != "":
-		return pick(r, formatted...)
-	case len(c.Enum) > 0 && !one(r, 4):
+		return pick(r, formattedTexts...)
+	case len(c.Enum) > 0 && !oneIn(r, 4):
 		return pick(r, c.Enum...)
 	default:
 		return pick(r, pick(r, strangeTexts...), strings.Repeat(pick(r, "x", "ä", "😀", "ab "), r.IntN(20)))
@@ -84,10 +84,10 @@ func properText(r *rand.Rand, c contract.Column) string {
 
 func decimal(r *rand.Rand, whole, scale int) string {
 	text := pick(r, "", "-") + digits(r, max(1, min(whole, 1+r.IntN(whole+1))))
-	if whole == 0 && !one(r, 5) {
+	if whole == 0 && !oneIn(r, 5) {
 		text = pick(r, "", "-") + "0"
 	}
-	if scale > 0 && !one(r, 3) {
+	if scale > 0 && !oneIn(r, 3) {
 		text += "." + digits(r, 1+r.IntN(scale))
 	}
 	return text
@@ -103,7 +103,7 @@ func digits(r *rand.Rand, n int) string {
 
 func clockTime(r *rand.Rand) string {
 	text := fmt.Sprintf("%02d:%02d:%02d", r.IntN(24), r.IntN(60), r.IntN(60))
-	if one(r, 2) {
+	if oneIn(r, 2) {
 		text += "." + digits(r, 1+r.IntN(6))
 	}
 	return text

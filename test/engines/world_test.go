@@ -34,7 +34,7 @@ const (
 
 // environment is a folder with a landing bucket, and what the engines made of it.
 type environment struct {
-	root folder
+	root folderStore
 	uris []string
 	// took is how long the run of the engine on Glue took.
 	took time.Duration
@@ -42,7 +42,7 @@ type environment struct {
 
 func newEnvironment(t *testing.T) *environment {
 	t.Helper()
-	return &environment{root: folder(t.TempDir())}
+	return &environment{root: folderStore(t.TempDir())}
 }
 
 // testObject is one object to transform.
@@ -98,9 +98,9 @@ func (w *environment) put(t *testing.T, at work.Location, body []byte) {
 	}
 }
 
-// interpreted are settings of Spark for many small objects: their queries are
+// interpretedSettings are settings of Spark for many small objects: their queries are
 // run as they are, which is faster than to compile each.
-const interpreted = "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
+const interpretedSettings = "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
 
 // runGlue transforms all objects by the engine on Glue, in one process, with
 // more settings of Spark.

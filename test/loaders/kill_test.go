@@ -22,10 +22,10 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// requests are what the loader asks of Snowflake for the scene, in order. A
+// expectedRequests are what the loader asks of Snowflake for the scene, in order. A
 // statement that the protocol gains or loses changes this list, and is killed
 // like the others.
-var requests = []string{
+var expectedRequests = []string{
 	"log in", "begin", "take the lock", "read the ledger", "forget", "delete rows", "delete rejects",
 	"copy rows", "count rows", "copy rows by force", "copy rejects", "record", "check the ledger", "commit", "close",
 }
@@ -106,7 +106,7 @@ func updated(at int64, ids ...int64) []loadtest.Value {
 
 func newScenario(t *testing.T, m mode) *scenario {
 	t.Helper()
-	w := newEnvironment(t, loadtest.NewModeFixture(t, theCloud(t).laptop, m.change))
+	w := newEnvironment(t, loadtest.NewModeFixture(t, sharedCloud(t).laptop, m.change))
 	first, reloaded := w.version(t, "versions.csv"), w.version(t, "reload.csv")
 	earlier := []loadtest.Delivery{
 		{Key: "versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
@@ -151,9 +151,9 @@ func (w *environment) addToLoadHistory(t *testing.T, d loadtest.Delivered) {
 	w.laptop.Erase(t, w.Dataset, d.ID)
 }
 
-// afterEach are held after each cut, while its transaction may still be open,
+// checksAfterCut are held after each cut, while its transaction may still be open,
 // and again at the end: what a reader must never see otherwise.
-var afterEach = []struct {
+var checksAfterCut = []struct {
 	name string
 	hold func(s *scenario, t *testing.T)
 }{
@@ -174,7 +174,7 @@ func TestKillAtAnyStatementLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills take half a minute")
 	}
-	for i, statement := range requests {
+	for i, statement := range expectedRequests {
 		for _, way := range cuts {
 			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {
 				continue
@@ -208,7 +208,7 @@ func TestLoaderSendsExpectedStatements(t *testing.T) {
 	if failed, lives := p.handle(s.messages(s.group...)); !lives || len(failed) > 0 {
 		t.Fatalf("alive %t, failed %v", lives, failed)
 	}
-	if diff := cmp.Diff(requests, wire.seen()); diff != "" {
+	if diff := cmp.Diff(expectedRequests, wire.seen()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 	s.wantAfter(t)
@@ -264,14 +264,14 @@ func (s *scenario) runWithCut(t *testing.T, c cut) (left []loadtest.Delivered) {
 	return left
 }
 
-// deliveries is how often a message may come back here. Real queues allow far
+// maxDeliveries is how often a message may come back here. Real queues allow far
 // more; what waits for a killed loader's lock needs few.
-const deliveries = 5
+const maxDeliveries = 5
 
 func (s *scenario) redeliver(t *testing.T, left []loadtest.Delivered) {
 	t.Helper()
 	p := s.start(t, s.loaderSettings())
-	for range deliveries {
+	for range maxDeliveries {
 		messages := s.messages(left...)
 		failed, lives := p.handle(messages)
 		if !lives {
@@ -302,7 +302,7 @@ func (s *scenario) redeliver(t *testing.T, left []loadtest.Delivered) {
 // checkAlways holds what must be true at any time.
 func (s *scenario) checkAlways(t *testing.T) {
 	t.Helper()
-	for _, each := range afterEach {
+	for _, each := range checksAfterCut {
 		t.Run(each.name, func(t *testing.T) { each.hold(s, t) })
 	}
 }
@@ -316,7 +316,7 @@ func (s *scenario) allOrNothing(t *testing.T) {
 	if cmp.Equal(got.Rows, s.after) {
 		rows, ledger = s.after, s.ledgerAfter
 	}
-	s.WantRows(t, rows)
+	s.CheckRows(t, rows)
 	generations := make(map[object.ID]int)
 	for _, row := range got.Ledger {
 		generations[row.ID] = row.Generation
@@ -342,7 +342,7 @@ func (s *scenario) currentOrFormer(t *testing.T) {
 // wantAfter holds how everything ends.
 func (s *scenario) wantAfter(t *testing.T) {
 	t.Helper()
-	got := s.WantRows(t, s.after)
+	got := s.CheckRows(t, s.after)
 	if len(got.Ledger) != len(s.group) {
 		t.Errorf("the ledger has %d rows, want %d", len(got.Ledger), len(s.group))
 	}

@@ -41,8 +41,8 @@ type loaderSettings struct {
 	Objects int
 }
 
-// invocation is what a function of the product has for one batch.
-const invocation = time.Minute
+// invocationTime is what a function of the product has for one batch.
+const invocationTime = time.Minute
 
 // output is one line of a loader's: news that it published, or its answer to a
 // batch.
@@ -113,7 +113,7 @@ func handleAll(ctx context.Context, text string) error {
 		} else if err != nil {
 			return err
 		}
-		bounded, cancel := context.WithTimeout(ctx, invocation)
+		bounded, cancel := context.WithTimeout(ctx, invocationTime)
 		failed := make(map[string]failure)
 		for id, err := range loader.Handle(bounded, messages) {
 			if f := fault.As(err); f != nil {

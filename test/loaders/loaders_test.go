@@ -56,7 +56,7 @@ func TestManyLoadersLoadEachObjectOnce(t *testing.T) { //nolint:paralleltest // 
 
 func (c loadTest) run(t *testing.T, seed uint64) {
 	order := rand.New(rand.NewPCG(seed, 0))
-	w := newEnvironment(t, loadtest.NewFixture(t, theCloud(t).laptop))
+	w := newEnvironment(t, loadtest.NewFixture(t, sharedCloud(t).laptop))
 	deliveries := make([]loadtest.Delivery, c.receipts)
 	for i := range deliveries {
 		deliveries[i] = loadtest.Delivery{
@@ -83,12 +83,12 @@ func (c loadTest) run(t *testing.T, seed uint64) {
 		o.Login.LockTimeout = lockTimeout
 		p := w.start(t, o)
 		sizes := rand.New(rand.NewPCG(seed, uint64(i+1)))
-		loaders.Go(func() { q.work(t, p, sizes) })
+		loaders.Go(func() { q.feed(t, p, sizes) })
 	}
 	loaders.Wait()
 	took := time.Since(began)
 
-	got := w.WantRows(t, want)
+	got := w.CheckRows(t, want)
 	if len(got.Ledger) != c.receipts || got.LockRows != 1 {
 		t.Errorf("the ledger has %d rows and %d lock rows, want %d and 1", len(got.Ledger), got.LockRows, c.receipts)
 	}
@@ -121,8 +121,8 @@ func newQueue(messages []batch.Message) *queue {
 	return q
 }
 
-// work gives one loader batches of any size until nothing is left.
-func (q *queue) work(t *testing.T, p *process, sizes *rand.Rand) {
+// feed gives one loader batches of any size until nothing is left.
+func (q *queue) feed(t *testing.T, p *process, sizes *rand.Rand) {
 	for {
 		messages := q.take(1 + sizes.IntN(10))
 		if len(messages) == 0 {

@@ -24,16 +24,16 @@ var (
 // than a living loader pauses between two statements on a busy machine.
 const idleBlocker = 2 * time.Second
 
-// sideBySide is how many cases run at once: most of their time is waiting for
+// parallelCases is how many cases run at once: most of their time is waiting for
 // what a killed loader left locked.
-const sideBySide = "6"
+const parallelCases = "6"
 
 // TestMain is the loader if the process was started as one.
 func TestMain(m *testing.M) {
 	if orders := os.Getenv(settingsVariable); orders != "" {
 		os.Exit(runLoader(orders))
 	}
-	if err := flag.Set("test.parallel", sideBySide); err != nil {
+	if err := flag.Set("test.parallel", parallelCases); err != nil {
 		panic(err)
 	}
 	os.Exit(laptoptest.MainWith(m, idleBlocker, "aws", "snowflake"))

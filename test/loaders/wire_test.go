@@ -111,8 +111,8 @@ func (w *proxy) shouldCut(r *http.Request, body []byte) bool {
 	return true
 }
 
-// answered is Snowflake's answer.
-type answered struct {
+// snowflakeAnswer is Snowflake's answer.
+type snowflakeAnswer struct {
 	status int
 	header http.Header
 	body   []byte
@@ -120,7 +120,7 @@ type answered struct {
 
 // forward asks Snowflake, whatever becomes of the loader meanwhile. Nil is no
 // answer.
-func (w *proxy) forward(r *http.Request, body []byte) *answered {
+func (w *proxy) forward(r *http.Request, body []byte) *snowflakeAnswer {
 	request := r.Clone(context.WithoutCancel(r.Context()))
 	request.URL.Scheme, request.URL.Host, request.RequestURI = "http", w.target, ""
 	request.Body = io.NopCloser(bytes.NewReader(body))
@@ -133,10 +133,10 @@ func (w *proxy) forward(r *http.Request, body []byte) *answered {
 	if err != nil {
 		return nil
 	}
-	return &answered{status: response.StatusCode, header: response.Header, body: content}
+	return &snowflakeAnswer{status: response.StatusCode, header: response.Header, body: content}
 }
 
-func (w *proxy) answer(rw http.ResponseWriter, a *answered) {
+func (w *proxy) answer(rw http.ResponseWriter, a *snowflakeAnswer) {
 	if a == nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -145,8 +145,8 @@ func (w *proxy) answer(rw http.ResponseWriter, a *answered) {
 	_, _ = rw.Write(a.body) // a loader that is gone reads nothing
 }
 
-// phrases are the protocol's statements, the first that matches first.
-var phrases = []struct {
+// statementNames are the protocol's statements, the first that matches first.
+var statementNames = []struct {
 	name string
 	text *regexp.Regexp
 }{
@@ -191,7 +191,7 @@ func nameOf(r *http.Request, body []byte) string {
 		return err.Error()
 	}
 	text := strings.ToLower(strings.Join(strings.Fields(query.Text), " "))
-	for _, p := range phrases {
+	for _, p := range statementNames {
 		if p.text.MatchString(text) {
 			return p.name
 		}

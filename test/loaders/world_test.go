@@ -43,7 +43,7 @@ var (
 
 const stackName = "Processes"
 
-func theCloud(t testing.TB) cloud {
+func sharedCloud(t testing.TB) cloud {
 	t.Helper()
 	once.Do(func() {
 		cfg, err := config.LoadDefaultConfig(t.Context())
@@ -109,7 +109,7 @@ type environment struct {
 
 func newEnvironment(t testing.TB, of *loadtest.Fixture) *environment {
 	t.Helper()
-	return &environment{Fixture: of, cloud: theCloud(t), announced: make(map[string]bool)}
+	return &environment{Fixture: of, cloud: sharedCloud(t), announced: make(map[string]bool)}
 }
 
 // loaderSettings are a loader's, straight to Snowflake.

@@ -25,8 +25,8 @@ var (
 	}
 )
 
-// backoffs is how often each message is put off before Snowflake is back.
-const backoffs = 30
+// backoffsDuringOutage is how often each message is put off before Snowflake is back.
+const backoffsDuringOutage = 30
 
 // TestLongOutageLosesNothingAndSendsTwoMails: Snowflake is away for the length of thirty backoffs. No dead
 // letter, one mail when it goes, one when it is back, every object loaded once.
@@ -51,8 +51,8 @@ func TestLongOutageLosesNothingAndSendsTwoMails(t *testing.T) {
 			began := w.clock.read()
 			w.warehouse.setError(test.fault)
 			delivered := []loadtest.Delivered{w.deliver(t, "a.csv"), w.deliver(t, "b.csv")}
-			for range 20 * backoffs {
-				if w.queue.receives() == backoffs {
+			for range 20 * backoffsDuringOutage {
+				if w.queue.receives() == backoffsDuringOutage {
 					break
 				}
 				if len(delivered) == 2 && w.queue.receives() > 2 { // one comes in the middle
@@ -61,8 +61,8 @@ func TestLongOutageLosesNothingAndSendsTwoMails(t *testing.T) {
 				w.step(t)
 			}
 			lasted := w.clock.read().Sub(began)
-			if w.queue.receives() != backoffs || w.warehouse.count() > backoffs {
-				t.Errorf("%d receives, %d logins; want %d, and no more than one a backoff", w.queue.receives(), w.warehouse.count(), backoffs)
+			if w.queue.receives() != backoffsDuringOutage || w.warehouse.count() > backoffsDuringOutage {
+				t.Errorf("%d receives, %d logins; want %d, and no more than one a backoff", w.queue.receives(), w.warehouse.count(), backoffsDuringOutage)
 			}
 			if lasted < 5*time.Hour || len(w.queue.dead) != 0 || len(w.mails.subjects) != 1 {
 				t.Errorf("after %v: dead letters %v, mails %q; want none, and one", lasted, w.queue.dead, w.mails.subjects)
@@ -93,7 +93,7 @@ func (w *simulation) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
 			t.Errorf("the journal has %s as %s, %v", d.Object.Key, entry.State, err)
 		}
 	}
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 }
 
 // TestShortOutageSendsNoMail is told to nobody.

@@ -53,19 +53,19 @@ func (w *proxy) serve() {
 		if err != nil {
 			return
 		}
-		go w.pass(conn)
+		go w.forward(conn)
 	}
 }
 
-// pass copies both ways until either end closes.
-func (w *proxy) pass(from net.Conn) {
+// forward copies both ways until either end closes.
+func (w *proxy) forward(from net.Conn) {
 	defer from.Close()
 	to, err := net.Dial("tcp", w.to)
 	if err != nil {
 		return
 	}
 	defer to.Close()
-	if !w.keep(from, to) {
+	if !w.track(from, to) {
 		return
 	}
 	ended := make(chan struct{}, 2)
@@ -78,7 +78,7 @@ func (w *proxy) pass(from net.Conn) {
 	<-ended
 }
 
-func (w *proxy) keep(ends ...net.Conn) bool {
+func (w *proxy) track(ends ...net.Conn) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.open = append(w.open, ends...)
@@ -96,8 +96,8 @@ func (w *proxy) set(cut bool) {
 	w.open = nil
 }
 
-// making keeps two tests from making the one stage at once.
-var making sync.Mutex
+// stageMutex keeps two tests from making the one stage at once.
+var stageMutex sync.Mutex
 
 // snowflakeBehindProxy is the stand-in for Snowflake, by the driver, behind a wire.
 func snowflakeBehindProxy(t *testing.T) (*loadtest.Snowflake, *proxy) {
@@ -107,8 +107,8 @@ func snowflakeBehindProxy(t *testing.T) (*loadtest.Snowflake, *proxy) {
 		t.Fatal(err)
 	}
 	w := newProxy(t, net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
-	making.Lock()
-	defer making.Unlock()
+	stageMutex.Lock()
+	defer stageMutex.Unlock()
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	return loadtest.NewLaptop(t, w.listener.Addr().String(), store), w
 }
@@ -122,7 +122,7 @@ func TestCutConnectionOpensAndClosesBreaker(t *testing.T) {
 	laptop.Create(t, "wire.cut")
 	c := &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
 	table := newTable(t, c)
-	guarded := load.Guarded{
+	guarded := load.GuardedWarehouse{
 		Warehouse: laptop,
 		Breaker:   &breaker.Breaker{Store: table, Dependency: breaker.Snowflake, Backoff: backoff, Now: c.read},
 	}

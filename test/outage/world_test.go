@@ -35,10 +35,10 @@ const (
 	backoff = 5 * time.Second
 	tick    = 5 * time.Minute
 	quiet   = time.Minute
-	// hidden is for how long a queue hides a message that nobody put off.
-	hidden = 6 * time.Minute
-	// mostReceives is after how many SQS moves a message itself.
-	mostReceives = 1000
+	// visibilityTimeout is for how long a queue hides a message that nobody put off.
+	visibilityTimeout = 6 * time.Minute
+	// maxReceives is after how many SQS moves a message itself.
+	maxReceives = 1000
 )
 
 // simulation is firn from the load queue on, with a clock that only the test moves.
@@ -95,7 +95,7 @@ func newSimulation(t *testing.T) *simulation {
 
 // newConsumer is a loader's whole function, wired as internal/app/load does.
 func (w *simulation) newConsumer() *batch.Consumer {
-	loader := w.NewLoader(load.Guarded{
+	loader := w.NewLoaderOn(load.GuardedWarehouse{
 		Warehouse: w.warehouse,
 		Breaker:   &breaker.Breaker{Store: w.table, Dependency: breaker.Snowflake, Backoff: backoff, Now: w.clock.read},
 	})
@@ -220,7 +220,7 @@ func (q *queue) receive() events.SQSEvent {
 			continue
 		}
 		m.receives++
-		m.visible = now.Add(hidden)
+		m.visible = now.Add(visibilityTimeout)
 		event.Records = append(event.Records, events.SQSMessage{
 			MessageId: m.id, Body: m.body, ReceiptHandle: m.id, EventSourceARN: "arn:aws:sqs:eu-central-1:1:load",
 			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.receives)},
@@ -245,7 +245,7 @@ func (q *queue) settle(event events.SQSEvent, response events.SQSEventResponse) 
 	for _, m := range q.messages {
 		switch {
 		case done[m.id]:
-		case m.receives >= mostReceives:
+		case m.receives >= maxReceives:
 			q.dead = append(q.dead, m.body)
 		default:
 			left = append(left, m)

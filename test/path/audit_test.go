@@ -31,7 +31,7 @@ func awaitGeneration(t *testing.T, o object.Object, want int) {
 
 func generationOf(t *testing.T, o object.Object) int64 {
 	t.Helper()
-	return number(t, "select max(GENERATION) as n from RAW.SHOP_CUSTOMER_LOADS where OBJECT = ?", string(o.ID()))
+	return queryNumber(t, "select max(GENERATION) as n from RAW.SHOP_CUSTOMER_LOADS where OBJECT = ?", string(o.ID()))
 }
 
 // A reload puts the same rows in the place of the old ones, and the ledger's sum
@@ -45,11 +45,11 @@ func TestReloadReplacesRows(t *testing.T) {
 	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 5 || generationOf(t, o) != 1 {
 		t.Errorf("the ledger has %d entries with %d rows in generation %d, want 1 with 5 in 1", entries, rows, generationOf(t, o))
 	}
-	rejects := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
+	rejects := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
 	if got := rowsOf(t, o); got != 5 || rejects != 1 {
 		t.Errorf("%d rows and %d rejects, want 5 and 1", got, rejects)
 	}
-	apart := number(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
+	apart := queryNumber(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
 		"(select sum(ROWS_LOADED) from RAW.SHOP_CUSTOMER_LOADS where OBJECT <> '~lock') as n")
 	if apart != 0 {
 		t.Errorf("the table and its ledger are %d rows apart", apart)

@@ -23,36 +23,36 @@ import (
 type useCase struct {
 	name string
 	// start begins it.
-	start func(*testing.T) attempt
+	start func(*testing.T) startedUseCase
 }
 
-type attempt struct {
+type startedUseCase struct {
 	// done reports whether it is done, and how it stands.
 	done func() (bool, string)
-	// afterwards is done once nothing stands in the way any more, before done
+	// repair is done once nothing stands in the way any more, before done
 	// is waited for. Nil where firn tries again by itself.
-	afterwards func()
+	repair func()
 }
 
 // customerFile is a file that becomes rows.
-var customerFile = useCase{"a file is loaded", func(t *testing.T) attempt {
+var customerFile = useCase{"a file is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
-	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // refusedFile is a file that the contract refuses, and that is mailed.
-var refusedFile = useCase{"a broken file is mailed", func(t *testing.T) attempt {
+var refusedFile = useCase{"a broken file is mailed", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
-	return attempt{done: func() (bool, string) {
+	return startedUseCase{done: func() (bool, string) {
 		failed, last := inState(t, o, journal.Failed)
 		return failed && len(mailsAbout(t, string(o.ID()))) > 0, last
 	}}
 }}
 
 // deletedObject is an object that is deleted before anybody reads it.
-var deletedObject = useCase{"an object that isn't there is reported", func(t *testing.T) attempt {
+var deletedObject = useCase{"an object that isn't there is reported", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "gone.csv"), customers("gone", 2)) })
@@ -63,7 +63,7 @@ var deletedObject = useCase{"an object that isn't there is reported", func(t *te
 		t.Fatal(err)
 	}
 	send(t, s3Event(o, "01"))
-	return attempt{done: func() (bool, string) {
+	return startedUseCase{done: func() (bool, string) {
 		failed, last := inState(t, o, journal.Failed)
 		entry, err := stack.journal.Get(t.Context(), o.ID())
 		return failed && err == nil && entry.Code == string(fault.ObjectGone), last
@@ -71,13 +71,13 @@ var deletedObject = useCase{"an object that isn't there is reported", func(t *te
 }}
 
 // repeatedWork is work on an object that was transformed before.
-var repeatedWork = useCase{"repeated work is told from new work", func(t *testing.T) attempt {
+var repeatedWork = useCase{"repeated work is told from new work", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	since := time.Now()
 	sendTo(t, "TransformQueue", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
-	return attempt{done: func() (bool, string) {
+	return startedUseCase{done: func() (bool, string) {
 		for _, line := range logOf(t, "Transform", since) {
 			if line.Message == "object not claimed" && line.Object == string(o.ID()) {
 				return true, ""
@@ -89,7 +89,7 @@ var repeatedWork = useCase{"repeated work is told from new work", func(t *testin
 
 // newVersionWithoutSequencer is a second version of a key where only the
 // bucket knows which is newer.
-var newVersionWithoutSequencer = useCase{"a version that no sequencer orders replaces its elder", func(t *testing.T) attempt {
+var newVersionWithoutSequencer = useCase{"a version that no sequencer orders replaces its elder", func(t *testing.T) startedUseCase {
 	t.Helper()
 	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
@@ -100,7 +100,7 @@ var newVersionWithoutSequencer = useCase{"a version that no sequencer orders rep
 	send(t, s3Event(older, ""))
 	checkState(t, awaitStopped(t, older)[0], journal.Loaded)
 	send(t, s3Event(newer, ""))
-	return attempt{done: func() (bool, string) {
+	return startedUseCase{done: func() (bool, string) {
 		loaded, last := inState(t, newer, journal.Loaded)
 		superseded, of := inState(t, older, journal.Superseded)
 		return loaded && superseded, last + ", the older one " + of
@@ -109,7 +109,7 @@ var newVersionWithoutSequencer = useCase{"a version that no sequencer orders rep
 
 // lostLoadMessage is an object whose message to the load queue is lost: it is
 // loaded beside the next one of its dataset.
-var lostLoadMessage = useCase{"an object without a message is loaded beside the next", func(t *testing.T) attempt {
+var lostLoadMessage = useCase{"an object without a message is loaded beside the next", func(t *testing.T) startedUseCase {
 	t.Helper()
 	since := time.Now()
 	giveBack := removeGrants(t, removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
@@ -131,16 +131,16 @@ var lostLoadMessage = useCase{"an object without a message is loaded beside the 
 		checkState(t, awaitStopped(t, put(t, keyOf(t, name), customers("next", 2)))[0], journal.Loaded)
 	}
 	next("next.csv")
-	return attempt{
-		done:       func() (bool, string) { return inState(t, lost, journal.Loaded) },
-		afterwards: func() { next("after.csv") },
+	return startedUseCase{
+		done:   func() (bool, string) { return inState(t, lost, journal.Loaded) },
+		repair: func() { next("after.csv") },
 	}
 }}
 
 // ingestRun fetches half an hour of events, another one each time.
-var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) attempt {
+var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
-	return attempt{done: beginRun(t)}
+	return startedUseCase{done: beginRun(t)}
 }}
 
 var runs int
@@ -172,14 +172,14 @@ func beginRun(t *testing.T) (done func() (bool, string)) {
 // handOver is a run that hasn't the time to end, and hands on to the next
 // invocation: the function may run for no longer than it keeps for giving up
 // in order.
-var handOver = useCase{"a run is handed on and ends", func(t *testing.T) attempt {
+var handOver = useCase{"a run is handed on and ends", func(t *testing.T) startedUseCase {
 	t.Helper()
 	const tooShort = 30
 	since := time.Now()
 	enough := setTimeout(t, "Ingest", tooShort)
-	return attempt{
+	return startedUseCase{
 		done: beginRun(t),
-		afterwards: func() {
+		repair: func() {
 			eventually(t, "the run is handed on", func() (bool, string) {
 				lines := logOf(t, "Ingest", since)
 				for _, line := range lines {
@@ -196,21 +196,21 @@ var handOver = useCase{"a run is handed on and ends", func(t *testing.T) attempt
 
 // unreadableMessage is a message that nobody can read, on a stage's queue.
 func unreadableMessage(queue string) useCase {
-	return useCase{"an unreadable message on " + queue + " is mailed", func(t *testing.T) attempt {
+	return useCase{"an unreadable message on " + queue + " is mailed", func(t *testing.T) startedUseCase {
 		t.Helper()
 		word := "poison-" + rand.Text()
 		sendTo(t, queue, word)
-		return attempt{done: func() (bool, string) { return len(mailsAbout(t, word)) > 0, "no mail" }}
+		return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, word)) > 0, "no mail" }}
 	}}
 }
 
 // silentDeadLetter is what SQS moves by itself after a function died: nothing
 // but the message.
-var silentDeadLetter = useCase{"a dead letter is mailed", func(t *testing.T) attempt {
+var silentDeadLetter = useCase{"a dead letter is mailed", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
 	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
-	return attempt{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
+	return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 
 // inState reports whether the journal has the object in a state, and where it

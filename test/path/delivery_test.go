@@ -17,7 +17,7 @@ import (
 func TestRepeatedEventLoadsOnce(t *testing.T) {
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "customers.csv"), customers("five times", 7)) })
-	release := holdLoads(t)
+	release := pauseLoads(t)
 	since := time.Now()
 	event := s3Event(o, "01")
 	ids := send(t, event, event, event, event, event)
@@ -84,7 +84,7 @@ func TestNewVersionReplacesRows(t *testing.T) {
 // Two versions whose loads wait at the same time: one transaction sees both.
 func TestNewestOfTwoWaitingVersionsIsLoaded(t *testing.T) {
 	t.Parallel()
-	release := holdLoads(t)
+	release := pauseLoads(t)
 	key := keyOf(t, "customers.csv")
 	older := put(t, key, customers("older", 5))
 	newer := put(t, key, customers("newer", 4))

@@ -25,16 +25,16 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// forcedToGlue is a file that a Glue run makes rows of.
-var forcedToGlue = useCase{"a file is loaded by way of Glue", func(t *testing.T) attempt {
+// fileByGlue is a file that a Glue run makes rows of.
+var fileByGlue = useCase{"a file is loaded by way of Glue", func(t *testing.T) startedUseCase {
 	t.Helper()
 	lines := visits(t)
 	o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
-	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // endOfARun is news of a run that ended a while ago.
-var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) attempt {
+var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) startedUseCase {
 	t.Helper()
 	since := time.Now()
 	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})
@@ -47,7 +47,7 @@ var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) att
 		}
 		sendTo(t, "GlueQueue", fmt.Sprintf(`{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{"jobName":"%s","jobRunId":"%s","state":"SUCCEEDED"}}`,
 			aws.ToString(run.JobName), aws.ToString(run.Id)))
-		return attempt{done: func() (bool, string) {
+		return startedUseCase{done: func() (bool, string) {
 			for _, line := range logOf(t, "Transform", since) {
 				if line.Message == "Glue run ended" && line.Run == aws.ToString(run.Id) {
 					return true, ""
@@ -57,12 +57,12 @@ var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) att
 		}}
 	}
 	t.Fatal("no run has ended yet")
-	return attempt{}
+	return startedUseCase{}
 }}
 
 // forgottenManifest is an object whose function was killed before it started the
 // run: the check for overdue runs starts it.
-var forgottenManifest = useCase{"a manifest without a run gets one", func(t *testing.T) attempt {
+var forgottenManifest = useCase{"a manifest without a run gets one", func(t *testing.T) startedUseCase {
 	t.Helper()
 	setAllRunsOverdue(t)
 	var o object.Object
@@ -103,7 +103,7 @@ var forgottenManifest = useCase{"a manifest without a run gets one", func(t *tes
 		t.Fatal(err)
 	}
 	sendTo(t, "GlueQueue", string(check))
-	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // setAllRunsOverdue makes transform ask for every run, until the test's end.

@@ -149,11 +149,11 @@ func TestGlueAndLambdaGiveSameRows(t *testing.T) {
 		"rows of Glue that Go hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", glues, gos),
 		"rows of Go that Glue hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", gos, glues),
 	} {
-		if n := number(t, statement); n != 0 {
+		if n := queryNumber(t, statement); n != 0 {
 			t.Errorf("%d %s", n, name)
 		}
 	}
-	if n := number(t, "select count(*) as n from RAW.VISITS_BY_GO"); n != entry.RowsLoaded {
+	if n := queryNumber(t, "select count(*) as n from RAW.VISITS_BY_GO"); n != entry.RowsLoaded {
 		t.Errorf("%d rows by Go", n)
 	}
 }
@@ -299,10 +299,10 @@ func stopRun(t *testing.T, id string) {
 
 // runRows are the grants of a run's own role that the laptop's cloud enforces.
 var runRows = []grantRow{
-	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, deed: forcedToGlue},
-	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, deed: forcedToGlue},
-	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, deed: forcedToGlue},
-	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:DeleteObject", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, deed: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, deed: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, deed: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:DeleteObject", ""}, deed: fileByGlue},
 }
 
 // Without any one of its grants a run fails; with the grant back, the object

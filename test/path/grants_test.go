@@ -24,26 +24,26 @@ type grantRow struct {
 }
 
 const (
-	messageFailed = "message failed"
-	notBuried     = "dead letter not sent"
-	notPutOff     = "backoff not set"
+	messageFailed    = "message failed"
+	deadLetterFailed = "dead letter not sent"
+	backoffFailed    = "backoff not set"
 )
 
 // grantRows are the grants that the laptop's cloud enforces. These tests change
 // roles, so they don't run beside others.
 var grantRows = []grantRow{
-	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("IngestQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("IngestQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, deed: ingestRun},
 	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:PutItem", ""}, deed: ingestRun},
 	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, deed: ingestRun},
 	{
-		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("IngestQueue", ingestRun), logLine: notPutOff,
+		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("IngestQueue", ingestRun), logLine: backoffFailed,
 		besides: &removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""},
 	},
 	{removedGrant: removedGrant{"Ingest", "Send", "sqs:SendMessage", ""}, deed: withShortVisibility("IngestQueue", handOver)},
 
-	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: unreadableMessage("RouteQueue"), logLine: notBuried},
-	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: unreadableMessage("ReceiptsQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: unreadableMessage("RouteQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: unreadableMessage("ReceiptsQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, deed: unannouncedFile},
 	{removedGrant: removedGrant{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
 	{removedGrant: removedGrant{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
@@ -54,15 +54,15 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
 	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
 	{
-		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("RouteQueue", customerFile), logLine: notPutOff,
+		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("RouteQueue", customerFile), logLine: backoffFailed,
 		besides: &removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""},
 	},
 
-	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, deed: unreadableMessage("TransformQueue"), logLine: notBuried},
-	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, deed: unreadableMessage("GlueQueue"), logLine: notBuried},
-	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, deed: forcedToGlue},
-	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, deed: forcedToGlue, noText: true},
-	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, deed: forcedToGlue},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, deed: unreadableMessage("TransformQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, deed: unreadableMessage("GlueQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, deed: fileByGlue},
+	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, deed: fileByGlue, noText: true},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, deed: fileByGlue},
 	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRun", ""}, deed: endOfARun},
 	{removedGrant: removedGrant{"Transform", "ReadCurated", "s3:GetObject", ""}, deed: endOfARun},
 	{removedGrant: removedGrant{"Transform", "JournalIndex", "dynamodb:Query", ""}, deed: forgottenManifest},
@@ -73,11 +73,11 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: customerFile},
 	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, deed: largeBrokenFile, logLine: "upload not aborted"},
 	{
-		removedGrant: removedGrant{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformQueue", customerFile), logLine: notPutOff,
+		removedGrant: removedGrant{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformQueue", customerFile), logLine: backoffFailed,
 		besides: &removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
 	},
 
-	{removedGrant: removedGrant{"Load", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("LoadQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Load", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("LoadQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:GetItem", ""}, deed: customerFile},
 	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
 	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, deed: lostLoadMessage, logLine: "waiting objects not read"},
@@ -85,17 +85,17 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, deed: newVersionWithoutSequencer},
 	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, deed: customerFile},
 	{
-		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("LoadQueue", customerFile), logLine: notPutOff,
+		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("LoadQueue", customerFile), logLine: backoffFailed,
 		besides: &removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""},
 	},
 
 	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:GetItem", ""}, deed: silentDeadLetter},
 	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:UpdateItem", ""}, deed: silentDeadLetter},
 	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, deed: silentDeadLetter},
-	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("AlertQueue"), logLine: notBuried},
+	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("AlertQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, deed: outageCounted, logLine: "waiting objects not counted"},
 	{
-		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: notPutOff,
+		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: backoffFailed,
 		besides: &removedGrant{"Alert", "Publish", "sns:Publish", ""},
 	},
 }
@@ -118,8 +118,8 @@ func TestEveryGrantIsNeeded(t *testing.T) {
 			}
 			t.Logf("after %.1f s: %s: %s", time.Since(since).Seconds(), line.Message, line.Error)
 			putBack()
-			if attempt.afterwards != nil {
-				attempt.afterwards()
+			if attempt.repair != nil {
+				attempt.repair()
 			}
 			eventually(t, row.deed.name+" gets through with the grant", attempt.done)
 		})

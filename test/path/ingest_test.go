@@ -44,7 +44,7 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	}
 	const inTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
 	count := func() int64 {
-		return number(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay)
+		return queryNumber(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay)
 	}
 	if rows := count(); rows != read || rows == 0 {
 		t.Errorf("%d events in the table, %d read", rows, read)

@@ -29,9 +29,9 @@ import (
 	"github.com/firn-data/firn/internal/operator"
 )
 
-// patience bounds every wait of these tests: far beyond what a wait takes on
+// waitLimit bounds every wait of these tests: far beyond what a wait takes on
 // a busy machine.
-const patience = 90 * time.Second
+const waitLimit = 90 * time.Second
 
 // environment is the deployed stack and the clients that tests look at it with, as
 // the account's root.
@@ -109,7 +109,7 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {
 // said last when it never does.
 func eventually(t *testing.T, what string, holds func() (bool, string)) {
 	t.Helper()
-	within(t, patience, what, holds)
+	within(t, waitLimit, what, holds)
 }
 
 // within is eventually with a limit of its own.

@@ -46,7 +46,7 @@ func TestSnowflakeOutageSendsTwoMailsAndLosesNothing(t *testing.T) {
 		}
 	}
 	startSnowflake(t)
-	awaitStateWithin(t, longPatience, o, journal.Loaded) // at the breaker's next try
+	awaitStateWithin(t, longWaitLimit, o, journal.Loaded) // at the breaker's next try
 	back := awaitOutageMail(t, earlier+1, "back after ")
 	if !strings.Contains(back.Body, "Snowflake is back since") {
 		t.Errorf("the mail is:\n%s", back.Body)
@@ -100,9 +100,9 @@ func awaitOutageMail(t *testing.T, before int, word string) demo.Mail {
 }
 
 // outageCounted is an outage whose mail counts what waits for its end.
-var outageCounted = useCase{"an outage's mail counts what waits", func(t *testing.T) attempt {
+var outageCounted = useCase{"an outage's mail counts what waits", func(t *testing.T) startedUseCase {
 	t.Helper()
-	t.Cleanup(holdLoads(t))
+	t.Cleanup(pauseLoads(t))
 	o := put(t, keyOf(t, "customers.csv"), customers("waits", 2))
 	awaitState(t, o, journal.Transformed)
 	var cause string
@@ -113,12 +113,12 @@ var outageCounted = useCase{"an outage's mail counts what waits", func(t *testin
 	}
 	begin()
 	t.Cleanup(func() { endOutage(t) })
-	return attempt{
+	return startedUseCase{
 		done: func() (bool, string) {
 			mails := mailsAbout(t, cause)
 			return len(mails) > 0 && strings.Contains(mails[0].Body, "shop.customer "), fmt.Sprint(mails)
 		},
-		afterwards: func() {
+		repair: func() {
 			endOutage(t)
 			begin()
 		},

@@ -31,8 +31,8 @@ import (
 // minutes, so that the other targets load none.
 var manyReceipts = flag.Int("receipts", 0, "load as many receipts, and half as many of which three are bad")
 
-// longPatience bounds the waits for all of them.
-const longPatience = 5 * time.Minute
+// longWaitLimit bounds the waits for all of them.
+const longWaitLimit = 5 * time.Minute
 
 const customer = "shop.customer"
 
@@ -42,8 +42,8 @@ type defect string
 const (
 	noDefect     defect = ""
 	wrongReceipt defect = "its receipt claims a row too many"
-	corrupt      defect = "its file is no Parquet"
-	missing      defect = "its file isn't there"
+	corruptFile  defect = "its file is no Parquet"
+	missingFile  defect = "its file isn't there"
 )
 
 // Many receipts wait for the load function, which gets ten messages at a time:
@@ -57,7 +57,7 @@ func TestManyReceiptsLoadInFewTransactions(t *testing.T) {
 		checkState(t, entry, journal.Loaded)
 	}
 	mine := " where KEY like 'shop/customer/" + t.Name() + "/%'"
-	if rows := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+mine); rows != int64(receipts) {
+	if rows := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+mine); rows != int64(receipts) {
 		t.Errorf("the ledger has %d rows, want %d", rows, receipts)
 	}
 	answer, err := warehouse(t).Query(t.Context(), "read ledger", "select LOAD_ID, count(*) as n, min(STARTED_AT) as began, max(LOADED_AT) as ended from RAW.SHOP_CUSTOMER_LOADS"+
@@ -80,7 +80,7 @@ func TestManyReceiptsLoadInFewTransactions(t *testing.T) {
 func TestThreeBadReceiptsFailAlone(t *testing.T) {
 	const limit = time.Minute
 	receipts := *manyReceipts / 2
-	flaws := map[int]defect{receipts / 4: wrongReceipt, receipts / 2: corrupt, 3 * receipts / 4: missing}
+	flaws := map[int]defect{receipts / 4: wrongReceipt, receipts / 2: corruptFile, 3 * receipts / 4: missingFile}
 	before := inbox(t)
 	objects := waitingReceipts(t, receipts, flaws)
 	took := runLoads(t)
@@ -136,7 +136,7 @@ func waitingReceipts(t *testing.T, n int, flaws map[int]defect) []object.Object 
 	if err := writers.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	within(t, longPatience, "all loads are asked for", func() (bool, string) {
+	within(t, longWaitLimit, "all loads are asked for", func() (bool, string) {
 		waiting := messagesIn(t, "LoadQueue")
 		return waiting == n, fmt.Sprintf("%d of %d", waiting, n)
 	})
@@ -167,12 +167,12 @@ func writeTransformOutput(ctx context.Context, o object.Object, f defect) error 
 	if f == wrongReceipt {
 		claims++
 	}
-	if f != missing {
-		body, err := loadtest.File{Object: o.ID(), Rows: rows, Broken: f == corrupt}.Parquet(load.Rows)
+	if f != missingFile {
+		body, err := loadtest.File{Object: o.ID(), Rows: rows, Broken: f == corruptFile}.Parquet(load.Rows)
 		if err != nil {
 			return err
 		}
-		if err := curate(ctx, attempt.Data(0), body); err != nil {
+		if err := putCurated(ctx, attempt.Data(0), body); err != nil {
 			return err
 		}
 	}
@@ -185,10 +185,10 @@ func writeTransformOutput(ctx context.Context, o object.Object, f defect) error 
 	if err != nil {
 		return err
 	}
-	return curate(ctx, attempt.Receipt(), receipt)
+	return putCurated(ctx, attempt.Receipt(), receipt)
 }
 
-func curate(ctx context.Context, key string, body []byte) error {
+func putCurated(ctx context.Context, key string, body []byte) error {
 	_, err := stack.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(stack.operator.Stack.CuratedBucket), Key: aws.String(key), Body: bytes.NewReader(body),
 	})
@@ -201,7 +201,7 @@ func runLoads(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
 	setLoads(t, true)
-	within(t, longPatience, "every load is done", func() (bool, string) {
+	within(t, longWaitLimit, "every load is done", func() (bool, string) {
 		left := messagesIn(t, "LoadQueue")
 		return left == 0, fmt.Sprint(left, " messages are left")
 	})

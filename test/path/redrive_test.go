@@ -63,7 +63,7 @@ func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	if err := json.Unmarshal([]byte(firn(t, "status", "--json", o.URI())), &entry); err != nil || entry.ID != o.ID() {
 		t.Errorf("status --json: %v", err)
 	}
-	rejects := number(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
+	rejects := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
 	if rejects != 1 {
 		t.Errorf("the reject stands %d times in its table, want once", rejects)
 	}
@@ -120,7 +120,7 @@ func TestKeyWithoutContractSendsMail(t *testing.T) {
 // data files before they are loaded: loads are held back before the first is put.
 func putAndDeleteData(t *testing.T, name string, bodies ...[]byte) []object.Object {
 	t.Helper()
-	release := holdLoads(t)
+	release := pauseLoads(t)
 	defer release()
 	var objects []object.Object
 	for i, body := range bodies {

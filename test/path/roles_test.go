@@ -195,7 +195,7 @@ func setTimeout(t *testing.T, function string, seconds int32) (putBack func()) {
 // where nobody puts them off: the queue's own time is minutes.
 func withShortVisibility(queue string, d useCase) useCase {
 	const seconds = "2"
-	return useCase{d.name + ", its messages seen soon again on " + queue, func(t *testing.T) attempt {
+	return useCase{d.name + ", its messages seen soon again on " + queue, func(t *testing.T) startedUseCase {
 		t.Helper()
 		url, name := aws.String(queueURL(queue)), string(sqstypes.QueueAttributeNameVisibilityTimeout)
 		current, err := stack.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{

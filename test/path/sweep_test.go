@@ -20,16 +20,16 @@ import (
 )
 
 // unannouncedFile is a file that S3 doesn't announce, and that a sweep finds.
-var unannouncedFile = useCase{"a file that nobody announced is loaded", func(t *testing.T) attempt {
+var unannouncedFile = useCase{"a file that nobody announced is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "un announced.csv"), customers("unannounced", 2)) })
 	firn(t, "sweep", "--grace", "0s")
-	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // unannouncedReceipt is a file whose receipt S3 doesn't announce.
-var unannouncedReceipt = useCase{"a file whose receipt nobody announced is loaded", func(t *testing.T) attempt {
+var unannouncedReceipt = useCase{"a file whose receipt nobody announced is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutNotifications(t, stack.operator.Stack.CuratedBucket, func() {
@@ -38,7 +38,7 @@ var unannouncedReceipt = useCase{"a file whose receipt nobody announced is loade
 		awaitTransform(t, o, since)
 	})
 	firn(t, "sweep", "--stuck", "0s")
-	return attempt{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
 // awaitTransform waits until transform has written the object's receipt.
@@ -142,7 +142,7 @@ func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 	}
 	mine := " from RAW.SHOP_CUSTOMER_LOADS where KEY like 'shop/customer/" + t.Name() + "/%'"
 	eventually(t, "something is loaded", func() (bool, string) {
-		n := number(t, "select count(*) as n"+mine)
+		n := queryNumber(t, "select count(*) as n"+mine)
 		return n > 0, fmt.Sprint(n)
 	})
 	for _, server := range []string{"aws", "snowflake"} { // else a killed loader's lock lasts for minutes, as on an account
@@ -160,7 +160,7 @@ func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 			forgotten++
 		}
 	}
-	t.Logf("%d of %d objects are forgotten, %d were loaded", forgotten, files, number(t, "select count(*) as n"+mine))
+	t.Logf("%d of %d objects are forgotten, %d were loaded", forgotten, files, queryNumber(t, "select count(*) as n"+mine))
 	if forgotten == 0 {
 		t.Fatal("nothing was forgotten: this proves nothing")
 	}

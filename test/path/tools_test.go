@@ -70,7 +70,7 @@ func awaitStopped(t *testing.T, objects ...object.Object) []journal.Entry {
 	for i, o := range objects {
 		ids[i] = o.ID()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	entries, err := stack.operator.Wait(ctx, ids, func(journal.Entry) {})
 	if err != nil {
@@ -85,7 +85,7 @@ func awaitStopped(t *testing.T, objects ...object.Object) []journal.Entry {
 // awaitState waits until the journal has the object in a state.
 func awaitState(t *testing.T, o object.Object, want journal.State) journal.Entry {
 	t.Helper()
-	return awaitStateWithin(t, patience, o, want)
+	return awaitStateWithin(t, waitLimit, o, want)
 }
 
 func awaitStateWithin(t *testing.T, limit time.Duration, o object.Object, want journal.State) journal.Entry {
@@ -113,8 +113,8 @@ func warehouse(t *testing.T) *snowflake.Session {
 	return session
 }
 
-// number runs a query that answers with one number in a column "n".
-func number(t *testing.T, statement string, args ...any) int64 {
+// queryNumber runs a query that answers with one number in a column "n".
+func queryNumber(t *testing.T, statement string, args ...any) int64 {
 	t.Helper()
 	answer, err := warehouse(t).Query(t.Context(), "count", statement, args...)
 	if err != nil {
@@ -126,7 +126,7 @@ func number(t *testing.T, statement string, args ...any) int64 {
 // rowsOf counts the customer rows that came from an object.
 func rowsOf(t *testing.T, o object.Object) int64 {
 	t.Helper()
-	return number(t, "select count(*) as n from RAW.SHOP_CUSTOMER where _FIRN_OBJECT = ?", string(o.ID()))
+	return queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER where _FIRN_OBJECT = ?", string(o.ID()))
 }
 
 // ledgerOf sums what the customer ledger says of an object: its entries and
@@ -141,9 +141,9 @@ func ledgerOf(t *testing.T, o object.Object) (entries, rows int64) {
 	return answer.Number(0, "n"), answer.Number(0, "r")
 }
 
-// holdLoads keeps every load of customers waiting until the returned function
+// pauseLoads keeps every load of customers waiting until the returned function
 // is called, as another loader would.
-func holdLoads(t *testing.T) (release func()) {
+func pauseLoads(t *testing.T) (release func()) {
 	t.Helper()
 	session := warehouse(t)
 	if err := session.Begin(t.Context()); err != nil {

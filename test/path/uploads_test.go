@@ -17,17 +17,17 @@ import (
 
 // largeBrokenFile is a file that is refused after some of its rows were
 // written, which must be dropped again.
-var largeBrokenFile = useCase{"what a broken file left behind is dropped", func(t *testing.T) attempt {
+var largeBrokenFile = useCase{"what a broken file left behind is dropped", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "large.csv"), largeAndBroken(t))
 	checkState(t, awaitStopped(t, o)[0], journal.Failed)
 	inParts := unfinishedUploads(t, o)
-	return attempt{
+	return startedUseCase{
 		done: func() (bool, string) {
 			uploads := unfinishedUploads(t, o)
 			return len(uploads) == 0, strings.Join(uploads, ", ")
 		},
-		afterwards: func() { dropUploads(t, o, inParts) },
+		repair: func() { dropUploads(t, o, inParts) },
 	}
 }}
 

@@ -27,8 +27,8 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// complete is an environment of a zip with one contract.
-func complete(t *testing.T) map[string]string {
+// completeEnvironment is an environment of a zip with one contract.
+func completeEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
@@ -36,8 +36,8 @@ func complete(t *testing.T) map[string]string {
 	}
 }
 
-// serveAs plays AWS by the handler, and sets what clients need.
-func serveAs(t *testing.T, handler http.HandlerFunc) {
+// serveAWS plays AWS by the handler, and sets what clients need.
+func serveAWS(t *testing.T, handler http.HandlerFunc) {
 	t.Helper()
 	cloud := httptest.NewServer(handler)
 	t.Cleanup(cloud.Close)
@@ -52,7 +52,7 @@ func serveAs(t *testing.T, handler http.HandlerFunc) {
 // at the breaker, count what waits of the zip's datasets, and tell.
 func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 	var subject, counted string
-	serveAs(t, func(w http.ResponseWriter, r *http.Request) {
+	serveAWS(t, func(w http.ResponseWriter, r *http.Request) {
 		switch strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.") {
 		case "GetItem":
 			_, _ = io.WriteString(w, `{"Item": {"pk": {"S": "breaker#snowflake"}, "outage": {"S": "o"}, "status": {"S": "open"},
@@ -68,7 +68,7 @@ func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 			_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
 		}
 	})
-	handle, err := alert.New(context.Background(), functiontest.Environment(complete(t)), io.Discard)
+	handle, err := alert.New(context.Background(), functiontest.Environment(completeEnvironment(t)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 func TestDeadLetterIsPublished(t *testing.T) {
 	var subject, topic, putOff string
 	refuse := true
-	serveAs(t, func(w http.ResponseWriter, r *http.Request) {
+	serveAWS(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Amz-Target") == "AmazonSQS.ChangeMessageVisibility" {
 			body, _ := io.ReadAll(r.Body)
 			putOff = string(body)
@@ -103,7 +103,7 @@ func TestDeadLetterIsPublished(t *testing.T) {
 		subject, topic = r.FormValue("Subject"), r.FormValue("TopicArn")
 		_, _ = io.WriteString(w, `<PublishResponse><PublishResult><MessageId>x</MessageId></PublishResult></PublishResponse>`)
 	})
-	handle, err := alert.New(context.Background(), functiontest.Environment(complete(t)), io.Discard)
+	handle, err := alert.New(context.Background(), functiontest.Environment(completeEnvironment(t)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

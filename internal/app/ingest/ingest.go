@@ -38,7 +38,7 @@ const sourceVariable = "FIRN_SOURCE_URL_"
 const (
 	connectTimeout       = 5 * time.Second
 	requestTimeout       = 25 * time.Second
-	maximumAnswer  int64 = 64 << 20
+	maxAnswerBytes int64 = 64 << 20
 )
 
 // New returns the function's handler. Its error joins every fault of the
@@ -56,7 +56,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	source := ingest.HTTP{Client: client(), Agent: "firn/" + version(), MaximumBytes: maximumAnswer, Now: time.Now}
+	source := ingest.HTTP{Client: client(), Agent: "firn/" + version(), MaximumBytes: maxAnswerBytes, Now: time.Now}
 	stage := &ingest.Stage{
 		Contracts: contracts,
 		APIs:      map[string]ingest.API{ingest.FDSNEvent: source.FDSN},

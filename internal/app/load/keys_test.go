@@ -65,16 +65,16 @@ type fixture struct {
 func TestLoadByKeyPair(t *testing.T) {
 	b := newFixture(t)
 	handle := b.start(t)
-	b.refused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
+	b.checkRefused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
 	b.permit(t, "secretsmanager:GetSecretValue", b.stack.LoginSecret)
-	b.refused(t, handle, "snowflake_login_refused", "the JSON that `firn keys rotate` writes")
+	b.checkRefused(t, handle, "snowflake_login_refused", "the JSON that `firn keys rotate` writes")
 
 	first := b.rotate(t)
-	b.loads(t, handle, 0)
-	b.loads(t, handle, 0)
+	b.checkLoad(t, handle, 0)
+	b.checkLoad(t, handle, 0)
 	second := b.rotate(t)
-	b.loads(t, handle, 1) // the key that it holds is refused, the secret's isn't
-	b.loads(t, handle, 0)
+	b.checkLoad(t, handle, 1) // the key that it holds is refused, the secret's isn't
+	b.checkLoad(t, handle, 0)
 	if first == second {
 		t.Error("the rotation left the key as it was")
 	}
@@ -206,8 +206,8 @@ func (b *fixture) rotate(t *testing.T) (fingerprint string) {
 	return status.Fingerprint
 }
 
-// line is what these tests read of a line of the log.
-type line struct {
+// logLine is what these tests read of a line of the log.
+type logLine struct {
 	Message string `json:"msg"`
 	Code    string `json:"code"`
 	Error   string `json:"err"`
@@ -215,7 +215,7 @@ type line struct {
 
 // invoke hands a new object to the function, and returns how many messages it
 // gave back, and its log.
-func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []line) {
+func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []logLine) {
 	t.Helper()
 	b.log.Reset()
 	o, w := b.transformed(t)
@@ -233,7 +233,7 @@ func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object
 	}
 	decoder := json.NewDecoder(bytes.NewReader(b.log.Bytes()))
 	for {
-		var l line
+		var l logLine
 		if err := decoder.Decode(&l); err == io.EOF {
 			return o, len(answer.BatchItemFailures), lines
 		} else if err != nil {
@@ -243,8 +243,8 @@ func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object
 	}
 }
 
-// loads proves that an object is loaded after so many refused logins.
-func (b *fixture) loads(t *testing.T, handle function.Handler, refusals int) {
+// checkLoad proves that an object is loaded after so many refused logins.
+func (b *fixture) checkLoad(t *testing.T, handle function.Handler, refusals int) {
 	t.Helper()
 	o, failed, lines := b.invoke(t, handle)
 	if failed > 0 {
@@ -265,8 +265,8 @@ func (b *fixture) loads(t *testing.T, handle function.Handler, refusals int) {
 	}
 }
 
-// refused proves that a load fails with a code and a cause.
-func (b *fixture) refused(t *testing.T, handle function.Handler, code, cause string) {
+// checkRefused proves that a load fails with a code and a cause.
+func (b *fixture) checkRefused(t *testing.T, handle function.Handler, code, cause string) {
 	t.Helper()
 	_, failed, lines := b.invoke(t, handle)
 	b.closeBreaker(t)

@@ -57,11 +57,11 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
-		Warehouse: load.Guarded{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(breaker.Snowflake)},
+		Warehouse: load.GuardedWarehouse{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(breaker.Snowflake)},
 		Receipts:  bucket,
 		Versions:  bucket,
 		Journal:   cloud.Journal,
-		Publisher: load.Counted{
+		Publisher: load.CountingPublisher{
 			Publisher: load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic}, Counter: cloud.Journal,
 		},
 		CuratedBucket: s.CuratedBucket,

@@ -10,7 +10,7 @@ import (
 	"github.com/firn-data/firn/internal/app/load"
 )
 
-var complete = map[string]string{
+var completeEnvironment = map[string]string{
 	"FIRN_JOURNAL_TABLE": "journal", "FIRN_CURATED_BUCKET": "curated", "FIRN_QUEUE_URL": "http://localhost/1/load",
 	"FIRN_DEAD_LETTER_URL": "http://localhost/1/load-dead", "FIRN_LOADED_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:loaded",
 	"FIRN_SNOWFLAKE_ACCOUNT": "org-account",
@@ -18,7 +18,7 @@ var complete = map[string]string{
 
 func TestNew(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-central-1")
-	variables := maps.Clone(complete)
+	variables := maps.Clone(completeEnvironment)
 	variables["LAMBDA_TASK_ROOT"] = t.TempDir()
 	if _, err := load.New(t.Context(), functiontest.Environment(variables), io.Discard); err == nil {
 		t.Error("a zip without contracts is no error")
@@ -55,7 +55,7 @@ func TestLoginFollowsSecret(t *testing.T) {
 		{"FIRN_SNOWFLAKE_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:1:secret:s", true, false},
 		{"FIRN_SNOWFLAKE_OCSP", "false", false, true},
 	} {
-		variables := maps.Clone(complete)
+		variables := maps.Clone(completeEnvironment)
 		variables["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
 		variables[test.name] = test.value
 		login, err := load.Login(functiontest.Environment(variables))

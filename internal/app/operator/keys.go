@@ -32,13 +32,13 @@ func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.S
 		Secret: keys.Secret{Client: secretsmanager.NewFromConfig(cfg), ARN: stack.LoginSecret},
 		Users:  keys.Statements{Session: session},
 		User:   keys.LoaderUser,
-		LogIn:  func(ctx context.Context, pair snowflake.KeyPair) error { return prove(ctx, l.config(), pair) },
+		LogIn:  func(ctx context.Context, pair snowflake.KeyPair) error { return checkLogin(ctx, l.config(), pair) },
 		Now:    time.Now,
 	}, nil
 }
 
-// prove logs in by a pair, once.
-func prove(ctx context.Context, c snowflake.Config, pair snowflake.KeyPair) error {
+// checkLogin logs in by a pair, once.
+func checkLogin(ctx context.Context, c snowflake.Config, pair snowflake.KeyPair) error {
 	c.User, c.PrivateKey = pair.User, pair.PrivateKey
 	session, err := snowflake.Open(ctx, c)
 	if err != nil {

@@ -45,7 +45,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		Contracts:     contracts,
 		Journal:       cloud.Journal,
 		Receipts:      store,
-		Lists:         store,
+		Lister:        store,
 		Sender:        cloud.Queues,
 		LandingBucket: s.LandingBucket,
 		CuratedBucket: s.CuratedBucket,

@@ -69,8 +69,8 @@ type Rule struct {
 // Clean reports whether the file would be loaded with every row.
 func (r Report) Clean() bool { return r.Outcome == work.Accepted && r.RowsRejected == 0 }
 
-// attempt names the only attempt of a check.
-const attempt = "check"
+// attemptName names the only attempt of a check.
+const attemptName = "check"
 
 // Run returns the report. It fails only if the file can't be read from the disk.
 func (c *Check) Run(ctx context.Context) (Report, error) {
@@ -82,13 +82,13 @@ func (c *Check) Run(ctx context.Context) (Report, error) {
 		return Report{}, fmt.Errorf("check: %s is a folder; name a file", c.File)
 	}
 	rejects := &rejects{check: c, byRule: make(map[string]int64)}
-	engine := transform.Engine{Store: disk{}, Now: c.Now}
+	engine := transform.Engine{Store: localStore{}, Now: c.Now}
 	receipt, err := engine.Transform(ctx, transform.Job{
 		Work: work.Work{
 			Stage: work.Transform, Dataset: c.Contract.Dataset(),
 			Object: object.Object{Key: filepath.ToSlash(c.File), Size: info.Size()},
 		},
-		Contract: c.Contract, Attempt: attempt, Rejected: rejects.add,
+		Contract: c.Contract, Attempt: attemptName, Rejected: rejects.add,
 	})
 	if err == nil {
 		err = rejects.err

@@ -11,25 +11,27 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// disk is the engine's store: an object's key is a path, and what is written is
+// localStore is the engine's store: an object's key is a path, and what is written is
 // dropped, for the report is made of what the engine tells.
-type disk struct{}
+type localStore struct{}
 
 // Open implements transform.Store.
-func (disk) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
+func (localStore) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
 	return os.Open(filepath.FromSlash(o.Key))
 }
 
 // Create implements transform.Store.
-func (disk) Create(context.Context, work.Location) transform.Upload { return dropped{io.Discard} }
+func (localStore) Create(context.Context, work.Location) transform.Upload {
+	return discardedUpload{io.Discard}
+}
 
 // Put implements transform.Store.
-func (disk) Put(context.Context, work.Location, []byte) error { return nil }
+func (localStore) Put(context.Context, work.Location, []byte) error { return nil }
 
-type dropped struct{ io.Writer }
+type discardedUpload struct{ io.Writer }
 
 // Commit implements transform.Upload.
-func (dropped) Commit(context.Context) error { return nil }
+func (discardedUpload) Commit(context.Context) error { return nil }
 
 // Abort implements transform.Upload.
-func (dropped) Abort(context.Context) error { return nil }
+func (discardedUpload) Abort(context.Context) error { return nil }

@@ -82,7 +82,7 @@ func expectedRule(c *contract.Contract, column contract.Column) map[string]strin
 		"nul":              "text without the character NUL",
 		"format":           "the format " + column.Format,
 		"pattern":          "the whole text matches " + column.Pattern,
-		"enum":             "one of " + named(column.Enum),
+		"enum":             "one of " + listTexts(column.Enum),
 		"minimum":          "at least " + column.Minimum,
 		"maximum":          "at most " + column.Maximum,
 		"exclusiveMinimum": "more than " + column.ExclusiveMinimum,
@@ -104,11 +104,11 @@ func expectedPresent(c *contract.Contract) string {
 	case len(c.NullValues) == 0:
 		return "a value; an empty field is none"
 	default:
-		return "a value; an empty field is none, and so is " + named(c.NullValues)
+		return "a value; an empty field is none, and so is " + listTexts(c.NullValues)
 	}
 }
 
-func named(texts []string) string {
+func listTexts(texts []string) string {
 	quoted := make([]string, 0, maxNamed+1)
 	for i, text := range texts {
 		if i == maxNamed {

@@ -51,7 +51,7 @@ func Find(file, datasets string) (*contract.Contract, error) {
 	for at := filepath.Dir(path); ; at = filepath.Dir(at) {
 		candidate := filepath.Join(at, contract.FileName)
 		if _, err := os.Stat(candidate); err == nil {
-			return Read(shortest(candidate))
+			return Read(shortestPath(candidate))
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("find the contract: %w", err)
 		}
@@ -62,8 +62,8 @@ func Find(file, datasets string) (*contract.Contract, error) {
 	return findByPrefix(file, path, datasets)
 }
 
-// shortest returns the path from the working directory, if it is below it.
-func shortest(path string) string {
+// shortestPath returns the path from the working directory, if it is below it.
+func shortestPath(path string) string {
 	folder, err := os.Getwd()
 	if err != nil {
 		return path
@@ -82,7 +82,7 @@ func findByPrefix(file, path, datasets string) (*contract.Contract, error) {
 	var found []*contract.Contract
 	var names []string
 	for _, candidate := range paths {
-		c, err := Read(shortest(candidate))
+		c, err := Read(shortestPath(candidate))
 		if err != nil {
 			return nil, err
 		}

@@ -67,7 +67,7 @@ type values interface {
 
 func valuesOf(c *Check) (values, error) {
 	if c.Contract.Format == contract.NDJSON {
-		return members{row.NewDocument(c.Contract)}, nil
+		return jsonMembers{row.NewDocument(c.Contract)}, nil
 	}
 	header, err := c.header()
 	if err != nil {
@@ -77,7 +77,7 @@ func valuesOf(c *Check) (values, error) {
 	for i, name := range header {
 		at[name] = i
 	}
-	places := make(fields, len(c.Contract.Columns))
+	places := make(csvFields, len(c.Contract.Columns))
 	for i, column := range c.Contract.Columns {
 		places[i] = at[column.Header]
 	}
@@ -102,10 +102,10 @@ func (c *Check) header() ([]string, error) {
 	return reader.NewCSV(plain, c.Contract.Delimiter).Header()
 }
 
-// fields are a CSV file's, by contract column.
-type fields []int
+// csvFields are a CSV file's, by contract column.
+type csvFields []int
 
-func (f fields) of(record reader.Record, column int) *string {
+func (f csvFields) of(record reader.Record, column int) *string {
 	if f[column] >= len(record.Fields) {
 		return nil
 	}
@@ -113,10 +113,10 @@ func (f fields) of(record reader.Record, column int) *string {
 	return &text
 }
 
-// members are those of NDJSON records.
-type members struct{ document *row.Document }
+// jsonMembers are those of NDJSON records.
+type jsonMembers struct{ document *row.Document }
 
-func (m members) of(record reader.Record, column int) *string {
+func (m jsonMembers) of(record reader.Record, column int) *string {
 	found, broken := m.document.Values(record.Raw)
 	if broken != "" || found[column].Kind == row.Null {
 		return nil

@@ -30,11 +30,11 @@ type column struct {
 	required bool
 }
 
-var idLike = regexp.MustCompile(`(^|_)(id|key|code|number|num|no|uuid|guid|sku|ref)$`)
+var idName = regexp.MustCompile(`(^|_)(id|key|code|number|num|no|uuid|guid|sku|ref)$`)
 
 func newColumn(name string) *column {
 	c := &column{name: name, guess: newTypeGuess(), nulls: make(map[string]int64)}
-	if idLike.MatchString(name) {
+	if idName.MatchString(name) {
 		c.distinct = oneColumn(contract.Column{Name: "value", Type: contract.String, Unique: true})
 	}
 	return c
@@ -77,8 +77,8 @@ func (c *column) decide(nullValues []string, whole bool) bool {
 	return fits
 }
 
-// key tells whether the column may be the primary key.
-func (c *column) key() bool {
+// canBePrimaryKey tells whether the column may be the primary key.
+func (c *column) canBePrimaryKey() bool {
 	keyable := c.decided.Type != contract.Double && c.decided.Type != contract.JSON
 	return c.distinct != nil && !c.repeated && c.missing == 0 && c.records > 1 && keyable
 }

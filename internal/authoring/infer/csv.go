@@ -44,7 +44,7 @@ func (s *sample) observe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.records, s.whole, err = s.each(ctx, lines.Next, func(record reader.Record) {
+	s.records, s.whole, err = s.eachRecord(ctx, lines.Next, func(record reader.Record) {
 		switch {
 		case !row.ValidText(record.Raw):
 			s.unreadable[row.RuleUTF8]++
@@ -79,7 +79,7 @@ func (s *sample) nameColumns(header []string) (places []int, err error) {
 			continue
 		}
 		places = append(places, i)
-		candidates = append(candidates, snake(name))
+		candidates = append(candidates, columnName(name))
 	}
 	if len(places) == 0 {
 		return nil, fault.Permanentf("read header", fault.BadHeader, "no column has a name")
@@ -114,16 +114,16 @@ func (s *sample) findNullValues() {
 			continue
 		}
 		s.nullValues = append(s.nullValues, text)
-		note := fmt.Sprintf("firn.nullValues has %s: it stands among the values of %s", strconv.Quote(text), some(in))
+		note := fmt.Sprintf("firn.nullValues has %s: it stands among the values of %s", strconv.Quote(text), firstNames(in))
 		if len(texts) > 0 {
-			note += ", and now means no value in the text of " + some(texts) + " too"
+			note += ", and now means no value in the text of " + firstNames(texts) + " too"
 		}
 		s.notes = append(s.notes, note+".")
 	}
 }
 
-// some names at most a few of the names.
-func some(names []string) string {
+// firstNames names at most a few of the names.
+func firstNames(names []string) string {
 	const most = 5
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)

@@ -56,7 +56,7 @@ func (s *sample) linesIn(ctx context.Context, encoding contract.Encoding) (lineC
 	defer file.Close()
 	var found lineCounts
 	all := &sample{Infer: &Infer{}}
-	_, _, err = all.each(ctx, reader.NewNDJSON(text).Next, func(line reader.Record) {
+	_, _, err = all.eachRecord(ctx, reader.NewNDJSON(text).Next, func(line reader.Record) {
 		switch {
 		case !row.ValidText(line.Raw):
 			found.bad++
@@ -71,12 +71,12 @@ func (s *sample) linesIn(ctx context.Context, encoding contract.Encoding) (lineC
 // delimiters are those that a contract may name, the most usual first.
 const delimiters = ",;\t|:~^"
 
-// tolerated is the share of records that may have another number of fields than
+// maxMisfits is the share of records that may have another number of fields than
 // the header before the delimiter is taken for a wrong one.
-const tolerated = 0.1
+const maxMisfits = 0.1
 
-// cut is what a delimiter makes of the file.
-type cut struct {
+// dialect is what a delimiter makes of the file.
+type dialect struct {
 	delimiter byte
 	columns   int
 	// misfits is the share of records with another number of fields than the
@@ -89,9 +89,9 @@ type cut struct {
 // the records into as many; of several, the one that fits most records, then the
 // one that cuts most. A file of one column has the first that cuts nothing.
 func (s *sample) findDelimiter(ctx context.Context) error {
-	best, err := s.bestCut(ctx, func(c cut) bool { return c.columns > 1 && c.misfits <= tolerated })
+	best, err := s.bestDialect(ctx, func(c dialect) bool { return c.columns > 1 && c.misfits <= maxMisfits })
 	if err == nil && best.delimiter == 0 {
-		best, err = s.bestCut(ctx, func(c cut) bool { return c.columns == 1 })
+		best, err = s.bestDialect(ctx, func(c dialect) bool { return c.columns == 1 })
 	}
 	if err != nil || best.delimiter == 0 {
 		return err
@@ -102,39 +102,39 @@ func (s *sample) findDelimiter(ctx context.Context) error {
 	return nil
 }
 
-// bestCut returns the best of those that may be taken; the zero cut if none may.
+// bestDialect returns the best of those that may be taken; the zero cut if none may.
 // What is wrong with the file itself is found again by who reads it in the end.
-func (s *sample) bestCut(ctx context.Context, may func(cut) bool) (cut, error) {
-	var cuts []cut
+func (s *sample) bestDialect(ctx context.Context, may func(dialect) bool) (dialect, error) {
+	var cuts []dialect
 	for i := range len(delimiters) {
-		c, err := s.cutBy(ctx, delimiters[i])
+		c, err := s.tryDelimiter(ctx, delimiters[i])
 		if ctx.Err() != nil {
-			return cut{}, ctx.Err()
+			return dialect{}, ctx.Err()
 		}
 		if err == nil && may(c) {
 			cuts = append(cuts, c)
 		}
 	}
 	if len(cuts) == 0 {
-		return cut{}, nil
+		return dialect{}, nil
 	}
 	rank := map[bool]int{false: 0, true: 1}
-	return slices.MinFunc(cuts, func(a, b cut) int {
+	return slices.MinFunc(cuts, func(a, b dialect) int {
 		return cmp.Or(rank[a.unsound]-rank[b.unsound], cmp.Compare(a.misfits, b.misfits), cmp.Compare(b.columns, a.columns))
 	}), nil
 }
 
-func (s *sample) cutBy(ctx context.Context, delimiter byte) (cut, error) {
+func (s *sample) tryDelimiter(ctx context.Context, delimiter byte) (dialect, error) {
 	lines, header, closeFile, err := s.lines(delimiter)
 	if err != nil {
-		return cut{}, err
+		return dialect{}, err
 	}
 	defer closeFile()
-	c := cut{delimiter: delimiter, columns: len(header)}
+	c := dialect{delimiter: delimiter, columns: len(header)}
 	_, err = row.NewFields(header, &contract.Contract{})
 	c.unsound = err != nil
 	misfits := 0
-	records, _, err := s.each(ctx, lines.Next, func(record reader.Record) {
+	records, _, err := s.eachRecord(ctx, lines.Next, func(record reader.Record) {
 		if len(record.Fields) != len(header) {
 			misfits++
 		}

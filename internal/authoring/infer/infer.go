@@ -96,8 +96,8 @@ func (s *sample) notef(format string, arguments ...any) {
 
 func (s *sample) name() string { return filepath.Base(s.File) }
 
-// read says how much was read, in words.
-func (s *sample) read() string {
+// describeSample says how much was read, in words.
+func (s *sample) describeSample() string {
 	if s.whole {
 		return fmt.Sprintf("all %d records", s.records)
 	}
@@ -129,9 +129,9 @@ func (s *sample) open(encoding contract.Encoding) (io.Reader, io.Closer, error) 
 	return text, file, nil
 }
 
-// each gives the sample's records, and tells how many there were and whether
+// eachRecord gives the sample's records, and tells how many there were and whether
 // the file has no others.
-func (s *sample) each(ctx context.Context, next func() (reader.Record, error), see func(reader.Record)) (records int64, whole bool, err error) {
+func (s *sample) eachRecord(ctx context.Context, next func() (reader.Record, error), see func(reader.Record)) (records int64, whole bool, err error) {
 	for {
 		record, err := next()
 		if errors.Is(err, io.EOF) {

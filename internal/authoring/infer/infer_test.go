@@ -45,8 +45,8 @@ func packed(t *testing.T, content string) []byte {
 	return out.Bytes()
 }
 
-// checked holds the file against the draft.
-func checked(t *testing.T, path string, draft infer.Draft) check.Report {
+// checkDraft holds the file against the draft.
+func checkDraft(t *testing.T, path string, draft infer.Draft) check.Report {
 	t.Helper()
 	report, err := (&check.Check{File: path, Contract: draft.Contract, Rejects: 3, Now: time.Now}).Run(t.Context())
 	if err != nil {
@@ -90,7 +90,7 @@ func TestDraftMatchesGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, strings.ReplaceAll(test.name, " ", "-"), draft.Text)
-			report := checked(t, path, draft)
+			report := checkDraft(t, path, draft)
 			if report.Code != "" || report.RowsRejected != test.rejected {
 				t.Errorf("%s %s, %d rejected, want %d: %v", report.Code, report.Cause, report.RowsRejected, test.rejected, report.Rules)
 			}
@@ -162,7 +162,7 @@ func TestMadeUpDatasets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report := checked(t, path, draft)
+			report := checkDraft(t, path, draft)
 			if !report.Clean() || report.RowsRead < 16 || !draft.Whole || report.RowsRead != draft.Records {
 				t.Errorf("of %d records: %+v", draft.Records, report)
 			}

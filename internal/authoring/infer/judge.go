@@ -119,13 +119,13 @@ func (j *typeGuess) number() contract.Column {
 	case j.exponent || j.fraction > maxFraction || j.whole+scale > maxDigits:
 		return contract.Column{Type: contract.Double}
 	default:
-		return contract.Column{Type: contract.Decimal, Precision: roomy(j.whole + scale), Scale: scale}
+		return contract.Column{Type: contract.Decimal, Precision: roundedPrecision(j.whole + scale), Scale: scale}
 	}
 }
 
-// roomy returns a precision with spare digits: the most that Parquet keeps in 32
+// roundedPrecision returns a precision with spare digits: the most that Parquet keeps in 32
 // or 64 bits, or the most there is.
-func roomy(digits int) int {
+func roundedPrecision(digits int) int {
 	for _, precision := range []int{9, 18} {
 		if digits+spareDigits <= precision {
 			return precision

@@ -16,13 +16,13 @@ import (
 // maxName leaves room for what is added to tell columns apart.
 const maxName = 100
 
-// spelled are letters that aren't a letter and an accent.
-var spelled = strings.NewReplacer("ß", "ss", "æ", "ae", "Æ", "Ae", "œ", "oe", "Œ", "Oe", "ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D")
+// replacedLetters are letters that aren't a letter and an accent.
+var replacedLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "Æ", "Ae", "œ", "oe", "Œ", "Oe", "ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D")
 
-// snake makes a column's name of any text: lower-case letters, digits and
+// columnName makes a column's name of any text: lower-case letters, digits and
 // underscores; "" if none of it can be kept.
-func snake(text string) string {
-	letters := []rune(norm.NFD.String(spelled.Replace(text)))
+func columnName(text string) string {
+	letters := []rune(norm.NFD.String(replacedLetters.Replace(text)))
 	var name strings.Builder
 	for i, r := range letters {
 		switch {

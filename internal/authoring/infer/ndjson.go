@@ -58,7 +58,7 @@ func (s *sample) eachDocument(ctx context.Context, see func(raw []byte, values [
 	}
 	defer file.Close()
 	document := row.NewDocument(layout)
-	s.records, s.whole, err = s.each(ctx, reader.NewNDJSON(text).Next, func(record reader.Record) {
+	s.records, s.whole, err = s.eachRecord(ctx, reader.NewNDJSON(text).Next, func(record reader.Record) {
 		if !row.ValidText(record.Raw) {
 			s.unreadable[row.RuleUTF8]++
 			return
@@ -149,11 +149,11 @@ func (s *sample) nameMembers(root *member) error {
 	var places []place
 	for _, top := range root.members {
 		if !top.becomesColumns() {
-			places = append(places, place{leaf: snake(top.name), path: pointer(top.name)})
+			places = append(places, place{leaf: columnName(top.name), path: pointer(top.name)})
 			continue
 		}
 		for _, leaf := range top.members {
-			places = append(places, place{snake(top.name), snake(leaf.name), pointer(top.name) + pointer(leaf.name)})
+			places = append(places, place{columnName(top.name), columnName(leaf.name), pointer(top.name) + pointer(leaf.name)})
 		}
 		s.notef("%q is always an object: its %d members are columns of their own.", top.name, len(top.members))
 	}

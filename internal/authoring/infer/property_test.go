@@ -16,9 +16,9 @@ import (
 	"github.com/firn-data/firn/internal/authoring/infer"
 )
 
-// printed are texts that files have, without those that every contract rejects:
+// fileTexts are texts that files have, without those that every contract rejects:
 // U+FFFD and NUL.
-var printed = rapid.Custom(func(t *rapid.T) string {
+var fileTexts = rapid.Custom(func(t *rapid.T) string {
 	text := rapid.OneOf(
 		rapid.StringOfN(rapid.RuneFrom([]rune("abcXYZ019 _-.,;:|\t\"'~^/\\#{}[]\n\r")), 0, 8, -1),
 		rapid.StringN(0, 6, -1),
@@ -44,7 +44,7 @@ var cells = []*rapid.Generator[string]{
 	rapid.StringMatching(`[0-2][0-9]:[0-5][0-9]:[0-5][0-9]`),
 	rapid.SampledFrom([]string{"{}", "[1]", `{"a":[1,2]}`, "[", `{"a":1,"a":2}`}),
 	rapid.SampledFrom([]string{"NA", "NULL", `\N`, "-", "NaN"}),
-	printed,
+	fileTexts,
 }
 
 // table is a header and its records.
@@ -123,7 +123,7 @@ func TestAnyCSVFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		rows := table(t, printed, cells)
+		rows := table(t, fileTexts, cells)
 		if !named(rows) {
 			t.Skip("a header of blank names is no table")
 		}
@@ -156,7 +156,7 @@ func document(t *rapid.T, names []string, depth int) map[string]any {
 		case 2:
 			object[name] = rapid.Bool().Draw(t, "boolean")
 		case 3:
-			object[name] = printed.Draw(t, "text")
+			object[name] = fileTexts.Draw(t, "text")
 		case 4:
 			object[name] = json.Number(rapid.StringMatching(`-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?`).Draw(t, "number"))
 		case 5:
@@ -177,7 +177,7 @@ func TestAnyNDJSONFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		names := rapid.SliceOfNDistinct(printed, 1, 4, rapid.ID).Draw(t, "names")
+		names := rapid.SliceOfNDistinct(fileTexts, 1, 4, rapid.ID).Draw(t, "names")
 		first, err := json.Marshal(map[string]any{names[0]: 1})
 		if err != nil {
 			t.Fatal(err)

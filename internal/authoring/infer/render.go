@@ -38,7 +38,7 @@ func (s *sample) render() ([]byte, error) {
 // head is the comment above all.
 func (s *sample) head() string {
 	lines := []string{
-		fmt.Sprintf("# Inferred from %s of %s.", s.read(), strconv.Quote(s.name())),
+		fmt.Sprintf("# Inferred from %s of %s.", s.describeSample(), strconv.Quote(s.name())),
 		"# Review it: names, types and descriptions, what is required, and what the primary key is.",
 	}
 	for _, note := range s.notes {
@@ -101,7 +101,7 @@ func (s *sample) columnNode(c *column) *yaml.Node {
 		paths.Style = yaml.FlowStyle
 		add("customProperties", paths)
 	}
-	node.HeadComment = s.suggest(c)
+	node.HeadComment = s.suggestion(c)
 	return node
 }
 
@@ -123,14 +123,14 @@ func (c *column) logicalType() (logical, physical string) {
 	}
 }
 
-// suggest is what the sample lets suppose and no contract should say unreviewed.
-func (s *sample) suggest(c *column) string {
+// suggestion is what the sample lets suppose and no contract should say unreviewed.
+func (s *sample) suggestion(c *column) string {
 	var lines []string
-	if c.key() {
-		lines = append(lines, "# No value stands twice in "+s.read()+": primaryKey: true, or unique: true?")
+	if c.canBePrimaryKey() {
+		lines = append(lines, "# No value stands twice in "+s.describeSample()+": primaryKey: true, or unique: true?")
 	}
 	if !s.whole && c.records > 0 && c.missing == 0 {
-		lines = append(lines, "# No value is missing in "+s.read()+": required: true?")
+		lines = append(lines, "# No value is missing in "+s.describeSample()+": required: true?")
 	}
 	if c.guess != nil && c.guess.values == 0 && c.decided.Type == contract.String {
 		lines = append(lines, "# There is no value, so its type is unknown.")

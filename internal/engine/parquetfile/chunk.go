@@ -35,7 +35,7 @@ type chunk struct {
 	counts   map[format.Encoding]int32
 }
 
-func newChunk(f *field, pageBytes int, most limits, level Level) *chunk {
+func newChunk(f *field, pageBytes int, most dictionaryLimits, level Level) *chunk {
 	return &chunk{
 		field: f, pageBytes: pageBytes, values: valuesOf(f, most), packer: packer{level: level},
 		methods: make(map[format.Encoding]method), counts: make(map[format.Encoding]int32),
@@ -52,11 +52,11 @@ func (c *chunk) write(batch *row.Batch) error {
 	if c.values.size() < c.pageBytes {
 		return nil
 	}
-	return c.cut()
+	return c.endPage()
 }
 
-// cut ends the open page.
-func (c *chunk) cut() error {
+// endPage ends the open page.
+func (c *chunk) endPage() error {
 	page := c.scratch[:0]
 	nulls := c.levels.count - c.levels.set
 	if c.field.optional {
@@ -66,7 +66,7 @@ func (c *chunk) cut() error {
 	head := len(page)
 	page, encoding, length := c.values.page(page)
 	c.scratch = page
-	packed, err := c.packPage(c.take(), page, head, length, encoding, func(size int) *format.PageHeader {
+	packed, err := c.packPage(c.emptyBuffer(), page, head, length, encoding, func(size int) *format.PageHeader {
 		return dataPageHeader(c.pageRows, nulls, len(page), size, encoding)
 	})
 	if err != nil {
@@ -96,8 +96,8 @@ func (c *chunk) packPage(dst, page []byte, head, length int, encoding format.Enc
 	return append(append(dst, described...), packed...), nil
 }
 
-// take returns an empty buffer, one of a page that was written if there is one.
-func (c *chunk) take() []byte {
+// emptyBuffer returns an empty buffer, one of a page that was written if there is one.
+func (c *chunk) emptyBuffer() []byte {
 	last := len(c.spare) - 1
 	if last < 0 {
 		return nil
@@ -114,7 +114,7 @@ const dictionaryPage format.Encoding = -1
 // finish ends the last page and writes the dictionary.
 func (c *chunk) finish() error {
 	if c.pageRows > 0 {
-		if err := c.cut(); err != nil {
+		if err := c.endPage(); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// limits bound a dictionary, and with it the memory of a column.
-type limits struct{ entries, bytes int }
+// dictionaryLimits bound a dictionary, and with it the memory of a column.
+type dictionaryLimits struct{ entries, bytes int }
 
 // A dictionary is given up after trialValues values if more than 4 of 5 of the
 // last of them were new: it would grow nearly as fast as the column.
@@ -15,8 +15,8 @@ const (
 	trialTail   = 8 << 10
 )
 
-// trial tells whether a dictionary pays.
-type trial struct {
+// dictionaryTrial tells whether a dictionary pays.
+type dictionaryTrial struct {
 	values int // seen so far
 	// where the tail began
 	tailValues, tailEntries int
@@ -25,7 +25,7 @@ type trial struct {
 
 // fails is to be called before each batch of values. It reports once, after
 // the trial, whether too many values of its tail were new.
-func (t *trial) fails(entries, coming int) bool {
+func (t *dictionaryTrial) fails(entries, coming int) bool {
 	if t.over {
 		return false
 	}
@@ -46,7 +46,7 @@ func repeats(entries, values int) bool { return 3*entries <= 2*values }
 
 // textDictionary numbers texts in the order in which they come.
 type textDictionary struct {
-	limits limits
+	limits dictionaryLimits
 	// page is the dictionary page's content: each text behind its length.
 	page []byte
 	// ends are the ends of the texts in the page.
@@ -126,7 +126,7 @@ func (d *textDictionary) flush(dst []uint32) []uint32 {
 	}
 	for i, text := range d.texts {
 		l := &lookups[i]
-		if d.is(&l.slot, uint32(l.hash), text) {
+		if d.matches(&l.slot, uint32(l.hash), text) {
 			dst = append(dst, l.slot.number-1)
 		} else {
 			dst = append(dst, d.number(l.hash, text))
@@ -136,8 +136,8 @@ func (d *textDictionary) flush(dst []uint32) []uint32 {
 	return dst
 }
 
-// is reports whether the slot is the text's.
-func (d *textDictionary) is(s *textSlot, tag uint32, text []byte) bool {
+// matches reports whether the slot is the text's.
+func (d *textDictionary) matches(s *textSlot, tag uint32, text []byte) bool {
 	return s.tag == tag && s.number > 0 && int(s.length) == len(text) && string(d.page[s.end-s.length:s.end]) == string(text)
 }
 
@@ -148,16 +148,16 @@ func (d *textDictionary) number(h uint64, text []byte) uint32 {
 	for at := int(h >> d.shift); ; at = (at + 1) & mask {
 		slot := &d.slots[at]
 		if slot.number == 0 {
-			return d.enter(slot, uint32(h), text)
+			return d.insert(slot, uint32(h), text)
 		}
-		if d.is(slot, uint32(h), text) {
+		if d.matches(slot, uint32(h), text) {
 			return slot.number - 1
 		}
 	}
 }
 
-// enter gives the next number to a text.
-func (d *textDictionary) enter(slot *textSlot, tag uint32, text []byte) uint32 {
+// insert gives the next number to a text.
+func (d *textDictionary) insert(slot *textSlot, tag uint32, text []byte) uint32 {
 	d.page = binary.LittleEndian.AppendUint32(d.page, uint32(len(text)))
 	d.page = append(d.page, text...)
 	end := uint32(len(d.page))
@@ -235,7 +235,7 @@ func mix(a, b uint64) uint64 {
 // numberDictionary gives numbers to values, themselves numbers, in the order in
 // which they come.
 type numberDictionary struct {
-	limits  limits
+	limits  dictionaryLimits
 	numbers []int64
 	slots   []numberSlot
 	shift   int

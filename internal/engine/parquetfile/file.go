@@ -36,8 +36,8 @@ const (
 	maxEntries = 1 << 17
 )
 
-// mark begins and ends a file.
-const mark = "PAR1"
+// magic begins and ends a file.
+const magic = "PAR1"
 
 // createdBy has the form that readers take apart
 // (github.com/apache/parquet-format, parquet.thrift, FileMetaData).
@@ -62,7 +62,7 @@ func New(output io.Writer, layout Layout, level Level) *File {
 	columns := len(layout.fields)
 	page := min(max(pageBytes/columns, minPage), maxPage)
 	dictionary := min(max(dictionaryBytes/columns, minDictionary), maxDictionary)
-	most := limits{bytes: dictionary, entries: min(dictionary/entryBytes, maxEntries)}
+	most := dictionaryLimits{bytes: dictionary, entries: min(dictionary/entryBytes, maxEntries)}
 	for i := range layout.fields {
 		f.chunks = append(f.chunks, newChunk(&layout.fields[i], page, most, level))
 	}
@@ -137,7 +137,7 @@ func (f *File) begin() error {
 	if f.output.count > 0 {
 		return nil
 	}
-	if _, err := io.WriteString(f.output, mark); err != nil {
+	if _, err := io.WriteString(f.output, magic); err != nil {
 		return fmt.Errorf("begin Parquet file: %w", err)
 	}
 	return nil
@@ -165,7 +165,7 @@ func (f *File) Close() error {
 		return err
 	}
 	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
-	if _, err := f.output.Write(append(footer, mark...)); err != nil {
+	if _, err := f.output.Write(append(footer, magic...)); err != nil {
 		return fmt.Errorf("close Parquet file: %w", err)
 	}
 	return nil

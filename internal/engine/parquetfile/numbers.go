@@ -17,7 +17,7 @@ type numbers struct {
 	double bool
 
 	known   *numberDictionary // nil: never
-	trial   trial
+	trial   dictionaryTrial
 	indices []uint32 // of the open page, while indexing
 	plain   []byte   // of the open page, after that
 	// indexing says that values go to the dictionary, used that a page did.
@@ -26,7 +26,7 @@ type numbers struct {
 	scratch        []int64
 }
 
-func newNumbers(f *field, most limits) *numbers {
+func newNumbers(f *field, most dictionaryLimits) *numbers {
 	n := &numbers{size64: f.physical != row.Int32, double: f.physical == row.Float64, known: &numberDictionary{limits: most}}
 	n.read = func(batch *row.Batch) []int64 { return n.column(batch.Columns[f.place]) }
 	n.reset()
@@ -66,7 +66,7 @@ func (n *numbers) column(c *row.Column) []int64 {
 func (n *numbers) append(batch *row.Batch) {
 	coming := n.read(batch)
 	if n.indexing && (n.known.full() || n.trial.fails(len(n.known.numbers), len(coming))) {
-		n.giveUp()
+		n.dropDictionary()
 	}
 	if !n.indexing {
 		n.plain = n.appendPlain(n.plain, coming)
@@ -76,8 +76,8 @@ func (n *numbers) append(batch *row.Batch) {
 	n.indices = n.known.numberAll(n.indices, coming)
 }
 
-// giveUp goes on without the dictionary. Pages that used it stay.
-func (n *numbers) giveUp() {
+// dropDictionary goes on without the dictionary. Pages that used it stay.
+func (n *numbers) dropDictionary() {
 	n.extendBounds(n.known.numbers)
 	for _, index := range n.indices {
 		n.plain = n.appendPlain(n.plain, n.known.numbers[index:index+1])
@@ -119,10 +119,10 @@ func (n *numbers) size() int { return len(n.plain) + len(n.indices)*indexSize }
 
 func (n *numbers) page(dst []byte) ([]byte, format.Encoding, int) {
 	if n.indexing && !n.used && (len(n.indices) == 0 || !repeats(len(n.known.numbers), len(n.indices))) {
-		n.giveUp()
+		n.dropDictionary()
 	}
 	if !n.indexing {
-		dst, n.plain = handOver(dst, n.plain)
+		dst, n.plain = swapOrAppend(dst, n.plain)
 		return dst, format.Plain, n.length()
 	}
 	dst = appendIndices(dst, n.indices, len(n.known.numbers))
@@ -152,7 +152,7 @@ func (n *numbers) bounds() (low, high []byte) {
 
 func (n *numbers) reset() {
 	n.plain, n.indices = n.plain[:0], n.indices[:0]
-	n.trial, n.valueBounds, n.used = trial{}, numberBounds{}, false
+	n.trial, n.valueBounds, n.used = dictionaryTrial{}, numberBounds{}, false
 	if n.indexing = n.known != nil; n.indexing {
 		n.known.reset()
 	}

@@ -65,8 +65,8 @@ type packer struct {
 // ten times as long.
 const (
 	sampleBytes   = 64 << 10
-	leastSaving   = 0.03
-	recordedExtra = 1.1
+	minSaving     = 0.03
+	maxRecordCost = 1.1
 )
 
 // choose finds the method for a page of head bytes and, if length isn't zero,
@@ -82,12 +82,12 @@ func (p *packer) choose(page []byte, head, length int) method {
 	if length > 0 {
 		if packed, ok := p.frame.Append(p.sample[:0], sample, head, length); ok {
 			p.sample = packed
-			if float64(len(packed)) <= recordedExtra*float64(least) {
+			if float64(len(packed)) <= maxRecordCost*float64(least) {
 				best, least = recorded, len(packed)
 			}
 		}
 	}
-	if float64(least) > (1-leastSaving)*float64(size) {
+	if float64(least) > (1-minSaving)*float64(size) {
 		return stored
 	}
 	return best

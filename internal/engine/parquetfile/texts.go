@@ -23,7 +23,7 @@ type texts struct {
 	opaque bool
 
 	words   textDictionary
-	trial   trial
+	trial   dictionaryTrial
 	indices []uint32 // of the open page, while indexing
 	plain   []byte   // of the open page, after that
 	// length is that of all texts in plain, or unequal.
@@ -33,12 +33,12 @@ type texts struct {
 	valueBounds    textBounds
 }
 
-const unequal = -1
+const unequalLength = -1
 
 func (t *texts) append(batch *row.Batch) {
 	c := batch.Columns[t.place]
 	if t.indexing && (t.words.full() || t.trial.fails(len(t.words.ends), c.Len()-c.Nulls())) {
-		t.giveUp()
+		t.dropDictionary()
 	}
 	if t.indexing {
 		t.index(c)
@@ -66,7 +66,7 @@ func (t *texts) add(text []byte) {
 	case len(t.plain) == 0:
 		t.length = len(text)
 	case t.length != len(text):
-		t.length = unequal
+		t.length = unequalLength
 	}
 	t.plain = binary.LittleEndian.AppendUint32(t.plain, uint32(len(text)))
 	t.plain = append(t.plain, text...)
@@ -75,8 +75,8 @@ func (t *texts) add(text []byte) {
 	}
 }
 
-// giveUp goes on without the dictionary. Pages that used it stay.
-func (t *texts) giveUp() {
+// dropDictionary goes on without the dictionary. Pages that used it stay.
+func (t *texts) dropDictionary() {
 	t.extendBounds()
 	for _, index := range t.indices {
 		t.add(t.words.text(index))
@@ -98,7 +98,7 @@ func (t *texts) size() int { return len(t.plain) + len(t.indices)*indexSize }
 
 func (t *texts) page(dst []byte) ([]byte, format.Encoding, int) {
 	if t.indexing && !t.used && (len(t.indices) == 0 || !repeats(len(t.words.ends), len(t.indices))) {
-		t.giveUp()
+		t.dropDictionary()
 	}
 	if t.indexing {
 		dst = appendIndices(dst, t.indices, len(t.words.ends))
@@ -106,10 +106,10 @@ func (t *texts) page(dst []byte) ([]byte, format.Encoding, int) {
 		return dst, format.RLEDictionary, 0
 	}
 	record := 0
-	if len(t.plain) > 0 && t.length != unequal {
+	if len(t.plain) > 0 && t.length != unequalLength {
 		record = lengthSize + t.length
 	}
-	dst, t.plain = handOver(dst, t.plain)
+	dst, t.plain = swapOrAppend(dst, t.plain)
 	return dst, format.Plain, record
 }
 
@@ -132,7 +132,7 @@ func (t *texts) bounds() (low, high []byte) {
 
 func (t *texts) reset() {
 	t.plain, t.indices = t.plain[:0], t.indices[:0]
-	t.trial, t.used, t.indexing = trial{}, false, true
+	t.trial, t.used, t.indexing = dictionaryTrial{}, false, true
 	t.valueBounds.known = false
 	t.words.reset()
 }

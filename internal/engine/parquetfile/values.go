@@ -28,7 +28,7 @@ type values interface {
 }
 
 // valuesOf returns the encoder of a field.
-func valuesOf(f *field, most limits) values {
+func valuesOf(f *field, most dictionaryLimits) values {
 	switch f.place {
 	case placeObject:
 		return &constant{text: []byte(f.object)}
@@ -39,7 +39,7 @@ func valuesOf(f *field, most limits) values {
 	case row.Bool:
 		return &booleans{place: f.place}
 	case row.Wide:
-		return &wides{place: f.place, length: fixedLength(f.precision)}
+		return &wideNumbers{place: f.place, length: fixedLength(f.precision)}
 	case row.Bytes:
 		t := &texts{place: f.place, opaque: f.opaque, words: textDictionary{limits: most}}
 		t.reset()
@@ -49,9 +49,9 @@ func valuesOf(f *field, most limits) values {
 	}
 }
 
-// handOver appends the plain values to the page, or changes both where the page
+// swapOrAppend appends the plain values to the page, or changes both where the page
 // is empty, and returns the page and an empty buffer.
-func handOver(page, plain []byte) (filled, empty []byte) {
+func swapOrAppend(page, plain []byte) (filled, empty []byte) {
 	if len(page) == 0 {
 		return plain, page
 	}
@@ -145,13 +145,13 @@ func (b *booleans) reset() {
 	b.hasTrue, b.hasFalse, b.count = false, false, 0
 }
 
-// wides are numbers of up to 128 bits, as bytes of one length.
-type wides struct {
+// wideNumbers are numbers of up to 128 bits, as bytes of one length.
+type wideNumbers struct {
 	place, length int
 	plain         []byte
 }
 
-func (w *wides) append(batch *row.Batch) {
+func (w *wideNumbers) append(batch *row.Batch) {
 	const whole = 16
 	c := batch.Columns[w.place]
 	for i, v := range c.Wides {
@@ -165,15 +165,15 @@ func (w *wides) append(batch *row.Batch) {
 	}
 }
 
-func (w *wides) size() int { return len(w.plain) }
+func (w *wideNumbers) size() int { return len(w.plain) }
 
-func (w *wides) page(dst []byte) ([]byte, format.Encoding, int) {
-	dst, w.plain = handOver(dst, w.plain)
+func (w *wideNumbers) page(dst []byte) ([]byte, format.Encoding, int) {
+	dst, w.plain = swapOrAppend(dst, w.plain)
 	return dst, format.Plain, w.length
 }
 
-func (w *wides) dictionary() ([]byte, int, int) { return nil, 0, 0 }
+func (w *wideNumbers) dictionary() ([]byte, int, int) { return nil, 0, 0 }
 
-func (w *wides) bounds() (low, high []byte) { return nil, nil }
+func (w *wideNumbers) bounds() (low, high []byte) { return nil, nil }
 
-func (w *wides) reset() { w.plain = w.plain[:0] }
+func (w *wideNumbers) reset() { w.plain = w.plain[:0] }

@@ -122,7 +122,7 @@ func (c *CSV) splitAll(most int) (size int, err error) {
 }
 
 func (c *CSV) fill() error {
-	err := c.window.more()
+	err := c.window.readMore()
 	if errors.Is(err, errWindowFull) {
 		return c.refuse(fault.RecordTooLong, errTooLong)
 	}
@@ -160,7 +160,7 @@ func (c *CSV) split(b []byte, at int) (end int, complete bool, err error) {
 			continue
 		}
 		start := at
-		at = indexEnd(b, at, delimiters)
+		at = indexFieldEnd(b, at, delimiters)
 		if at == len(b) && !c.window.last {
 			return 0, false, nil
 		}
@@ -193,10 +193,10 @@ const (
 	highBits  = 0x8080808080808080
 )
 
-// indexEnd returns the index of the first delimiter or "\n" from at on, or
+// indexFieldEnd returns the index of the first delimiter or "\n" from at on, or
 // len(b). It looks at eight bytes at once: subtracting 1 sets the high bit of
 // the first byte that is zero, and none before it.
-func indexEnd(b []byte, at int, delimiters uint64) int {
+func indexFieldEnd(b []byte, at int, delimiters uint64) int {
 	for at+8 <= len(b) {
 		word := binary.LittleEndian.Uint64(b[at:])
 		x, y := word^delimiters, word^'\n'*everyByte

@@ -122,9 +122,9 @@ func (g *checkedReader) classify(err error) error {
 // The marks with which plain text may begin, and those that tell another
 // encoding or a compressed file.
 var (
-	markUTF8  = []byte{0xEF, 0xBB, 0xBF}
-	markUTF16 = [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}}
-	magics    = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
+	byteOrderMarkUTF8   = []byte{0xEF, 0xBB, 0xBF}
+	byteOrderMarksUTF16 = [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}}
+	signatures          = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
 )
 
 // withoutByteOrderMark drops one UTF-8 byte order mark, says whether it did, and refuses
@@ -136,17 +136,17 @@ func withoutByteOrderMark(source io.Reader) (text io.Reader, marked bool, err er
 		return nil, false, err
 	}
 	head = head[:n]
-	for _, mark := range markUTF16 {
+	for _, mark := range byteOrderMarksUTF16 {
 		if bytes.HasPrefix(head, mark) {
 			return nil, false, fault.Permanentf("read object", fault.BadEncoding, "it begins with the mark of UTF-16")
 		}
 	}
-	for name, magic := range magics {
+	for name, magic := range signatures {
 		if bytes.HasPrefix(head, magic) {
 			return nil, false, fault.Permanentf("read object", fault.BadCompression, "its bytes are %s, which its name doesn't say", name)
 		}
 	}
-	head, marked = bytes.CutPrefix(head, markUTF8)
+	head, marked = bytes.CutPrefix(head, byteOrderMarkUTF8)
 	return io.MultiReader(bytes.NewReader(head), source), marked, nil
 }
 

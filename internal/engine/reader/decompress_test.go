@@ -37,15 +37,15 @@ func zstandard(t testing.TB, plain []byte, options ...zstd.EOption) []byte {
 	return encoder.EncodeAll(plain, nil)
 }
 
-// repeat gives the same bytes again and again: gzip members that follow each
+// repeatingReader gives the same bytes again and again: gzip members that follow each
 // other unpack to one stream.
-type repeat struct {
+type repeatingReader struct {
 	body []byte
 	left int
 	rest []byte
 }
 
-func (r *repeat) Read(p []byte) (int, error) {
+func (r *repeatingReader) Read(p []byte) (int, error) {
 	if len(r.rest) == 0 {
 		if r.left == 0 {
 			return 0, io.EOF
@@ -58,11 +58,10 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestDecompressionBombIsRefused(t *testing.T) {
+// TestLargeDecompressionBombIsRefused unpacks 2 GiB. `make test` runs a test named
+// TestLarge... without the race detector.
+func TestLargeDecompressionBombIsRefused(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("unpacks 2 GiB")
-	}
 	const member = 16 << 20
 	tests := []struct {
 		name    string
@@ -77,7 +76,7 @@ func TestDecompressionBombIsRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			packed := gzipped(t, test.plain)
-			plain, err := reader.Open(&repeat{body: packed, left: test.members}, reader.Gzip, contract.UTF8)
+			plain, err := reader.Open(&repeatingReader{body: packed, left: test.members}, reader.Gzip, contract.UTF8)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ const (
 	Zstd  Compression = ".zst"
 )
 
-var endings = map[contract.Format][]string{
+var keyEndings = map[contract.Format][]string{
 	contract.CSV:    {".csv", ".tsv", ".txt"},
 	contract.NDJSON: {".ndjson", ".jsonl"},
 }
@@ -34,10 +34,10 @@ func CompressionOf(key string, format contract.Format) (Compression, error) {
 			name, compression = rest, c
 		}
 	}
-	if slices.Contains(endings[format], path.Ext(name)) {
+	if slices.Contains(keyEndings[format], path.Ext(name)) {
 		return compression, nil
 	}
 	return "", fault.Permanentf("choose reader", fault.UnsupportedFormat,
 		"the key ends in %q; its contract says %s, so it must end in %s, with or without .gz or .zst",
-		path.Ext(key), format, strings.Join(endings[format], ", "))
+		path.Ext(key), format, strings.Join(keyEndings[format], ", "))
 }

@@ -91,7 +91,7 @@ func (n *NDJSON) splitAll(most int) (size int, err error) {
 }
 
 func (n *NDJSON) fill() error {
-	err := n.window.more()
+	err := n.window.readMore()
 	if errors.Is(err, errWindowFull) {
 		return n.tooLong()
 	}

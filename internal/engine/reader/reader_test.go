@@ -15,11 +15,11 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-type next interface {
+type recordReader interface {
 	Next() (reader.Record, error)
 }
 
-func readAll(records next) (all []record, err error) {
+func readAll(records recordReader) (all []record, err error) {
 	for {
 		r, err := records.Next()
 		if errors.Is(err, io.EOF) {
@@ -155,14 +155,14 @@ func TestSourceErrorIsReturnedUnchanged(t *testing.T) {
 
 func TestSilentSourceEndsWithError(t *testing.T) {
 	t.Parallel()
-	if _, err := reader.NewCSV(silent{}, ',').Next(); !errors.Is(err, io.ErrNoProgress) {
+	if _, err := reader.NewCSV(silentReader{}, ',').Next(); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("error %v", err)
 	}
 }
 
-type silent struct{}
+type silentReader struct{}
 
-func (silent) Read([]byte) (int, error) { return 0, nil }
+func (silentReader) Read([]byte) (int, error) { return 0, nil }
 
 func TestCompressionOf(t *testing.T) {
 	t.Parallel()

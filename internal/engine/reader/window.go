@@ -50,10 +50,10 @@ func (w *window) unread() []byte { return w.buffer[w.start:w.end] }
 
 func (w *window) skip(n int) { w.start += n }
 
-// more reads until the window is full or the stream ends. It keeps the unread
+// readMore reads until the window is full or the stream ends. It keeps the unread
 // bytes, and invalidates every slice that was taken before. It returns
 // errWindowFull if the unread bytes are as long as a record may be.
-func (w *window) more() error {
+func (w *window) readMore() error {
 	w.end = copy(w.buffer, w.unread())
 	w.start = 0
 	if w.end == len(w.buffer) {

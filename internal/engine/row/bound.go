@@ -29,11 +29,11 @@ var (
 // allows reports whether the unscaled number is within the limits.
 func (b *bound) allows(value Int128) bool { return !value.Less(b.low) && !b.high.Less(value) }
 
-// holds64 is the same check for numbers of 64 bits.
-func (b *bound) holds64(value int64) bool { return b.low64 <= value && value <= b.high64 }
+// allows64 is the same check for numbers of 64 bits.
+func (b *bound) allows64(value int64) bool { return b.low64 <= value && value <= b.high64 }
 
-// narrow sets low64 and high64 from low and high.
-func (b *bound) narrow() {
+// setLimits64 sets low64 and high64 from low and high.
+func (b *bound) setLimits64() {
 	smallest, largest := Int128{High: -1, Low: 1 << 63}, Int128{Low: math.MaxInt64}
 	b.low64, b.high64 = math.MinInt64, math.MaxInt64
 	if smallest.Less(b.low) {
@@ -64,7 +64,7 @@ func compileBounds(c contract.Column) ([]bound, error) {
 			return nil, fmt.Errorf("column %s: %s %q: %w", c.Name, limit.rule, limit.text, err)
 		}
 		b.rule = c.Name + ":" + limit.rule
-		b.narrow()
+		b.setLimits64()
 		bounds = append(bounds, b)
 	}
 	return bounds, nil

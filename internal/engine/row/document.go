@@ -40,7 +40,7 @@ func NewDocument(c *contract.Contract) *Document {
 	d := &Document{root: &pathNode{}, values: make([]Value, len(c.Columns)), extra: make(map[string]bool)}
 	for i, column := range c.Columns {
 		node := d.root
-		for _, step := range steps(column.Path) {
+		for _, step := range splitPointer(column.Path) {
 			node = node.child(step)
 		}
 		node.columns = append(node.columns, i)
@@ -48,8 +48,8 @@ func NewDocument(c *contract.Contract) *Document {
 	return d
 }
 
-// steps splits a JSON pointer and decodes its escapes (RFC 6901, section 4).
-func steps(pointer string) []string {
+// splitPointer splits a JSON pointer and decodes its escapes (RFC 6901, section 4).
+func splitPointer(pointer string) []string {
 	if pointer == "" {
 		return nil
 	}
@@ -149,7 +149,7 @@ func checkRecord(raw []byte) (broken string) {
 	switch {
 	case value.IsValid() && value.Kind() == '{':
 		return ""
-	case nesting(raw) > MaxDepth:
+	case maxNesting(raw) > MaxDepth:
 		return RuleDepth
 	case !value.IsValid(jsontext.AllowDuplicateNames(true)):
 		return RuleJSON
@@ -165,12 +165,12 @@ func checkRecord(raw []byte) (broken string) {
 func isStructure(text []byte) bool {
 	value := jsontext.Value(text)
 	kind := value.Kind()
-	return (kind == '{' || kind == '[') && value.IsValid() && nesting(text) <= MaxDepth
+	return (kind == '{' || kind == '[') && value.IsValid() && maxNesting(text) <= MaxDepth
 }
 
-// nesting returns the maximum nesting depth of brackets outside of strings. The text
+// maxNesting returns the maximum nesting depth of brackets outside of strings. The text
 // may be invalid JSON.
-func nesting(text []byte) int {
+func maxNesting(text []byte) int {
 	depth, deepest, inString := 0, 0, false
 	for i := 0; i < len(text); i++ {
 		switch b := text[i]; {

@@ -63,9 +63,9 @@ func (k *checker) checkBounds(c *Column, b *Block, column, from int) {
 		limit := &k.bounds[i]
 		switch c.Physical {
 		case Int64:
-			checkBound(c, b, column, from, limit.rule, c.Int64s, limit.holds64)
+			checkBound(c, b, column, from, limit.rule, c.Int64s, limit.allows64)
 		case Int32:
-			checkBound(c, b, column, from, limit.rule, c.Int32s, func(v int32) bool { return limit.holds64(int64(v)) })
+			checkBound(c, b, column, from, limit.rule, c.Int32s, func(v int32) bool { return limit.allows64(int64(v)) })
 		case Wide:
 			checkBound(c, b, column, from, limit.rule, c.Wides, limit.allows)
 		case Float64:

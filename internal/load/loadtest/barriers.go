@@ -156,7 +156,7 @@ type withoutCounts struct{ *sessionWithReceipts }
 func (s withoutCounts) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	copied, err := s.sessionWithReceipts.Copy(ctx, into, files, force)
 	for name := range copied.Loaded {
-		copied.Loaded[name] = s.receipts.claim(name)
+		copied.Loaded[name] = s.receipts.claimedRows(name)
 	}
 	return copied, err
 }
@@ -202,8 +202,8 @@ func (s withoutCommitCheck) Commit(ctx context.Context) error {
 	return nil
 }
 
-// claim is how many rows a receipt says that the file has.
-func (r *Receipts) claim(name string) int64 {
+// claimedRows is how many rows a receipt says that the file has.
+func (r *Receipts) claimedRows(name string) int64 {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	for _, receipt := range r.receipts {

@@ -151,8 +151,8 @@ func (f *Fake) DeleteOneRow(name string) {
 	}
 }
 
-// Shift moves the load times of every row, as another clock would.
-func (f *Fake) Shift(name string, by time.Duration) {
+// ShiftLoadTimes moves the load times of every row, as another clock would.
+func (f *Fake) ShiftLoadTimes(name string, by time.Duration) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	for _, table := range f.datasets[name].rows {

@@ -190,7 +190,7 @@ type session struct {
 
 var _ load.Session = (*session)(nil)
 
-func (s *session) forget() {
+func (s *session) discardChanges() {
 	s.open, s.failed = false, false
 	s.ledgerBeforeLock = nil
 	s.addedLedger, s.removedLedger = make(map[int64]load.LedgerRow), make(map[int64]bool)
@@ -228,7 +228,7 @@ func (s *session) Begin(context.Context) error {
 	if s.open {
 		return fault.Retryable("begin", fault.Unexpected, fmt.Errorf("a transaction is open, BEGIN is ignored"))
 	}
-	s.forget()
+	s.discardChanges()
 	s.open = true
 	return nil
 }
@@ -283,5 +283,5 @@ func (s *session) finish(d *dataset, keepHistory bool) {
 		d.lock <- struct{}{}
 		s.holdsLock = false
 	}
-	s.forget()
+	s.discardChanges()
 }

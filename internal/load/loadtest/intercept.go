@@ -18,16 +18,16 @@ type Interceptor func(step string, run func() error) error
 // Intercept puts something around every statement of a warehouse, Open and
 // Close among them.
 func Intercept(on load.Warehouse, around Interceptor) load.Warehouse {
-	return &intercepted{Warehouse: on, interceptor: around}
+	return &interceptedWarehouse{Warehouse: on, interceptor: around}
 }
 
-type intercepted struct {
+type interceptedWarehouse struct {
 	load.Warehouse
 	interceptor Interceptor
 }
 
 // Open implements load.Warehouse.
-func (i *intercepted) Open(ctx context.Context, dataset, loadID string) (session load.Session, err error) {
+func (i *interceptedWarehouse) Open(ctx context.Context, dataset, loadID string) (session load.Session, err error) {
 	err = i.interceptor("log in", func() error {
 		inner, err := i.Warehouse.Open(ctx, dataset, loadID)
 		if err == nil {

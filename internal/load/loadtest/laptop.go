@@ -32,8 +32,8 @@ type Snowflake struct {
 	owner  snowflake.Config
 	store  *s3.Client
 	bucket string
-	// passing drops what a test made when it ends.
-	passing bool
+	// dropsTables drops what a test made when it ends.
+	dropsTables bool
 }
 
 var _ WarehouseUnderTest = (*Snowflake)(nil)
@@ -42,7 +42,7 @@ var _ WarehouseUnderTest = (*Snowflake)(nil)
 // drop tables in RAW. The bucket is the one behind the stage RAW.CURATED. What
 // tests make there is gone when they end.
 func NewAccount(loader, owner snowflake.Config, store *s3.Client, bucket string) *Snowflake {
-	return &Snowflake{Warehouse: warehouse.Warehouse{Config: loader}, owner: owner, store: store, bucket: bucket, passing: true}
+	return &Snowflake{Warehouse: warehouse.Warehouse{Config: loader}, owner: owner, store: store, bucket: bucket, dropsTables: true}
 }
 
 // NewLaptop makes a database, a bucket and the stage over it. The address is
@@ -77,7 +77,7 @@ func (l *Snowflake) Bucket() string { return l.bucket }
 func (l *Snowflake) run(t testing.TB, script string) {
 	t.Helper()
 	session := l.session(t)
-	defer closed(t, session)
+	defer closeAtEnd(t, session)
 	for _, statement := range migrate.Split(script) {
 		if _, err := session.Query(context.WithoutCancel(t.Context()), "set up test", statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
@@ -88,7 +88,7 @@ func (l *Snowflake) run(t testing.TB, script string) {
 func (l *Snowflake) query(t testing.TB, statement string) snowflake.Result {
 	t.Helper()
 	session := l.session(t)
-	defer closed(t, session)
+	defer closeAtEnd(t, session)
 	result, err := session.Query(t.Context(), "look into test", statement)
 	if err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -105,7 +105,7 @@ func (l *Snowflake) session(t testing.TB) *snowflake.Session {
 	return session
 }
 
-func closed(t testing.TB, session interface{ Close() error }) {
+func closeAtEnd(t testing.TB, session interface{ Close() error }) {
 	t.Helper()
 	if err := session.Close(); err != nil {
 		t.Error(err)
@@ -128,7 +128,7 @@ func (l *Snowflake) Create(t testing.TB, name string) {
 func (l *Snowflake) CreateFrom(t testing.TB, c *contract.Contract) {
 	t.Helper()
 	l.run(t, ddl.File(c)+ddl.View(c))
-	if l.passing {
+	if l.dropsTables {
 		t.Cleanup(func() { l.drop(t, c) })
 	}
 }
@@ -191,7 +191,7 @@ func (l *Snowflake) put(t testing.TB, name string, body []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.passing {
+	if l.dropsTables {
 		t.Cleanup(func() {
 			if _, err := l.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &l.bucket, Key: &name}); err != nil {
 				t.Errorf("the file is left: %v", err)
@@ -262,7 +262,7 @@ func (l *Snowflake) Contents(t testing.TB, name string) Contents {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closed(t, session)
+	defer closeAtEnd(t, session)
 	if _, c.Ledger, err = session.ReadLedger(t.Context(), wanted, nil); err != nil {
 		t.Fatal(err)
 	}

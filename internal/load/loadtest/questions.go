@@ -57,7 +57,7 @@ func afterRollback(t testing.TB, _ *Snowflake, w *Fixture) string {
 	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 	s := open(t, w, w.Dataset)
 	begin(t, s)
-	wantCopied(t, s, false, file(w, "good"), 2)
+	checkCopied(t, s, false, file(w, "good"), 2)
 	if err := s.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +94,9 @@ func emptyText(t testing.TB, l *Snowflake, w *Fixture) string {
 	return "something else"
 }
 
-// waiting is how long a statement has to arrive and wait for a lock. Nothing
+// lockWaitTime is how long a statement has to arrive and wait for a lock. Nothing
 // tells that it does: a longer time only makes the answer surer.
-const waiting = time.Second
+const lockWaitTime = time.Second
 
 // afterWaiting lets a second session run a statement that waits for the first
 // one's lock on a table with the row ("lock", 0), while the first adds ("x", 1)
@@ -104,7 +104,7 @@ const waiting = time.Second
 func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look func(table string, s *snowflake.Session, affected int64) string) string {
 	table := tableOf(w.Dataset) + "_QUESTION"
 	l.run(t, "create table "+table+" (name varchar, n number)")
-	if l.passing {
+	if l.dropsTables {
 		t.Cleanup(func() { l.run(t, "drop table if exists "+table) })
 	}
 	l.run(t, "insert into "+table+" values ('lock', 0)")
@@ -125,7 +125,7 @@ func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look
 	select {
 	case o := <-waited:
 		return fmt.Sprintf("it didn't wait: %d rows, %v", o.affected, o.err)
-	case <-time.After(waiting):
+	case <-time.After(lockWaitTime):
 	}
 	execute(t, first, "commit")
 	o := <-waited
@@ -173,7 +173,7 @@ func selectAfterWait(t testing.TB, l *Snowflake, w *Fixture) string {
 func lockTimeout(t testing.TB, _ *Snowflake, w *Fixture) string {
 	holder, waiter := open(t, w, w.Dataset), open(t, w, w.Dataset)
 	begin(t, holder)
-	take(t, holder)
+	takeLock(t, holder)
 	begin(t, waiter)
 	_, err := waiter.TakeLock(t.Context())
 	return numberOf(err)
@@ -224,7 +224,7 @@ func scanClock(t testing.TB, l *Snowflake, w *Fixture) string {
 	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
 	s := open(t, w, w.Dataset)
 	begin(t, s)
-	wantCopied(t, s, false, file(w, "good"), 1)
+	checkCopied(t, s, false, file(w, "good"), 1)
 	commit(t, s)
 	apart := l.query(t, "select abs(datediff(second, _firn_loaded_at, current_timestamp())) as n from "+tableOf(w.Dataset)).Number(0, "n")
 	if apart <= 60 {
@@ -249,7 +249,7 @@ func (l *Snowflake) patientSession(t testing.TB) *snowflake.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closed(t, s) })
+	t.Cleanup(func() { closeAtEnd(t, s) })
 	return s
 }
 

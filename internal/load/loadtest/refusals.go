@@ -55,7 +55,7 @@ var refusals = []refusal{
 	{name: "a second taker of the lock", code: fault.LockBusy, run: func(t testing.TB, w *Fixture, s load.Session) error {
 		other := open(t, w, w.Dataset)
 		begin(t, other)
-		take(t, other)
+		takeLock(t, other)
 		begin(t, s)
 		_, err := s.TakeLock(t.Context())
 		return err
@@ -104,42 +104,42 @@ var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
 	"a file that was loaded is skipped, and loaded by force": func(t testing.TB, w *Fixture, s load.Session) {
 		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		wantCopied(t, s, false, file(w, "good"), 2)
+		checkCopied(t, s, false, file(w, "good"), 2)
 		commit(t, s)
 		begin(t, s)
-		wantCopied(t, s, false, file(w, "good"), -1)
-		wantCopied(t, s, true, file(w, "good"), 2)
+		checkCopied(t, s, false, file(w, "good"), -1)
+		checkCopied(t, s, true, file(w, "good"), 2)
 		commit(t, s)
-		wantCount(t, w, 4)
+		checkCount(t, w, 4)
 	},
 	"a file is skipped within its transaction": func(t testing.TB, w *Fixture, s load.Session) {
 		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		wantCopied(t, s, false, file(w, "good"), 2)
-		wantCopied(t, s, false, file(w, "good"), -1)
+		checkCopied(t, s, false, file(w, "good"), 2)
+		checkCopied(t, s, false, file(w, "good"), -1)
 		commit(t, s)
-		wantCount(t, w, 2)
+		checkCount(t, w, 2)
 	},
 	"DELETE keeps the load history": func(t testing.TB, w *Fixture, s load.Session) {
 		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		wantCopied(t, s, false, file(w, "good"), 2)
+		checkCopied(t, s, false, file(w, "good"), 2)
 		if n, err := s.Delete(t.Context(), load.Rows, []object.ID{"x"}, load.Window{}); n != 2 || err != nil {
 			t.Errorf("%d rows deleted (%v), want 2", n, err)
 		}
-		wantCopied(t, s, false, file(w, "good"), -1)
+		checkCopied(t, s, false, file(w, "good"), -1)
 		commit(t, s)
-		wantCount(t, w, 0)
+		checkCount(t, w, 0)
 	},
 	"nobody sees rows before COMMIT, nor after ROLLBACK": func(t testing.TB, w *Fixture, s load.Session) {
 		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		wantCopied(t, s, false, file(w, "good"), 2)
-		wantCount(t, w, 0)
+		checkCopied(t, s, false, file(w, "good"), 2)
+		checkCount(t, w, 0)
 		if err := s.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		wantCount(t, w, 0)
+		checkCount(t, w, 0)
 	},
 	"a closed session rolls back and gives the lock back": func(t testing.TB, w *Fixture, _ load.Session) {
 		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
@@ -148,15 +148,15 @@ var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
 			t.Fatal(err)
 		}
 		begin(t, gone)
-		take(t, gone)
-		wantCopied(t, gone, false, file(w, "good"), 2)
+		takeLock(t, gone)
+		checkCopied(t, gone, false, file(w, "good"), 2)
 		if err := gone.Close(); err != nil {
 			t.Fatal(err)
 		}
 		next := open(t, w, w.Dataset)
 		begin(t, next)
-		take(t, next)
-		wantCount(t, w, 0)
+		takeLock(t, next)
+		checkCount(t, w, 0)
 	},
 	"a transaction sees what was committed after its BEGIN": func(t testing.TB, w *Fixture, s load.Session) {
 		o := object.Object{Bucket: Landing, Key: "k", Version: "v", Sequencer: "1"}
@@ -167,7 +167,7 @@ var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
 			t.Fatal(err)
 		}
 		commit(t, other)
-		take(t, s)
+		takeLock(t, s)
 		if _, rows, err := s.ReadLedger(t.Context(), []load.Key{load.KeyOf(o)}, nil); len(rows) != 1 || err != nil {
 			t.Errorf("%d ledger rows (%v), want 1", len(rows), err)
 		}
@@ -226,7 +226,7 @@ func commit(t testing.TB, s load.Session) {
 	}
 }
 
-func take(t testing.TB, s load.Session) {
+func takeLock(t testing.TB, s load.Session) {
 	t.Helper()
 	if n, err := s.TakeLock(t.Context()); n != 1 || err != nil {
 		t.Fatalf("%d lock rows: %v", n, err)
@@ -251,8 +251,8 @@ func copyOf(t testing.TB, s load.Session, force bool, names ...string) error {
 	return err
 }
 
-// wantCopied copies one file; -1 rows are a skipped one.
-func wantCopied(t testing.TB, s load.Session, force bool, name string, want int64) {
+// checkCopied copies one file; -1 rows are a skipped one.
+func checkCopied(t testing.TB, s load.Session, force bool, name string, want int64) {
 	t.Helper()
 	copied, err := s.Copy(t.Context(), load.Rows, []string{name}, force)
 	if err != nil {
@@ -267,8 +267,8 @@ func wantCopied(t testing.TB, s load.Session, force bool, name string, want int6
 	}
 }
 
-// wantCount counts the rows of all objects that were committed.
-func wantCount(t testing.TB, w *Fixture, want int64) {
+// checkCount counts the rows of all objects that were committed.
+func checkCount(t testing.TB, w *Fixture, want int64) {
 	t.Helper()
 	got := int64(0)
 	for _, n := range w.Warehouse.Contents(t, w.Dataset).Rows {

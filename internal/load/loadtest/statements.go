@@ -75,13 +75,13 @@ func (s *session) lockLedger(ctx context.Context, op string) error {
 	if s.holdsLock {
 		return nil
 	}
-	if err := s.wait(ctx, op, lock); err != nil || !s.fake.Rereads {
+	if err := s.waitForLock(ctx, op, lock); err != nil || !s.fake.Rereads {
 		return err
 	}
 	return s.statement(op, look)
 }
 
-func (s *session) wait(ctx context.Context, op string, lock chan struct{}) error {
+func (s *session) waitForLock(ctx context.Context, op string, lock chan struct{}) error {
 	if s.tryLock(lock) {
 		return nil
 	}

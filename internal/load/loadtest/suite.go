@@ -20,10 +20,10 @@ type Case func(t testing.TB, w *Fixture)
 // Cases are what any warehouse must pass, by name.
 var Cases = map[string]Case{
 	"one object":                        oneObject,
-	"rejects":                           rejects,
-	"no rows":                           noRows,
+	"rejects":                           objectWithRejects,
+	"no rows":                           objectWithoutRows,
 	"several files":                     severalFiles,
-	"redelivery":                        redelivery,
+	"redelivery":                        deliveredTwice,
 	"the journal forgot":                journalForgot,
 	"five deliveries at once":           fiveAtOnce,
 	"two versions in order":             versionsInOrder,
@@ -44,11 +44,11 @@ var Cases = map[string]Case{
 	"commit unknown, applied":           commitApplied,
 	"commit unknown, not applied":       commitLost,
 	"commit unknown, nobody to ask":     commitCheckFails,
-	"waiting objects come along":        waitingComeAlong,
+	"waiting objects come along":        waitingObjectsJoin,
 	"a waiting object that is at fault": badWaitingObject,
 	"no tables":                         noTables,
-	"two loaders meet":                  twoMeet,
-	"two loaders meet, one by one":      twoOneByOne,
+	"two loaders meet":                  twoLoadersMeet,
+	"two loaders meet, one by one":      twoLoadersInTurn,
 	"a skipped file of unknown rows":    unknownRows,
 	"many objects":                      manyObjects,
 
@@ -78,8 +78,8 @@ func Run(t *testing.T, bench WarehouseUnderTest) {
 func oneObject(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d)
-	got := w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	w.WantState(t, d.ID, journal.Loaded)
+	got := w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Loaded)
 	if len(got.Ledger) != 1 || got.LockRows != 1 {
 		t.Fatalf("the ledger has %d rows and %d lock rows, want one of each", len(got.Ledger), got.LockRows)
 	}
@@ -110,35 +110,35 @@ func oneObject(t testing.TB, w *Fixture) {
 	}
 }
 
-func rejects(t testing.TB, w *Fixture) {
+func objectWithRejects(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 4, Rejects: 2})
 	w.MustHandle(t, d)
-	got := w.WantRows(t, map[object.ID]int64{d.ID: 4})
+	got := w.CheckRows(t, map[object.ID]int64{d.ID: 4})
 	if got.Rejects[d.ID] != 2 || got.Ledger[0].RejectsQueryID == "" {
 		t.Errorf("%d rejects by query %q, want 2", got.Rejects[d.ID], got.Ledger[0].RejectsQueryID)
 	}
 }
 
-func noRows(t testing.TB, w *Fixture) {
+func objectWithoutRows(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 0})
 	w.MustHandle(t, d)
-	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Ledger) != 1 {
+	if got := w.CheckRows(t, map[object.ID]int64{}); len(got.Ledger) != 1 {
 		t.Errorf("the ledger has %d rows, want 1", len(got.Ledger))
 	}
-	w.WantState(t, d.ID, journal.Loaded)
+	w.CheckState(t, d.ID, journal.Loaded)
 }
 
 func severalFiles(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 10, Files: 3})
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 10})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 10})
 }
 
-func redelivery(t testing.TB, w *Fixture) {
+func deliveredTwice(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	w.MustHandle(t, d, d)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want 1", n)
 	}
@@ -151,15 +151,15 @@ func journalForgot(t testing.TB, w *Fixture) {
 	w.MustHandle(t, d)
 	w.Journal.Set(d.ID, journal.Transformed)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	w.WantState(t, d.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Loaded)
 	news := w.Publisher.Published()
 	if len(news) != 2 || news[0] != news[1] {
 		t.Errorf("news %+v, want the same twice", news)
 	}
 	w.Journal.Forget(d.ID)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 func fiveAtOnce(t testing.TB, w *Fixture) {
@@ -169,39 +169,39 @@ func fiveAtOnce(t testing.TB, w *Fixture) {
 		all.Go(func() { w.HandleUntilDone(t, d) })
 	}
 	all.Wait()
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	w.WantState(t, d.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Loaded)
 }
 
 // meetingTime is how long a loader waits for another that can't come, because
 // the lock keeps it out.
 const meetingTime = 50 * time.Millisecond
 
-// twoMeet lets two loaders handle one object at once: each reads the journal
+// twoLoadersMeet lets two loaders handle one object at once: each reads the journal
 // before the other writes it. On a warehouse that lets them, both are in their
 // transaction before either commits.
-func twoMeet(t testing.TB, w *Fixture) {
-	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
+func twoLoadersMeet(t testing.TB, w *Fixture) {
+	w.Loader = w.NewLoaderOn(&MeetingWarehouse{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() { w.HandleUntilDone(t, d) })
 	}
 	both.Wait()
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
-// twoOneByOne lets a second loader come while the first is in its transaction:
+// twoLoadersInTurn lets a second loader come while the first is in its transaction:
 // it waits for the lock. It may be refused, as long as nothing is loaded twice.
-func twoOneByOne(t testing.TB, w *Fixture) {
-	w.Loader = w.NewLoader(&Meeting{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
+func twoLoadersInTurn(t testing.TB, w *Fixture) {
+	w.Loader = w.NewLoaderOn(&MeetingWarehouse{Warehouse: w.Warehouse, Expected: 2, Timeout: meetingTime})
 	d := w.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() { w.Handle(t, d) })
 	}
 	both.Wait()
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 func versionsInOrder(t testing.TB, w *Fixture) {
@@ -209,12 +209,12 @@ func versionsInOrder(t testing.TB, w *Fixture) {
 	w.MustHandle(t, first)
 	second := w.Deliver(t, Delivery{Version: "v2", Sequencer: "00ff", Rows: 5})
 	w.MustHandle(t, second)
-	got := w.WantRows(t, map[object.ID]int64{second.ID: 5})
+	got := w.CheckRows(t, map[object.ID]int64{second.ID: 5})
 	if len(got.Rejects) != 0 {
 		t.Errorf("rejects %v of the replaced version are left", got.Rejects)
 	}
-	w.WantState(t, first.ID, journal.Superseded)
-	w.WantState(t, second.ID, journal.Loaded)
+	w.CheckState(t, first.ID, journal.Superseded)
+	w.CheckState(t, second.ID, journal.Loaded)
 }
 
 func versionsInReverse(t testing.TB, w *Fixture) {
@@ -222,9 +222,9 @@ func versionsInReverse(t testing.TB, w *Fixture) {
 	w.MustHandle(t, second)
 	first := w.Deliver(t, Delivery{Version: "v1", Sequencer: "0A", Rows: 3})
 	w.MustHandle(t, first)
-	w.WantRows(t, map[object.ID]int64{second.ID: 5})
-	w.WantState(t, first.ID, journal.Superseded)
-	w.WantState(t, second.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{second.ID: 5})
+	w.CheckState(t, first.ID, journal.Superseded)
+	w.CheckState(t, second.ID, journal.Loaded)
 }
 
 func versionsTogether(t testing.TB, w *Fixture) {
@@ -241,9 +241,9 @@ func versionsTogether(t testing.TB, w *Fixture) {
 		}
 	}
 	w.MustHandle(t, group...)
-	w.WantRows(t, want)
-	w.WantState(t, group[0].ID, journal.Superseded)
-	w.WantState(t, group[3].ID, journal.Superseded)
+	w.CheckRows(t, want)
+	w.CheckState(t, group[0].ID, journal.Superseded)
+	w.CheckState(t, group[3].ID, journal.Superseded)
 }
 
 // newerVersionIsBad: only what is loaded supersedes.
@@ -251,12 +251,12 @@ func newerVersionIsBad(t testing.TB, w *Fixture) {
 	older := w.Deliver(t, Delivery{Version: "v1", Sequencer: "1", Rows: 3})
 	newer := w.Deliver(t, Delivery{Version: "v2", Sequencer: "2", Rows: 5, Claimed: 6})
 	errs := w.Handle(t, newer, older)
-	WantFault(t, errs[0], fault.ReceiptMismatch, fault.Permanent, newer.ID)
+	CheckFault(t, errs[0], fault.ReceiptMismatch, fault.Permanent, newer.ID)
 	if errs[1] != nil {
 		t.Errorf("the older version: %v", errs[1])
 	}
-	w.WantRows(t, map[object.ID]int64{older.ID: 3})
-	w.WantState(t, older.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{older.ID: 3})
+	w.CheckState(t, older.ID, journal.Loaded)
 }
 
 func noSequencer(t testing.TB, w *Fixture) {
@@ -266,8 +266,8 @@ func noSequencer(t testing.TB, w *Fixture) {
 	w.MustHandle(t, announced)
 	w.MustHandle(t, found)
 	w.MustHandle(t, announced)
-	w.WantRows(t, map[object.ID]int64{found.ID: 5})
-	w.WantState(t, announced.ID, journal.Superseded)
+	w.CheckRows(t, map[object.ID]int64{found.ID: 5})
+	w.CheckState(t, announced.ID, journal.Superseded)
 }
 
 func reload(t testing.TB, w *Fixture) {
@@ -275,11 +275,11 @@ func reload(t testing.TB, w *Fixture) {
 	w.MustHandle(t, first)
 	again := w.Deliver(t, Delivery{Sequencer: "1", Rows: 4, Rejects: 1, Generation: 1})
 	w.MustHandle(t, again)
-	w.WantRows(t, map[object.ID]int64{again.ID: 4})
-	w.WantState(t, again.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{again.ID: 4})
+	w.CheckState(t, again.ID, journal.Loaded)
 	w.Journal.Set(again.ID, journal.Transformed)
 	w.MustHandle(t, first, again)
-	got := w.WantRows(t, map[object.ID]int64{again.ID: 4})
+	got := w.CheckRows(t, map[object.ID]int64{again.ID: 4})
 	if got.Ledger[0].Generation != 1 {
 		t.Errorf("generation %d stands, want 1", got.Ledger[0].Generation)
 	}
@@ -287,17 +287,17 @@ func reload(t testing.TB, w *Fixture) {
 
 // groupOf delivers ten objects of which some are at fault.
 // inHistory: somebody deleted the rows, the load history has the files still.
-func waitingComeAlong(t testing.TB, w *Fixture) {
+func waitingObjectsJoin(t testing.TB, w *Fixture) {
 	quiet := w.Deliver(t, Delivery{Key: "quiet.csv", Rows: 2})
 	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
 	w.MustHandle(t, asked)
-	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
-	w.WantState(t, quiet.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
+	w.CheckState(t, quiet.ID, journal.Loaded)
 	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want one transaction's", n)
 	}
 	w.MustHandle(t, quiet)
-	w.WantRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{quiet.ID: 2, asked.ID: 3})
 }
 
 // manyObjects are more than a statement takes as binds of their own, with what
@@ -315,7 +315,7 @@ func manyObjects(t testing.TB, w *Fixture) {
 		want[fresh[i].ID] = 2
 	}
 	w.MustHandle(t, fresh[:10]...) // the others wait in the journal
-	got := w.WantRows(t, want)
+	got := w.CheckRows(t, want)
 	if len(got.Ledger) != n || len(got.Rejects) != 0 {
 		t.Errorf("%d ledger rows and rejects of %d objects, want %d and none", len(got.Ledger), len(got.Rejects), n)
 	}
@@ -332,5 +332,5 @@ func manyObjects(t testing.TB, w *Fixture) {
 		w.Journal.Set(d.ID, journal.Transformed)
 	}
 	w.MustHandle(t, fresh[0])
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 }

@@ -13,33 +13,33 @@ import (
 
 func wrongRowCount(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Claimed: 4})
-	f := WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
+	f := CheckFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
 	if want := fmt.Sprintf("file %s brought 3 rows, its receipt says 4", d.Receipt.Data[0].Key); f.Cause() != want {
 		t.Errorf("cause %q, want %q", f.Cause(), want)
 	}
 	if f.QueryID == "" {
 		t.Error("the fault has no query id")
 	}
-	w.WantRows(t, map[object.ID]int64{})
-	w.WantState(t, d.ID, journal.Transformed)
+	w.CheckRows(t, map[object.ID]int64{})
+	w.CheckState(t, d.ID, journal.Transformed)
 }
 
 func wrongRejectCount(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 2})
 	w.Warehouse.Put(t, load.Rejects, d.Receipt.Rejects[0].Key, File{Object: d.ID, Rows: 1})
-	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
-	if got := w.WantRows(t, map[object.ID]int64{}); len(got.Rejects) > 0 {
+	CheckFault(t, w.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
+	if got := w.CheckRows(t, map[object.ID]int64{}); len(got.Rejects) > 0 {
 		t.Errorf("rejects %v are left", got.Rejects)
 	}
 }
 
 func missingFile(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Missing: true})
-	WantFault(t, w.Handle(t, d)[0], fault.ReceiptMissing, fault.Permanent, d.ID)
-	w.WantRows(t, map[object.ID]int64{})
+	CheckFault(t, w.Handle(t, d)[0], fault.ReceiptMissing, fault.Permanent, d.ID)
+	w.CheckRows(t, map[object.ID]int64{})
 	gone := w.Deliver(t, Delivery{Key: "b.csv", Rows: 3})
 	w.Receipts.Remove(*gone.Work.Receipt)
-	WantFault(t, w.Handle(t, gone)[0], fault.ReceiptMissing, fault.Permanent, gone.ID)
+	CheckFault(t, w.Handle(t, gone)[0], fault.ReceiptMissing, fault.Permanent, gone.ID)
 }
 
 func groupOf(t testing.TB, w *Fixture, faulty map[int]Delivery) (group []Delivered, want map[object.ID]int64) {
@@ -64,12 +64,12 @@ func badObjectInGroup(t testing.TB, w *Fixture) {
 	group, want := groupOf(t, w, map[int]Delivery{4: {Broken: true}})
 	for i, err := range w.Handle(t, group...) {
 		if i == 4 {
-			WantFault(t, err, fault.CopyRefused, fault.Permanent, group[4].ID)
+			CheckFault(t, err, fault.CopyRefused, fault.Permanent, group[4].ID)
 		} else if err != nil {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 }
 
 func twoBadObjectsInGroup(t testing.TB, w *Fixture) {
@@ -77,24 +77,24 @@ func twoBadObjectsInGroup(t testing.TB, w *Fixture) {
 	for i, err := range w.Handle(t, group...) {
 		switch {
 		case i == 2:
-			WantFault(t, err, fault.ReceiptMissing, fault.Permanent, group[2].ID)
+			CheckFault(t, err, fault.ReceiptMissing, fault.Permanent, group[2].ID)
 		case i == 7:
-			WantFault(t, err, fault.ReceiptMismatch, fault.Permanent, group[7].ID)
+			CheckFault(t, err, fault.ReceiptMismatch, fault.Permanent, group[7].ID)
 		case err != nil:
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	w.WantRows(t, want)
+	w.CheckRows(t, want)
 }
 
 func inHistory(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3, Rejects: 1, Files: 2})
 	w.MustHandle(t, d)
 	w.Warehouse.Erase(t, w.Dataset, d.ID)
-	w.WantRows(t, map[object.ID]int64{})
+	w.CheckRows(t, map[object.ID]int64{})
 	w.Journal.Set(d.ID, journal.Transformed)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 // unknownRows: the table has rows that no ledger row stands for. Copying again
@@ -121,7 +121,7 @@ func unknownRows(t testing.TB, w *Fixture) {
 	if err := session.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f := WantFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
+	f := CheckFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
 	if want := "the table has 3 rows of it that no ledger row stands for"; f.Cause() != want {
 		t.Errorf("cause %q, want %q", f.Cause(), want)
 	}
@@ -141,59 +141,59 @@ func namesOf(d Delivered) []string {
 func paused(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
 	w.Warehouse.Pause(t, w.Dataset, true)
-	WantFault(t, w.Handle(t, d)[0], fault.DatasetPaused, fault.RetryAfter, d.ID)
-	w.WantRows(t, map[object.ID]int64{})
+	CheckFault(t, w.Handle(t, d)[0], fault.DatasetPaused, fault.RetryAfter, d.ID)
+	w.CheckRows(t, map[object.ID]int64{})
 	w.Warehouse.Pause(t, w.Dataset, false)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 func tableBehind(t testing.TB, w *Fixture) {
 	ahead := w.Deliver(t, Delivery{Key: "new.csv", Rows: 3, Contract: "1.10.0"})
 	fits := w.Deliver(t, Delivery{Key: "old.csv", Rows: 2, Contract: "0.9.0"})
 	errs := w.Handle(t, ahead, fits)
-	WantFault(t, errs[0], fault.TableBehind, fault.RetryAfter, ahead.ID)
+	CheckFault(t, errs[0], fault.TableBehind, fault.RetryAfter, ahead.ID)
 	if errs[1] != nil {
 		t.Errorf("an object under an older contract: %v", errs[1])
 	}
-	w.WantRows(t, map[object.ID]int64{fits.ID: 2})
+	w.CheckRows(t, map[object.ID]int64{fits.ID: 2})
 }
 
 func lockBusy(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
 	release := w.HoldLock(t)
-	WantFault(t, w.Handle(t, d)[0], fault.LockBusy, fault.RetryAfter, d.ID)
+	CheckFault(t, w.Handle(t, d)[0], fault.LockBusy, fault.RetryAfter, d.ID)
 	release()
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 func commitApplied(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse, Applied: true})
+	w.Loader = w.NewLoaderOn(&LostCommit{Warehouse: w.Warehouse, Applied: true})
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
-	w.WantState(t, d.ID, journal.Loaded)
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckState(t, d.ID, journal.Loaded)
 }
 
 func commitLost(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse})
-	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
-	w.WantRows(t, map[object.ID]int64{})
-	w.Loader = w.NewLoader(w.Warehouse)
+	w.Loader = w.NewLoaderOn(&LostCommit{Warehouse: w.Warehouse})
+	CheckFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
+	w.CheckRows(t, map[object.ID]int64{})
+	w.Loader = w.NewLoaderOn(w.Warehouse)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 }
 
 func commitCheckFails(t testing.TB, w *Fixture) {
 	d := w.Deliver(t, Delivery{Rows: 3})
-	w.Loader = w.NewLoader(&LostCommit{Warehouse: w.Warehouse, Applied: true, CheckFails: true})
-	WantFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
-	w.WantState(t, d.ID, journal.Transformed)
-	w.Loader = w.NewLoader(w.Warehouse)
+	w.Loader = w.NewLoaderOn(&LostCommit{Warehouse: w.Warehouse, Applied: true, CheckFails: true})
+	CheckFault(t, w.Handle(t, d)[0], fault.CommitUnknown, fault.RetryAfter, d.ID)
+	w.CheckState(t, d.ID, journal.Transformed)
+	w.Loader = w.NewLoaderOn(w.Warehouse)
 	w.MustHandle(t, d)
-	w.WantRows(t, map[object.ID]int64{d.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	if n := len(w.Publisher.Published()); n != 1 {
 		t.Errorf("%d news, want 1", n)
 	}
@@ -205,7 +205,7 @@ func badWaitingObject(t testing.TB, w *Fixture) {
 	w.Receipts.Remove(*gone.Work.Receipt)
 	asked := w.Deliver(t, Delivery{Key: "asked.csv", Rows: 3})
 	w.MustHandle(t, asked)
-	w.WantRows(t, map[object.ID]int64{asked.ID: 3})
+	w.CheckRows(t, map[object.ID]int64{asked.ID: 3})
 }
 
 func noTables(t testing.TB, w *Fixture) {
@@ -217,7 +217,7 @@ func noTables(t testing.TB, w *Fixture) {
 	w.Receipts.Put(*d.Work.Receipt, receipt)
 	failed := w.Loader.Handle(t.Context(), []batch.Message{w.Message(d)})
 	for _, err := range failed {
-		WantFault(t, err, fault.TableMissing, fault.Permanent, d.ID)
+		CheckFault(t, err, fault.TableMissing, fault.Permanent, d.ID)
 	}
 	if len(failed) != 1 {
 		t.Errorf("%d failed, want 1", len(failed))

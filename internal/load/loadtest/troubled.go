@@ -53,9 +53,9 @@ func (s *lostCommitSession) Commit(ctx context.Context) error {
 	return fault.Dependency("commit", fault.SnowflakeAway, errors.New("the connection broke"))
 }
 
-// Meeting makes transactions meet before they commit: none goes on until all
+// MeetingWarehouse makes transactions meet before they commit: none goes on until all
 // that are expected have come, or the timeout is over.
-type Meeting struct {
+type MeetingWarehouse struct {
 	load.Warehouse
 	Expected int
 	Timeout  time.Duration
@@ -66,7 +66,7 @@ type Meeting struct {
 }
 
 // Open implements load.Warehouse.
-func (m *Meeting) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+func (m *MeetingWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
 	inner, err := m.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (m *Meeting) Open(ctx context.Context, dataset, loadID string) (load.Sessio
 
 type meetingSession struct {
 	load.Session
-	meeting *Meeting
+	meeting *MeetingWarehouse
 }
 
 func (s *meetingSession) Commit(ctx context.Context) error {
@@ -84,7 +84,7 @@ func (s *meetingSession) Commit(ctx context.Context) error {
 	return s.Session.Commit(ctx)
 }
 
-func (m *Meeting) wait() {
+func (m *MeetingWarehouse) wait() {
 	m.mutex.Lock()
 	if m.all == nil {
 		m.all = make(chan struct{})

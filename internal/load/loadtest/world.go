@@ -38,9 +38,9 @@ type Fixture struct {
 	// Contract is what loaders made from now on know of the dataset; nil for
 	// nothing.
 	Contract *contract.Contract
-	// Without wraps every warehouse that a loader of this world gets: what
+	// WrapWarehouse wraps every warehouse that a loader of this world gets: what
 	// takes a barrier away. Nil takes none.
-	Without func(load.Warehouse) load.Warehouse
+	WrapWarehouse func(load.Warehouse) load.Warehouse
 
 	messages atomic.Int64
 }
@@ -53,7 +53,7 @@ func NewFixture(t testing.TB, bench WarehouseUnderTest) *Fixture {
 		Dataset: "t" + strings.ReplaceAll(uuid.NewString()[:13], "-", "") + ".case",
 	}
 	bench.Create(t, w.Dataset)
-	w.Loader = w.NewLoader(bench)
+	w.Loader = w.NewLoaderOn(bench)
 	return w
 }
 
@@ -103,14 +103,14 @@ func (w *Fixture) HoldLock(t testing.TB) (release func()) {
 	}
 }
 
-// NewLoader returns a loader of this world on another warehouse.
-func (w *Fixture) NewLoader(on load.Warehouse) *load.Loader {
+// NewLoaderOn returns a loader of this world on another warehouse.
+func (w *Fixture) NewLoaderOn(on load.Warehouse) *load.Loader {
 	var contracts contract.Set
 	if w.Contract != nil {
 		contracts = contract.Set{w.Contract}
 	}
-	if w.Without != nil {
-		on = w.Without(on)
+	if w.WrapWarehouse != nil {
+		on = w.WrapWarehouse(on)
 	}
 	return &load.Loader{
 		Contracts: contracts,
@@ -276,9 +276,9 @@ func (w *Fixture) HandleUntilDone(t testing.TB, d Delivered) {
 	}
 }
 
-// WantRows holds the raw table against what it should have, and the ledger
+// CheckRows holds the raw table against what it should have, and the ledger
 // against the table, whatever the case was about.
-func (w *Fixture) WantRows(t testing.TB, want map[object.ID]int64) Contents {
+func (w *Fixture) CheckRows(t testing.TB, want map[object.ID]int64) Contents {
 	t.Helper()
 	got := w.Warehouse.Contents(t, w.Dataset)
 	if diff := cmp.Diff(want, got.Rows); diff != "" {
@@ -308,8 +308,8 @@ func (w *Fixture) WantRows(t testing.TB, want map[object.ID]int64) Contents {
 	return got
 }
 
-// WantState holds the journal's state of an object.
-func (w *Fixture) WantState(t testing.TB, id object.ID, want journal.State) {
+// CheckState holds the journal's state of an object.
+func (w *Fixture) CheckState(t testing.TB, id object.ID, want journal.State) {
 	t.Helper()
 	entry, err := w.Journal.Get(context.Background(), id)
 	if err != nil || entry.State != want {
@@ -317,9 +317,9 @@ func (w *Fixture) WantState(t testing.TB, id object.ID, want journal.State) {
 	}
 }
 
-// WantFault holds an error's code and disposition, and that it names the
+// CheckFault holds an error's code and disposition, and that it names the
 // object.
-func WantFault(t testing.TB, err error, code fault.Code, disposition fault.Disposition, id object.ID) *fault.Fault {
+func CheckFault(t testing.TB, err error, code fault.Code, disposition fault.Disposition, id object.ID) *fault.Fault {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want %s", code)

@@ -89,8 +89,8 @@ func TestCopiedReadsRowCountsByColumnName(t *testing.T) {
 	}
 }
 
-// TestStageFileFormatEqualsCopyFormat: the file format of the stage is for
-// people, and has the options of the loader's COPY.
+// TestStageFileFormatEqualsCopyFormat: the stage's file format for people has the same
+// options as the loader's COPY.
 func TestStageFileFormatEqualsCopyFormat(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("../../../snowflake/V1.3.0__stage.sql")

@@ -9,21 +9,23 @@ import (
 	"github.com/firn-data/firn/internal/load"
 )
 
-// maxSingleBinds is the longest list whose values are binds of their own. Compiling a
-// statement costs by its length: on the stand-in one ledger row, of 22 columns
-// then, took 42 ms of processor time as binds and 76 ms unfolded; as binds 200
-// took 843 ms, unfolded 1,000 took 365.
+// maxSingleBinds is the longest list with one bind for each value. The time to compile
+// a statement depends on its length. Measured on the stand-in, with ledger rows of 22
+// columns, in processor time:
+// - 1 row: 42 ms as single binds, 76 ms as one bind.
+// - 200 rows: 843 ms as single binds.
+// - 1,000 rows: 365 ms as one bind.
 const maxSingleBinds = 16
 
-// bindTable is a longer list: one bind, whose elements are rows with a column
-// VALUE (docs.snowflake.com, sql-reference/functions/flatten). So the text of a
-// statement is the same for seventeen objects and for a thousand, of which the
-// ledger rows alone would be 25,000 binds.
+// bindTable is the source of a longer list: one bind, whose elements are rows with a
+// column VALUE (docs.snowflake.com, sql-reference/functions/flatten). So the statement
+// has the same text for 17 and for 1,000 objects. As single binds, 1,000 ledger rows
+// would be 25,000 binds.
 //
-// A bound value counts towards the megabyte that Snowflake recommends for a
-// statement, compressed; a larger one runs, but can't be run again from the
-// history (user-guide/query-size-limits). A thousand ledger rows are about
-// 700 KB before compression.
+// A bound value counts towards the megabyte of compressed text that Snowflake
+// recommends for a statement. A larger statement runs, but can't run again from the
+// history (user-guide/query-size-limits). 1,000 ledger rows have about 700 KB before
+// compression.
 const bindTable = "table(flatten(input => parse_json(?)))"
 
 // list has the rows that a statement binds.

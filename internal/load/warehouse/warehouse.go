@@ -33,16 +33,16 @@ func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Sessi
 	return &statements{session: session, names: namesOf(dataset), loadID: loadID}, nil
 }
 
-// leastStatementTime is the least time for a statement, if the caller has so much time:
+// minStatementTime is the least time for a statement, if the caller has so much time:
 // the start of a warehouse takes some seconds.
-const leastStatementTime = 30 * time.Second
+const minStatementTime = 30 * time.Second
 
 // statementTime returns the time limit of one statement: half of the remaining time.
 // Snowflake ends a slower statement with an error, and the two halves of the group can
 // be tried. Without the limit, the caller's deadline would cut off the statement
 // without an error from Snowflake, again on every attempt.
 func statementTime(left time.Duration) time.Duration {
-	return max(left/2, min(left, leastStatementTime))
+	return max(left/2, min(left, minStatementTime))
 }
 
 // names are the tables of one dataset. They need no quotes, because the loader accepts

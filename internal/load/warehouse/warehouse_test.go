@@ -7,8 +7,8 @@ import (
 	"github.com/firn-data/firn/internal/load/warehouse"
 )
 
-// TestStatementTimeIsHalfOfRemainingTime: what is too slow is ended while there is time to try again,
-// and nothing outlives the invocation.
+// TestStatementTimeIsHalfOfRemainingTime: a slow statement ends while there is time for
+// another try, and no statement outlives the invocation.
 func TestStatementTimeIsHalfOfRemainingTime(t *testing.T) {
 	t.Parallel()
 	for left, want := range map[time.Duration]time.Duration{

@@ -89,7 +89,7 @@ func (a *Auditor) Run(ctx context.Context, dataset string) (Result, error) {
 	if err := a.listLanding(ctx, w); err != nil {
 		return Result{}, err
 	}
-	if err := a.Journal.Each(ctx, w.add); err != nil {
+	if err := a.Journal.Each(ctx, w.addEntry); err != nil {
 		return Result{}, err
 	}
 	if err := a.listReceipts(ctx, w); err != nil {
@@ -109,8 +109,8 @@ type auditState struct {
 	// known are the ids of all entries, whatever their dataset.
 	known map[object.ID]bool
 	parts map[string]*datasetState
-	// only is the one dataset to audit; "" is all.
-	only string
+	// onlyDataset is the one dataset to audit; "" is all.
+	onlyDataset string
 }
 
 // datasetState is what was read of one dataset.
@@ -134,7 +134,7 @@ type version struct {
 
 func (a *Auditor) begin(dataset string) *auditState {
 	w := &auditState{
-		began: a.Now(), grace: a.Grace, stuck: a.Stuck, curated: a.CuratedBucket, only: dataset,
+		began: a.Now(), grace: a.Grace, stuck: a.Stuck, curated: a.CuratedBucket, onlyDataset: dataset,
 		known: make(map[object.ID]bool), parts: make(map[string]*datasetState),
 	}
 	for _, c := range a.Contracts {
@@ -147,7 +147,7 @@ func (a *Auditor) begin(dataset string) *auditState {
 
 // datasetState returns a dataset's part; nil if it isn't audited.
 func (w *auditState) datasetState(dataset string) *datasetState {
-	if w.only != "" && dataset != w.only {
+	if w.onlyDataset != "" && dataset != w.onlyDataset {
 		return nil
 	}
 	p := w.parts[dataset]
@@ -158,7 +158,7 @@ func (w *auditState) datasetState(dataset string) *datasetState {
 	return p
 }
 
-func (w *auditState) add(e journal.Entry) {
+func (w *auditState) addEntry(e journal.Entry) {
 	w.known[e.ID] = true
 	if p := w.datasetState(e.Dataset); p != nil {
 		p.entries[e.ID] = &e

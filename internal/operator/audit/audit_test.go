@@ -23,16 +23,16 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
-// difference is one that is expected. The texts may hold what isn't known before:
+// expectedDifference is one that is expected. The texts may hold what isn't known before:
 // {id} is the object's, {version} its version.
-type difference struct {
+type expectedDifference struct {
 	kind       audit.Kind
 	object     object.Object
 	one, other string
 	command    string
 }
 
-func (d difference) of(w *fixture) audit.Difference {
+func (d expectedDifference) of(w *fixture) audit.Difference {
 	fill := strings.NewReplacer("{id}", string(d.object.ID()), "{version}", d.object.Version, "{newer}", string(w.newer.ID()),
 		"{source}", w.contract.Source, "{since}", w.now.UTC().Format("2006-01-02 15:04:05 UTC"), "{bucket}", w.CuratedBucket, "{receipt}", w.receiptKey(d.object))
 	found := audit.Difference{Dataset: w.dataset, Kind: d.kind, One: fill.Replace(d.one), Other: fill.Replace(d.other), Command: fill.Replace(d.command)}
@@ -46,23 +46,23 @@ func (d difference) of(w *fixture) audit.Difference {
 // difference, and no other.
 var damagedStates = []struct {
 	name  string
-	plant func(t *testing.T, w *fixture) []difference
+	plant func(t *testing.T, w *fixture) []expectedDifference
 }{
-	{"no table", func(t *testing.T, w *fixture) []difference {
+	{"no table", func(t *testing.T, w *fixture) []expectedDifference {
 		_, err := w.session.Query(t.Context(), "drop", "drop table "+ddl.RejectsName(w.contract))
-		must(t, err)
-		return []difference{{kind: audit.NoTable, one: "contract: 1.0.0", other: "Snowflake: no table", command: "firn migrate"}}
+		failOnError(t, err)
+		return []expectedDifference{{kind: audit.NoTable, one: "contract: 1.0.0", other: "Snowflake: no table", command: "firn migrate"}}
 	}},
-	{"no lock row", func(t *testing.T, w *fixture) []difference {
+	{"no lock row", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "delete from raw.shop_order_loads where object = '~lock'")
-		return []difference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "there should be: 1", command: `firn query 'select * from raw.{source}_order_loads where object in ('\''~lock'\'')'`}}
+		return []expectedDifference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "there should be: 1", command: `firn query 'select * from raw.{source}_order_loads where object in ('\''~lock'\'')'`}}
 	}},
-	{"an object twice", func(t *testing.T, w *fixture) []difference {
+	{"an object twice", func(t *testing.T, w *fixture) []expectedDifference {
 		w.record(t, w.plain, 0, 2, 1)
-		return []difference{{audit.ObjectTwice, w.plain, "ledger: it is there twice", "there should be: 1", `firn query 'select * from raw.{source}_order_loads where object in ('\''{id}'\'')'`}}
+		return []expectedDifference{{audit.ObjectTwice, w.plain, "ledger: it is there twice", "there should be: 1", `firn query 'select * from raw.{source}_order_loads where object in ('\''{id}'\'')'`}}
 	}},
-	{"a key twice", func(t *testing.T, w *fixture) []difference {
-		other := w.fail(t, w.received(t, w.unseen(strings.TrimPrefix(w.plain.Key, w.contract.KeyPrefix))))
+	{"a key twice", func(t *testing.T, w *fixture) []expectedDifference {
+		other := w.fail(t, w.received(t, w.deletedVersion(strings.TrimPrefix(w.plain.Key, w.contract.KeyPrefix))))
 		w.reload(t, other)
 		w.fail(t, other)
 		w.record(t, other, 0, 0, 0)
@@ -70,138 +70,138 @@ var damagedStates = []struct {
 		if found := w.kinds(t); len(found) > 0 && found[0].ID == w.plain.ID() { // Snowflake gives rows in no order
 			first, second = other, w.plain
 		}
-		return []difference{{
+		return []expectedDifference{{
 			audit.KeyTwice, second, "ledger: this version and " + string(first.ID()), "there should be: 1",
 			fmt.Sprintf(`firn query 'select * from raw.{source}_order_loads where object in ('\''%s'\'', '\''%s'\'')'`, first.ID(), second.ID()),
 		}}
 	}},
-	{"rows read", func(t *testing.T, w *fixture) []difference {
+	{"rows read", func(t *testing.T, w *fixture) []expectedDifference {
 		w.update(t, "rows_read = 4")
-		return []difference{{audit.RowsRead, w.plain, "ledger: read: 4 rows", "ledger: 2 written and 1 rejected", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.RowsRead, w.plain, "ledger: read: 4 rows", "ledger: 2 written and 1 rejected", "firn reload --object {id}"}}
 	}},
-	{"rows written", func(t *testing.T, w *fixture) []difference {
+	{"rows written", func(t *testing.T, w *fixture) []expectedDifference {
 		w.update(t, "rows_read = 4, rows_written = 3")
-		return []difference{{audit.RowsLoaded, w.plain, "ledger: written: 3 rows", "ledger: loaded: 2 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.RowsLoaded, w.plain, "ledger: written: 3 rows", "ledger: loaded: 2 rows", "firn reload --object {id}"}}
 	}},
-	{"rows of nobody", func(t *testing.T, w *fixture) []difference {
+	{"rows of nobody", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 9, ?, 1", string(w.failed.ID()))
-		return []difference{{audit.Orphans, w.failed, "table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order where _firn_object = '\''{id}'\'''`}}
+		return []expectedDifference{{audit.Orphans, w.failed, "table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order where _firn_object = '\''{id}'\'''`}}
 	}},
-	{"rejects of nobody", func(t *testing.T, w *fixture) []difference {
+	{"rejects of nobody", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'r', ?, 1", string(w.failed.ID()))
-		return []difference{{audit.RejectOrphans, w.failed, "rejects table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order_rejects where _firn_object = '\''{id}'\'''`}}
+		return []expectedDifference{{audit.RejectOrphans, w.failed, "rejects table: 1 row", "ledger: nothing", `firn query 'delete from raw.{source}_order_rejects where _firn_object = '\''{id}'\'''`}}
 	}},
-	{"a row is missing", func(t *testing.T, w *fixture) []difference {
+	{"a row is missing", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ? and id = 1", string(w.plain.ID()))
-		return []difference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 1 row", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 1 row", "firn reload --object {id}"}}
 	}},
-	{"a row too many", func(t *testing.T, w *fixture) []difference {
+	{"a row too many", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 9, ?, 9", string(w.again.ID()))
-		return []difference{{audit.TableRows, w.again, "ledger: 2 rows", "table: 3 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.TableRows, w.again, "ledger: 2 rows", "table: 3 rows", "firn reload --object {id}"}}
 	}},
-	{"all rows are missing", func(t *testing.T, w *fixture) []difference {
+	{"all rows are missing", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ?", string(w.plain.ID()))
-		return []difference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 0 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.TableRows, w.plain, "ledger: 2 rows", "table: 0 rows", "firn reload --object {id}"}}
 	}},
-	{"a reject is missing", func(t *testing.T, w *fixture) []difference {
+	{"a reject is missing", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "delete from raw.shop_order_rejects where _firn_object = ?", string(w.plain.ID()))
-		return []difference{{audit.RejectRows, w.plain, "ledger: 1 row", "rejects table: 0 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.RejectRows, w.plain, "ledger: 1 row", "rejects table: 0 rows", "firn reload --object {id}"}}
 	}},
-	{"nobody announced it", func(t *testing.T, w *fixture) []difference {
-		o := w.putHere(t, "it's new.csv")
+	{"nobody announced it", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.putOwn(t, "it's new.csv")
 		since := w.modified(t, o).UTC().Format("2006-01-02 15:04:05 UTC")
-		return []difference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"}}
+		return []expectedDifference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"}}
 	}},
-	{"received for too long", func(t *testing.T, w *fixture) []difference {
-		o := w.received(t, w.putHere(t, "stuck.csv"))
-		return []difference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn sweep"}}
+	{"received for too long", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.received(t, w.putOwn(t, "stuck.csv"))
+		return []expectedDifference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
-	{"transformed for too long", func(t *testing.T, w *fixture) []difference {
-		o := w.putHere(t, "stuck.csv")
+	{"transformed for too long", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.putOwn(t, "stuck.csv")
 		w.transformed(t, o)
-		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn sweep"}}
+		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
-	{"paused for too long", func(t *testing.T, w *fixture) []difference {
-		o := w.putHere(t, "stuck.csv")
+	{"paused for too long", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.putOwn(t, "stuck.csv")
 		w.transformed(t, o)
 		w.sql(t, "update raw.shop_order_loads set paused = true where object = '~lock'")
-		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn resume {source}.order"}}
+		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn resume {source}.order"}}
 	}},
-	{"the table is behind", func(t *testing.T, w *fixture) []difference {
-		o := w.putHere(t, "stuck.csv")
+	{"the table is behind", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.putOwn(t, "stuck.csv")
 		w.transformed(t, o)
 		w.contract.Version = "1.1.0"
-		return []difference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn migrate"}}
+		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn migrate"}}
 	}},
-	{"the journal lost it", func(t *testing.T, w *fixture) []difference {
+	{"the journal lost it", func(t *testing.T, w *fixture) []expectedDifference {
 		_, err := w.dynamo.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
 			TableName: aws.String(w.journal.Name), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(w.plain.ID())}},
 		})
-		must(t, err)
+		failOnError(t, err)
 		since := w.modified(t, w.plain).UTC().Format("2006-01-02 15:04:05 UTC")
-		return []difference{
+		return []expectedDifference{
 			{audit.Unannounced, w.plain, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"},
 			{audit.JournalLost, w.plain, "ledger: load l1, generation 0, 2 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"},
 		}
 	}},
-	{"the journal lost what the bucket hasn't", func(t *testing.T, w *fixture) []difference {
-		o := w.unseen("old.csv")
+	{"the journal lost what the bucket hasn't", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.deletedVersion("old.csv")
 		w.record(t, o, 3, 0, 0)
-		return []difference{{audit.JournalLost, o, "ledger: load l1, generation 3, 0 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"}}
+		return []expectedDifference{{audit.JournalLost, o, "ledger: load l1, generation 3, 0 rows", "journal: nothing", "firn reload --dataset {source}.order --object {id}"}}
 	}},
-	{"the ledger lost it", func(t *testing.T, w *fixture) []difference {
-		w.remove(t, w.plain)
-		return []difference{{audit.NotInLedger, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: nothing", "firn reload --object {id}"}}
+	{"the ledger lost it", func(t *testing.T, w *fixture) []expectedDifference {
+		w.removeFromLedger(t, w.plain)
+		return []expectedDifference{{audit.NotInLedger, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: nothing", "firn reload --object {id}"}}
 	}},
-	{"another load", func(t *testing.T, w *fixture) []difference {
+	{"another load", func(t *testing.T, w *fixture) []expectedDifference {
 		w.update(t, "load_id = 'l9'")
-		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l9, generation 0, 2 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l9, generation 0, 2 rows", "firn reload --object {id}"}}
 	}},
-	{"another generation", func(t *testing.T, w *fixture) []difference {
+	{"another generation", func(t *testing.T, w *fixture) []expectedDifference {
 		w.update(t, "generation = 1")
-		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 1, 2 rows", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 1, 2 rows", "firn reload --object {id}"}}
 	}},
-	{"other rows", func(t *testing.T, w *fixture) []difference {
+	{"other rows", func(t *testing.T, w *fixture) []expectedDifference {
 		w.sql(t, "delete from raw.shop_order where _firn_object = ? and id = 1", string(w.plain.ID()))
 		w.update(t, "rows_read = 2, rows_written = 1, rows_loaded = 1")
-		return []difference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 0, 1 row", "firn reload --object {id}"}}
+		return []expectedDifference{{audit.OtherLoad, w.plain, "journal: load l1, generation 0, 2 rows", "ledger: load l1, generation 0, 1 row", "firn reload --object {id}"}}
 	}},
-	{"the journal is behind", func(t *testing.T, w *fixture) []difference {
-		o := w.received(t, w.unseen(strings.TrimPrefix(w.newer.Key, w.contract.KeyPrefix)))
-		must(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l0", Rows: 7}))
-		return []difference{{audit.JournalBehind, o, "journal: load l0, generation 0, 7 rows", "ledger: version {newer}", "firn reload --object {id}"}}
+	{"the journal is behind", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.received(t, w.deletedVersion(strings.TrimPrefix(w.newer.Key, w.contract.KeyPrefix)))
+		failOnError(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l0", Rows: 7}))
+		return []expectedDifference{{audit.JournalBehind, o, "journal: load l0, generation 0, 7 rows", "ledger: version {newer}", "firn reload --object {id}"}}
 	}},
-	{"nobody took its place", func(t *testing.T, w *fixture) []difference {
-		o := w.received(t, w.unseen("alone.csv"))
-		must(t, w.journal.Superseded(t.Context(), o.ID(), "somebody"))
-		return []difference{{audit.NoSuccessor, o, "journal: superseded by somebody", "ledger: nothing", "firn put --key {source}/order/alone.csv FILE"}}
+	{"nobody took its place", func(t *testing.T, w *fixture) []expectedDifference {
+		o := w.received(t, w.deletedVersion("alone.csv"))
+		failOnError(t, w.journal.Superseded(t.Context(), o.ID(), "somebody"))
+		return []expectedDifference{{audit.NoSuccessor, o, "journal: superseded by somebody", "ledger: nothing", "firn put --key {source}/order/alone.csv FILE"}}
 	}},
-	{"what took its place is gone", func(t *testing.T, w *fixture) []difference {
-		w.remove(t, w.newer)
-		return []difference{
+	{"what took its place is gone", func(t *testing.T, w *fixture) []expectedDifference {
+		w.removeFromLedger(t, w.newer)
+		return []expectedDifference{
 			{audit.NotInLedger, w.newer, "journal: load l1, generation 2, 2 rows", "ledger: nothing", "firn reload --object {id}"},
 			{audit.NoSuccessor, w.older, "journal: superseded by {newer}", "ledger: nothing", "firn reload --object {newer}"},
 		}
 	}},
-	{"superseded, and in the ledger", func(t *testing.T, w *fixture) []difference {
-		must(t, w.journal.Superseded(t.Context(), w.plain.ID(), "somebody"))
-		return []difference{{audit.SupersededInLedger, w.plain, "journal: superseded by somebody", "ledger: load l1, generation 0, 2 rows", `firn put --key '{source}/order/it'\''s plain.csv' FILE`}}
+	{"superseded, and in the ledger", func(t *testing.T, w *fixture) []expectedDifference {
+		failOnError(t, w.journal.Superseded(t.Context(), w.plain.ID(), "somebody"))
+		return []expectedDifference{{audit.SupersededInLedger, w.plain, "journal: superseded by somebody", "ledger: load l1, generation 0, 2 rows", `firn put --key '{source}/order/it'\''s plain.csv' FILE`}}
 	}},
-	{"failed, and in the ledger", func(t *testing.T, w *fixture) []difference {
+	{"failed, and in the ledger", func(t *testing.T, w *fixture) []expectedDifference {
 		w.record(t, w.failed, 0, 0, 0)
-		return []difference{{audit.FailedInLedger, w.failed, "journal: failed, generation 0", "ledger: load l1, generation 0, 0 rows", "firn redrive {id}"}}
+		return []expectedDifference{{audit.FailedInLedger, w.failed, "journal: failed, generation 0", "ledger: load l1, generation 0, 0 rows", "firn redrive {id}"}}
 	}},
-	{"its receipt is gone", func(t *testing.T, w *fixture) []difference {
+	{"its receipt is gone", func(t *testing.T, w *fixture) []expectedDifference {
 		_, err := w.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(w.receiptKey(w.plain))})
-		must(t, err)
-		return []difference{{audit.ReceiptGone, w.plain, "journal: s3://{bucket}/{receipt}", "bucket: nothing", "firn reload --object {id}"}}
+		failOnError(t, err)
+		return []expectedDifference{{audit.ReceiptGone, w.plain, "journal: s3://{bucket}/{receipt}", "bucket: nothing", "firn reload --object {id}"}}
 	}},
 }
 
 func (w *fixture) run(t *testing.T, dataset string) audit.Result {
 	t.Helper()
 	result, err := w.Run(t.Context(), dataset)
-	must(t, err)
+	failOnError(t, err)
 	return result
 }
 
@@ -214,7 +214,7 @@ func (w *fixture) kinds(t *testing.T) []audit.Difference {
 func (w *fixture) modified(t *testing.T, o object.Object) time.Time {
 	t.Helper()
 	head, err := w.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key), VersionId: aws.String(o.Version)})
-	must(t, err)
+	failOnError(t, err)
 	return aws.ToTime(head.LastModified)
 }
 
@@ -273,27 +273,27 @@ func TestAuditIgnoresMovingObjects(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	for _, d := range []time.Duration{-time.Minute, time.Minute} {
-		w.later(d, func() {
-			w.record(t, w.unseen(fmt.Sprintf("%s.csv", d)), 0, 0, 0)                 // the journal's word follows
-			w.record(t, w.fail(t, w.received(t, w.unseen("f"+d.String()))), 0, 0, 0) // it was redriven
-			behind := w.received(t, w.unseen("b"+d.String()))
+		w.at(d, func() {
+			w.record(t, w.deletedVersion(fmt.Sprintf("%s.csv", d)), 0, 0, 0)                 // the journal's word follows
+			w.record(t, w.fail(t, w.received(t, w.deletedVersion("f"+d.String()))), 0, 0, 0) // it was redriven
+			behind := w.received(t, w.deletedVersion("b"+d.String()))
 			w.now = w.now.Add(-24 * time.Hour)
-			must(t, w.journal.Loaded(t.Context(), behind.ID(), journal.Load{LoadID: "l0"}))
+			failOnError(t, w.journal.Loaded(t.Context(), behind.ID(), journal.Load{LoadID: "l0"}))
 			w.now = w.now.Add(24 * time.Hour)
-			w.record(t, w.received(t, w.unseen(strings.TrimPrefix(behind.Key, w.contract.KeyPrefix))), 0, 0, 0) // a newer version was just loaded
+			w.record(t, w.received(t, w.deletedVersion(strings.TrimPrefix(behind.Key, w.contract.KeyPrefix))), 0, 0, 0) // a newer version was just loaded
 		})
 	}
-	w.later(time.Minute, func() { // after the ledger was read
-		o := w.received(t, w.unseen("loaded.csv"))
-		must(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l0"}))
-		o = w.received(t, w.unseen("superseded.csv"))
-		must(t, w.journal.Superseded(t.Context(), o.ID(), "newer"))
+	w.at(time.Minute, func() { // after the ledger was read
+		o := w.received(t, w.deletedVersion("loaded.csv"))
+		failOnError(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l0"}))
+		o = w.received(t, w.deletedVersion("superseded.csv"))
+		failOnError(t, w.journal.Superseded(t.Context(), o.ID(), "newer"))
 	})
 	if found := w.kinds(t); len(found) > 0 {
 		t.Errorf("differences %+v", found)
 	}
 	// A bucket's events take seconds: what was put just now is nobody's difference.
-	w.putHere(t, "just put.csv")
+	w.putOwn(t, "just put.csv")
 	began := time.Now().Add(time.Minute)
 	w.Now = func() time.Time { return began }
 	if slices.ContainsFunc(w.kinds(t), func(d audit.Difference) bool { return d.Kind == audit.Unannounced }) {
@@ -318,7 +318,7 @@ func TestAuditOfKeysWithoutContract(t *testing.T) {
 		t.Errorf("differences %+v", result.Differences)
 	}
 	// It failed before its key was claimed: the journal knows it, without a dataset.
-	claimed := w.putHere(t, "claimed late.csv")
+	claimed := w.putOwn(t, "claimed late.csv")
 	for _, known := range []object.Object{o, claimed} {
 		if _, err := w.journal.Receive(t.Context(), known, ""); err != nil {
 			t.Fatal(err)

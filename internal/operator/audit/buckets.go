@@ -15,7 +15,7 @@ import (
 // markers come in a list of their own (AmazonS3 API, ListObjectVersions).
 func (a *Auditor) listLanding(ctx context.Context, w *auditState) error {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(a.LandingBucket)}
-	if c := a.Contracts.ByDataset(w.only); c != nil {
+	if c := a.Contracts.ByDataset(w.onlyDataset); c != nil {
 		input.Prefix = aws.String(c.KeyPrefix)
 	}
 	pages := s3.NewListObjectVersionsPaginator(a.Objects, input)

@@ -27,7 +27,7 @@ type comparison struct {
 	rows map[object.ID]*ledger.Row
 	// currentRows is the row of each key.
 	currentRows map[key]*ledger.Row
-	found       []Difference
+	differences []Difference
 }
 
 // compare returns the differences in the order of kinds, then of objects.
@@ -43,10 +43,10 @@ func (w *auditState) compare(p *datasetState) []Difference {
 		c.add(NoTable, object.Object{}, "contract: "+p.contract.Version, "Snowflake: no table", "firn migrate")
 	}
 	order := Kinds()
-	slices.SortStableFunc(c.found, func(a, b Difference) int {
+	slices.SortStableFunc(c.differences, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
 	})
-	return c.found
+	return c.differences
 }
 
 func (c *comparison) add(kind Kind, o object.Object, one, other, command string) {
@@ -54,7 +54,7 @@ func (c *comparison) add(kind Kind, o object.Object, one, other, command string)
 	if o != (object.Object{}) {
 		d.Object, d.ID = o.URI(), o.ID()
 	}
-	c.found = append(c.found, d)
+	c.differences = append(c.differences, d)
 }
 
 // changedRecently reports whether something happened so shortly before the audit, or while
@@ -76,7 +76,7 @@ func lastChange(e *journal.Entry) time.Time {
 func (c *comparison) compareBucketWithJournal() {
 	for _, v := range c.versions {
 		if !c.known[v.ID()] && !c.changedRecently(v.modified) {
-			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", sweep)
+			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", sweepCommand)
 		}
 	}
 	for _, e := range c.entries {
@@ -92,7 +92,7 @@ func (c *comparison) compareBucketWithJournal() {
 // retryCommand is the command that helps an object on its way.
 func (c *comparison) retryCommand(e *journal.Entry) string {
 	if c.account == nil || len(c.account.Locks) != 1 || e.State != journal.Transformed {
-		return sweep
+		return sweepCommand
 	}
 	switch lock := c.account.Locks[0]; {
 	case lock.Paused:
@@ -100,7 +100,7 @@ func (c *comparison) retryCommand(e *journal.Entry) string {
 	case semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0:
 		return "firn migrate"
 	default:
-		return sweep
+		return sweepCommand
 	}
 }
 
@@ -108,7 +108,7 @@ func (c *comparison) retryCommand(e *journal.Entry) string {
 // itself.
 func (c *comparison) compareLedgerRows() {
 	if n := len(c.account.Locks); n != 1 {
-		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerRows(ddl.LockRow))
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerQueryCommand(ddl.LockRow))
 	}
 	for _, count := range c.account.Counts {
 		row := count.Row
@@ -116,20 +116,20 @@ func (c *comparison) compareLedgerRows() {
 			continue
 		}
 		if _, twice := c.rows[row.ID]; twice {
-			c.add(ObjectTwice, row.Object, "ledger: it is there twice", "there should be: 1", c.ledgerRows(string(row.ID)))
+			c.add(ObjectTwice, row.Object, "ledger: it is there twice", "there should be: 1", c.ledgerQueryCommand(string(row.ID)))
 			continue
 		}
 		if other, twice := c.currentRows[keyOf(row.Object)]; twice {
 			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "there should be: 1",
-				c.ledgerRows(string(other.ID), string(row.ID)))
+				c.ledgerQueryCommand(string(other.ID), string(row.ID)))
 		}
 		c.rows[row.ID], c.currentRows[keyOf(row.Object)] = row, row
 		if row.RowsRead != row.RowsWritten+row.RowsRejected {
-			c.add(RowsRead, row.Object, rows("ledger: read", row.RowsRead),
-				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), reload(row.ID))
+			c.add(RowsRead, row.Object, countText("ledger: read", row.RowsRead),
+				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), reloadCommand(row.ID))
 		}
 		if row.RowsWritten != row.RowsLoaded {
-			c.add(RowsLoaded, row.Object, rows("ledger: written", row.RowsWritten), rows("ledger: loaded", row.RowsLoaded), reload(row.ID))
+			c.add(RowsLoaded, row.Object, countText("ledger: written", row.RowsWritten), countText("ledger: loaded", row.RowsLoaded), reloadCommand(row.ID))
 		}
 	}
 }
@@ -139,15 +139,15 @@ func (c *comparison) compareLedgerWithTables() {
 	for _, count := range c.account.Counts {
 		if row := count.Row; row != nil {
 			if count.Rows != row.RowsLoaded {
-				c.add(TableRows, row.Object, rows("ledger", row.RowsLoaded), rows("table", count.Rows), reload(row.ID))
+				c.add(TableRows, row.Object, countText("ledger", row.RowsLoaded), countText("table", count.Rows), reloadCommand(row.ID))
 			}
 			if count.Rejects != row.RowsRejected {
-				c.add(RejectRows, row.Object, rows("ledger", row.RowsRejected), rows("rejects table", count.Rejects), reload(row.ID))
+				c.add(RejectRows, row.Object, countText("ledger", row.RowsRejected), countText("rejects table", count.Rejects), reloadCommand(row.ID))
 			}
 			continue
 		}
-		c.addOrphans(Orphans, count.ID, rows("table", count.Rows), count.Rows, ddl.TableName(c.contract))
-		c.addOrphans(RejectOrphans, count.ID, rows("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
+		c.addOrphans(Orphans, count.ID, countText("table", count.Rows), count.Rows, ddl.TableName(c.contract))
+		c.addOrphans(RejectOrphans, count.ID, countText("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
 	}
 }
 
@@ -155,18 +155,18 @@ func (c *comparison) addOrphans(kind Kind, id object.ID, says string, n int64, t
 	if n == 0 {
 		return
 	}
-	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: says, Other: "ledger: nothing", Command: deletion(table, id)}
+	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: says, Other: "ledger: nothing", Command: deleteCommand(table, id)}
 	if e := c.entries[id]; e != nil {
 		d.Object = e.Object.URI()
 	}
-	c.found = append(c.found, d)
+	c.differences = append(c.differences, d)
 }
 
 // compareLedgerWithJournal holds what both say of an object that stands still.
 func (c *comparison) compareLedgerWithJournal() {
 	for id, row := range c.rows {
 		if !c.known[id] && !c.changedRecently(row.LoadedAt) {
-			c.add(JournalLost, row.Object, "ledger: "+loadWords(row), "journal: nothing", c.restore(id))
+			c.add(JournalLost, row.Object, "ledger: "+describeLoad(row), "journal: nothing", c.restoreCommand(id))
 		}
 	}
 	for _, e := range c.entries {
@@ -176,38 +176,38 @@ func (c *comparison) compareLedgerWithJournal() {
 		}
 		switch e.State {
 		case journal.Loaded:
-			c.loaded(e, row, standing)
+			c.compareLoaded(e, row, standing)
 		case journal.Superseded:
-			c.superseded(e, row, standing)
+			c.compareSuperseded(e, row, standing)
 		case journal.Failed:
 			if row != nil && row.Generation >= e.Generation {
-				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+loadWords(row), "firn redrive "+string(e.ID))
+				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+describeLoad(row), "firn redrive "+string(e.ID))
 			}
 		default: // on its way, or ignored
 		}
 	}
 }
 
-func (c *comparison) loaded(e *journal.Entry, row, standing *ledger.Row) {
+func (c *comparison) compareLoaded(e *journal.Entry, row, standing *ledger.Row) {
 	says := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
 	switch {
 	case row == nil && standing == nil:
-		c.add(NotInLedger, e.Object, says, "ledger: nothing", reload(e.ID))
+		c.add(NotInLedger, e.Object, says, "ledger: nothing", reloadCommand(e.ID))
 	case row == nil:
-		c.add(JournalBehind, e.Object, says, "ledger: version "+string(standing.ID), reload(e.ID))
+		c.add(JournalBehind, e.Object, says, "ledger: version "+string(standing.ID), reloadCommand(e.ID))
 	case row.LoadID != e.LoadID || row.Generation != e.Generation || row.RowsLoaded != e.RowsLoaded:
-		c.add(OtherLoad, e.Object, says, "ledger: "+loadWords(row), reload(e.ID))
+		c.add(OtherLoad, e.Object, says, "ledger: "+describeLoad(row), reloadCommand(e.ID))
 	}
 	if e.Receipt != nil && e.Receipt.Bucket == c.curated && !c.receipts[e.Receipt.Key] {
-		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", reload(e.ID))
+		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", reloadCommand(e.ID))
 	}
 }
 
-func (c *comparison) superseded(e *journal.Entry, row, standing *ledger.Row) {
+func (c *comparison) compareSuperseded(e *journal.Entry, row, standing *ledger.Row) {
 	says := "journal: superseded by " + string(e.SupersededBy)
 	switch {
 	case row != nil:
-		c.add(SupersededInLedger, e.Object, says, "ledger: "+loadWords(row), c.successorCommand(e))
+		c.add(SupersededInLedger, e.Object, says, "ledger: "+describeLoad(row), c.successorCommand(e))
 	case standing == nil:
 		c.add(NoSuccessor, e.Object, says, "ledger: nothing", c.successorCommand(e))
 	}
@@ -217,12 +217,12 @@ func (c *comparison) superseded(e *journal.Entry, row, standing *ledger.Row) {
 func (c *comparison) successorCommand(e *journal.Entry) string {
 	by := c.entries[e.SupersededBy]
 	if by == nil || by.PlanReload().Refused != "" {
-		return put(e.Object)
+		return putCommand(e.Object)
 	}
-	return reload(by.ID)
+	return reloadCommand(by.ID)
 }
 
-func loadWords(row *ledger.Row) string {
+func describeLoad(row *ledger.Row) string {
 	return fmt.Sprintf("load %s, generation %d, %s", row.LoadID, row.Generation, plural(row.RowsLoaded, "row"))
 }
 

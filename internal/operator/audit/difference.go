@@ -80,31 +80,31 @@ type Difference struct {
 	Command string `json:"command"`
 }
 
-// reload is the command that transforms an object again.
-func reload(id object.ID) string { return "firn reload --object " + string(id) }
+// reloadCommand is the command that transforms an object again.
+func reloadCommand(id object.ID) string { return "firn reload --object " + string(id) }
 
-// sweep announces what nobody announced, and asks once more for what stands
+// sweepCommand announces what nobody announced, and asks once more for what stands
 // still.
-const sweep = "firn sweep"
+const sweepCommand = "firn sweep"
 
-// put is the command that puts the file of a key again.
-func put(o object.Object) string { return "firn put --key " + shell.Quote(o.Key) + " FILE" }
+// putCommand is the command that puts the file of a key again.
+func putCommand(o object.Object) string { return "firn put --key " + shell.Quote(o.Key) + " FILE" }
 
-func query(statement string) string { return "firn query " + shell.Quote(statement) }
+func queryCommand(statement string) string { return "firn query " + shell.Quote(statement) }
 
-// restore is the command that takes what the ledger has and the journal lost.
-func (p *datasetState) restore(id object.ID) string {
+// restoreCommand is the command that takes what the ledger has and the journal lost.
+func (p *datasetState) restoreCommand(id object.ID) string {
 	return "firn reload --dataset " + shell.Quote(p.dataset) + " --object " + string(id)
 }
 
-// ledgerRows is the command that shows the ledger's rows of some objects.
-func (p *datasetState) ledgerRows(ids ...string) string {
-	return query("select * from " + ddl.LedgerName(p.contract) + " where object in (" + literals(ids) + ")")
+// ledgerQueryCommand is the command that shows the ledger's rows of some objects.
+func (p *datasetState) ledgerQueryCommand(ids ...string) string {
+	return queryCommand("select * from " + ddl.LedgerName(p.contract) + " where object in (" + literals(ids) + ")")
 }
 
-// deletion is the command that deletes an object's rows from a table.
-func deletion(table string, id object.ID) string {
-	return query("delete from " + table + " where _firn_object = " + snowflake.Literal(string(id)))
+// deleteCommand is the command that deletes an object's rows from a table.
+func deleteCommand(table string, id object.ID) string {
+	return queryCommand("delete from " + table + " where _firn_object = " + snowflake.Literal(string(id)))
 }
 
 func literals(texts []string) string {
@@ -115,8 +115,8 @@ func literals(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// rows says how many rows somebody counts.
-func rows(who string, n int64) string { return who + ": " + plural(n, "row") }
+// countText says how many rows somebody counts.
+func countText(who string, n int64) string { return who + ": " + plural(n, "row") }
 
 func plural(n int64, noun string) string {
 	if n == 1 {

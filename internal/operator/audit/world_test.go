@@ -71,7 +71,7 @@ func deploy(name string) (map[string]string, error) {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	outputs, err := stack()
-	must(t, err)
+	failOnError(t, err)
 	return newFixtureInStack(t, outputs)
 }
 
@@ -80,14 +80,14 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureInOwnStack(t *testing.T) *fixture {
 	t.Helper()
 	outputs, err := deploy(fmt.Sprintf("Audit%d", fixtureCount.Add(1)))
-	must(t, err)
+	failOnError(t, err)
 	return newFixtureInStack(t, outputs)
 }
 
 func newFixtureInStack(t *testing.T, outputs map[string]string) *fixture {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
-	must(t, err)
+	failOnError(t, err)
 	source := fmt.Sprintf("shop%d", fixtureCount.Add(1))
 	w := &fixture{
 		dataset: source + ".order", now: time.Now(), dynamo: dynamodb.NewFromConfig(cfg),
@@ -107,34 +107,34 @@ func newFixtureInStack(t *testing.T, outputs map[string]string) *fixture {
 		Open: func(context.Context) (audit.Ledger, error) { return ledger.Reader{Session: w.session}, nil },
 		Now:  func() time.Time { return began }, Grace: 15 * time.Minute, Stuck: time.Hour,
 	}
-	w.fill(t)
+	w.addObjects(t)
 	return w
 }
 
-func (w *fixture) fill(t *testing.T) {
+func (w *fixture) addObjects(t *testing.T) {
 	t.Helper()
-	w.plain = w.load(t, w.putHere(t, "it's plain.csv"), 0)
-	w.older = w.received(t, w.putHere(t, "twice.csv"))
-	w.newer = w.load(t, w.putHere(t, "twice.csv"), 2)
-	must(t, w.journal.Superseded(t.Context(), w.older.ID(), w.newer.ID()))
-	w.failed = w.fail(t, w.received(t, w.putHere(t, "failed.csv")))
-	w.again = w.load(t, w.putHere(t, "again.csv"), 0)
+	w.plain = w.load(t, w.putOwn(t, "it's plain.csv"), 0)
+	w.older = w.received(t, w.putOwn(t, "twice.csv"))
+	w.newer = w.load(t, w.putOwn(t, "twice.csv"), 2)
+	failOnError(t, w.journal.Superseded(t.Context(), w.older.ID(), w.newer.ID()))
+	w.failed = w.fail(t, w.received(t, w.putOwn(t, "failed.csv")))
+	w.again = w.load(t, w.putOwn(t, "again.csv"), 0)
 	w.reload(t, w.again)
 	w.fail(t, w.again)
-	w.putHere(t, "")               // a folder of S3's console
-	w.putHere(t, "_manifest.json") // a run's
-	w.later(-10*time.Minute, func() { w.received(t, w.putHere(t, "new.csv")) })
+	w.putOwn(t, "")               // a folder of S3's console
+	w.putOwn(t, "_manifest.json") // a run's
+	w.at(-10*time.Minute, func() { w.received(t, w.putOwn(t, "new.csv")) })
 }
 
-// later runs what happens at a time after the audit's beginning, or before it.
-func (w *fixture) later(d time.Duration, do func()) {
+// at runs what happens at a time after the audit's beginning, or before it.
+func (w *fixture) at(d time.Duration, do func()) {
 	was := w.now
 	w.now = w.Now().Add(d)
 	do()
 	w.now = was
 }
 
-func must(t *testing.T, err error) {
+func failOnError(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -149,12 +149,12 @@ func (w *fixture) put(t *testing.T, name string) object.Object {
 		body = ""
 	}
 	output, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(w.LandingBucket), Key: aws.String(name), Body: strings.NewReader(body)})
-	must(t, err)
+	failOnError(t, err)
 	return object.Object{Bucket: w.LandingBucket, Key: name, Version: aws.ToString(output.VersionId)}
 }
 
-// putHere puts a new version of a key of the world's dataset.
-func (w *fixture) putHere(t *testing.T, name string) object.Object {
+// putOwn puts a new version of a key of the world's dataset.
+func (w *fixture) putOwn(t *testing.T, name string) object.Object {
 	t.Helper()
 	return w.put(t, w.contract.KeyPrefix+name)
 }
@@ -162,7 +162,7 @@ func (w *fixture) putHere(t *testing.T, name string) object.Object {
 func (w *fixture) received(t *testing.T, o object.Object) object.Object {
 	t.Helper()
 	_, err := w.journal.Receive(t.Context(), o, w.dataset)
-	must(t, err)
+	failOnError(t, err)
 	return o
 }
 
@@ -171,14 +171,14 @@ func (w *fixture) fail(t *testing.T, o object.Object) object.Object {
 	f := fault.Permanentf("test", fault.BadHeader, "because")
 	f.ObjectID = string(o.ID())
 	_, err := w.journal.Fail(t.Context(), f, "transform", "arn", "body")
-	must(t, err)
+	failOnError(t, err)
 	return o
 }
 
 func (w *fixture) reload(t *testing.T, o object.Object) {
 	t.Helper()
 	_, err := w.journal.Reload(t.Context(), o.ID())
-	must(t, err)
+	failOnError(t, err)
 }
 
 func (w *fixture) transformed(t *testing.T, o object.Object) {
@@ -186,7 +186,7 @@ func (w *fixture) transformed(t *testing.T, o object.Object) {
 	w.received(t, o)
 	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: w.dataset, RowsRead: 3, RowsWritten: 2, RowsRejected: 1}
 	_, err := w.journal.Transformed(t.Context(), receipt, work.Location{Bucket: w.CuratedBucket, Key: w.receiptKey(o)})
-	must(t, err)
+	failOnError(t, err)
 }
 
 func (w *fixture) receiptKey(o object.Object) string {
@@ -198,11 +198,11 @@ func (w *fixture) load(t *testing.T, o object.Object, generation int) object.Obj
 	t.Helper()
 	w.transformed(t, o)
 	_, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(w.CuratedBucket), Key: aws.String(w.receiptKey(o)), Body: strings.NewReader("{}")})
-	must(t, err)
+	failOnError(t, err)
 	w.record(t, o, generation, 2, 1)
 	w.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 1, ?, 1 union all select 2, ?, 2", string(o.ID()), string(o.ID()))
 	w.sql(t, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'id:integer', ?, 3", string(o.ID()))
-	must(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Generation: generation, Rows: 2}))
+	failOnError(t, w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Generation: generation, Rows: 2}))
 	return o
 }
 
@@ -217,7 +217,7 @@ func (w *fixture) record(t *testing.T, o object.Object, generation, loaded, reje
 func (w *fixture) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	_, err := w.session.Exec(t.Context(), "play", strings.ReplaceAll(statement, "shop_order", w.contract.Source+"_order"), args...)
-	must(t, err)
+	failOnError(t, err)
 }
 
 // update changes the plain object's ledger row.
@@ -226,15 +226,15 @@ func (w *fixture) update(t *testing.T, set string) {
 	w.sql(t, "update raw.shop_order_loads set "+set+" where object = ?", string(w.plain.ID()))
 }
 
-// remove takes an object out of the ledger, its rows and rejects too.
-func (w *fixture) remove(t *testing.T, o object.Object) {
+// removeFromLedger takes an object out of the ledger, its rows and rejects too.
+func (w *fixture) removeFromLedger(t *testing.T, o object.Object) {
 	t.Helper()
 	for table, column := range map[string]string{"shop_order": "_firn_object", "shop_order_rejects": "_firn_object", "shop_order_loads": "object"} {
 		w.sql(t, "delete from raw."+table+" where "+column+" = ?", string(o.ID()))
 	}
 }
 
-// unseen is a version of a key of the dataset that the bucket has no more.
-func (w *fixture) unseen(name string) object.Object {
+// deletedVersion is a version of a key of the dataset that the bucket has no more.
+func (w *fixture) deletedVersion(name string) object.Object {
 	return object.Object{Bucket: w.LandingBucket, Key: w.contract.KeyPrefix + name, Version: fmt.Sprintf("gone-%d", fixtureCount.Add(1))}
 }

@@ -66,7 +66,7 @@ func Table(c *contract.Contract) string {
 		columns = append(columns, column{name: from.Name, kind: SQLType(from), comment: from.Description})
 	}
 	columns = append(columns, originColumns...)
-	return create(TableName(c), strings.TrimSpace(c.Description+" "+keyNote(c)), columns)
+	return create(TableName(c), strings.TrimSpace(c.Description+" "+primaryKeyComment(c)), columns)
 }
 
 // Rejects returns the statement that creates the table of rejects.
@@ -169,7 +169,7 @@ func tableName(c *contract.Contract, suffix string) string {
 	return Schema + "." + strings.ToLower(c.Table()) + suffix
 }
 
-func keyNote(c *contract.Contract) string {
+func primaryKeyComment(c *contract.Contract) string {
 	key := c.PrimaryKeyColumns()
 	if len(key) == 0 {
 		return ""
@@ -184,9 +184,9 @@ func keyNote(c *contract.Contract) string {
 // literal quotes a text for Snowflake on one line. A backslash escapes in Snowflake's
 // literals. A space splits each opening Jinja tag, because schemachange reads the
 // files as Jinja templates.
-func literal(s string) string { return quoted(strings.Join(strings.Fields(s), " ")) }
+func literal(s string) string { return quoteKeepingSpaces(strings.Join(strings.Fields(s), " ")) }
 
-// quoted quotes a text and keeps all spaces.
-func quoted(s string) string { return "'" + escapes.Replace(s) + "'" }
+// quoteKeepingSpaces quotes a text and keeps all spaces.
+func quoteKeepingSpaces(s string) string { return "'" + escapes.Replace(s) + "'" }
 
 var escapes = strings.NewReplacer(`\`, `\\`, `'`, `''`, "{{", "{ {", "{%", "{ %", "{#", "{ #")

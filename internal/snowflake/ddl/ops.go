@@ -31,7 +31,7 @@ func Ops(set contract.Set) string {
 func objectsView(set contract.Set) string {
 	names := make([]string, 0, len(ledgerColumns))
 	for _, c := range ledgerColumns {
-		if !ofLockRow(c.name) {
+		if !isLockRowColumn(c.name) {
 			names = append(names, c.name)
 		}
 	}
@@ -42,8 +42,8 @@ func objectsView(set contract.Set) string {
 		}))
 }
 
-// ofLockRow reports whether only the lock row has values in the column.
-func ofLockRow(column string) bool { return column == "seq" || column == "paused" }
+// isLockRowColumn reports whether only the lock row has values in the column.
+func isLockRowColumn(column string) bool { return column == "seq" || column == "paused" }
 
 // loadsView qualifies its columns: an unqualified name could also mean an alias of the
 // same select.

@@ -69,7 +69,7 @@ qualify
 func snapshotView(c *contract.Contract) string {
 	group := func(name string) string {
 		return fmt.Sprintf("nullif(\n            regexp_substr(\n                key, %s, 1, 1, 'e', %d\n            ),\n            ''\n        )",
-			quoted(c.DeliveryPattern()), c.Delivery.Group(name))
+			quoteKeepingSpaces(c.DeliveryPattern()), c.Delivery.Group(name))
 	}
 	files := []string{group(contract.DeliveryName) + " as delivery"}
 	if c.Delivery.Group(contract.DeliveryParts) > 0 {
@@ -108,11 +108,11 @@ inner join files
     on loaded._firn_object = files.object
 inner join newest
     on files.delivery = newest.delivery`,
-		strings.Join(files, ",\n        "), LedgerName(c), LockRow, complete(c.Delivery), columnsOf(c, "loaded"), TableName(c)))
+		strings.Join(files, ",\n        "), LedgerName(c), LockRow, completeCondition(c.Delivery), columnsOf(c, "loaded"), TableName(c)))
 }
 
-// complete returns the condition for a complete delivery.
-func complete(d *contract.Delivery) string {
+// completeCondition returns the condition for a complete delivery.
+func completeCondition(d *contract.Delivery) string {
 	switch {
 	case d.Group(contract.DeliveryParts) > 0:
 		return `    -- Every part exists once, with numbers from 0 or 1, and all parts have the

@@ -37,8 +37,8 @@ type Table struct {
 	Ledger []string
 }
 
-// Of returns the table of a contract.
-func Of(c *contract.Contract) Table {
+// TableOf returns the table of a contract.
+func TableOf(c *contract.Contract) Table {
 	table := Table{Dataset: c.Dataset(), Contract: c.Version}
 	for _, column := range c.Columns {
 		table.Columns = append(table.Columns, Column{Name: column.Name, Type: ddl.SQLType(column)})
@@ -59,8 +59,8 @@ type Change struct {
 	// Steps are the changes of the table in the contract's column order, then the
 	// changes of the ledger.
 	Steps []Step `json:"steps"`
-	// Refusals are sentences that explain why the change is refused, with advice. A
-	// change with refusals makes no steps.
+	// Refusals are sentences that explain why the change is refused, with advice. With
+	// a refusal, no step is made.
 	Refusals []string `json:"refusals"`
 }
 
@@ -104,8 +104,8 @@ func (s Step) String() string {
 // IsNone reports whether the table fits the contract.
 func (c Change) IsNone() bool { return c.From == c.To && len(c.Steps) == 0 && len(c.Refusals) == 0 }
 
-// refusal returns the refusals as one error; nil without refusals.
-func (c Change) refusal() error {
+// refusalError returns the refusals as one error; nil without refusals.
+func (c Change) refusalError() error {
 	if len(c.Refusals) == 0 {
 		return nil
 	}
@@ -120,7 +120,7 @@ func Compare(table Table, c *contract.Contract) Change {
 	}
 	for _, column := range table.Columns {
 		if c.Column(column.Name) == nil {
-			change.refusef("column %s is in the table and not in contract %s: loaded rows would lose their values."+
+			change.addRefusal("column %s is in the table and not in contract %s: loaded rows would lose their values."+
 				" Keep the column in the contract as optional, or "+newDatasetAdvice, column.Name, c.Version)
 		}
 	}
@@ -129,22 +129,22 @@ func Compare(table Table, c *contract.Contract) Change {
 	return change
 }
 
-// newDatasetAdvice is the last sentence of each refusal of a change that Snowflake can't make in
-// place.
+// newDatasetAdvice is the last sentence of each refusal of a change that Snowflake
+// can't make in place.
 const newDatasetAdvice = "make a new dataset under another entity name, and move the readers to the new dataset."
 
 func (c *Change) compare(existing *Column, wanted contract.Column) {
 	kind := ddl.SQLType(wanted)
 	switch {
 	case existing == nil && wanted.Required:
-		c.refusef("column %s is new and required, but loaded rows have no value for the column. Make the column optional, or "+newDatasetAdvice, wanted.Name)
+		c.addRefusal("column %s is new and required, but loaded rows have no value for the column. Make the column optional, or "+newDatasetAdvice, wanted.Name)
 	case existing == nil:
 		c.Steps = append(c.Steps, Step{Kind: Add, Column: wanted.Name, Type: kind, Comment: wanted.Description})
 	case existing.Type == kind:
 	case isWider(kind, existing.Type):
 		c.Steps = append(c.Steps, Step{Kind: Widen, Column: wanted.Name, From: existing.Type, Type: kind})
 	default:
-		c.refusef("column %s is %s in the table and %s in contract %s: Snowflake can't change the type in place."+
+		c.addRefusal("column %s is %s in the table and %s in contract %s: Snowflake can't change the type in place."+
 			" Keep the type and add a column with another name, or "+newDatasetAdvice, wanted.Name, existing.Type, kind, c.To)
 	}
 }
@@ -152,10 +152,10 @@ func (c *Change) compare(existing *Column, wanted contract.Column) {
 func (c *Change) compareVersions() {
 	switch order := semver.Compare("v"+c.To, "v"+c.From); {
 	case order < 0:
-		c.refusef("the table has contract %s, and this contract is older: %s. Run with the newer contracts."+
+		c.addRefusal("the table has contract %s, and this contract is older: %s. Run with the newer contracts."+
 			" To use this contract, raise its version.", c.From, c.To)
 	case order == 0 && len(c.Steps) > 0:
-		c.refusef("the contract changes the table, and the version is still %s: receipts of both forms would have the same version."+
+		c.addRefusal("the contract changes the table, and the version is still %s: receipts of both forms would have the same version."+
 			" Raise the version.", c.To)
 	}
 }
@@ -171,7 +171,7 @@ func (c *Change) compareLedger(existing []string) {
 	}
 }
 
-func (c *Change) refusef(format string, args ...any) {
+func (c *Change) addRefusal(format string, args ...any) {
 	c.Refusals = append(c.Refusals, fmt.Sprintf(format, args...))
 }
 
@@ -201,7 +201,7 @@ func isWider(wide, narrow string) bool {
 // Diff returns the change from one contract to its next version. In addition to
 // Compare, Diff refuses changes that only show in the contracts.
 func Diff(from, to *contract.Contract) (Change, error) {
-	change := Compare(Of(from), to)
+	change := Compare(TableOf(from), to)
 	before, err := from.Portable()
 	if err != nil {
 		return Change{}, err
@@ -211,10 +211,10 @@ func Diff(from, to *contract.Contract) (Change, error) {
 		return Change{}, err
 	}
 	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(before, after) {
-		change.refusef("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
+		change.addRefusal("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	if from.Version == to.Version && ddl.View(from) != ddl.View(to) && len(change.Steps) == 0 {
-		change.refusef("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
+		change.addRefusal("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	change.compareMeaning(from, to)
 	return change, nil
@@ -224,16 +224,16 @@ func Diff(from, to *contract.Contract) (Change, error) {
 // columns.
 func (c *Change) compareMeaning(from, to *contract.Contract) {
 	if from.Dataset() != to.Dataset() {
-		c.refusef("these are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
+		c.addRefusal("these are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
 	}
 	if before, after := keyOf(from), keyOf(to); before != after {
-		c.refusef("the primary key was (%s) and is (%s): joins on the key and the newest row of each key would change."+
+		c.addRefusal("the primary key was (%s) and is (%s): joins on the key and the newest row of each key would change."+
 			" Keep the key, or "+newDatasetAdvice, before, after)
 	}
 	for _, column := range to.Columns {
 		before := from.Column(column.Name)
 		if before != nil && before.Type != column.Type && ddl.SQLType(*before) == ddl.SQLType(column) {
-			c.refusef("column %s was %s and is %s: the table's type is the same, but readers would misread the texts."+
+			c.addRefusal("column %s was %s and is %s: the table's type is the same, but readers would misread the texts."+
 				" Keep the type, or "+newDatasetAdvice, column.Name, before.Type, column.Type)
 		}
 	}

@@ -28,7 +28,7 @@ var (
 
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	table := evolve.Of(orders("1.0.0", id, name, price))
+	table := evolve.TableOf(orders("1.0.0", id, name, price))
 	tests := []struct {
 		name     string
 		contract *contract.Contract
@@ -74,7 +74,7 @@ func TestCompare(t *testing.T) {
 // under the same contract version.
 func TestCompareAddsMissingLedgerColumns(t *testing.T) {
 	t.Parallel()
-	table := evolve.Of(orders("1.0.0", id))
+	table := evolve.TableOf(orders("1.0.0", id))
 	table.Ledger = slices.DeleteFunc(table.Ledger, func(name string) bool { return name == "bytes" || name == "duplicate_of" })
 	got := evolve.Compare(table, orders("1.0.0", id))
 	want := []string{"add column bytes number(38, 0) to the ledger", "add column duplicate_of varchar to the ledger"}

@@ -53,7 +53,7 @@ func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, ski
 			change, err = e.Apply(ctx, c, change)
 		}
 		if err == nil {
-			err = change.refusal()
+			err = change.refusalError()
 		}
 		if err == nil && !onlyPlan {
 			err = e.makeView(ctx, c)
@@ -210,15 +210,15 @@ func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
 	return columns, nil
 }
 
-// reported maps Snowflake's type names to the names in ddl.
-var reported = map[string]string{"text": "varchar"}
+// typeNames maps Snowflake's type names to the names in ddl.
+var typeNames = map[string]string{"text": "varchar"}
 
 func typeOf(result snowflake.Result, row int) string {
 	name := strings.ToLower(result.Text(row, "data_type"))
 	if name == "number" {
 		return fmt.Sprintf("number(%d, %d)", result.Number(row, "numeric_precision"), result.Number(row, "numeric_scale"))
 	}
-	if ddlName, found := reported[name]; found {
+	if ddlName, found := typeNames[name]; found {
 		return ddlName
 	}
 	return name

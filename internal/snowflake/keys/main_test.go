@@ -26,12 +26,12 @@ func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
 var fixtureCount atomic.Int64
 
-// fixture is a user of the laptop's Snowflake and an empty secret beside it.
+// fixture is a user in the stand-in of Snowflake, with an empty secret.
 type fixture struct {
 	client *secretsmanager.Client
 	arn    string
 	user   string
-	// session is the operator's.
+	// session is the operator's session.
 	session keys.Session
 }
 
@@ -46,21 +46,22 @@ func newFixture(t *testing.T) fixture {
 		session: &serialSession{session: laptoptest.OpenSnowflake(t, "")},
 	}
 	_, err = b.client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(b.user)})
-	if err != nil && !fault.IsAWS(err, "ResourceExistsException") { // the client repeats a request whose answer is lost
+	if err != nil && !fault.IsAWS(err, "ResourceExistsException") { // a retry of the client after a lost answer
 		t.Fatal(err)
 	}
-	made, err := b.client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(b.user)})
+	described, err := b.client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(b.user)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.arn = aws.ToString(made.ARN)
+	b.arn = aws.ToString(described.ARN)
 	if _, err := b.session.Query(t.Context(), "set up test", "create user "+b.user+" type = service"); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// serialSession lets one statement run at a time: a session isn't for several.
+// serialSession runs one statement at a time: a snowflake.Session isn't safe for
+// concurrent use.
 type serialSession struct {
 	mutex   sync.Mutex
 	session *snowflake.Session
@@ -72,10 +73,10 @@ func (a *serialSession) Query(ctx context.Context, op, statement string, args ..
 	return a.session.Query(ctx, op, statement, args...)
 }
 
-// rotator returns a rotator that can't be interrupted.
+// rotator returns a rotator without interruption.
 func (b fixture) rotator() *keys.Rotator { return b.interrupted(&interruption{}) }
 
-// interrupted returns a rotator that is.
+// interrupted returns a rotator with the interruption.
 func (b fixture) interrupted(by *interruption) *keys.Rotator {
 	return &keys.Rotator{
 		Secret: keys.Secret{Client: interruptedClient{b.client, by}, ARN: b.arn},
@@ -131,26 +132,26 @@ func (b fixture) checkLogin(t *testing.T, when string) {
 	}
 }
 
-// checkSingleKey fails the test unless the user has the secret's key and no other.
+// checkSingleKey fails the test unless the user has the secret's key and no other key.
 func (b fixture) checkSingleKey(t *testing.T, when string) {
 	t.Helper()
 	b.checkLogin(t, when)
 	status := b.status(t)
 	filled := 0
-	for _, held := range status.Slots {
-		if held != "" {
+	for _, inSlot := range status.Slots {
+		if inSlot != "" {
 			filled++
 		}
 	}
 	if filled != 1 || status.Slot == 0 || status.Unfinished {
-		t.Errorf("%s: %+v", when, status)
+		t.Errorf("%s: got %+v, want the secret's key alone", when, status)
 	}
 }
 
-// interruption ends a rotation at its step number at, counted from 1: before
-// the step, or when it is done and nobody hears of it. 0 lets all pass. A step
-// changes something, or logs in: to end before a look is to end after the step
-// before it.
+// interruption ends a rotation at step number "at", counted from 1: before the step, or
+// with after, once the step is made and its answer lost. 0 interrupts nothing. Only
+// changes and logins are steps, because an interruption before a read equals an
+// interruption after the previous step.
 type interruption struct {
 	at    int64
 	after bool
@@ -183,13 +184,13 @@ type interruptedClient struct {
 }
 
 func (c interruptedClient) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
-	return stepped(c.by, func() (*secretsmanager.PutSecretValueOutput, error) {
+	return runStep(c.by, func() (*secretsmanager.PutSecretValueOutput, error) {
 		return c.Client.PutSecretValue(ctx, input, options...)
 	})
 }
 
 func (c interruptedClient) UpdateSecretVersionStage(ctx context.Context, input *secretsmanager.UpdateSecretVersionStageInput, options ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
-	return stepped(c.by, func() (*secretsmanager.UpdateSecretVersionStageOutput, error) {
+	return runStep(c.by, func() (*secretsmanager.UpdateSecretVersionStageOutput, error) {
 		return c.Client.UpdateSecretVersionStage(ctx, input, options...)
 	})
 }
@@ -208,7 +209,7 @@ func (u interruptedUsers) EmptySlot(ctx context.Context, user string, slot int) 
 	return u.by.step(func() error { return u.Users.EmptySlot(ctx, user, slot) })
 }
 
-func stepped[T any](by *interruption, do func() (T, error)) (answer T, err error) {
+func runStep[T any](by *interruption, do func() (T, error)) (answer T, err error) {
 	stepErr := by.step(func() error {
 		answer, err = do()
 		return err

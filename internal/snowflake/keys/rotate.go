@@ -9,162 +9,164 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// LoaderUser is the Snowflake user of the load function, as snowflake/'s
-// scripts make it.
+// LoaderUser is the Snowflake user of the load function. The scripts in snowflake/
+// create the user.
 const LoaderUser = "FIRN_LOADER"
 
-// Users is what a rotation does to Snowflake's user.
+// Users reads and changes the keys of a Snowflake user.
 type Users interface {
-	// Fingerprints returns those of the keys in the user's slots 1 and 2; an
+	// Fingerprints returns the fingerprints of the keys in the user's slots 1 and 2. An
 	// empty text is an empty slot.
 	Fingerprints(ctx context.Context, user string) (Slots, error)
-	// SetKey puts a public key into a slot.
+	// SetKey puts a public key into a slot, which is 1 or 2.
 	SetKey(ctx context.Context, user string, slot int, publicKey string) error
-	// EmptySlot takes the key out of a slot.
+	// EmptySlot removes the key from a slot, which is 1 or 2.
 	EmptySlot(ctx context.Context, user string, slot int) error
 }
 
 // Slots are the fingerprints in slots 1 and 2.
 type Slots [2]string
 
-// of returns the slot that has a fingerprint; 0 if none has.
+// of returns the slot with the fingerprint, 1 or 2; 0 if no slot has the fingerprint.
 func (s Slots) of(fingerprint string) int {
-	for i, held := range s {
-		if held != "" && held == fingerprint {
+	for i, inSlot := range s {
+		if inSlot != "" && inSlot == fingerprint {
 			return i + 1
 		}
 	}
 	return 0
 }
 
-// Rotator replaces the key pair of the load function's user. Each step can be
-// repeated, and what the next one needs is in Snowflake or in the secret, never
-// only in memory. So a rotation that was interrupted is finished by the next,
-// and two at once work on the same pair.
+// Rotator replaces the key pair of the load function's user. Each step can be repeated
+// and reads its input from Snowflake or from the secret, never only from memory. So the
+// next rotation finishes an interrupted rotation, and two concurrent rotations work on
+// the same pair.
 type Rotator struct {
 	Secret Secret
 	Users  Users
 	// User is the load function's user in Snowflake.
 	User string
-	// LogIn proves a pair: it opens a session by it and closes it.
+	// LogIn tests a pair: LogIn opens a session with the pair and closes the session.
 	LogIn func(context.Context, snowflake.KeyPair) error
 	Now   func() time.Time
 }
 
-// Status is how the login stands.
+// Status is the state of the login.
 type Status struct {
 	User string `json:"user"`
-	// Slot has the key that the secret holds; 0 if neither has.
+	// Slot is the slot with the secret's key, 1 or 2; 0 if neither slot has the key.
 	Slot int `json:"slot"`
-	// Fingerprint is that key's; empty if the secret holds none.
+	// Fingerprint is the fingerprint of the secret's key; empty if the secret has no
+	// key pair.
 	Fingerprint string `json:"fingerprint"`
-	// Created is when it was made; the zero time if the secret holds none.
+	// Created is the creation time of the secret's key; the zero time if the secret has
+	// no key pair.
 	Created time.Time `json:"created,omitzero"`
 	// Slots are the fingerprints in the user's slots 1 and 2.
 	Slots Slots `json:"slots"`
-	// Unfinished says that a rotation was interrupted, or is running.
+	// Unfinished reports whether a rotation is running or was interrupted.
 	Unfinished bool `json:"unfinished"`
 }
 
-// Status reads how the login stands.
+// Status reads the state of the login.
 func (r *Rotator) Status(ctx context.Context) (Status, error) {
-	at, err := r.readState(ctx)
+	state, err := r.readState(ctx)
 	return Status{
-		User: r.User, Slot: at.used, Fingerprint: at.now.pair.Fingerprint(), Created: at.now.pair.Created,
-		Slots: at.slots, Unfinished: at.next.id != "",
+		User: r.User, Slot: state.usedSlot, Fingerprint: state.current.pair.Fingerprint(), Created: state.current.pair.Created,
+		Slots: state.slots, Unfinished: state.pending.id != "",
 	}, err
 }
 
-// Rotate puts a new pair in place of the one in force, or finishes a rotation
-// that did. When it returns without an error, the user has one key, and the
-// secret holds it. At any time before, the pair in the secret logs in, unless
-// it didn't at the start.
+// Rotate replaces the current pair by a new pair, or finishes an interrupted rotation.
+// After a return without an error, the user has one key, and the secret has the same
+// key. If the secret's pair logs in before the rotation, the secret's pair logs in at
+// any time during the rotation.
 func (r *Rotator) Rotate(ctx context.Context) (Status, error) {
-	at, err := r.begin(ctx)
+	state, err := r.begin(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	if at.next.id != at.now.id || at.used == 0 {
-		if err := r.replace(ctx, at.now, at.next); err != nil {
+	if state.pending.id != state.current.id || state.usedSlot == 0 {
+		if err := r.replace(ctx, state.current, state.pending); err != nil {
 			return Status{}, err
 		}
 	}
-	if err := r.retire(ctx); err != nil {
+	if err := r.emptyOtherSlot(ctx); err != nil {
 		return Status{}, err
 	}
-	if err := r.verify(ctx, at.next); err != nil {
+	if err := r.verify(ctx, state.pending); err != nil {
 		return Status{}, err
 	}
 	return r.Status(ctx)
 }
 
-// rotationState is where a rotation stands.
+// rotationState is the state of a rotation.
 type rotationState struct {
-	// now is in force, next pending.
-	now, next version
-	slots     Slots
-	// used is the slot of the pair in force; 0 if none has it.
-	used int
+	// current is the current version, next the pending version.
+	current, pending version
+	slots            Slots
+	// usedSlot is the slot of the current pair; 0 if neither slot has the key.
+	usedSlot int
 }
 
 func (r *Rotator) readState(ctx context.Context) (rotationState, error) {
-	var at rotationState
+	var state rotationState
 	var err error
-	if at.next, err = r.Secret.labelled(ctx, pending); err != nil {
-		return at, err
+	if state.pending, err = r.Secret.versionWithLabel(ctx, pendingLabel); err != nil {
+		return state, err
 	}
-	if at.now, err = r.Secret.labelled(ctx, current); err != nil {
-		return at, err
+	if state.current, err = r.Secret.versionWithLabel(ctx, currentLabel); err != nil {
+		return state, err
 	}
-	if at.slots, err = r.Users.Fingerprints(ctx, r.User); err != nil {
-		return at, err
+	if state.slots, err = r.Users.Fingerprints(ctx, r.User); err != nil {
+		return state, err
 	}
-	at.used = at.slots.of(at.now.pair.Fingerprint())
-	return at, nil
+	state.usedSlot = state.slots.of(state.current.pair.Fingerprint())
+	return state, nil
 }
 
-// canGoOn reports whether the pending pair can be put in force, or is.
-func (at rotationState) canGoOn() bool {
-	return at.next.id != "" && at.next.err == nil && (at.next.pair.Slot != at.used || at.next.id == at.now.id)
+// hasUsablePending reports whether the pending pair can become current or is current.
+func (state rotationState) hasUsablePending() bool {
+	return state.pending.id != "" && state.pending.err == nil && (state.pending.pair.Slot != state.usedSlot || state.pending.id == state.current.id)
 }
 
-// freeSlot is the slot that isn't in use, and an empty one if there is a
-// choice.
-func (at rotationState) freeSlot() int {
-	if at.used == 1 || at.used == 0 && at.slots[0] != "" && at.slots[1] == "" {
+// freeSlot returns the slot without the current pair. If both slots qualify, freeSlot
+// returns an empty slot.
+func (state rotationState) freeSlot() int {
+	if state.usedSlot == 1 || state.usedSlot == 0 && state.slots[0] != "" && state.slots[1] == "" {
 		return 2
 	}
 	return 1
 }
 
-// begin returns with a pending pair: one that an interrupted rotation left, or
-// a new one. While one is pending, no other rotation begins, so the slots are
-// looked at again once it is: another one may have ended just before.
+// begin returns a state with a pending pair: the pair of an interrupted rotation, or a
+// new pair. During a pending pair, no other rotation begins. So begin reads the slots
+// again after the proposal: another rotation may have ended just before.
 func (r *Rotator) begin(ctx context.Context) (rotationState, error) {
-	const looks = 5 // what stands in the way is cleared, a pair is made, another rotation was faster and has ended
-	for range looks {
-		at, err := r.readState(ctx)
-		if err != nil || at.canGoOn() {
-			return at, err
+	const maxReads = 5 // enough to remove an unusable pair, make a pair, and find another rotation that began and ended meanwhile
+	for range maxReads {
+		state, err := r.readState(ctx)
+		if err != nil || state.hasUsablePending() {
+			return state, err
 		}
-		if at.next.id != "" { // unreadable, or for the slot that is in use by now
-			if err := r.Secret.move(ctx, pending, at.next.id, ""); err != nil {
-				return at, err
+		if state.pending.id != "" { // unreadable, or for the slot of the current pair
+			if err := r.Secret.move(ctx, pendingLabel, state.pending.id, ""); err != nil {
+				return state, err
 			}
 		}
-		pair, err := snowflake.NewKeyPair(r.User, at.freeSlot(), r.Now())
+		pair, err := snowflake.NewKeyPair(r.User, state.freeSlot(), r.Now())
 		if err != nil {
-			return at, err
+			return state, err
 		}
 		if err := r.Secret.propose(ctx, pair); err != nil {
-			return at, err
+			return state, err
 		}
 	}
-	return rotationState{}, r.overtaken()
+	return rotationState{}, r.overtakenFault()
 }
 
-// replace puts the pending pair's public key into its slot, proves that it
-// logs in, puts it in force, and proves it as it is stored.
+// replace puts the pending pair's public key into the slot, tests the pair by a login,
+// and makes the pair current. Then replace tests the stored pair by a login.
 func (r *Rotator) replace(ctx context.Context, now, next version) error {
 	if err := r.Users.SetKey(ctx, r.User, next.pair.Slot, next.pair.PublicKey()); err != nil {
 		return err
@@ -184,60 +186,59 @@ func (r *Rotator) replace(ctx context.Context, now, next version) error {
 	return r.LogIn(ctx, stored)
 }
 
-// makeCurrent makes a version the current one, unless another rotation made
-// this or a later one.
+// makeCurrent makes a version the current version. There is no error if another
+// rotation made the same or a later version current.
 func (r *Rotator) makeCurrent(ctx context.Context, now, next version) error {
-	moveErr := r.Secret.move(ctx, current, now.id, next.id)
+	moveErr := r.Secret.move(ctx, currentLabel, now.id, next.id)
 	if moveErr == nil {
 		return nil
 	}
-	if stored, err := r.Secret.labelled(ctx, current); err != nil || stored.id == now.id {
+	if stored, err := r.Secret.versionWithLabel(ctx, currentLabel); err != nil || stored.id == now.id {
 		return moveErr
 	}
 	return nil
 }
 
-// retire empties the slot that the pair in force isn't in. What is in force is
-// looked at right before, so that no key is taken away that another rotation
-// put there.
-func (r *Rotator) retire(ctx context.Context) error {
-	at, err := r.readState(ctx)
+// emptyOtherSlot empties the slot without the current pair. retire reads the state right
+// before, to keep another rotation's new key.
+func (r *Rotator) emptyOtherSlot(ctx context.Context) error {
+	state, err := r.readState(ctx)
 	if err != nil {
 		return err
 	}
-	if at.used == 0 {
-		return r.overtaken()
+	if state.usedSlot == 0 {
+		return r.overtakenFault()
 	}
-	if other := 3 - at.used; at.slots[other-1] != "" {
+	if other := 3 - state.usedSlot; state.slots[other-1] != "" {
 		return r.Users.EmptySlot(ctx, r.User, other)
 	}
 	return nil
 }
 
-// verify ends the rotation. It looks once more whether the pair in force has
-// its slot: if two rotations run, and one ends while a third begins, the other
-// can empty the third one's slot.
+// verify ends the rotation. First, verify checks again that a slot has the current
+// pair. Of two concurrent rotations, one can end while a third rotation begins. The
+// other can then empty the third rotation's slot.
 func (r *Rotator) verify(ctx context.Context, done version) error {
-	at, err := r.readState(ctx)
+	state, err := r.readState(ctx)
 	if err != nil {
 		return err
 	}
-	if at.used == 0 {
-		return r.overtaken()
+	if state.usedSlot == 0 {
+		return r.overtakenFault()
 	}
-	if at.next.id != done.id { // another rotation ended this one, too
+	if state.pending.id != done.id { // another rotation already ended this rotation
 		return nil
 	}
-	if err := r.Secret.move(ctx, pending, done.id, ""); !isLabelMoved(err) {
+	if err := r.Secret.move(ctx, pendingLabel, done.id, ""); !isLabelMoved(err) {
 		return err
 	}
 	return nil
 }
 
-func (r *Rotator) overtaken() error {
+func (r *Rotator) overtakenFault() error {
 	f := fault.Dependency("rotate the key pair", fault.SnowflakeRefused,
-		errors.New("no slot has the secret's key: another rotation or a person changed the user meanwhile"))
+		errors.New("no slot has the secret's key: another rotation or a person changed the user during this rotation"))
 	f.Subject = r.User
-	f.Hint = "Run `firn keys rotate` again, once and alone."
+	f.Hint = "Run `firn keys rotate` again, without another rotation at the same time."
 	return f
 }

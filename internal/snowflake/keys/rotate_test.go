@@ -18,55 +18,56 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/keys"
 )
 
-// The first rotation fills the empty secret; each later one takes the other
-// slot and leaves the former empty.
+// The first rotation fills the empty secret. Each later rotation uses the other slot
+// and empties the previous slot.
 func TestRotationUsesOtherSlotAndEmptiesOldOne(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	before, err := b.rotator().Status(t.Context())
 	if err != nil || before != (keys.Status{User: b.user}) {
-		t.Fatalf("before: %+v, %v", before, err)
+		t.Fatalf("status before: %+v, %v", before, err)
 	}
-	former := ""
+	previous := ""
 	for i, slot := range []int{1, 2, 1} {
 		status := b.rotate(t)
-		if status.Slot != slot || status.Fingerprint == former || status.Fingerprint != status.Slots[slot-1] {
+		if status.Slot != slot || status.Fingerprint == previous || status.Fingerprint != status.Slots[slot-1] {
 			t.Errorf("rotation %d: %+v, want another key in slot %d", i+1, status, slot)
 		}
 		b.checkSingleKey(t, fmt.Sprintf("after rotation %d", i+1))
-		former = status.Fingerprint
+		previous = status.Fingerprint
 	}
 }
 
-// A rotation that is interrupted at any step leaves a pair that logs in, and the
-// next one ends it.
+// After an interruption at any step, the secret's pair logs in, and the next rotation
+// finishes.
 func TestInterruptedRotationKeepsWorkingKey(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
-		t.Run(fmt.Sprintf("after the step %t", after), func(t *testing.T) {
+		t.Run(fmt.Sprintf("interrupted, step made: %t", after), func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
 			b.rotate(t)
 			interruptEach(t, after, func() fixture { return b }, true)
 		})
-		t.Run(fmt.Sprintf("the first one, after the step %t", after), func(t *testing.T) {
+		t.Run(fmt.Sprintf("first rotation interrupted, step made: %t", after), func(t *testing.T) {
 			t.Parallel()
 			interruptEach(t, after, func() fixture { return newFixture(t) }, false)
 		})
 	}
 }
 
-// interruptEach interrupts a rotation at each of its steps in turn.
+// interruptEach interrupts rotations: the first at step 1, the second at step 2, and so
+// on.
 func interruptEach(t *testing.T, after bool, on func() fixture, holds bool) {
 	t.Helper()
-	const fewest = 8 // the steps of a rotation, without the last for an empty secret: else the loop proves little
+	const minSteps = 8 // the steps of a rotation, without the last step for an empty secret; with fewer steps, the loop would test too little
 	for at := int64(1); ; at++ {
 		b, by := on(), &interruption{at: at, after: after}
-		former := b.status(t)
+		previous := b.status(t)
 		_, err := b.interrupted(by).Rotate(t.Context())
 		if !by.reached() {
-			if err != nil || at < fewest {
-				t.Errorf("it ended before step %d: %v", at, err)
+			if err != nil || at < minSteps {
+				t.Errorf("the rotation ended before step %d: %v", at, err)
 			}
 			return
 		}
@@ -79,30 +80,30 @@ func interruptEach(t *testing.T, after bool, on func() fixture, holds bool) {
 		}
 		left := b.status(t)
 		ended := b.rotate(t)
-		b.checkSingleKey(t, when+", and ended")
-		if put := left.Slot != 0 && left.Fingerprint != former.Fingerprint; put && left.Unfinished && ended.Fingerprint != left.Fingerprint {
-			t.Errorf("%s: the next one began another rotation", when)
+		b.checkSingleKey(t, when+", then finished")
+		if put := left.Slot != 0 && left.Fingerprint != previous.Fingerprint; put && left.Unfinished && ended.Fingerprint != left.Fingerprint {
+			t.Errorf("%s: the next rotation made a new pair", when)
 		}
 	}
 }
 
-// A pair that doesn't log in isn't put in force.
+// A pair that can't log in doesn't become current.
 func TestKeyThatCannotLogInStaysPending(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	former := b.rotate(t)
+	previous := b.rotate(t)
 	rotator := b.rotator()
 	rotator.LogIn = func(context.Context, snowflake.KeyPair) error { return errInterrupted }
 	if _, err := rotator.Rotate(t.Context()); !errors.Is(err, errInterrupted) {
 		t.Errorf("got %v", err)
 	}
 	now, err := rotator.Status(t.Context())
-	if err != nil || now.Fingerprint != former.Fingerprint || now.Slot != former.Slot || !now.Unfinished {
-		t.Errorf("it left %+v, %v; before: %+v", now, err, former)
+	if err != nil || now.Fingerprint != previous.Fingerprint || now.Slot != previous.Slot || !now.Unfinished {
+		t.Errorf("status %+v, %v; before: %+v", now, err, previous)
 	}
 }
 
-// A context that ends is such an interruption.
+// The end of the context interrupts a rotation.
 func TestCancelledRotationKeepsWorkingKey(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -119,29 +120,28 @@ func TestCancelledRotationKeepsWorkingKey(t *testing.T) {
 	}
 	b.checkLogin(t, "cancelled")
 	b.rotate(t)
-	b.checkSingleKey(t, "cancelled, and ended")
+	b.checkSingleKey(t, "cancelled, then finished")
 }
 
-// Rotations at once agree on one pair.
+// Concurrent rotations agree on one pair.
 func TestConcurrentRotationsAgreeOnOneKey(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	for round := range 5 {
-		var all sync.WaitGroup
+		var group sync.WaitGroup
 		for range 3 {
-			all.Go(func() {
+			group.Go(func() {
 				if _, err := b.rotator().Rotate(t.Context()); err != nil {
 					t.Errorf("round %d: %v", round, err)
 				}
 			})
 		}
-		all.Wait()
+		group.Wait()
 		b.checkSingleKey(t, fmt.Sprintf("after round %d", round))
 	}
 }
 
-// A rotation that looked long ago doesn't take the slot that another one gave
-// the key in force.
+// After another rotation, a rotation with an old state keeps the current key's slot.
 func TestOvertakenRotationKeepsNewerKey(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -159,7 +159,7 @@ func TestOvertakenRotationKeepsNewerKey(t *testing.T) {
 	b.checkSingleKey(t, "overtaken")
 }
 
-// hookedClient does something before the first version is put.
+// hookedClient calls a function before each PutSecretValue.
 type hookedClient struct {
 	interruptedClient
 
@@ -171,28 +171,28 @@ func (c hookedClient) PutSecretValue(ctx context.Context, input *secretsmanager.
 	return c.interruptedClient.PutSecretValue(ctx, input, options...)
 }
 
-// The first version of a secret is the current one at once, in AWS; the
-// laptop's Secrets Manager doesn't do that.
+// In AWS, the first version of a secret becomes current at once. The stand-in's Secrets
+// Manager doesn't behave like this.
 func TestRotationOfSecretWithAWSFirstVersion(t *testing.T) {
 	t.Parallel()
-	for at := int64(1); at <= 4; at++ { // up to the proof of the pair
+	for at := int64(1); at <= 4; at++ { // up to the login with the pair
 		b := newFixture(t)
 		for _, by := range []*interruption{{at: at}, {}} {
 			rotator := b.interrupted(by)
-			rotator.Secret.Client = firstIsCurrent{interruptedClient{b.client, by}}
+			rotator.Secret.Client = firstVersionCurrentClient{interruptedClient{b.client, by}}
 			if _, err := rotator.Rotate(t.Context()); by.at == 0 && err != nil {
-				t.Errorf("interrupted at step %d, and ended: %v", at, err)
+				t.Errorf("interrupted at step %d, then finished: %v", at, err)
 			}
 		}
-		b.checkSingleKey(t, fmt.Sprintf("interrupted at step %d, and ended", at))
+		b.checkSingleKey(t, fmt.Sprintf("interrupted at step %d, then finished", at))
 	}
 }
 
-type firstIsCurrent struct{ interruptedClient }
+type firstVersionCurrentClient struct{ interruptedClient }
 
-func (c firstIsCurrent) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
-	held, err := c.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: input.SecretId})
-	if fault.IsAWS(err, "ResourceNotFoundException") || err == nil && aws.ToString(held.SecretString) == "" { // the stand-in's empty secret
+func (c firstVersionCurrentClient) PutSecretValue(ctx context.Context, input *secretsmanager.PutSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+	existing, err := c.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: input.SecretId})
+	if fault.IsAWS(err, "ResourceNotFoundException") || err == nil && aws.ToString(existing.SecretString) == "" { // the stand-in's empty secret
 		changed := *input
 		changed.VersionStages = append([]string{"AWSCURRENT"}, input.VersionStages...)
 		input = &changed
@@ -200,8 +200,7 @@ func (c firstIsCurrent) PutSecretValue(ctx context.Context, input *secretsmanage
 	return c.interruptedClient.PutSecretValue(ctx, input, options...)
 }
 
-// What somebody wrote into the secret by hand, or took from the user, is mended
-// by a rotation.
+// A rotation repairs a secret with wrong content and a user without keys.
 func TestRotationRepairsBrokenSecretAndSlots(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -214,9 +213,9 @@ func TestRotationRepairsBrokenSecretAndSlots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for what, damage := range map[string]func(){
-		"no key pair":         func() { write("{}", "AWSCURRENT") },
-		"a pending something": func() { write("{}", "AWSPENDING") },
+	for name, damage := range map[string]func(){
+		"current version without a key pair":         func() { write("{}", "AWSCURRENT") },
+		"pending version without a key pair": func() { write("{}", "AWSPENDING") },
 		"no key in Snowflake": func() {
 			if _, err := b.session.Query(t.Context(), "damage", "alter user "+b.user+" unset rsa_public_key, rsa_public_key_2"); err != nil {
 				t.Fatal(err)
@@ -225,28 +224,28 @@ func TestRotationRepairsBrokenSecretAndSlots(t *testing.T) {
 	} {
 		b.rotate(t)
 		damage()
-		former := b.status(t)
-		if status := b.rotate(t); status.Fingerprint == former.Fingerprint {
-			t.Errorf("%s: the pair is still %s", what, status.Fingerprint)
+		previous := b.status(t)
+		if status := b.rotate(t); status.Fingerprint == previous.Fingerprint {
+			t.Errorf("%s: the fingerprint is still %s", name, status.Fingerprint)
 		}
-		b.checkSingleKey(t, what)
+		b.checkSingleKey(t, name)
 	}
 }
 
-// A function whose secret can't be used says what to do, and nothing of it.
+// The fault for an unusable secret has a hint and no part of the secret's text.
 func TestReadOfUnusableSecretHidesItsText(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	kept := keys.Secret{Client: b.client, ARN: b.arn}
+	stored := keys.Secret{Client: b.client, ARN: b.arn}
 	check := func(code fault.Code, advice string) {
 		t.Helper()
-		_, err := kept.Read(t.Context())
+		_, err := stored.Read(t.Context())
 		f := fault.As(err)
 		if f == nil || f.Code != code || f.Disposition != fault.RetryAfter || !strings.Contains(f.Advice(), advice) {
 			t.Errorf("got %v. %s\nwant %s. %s", err, f.Advice(), code, advice)
 		}
 		if strings.Contains(fmt.Sprint(err), "s3cret") {
-			t.Errorf("the error tells the secret: %v", err)
+			t.Errorf("the error contains the secret: %v", err)
 		}
 	}
 	check(fault.SnowflakeRefused, "`firn keys rotate`")
@@ -254,12 +253,12 @@ func TestReadOfUnusableSecretHidesItsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(fault.SnowflakeRefused, "`firn keys rotate`")
-	kept.ARN = strings.Replace(b.arn, "LOADER", "NOBODY", 1)
+	stored.ARN = strings.Replace(b.arn, "LOADER", "NOBODY", 1)
 	check(fault.SecretAway, "deploy the stack again")
 }
 
-// A user that isn't there, or isn't the operator's to change, is told apart from
-// what a load can fail with.
+// The fault for a missing user, or a user of another owner, differs from the faults of
+// a load.
 func TestRotationOfMissingUserFails(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)

@@ -1,5 +1,5 @@
-// Package keys keeps the key pair by which the load function logs in to
-// Snowflake: in a secret of AWS Secrets Manager, and rotated.
+// Package keys stores and rotates the key pair for the load function's login to
+// Snowflake. The key pair is in a secret of AWS Secrets Manager.
 package keys
 
 import (
@@ -14,17 +14,17 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Client is what the secret needs of Secrets Manager. A function that only
-// reads needs the grant of GetSecretValue alone.
+// Client is the part of the Secrets Manager client that Secret uses. A function that
+// only reads needs only the permission for GetSecretValue.
 type Client interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
 	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
 }
 
-// Secret is one secret. Its versions carry labels: the pair in force is
-// current, the one that a rotation puts in its place pending
-// (secretsmanager/latest/userguide, whats-in-a-secret).
+// Secret is one secret. Labels mark the secret's versions: AWSCURRENT the current pair,
+// and AWSPENDING the next pair during a rotation (secretsmanager/latest/userguide,
+// whats-in-a-secret).
 type Secret struct {
 	Client Client
 	ARN    string
@@ -33,39 +33,39 @@ type Secret struct {
 var _ snowflake.Secret = Secret{}
 
 const (
-	current = "AWSCURRENT"
-	pending = "AWSPENDING"
-	// candidate is the label of a version that may become the pending one:
-	// one without any label can be deleted by Secrets Manager at any time.
-	candidate = "FIRNCANDIDATE"
+	currentLabel = "AWSCURRENT"
+	pendingLabel = "AWSPENDING"
+	// candidateLabel is the label of a version before it becomes pending. Without any label,
+	// Secrets Manager can delete a version at any time.
+	candidateLabel = "FIRNCANDIDATE"
 )
 
-// version is one version of the secret. The zero value is none.
+// version is one version of the secret. The zero value is no version.
 type version struct {
 	id string
-	// pair is no pair if the version holds something else.
+	// pair is the zero value if the version's text isn't a key pair.
 	pair snowflake.KeyPair
-	// err says why it can't be used; nil if it can.
+	// err is the decoding error of the version's text, or nil.
 	err error
 }
 
-// Read implements snowflake.Secret. A secret that holds no pair is a login that
-// can't succeed: snowflake_login_refused.
+// Read implements snowflake.Secret. For a secret without a key pair, the error is a
+// fault of code snowflake_login_refused, because the login can't succeed.
 func (s Secret) Read(ctx context.Context) (snowflake.KeyPair, error) {
-	v, err := s.labelled(ctx, current)
+	v, err := s.versionWithLabel(ctx, currentLabel)
 	switch {
 	case err != nil:
 		return v.pair, err
 	case v.id == "":
-		return v.pair, s.unusable(errors.New("it is empty"))
+		return v.pair, s.unusableFault(errors.New("the secret is empty"))
 	case v.err != nil:
-		return v.pair, s.unusable(v.err)
+		return v.pair, s.unusableFault(v.err)
 	}
 	return v.pair, nil
 }
 
-// labelled returns the version that has the label; none if there is none.
-func (s Secret) labelled(ctx context.Context, label string) (version, error) {
+// versionWithLabel returns the version with the label; the zero value without such a version.
+func (s Secret) versionWithLabel(ctx context.Context, label string) (version, error) {
 	answer, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.ARN), VersionStage: aws.String(label)})
 	if isUnlabelled(err) {
 		return version{}, nil
@@ -77,37 +77,37 @@ func (s Secret) labelled(ctx context.Context, label string) (version, error) {
 	return version{id: aws.ToString(answer.VersionId), pair: pair, err: err}, nil
 }
 
-// isUnlabelled tells a secret without such a version from a missing secret: the
-// two have one code (secretsmanager/latest/apireference, API_GetSecretValue).
+// isUnlabelled reports whether a version with the label is missing. A missing secret
+// has the same error code with another message (secretsmanager/latest/apireference,
+// API_GetSecretValue).
 func isUnlabelled(err error) bool {
 	return fault.IsAWS(err, "ResourceNotFoundException") && strings.Contains(err.Error(), "staging label")
 }
 
-// propose makes the pair a version that is pending, unless another one is
-// already. The first version of a secret is current, too, whatever it is
-// labelled (secretsmanager/latest/apireference, API_PutSecretValue).
+// propose stores the pair as a new version and makes the version pending, unless
+// another version is pending. The first version of a secret also becomes current, with
+// any label (secretsmanager/latest/apireference, API_PutSecretValue).
 func (s Secret) propose(ctx context.Context, pair snowflake.KeyPair) error {
 	content, err := pair.Encode()
 	if err != nil {
 		return err
 	}
 	answer, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId: aws.String(s.ARN), SecretString: aws.String(content), VersionStages: []string{candidate},
+		SecretId: aws.String(s.ARN), SecretString: aws.String(content), VersionStages: []string{candidateLabel},
 	})
 	if err != nil {
 		return fault.AWS("store the new key pair", fault.SecretAway, err)
 	}
-	err = s.move(ctx, pending, "", aws.ToString(answer.VersionId))
+	err = s.move(ctx, pendingLabel, "", aws.ToString(answer.VersionId))
 	if isLabelMoved(err) { // another rotation was faster
 		return nil
 	}
 	return err
 }
 
-// move takes a label from one version to another; an empty id is no version. It
-// fails if the label isn't where it is to be taken from
-// (secretsmanager/latest/apireference, API_UpdateSecretVersionStage): of two
-// that move one label, one does.
+// move moves a label from one version to another. An empty id is no version. move fails
+// if the from version doesn't have the label. So only one of two concurrent calls moves
+// the label (secretsmanager/latest/apireference, API_UpdateSecretVersionStage).
 func (s Secret) move(ctx context.Context, label, from, to string) error {
 	input := &secretsmanager.UpdateSecretVersionStageInput{SecretId: aws.String(s.ARN), VersionStage: aws.String(label)}
 	if from != "" {
@@ -122,16 +122,16 @@ func (s Secret) move(ctx context.Context, label, from, to string) error {
 	return nil
 }
 
-// isLabelMoved reports whether a label couldn't be moved since another version
-// has it. Which code that has isn't documented; these are all that it can be.
+// isLabelMoved reports whether a move failed because another version has the label. AWS
+// doesn't document the error code of this case; these are the two possible codes.
 func isLabelMoved(err error) bool {
 	return fault.IsAWS(err, "InvalidParameterException", "InvalidRequestException")
 }
 
-// unusable is a login that can't succeed before somebody rotates the key.
-func (s Secret) unusable(err error) *fault.Fault {
+// unusableFault returns the fault for a login that can't succeed before the next rotation.
+func (s Secret) unusableFault(err error) *fault.Fault {
 	f := fault.Dependency("read the secret of the login", fault.SnowflakeRefused, err)
 	f.Subject = s.ARN
-	f.Hint = "Run `firn keys rotate`: it makes a key pair for the user and puts it into the secret."
+	f.Hint = "Run `firn keys rotate` to make a new key pair for the user and store the pair in the secret."
 	return f
 }

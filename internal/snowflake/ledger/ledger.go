@@ -1,6 +1,5 @@
-// Package ledger reads what the datasets' ledgers say, for people who look at
-// them or hold them against something. It writes nothing: the loader's own
-// statements are internal/load/warehouse's.
+// Package ledger reads the datasets' ledgers for commands and checks. The package
+// writes nothing. The loader's statements are in internal/load/warehouse.
 package ledger
 
 import (
@@ -16,8 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
-// Session runs statements in the database that firn loads; snowflake.Session is
-// one.
+// Session runs statements in firn's database. snowflake.Session implements Session.
 type Session interface {
 	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 }
@@ -25,19 +23,19 @@ type Session interface {
 // Reader reads ledgers.
 type Reader struct{ Session Session }
 
-// ErrNoTable says that a dataset has no table yet.
+// ErrNoTable is the error for a dataset without a table.
 var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
 
-// Row says that the rows of one object are in the raw table.
+// Row is a ledger row: the rows of one object are in the raw table.
 type Row struct {
 	ID         object.ID
 	Object     object.Object
 	Generation int
 	LoadID     string
-	// QueryID is the COPY's.
+	// QueryID is the query id of the COPY.
 	QueryID                                         string
 	RowsRead, RowsWritten, RowsRejected, RowsLoaded int64
-	// LoadedAt is the server's clock, inside the load's transaction.
+	// LoadedAt is Snowflake's time inside the load's transaction.
 	LoadedAt time.Time
 }
 
@@ -46,8 +44,9 @@ var columns = []string{
 	"rows_read", "rows_written", "rows_rejected", "rows_loaded", "copy_query_id", "loaded_at",
 }
 
-// Page returns the next rows by id, at most limit, from the one after an id on
-// ("" begins): of all objects, or of those that were loaded at a time or later.
+// Page returns at most limit rows in the order of ids, after the id "after". An empty
+// "after" starts at the first row. A since other than the zero time skips objects with
+// an earlier load time.
 func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]Row, error) {
 	condition, args := "object <> '"+ddl.LockRow+"' and object > ?", []any{string(after)}
 	if !since.IsZero() {
@@ -57,7 +56,7 @@ func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID,
 	return r.rows(ctx, c, condition+" order by object limit ?", append(args, limit)...)
 }
 
-// Find returns the row of one object; false if the ledger has none.
+// Find returns the row of one object; false without such a row.
 func (r Reader) Find(ctx context.Context, c *contract.Contract, id object.ID) (Row, bool, error) {
 	rows, err := r.rows(ctx, c, "object = ?", string(id))
 	if err != nil || len(rows) == 0 {
@@ -97,34 +96,35 @@ func row(result snowflake.Result, i int) Row {
 	}
 }
 
-// Lock is a lock row: one a ledger, unless somebody wrote to it.
+// Lock is a lock row. A ledger has exactly one lock row, unless a person changed the
+// ledger.
 type Lock struct {
 	Paused bool
-	// Contract is the version that the tables were made from.
+	// Contract is the contract version of the tables.
 	Contract string
 }
 
-// TableCounts is what one dataset's three tables hold, at one instant.
+// TableCounts are the row counts of a dataset's three tables at one instant.
 type TableCounts struct {
 	Locks []Lock
-	// Counts are one for each ledger row, and one for each object that has rows
-	// in a table and none in the ledger.
+	// Counts has an entry for each ledger row, and for each object with rows in a table
+	// but no ledger row.
 	Counts []Count
 }
 
-// Count is what the tables hold of one object.
+// Count has the row counts of one object.
 type Count struct {
 	ID object.ID
-	// Row is nil if the ledger has none.
+	// Row is the ledger row; nil without a ledger row.
 	Row *Row
 	// Rows and Rejects are count(*) of the raw table and of the rejects.
 	Rows, Rejects int64
 }
 
-// CountTables counts the tables beside the ledger. It is one statement, which sees
-// what was committed before it began and nothing of what is committed while it
-// runs (docs.snowflake.com, sql-reference/transactions, "READ COMMITTED
-// isolation"): a load's rows and its ledger row are both in it, or neither is.
+// CountTables counts the rows of the tables and reads the ledger in one statement. The
+// statement sees only transactions committed before its start (docs.snowflake.com,
+// sql-reference/transactions, "READ COMMITTED isolation"). So the result has a load's
+// rows together with the load's ledger row, or neither.
 func (r Reader) CountTables(ctx context.Context, c *contract.Contract) (TableCounts, error) {
 	selected := make([]string, len(columns))
 	for i, name := range columns {

@@ -26,7 +26,7 @@ var orders = &contract.Contract{
 	Source: "shop", Entity: "order", Version: "1.2.0", Columns: []contract.Column{{Name: "id", Type: contract.Integer}},
 }
 
-// newTables makes the tables in a database of their own, and returns its name too.
+// newTables makes the tables in a new database and returns the database's name.
 func newTables(t *testing.T) (*snowflake.Session, string) {
 	t.Helper()
 	database := fmt.Sprintf("FIRN_LEDGER_%d", time.Now().UnixNano())
@@ -36,11 +36,11 @@ func newTables(t *testing.T) (*snowflake.Session, string) {
 }
 
 func run(ctx context.Context, session *snowflake.Session, statement string, args ...any) error {
-	_, err := session.Exec(ctx, "play", statement, args...)
+	_, err := session.Exec(ctx, "run statement", statement, args...)
 	return err
 }
 
-// record writes a ledger row of an object whose rows are as many as its
+// record writes the ledger row of an object. The number of the object's rows equals the
 // generation.
 func record(ctx context.Context, session *snowflake.Session, id string, generation int, at time.Time) error {
 	return run(ctx, session, "insert into raw.shop_order_loads (object, generation, load_id, bucket, key, version, etag, sequencer, size,"+
@@ -85,14 +85,14 @@ func TestPageAndFind(t *testing.T) {
 	} {
 		got, err := reader.Page(t.Context(), orders, test.after, test.since, test.limit)
 		if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
-			t.Errorf("after %q since %s, %d: %v (-want +got):\n%s", test.after, test.since, test.limit, err, diff)
+			t.Errorf("Page after %q, since %s, limit %d: %v (-want +got):\n%s", test.after, test.since, test.limit, err, diff)
 		}
 	}
 	if got, found, err := reader.Find(t.Context(), orders, "c"); err != nil || !found || got != all[2] {
-		t.Errorf("find c: %+v, %t, %v", got, found, err)
+		t.Errorf("Find c: %+v, %t, %v", got, found, err)
 	}
 	if got, found, err := reader.Find(t.Context(), orders, "x"); err != nil || found {
-		t.Errorf("find x: %+v, %t, %v", got, found, err)
+		t.Errorf("Find x: %+v, %t, %v", got, found, err)
 	}
 }
 
@@ -100,19 +100,19 @@ func TestAccountCountsTablesAndLedger(t *testing.T) {
 	t.Parallel()
 	session, _ := newTables(t)
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	must := func(err error) {
+	check := func(err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(record(t.Context(), session, "full", 2, at))
-	must(record(t.Context(), session, "empty", 3, at))
-	must(run(t.Context(), session, "insert into raw.shop_order (id, _firn_object, _firn_record)"+
+	check(record(t.Context(), session, "full", 2, at))
+	check(record(t.Context(), session, "empty", 3, at))
+	check(run(t.Context(), session, "insert into raw.shop_order (id, _firn_object, _firn_record)"+
 		" select 1, 'full', 1 union all select 2, 'full', 2 union all select 3, 'orphan', 1"))
-	must(run(t.Context(), session, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'r', 'full', 3 union all select 'r', 'rejected', 1"))
-	must(run(t.Context(), session, "update raw.shop_order_loads set paused = true where object = ?", ddl.LockRow))
+	check(run(t.Context(), session, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'r', 'full', 3 union all select 'r', 'rejected', 1"))
+	check(run(t.Context(), session, "update raw.shop_order_loads set paused = true where object = ?", ddl.LockRow))
 	account, err := ledger.Reader{Session: session}.CountTables(t.Context(), orders)
-	must(err)
+	check(err)
 	full, empty := rowOf("full", 2, at), rowOf("empty", 3, at)
 	want := map[object.ID]ledger.Count{
 		"full": {ID: "full", Row: &full, Rows: 2, Rejects: 1}, "empty": {ID: "empty", Row: &empty},
@@ -136,18 +136,18 @@ func TestReadWithoutTableFails(t *testing.T) {
 	reader := ledger.Reader{Session: session}
 	absent := &contract.Contract{Source: "shop", Entity: "nothing", Version: "1.0.0"}
 	if _, err := reader.CountTables(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
-		t.Errorf("account: %v", err)
+		t.Errorf("CountTables: %v", err)
 	}
 	if _, err := reader.Page(t.Context(), absent, "", time.Time{}, 1); !errors.Is(err, ledger.ErrNoTable) {
-		t.Errorf("page: %v", err)
+		t.Errorf("Page: %v", err)
 	}
 	if _, _, err := reader.Find(t.Context(), absent, "x"); !errors.Is(err, ledger.ErrNoTable) {
-		t.Errorf("find: %v", err)
+		t.Errorf("Find: %v", err)
 	}
 }
 
-// TestAccountSeesWholeTransactions counts while another session replaces an
-// object's rows, ledger row and rejects in one transaction after the other.
+// TestAccountSeesWholeTransactions counts rows during the transactions of another
+// session. Each transaction replaces an object's rows, ledger row and rejects.
 func TestAccountSeesWholeTransactions(t *testing.T) {
 	t.Parallel()
 	session, database := newTables(t)
@@ -173,7 +173,7 @@ func TestAccountSeesWholeTransactions(t *testing.T) {
 		}
 		for _, count := range account.Counts {
 			if count.Row == nil || count.Rows != count.Row.RowsLoaded || count.Rejects != count.Row.RowsRejected {
-				t.Errorf("caught halfway: %+v", count)
+				t.Errorf("part of a transaction: %+v", count)
 				continue
 			}
 			seen[count.Rows] = true
@@ -184,11 +184,11 @@ func TestAccountSeesWholeTransactions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(seen) < 2 {
-		t.Errorf("it saw %d states of %d loads: nothing moved", len(seen), loads)
+		t.Errorf("saw %d states during %d loads, want at least 2", len(seen), loads)
 	}
 }
 
-// replace loads an object anew: as many rows as its generation.
+// replace reloads an object. The number of rows equals the generation.
 func replace(ctx context.Context, session *snowflake.Session, generation int) error {
 	steps := []func() error{
 		func() error { return session.Begin(ctx) },

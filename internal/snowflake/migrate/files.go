@@ -7,9 +7,9 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
-// Files returns the scripts for a project's datasets: firn's own scripts from
-// one folder, and the scripts that are generated from the project's contracts
-// from the other. Both may be the same folder.
+// Files returns the scripts for a project's datasets. firn's own scripts are in one
+// folder, and the scripts for the project's contracts in the other. Both may be the
+// same folder.
 func Files(own, project fs.FS) fs.GlobFS { return files{own: own, project: project} }
 
 type files struct{ own, project fs.FS }

@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// expectedGrants is all that the scripts grant: to whom, on what, what. A grant
-// that isn't here is one too many.
+// expectedGrants has the privileges of each grant by grantee and object. The scripts
+// must not grant more.
 var expectedGrants = map[string]map[string]string{
 	"role firn_admin": {
 		"role firn_loader":                     "role",
@@ -80,8 +80,8 @@ var expectedGrants = map[string]map[string]string{
 	"user firn_transformer": {"role firn_transformer": "role"},
 }
 
-// grant is one statement that grants. To is whom, as "role x" or "user x"; On is
-// what, with its kind. Privileges are sorted; a role's is "role".
+// grant is one grant statement. To is the grantee, "role x" or "user x". On is the
+// object with its kind. Privileges are sorted; "role" stands for a granted role.
 type grant struct {
 	To, On     string
 	Privileges []string
@@ -93,7 +93,7 @@ var (
 	grantsMore = regexp.MustCompile(`^grant (.+?) on (.+) to (role \S+?)(?: copy current grants)?$`)
 )
 
-// words of a statement, without its comments, on one line, in lower case.
+// plain returns a statement on one line, without comments, in lower case.
 func plain(statement string) string {
 	var lines []string
 	for line := range strings.Lines(statement) {
@@ -104,11 +104,11 @@ func plain(statement string) string {
 	return strings.ToLower(strings.TrimSpace(space.ReplaceAllString(strings.Join(lines, " "), " ")))
 }
 
-// statements are those of all of the repository's scripts.
+// statements returns the statements of all scripts.
 func statements(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, script := range own(t, "firn") {
+	for _, script := range ownScripts(t, "firn") {
 		for _, statement := range migrate.Split(script.Rendered) {
 			all = append(all, plain(statement))
 		}
@@ -116,8 +116,7 @@ func statements(t *testing.T) []string {
 	return all
 }
 
-// parseGrants fails on a statement that grants in a form that it doesn't know,
-// such as WITH GRANT OPTION.
+// parseGrants fails the test for an unknown form of grant, such as WITH GRANT OPTION.
 func parseGrants(t *testing.T) []grant {
 	t.Helper()
 	var grants []grant
@@ -131,7 +130,7 @@ func parseGrants(t *testing.T) []grant {
 		}
 		parts := grantsMore.FindStringSubmatch(statement)
 		if parts == nil {
-			t.Fatalf("what does this grant? %s", statement)
+			t.Fatalf("unknown form of grant: %s", statement)
 		}
 		privileges := strings.Split(parts[1], ", ")
 		slices.Sort(privileges)
@@ -157,35 +156,35 @@ func TestScriptsGrantExpectedPrivileges(t *testing.T) {
 	}
 }
 
-// TestNoGrantIsTooWide holds for whatever the table above says.
+// TestNoGrantIsTooWide checks rules that don't depend on expectedGrants.
 func TestNoGrantIsTooWide(t *testing.T) {
 	t.Parallel()
 	grants := parseGrants(t)
 	if len(grants) < 50 {
-		t.Fatalf("%d grants were found", len(grants))
+		t.Fatalf("found %d grants, want at least 50", len(grants))
 	}
-	ours := []string{"role firn_admin", "role firn_loader", "role firn_transformer", "role firn_reporter", "role sysadmin", "user firn_loader", "user firn_transformer"}
+	grantees := []string{"role firn_admin", "role firn_loader", "role firn_transformer", "role firn_reporter", "role sysadmin", "user firn_loader", "user firn_transformer"}
 	forbidden := []struct {
 		why string
 		is  func(grant) bool
 	}{
-		{"nobody but ours, and not PUBLIC", func(g grant) bool { return !slices.Contains(ours, g.To) }},
-		{"no ALL: it grows by itself", func(g grant) bool { return slices.ContainsFunc(g.Privileges, isAll) }},
-		{"a future grant for a schema switches those for the database off", func(g grant) bool {
+		{"only firn's roles and users get grants, and PUBLIC gets none", func(g grant) bool { return !slices.Contains(grantees, g.To) }},
+		{"no grant of ALL: its meaning can grow", func(g grant) bool { return slices.ContainsFunc(g.Privileges, isAll) }},
+		{"future grants are on schemas: a future grant on a schema disables future grants on the database", func(g grant) bool {
 			return strings.HasPrefix(g.On, "future") && !strings.Contains(g.On, " in schema ")
 		}},
-		{"nobody but FIRN_ADMIN owns anything", func(g grant) bool { return g.has("ownership") && g.To != "role firn_admin" }},
-		{"nobody operates a warehouse but its owner", func(g grant) bool { return g.has("operate") || g.has("modify") }},
-		{"the loader makes and empties nothing", func(g grant) bool {
+		{"only FIRN_ADMIN owns objects", func(g grant) bool { return g.has("ownership") && g.To != "role firn_admin" }},
+		{"only the owner operates a warehouse", func(g grant) bool { return g.has("operate") || g.has("modify") }},
+		{"the loader creates and truncates no table", func(g grant) bool {
 			return g.To == "role firn_loader" && (g.has("truncate") || slices.ContainsFunc(g.Privileges, creates) || g.has("evolve schema"))
 		}},
-		{"the loader is in RAW alone", func(g grant) bool {
+		{"the loader uses only schema RAW", func(g grant) bool {
 			return g.To == "role firn_loader" && strings.Contains(g.On, "firn.") && !strings.Contains(g.On, "firn.raw")
 		}},
-		{"the reporter reads", func(g grant) bool {
+		{"the reporter only reads", func(g grant) bool {
 			return g.To == "role firn_reporter" && !g.has("usage") && !g.has("select") || g.To == "role firn_reporter" && len(g.Privileges) != 1
 		}},
-		{"the reporter sees no raw row", func(g grant) bool {
+		{"the reporter reads no raw and no staging rows", func(g grant) bool {
 			return g.To == "role firn_reporter" && (strings.Contains(g.On, "firn.raw") || strings.Contains(g.On, "firn.staging"))
 		}},
 	}
@@ -204,8 +203,8 @@ func isAll(privilege string) bool { return privilege == "all" || privilege == "a
 
 func creates(privilege string) bool { return strings.HasPrefix(privilege, "create") }
 
-// TestEveryGrantIsOnKnownObject: a misspelt name is an error of the account,
-// and the stand-in takes every grant.
+// TestEveryGrantIsOnKnownObject finds misspelt names: a real account refuses such a
+// grant, but the stand-in accepts every grant.
 func TestEveryGrantIsOnKnownObject(t *testing.T) {
 	t.Parallel()
 	made := map[string]bool{"role sysadmin": true, "database role snowflake.usage_viewer": true}
@@ -221,7 +220,7 @@ func TestEveryGrantIsOnKnownObject(t *testing.T) {
 		}
 		for _, name := range []string{g.To, on} {
 			if !made[name] {
-				t.Errorf("%+v: the scripts make no %s, but %v", g, name, slices.Sorted(maps.Keys(made)))
+				t.Errorf("%+v: the scripts create no %s, only %v", g, name, slices.Sorted(maps.Keys(made)))
 			}
 		}
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// counted has a script that shows how often it ran.
-func counted(t *testing.T) []migrate.Script {
+// countingScripts returns scripts; the second script inserts a row for each of its runs.
+func countingScripts(t *testing.T) []migrate.Script {
 	t.Helper()
 	return parse(t, map[string]string{
 		"V1__table.sql": "create table if not exists ops.ran (n number(38, 0));",
@@ -39,17 +39,18 @@ func runs(t *testing.T, session *snowflake.Session, database string) int64 {
 	return result.Number(0, "n")
 }
 
-// TestConcurrentMigrationsRunEachScriptOnce races migrations of a database that isn't there yet:
-// each script runs once, and who comes second is told of the first.
+// TestConcurrentMigrationsRunEachScriptOnce runs concurrent migrations of a missing
+// database. Each script runs once, and a second migration gets a fault with the name of
+// the first.
 func TestConcurrentMigrationsRunEachScriptOnce(t *testing.T) {
 	t.Parallel()
 	for round := range 2 {
 		database := newDatabase()
-		scripts := counted(t)
-		var all sync.WaitGroup
+		scripts := countingScripts(t)
+		var group sync.WaitGroup
 		for i := range 4 {
 			m, _ := newMigrator(t, database, fmt.Sprintf("migration %d of round %d", i, round))
-			all.Go(func() {
+			group.Go(func() {
 				for {
 					_, err := m.Apply(t.Context(), scripts)
 					if err == nil {
@@ -62,14 +63,14 @@ func TestConcurrentMigrationsRunEachScriptOnce(t *testing.T) {
 				}
 			})
 		}
-		all.Wait()
+		group.Wait()
 		if n := runs(t, laptoptest.OpenSnowflake(t, ""), database); n != 1 {
-			t.Errorf("round %d: the script ran %d times", round, n)
+			t.Errorf("round %d: the script ran %d times, want 1", round, n)
 		}
 	}
 }
 
-// TestSecondMigrationIsRefused begins a migration in the midst of another one.
+// TestSecondMigrationIsRefused starts a migration during another migration.
 func TestSecondMigrationIsRefused(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
@@ -79,48 +80,48 @@ func TestSecondMigrationIsRefused(t *testing.T) {
 		if !strings.HasPrefix(statement, "insert") {
 			return nil
 		}
-		_, err := second.Apply(t.Context(), counted(t))
+		_, err := second.Apply(t.Context(), countingScripts(t))
 		f := fault.As(err)
-		if f == nil || f.Code != fault.LockBusy || !strings.Contains(f.Error(), "a migration runs: the first, last heard of at 20") || !strings.Contains(f.Hint, "--break-lock") {
-			t.Errorf("the second one is told %v", err)
+		if f == nil || f.Code != fault.LockBusy || !strings.Contains(f.Error(), "another migration is running: the first, last refresh of its lock at 20") || !strings.Contains(f.Hint, "--break-lock") {
+			t.Errorf("error of the second migration: %v", err)
 		}
 		return nil
 	}
-	if _, err := first.Apply(t.Context(), counted(t)); err != nil {
+	if _, err := first.Apply(t.Context(), countingScripts(t)); err != nil {
 		t.Fatal(err)
 	}
-	done, err := second.Apply(t.Context(), counted(t))
+	done, err := second.Apply(t.Context(), countingScripts(t))
 	if err != nil || len(done.Steps) > 0 || done.TookOver != nil {
-		t.Errorf("after the first one, the second did %+v, %v", done, err)
+		t.Errorf("second migration after the first: got %+v, %v, want no steps", done, err)
 	}
 	if n := runs(t, session.Session, database); n != 1 {
-		t.Errorf("the script ran %d times", n)
+		t.Errorf("the script ran %d times, want 1", n)
 	}
 }
 
-// TestScriptRunByAnotherMigrationIsSkipped: what another migration ran between a migration's
-// first look and its lock doesn't run again.
+// TestScriptRunByAnotherMigrationIsSkipped runs another migration between the first
+// plan and the lock of a migration. The scripts of the other migration don't run again.
 func TestScriptRunByAnotherMigrationIsSkipped(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
 	first, session := newMigrator(t, database, "the first")
 	second, _ := newMigrator(t, database, "the second")
 	late := &hookedSession{Session: session.Session, op: "prepare change history", do: func() {
-		if _, err := second.Apply(t.Context(), counted(t)); err != nil {
+		if _, err := second.Apply(t.Context(), countingScripts(t)); err != nil {
 			t.Error(err)
 		}
 	}}
 	first.Session = late
-	done, err := first.Apply(t.Context(), counted(t))
+	done, err := first.Apply(t.Context(), countingScripts(t))
 	if err != nil || len(done.Steps) > 0 {
-		t.Errorf("it did %v, %v", words(done.Steps), err)
+		t.Errorf("got steps %v, error %v", describeSteps(done.Steps), err)
 	}
 	if n := runs(t, session.Session, database); n != 1 {
-		t.Errorf("the script ran %d times", n)
+		t.Errorf("the script ran %d times, want 1", n)
 	}
 }
 
-// hookedSession is a session that does something before the first statement of an
+// hookedSession is a session that calls a function before the first statement of an
 // operation.
 type hookedSession struct {
 	*snowflake.Session
@@ -137,11 +138,11 @@ func (i *hookedSession) Query(ctx context.Context, op, statement string, args ..
 	return i.Session.Query(ctx, op, statement, args...)
 }
 
-// interruptedMigration leaves the lock as a migration does that dies in its second script, and
-// was last heard of so many minutes ago.
+// interruptedMigration leaves the lock of a migration that died in its second script,
+// with the last refresh so many minutes ago.
 func interruptedMigration(t *testing.T, minutesAgo int) (database string, scripts []migrate.Script) {
 	t.Helper()
-	database, scripts = newDatabase(), counted(t)
+	database, scripts = newDatabase(), countingScripts(t)
 	m, session := newMigrator(t, database, "the dead one")
 	killed := errors.New("killed")
 	session.before = func(statement string) error {
@@ -153,7 +154,7 @@ func interruptedMigration(t *testing.T, minutesAgo int) (database string, script
 	if _, err := m.Apply(t.Context(), scripts); !errors.Is(err, killed) {
 		t.Fatal(err)
 	}
-	// A killed process doesn't release it.
+	// A killed process doesn't release the lock.
 	statement := fmt.Sprintf("update %s.ops.change_history set holder = 'the dead one', seen_at = dateadd(minute, -%d, current_timestamp()) where script = '~lock'", database, minutesAgo)
 	if _, err := session.Exec(t.Context(), "leave lock", statement); err != nil {
 		t.Fatal(err)
@@ -169,9 +170,9 @@ func TestDeadMigrationBlocksForFifteenMinutes(t *testing.T) {
 		breakLock  bool
 		want       bool
 	}{
-		{"it may be alive", 14, false, false},
-		{"it is dead", 16, false, true},
-		{"a person says that it is dead", 0, true, true},
+		{"last refresh within the limit", 14, false, false},
+		{"last refresh before the limit", 16, false, true},
+		{"lock broken by a person", 0, true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,7 +182,7 @@ func TestDeadMigrationBlocksForFifteenMinutes(t *testing.T) {
 			done, err := m.Apply(t.Context(), scripts)
 			if !test.want {
 				if !fault.Is(err, fault.LockBusy) || len(done.Steps) > 0 {
-					t.Errorf("it did %v, %v", words(done.Steps), err)
+					t.Errorf("got steps %v, error %v", describeSteps(done.Steps), err)
 				}
 				return
 			}
@@ -189,21 +190,21 @@ func TestDeadMigrationBlocksForFifteenMinutes(t *testing.T) {
 				t.Fatal(err)
 			}
 			if done.TookOver == nil || done.TookOver.Name != "the dead one" || time.Since(done.TookOver.SeenAt) < time.Duration(test.minutesAgo)*time.Minute {
-				t.Errorf("it says that it took over from %+v", done.TookOver)
+				t.Errorf("TookOver is %+v", done.TookOver)
 			}
 			if n := runs(t, session.Session, database); n != 1 || len(done.Steps) != 2 {
-				t.Errorf("the script ran %d times, and %v", n, words(done.Steps))
+				t.Errorf("the script ran %d times, want 1; steps %v, want 2", n, describeSteps(done.Steps))
 			}
 			again, err := m.Apply(t.Context(), parse(t, map[string]string{"V4__next.sql": "select 4;"}))
 			if err != nil || again.TookOver != nil {
-				t.Errorf("it didn't release the lock: %+v, %v", again, err)
+				t.Errorf("the lock wasn't released: %+v, %v", again, err)
 			}
 		})
 	}
 }
 
-// TestRunningMigrationRefreshesLock: with a clock that says that each statement
-// took two minutes, the lock row's time moves on.
+// TestRunningMigrationRefreshesLock uses a clock with two minutes for each statement.
+// The lock row's time increases.
 func TestRunningMigrationRefreshesLock(t *testing.T) {
 	t.Parallel()
 	m, session := newMigrator(t, newDatabase(), "ours")
@@ -213,7 +214,7 @@ func TestRunningMigrationRefreshesLock(t *testing.T) {
 		return now
 	}
 	seen := func() time.Time {
-		result, err := session.Session.Query(t.Context(), "look", "select seen_at from ops.change_history where script = '~lock'")
+		result, err := session.Session.Query(t.Context(), "read history", "select seen_at from ops.change_history where script = '~lock'")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,28 +224,28 @@ func TestRunningMigrationRefreshesLock(t *testing.T) {
 	session.before = func(string) error {
 		at := seen()
 		if !at.After(last) {
-			t.Errorf("the last sign of life is of %s still", at)
+			t.Errorf("the last refresh is still at %s", at)
 		}
 		last = at
 		return nil
 	}
-	if _, err := m.Apply(t.Context(), counted(t)); err != nil {
+	if _, err := m.Apply(t.Context(), countingScripts(t)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestMigrationStopsAfterLosingLock: another one took the lock over while a
-// statement ran, or while the migration slept before one.
+// TestMigrationStopsAfterLosingLock lets another migration take the lock over: during a
+// statement, or during a long pause before a statement.
 func TestMigrationStopsAfterLosingLock(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		slept time.Duration
+		pause time.Duration
 		after string
 		ran   int
 	}{
-		{"a statement ran", 0, "insert into ops.ran values (1)", 2},
-		{"it slept", time.Hour, "create table if not exists ops.ran (n number(38, 0))", 1},
+		{"during a statement", 0, "insert into ops.ran values (1)", 2},
+		{"during a pause", time.Hour, "create table if not exists ops.ran (n number(38, 0))", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -255,45 +256,45 @@ func TestMigrationStopsAfterLosingLock(t *testing.T) {
 				if statement != test.after {
 					return nil
 				}
-				now = now.Add(test.slept)
+				now = now.Add(test.pause)
 				_, err := session.Exec(t.Context(), "take over", "update ops.change_history set holder = 'theirs' where script = '~lock'")
 				return err
 			}
 			body := "create table if not exists ops.ran (n number(38, 0));\ninsert into ops.ran values (1);"
 			_, err := m.Apply(t.Context(), parse(t, map[string]string{"V1__a.sql": body, "V2__b.sql": "select 1;"}))
-			if !fault.Is(err, fault.LockBusy) || !strings.Contains(err.Error(), "another migration took it over from ours") {
-				t.Errorf("it says %v", err)
+			if !fault.Is(err, fault.LockBusy) || !strings.Contains(err.Error(), "another migration took the lock over from ours") {
+				t.Errorf("got error %v", err)
 			}
 			if len(session.ran) != test.ran {
-				t.Errorf("it ran %v", session.ran)
+				t.Errorf("statements ran: %v", session.ran)
 			}
-			result, err := session.Session.Query(t.Context(), "look", "select script, holder from ops.change_history")
+			result, err := session.Session.Query(t.Context(), "read history", "select script, holder from ops.change_history")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(result.Rows) != 1 || result.Text(0, "holder") != "theirs" {
-				t.Errorf("the history holds %+v", result.Rows)
+				t.Errorf("history rows %+v", result.Rows)
 			}
 		})
 	}
 }
 
-// TestMigrationWithoutWarehouseExplainsSetup: a new account's user may have none.
+// TestMigrationWithoutWarehouseExplainsSetup checks the hint for a new account, where a
+// user may have no warehouse.
 func TestMigrationWithoutWarehouseExplainsSetup(t *testing.T) {
 	t.Parallel()
 	m, session := newMigrator(t, newDatabase(), "ours")
-	m.Session = refused{session}
-	_, err := m.Apply(t.Context(), counted(t))
+	m.Session = sessionWithoutWarehouse{session}
+	_, err := m.Apply(t.Context(), countingScripts(t))
 	if f := fault.As(err); f == nil || f.Code != fault.WarehouseAway || !strings.Contains(f.Hint, "SNOWFLAKE_WAREHOUSE") {
-		t.Errorf("it says %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 
-// refused is a session without a warehouse, in which a table can't be made of a
-// select.
-type refused struct{ migrate.Session }
+// sessionWithoutWarehouse is a session without a warehouse: CREATE TABLE … AS SELECT fails.
+type sessionWithoutWarehouse struct{ migrate.Session }
 
-func (r refused) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+func (r sessionWithoutWarehouse) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
 	if strings.Contains(statement, " as select ") {
 		return snowflake.Result{}, snowflake.Fault(op, statement,
 			&sf.SnowflakeError{Number: 606, SQLState: "57P03", Message: "No active warehouse selected in the current session"})
@@ -301,8 +302,7 @@ func (r refused) Query(ctx context.Context, op, statement string, args ...any) (
 	return r.Session.Query(ctx, op, statement, args...)
 }
 
-// TestInterruptedMigrationReleasesLock: the command's context ends by
-// SIGINT.
+// TestInterruptedMigrationReleasesLock cancels the context, like SIGINT to the command.
 func TestInterruptedMigrationReleasesLock(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
@@ -312,11 +312,11 @@ func TestInterruptedMigrationReleasesLock(t *testing.T) {
 		interrupt()
 		return nil
 	}
-	if _, err := m.Apply(ctx, counted(t)); err == nil {
-		t.Fatal("it went on")
+	if _, err := m.Apply(ctx, countingScripts(t)); err == nil {
+		t.Fatal("no error after the interrupt")
 	}
 	next, _ := newMigrator(t, database, "the next")
-	if done, err := next.Apply(t.Context(), counted(t)); err != nil || done.TookOver != nil {
-		t.Errorf("the next one did %+v, %v", done, err)
+	if done, err := next.Apply(t.Context(), countingScripts(t)); err != nil || done.TookOver != nil {
+		t.Errorf("next migration: got %+v, %v", done, err)
 	}
 }

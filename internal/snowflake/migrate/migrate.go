@@ -10,62 +10,61 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Session runs statements; snowflake.Session is one. Log it in without a
-// database: the first migration creates it.
+// Session runs statements. snowflake.Session implements Session. Log the session in
+// without a database: the first migration creates the database.
 type Session interface {
 	Exec(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
 }
 
-// Migrator runs what the history lacks, one migration at a time: the history
-// has a lock row.
+// Migrator runs the scripts that are missing in the history. The history's lock row
+// allows one migration at a time.
 type Migrator struct {
 	Session Session
-	// Database is the one that holds the history, and that scripts run in.
+	// Database is the database of the history and of the scripts.
 	Database string
-	// Name says which migration this is, to the person who finds it running.
-	// Two migrations never have the same one.
+	// Name is the name of this migration for other migrations and people. Each
+	// migration needs its own name.
 	Name string
-	// BreakLock takes the lock from whoever holds it, which is right only if
-	// that one is dead.
+	// BreakLock takes the lock from any holder. Only set BreakLock if the holder is
+	// dead.
 	BreakLock bool
-	// Now tells the time; only differences count.
+	// Now returns the time; only differences matter.
 	Now func() time.Time
 }
 
-// Step is a script that Apply will run, and why.
+// Step is a script for Apply, with the reason.
 type Step struct {
 	Script Script
 	// Reason is New or Changed.
 	Reason string
 }
 
-// Why a script runs.
+// Reasons of a step.
 const (
 	// New scripts never ran.
 	New = "new"
-	// Changed scripts are repeatable and ran in another form.
+	// Changed scripts are repeatable and ran with another checksum.
 	Changed = "changed"
 )
 
-// Done is what Apply did.
+// Done is the result of Apply.
 type Done struct {
-	// Steps ran.
+	// Steps are the scripts that ran.
 	Steps []Step
-	// TookOver is the migration that the lock was taken from; nil if it was
-	// free.
+	// TookOver is the migration that lost the lock; nil if the lock was free.
 	TookOver *Holder
 }
 
-// IsFirst reports whether no migration began before: there is no history, and
-// maybe no database.
+// IsFirst reports whether no migration began before. Then the history is missing, and
+// possibly the database.
 func (m *Migrator) IsFirst(ctx context.Context) (bool, error) {
 	applied, err := m.history(ctx)
 	return applied == nil && err == nil, err
 }
 
-// Plan returns the scripts to run, in order. It is an error that names each,
-// if versioned scripts changed after they ran. It takes no lock.
+// Plan returns the scripts to run, in order, without taking the lock. If versioned
+// scripts changed after their run, the error names each of these scripts.
 func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
 	applied, err := m.history(ctx)
 	if err != nil {
@@ -77,13 +76,13 @@ func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {
 func plan(scripts []Script, applied map[string]string) ([]Step, error) {
 	var steps []Step
 	var faults []error
-	for _, s := range inOrder(scripts) {
+	for _, s := range sorted(scripts) {
 		checksum, ran := applied[s.Name]
 		switch {
 		case !ran:
 			steps = append(steps, Step{Script: s, Reason: New})
 		case checksum != s.Checksum() && s.Kind == Versioned:
-			faults = append(faults, fmt.Errorf("script %s was changed after it ran: give the change a script of its own", s.Name))
+			faults = append(faults, fmt.Errorf("script %s was changed after its run: put the change into a new script", s.Name))
 		case checksum != s.Checksum():
 			steps = append(steps, Step{Script: s, Reason: Changed})
 		}
@@ -91,12 +90,14 @@ func plan(scripts []Script, applied map[string]string) ([]Step, error) {
 	return steps, errors.Join(faults...)
 }
 
-// Apply runs what Plan returns and writes each script to the history once all
-// of its statements ran. It does so under the history's lock, and plans there
-// once more, since another migration may have come first; if nothing is to run,
-// it takes no lock. It stops at the first error: what a failed script did is
-// done, so its statements must bear to run again. The error is a fault of code
-// lock_busy if another migration runs.
+// Apply runs the planned scripts under the history's lock. If no script is planned,
+// Apply takes no lock. Under the lock, Apply plans again, since another migration may
+// have run first. After the last statement of a script, Apply writes the script to the
+// history.
+//
+// Apply stops at the first error. Earlier statements of a failed script stay in effect,
+// so each script must be able to run again. If another migration is running, the error
+// is a fault of code lock_busy.
 func (m *Migrator) Apply(ctx context.Context, scripts []Script) (Done, error) {
 	applied, err := m.history(ctx)
 	if err != nil {
@@ -106,11 +107,11 @@ func (m *Migrator) Apply(ctx context.Context, scripts []Script) (Done, error) {
 		return Done{}, err
 	}
 	if err := m.prepare(ctx, applied == nil); err != nil {
-		return Done{}, withWarehouse(err)
+		return Done{}, explainMissingWarehouse(err)
 	}
 	l, err := m.takeLock(ctx)
 	if err != nil {
-		return Done{}, withWarehouse(err)
+		return Done{}, explainMissingWarehouse(err)
 	}
 	done := Done{TookOver: l.tookOver}
 	done.Steps, err = m.applyLocked(ctx, l, scripts)
@@ -143,8 +144,7 @@ func (m *Migrator) run(ctx context.Context, l *lock, s Script) error {
 	return l.record(ctx, s)
 }
 
-// history returns each script's newest checksum; nil if there is no history
-// yet.
+// history returns each script's newest checksum; nil without a history.
 func (m *Migrator) history(ctx context.Context) (map[string]string, error) {
 	result, err := m.Session.Query(ctx, "read change history",
 		"select script, checksum from "+m.table()+" where script <> '"+lockRow+"' order by applied_at")
@@ -161,10 +161,10 @@ func (m *Migrator) history(ctx context.Context) (map[string]string, error) {
 	return applied, nil
 }
 
-// prepare enters the database. The first migration makes it and the history's
-// table, with its lock row: one statement, so that two migrations at once can't
-// make two lock rows. A later one mustn't try: a role that may not create
-// databases is refused even if there is the one that it names.
+// prepare enters the database. The first migration also creates the database and the
+// history with its lock row. One statement creates history and lock row, so two
+// concurrent migrations make one lock row. A later migration must not try to create the
+// database: a role without the privilege is refused even if the database exists.
 func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
 	statements := []string{"use database " + m.Database}
 	if isFirst {
@@ -184,17 +184,17 @@ func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
 	return nil
 }
 
-// withWarehouse tells a migration without a warehouse what to do: it is the first
-// to need one.
-func withWarehouse(err error) error {
+// explainMissingWarehouse adds a hint to the fault of a missing warehouse. The migration's first
+// statements are the first to need a warehouse.
+func explainMissingWarehouse(err error) error {
 	if !fault.Is(err, fault.WarehouseAway) {
 		return err
 	}
 	f := *fault.As(err)
-	f.Hint = "Set SNOWFLAKE_WAREHOUSE to a warehouse that the role may use: a migration needs one, also before it made firn's own."
+	f.Hint = "Set SNOWFLAKE_WAREHOUSE to a warehouse for the role. The first migration needs a warehouse before firn's own warehouses exist."
 	return &f
 }
 
-// table is the change history. It isn't in RAW, where the loader may write to
-// every table.
+// table returns the name of the change history. The history isn't in schema RAW,
+// because the loader may write to every table there.
 func (m *Migrator) table() string { return m.Database + ".ops.change_history" }

@@ -27,15 +27,15 @@ func newDatabase() string {
 	return fmt.Sprintf("FIRN_MIGRATE_%d_%d", time.Now().UnixNano(), databases.Add(1))
 }
 
-// recorder is a session that keeps the scripts' statements, and can do something
-// before each.
-type recorder struct {
+// recordingSession is a session that records the scripts' statements and can call a function
+// before each statement.
+type recordingSession struct {
 	*snowflake.Session
 	ran    []string
 	before func(statement string) error
 }
 
-func (r *recorder) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+func (r *recordingSession) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
 	if strings.HasPrefix(op, "run statement") {
 		if r.before != nil {
 			if err := r.before(statement); err != nil {
@@ -47,10 +47,10 @@ func (r *recorder) Query(ctx context.Context, op, statement string, args ...any)
 	return r.Session.Query(ctx, op, statement, args...)
 }
 
-// newMigrator returns a migrator with a session of its own.
-func newMigrator(t *testing.T, database, name string) (*migrate.Migrator, *recorder) {
+// newMigrator returns a migrator with a new session.
+func newMigrator(t *testing.T, database, name string) (*migrate.Migrator, *recordingSession) {
 	t.Helper()
-	r := &recorder{Session: laptoptest.OpenSnowflake(t, "")}
+	r := &recordingSession{Session: laptoptest.OpenSnowflake(t, "")}
 	return &migrate.Migrator{Session: r, Database: database, Name: name, Now: time.Now}, r
 }
 
@@ -67,7 +67,7 @@ func parse(t *testing.T, bodies map[string]string) []migrate.Script {
 	return scripts
 }
 
-func words(steps []migrate.Step) []string {
+func describeSteps(steps []migrate.Step) []string {
 	var all []string
 	for _, s := range steps {
 		all = append(all, s.Reason+" "+s.Script.Name)
@@ -86,15 +86,15 @@ func TestPlanAndApply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(wantSteps, words(planned)); diff != "" {
+		if diff := cmp.Diff(wantSteps, describeSteps(planned)); diff != "" {
 			t.Errorf("plan (-want +got):\n%s", diff)
 		}
 		done, err := m.Apply(t.Context(), parse(t, bodies))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(wantSteps, words(done.Steps)); diff != "" {
-			t.Errorf("done (-want +got):\n%s", diff)
+		if diff := cmp.Diff(wantSteps, describeSteps(done.Steps)); diff != "" {
+			t.Errorf("steps (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(wantRan, r.ran); diff != "" {
 			t.Errorf("statements (-want +got):\n%s", diff)
@@ -105,7 +105,7 @@ func TestPlanAndApply(t *testing.T) {
 	bodies["R__view.sql"] = "select 2;"
 	expect([]string{"changed R__view.sql"}, []string{"select 2"})
 	expect(nil, nil)
-	bodies["R__view.sql"] = "select 1;" // back to what ran first: the newest checksum counts
+	bodies["R__view.sql"] = "select 1;" // the text of the first run: only the newest checksum counts
 	expect([]string{"changed R__view.sql"}, []string{"select 1"})
 }
 
@@ -120,12 +120,12 @@ func TestChangedVersionedScriptIsRefused(t *testing.T) {
 	_, planned := m.Plan(t.Context(), changed)
 	_, applied := m.Apply(t.Context(), changed)
 	for _, err := range []error{planned, applied} {
-		if err == nil || !strings.Contains(err.Error(), "V1__a.sql was changed after it ran") || !strings.Contains(err.Error(), "V2__b.sql was changed after it ran") {
-			t.Errorf("the error doesn't name both: %v", err)
+		if err == nil || !strings.Contains(err.Error(), "V1__a.sql was changed after its run") || !strings.Contains(err.Error(), "V2__b.sql was changed after its run") {
+			t.Errorf("the error doesn't name both scripts: %v", err)
 		}
 	}
 	if r.ran != nil {
-		t.Errorf("it ran %v", r.ran)
+		t.Errorf("statements ran: %v", r.ran)
 	}
 }
 
@@ -144,8 +144,8 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "V2__b.sql") {
 		t.Errorf("the error doesn't name the script: %v", err)
 	}
-	if diff := cmp.Diff([]string{"new V1__a.sql"}, words(done.Steps)); diff != "" {
-		t.Errorf("done (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"new V1__a.sql"}, describeSteps(done.Steps)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"select 'a'", "select 'b 1'"}, r.ran); diff != "" {
 		t.Errorf("statements (-want +got):\n%s", diff)
@@ -155,17 +155,17 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"new V2__b.sql", "new V3__c.sql"}, words(done.Steps)); diff != "" {
-		t.Errorf("done the second time (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"new V2__b.sql", "new V3__c.sql"}, describeSteps(done.Steps)); diff != "" {
+		t.Errorf("steps of the second run (-want +got):\n%s", diff)
 	}
 }
 
-// TestOwnScriptsRunTwiceOnStandIn migrates the laptop's Snowflake with the repository's own scripts,
-// twice.
+// TestOwnScriptsRunTwiceOnStandIn migrates the stand-in of Snowflake twice with firn's
+// own scripts.
 func TestOwnScriptsRunTwiceOnStandIn(t *testing.T) {
 	t.Parallel()
 	database := newDatabase()
-	scripts := own(t, database)
+	scripts := ownScripts(t, database)
 	m, r := newMigrator(t, database, "ours")
 	for _, want := range []int{len(scripts), 0} {
 		done, err := m.Apply(t.Context(), scripts)
@@ -188,6 +188,6 @@ func TestOwnScriptsRunTwiceOnStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(history.Rows) != len(scripts) || history.Text(0, "applied_by") != "ours" {
-		t.Errorf("the history holds %+v", history.Rows)
+		t.Errorf("history rows %+v", history.Rows)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// operations is a migrated database with three loads of two datasets: one of
-// two objects, one of a newer contract, one with rejects.
+// operations returns a session in a migrated database with three loads of two datasets:
+// a load of two objects, a load of a newer contract, and a load without rejects.
 func operations(t *testing.T) *snowflake.Session {
 	t.Helper()
 	database := newDatabase()
 	m, r := newMigrator(t, database, "ours")
-	if _, err := m.Apply(t.Context(), own(t, database)); err != nil {
+	if _, err := m.Apply(t.Context(), ownScripts(t, database)); err != nil {
 		t.Fatal(err)
 	}
 	const ledger = `insert into raw.%s_loads (object, load_id, key, contract, engine, files, bytes,
@@ -45,23 +45,23 @@ func operations(t *testing.T) *snowflake.Session {
 	return r.Session
 }
 
-// rows reads a query's rows as text, one line each.
+// rows reads a query's rows as text, one line for each row.
 func rows(t *testing.T, session *snowflake.Session, query string) []string {
 	t.Helper()
-	result, err := session.Query(t.Context(), "look", query)
+	result, err := session.Query(t.Context(), "read rows", query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := []string{}
 	for _, row := range result.Rows {
-		var words []string
+		var texts []string
 		for _, value := range row {
 			if !value.Valid {
 				value.String = "null"
 			}
-			words = append(words, value.String)
+			texts = append(texts, value.String)
 		}
-		lines = append(lines, strings.Join(words, " | "))
+		lines = append(lines, strings.Join(texts, " | "))
 	}
 	return lines
 }
@@ -105,8 +105,8 @@ func TestOpsViewsShowLoads(t *testing.T) {
 	}
 }
 
-// TestCostByDayAddsUpToMeteredCost meters two days: what no query is charged with is idle, and a
-// day's rows add up to what was metered.
+// TestCostByDayAddsUpToMeteredCost meters two days. The cost without a query is idle
+// cost, and the rows of a day add up to the metered cost.
 func TestCostByDayAddsUpToMeteredCost(t *testing.T) {
 	t.Parallel()
 	session := operations(t)
@@ -121,7 +121,7 @@ func TestCostByDayAddsUpToMeteredCost(t *testing.T) {
 			('2026-03-01 10:00:01', 'OTHER', 'firn load shop.item 11', 8), ('2026-03-02 10:00:00', 'FIRN_TRANSFORM', 'firn dbt', 0.75),
 			('2026-03-02 10:00:00', 'FIRN_TRANSFORM', null, 0.125)`,
 	} {
-		if _, err := session.Exec(t.Context(), "meter", statement); err != nil {
+		if _, err := session.Exec(t.Context(), "insert costs", statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,6 +140,6 @@ func TestCostByDayAddsUpToMeteredCost(t *testing.T) {
 	}
 	sum := rows(t, session, "select sum(credits) from ops.cost_by_day")
 	if diff := cmp.Diff([]string{"1.75"}, sum); diff != "" {
-		t.Errorf("they don't add up to what was metered (-want +got):\n%s", diff)
+		t.Errorf("sum of the credits (-want +got):\n%s", diff)
 	}
 }

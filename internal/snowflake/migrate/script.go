@@ -1,6 +1,5 @@
-// Package migrate brings a Snowflake account to what the scripts in snowflake/
-// say, and remembers in OPS.CHANGE_HISTORY what it ran. Script names are
-// schemachange's, so that its users feel at home.
+// Package migrate runs the scripts in snowflake/ in a Snowflake account and records
+// each script in OPS.CHANGE_HISTORY. The script names follow schemachange.
 package migrate
 
 import (
@@ -17,26 +16,27 @@ import (
 	"strings"
 )
 
-// Kind says when a script runs.
+// Kind is the kind of a script: versioned or repeatable.
 type Kind string
 
 const (
-	// Versioned scripts (V1.2.0__name.sql) run once, in the order of their
-	// versions. One that was changed after it ran is refused.
+	// Versioned scripts (V1.2.0__name.sql) run once, in the order of their versions. A
+	// changed script is refused after its run.
 	Versioned Kind = "V"
-	// Repeatable scripts (R__name.sql) run after the versioned ones whenever
-	// they or their variables changed.
+	// Repeatable scripts (R__name.sql) run after the versioned scripts, and again after
+	// each change of the script or of its variables.
 	Repeatable Kind = "R"
 )
 
 // Script is one file of statements.
 type Script struct {
-	// Name is the file's name, without a folder: the history's key.
+	// Name is the file's name without a folder, and the script's key in the history.
 	Name string
 	Kind Kind
-	// Version orders the versioned scripts; nil for a repeatable one.
+	// Version orders the versioned scripts; nil for a repeatable script.
 	Version []int
-	// Body is the file as it stands; Rendered has the variables filled in.
+	// Body is the text of the file. Rendered is the text with the values of the
+	// variables.
 	Body, Rendered string
 }
 
@@ -46,9 +46,9 @@ var (
 	variable       = regexp.MustCompile(`\{\{\s*(\w+)\s*(\|\s*default\('([^']*)'\)\s*)?\}\}`)
 )
 
-// Parse makes a script of a file. Each {{ name }} takes the variable's value, or
-// the one of {{ name | default('value') }}; one that has neither is an error.
-// schemachange, whose files are Jinja templates, reads both the same.
+// Parse makes a script of a file. Parse replaces {{ name }} and {{ name |
+// default('value') }} by the variable's value. A variable without a value and without a
+// default is an error. schemachange reads both forms the same way, as Jinja templates.
 func Parse(name, body string, variables map[string]string) (Script, error) {
 	s := Script{Name: name, Body: body}
 	switch found := versionedName.FindStringSubmatch(name); {
@@ -64,7 +64,7 @@ func Parse(name, body string, variables map[string]string) (Script, error) {
 	case repeatableName.MatchString(name):
 		s.Kind = Repeatable
 	default:
-		return Script{}, fmt.Errorf("script %s: name it V<version>__<words>.sql or R__<words>.sql", name)
+		return Script{}, fmt.Errorf("script %s: the name must be V<version>__<words>.sql or R__<words>.sql", name)
 	}
 	rendered, err := render(body, variables)
 	if err != nil {
@@ -90,9 +90,9 @@ func render(body string, variables map[string]string) (string, error) {
 	return rendered, errors.Join(missing...)
 }
 
-// Read parses every .sql file at the root of the file system, in the order in
-// which they run. Faults of all files are reported at once; a variable that no
-// file asks for is one.
+// Read parses every .sql file at the root of the file system and returns the scripts in
+// the order of their run. The error contains the errors of all files, and an error for
+// each unused variable.
 func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -100,7 +100,7 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 	}
 	var scripts []Script
 	var faults []error
-	asked := make(map[string]bool)
+	used := make(map[string]bool)
 	for _, name := range names {
 		body, err := fs.ReadFile(files, name)
 		if err != nil {
@@ -108,7 +108,7 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 			continue
 		}
 		for _, parts := range variable.FindAllStringSubmatch(string(body), -1) {
-			asked[parts[1]] = true
+			used[parts[1]] = true
 		}
 		script, err := Parse(name, string(body), variables)
 		if err != nil {
@@ -117,25 +117,25 @@ func Read(files fs.FS, variables map[string]string) ([]Script, error) {
 		}
 		scripts = append(scripts, script)
 	}
-	scripts = inOrder(scripts)
-	faults = append(faults, distinct(scripts)...)
-	return scripts, errors.Join(append(faults, unusedVariables(asked, variables)...)...)
+	scripts = sorted(scripts)
+	faults = append(faults, duplicateVersions(scripts)...)
+	return scripts, errors.Join(append(faults, unusedVariables(used, variables)...)...)
 }
 
-// unusedVariables names the variables that no script asks for: a misspelt one would
-// leave its default standing in silence.
-func unusedVariables(asked map[string]bool, variables map[string]string) []error {
+// unusedVariables returns an error for each unused variable. Without this check, a
+// misspelt variable would leave the default in effect.
+func unusedVariables(used map[string]bool, variables map[string]string) []error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		if !asked[name] {
-			faults = append(faults, fmt.Errorf("variable %s: no script asks for it", name))
+		if !used[name] {
+			faults = append(faults, fmt.Errorf("variable %s: no script uses this variable", name))
 		}
 	}
 	return faults
 }
 
-// inOrder sorts: versioned by version, then repeatable by name.
-func inOrder(scripts []Script) []Script {
+// sorted sorts versioned scripts by version, then repeatable scripts by name.
+func sorted(scripts []Script) []Script {
 	slices.SortStableFunc(scripts, func(a, b Script) int {
 		return cmp.Or(
 			-cmp.Compare(a.Kind, b.Kind), // V before R
@@ -146,8 +146,9 @@ func inOrder(scripts []Script) []Script {
 	return scripts
 }
 
-// distinct names the scripts of one version; they are in order.
-func distinct(scripts []Script) []error {
+// duplicateVersions returns an error for each pair of scripts with the same version. The scripts
+// must be sorted.
+func duplicateVersions(scripts []Script) []error {
 	var faults []error
 	for i := 1; i < len(scripts); i++ {
 		if scripts[i].Kind == Versioned && slices.Equal(scripts[i-1].Version, scripts[i].Version) {
@@ -157,9 +158,9 @@ func distinct(scripts []Script) []error {
 	return faults
 }
 
-// Checksum tells whether a script changed. A versioned one counts as it
-// stands, since a later deployment may have other values of its variables; a
-// repeatable one counts with them.
+// Checksum returns the SHA-256 of the script's text, in hexadecimal. For a versioned
+// script, the text is Body, since a later deployment may have other values of
+// variables. For a repeatable script, the text is Rendered.
 func (s Script) Checksum() string {
 	text := s.Body
 	if s.Kind == Repeatable {

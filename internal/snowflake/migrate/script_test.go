@@ -48,14 +48,14 @@ func TestReadReportsEveryFault(t *testing.T) {
 	}
 	for _, part := range []string{
 		"nameless.sql", "V1.0__b.sql and V1_0__a.sql have the same version", "variable unknown has no value", "variable missing has no value",
-		"variable loader_roll_arn: no script asks for it",
+		"variable loader_roll_arn: no script uses this variable",
 	} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("the error doesn't say %q:\n%v", part, err)
+			t.Errorf("the error lacks %q:\n%v", part, err)
 		}
 	}
-	if strings.Contains(err.Error(), "known: no script") { // the script that asks for it lacks another
-		t.Errorf("a false fault:\n%v", err)
+	if strings.Contains(err.Error(), "known: no script") { // the script that uses the variable lacks another variable
+		t.Errorf("the error names variable known, which a script uses:\n%v", err)
 	}
 }
 
@@ -86,10 +86,10 @@ func TestChecksum(t *testing.T) {
 		return s.Checksum()
 	}
 	if sum("V1__a.sql", "1") != sum("V1__a.sql", "2") {
-		t.Error("a versioned script's checksum hangs on its variables")
+		t.Error("a versioned script's checksum depends on its variables")
 	}
 	if sum("R__a.sql", "1") == sum("R__a.sql", "2") {
-		t.Error("a repeatable script's checksum doesn't hang on its variables")
+		t.Error("a repeatable script's checksum doesn't depend on its variables")
 	}
 }
 
@@ -99,16 +99,16 @@ func TestSplit(t *testing.T) {
 		name, script string
 		want         []string
 	}{
-		{"two", "select 1;\nselect 2;\n", []string{"select 1", "select 2"}},
+		{"two statements", "select 1;\nselect 2;\n", []string{"select 1", "select 2"}},
 		{"no last semicolon", "select 1;\nselect 2", []string{"select 1", "select 2"}},
 		{"string", "select 'a;b', 'it''s;', 'c\\';';\nselect 2;", []string{"select 'a;b', 'it''s;', 'c\\';'", "select 2"}},
 		{"quoted name", `select "a;b", "c"";d";`, []string{`select "a;b", "c"";d"`}},
 		{"line comment", "-- a; b's\nselect 1; -- c;\n// d;\nselect 2;", []string{"-- a; b's\nselect 1", "-- c;\n// d;\nselect 2"}},
 		{"block comment", "/* a; 'b */ select 1;", []string{"/* a; 'b */ select 1"}},
-		{"only comment", "-- nothing;\n;\n/* either; */\n", nil},
-		{"body", "create function f() returns int as $$ 1; 2; $$;\nselect 1;", []string{"create function f() returns int as $$ 1; 2; $$", "select 1"}},
+		{"comments alone", "-- nothing;\n;\n/* either; */\n", nil},
+		{"$$ body", "create function f() returns int as $$ 1; 2; $$;\nselect 1;", []string{"create function f() returns int as $$ 1; 2; $$", "select 1"}},
 		{"url in a string", "create stage s url = 's3://b/';", []string{"create stage s url = 's3://b/'"}},
-		{"never closed", "select 'a;", []string{"select 'a;"}},
+		{"open string", "select 'a;", []string{"select 'a;"}},
 		{"empty", "", nil},
 	}
 	for _, test := range tests {
@@ -121,8 +121,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// FuzzSplit: no text is lost but semicolons, space and lone comments, and a
-// statement is one statement.
+// FuzzSplit checks that Split drops only semicolons, space and pieces without code, and
+// that each statement splits into itself.
 func FuzzSplit(f *testing.F) {
 	f.Add("select 'a;b'; -- c\nselect $$;$$;")
 	f.Add("/* ' */ ; \"")
@@ -131,7 +131,7 @@ func FuzzSplit(f *testing.F) {
 		for _, s := range migrate.Split(script) {
 			at := strings.Index(rest, s)
 			if at < 0 {
-				t.Fatalf("%q isn't what is left of the script", s)
+				t.Fatalf("%q is not in the rest of the script", s)
 			}
 			rest = rest[at+len(s):]
 			if again := migrate.Split(s); len(again) != 1 || again[0] != s {
@@ -141,8 +141,8 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// own reads firn's own scripts and those of the made-up project.
-func own(t *testing.T, database string) []migrate.Script {
+// ownScripts reads firn's own scripts and the scripts of the test project.
+func ownScripts(t *testing.T, database string) []migrate.Script {
 	t.Helper()
 	scripts, err := migrate.Read(migrate.Files(os.DirFS("../../../snowflake"), os.DirFS("../../../testdata/project/snowflake")), map[string]string{
 		"database": database, "loader_role_arn": "arn:aws:iam::1:role/load", "curated_bucket": "curated", "storage_role_arn": "arn:aws:iam::1:role/stage", "external_id": "x",
@@ -155,9 +155,9 @@ func own(t *testing.T, database string) []migrate.Script {
 
 func TestOwnScripts(t *testing.T) {
 	t.Parallel()
-	scripts := own(t, "firn")
+	scripts := ownScripts(t, "firn")
 	if len(scripts) < 2 || scripts[0].Kind != migrate.Versioned {
-		t.Fatalf("%d scripts", len(scripts))
+		t.Fatalf("got %d scripts, or the first script isn't versioned", len(scripts))
 	}
 	for _, s := range scripts {
 		if len(migrate.Split(s.Rendered)) == 0 {

@@ -10,13 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// created is what a statement creates, with the text after its name.
+// created is the object of a create statement. options is the text after the name.
 type created struct{ kind, name, options string }
 
 var createsObject = regexp.MustCompile(
 	`^create (?:or replace )?(role|user|warehouse|resource monitor|database|schema|storage integration|stage|file format|table|view)(?: if not exists)? (\S+)(.*)$`)
 
-// parseCreate returns no kind for a statement that creates nothing.
+// parseCreate returns an empty kind for a statement that creates nothing.
 func parseCreate(statement string) created {
 	parts := createsObject.FindStringSubmatch(statement)
 	if parts == nil {
@@ -25,7 +25,7 @@ func parseCreate(statement string) created {
 	return created{kind: parts[1], name: parts[2], options: parts[3]}
 }
 
-func all(t *testing.T, kind string, atLeast int) []created {
+func createdObjects(t *testing.T, kind string, atLeast int) []created {
 	t.Helper()
 	var found []created
 	for _, statement := range statements(t) {
@@ -34,12 +34,12 @@ func all(t *testing.T, kind string, atLeast int) []created {
 		}
 	}
 	if len(found) < atLeast {
-		t.Fatalf("%d of kind %s: %v", len(found), kind, found)
+		t.Fatalf("found %d of kind %s, want at least %d: %v", len(found), kind, atLeast, found)
 	}
 	return found
 }
 
-// expectOptions fails for each option that the statement doesn't have.
+// expectOptions reports an error for each option that the statement lacks.
 func expectOptions(t *testing.T, c created, patterns ...string) {
 	t.Helper()
 	for _, pattern := range patterns {
@@ -52,23 +52,23 @@ func expectOptions(t *testing.T, c created, patterns ...string) {
 func TestWarehousesAreBounded(t *testing.T) {
 	t.Parallel()
 	monitors := make(map[string]bool)
-	for _, m := range all(t, "resource monitor", 3) {
+	for _, m := range createdObjects(t, "resource monitor", 3) {
 		expectOptions(t, m, `credit_quota = [1-9][0-9]*`, `on 80 percent do notify`, `on 100 percent do suspend`, `on 110 percent do suspend_immediate`)
 		monitors[m.name] = true
 	}
-	for _, w := range all(t, "warehouse", 3) {
+	for _, w := range createdObjects(t, "warehouse", 3) {
 		expectOptions(t, w,
 			`warehouse_size = xsmall`, `auto_suspend = 60`, `auto_resume = true`, `initially_suspended = true`, `comment = '[^']+'`,
 			`statement_timeout_in_seconds = [1-9][0-9]*`, `statement_queued_timeout_in_seconds = [1-9][0-9]*`, `resource_monitor = `+w.name)
 		if !monitors[w.name] {
-			t.Errorf("warehouse %s has no monitor of its own", w.name)
+			t.Errorf("warehouse %s has no own monitor", w.name)
 		}
 	}
 }
 
 func TestServiceUsersHaveTypeService(t *testing.T) {
 	t.Parallel()
-	for _, u := range all(t, "user", 2) {
+	for _, u := range createdObjects(t, "user", 2) {
 		expectOptions(t, u,
 			`type = service`, `default_secondary_roles = \(\)`, `default_role = `+u.name, `default_warehouse = firn_\w+`, `query_tag = 'firn \w+'`, `comment = '[^']+'`)
 		for _, secret := range []string{"password", "rsa_public_key", "email"} {
@@ -77,7 +77,7 @@ func TestServiceUsersHaveTypeService(t *testing.T) {
 			}
 		}
 	}
-	for _, u := range all(t, "user", 2) {
+	for _, u := range createdObjects(t, "user", 2) {
 		if u.name == "firn_loader" {
 			expectOptions(t, u, `workload_identity = \(type = aws arn = 'arn:aws:iam::1:role/load'\)`)
 		}
@@ -86,40 +86,42 @@ func TestServiceUsersHaveTypeService(t *testing.T) {
 
 func TestSchemasHaveManagedAccess(t *testing.T) {
 	t.Parallel()
-	for _, s := range all(t, "schema", 4) {
+	for _, s := range createdObjects(t, "schema", 4) {
 		expectOptions(t, s, `with managed access`)
 	}
-	// firn migrate makes this one before the scripts, for its history.
+	// firn migrate makes this schema before the scripts, for the history.
 	var enabled bool
 	for _, statement := range statements(t) {
 		enabled = enabled || statement == "alter schema firn.ops enable managed access"
 	}
 	if !enabled {
-		t.Error("ops stays without managed access")
+		t.Error("schema ops has no managed access")
 	}
 }
 
-// TestScriptsCanRunTwice: what a script did before it failed is done.
+// TestScriptsCanRunTwice checks each statement: after a failure, the earlier statements
+// of the script run again.
 func TestScriptsCanRunTwice(t *testing.T) {
 	t.Parallel()
 	again := regexp.MustCompile(`^(create (or replace view|[a-z ]+ if not exists) |alter |grant |use )`)
 	replaces := regexp.MustCompile(`^create or replace [a-z ]+ if not exists `)
 	for _, statement := range statements(t) {
 		if !again.MatchString(statement) || replaces.MatchString(statement) {
-			t.Errorf("run twice, this fails, does more, or takes what is there away: %s", statement)
+			t.Errorf("a second run of this statement fails, adds something or drops something: %s", statement)
 		}
 	}
 }
 
-// TestStageEndsInASlash: COPY appends names to it as they are.
+// TestStageEndsInASlash checks the stage's URL: COPY appends file names without a
+// slash.
 func TestStageEndsInASlash(t *testing.T) {
 	t.Parallel()
-	for _, s := range all(t, "stage", 1) {
+	for _, s := range createdObjects(t, "stage", 1) {
 		expectOptions(t, s, `url = 's3://curated/'`, `storage_integration = firn_curated`)
 	}
 }
 
-// guide is docs/deploying.md.
+// guide returns the text of docs/deploying.md.
 func guide(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/deploying.md")
@@ -129,8 +131,8 @@ func guide(t *testing.T) string {
 	return string(text)
 }
 
-// TestGuideDropsEveryAccountObject: what stands outside of the database is dropped one by
-// one.
+// TestGuideDropsEveryAccountObject checks that the guide drops each object outside of
+// the database.
 func TestGuideDropsEveryAccountObject(t *testing.T) {
 	t.Parallel()
 	var made, dropped []string
@@ -148,20 +150,20 @@ func TestGuideDropsEveryAccountObject(t *testing.T) {
 	slices.Sort(made)
 	slices.Sort(dropped)
 	if diff := cmp.Diff(made, dropped); diff != "" {
-		t.Errorf("docs/deploying.md (-made +dropped):\n%s", diff)
+		t.Errorf("docs/deploying.md (-created +dropped):\n%s", diff)
 	}
 }
 
-// TestGuideNamesEveryVariable, and its default.
+// TestGuideNamesEveryVariable checks that the guide has each variable with its default.
 func TestGuideNamesEveryVariable(t *testing.T) {
 	t.Parallel()
-	asked := regexp.MustCompile(`\{\{ (\w+)(?: \| default\('(\w+)'\))? \}\}`)
+	variables := regexp.MustCompile(`\{\{ (\w+)(?: \| default\('(\w+)'\))? \}\}`)
 	text := guide(t)
-	for _, script := range own(t, "firn") {
-		for _, found := range asked.FindAllStringSubmatch(script.Body, -1) {
+	for _, script := range ownScripts(t, "firn") {
+		for _, found := range variables.FindAllStringSubmatch(script.Body, -1) {
 			row := regexp.MustCompile("(?m)^\\|.*`" + found[1] + "`.*\\| (the stack's|" + found[2] + ") \\|")
 			if !row.MatchString(text) {
-				t.Errorf("docs/deploying.md doesn't say that %s, of %s, is %q by default", found[1], script.Name, found[2])
+				t.Errorf("docs/deploying.md lacks variable %s of %s with default %q", found[1], script.Name, found[2])
 			}
 		}
 	}

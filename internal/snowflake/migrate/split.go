@@ -2,10 +2,10 @@ package migrate
 
 import "strings"
 
-// Split cuts a script into statements, at each semicolon outside of strings,
-// quoted names, $$ bodies and comments. Comments before a statement stay with
-// it; a piece that is only comment is dropped. Drivers take one statement at a
-// time unless told how many come.
+// Split cuts a script into statements, at each semicolon outside of strings, quoted
+// names, $$ bodies and comments. Comments before a statement stay in the statement.
+// Pieces without code are dropped. Snowflake's driver takes one statement at a time by
+// default.
 func Split(script string) []string {
 	var statements []string
 	start, code := 0, false
@@ -14,60 +14,60 @@ func Split(script string) []string {
 			statements = append(statements, strings.Trim(script[start:end], space))
 		}
 	}
-	for at := 0; at < len(script); {
-		if length, comment := opaque(script[at:]); length > 0 {
+	for i := 0; i < len(script); {
+		if length, comment := quotedLength(script[i:]); length > 0 {
 			code = code || !comment
-			at += length
+			i += length
 			continue
 		}
-		switch c := script[at]; {
+		switch c := script[i]; {
 		case c == ';':
-			finish(at)
-			start, code = at+1, false
+			finish(i)
+			start, code = i+1, false
 		case !isSpace(c):
 			code = true
 		}
-		at++
+		i++
 	}
 	finish(len(script))
 	return statements
 }
 
-// opaque returns the length of the comment, string, quoted name or $$ body
-// that the text begins with; 0 if it begins with none. What isn't closed
-// reaches to the end.
-func opaque(text string) (length int, comment bool) {
+// quotedLength returns the length of the comment, string, quoted name or $$ body at the start
+// of the text; 0 for any other start. Without a closing mark, the length is the rest of
+// the text.
+func quotedLength(text string) (length int, comment bool) {
 	switch {
 	case strings.HasPrefix(text, "--"), strings.HasPrefix(text, "//"):
-		return through(text, 2, "\n"), true
+		return endAfter(text, 2, "\n"), true
 	case strings.HasPrefix(text, "/*"):
-		return through(text, 2, "*/"), true
+		return endAfter(text, 2, "*/"), true
 	case strings.HasPrefix(text, "$$"):
-		return through(text, 2, "$$"), false
+		return endAfter(text, 2, "$$"), false
 	case text[0] == '"':
-		return through(text, 1, `"`), false // "" inside begins another one: the same in the end
+		return endAfter(text, 1, `"`), false // "" inside a name counts as the start of another name, with the same result
 	case text[0] == '\'':
 		return literalLength(text), false
 	}
 	return 0, false
 }
 
-func through(text string, from int, end string) int {
-	if at := strings.Index(text[from:], end); at >= 0 {
-		return from + at + len(end)
+func endAfter(text string, from int, end string) int {
+	if i := strings.Index(text[from:], end); i >= 0 {
+		return from + i + len(end)
 	}
 	return len(text)
 }
 
-// literalLength is the length of a string in single quotes, in which a
-// backslash escapes (docs.snowflake.com, sql-reference/data-types-text).
+// literalLength returns the length of a string in single quotes. A backslash escapes in
+// such a string (docs.snowflake.com, sql-reference/data-types-text).
 func literalLength(text string) int {
-	for at := 1; at < len(text); at++ {
-		switch text[at] {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
 		case '\\':
-			at++
+			i++
 		case '\'':
-			return at + 1
+			return i + 1
 		}
 	}
 	return len(text)

@@ -29,8 +29,8 @@ type download struct {
 	body   io.ReadCloser
 	// read is how far it came in the object, and size where it ends; end is
 	// where it shall end, 0 for the object's own end.
-	read, size, end int64
-	resumes         int
+	read, size, endAt int64
+	resumes           int
 }
 
 // open asks for the bytes that weren't read yet.
@@ -43,8 +43,8 @@ func (d *download) open() error {
 		input.IfMatch = aws.String(d.object.ETag)
 	}
 	switch {
-	case d.end > 0:
-		input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", d.read, d.end-1))
+	case d.endAt > 0:
+		input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", d.read, d.endAt-1))
 	case d.read > 0:
 		input.Range = aws.String(fmt.Sprintf("bytes=%d-", d.read))
 	}
@@ -57,9 +57,9 @@ func (d *download) open() error {
 	if output.ContentLength != nil {
 		d.size = d.read + *output.ContentLength
 	}
-	if d.end > 0 && d.size != d.end {
+	if d.endAt > 0 && d.size != d.endAt {
 		_ = d.body.Close() // nothing of it was read
-		return fault.Dependency("read landing object", fault.StoreAway, fmt.Errorf("asked for bytes %d to %d, the answer ends at %d", d.read, d.end, d.size))
+		return fault.Dependency("read landing object", fault.StoreAway, fmt.Errorf("asked for bytes %d to %d, the answer ends at %d", d.read, d.endAt, d.size))
 	}
 	return nil
 }

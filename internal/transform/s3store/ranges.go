@@ -20,15 +20,15 @@ const (
 type ranges struct {
 	cancel context.CancelFunc
 	// pending are the ranges that were asked for, in order; free are buffers.
-	pending chan chan piece
+	pending chan chan rangeResult
 	free    chan []byte
 	ended   chan struct{}
-	current piece
+	current rangeResult
 	rest    []byte
 }
 
-// piece is the bytes of a range, or why it couldn't be read.
-type piece struct {
+// rangeResult is the bytes of a range, or why it couldn't be read.
+type rangeResult struct {
 	bytes []byte
 	err   error
 }
@@ -36,21 +36,21 @@ type piece struct {
 // openRanges fails if the first range can't be opened.
 func openRanges(ctx context.Context, client Client, o object.Object) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	first := &download{ctx: ctx, client: client, object: o, end: rangeSize}
+	first := &download{ctx: ctx, client: client, object: o, endAt: rangeSize}
 	if err := first.open(); err != nil {
 		cancel()
 		return nil, err
 	}
-	r := &ranges{cancel: cancel, pending: make(chan chan piece, rangesInFlight+1), free: make(chan []byte, rangesInFlight), ended: make(chan struct{})}
+	r := &ranges{cancel: cancel, pending: make(chan chan rangeResult, rangesInFlight+1), free: make(chan []byte, rangesInFlight), ended: make(chan struct{})}
 	for range rangesInFlight {
 		r.free <- make([]byte, rangeSize)
 	}
-	go r.ask(ctx, first, o.Size)
+	go r.requestRanges(ctx, first, o.Size)
 	return r, nil
 }
 
-// ask begins one range after the other while there are buffers.
-func (r *ranges) ask(ctx context.Context, next *download, size int64) {
+// requestRanges begins one range after the other while there are buffers.
+func (r *ranges) requestRanges(ctx context.Context, next *download, size int64) {
 	defer close(r.ended)
 	defer close(r.pending)
 	for {
@@ -64,34 +64,34 @@ func (r *ranges) ask(ctx context.Context, next *download, size int64) {
 			}
 			return
 		}
-		answer := make(chan piece, 1)
+		answer := make(chan rangeResult, 1)
 		r.pending <- answer // there is room: a range has one of the buffers
 		go next.fetch(buffer, answer)
-		if next.end == size {
+		if next.endAt == size {
 			return
 		}
-		next = &download{ctx: ctx, client: next.client, object: next.object, read: next.end, end: min(next.end+rangeSize, size)}
+		next = &download{ctx: ctx, client: next.client, object: next.object, read: next.endAt, endAt: min(next.endAt+rangeSize, size)}
 	}
 }
 
-func failed(err error) chan piece {
-	answer := make(chan piece, 1)
-	answer <- piece{err: err}
+func failed(err error) chan rangeResult {
+	answer := make(chan rangeResult, 1)
+	answer <- rangeResult{err: err}
 	return answer
 }
 
 // fetch reads a whole range.
-func (d *download) fetch(buffer []byte, answer chan<- piece) {
-	buffer = buffer[:d.end-d.read]
+func (d *download) fetch(buffer []byte, answer chan<- rangeResult) {
+	buffer = buffer[:d.endAt-d.read]
 	if d.body == nil {
 		if err := d.open(); err != nil {
-			answer <- piece{err: err}
+			answer <- rangeResult{err: err}
 			return
 		}
 	}
 	defer d.Close()
 	_, err := io.ReadFull(d, buffer)
-	answer <- piece{buffer, err}
+	answer <- rangeResult{buffer, err}
 }
 
 // Read implements io.Reader. io.EOF means that every byte was read.
@@ -105,7 +105,7 @@ func (r *ranges) Read(p []byte) (int, error) {
 		}
 		answer, more := <-r.pending
 		if !more {
-			r.current = piece{err: io.EOF}
+			r.current = rangeResult{err: io.EOF}
 			continue
 		}
 		if r.current = <-answer; r.current.err == nil {

@@ -21,24 +21,24 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fake is an S3 that breaks off and refuses on demand. It is as strict as the
+// fakeS3 is an S3 that breaks off and refuses on demand. It is as strict as the
 // real one: a part that isn't the last has at least 5 MiB, a list of parts is
 // ascending and complete.
-type fake struct {
-	mutex    sync.Mutex
-	body     []byte
-	breakAt  []int64 // each read breaks after so many more bytes
-	ranges   []string
-	getErr   error
-	partErr  error
-	objects  map[string][]byte
-	parts    map[int32][]byte
-	aborted  bool
-	inFlight int
-	most     int
+type fakeS3 struct {
+	mutex       sync.Mutex
+	body        []byte
+	breakAt     []int64 // each read breaks after so many more bytes
+	ranges      []string
+	getErr      error
+	partErr     error
+	objects     map[string][]byte
+	parts       map[int32][]byte
+	aborted     bool
+	inFlight    int
+	maxInFlight int
 }
 
-func (f *fake) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+func (f *fakeS3) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
 	if f.getErr != nil {
 		return nil, f.getErr
 	}
@@ -60,31 +60,31 @@ func (f *fake) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3
 	rest := f.body[from:min(to+1, int64(len(f.body)))]
 	var body io.Reader = bytes.NewReader(rest)
 	if len(f.breakAt) > 0 {
-		body = io.MultiReader(io.LimitReader(body, f.breakAt[0]), broken{})
+		body = io.MultiReader(io.LimitReader(body, f.breakAt[0]), brokenReader{})
 		f.breakAt = f.breakAt[1:]
 	}
 	return &s3.GetObjectOutput{Body: io.NopCloser(body), ContentLength: aws.Int64(int64(len(rest)))}, nil
 }
 
-type broken struct{}
+type brokenReader struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func (f *fake) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (f *fakeS3) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	body, err := io.ReadAll(in.Body)
 	f.objects[*in.Bucket+"/"+*in.Key] = body
 	return &s3.PutObjectOutput{}, err
 }
 
-func (f *fake) CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
+func (f *fakeS3) CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
 	f.parts = make(map[int32][]byte)
 	return &s3.CreateMultipartUploadOutput{UploadId: aws.String("u")}, nil
 }
 
-func (f *fake) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+func (f *fakeS3) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
 	f.mutex.Lock()
 	f.inFlight++
-	f.most = max(f.most, f.inFlight)
+	f.maxInFlight = max(f.maxInFlight, f.inFlight)
 	f.mutex.Unlock()
 	body, err := io.ReadAll(in.Body)
 	f.mutex.Lock()
@@ -97,7 +97,7 @@ func (f *fake) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*
 	return &s3.UploadPartOutput{ETag: aws.String(fmt.Sprint("e", *in.PartNumber)), ChecksumCRC32: aws.String("c")}, err
 }
 
-func (f *fake) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
+func (f *fakeS3) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
 	const minimum = 5 << 20
 	parts := in.MultipartUpload.Parts
 	if len(parts) != len(f.parts) {
@@ -118,7 +118,7 @@ func (f *fake) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipa
 	return &s3.CompleteMultipartUploadOutput{}, nil
 }
 
-func (f *fake) AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+func (f *fakeS3) AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
 	f.aborted = true
 	return &s3.AbortMultipartUploadOutput{}, nil
 }
@@ -128,12 +128,12 @@ var (
 	target  = work.Location{Bucket: "curated", Key: "data.parquet"}
 )
 
-func newFake(size int) *fake {
+func newFake(size int) *fakeS3 {
 	body := make([]byte, size)
 	for i := range body {
 		body[i] = byte(i * 7919 >> 8)
 	}
-	return &fake{body: body, objects: make(map[string][]byte)}
+	return &fakeS3{body: body, objects: make(map[string][]byte)}
 }
 
 func TestOpenResumes(t *testing.T) {
@@ -220,8 +220,8 @@ func TestUpload(t *testing.T) {
 			if !bytes.Equal(f.objects["curated/data.parquet"], f.body) {
 				t.Error("the file isn't what was written")
 			}
-			if f.most > 2 {
-				t.Errorf("%d parts in flight", f.most)
+			if f.maxInFlight > 2 {
+				t.Errorf("%d parts in flight", f.maxInFlight)
 			}
 		})
 	}

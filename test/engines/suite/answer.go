@@ -22,15 +22,15 @@ const (
 	Receipt = "receipt.json"
 )
 
-// ofEngine names the file that says an engine's own answer: "receipt.glue.json".
-func ofEngine(kind, engine string) string {
+// answerFile names the file that says an engine's own answer: "receipt.glue.json".
+func answerFile(kind, engine string) string {
 	extension := filepath.Ext(kind)
 	return strings.TrimSuffix(kind, extension) + "." + engine + extension
 }
 
 // Expected returns what an engine must answer, in the form of Lines or Summary.
 func (c Case) Expected(kind, engine string) (string, error) {
-	body, err := os.ReadFile(filepath.Join(c.folder, ofEngine(kind, engine)))
+	body, err := os.ReadFile(filepath.Join(c.folder, answerFile(kind, engine)))
 	if errors.Is(err, fs.ErrNotExist) {
 		body, err = os.ReadFile(filepath.Join(c.folder, kind))
 	}
@@ -42,8 +42,8 @@ func (c Case) Update(kind, answer string) error {
 	return os.WriteFile(filepath.Join(c.folder, kind), []byte(answer), 0o644)
 }
 
-// longest is the length in bytes of a text that is written out.
-const longest = 2000
+// maxShownText is the length in bytes of a text that is written out.
+const maxShownText = 2000
 
 // Lines returns rows as NDJSON. The object's id is left out, it is the same in
 // every row, and a long text is said by its length and hash.
@@ -66,7 +66,7 @@ func Lines(rows []map[string]any) (string, error) {
 }
 
 func shortened(value any) any {
-	if text, ok := value.(string); ok && len(text) > longest {
+	if text, ok := value.(string); ok && len(text) > maxShownText {
 		return fmt.Sprintf("(%d bytes, sha256 %x)", len(text), sha256.Sum256([]byte(text)))
 	}
 	return value

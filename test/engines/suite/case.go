@@ -124,9 +124,9 @@ func (c Case) Input() ([]byte, error) {
 	return os.ReadFile(filepath.Join(c.folder, c.InputName))
 }
 
-// Head returns the object's bytes, or of a recipe the parts once each: enough to
+// Sample returns the object's bytes, or of a recipe the parts once each: enough to
 // see what the object is about.
-func (c Case) Head() ([]byte, error) {
+func (c Case) Sample() ([]byte, error) {
 	recipe, err := c.recipe()
 	if recipe == nil || err != nil {
 		return os.ReadFile(filepath.Join(c.folder, c.InputName))
@@ -155,11 +155,11 @@ func (c Case) recipe() (*Recipe, error) {
 	return recipe, nil
 }
 
-// Differs reports whether an engine's answer is another than the first
+// HasOwnAnswer reports whether an engine's answer is another than the first
 // engine's, and is so on purpose: the case says it in a file of the engine's name.
-func (c Case) Differs(engine string) bool {
+func (c Case) HasOwnAnswer(engine string) bool {
 	return slices.ContainsFunc([]string{Rows, Rejects, Receipt}, func(kind string) bool {
-		_, err := os.Stat(filepath.Join(c.folder, ofEngine(kind, engine)))
+		_, err := os.Stat(filepath.Join(c.folder, answerFile(kind, engine)))
 		return err == nil
 	})
 }

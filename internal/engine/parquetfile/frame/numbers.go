@@ -11,9 +11,9 @@ const (
 	// maxWidth is the most bytes of a number that are written where the rest,
 	// 3 at least, is that of the number before.
 	maxWidth = numberLength - minMatch
-	// exception is what a wider number costs, in bytes: it stands whole, and a
+	// exceptionCost is what a wider number costs, in bytes: it stands whole, and a
 	// new block begins.
-	exception = numberLength + 13
+	exceptionCost = numberLength + 13
 )
 
 // numbers is a run of numbers of one width that becomes one block.
@@ -99,7 +99,7 @@ func chooseWidth(part []byte, previous uint64) int {
 	within, count := counts[0], len(part)/numberLength
 	for width := 1; width <= maxWidth; width++ {
 		within += counts[width]
-		if cost := within*width + (count-within)*exception; cost < least {
+		if cost := within*width + (count-within)*exceptionCost; cost < least {
 			best, least = width, cost
 		}
 	}
