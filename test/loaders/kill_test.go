@@ -171,9 +171,6 @@ var everyKill = flag.Bool("every-kill", false, "cut each statement in every way,
 // that weren't acknowledged, until all are.
 func TestKillAtAnyStatementLosesNothing(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("kills take half a minute")
-	}
 	for i, statement := range expectedRequests {
 		for _, way := range cuts {
 			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {

@@ -2,14 +2,17 @@ package names_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/work"
 	"github.com/firn-data/firn/test/names"
 )
 
@@ -58,7 +61,7 @@ func collect(t *testing.T) []string {
 		{"journal attribute", parse(t, "internal/journal").Attributes()},
 		{"journal JSON", parse(t, "internal/journal", "internal/object").Tags("json")},
 		{"message and receipt JSON", parse(t, "internal/work").Tags("json")},
-		{"dead letter attribute", parse(t, "internal/work").Constants("attribute")},
+		{"dead letter attribute", deadLetterAttributes()},
 		{"Glue contract JSON", parse(t, "internal/contract").Tags("json")},
 		{"ingestion JSON", parse(t, "internal/ingest").Tags("json")},
 		{"Loaded message JSON", parse(t, "internal/load").Tags("json")},
@@ -100,6 +103,16 @@ func ledgerColumns() []string {
 		columns = append(columns, c.Name)
 	}
 	return columns
+}
+
+// deadLetterAttributes returns the attributes of a dead letter with every field set.
+func deadLetterAttributes() []string {
+	var letter work.DeadLetter
+	fields := reflect.ValueOf(&letter).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetString("x")
+	}
+	return slices.Sorted(maps.Keys(letter.Encode()))
 }
 
 // opsScript returns the scripts that create the views in schema OPS.
