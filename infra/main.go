@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// FIRN_DATASETS names another folder of contracts than the repository's own.
+	// FIRN_DATASETS names a folder of contracts. Default: datasets in the repository.
 	datasets := cmp.Or(os.Getenv("FIRN_DATASETS"), filepath.Join(root, "datasets"))
 	contracts, err := contract.ReadAll(os.DirFS(datasets))
 	if err != nil {

@@ -1,8 +1,10 @@
+//go:build cdk
+
 package main
 
 import "testing"
 
-// The stack's own settings have no defaults that would be right for anybody.
+// Two settings have no default: the mail address and the Snowflake account.
 func TestRunWithoutSettingsFails(t *testing.T) {
 	err := run(t.Context())
 	want := "firn:alertAddress and firn:snowflakeAccount are missing: type cdk deploy " +

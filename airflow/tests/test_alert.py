@@ -95,12 +95,12 @@ def test_mail_has_the_form_of_the_alert_functions_mails() -> None:
     theirs = (ROOT / "internal/alert/testdata/several_objects.golden").read_text(encoding="utf-8")
     shape = re.compile(
         r"Subject: firn: [a-z_.]+: [a-z_]+ \(\d [a-z]+\)\n\n"
-        r"\d [a-z]+ of [a-z_.]+ failed: [a-z_]+\n\nWhat to do  \S"
+        r"\d [a-z]+ of [a-z_.]+ failed: [a-z_]+\n\nTo do       \S"
     )
     assert shape.match(ours), "the shape of the first lines"
     assert shape.match(theirs)
     for words in (
-        "\nWhat to do  ",
+        "\nTo do       ",
         "\nThen type   ",
         "\nMore        docs/",
         "\n1. ",

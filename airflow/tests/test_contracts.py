@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firn_airflow.contracts import IngestedDataset, ScheduleError, read, time_of_day
-from laptop import ROOT
+from laptop import PROJECT, ROOT
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,15 @@ def test_schedule_that_isnt_daily_raises_schedule_error(schedule: str) -> None:
     assert schedule in str(error.value)
 
 
-def test_scheduled_datasets_of_the_repository_are_found() -> None:
-    found = read(ROOT / "datasets")
-    assert found == [IngestedDataset("usgs", "event", "station/event/", "cron(15 0 * * ? *)")]
+def test_scheduled_datasets_of_a_project_are_found() -> None:
+    found = read(PROJECT / "datasets")
+    assert found == [IngestedDataset("station", "event", "station/event/", "cron(15 0 * * ? *)")]
     assert [time_of_day(f.schedule) for f in found], "a schedule without data intervals"
+
+
+def test_schedules_of_the_repository_have_data_intervals() -> None:
+    for found in read(ROOT / "datasets"):
+        assert time_of_day(found.schedule) >= timedelta(0)
 
 
 def test_contract_without_schedule_is_left_out_and_key_prefix_is_read(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from firn_airflow.faults import Failure
 from firn_airflow.progress import ZERO_TIME, Run, unloaded
 
 REQUESTED = datetime(2026, 11, 24, 10, tzinfo=UTC)
-ONE, TWO = (Version("landing", f"station/event/run=r/part-0000{n}.ndjson.gz", f"v{n}") for n in (1, 2))
+ONE, TWO = (
+    Version("landing", f"station/event/run=r/part-0000{n}.ndjson.gz", f"v{n}") for n in (1, 2)
+)
 
 
 def item(finished_at: str, *parts: Version) -> dict[str, str]:
@@ -135,4 +137,4 @@ def test_deleted_part_raises_parts_gone_not_yet_mailed() -> None:
 def test_object_id_equals_the_id_of_the_go_functions() -> None:
     """The golden mails of internal/alert have this id for this object."""
     order = Version("firn-landing", "shop/order/day.csv", "3HL4kqtJvjVBH40Nrjfkd")
-    assert order.object_id == "ce40a0459ad0372681ce02bc3c72cf25"
+    assert order.object_id == "707b7ca7419edfeeb425dd0a6b4ce450"

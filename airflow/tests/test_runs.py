@@ -91,7 +91,9 @@ def test_failed_object_fails_the_run_with_the_objects_cause(
     bag: DagBag, laptop: Laptop, quick_dbt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     day = datetime(2018, 2, 2, tzinfo=UTC)
-    planted = laptop.put(f"station/event/run={interval_of(day).run_id}/part-00099.ndjson.gz", BROKEN)
+    planted = laptop.put(
+        f"station/event/run={interval_of(day).run_id}/part-00099.ndjson.gz", BROKEN
+    )
     until("the object fails", lambda: laptop.state(planted) == "failed")
     failed = run(bag, "firn_station_event", day)
     assert states(failed) == {"ingest": "success", "wait": "failed", "build": "upstream_failed"}

@@ -7,7 +7,7 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// rule is one rule of a column; broken is its condition in SQL.
+// rule is one rule of a column. broken is the SQL condition of a broken value.
 type rule struct{ name, broken string }
 
 func rulesOf(column contract.Column) []rule {
@@ -43,23 +43,23 @@ func rulesOf(column contract.Column) []rule {
 	return rules
 }
 
-// typedValue gives the value as its type, null where it isn't of it. A cast alone
-// would round, trim and guess: the form is held against a pattern first.
+// typedValue returns the SQL of a value with its type, null for a value of another
+// form. A cast alone would round, trim and guess, so a pattern checks the form first.
 func typedValue(column contract.Column) string {
 	name := column.Name
 	if column.Type == contract.String {
 		return fmt.Sprintf("nullif(%s, '') as %s", rawName(column), name)
 	}
-	form, target := patternAndType(column)
+	pattern, target := patternAndType(column)
 	return fmt.Sprintf(`case
             when regexp_full_match(
                 %s,
                 %s
             ) then try_cast(%s as %s)
-        end as %s`, rawName(column), literal(form), rawName(column), target, name)
+        end as %s`, rawName(column), literal(pattern), rawName(column), target, name)
 }
 
-// patternAndType returns the pattern of a type's texts and DuckDB's name of the type.
+// patternAndType returns the pattern of a type's texts and the name of DuckDB's type.
 func patternAndType(column contract.Column) (pattern, target string) {
 	const date, time = `[0-9]{4}-[0-9]{2}-[0-9]{2}`, `[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?`
 	switch column.Type {
@@ -74,7 +74,7 @@ func patternAndType(column contract.Column) (pattern, target string) {
 	case contract.Timestamp:
 		return date + "T" + time + "Z", "timestamptz"
 	default:
-		panic("the benchmark has no column of type " + string(column.Type))
+		panic("the benchmark supports no column of type " + string(column.Type))
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package duckdb writes the same job as DuckDB's SQL: every rule of a contract
-// in the contract's order, numbers never rounded, rows of the wrong width
-// rejected. What DuckDB can't do stays out, and bench/README.md names it.
+// Package duckdb writes SQL with which DuckDB does the engines' job. The SQL checks
+// every rule in the contract's order, never rounds numbers and rejects rows of the
+// wrong width. bench/README.md lists the parts of the job that DuckDB lacks.
 package duckdb
 
 import (
@@ -11,20 +11,22 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// AcceptedSQL returns the SQL that writes the accepted rows. $input, $output and
-// $level in it are for the one who runs it.
+//go:generate go test -run TestSQLFollowsFromTheContract -update
+
+// AcceptedSQL returns the SQL that writes the accepted rows. The caller replaces
+// $input, $output and $level.
 func AcceptedSQL(c *contract.Contract) string {
 	return comment + view(c) + "\n" + goodRows(c)
 }
 
-// AcceptedAndRejectedSQL returns the SQL that writes the accepted rows, and then the rejected
-// ones, for which DuckDB reads the input again.
+// AcceptedAndRejectedSQL returns the SQL that writes the accepted rows and then the
+// rejects. DuckDB reads the input twice.
 func AcceptedAndRejectedSQL(c *contract.Contract) string {
 	return AcceptedSQL(c) + "\n" + rejects(quotedRecord(c))
 }
 
-// OnePassSQL returns the SQL that does what Both does and reads the input once: the
-// rows wait in a table in memory, which grows with the input.
+// OnePassSQL returns the SQL that writes accepted rows and rejects and reads the input
+// once. The rows wait in a table in memory. The memory grows with the input.
 func OnePassSQL(c *contract.Contract) string {
 	table := fmt.Sprintf(`from (
     select
@@ -44,8 +46,8 @@ func OnePassSQL(c *contract.Contract) string {
 
 const comment = "-- Follows from bench/orders.odcs.yaml: go test ./bench/duckdb -update\n"
 
-// view names the values as the file has them (raw_), as their types have them,
-// and the first rule that a row breaks.
+// view returns the SQL of a view with three kinds of columns: the raw values (raw_),
+// the typed values, and the first broken rule of each row.
 func view(c *contract.Contract) string {
 	return fmt.Sprintf(`create temp view checked as
 with source as (
@@ -96,10 +98,10 @@ func goodRows(c *contract.Contract) string {
 `, each(c, 8, name))
 }
 
-// rejects writes a rejected row's rule and its text, and the rows whose width or
-// bytes are wrong, which read_csv itself put aside: a record may have several
-// faults and counts once. DuckDB's line is the number of the record, with the
-// header, and known of these rows only.
+// rejects returns the SQL that writes rule and text of the rejected rows. The output
+// also has the rows with a wrong width or wrong bytes, which read_csv itself rejects. A
+// record may have several such faults and counts once. Only these rows have a record
+// number: DuckDB's line is the record number plus the header.
 func rejects(text string) string {
 	return fmt.Sprintf(`copy (
     select
@@ -127,8 +129,8 @@ func rejects(text string) string {
 `, text)
 }
 
-// quotedRecord joins a record's fields as they stood in the file, quoted only
-// where they must be.
+// quotedRecord joins a record's fields to the text of the file, with quotes only for
+// fields that need quotes.
 func quotedRecord(c *contract.Contract) string {
 	return fmt.Sprintf("concat_ws(\n            '%c',\n%s\n        )", c.Delimiter, each(c, 12, quoted))
 }
@@ -142,7 +144,7 @@ func quoted(column contract.Column) string {
             end`, field, field, field)
 }
 
-// each lists a text a column, parted by commas.
+// each returns one text per column, separated by commas.
 func each(c *contract.Contract, indent int, text func(contract.Column) string) string {
 	lines := make([]string, len(c.Columns))
 	for i, column := range c.Columns {
@@ -157,7 +159,8 @@ func rawName(column contract.Column) string { return "raw_" + column.Name }
 
 func rawColumn(column contract.Column) string { return rawName(column) + ": 'varchar'" }
 
-// ruleBranches are the branches of the first broken rule, in the engines' order.
+// ruleBranches returns the branches of the case that finds the first broken rule, in
+// the engines' order.
 func ruleBranches(c *contract.Contract) []string {
 	var lines []string
 	for _, column := range c.Columns {

@@ -31,7 +31,7 @@ func TestSQLFollowsFromTheContract(t *testing.T) {
 		}
 		got, err := os.ReadFile(path)
 		if err != nil || string(got) != want {
-			t.Errorf("%s isn't what follows from the contract (error %v): run this test with -update", path, err)
+			t.Errorf("%s differs from the contract's SQL (error %v): run this test with -update", path, err)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command generate makes the benchmark's file of orders and, beside it, an
-// account of what is in it. It does nothing where both are there already.
+// Command generate writes the benchmark's file of orders and a summary of the file. If
+// the summary exists already, the command does nothing.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 
 func main() {
 	rows := flag.Int64("rows", 1_000_000, "number of records")
-	seed := flag.Uint64("seed", 1, "what the records are made of")
-	directory := flag.String("directory", "build/bench", "where the file goes")
+	seed := flag.Uint64("seed", 1, "seed of the random records")
+	directory := flag.String("directory", "build/bench", "folder of the file")
 	flag.Parse()
 	path, err := generate(*directory, *rows, *seed)
 	if err != nil {
@@ -28,20 +28,22 @@ func main() {
 	fmt.Println(path)
 }
 
-// sampleRecords is how many records tell one generator's file from another's.
+// sampleRecords is the number of records whose hash is in the file's name. The hash
+// changes with the generator.
 const sampleRecords = 1000
 
-// name begins alike for like arguments, and differs once the generator does.
+// name returns the file's name. The name has the arguments and a hash of the first
+// records.
 func name(rows int64, seed uint64) (string, error) {
-	account, err := orders.Write(io.Discard, min(rows, sampleRecords), seed)
+	summary, err := orders.Write(io.Discard, min(rows, sampleRecords), seed)
 	if err != nil {
 		return "", err
 	}
-	hash := strings.TrimPrefix(account.Hash, "sha256:")
+	hash := strings.TrimPrefix(summary.Hash, "sha256:")
 	return fmt.Sprintf("orders-%d-%d-%.8s.csv", rows, seed, hash), nil
 }
 
-// generate returns the path of the file; its account is path + ".json".
+// generate returns the path of the file. The path of the summary is path + ".json".
 func generate(directory string, rows int64, seed uint64) (string, error) {
 	file, err := name(rows, seed)
 	if err != nil {
@@ -54,18 +56,18 @@ func generate(directory string, rows int64, seed uint64) (string, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
 	}
-	account, err := write(path, rows, seed)
+	summary, err := write(path, rows, seed)
 	if err != nil {
 		return "", err
 	}
-	body, err := json.MarshalIndent(account, "", "  ")
+	body, err := json.MarshalIndent(summary, "", "  ")
 	if err != nil {
 		return "", err
 	}
 	return path, os.WriteFile(path+".json", append(body, '\n'), 0o644)
 }
 
-func write(path string, rows int64, seed uint64) (account orders.Summary, err error) {
+func write(path string, rows int64, seed uint64) (summary orders.Summary, err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return orders.Summary{}, err

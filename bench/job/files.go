@@ -15,13 +15,14 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Files is a store of local files: an object is the file that its key names,
-// and files go below the folder that stands for the bucket.
+// Files is a store of local files. An object's key is the path of a file to read. A
+// bucket is a folder for files to write.
 type Files struct{}
 
 var _ transform.Store = Files{}
 
-// Open opens the file that the object's key names.
+// Open opens the file with the path in the object's key. A missing file is a fault with
+// code object_gone.
 func (Files) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
 	file, err := os.Open(o.Key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -30,12 +31,12 @@ func (Files) Open(_ context.Context, o object.Object) (io.ReadCloser, error) {
 	return file, err
 }
 
-// Create begins a file under a name that Commit changes to its own.
+// Create starts a file under a temporary name. Commit gives the file its final name.
 func (Files) Create(_ context.Context, at work.Location) transform.Upload {
 	return &upload{path: filepath.Join(at.Bucket, filepath.FromSlash(at.Key))}
 }
 
-// Put writes a small file at once.
+// Put writes a whole small file.
 func (f Files) Put(ctx context.Context, at work.Location, body []byte) error {
 	u := f.Create(ctx, at)
 	if _, err := u.Write(body); err != nil {
@@ -46,7 +47,7 @@ func (f Files) Put(ctx context.Context, at work.Location, body []byte) error {
 
 type upload struct {
 	path string
-	// file is nil before the first byte.
+	// file is nil before the first write.
 	file *os.File
 	done bool
 }
@@ -74,7 +75,7 @@ func (u *upload) Write(p []byte) (int, error) {
 	return u.file.Write(p)
 }
 
-// Commit gives the file its name.
+// Commit renames the file to its final name.
 func (u *upload) Commit(context.Context) error {
 	if err := errors.Join(u.open(), u.file.Close()); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (u *upload) Commit(context.Context) error {
 	return os.Rename(u.partial(), u.path)
 }
 
-// Abort removes what was written.
+// Abort removes the temporary file. After Commit, Abort does nothing.
 func (u *upload) Abort(context.Context) error {
 	if u.done || u.file == nil {
 		return nil

@@ -1,6 +1,6 @@
-// Package job runs the Go engine's whole job on one file, as the transform
-// function does: good rows, rejects and the receipt. Only the queue and the
-// journal around it are missing.
+// Package job runs the Go engine's whole job on one file, as the transform function
+// does. The output is good rows, rejects and the receipt. Only queue and journal are
+// missing.
 package job
 
 import (
@@ -23,24 +23,24 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Job is one file to transform.
+// Job transforms one file.
 type Job struct {
 	// Contract is the path of the file's contract.
 	Contract string
-	// Input is a path, or s3://bucket/key.
+	// Input is a path or s3://bucket/key.
 	Input string
-	// Output is a folder, or s3://bucket; as Input, a file or S3.
+	// Output is a folder or s3://bucket. Input and Output are both local or both on S3.
 	Output string
-	// Level is the zstd level of the Parquet files. 0 takes the engine's own.
+	// Level is the zstd level of the Parquet files. 0 means the engine's default.
 	Level int
 }
 
-// Report is what a run found and what it cost.
+// Report holds the results and the costs of a run.
 type Report struct {
 	Usage
 	WallSeconds float64 `json:"wall_seconds"`
 	MaxProcs    int     `json:"gomaxprocs"`
-	// Level is the zstd level that was asked for; 0 is the engine's own.
+	// Level is the zstd level of the Job. 0 means the engine's default.
 	Level        int          `json:"zstd_level"`
 	BytesIn      int64        `json:"bytes_in"`
 	BytesOut     int64        `json:"bytes_out"`
@@ -50,10 +50,10 @@ type Report struct {
 
 const s3Scheme = "s3://"
 
-// Run transforms the file. A file that is refused is an error.
+// Run transforms the file. A refused file is an error.
 func (j Job) Run(ctx context.Context) (Report, error) {
-	began := time.Now()
-	agreed, err := ReadContract(j.Contract)
+	start := time.Now()
+	c, err := ReadContract(j.Contract)
 	if err != nil {
 		return Report{}, err
 	}
@@ -67,24 +67,24 @@ func (j Job) Run(ctx context.Context) (Report, error) {
 	}
 	engine := &transform.Engine{Store: store, Bucket: target.bucket, Now: time.Now, Level: level}
 	receipt, err := engine.Transform(ctx, transform.Job{
-		Work:     work.Work{Stage: work.Transform, Dataset: agreed.Dataset(), Object: target.object},
-		Contract: agreed, Attempt: "00-01-bench",
+		Work:     work.Work{Stage: work.Transform, Dataset: c.Dataset(), Object: target.object},
+		Contract: c, Attempt: "00-01-bench",
 	})
 	if err != nil {
 		return Report{}, err
 	}
 	if receipt.Outcome != work.Accepted {
-		return Report{}, fmt.Errorf("%s was refused: %s: %s", j.Input, receipt.Code, receipt.Cause)
+		return Report{}, fmt.Errorf("%s is refused: %s: %s", j.Input, receipt.Code, receipt.Cause)
 	}
 	report := Report{
-		WallSeconds: time.Since(began).Seconds(), MaxProcs: runtime.GOMAXPROCS(0), Level: j.Level,
+		WallSeconds: time.Since(start).Seconds(), MaxProcs: runtime.GOMAXPROCS(0), Level: j.Level,
 		BytesIn: target.object.Size, BytesOut: size(receipt.Data), RejectsBytes: size(receipt.Rejects), Receipt: receipt,
 	}
 	report.Usage, err = ownUsage()
 	return report, err
 }
 
-// target is what is read, and the bucket or folder that is written to.
+// target is the object to read, and the bucket or folder to write to.
 type target struct {
 	object object.Object
 	bucket string
@@ -106,7 +106,7 @@ func (j Job) open(ctx context.Context) (transform.Store, target, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(j.Input, s3Scheme), "/")
 	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return nil, target{}, fmt.Errorf("look at %s: %w", j.Input, err)
+		return nil, target{}, fmt.Errorf("read the size of %s: %w", j.Input, err)
 	}
 	o := object.Object{
 		Bucket: bucket, Key: key, Version: aws.ToString(head.VersionId), ETag: aws.ToString(head.ETag),
@@ -115,7 +115,7 @@ func (j Job) open(ctx context.Context) (transform.Store, target, error) {
 	return &s3store.Store{Client: client}, target{object: o, bucket: strings.TrimPrefix(j.Output, s3Scheme)}, nil
 }
 
-// Connect returns a client of the S3 that the AWS variables name, such as
+// Connect returns a client of the S3 service in the AWS variables, for example in
 // AWS_ENDPOINT_URL.
 func Connect(ctx context.Context) (*s3.Client, error) {
 	settings, err := config.LoadDefaultConfig(ctx)
@@ -125,7 +125,7 @@ func Connect(ctx context.Context) (*s3.Client, error) {
 	return s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = true }), nil
 }
 
-// ReadContract reads the contract in a file of any name.
+// ReadContract reads a contract from a file with any name.
 func ReadContract(path string) (*contract.Contract, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestEngineRejectsEveryBrokenRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := orders.Write(file, rows, 3)
+	summary, err := orders.Write(file, rows, 3)
 	if err = errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -38,27 +38,27 @@ func TestEngineRejectsEveryBrokenRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	receipt := report.Receipt
-	if receipt.RowsRead != rows || receipt.RowsRejected != account.Rejected || receipt.ContentHash != account.Hash {
-		t.Errorf("receipt %+v, account %+v", receipt, account)
+	if receipt.RowsRead != rows || receipt.RowsRejected != summary.Rejected || receipt.ContentHash != summary.Hash {
+		t.Errorf("receipt %+v, want the counts of %+v", receipt, summary)
 	}
-	if report.BytesIn != account.Bytes || report.BytesOut == 0 || report.CPUSeconds <= 0 || report.PeakBytes == 0 {
-		t.Errorf("report %+v", report)
+	if report.BytesIn != summary.Bytes || report.BytesOut == 0 || report.CPUSeconds <= 0 || report.PeakBytes == 0 {
+		t.Errorf("unexpected report %+v", report)
 	}
-	if found := rules(t, folder, receipt.Rejects); !maps.Equal(found, account.ByRule) {
-		t.Errorf("rejects\n%v, broken\n%v", found, account.ByRule)
+	if found := rules(t, folder, receipt.Rejects); !maps.Equal(found, summary.ByRule) {
+		t.Errorf("rejects\n%v, want\n%v", found, summary.ByRule)
 	}
 	for _, f := range append(receipt.Data, receipt.Rejects...) {
 		if information, err := os.Stat(filepath.Join(folder, f.Key)); err != nil || information.Size() != f.Bytes {
-			t.Errorf("%s of %d bytes: error %v", f.Key, f.Bytes, err)
+			t.Errorf("%s has a wrong size, want %d bytes: error %v", f.Key, f.Bytes, err)
 		}
 	}
 }
 
-// TestFileBreaksEveryRule keeps the file worth its name: a rule of the contract
-// that no row breaks is a rule that isn't compared.
+// TestFileBreaksEveryRule checks that the file breaks every rule of the contract. The
+// benchmark compares engines only for broken rules.
 func TestFileBreaksEveryRule(t *testing.T) {
 	t.Parallel()
-	account, err := orders.Write(discardWriter{}, 20_000, 3)
+	summary, err := orders.Write(discardWriter{}, 20_000, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestFileBreaksEveryRule(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, column := range c.Columns {
-		for rule, asked := range map[string]bool{
+		for rule, hasRule := range map[string]bool{
 			string(column.Type): column.Type != contract.String,
 			"required":          column.Required,
 			"pattern":           column.Pattern != "",
@@ -79,7 +79,7 @@ func TestFileBreaksEveryRule(t *testing.T) {
 			"minimum":           column.Minimum != "",
 			"maximum":           column.Maximum != "",
 		} {
-			if name := column.Name + ":" + rule; asked && account.ByRule[name] == 0 {
+			if name := column.Name + ":" + rule; hasRule && summary.ByRule[name] == 0 {
 				t.Errorf("no row breaks %s", name)
 			}
 		}
@@ -90,7 +90,7 @@ type discardWriter struct{}
 
 func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-// rules counts the rejects in the files by rule.
+// rules counts the rejects by rule.
 func rules(t *testing.T, folder string, files []work.File) map[string]int64 {
 	t.Helper()
 	type reject struct {
@@ -118,7 +118,7 @@ func TestRefusedFileIsAnError(t *testing.T) {
 	}
 	_, err := job.Job{Contract: contractPath, Input: path, Output: folder}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), string(fault.BadHeader)) {
-		t.Errorf("error %v", err)
+		t.Errorf("unexpected error %v", err)
 	}
 }
 
@@ -135,23 +135,23 @@ func TestFilesStoresObjects(t *testing.T) {
 	if err := aborted.Abort(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
-		t.Errorf("abort left %v", left)
+	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 0 {
+		t.Errorf("Abort left the files %v", files)
 	}
 	committed := store.Create(t.Context(), at)
 	if _, err := committed.Write([]byte("whole")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err == nil {
-		t.Error("the file appeared before it was committed")
+		t.Error("the file exists before Commit")
 	}
 	if err := errors.Join(committed.Commit(t.Context()), committed.Abort(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	if body, err := os.ReadFile(path); err != nil || string(body) != "whole" {
-		t.Errorf("%q, error %v", body, err)
+		t.Errorf("file %q, error %v, want whole", body, err)
 	}
 	if _, err := store.Open(t.Context(), object.Object{Key: filepath.Join(folder, "none")}); fault.As(err) == nil || fault.As(err).Code != fault.ObjectGone {
-		t.Errorf("error %v", err)
+		t.Errorf("unexpected error %v", err)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/firn-data/firn/internal/engine/parquetfile"
 )
 
-// levels are the zstd levels that may be asked for; 0 is the engine's own.
+// levels maps the permitted zstd levels to the engine's levels. 0 means the engine's
+// default.
 var levels = map[int]parquetfile.Level{0: 0, 1: parquetfile.Fastest, 3: parquetfile.Default}
 
 func levelOf(number int) (parquetfile.Level, error) {

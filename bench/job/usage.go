@@ -9,26 +9,26 @@ import (
 	"syscall"
 )
 
-// Usage is what this process has taken since it began.
+// Usage is the resource usage of this process since its start.
 type Usage struct {
-	// CPUSeconds are user and system time of all threads.
+	// CPUSeconds is user and system time of all threads, in seconds.
 	CPUSeconds float64 `json:"cpu_seconds"`
-	// PeakBytes is VmHWM: the most memory that was resident at once.
+	// PeakBytes is VmHWM, the largest resident memory.
 	PeakBytes int64 `json:"peak_bytes"`
 }
 
 func ownUsage() (Usage, error) {
 	var spent syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &spent); err != nil {
-		return Usage{}, fmt.Errorf("ask for own usage: %w", err)
+		return Usage{}, fmt.Errorf("read own usage: %w", err)
 	}
 	peak, err := peakBytes()
 	const second = 1e9
 	return Usage{CPUSeconds: float64(spent.Utime.Nano()+spent.Stime.Nano()) / second, PeakBytes: peak}, err
 }
 
-// peakBytes reads VmHWM (man 5 proc_pid_status). A rusage's maximum would
-// count the process that started this one too.
+// peakBytes reads VmHWM (man 5 proc_pid_status). The maximum of rusage isn't used,
+// because the value would include the parent process.
 func peakBytes() (int64, error) {
 	const name = "VmHWM:"
 	file, err := os.Open("/proc/self/status")

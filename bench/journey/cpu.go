@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// CPU is user and system time by process: the stand-ins by their names, the
-// functions by theirs. Empty on a system without /proc.
+// CPU is user and system time by the name of the stand-in or function. Empty on a
+// system without /proc.
 type CPU map[string]time.Duration
 
-// since returns what was taken since an earlier reading. What a process took
-// that ended in between is missing.
+// since returns the time since an earlier reading, without processes that ended in the
+// meantime.
 func (c CPU) since(before CPU) CPU {
 	taken := make(CPU)
 	for name, now := range c {
@@ -26,10 +26,10 @@ func (c CPU) since(before CPU) CPU {
 	return taken
 }
 
-// processorTime reads what every process of the cloud has taken so far.
+// processorTime returns the time so far of each process in the cloud.
 func (b *Runner) processorTime() CPU {
 	taken := make(CPU)
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is sound
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is valid, so the error is nil
 	servers := make(map[int]string)
 	for name, pid := range b.cloud.Servers {
 		servers[pid] = name + " stand-in"
@@ -37,7 +37,7 @@ func (b *Runner) processorTime() CPU {
 	for _, path := range stats {
 		stat, err := os.ReadFile(path)
 		if err != nil {
-			continue // it ended meanwhile
+			continue // the process ended
 		}
 		pid, parent, spent := parseStat(stat)
 		switch {
@@ -50,12 +50,13 @@ func (b *Runner) processorTime() CPU {
 	return taken
 }
 
-// clockTicksPerSecond is the unit of the kernel's account, a hundredth of a second on
-// Linux whatever the machine (man 5 proc_pid_stat, man 7 time).
+// clockTicksPerSecond is the kernel's unit of processor time. On Linux the value is 100
+// on every machine (man 5 proc_pid_stat, man 7 time).
 const clockTicksPerSecond = 100
 
-// parseStat reads a process's id, its parent's and its time from
-// /proc/<pid>/stat, whose second field may hold anything.
+// parseStat returns process id, parent id and processor time from the content of
+// /proc/<pid>/stat. The second field is the program's name and may have any characters.
+// All results are 0 for an invalid content.
 func parseStat(stat []byte) (pid, parent int, spent time.Duration) {
 	end := bytes.LastIndexByte(stat, ')')
 	if end < 0 {
@@ -67,16 +68,16 @@ func parseStat(stat []byte) (pid, parent int, spent time.Duration) {
 	if len(fields) <= fieldSystem {
 		return 0, 0, 0
 	}
-	pid, _ = strconv.Atoi(string(before)) // the kernel writes numbers
+	pid, _ = strconv.Atoi(string(before)) // the kernel writes valid numbers
 	parent, _ = strconv.Atoi(fields[fieldParent])
 	user, _ := strconv.Atoi(fields[fieldUser])
 	system, _ := strconv.Atoi(fields[fieldSystem])
 	return pid, parent, time.Duration(user+system) * time.Second / clockTicksPerSecond
 }
 
-// functionOf names the function that a child of the AWS stand-in runs.
+// functionOf returns the name of the function in a child process of the AWS stand-in.
 func functionOf(pid int) string {
-	environment, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // none: it ended meanwhile
+	environment, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty if the process ended
 	for variable := range strings.SplitSeq(string(environment), "\x00") {
 		name, value, _ := strings.Cut(variable, "=")
 		if name == "AWS_LAMBDA_FUNCTION_NAME" {
@@ -86,8 +87,8 @@ func functionOf(pid int) string {
 	return "other children"
 }
 
-// shortName drops what CloudFormation adds to a function's name:
-// "Firn-LoadFunction-1A2B" is "load".
+// shortName removes CloudFormation's additions to a function's name:
+// "Firn-LoadFunction-1A2B" becomes "load".
 func shortName(name string) string {
 	_, name, _ = strings.Cut(name, "-")
 	name, _, _ = strings.Cut(name, "Function")

@@ -1,6 +1,6 @@
 package journey
 
-// The private parts that tests look at.
+// Unexported names for tests.
 var (
 	Percentile = percentile
 	ParseStat  = parseStat

@@ -1,5 +1,6 @@
-// Package journey measures how long objects take through the whole path on the
-// laptop's cloud: from the answer to their upload to the journal's `loaded`.
+// Package journey measures the duration of the whole path of objects in the laptop's
+// cloud. The duration starts with the answer to the upload and ends with the state
+// loaded in the journal.
 package journey
 
 import (
@@ -24,40 +25,41 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Plan is how much is measured.
+// Plan is the amount of measurements.
 type Plan struct {
-	// Rounds is how often everything is measured; medians count.
+	// Rounds is the number of rounds. The report shows medians of all rounds.
 	Rounds int
-	// Single files of a round are put one after the other, each once the one
-	// before is loaded.
+	// Single is the number of files in a round that are uploaded one by one. An upload
+	// starts after the load of the file before.
 	Single int
-	// Burst files of a round are put at once, by Writers clients.
+	// Burst is the number of files in a round that are uploaded at once, by Writers
+	// clients.
 	Burst, Writers int
 }
 
-// pollEvery is how often the journal is asked whether an object is loaded. Each
-// question costs the stand-in some milliseconds of the processor that it
-// shares with what is measured.
+// pollEvery is the interval between two reads of an object's journal entry. Each read
+// costs the stand-in some milliseconds of processor time, which the measured processes
+// share.
 const pollEvery = 50 * time.Millisecond
 
-// prefix is the landing prefix of the dataset that is measured, and ledger the
-// table of its loads.
+// prefix is the landing prefix of the measured dataset. ledger is the table with the
+// dataset's loads.
 const (
 	prefix = "shop/customer/"
 	ledger = "RAW.SHOP_CUSTOMER_LOADS"
 )
 
-// Runner puts files into a laptop's cloud and follows them by the journal.
+// Runner uploads files to a laptop's cloud and reads their states from the journal.
 type Runner struct {
 	cloud   *laptop.Cloud
 	store   *s3.Client
 	journal operator.Journal
 	bucket  string
-	// files counts those that were put, so that no two have the same key.
+	// files counts the uploads, so that each file has another key.
 	files int
 }
 
-// New connects to a cloud that is up.
+// New connects to a running cloud.
 func New(ctx context.Context, cloud *laptop.Cloud) (*Runner, error) {
 	if err := cloud.SetEnvironment(os.Setenv); err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func New(ctx context.Context, cloud *laptop.Cloud) (*Runner, error) {
 	}, nil
 }
 
-// Run measures as the plan says, and tells its progress.
+// Run measures as the plan demands and writes the progress.
 func (b *Runner) Run(ctx context.Context, plan Plan, progress io.Writer) (Results, error) {
 	results := Results{Plan: plan, Machine: machine(), LoadBefore: loadAverage(), Began: time.Now()}
 	cold, err := b.single(ctx)
@@ -84,7 +86,7 @@ func (b *Runner) Run(ctx context.Context, plan Plan, progress io.Writer) (Result
 		return results, err
 	}
 	results.Cold = cold
-	if _, err := b.burst(ctx, plan); err != nil { // starts every copy of every function
+	if _, err := b.burst(ctx, plan); err != nil { // starts all processes of all functions
 		return results, err
 	}
 	for n := range plan.Rounds {
@@ -104,11 +106,11 @@ func (b *Runner) round(ctx context.Context, plan Plan) (Round, error) {
 	var round Round
 	before := b.processorTime()
 	for range plan.Single {
-		way, err := b.single(ctx)
+		times, err := b.single(ctx)
 		if err != nil {
 			return round, err
 		}
-		round.Single = append(round.Single, way)
+		round.Single = append(round.Single, times)
 	}
 	round.SingleCPU = b.processorTime().since(before)
 	before = b.processorTime()
@@ -120,7 +122,7 @@ func (b *Runner) round(ctx context.Context, plan Plan) (Round, error) {
 	return round, nil
 }
 
-// single puts one file and waits until it is loaded.
+// single uploads one file and waits for its load.
 func (b *Runner) single(ctx context.Context) (StateTimes, error) {
 	o, err := b.put(ctx, b.nextKey())
 	put := time.Now()
@@ -131,13 +133,13 @@ func (b *Runner) single(ctx context.Context) (StateTimes, error) {
 	return stateTimesOf(entry, put), err
 }
 
-// burst puts many files at once, and waits until all are loaded.
+// burst uploads many files at once and waits until all are loaded.
 func (b *Runner) burst(ctx context.Context, plan Plan) (Burst, error) {
 	keys := make([]string, plan.Burst)
 	for i := range keys {
 		keys[i] = b.nextKey()
 	}
-	began := time.Now()
+	start := time.Now()
 	objects := make([]object.Object, plan.Burst)
 	puts := make([]time.Time, plan.Burst)
 	writers, writing := errgroup.WithContext(ctx)
@@ -152,15 +154,15 @@ func (b *Runner) burst(ctx context.Context, plan Plan) (Burst, error) {
 	if err := writers.Wait(); err != nil {
 		return Burst{}, err
 	}
-	burst := Burst{Uploaded: time.Since(began)}
-	for i, o := range objects { // one after the other: 200 questions at a time would slow down what is measured
+	burst := Burst{Uploaded: time.Since(start)}
+	for i, o := range objects { // in sequence: 200 parallel reads would slow down the measured processes
 		entry, err := b.loaded(ctx, o)
 		if err != nil {
 			return burst, err
 		}
 		burst.Times = append(burst.Times, stateTimesOf(entry, puts[i]))
-		burst.Transformed = max(burst.Transformed, entry.Times[journal.Transformed].Sub(began))
-		burst.Last = max(burst.Last, entry.Times[journal.Loaded].Sub(began))
+		burst.Transformed = max(burst.Transformed, entry.Times[journal.Transformed].Sub(start))
+		burst.Last = max(burst.Last, entry.Times[journal.Loaded].Sub(start))
 	}
 	var err error
 	burst.Transactions, err = transactions(ctx, objects)
@@ -172,7 +174,7 @@ func (b *Runner) nextKey() string {
 	return fmt.Sprintf("%sbench-%05d.csv", prefix, b.files)
 }
 
-// put uploads a small file of its own.
+// put uploads a small file with unique content.
 func (b *Runner) put(ctx context.Context, key string) (object.Object, error) {
 	const rows = 20
 	var text strings.Builder
@@ -182,13 +184,12 @@ func (b *Runner) put(ctx context.Context, key string) (object.Object, error) {
 	}
 	output, err := b.store.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(b.bucket), Key: aws.String(key), Body: strings.NewReader(text.String())})
 	if err != nil {
-		return object.Object{}, fmt.Errorf("put %s: %w", key, err)
+		return object.Object{}, fmt.Errorf("upload %s: %w", key, err)
 	}
 	return object.Object{Bucket: b.bucket, Key: key, Version: aws.ToString(output.VersionId)}, nil
 }
 
-// loaded waits until the journal has the object as loaded. One that failed is
-// an error.
+// loaded waits until the object's state is loaded. A failed object is an error.
 func (b *Runner) loaded(ctx context.Context, o object.Object) (journal.Entry, error) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -204,13 +205,13 @@ func (b *Runner) loaded(ctx context.Context, o object.Object) (journal.Entry, er
 		}
 		select {
 		case <-ctx.Done():
-			return entry, fmt.Errorf("%s is %q: %w", o.URI(), entry.State, ctx.Err())
+			return entry, fmt.Errorf("%s has state %q: %w", o.URI(), entry.State, ctx.Err())
 		case <-ticker.C:
 		}
 	}
 }
 
-// transactions counts by the ledger in how many the objects were loaded.
+// transactions returns the number of load transactions of the objects, from the ledger.
 func transactions(ctx context.Context, objects []object.Object) (int64, error) {
 	session, err := app.OpenSnowflake(ctx, os.LookupEnv)
 	if err != nil {

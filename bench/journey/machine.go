@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// machine says what the figures depend on.
+// machine returns table rows that describe the machine.
 func machine() []string {
 	return []string{
 		fmt.Sprintf("| processor | %d x %s |", runtime.NumCPU(), processor()),
@@ -16,9 +16,10 @@ func machine() []string {
 	}
 }
 
-// processor is its name as Linux knows it.
+// processor returns the processor's name from Linux. On other systems the result is the
+// architecture.
 func processor() string {
-	info, _ := os.ReadFile("/proc/cpuinfo") // elsewhere the architecture has to do
+	info, _ := os.ReadFile("/proc/cpuinfo") // missing on other systems
 	for line := range strings.Lines(string(info)) {
 		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)
@@ -27,14 +28,14 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// loadAverage is the load of the last 1, 5 and 15 minutes.
+// loadAverage returns the load averages of the last 1, 5 and 15 minutes.
 func loadAverage() string {
 	fields := strings.Fields(firstLine("/proc/loadavg"))
 	return strings.Join(fields[:min(3, len(fields))], " ")
 }
 
 func firstLine(path string) string {
-	content, _ := os.ReadFile(path) // a system without it says nothing
+	content, _ := os.ReadFile(path) // empty if the file is missing
 	line, _, _ := strings.Cut(string(content), "\n")
 	return line
 }

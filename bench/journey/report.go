@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The targets that the report holds its figures against.
+// The targets of the report.
 const (
 	singleTarget = 500 * time.Millisecond
 	burstTarget  = 4 * time.Second
@@ -28,17 +28,17 @@ func (r Results) Write(out io.Writer) error {
 
 func (r Results) writeHeader(out io.Writer) {
 	const stamp = "2006-01-02 15:04 MST"
-	fmt.Fprintf(out, "Measured %s to %s: %d rounds, in each %d files one after the other and %d files at once by %d clients.\n\n",
+	fmt.Fprintf(out, "Measured %s to %s: %d rounds, each with %d files one by one and %d files at once by %d clients.\n\n",
 		r.Began.UTC().Format(stamp), r.Ended.UTC().Format(stamp), r.Plan.Rounds, r.Plan.Single, r.Plan.Burst, r.Plan.Writers)
 	fmt.Fprintf(out, "| machine | |\n| --- | --- |\n%s\n| load before, after | %s; %s |\n\n", strings.Join(r.Machine, "\n"), r.LoadBefore, r.LoadAfter)
 }
 
 func (r Results) writeSingle(out io.Writer) {
-	fmt.Fprint(out, "### One small file\n\n| seconds | p50 | p95 | most | the first file ever |\n| --- | --- | --- | --- | --- |\n")
-	for _, hop := range intervals {
-		all := durations(r.singles(), hop.of)
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", hop.name,
-			seconds(median(all)), seconds(percentile(all, 95)), seconds(percentile(all, 100)), seconds(hop.of(r.Cold)))
+	fmt.Fprint(out, "### One small file\n\n| seconds | p50 | p95 | most | the first file |\n| --- | --- | --- | --- | --- |\n")
+	for _, part := range intervals {
+		all := durations(r.singles(), part.of)
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", part.name,
+			seconds(median(all)), seconds(percentile(all, 95)), seconds(percentile(all, 100)), seconds(part.of(r.Cold)))
 	}
 	p50 := median(durations(r.singles(), StateTimes.total))
 	fmt.Fprintf(out, "\np50 %s s; target at most %s s: %s.\n\n", seconds(p50), seconds(singleTarget), verdict(p50, singleTarget))
@@ -55,7 +55,7 @@ func (r Results) writeBurst(out io.Writer) {
 			seconds(median(all)), seconds(percentile(all, 95)), b.Transactions)
 	}
 	last := median(lasts)
-	fmt.Fprintf(out, "\nThe last one is loaded after %s s, counted from the first upload's begin, median of %d; target at most %s s: %s.\n\n",
+	fmt.Fprintf(out, "\nThe last file is loaded %s s after the start of the first upload, median of %d; target at most %s s: %s.\n\n",
 		seconds(last), len(lasts), seconds(burstTarget), verdict(last, burstTarget))
 }
 
@@ -65,7 +65,7 @@ func (r Results) writeCPU(out io.Writer) {
 	if len(one) == 0 {
 		return
 	}
-	fmt.Fprint(out, "### Processor time an object\n\n| ms | one after the other | at once |\n| --- | --- | --- |\n")
+	fmt.Fprint(out, "### Processor time per object\n\n| ms | one by one | at once |\n| --- | --- | --- |\n")
 	var sumOne, sumMany float64
 	for _, name := range slices.Sorted(maps.Keys(one)) {
 		fmt.Fprintf(out, "| %s | %.1f | %.1f |\n", name, one[name], many[name])
@@ -74,7 +74,7 @@ func (r Results) writeCPU(out io.Writer) {
 	fmt.Fprintf(out, "| all | %.1f | %.1f |\n", sumOne, sumMany)
 }
 
-// milliseconds is each process's time an object, over all rounds.
+// milliseconds returns each process's time per object, over all rounds.
 func (r Results) milliseconds(of func(Round) (CPU, int)) map[string]float64 {
 	sums, objects := make(map[string]float64), 0
 	for _, round := range r.Rounds {
@@ -92,8 +92,8 @@ func (r Results) milliseconds(of func(Round) (CPU, int)) map[string]float64 {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
 
-func verdict(got, most time.Duration) string {
-	if got <= most {
+func verdict(got, limit time.Duration) string {
+	if got <= limit {
 		return "reached"
 	}
 	return "**missed**"

@@ -7,9 +7,9 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// StateTimes is how long an object took to each of its states, each from the answer
-// to its upload. The clock is the machine's own; a state's time is taken by
-// who writes it, right before the journal's write.
+// StateTimes has the times from the answer to an object's upload to each of the
+// object's states. All times come from the machine's clock. A writer takes the time of
+// a state directly before the write to the journal.
 type StateTimes struct{ Received, Transforming, Transformed, Loaded time.Duration }
 
 func stateTimesOf(e journal.Entry, put time.Time) StateTimes {
@@ -17,47 +17,50 @@ func stateTimesOf(e journal.Entry, put time.Time) StateTimes {
 	return StateTimes{since(journal.Received), since(journal.Transforming), since(journal.Transformed), since(journal.Loaded)}
 }
 
-func (w StateTimes) total() time.Duration { return w.Loaded }
+func (t StateTimes) total() time.Duration { return t.Loaded }
 
-// interval is one part of the way.
+// interval is one part of the path.
 type interval struct {
 	name string
-	// of is how long it took.
+	// of returns the interval's duration.
 	of func(StateTimes) time.Duration
 }
 
 var intervals = []interval{
-	{"upload answered to `received`", func(w StateTimes) time.Duration { return w.Received }},
-	{"to `transforming`", func(w StateTimes) time.Duration { return w.Transforming - w.Received }},
-	{"to `transformed`", func(w StateTimes) time.Duration { return w.Transformed - w.Transforming }},
-	{"to `loaded`", func(w StateTimes) time.Duration { return w.Loaded - w.Transformed }},
-	{"**upload answered to `loaded`**", StateTimes.total},
+	{"from upload to `received`", func(t StateTimes) time.Duration { return t.Received }},
+	{"from `received` to `transforming`", func(t StateTimes) time.Duration { return t.Transforming - t.Received }},
+	{"from `transforming` to `transformed`", func(t StateTimes) time.Duration { return t.Transformed - t.Transforming }},
+	{"from `transformed` to `loaded`", func(t StateTimes) time.Duration { return t.Loaded - t.Transformed }},
+	{"**from upload to `loaded`**", StateTimes.total},
 }
 
-// Burst is what many files at once took, from the first upload's begin.
+// Burst holds the times of files that are uploaded at once.
 type Burst struct {
 	Times []StateTimes
-	// Uploaded is when the last upload was answered, Transformed when the last
-	// receipt was in the journal, Last when the last object was loaded.
+	// Uploaded, Transformed and Last start with the first upload. Uploaded ends with
+	// the answer to the last upload, and Transformed with the last receipt in the
+	// journal. Last ends with the load of the last object.
 	Uploaded, Transformed, Last time.Duration
-	// Transactions are those that loaded them, by the ledger.
+	// Transactions is the number of transactions that loaded the objects, from the
+	// ledger.
 	Transactions int64
 }
 
-// Round is everything once.
+// Round is one measurement of single files and of a burst.
 type Round struct {
 	Single              []StateTimes
 	Burst               Burst
 	SingleCPU, BurstCPU CPU
 }
 
-// Results is what was measured.
+// Results holds the results of all rounds.
 type Results struct {
 	Plan                  Plan
 	Machine               []string
 	LoadBefore, LoadAfter string
 	Began, Ended          time.Time
-	// Cold is the first file ever: no function has a process yet.
+	// Cold is the result of the first file. Before this file, no function has a
+	// process.
 	Cold   StateTimes
 	Rounds []Round
 }
@@ -70,15 +73,15 @@ func (r Results) singles() []StateTimes {
 	return all
 }
 
-func durations(ways []StateTimes, of func(StateTimes) time.Duration) []time.Duration {
-	all := make([]time.Duration, len(ways))
-	for i, w := range ways {
-		all[i] = of(w)
+func durations(times []StateTimes, of func(StateTimes) time.Duration) []time.Duration {
+	all := make([]time.Duration, len(times))
+	for i, t := range times {
+		all[i] = of(t)
 	}
 	return all
 }
 
-// percentile is by the nearest rank; 0 of none.
+// percentile returns the nearest rank. The percentile of an empty list is 0.
 func percentile(all []time.Duration, percent int) time.Duration {
 	if len(all) == 0 {
 		return 0

@@ -1,5 +1,6 @@
-// Command manifest asks the Glue engine for one local file: it lays a folder
-// out as buckets and prints the address of the manifest in it.
+// Command manifest prepares one local file for the Glue engine. The command creates
+// folders for the buckets, writes a manifest and prints the manifest's address.
+//
 // Usage: manifest CONTRACT FILE FOLDER
 package main
 
@@ -35,11 +36,11 @@ func main() {
 }
 
 func write(contractPath, file, folder string) (string, error) {
-	agreed, err := job.ReadContract(contractPath)
+	c, err := job.ReadContract(contractPath)
 	if err != nil {
 		return "", err
 	}
-	portable, err := agreed.Portable()
+	portable, err := c.Portable()
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +50,7 @@ func write(contractPath, file, folder string) (string, error) {
 	}
 	o := object.Object{Bucket: landing, Key: filepath.Base(file), Version: "1", Size: size}
 	body, err := json.Marshal(work.Manifest{
-		ID: id, Dataset: agreed.Dataset(), CuratedBucket: curated, Contract: portable, CreatedAt: time.Now().UTC(),
+		ID: id, Dataset: c.Dataset(), CuratedBucket: curated, Contract: portable, CreatedAt: time.Now().UTC(),
 		Objects: []work.Assignment{{
 			Object: o, ObjectID: o.ID(), Attempt: "00-01-bench", Source: work.Location{Bucket: o.Bucket, Key: o.Key},
 		}},
@@ -67,19 +68,19 @@ func write(contractPath, file, folder string) (string, error) {
 	return "file://" + path, os.WriteFile(path, body, 0o644)
 }
 
-// link puts the file into the folder that stands for its bucket and returns its
-// size.
+// link links the file into the folder of its bucket and returns the file's size in
+// bytes.
 func link(file, path string) (int64, error) {
-	whole, err := filepath.Abs(file)
+	absolute, err := filepath.Abs(file)
 	if err != nil {
 		return 0, err
 	}
-	information, err := os.Stat(whole)
+	information, err := os.Stat(absolute)
 	if err != nil {
 		return 0, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return 0, err
 	}
-	return information.Size(), os.Symlink(whole, path)
+	return information.Size(), os.Symlink(absolute, path)
 }

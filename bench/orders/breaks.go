@@ -1,14 +1,14 @@
 package orders
 
-// brokenRow makes a good row a bad one.
+// brokenRow changes a good row into a broken row.
 type brokenRow struct {
-	// rule is what the contract calls it.
+	// rule is the rule's name in rejects.
 	rule  string
 	apply func(fields [][]byte) [][]byte
 }
 
-// brokenRows are all kinds, equally frequent. Each rule of the contract is broken
-// by one at least.
+// brokenRows lists all kinds of broken rows. All kinds are equally frequent. Each rule
+// of the contract has at least one kind.
 var brokenRows = []brokenRow{
 	{"_row:columns", func(fields [][]byte) [][]byte { return fields[:isGift] }},
 	{"_row:columns", func(fields [][]byte) [][]byte { return append(fields, []byte("extra")) }},

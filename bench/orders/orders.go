@@ -1,6 +1,6 @@
-// Package orders makes the file that engines are measured by: orders in CSV,
-// one in a hundred broken, the same bytes for the same seed, and an account of
-// what an engine must find in it.
+// Package orders writes the input file of the benchmark: orders in CSV, with one broken
+// row in a hundred. The same seed gives the same bytes. A summary has the results that
+// an engine must report for the file.
 package orders
 
 import (
@@ -13,42 +13,41 @@ import (
 	"strconv"
 )
 
-// FirstID is the order_id of record 0, which doesn't exist: record n has
-// FirstID + n.
+// FirstID is the base of the order ids: record n has the order_id FirstID + n. The
+// first record is 1.
 const FirstID = 1_000_000_000
 
 const header = "order_id,customer_id,ordered_at,amount,quantity,status,country,is_gift,ship_date,note\n"
 
-// brokenEvery is how many rows there are to a broken one, on average.
+// brokenEvery is the average number of rows per broken row.
 const brokenEvery = 100
 
-// Summary is what is in a file.
+// Summary holds the counts of a file.
 type Summary struct {
 	Rows     int64 `json:"rows"`
 	Rejected int64 `json:"rejected"`
-	// ByRule counts the rejected rows by the rule of the contract that they
-	// break first.
+	// ByRule counts the rejected rows by their first broken rule.
 	ByRule map[string]int64 `json:"by_rule"`
 	Bytes  int64            `json:"bytes"`
-	// Hash is "sha256:" and hex over the file.
+	// Hash is "sha256:" and the hash of the file in hex.
 	Hash string `json:"content_hash"`
 }
 
-// Write writes rows orders, made of the seed.
+// Write writes a file with the given number of rows. The content depends on the seed.
 func Write(output io.Writer, rows int64, seed uint64) (Summary, error) {
 	g := newGenerator(seed)
 	hash := sha256.New()
 	counter := &counting{output: io.MultiWriter(output, hash)}
 	buffered := bufio.NewWriterSize(counter, 1<<20)
-	account := Summary{Rows: rows, ByRule: make(map[string]int64)}
+	summary := Summary{Rows: rows, ByRule: make(map[string]int64)}
 	if _, err := buffered.WriteString(header); err != nil {
 		return Summary{}, fmt.Errorf("write orders: %w", err)
 	}
 	for n := int64(1); n <= rows; n++ {
 		line, rule := g.next(n)
 		if rule != "" {
-			account.Rejected++
-			account.ByRule[rule]++
+			summary.Rejected++
+			summary.ByRule[rule]++
 		}
 		if _, err := buffered.Write(line); err != nil {
 			return Summary{}, fmt.Errorf("write orders: %w", err)
@@ -57,8 +56,8 @@ func Write(output io.Writer, rows int64, seed uint64) (Summary, error) {
 	if err := buffered.Flush(); err != nil {
 		return Summary{}, fmt.Errorf("write orders: %w", err)
 	}
-	account.Bytes, account.Hash = counter.count, "sha256:"+hex.EncodeToString(hash.Sum(nil))
-	return account, nil
+	summary.Bytes, summary.Hash = counter.count, "sha256:"+hex.EncodeToString(hash.Sum(nil))
+	return summary, nil
 }
 
 type counting struct {
@@ -72,7 +71,7 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// generator makes one line after the other in a buffer of its own.
+// generator builds the lines in a reused buffer.
 type generator struct {
 	random *rand.Rand
 	pools  pools
@@ -85,8 +84,8 @@ func newGenerator(seed uint64) *generator {
 	return &generator{random: random, pools: newPools(random), fields: make([][]byte, 0, columns+1)}
 }
 
-// next returns the line of record n, valid until the next call, and the rule
-// that it breaks, if it breaks one.
+// next returns the line of record n, valid until the next call, and its broken rule.
+// The rule is empty for a good row.
 func (g *generator) next(n int64) (line []byte, rule string) {
 	g.fill(n)
 	if g.random.IntN(brokenEvery) == 0 {
@@ -104,7 +103,7 @@ func (g *generator) next(n int64) (line []byte, rule string) {
 	return g.line, rule
 }
 
-// The places of the columns.
+// The positions of the columns.
 const (
 	orderID = iota
 	customerID
@@ -119,36 +118,36 @@ const (
 	columns
 )
 
-// fill makes the fields of a good row. Half of the orders have no ship_date.
+// fill sets the fields of a good row. Half of the orders have no ship_date.
 func (g *generator) fill(n int64) {
 	for len(g.fields) < columns {
 		g.fields = append(g.fields, nil)
 	}
 	g.fields = g.fields[:columns]
 	bits := g.random.Uint64()
-	take := func(count uint) int {
-		taken := bits & (1<<count - 1)
+	next := func(count uint) int {
+		value := bits & (1<<count - 1)
 		bits >>= count
-		return int(taken)
+		return int(value)
 	}
 	f := g.fields
 	f[orderID] = strconv.AppendInt(f[orderID][:0], FirstID+n, 10)
-	f[customerID] = appendPadded(append(f[customerID][:0], 'C'), take(26), 8)
-	f[amount] = appendPadded(append(strconv.AppendInt(f[amount][:0], int64(take(11)), 10), '.'), take(6), 2)
-	f[quantity] = strconv.AppendInt(f[quantity][:0], int64(1+take(6)), 10)
-	f[isGift] = strconv.AppendBool(f[isGift][:0], take(1) == 1)
-	f[country] = append(f[country][:0], countries[take(3)]...)
-	f[status] = append(f[status][:0], statuses[take(8)%len(statuses)]...)
+	f[customerID] = appendPadded(append(f[customerID][:0], 'C'), next(26), 8)
+	f[amount] = appendPadded(append(strconv.AppendInt(f[amount][:0], int64(next(11)), 10), '.'), next(6), 2)
+	f[quantity] = strconv.AppendInt(f[quantity][:0], int64(1+next(6)), 10)
+	f[isGift] = strconv.AppendBool(f[isGift][:0], next(1) == 1)
+	f[country] = append(f[country][:0], countries[next(3)]...)
+	f[status] = append(f[status][:0], statuses[next(8)%len(statuses)]...)
 	bits = g.random.Uint64()
-	f[orderedAt] = append(f[orderedAt][:0], g.pools.times[take(16)]...)
-	f[note] = append(f[note][:0], g.pools.notes[take(16)]...)
+	f[orderedAt] = append(f[orderedAt][:0], g.pools.times[next(16)]...)
+	f[note] = append(f[note][:0], g.pools.notes[next(16)]...)
 	f[shipDate] = f[shipDate][:0]
-	if take(1) == 1 {
-		f[shipDate] = append(f[shipDate], g.pools.days[take(9)]...)
+	if next(1) == 1 {
+		f[shipDate] = append(f[shipDate], g.pools.days[next(9)]...)
 	}
 }
 
-// appendPadded appends a number with leading zeros.
+// appendPadded appends a number with leading zeros to the width digits.
 func appendPadded(to []byte, number, digits int) []byte {
 	for unit := pow10(digits - 1); unit > 0; unit /= 10 {
 		to = append(to, byte('0'+number/unit%10))

@@ -12,7 +12,7 @@ import (
 func TestSameSeedSameFile(t *testing.T) {
 	t.Parallel()
 	var first, again, other bytes.Buffer
-	one, err := orders.Write(&first, 2000, 7)
+	summary, err := orders.Write(&first, 2000, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,13 +23,13 @@ func TestSameSeedSameFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(first.Bytes(), again.Bytes()) {
-		t.Error("one seed gave two files")
+		t.Error("the same seed gave two different files")
 	}
 	if bytes.Equal(first.Bytes(), other.Bytes()) {
-		t.Error("two seeds gave one file")
+		t.Error("two seeds gave the same file")
 	}
-	if one.Bytes != int64(first.Len()) || one.Rows != 2000 {
-		t.Errorf("account %+v of %d bytes", one, first.Len())
+	if summary.Bytes != int64(first.Len()) || summary.Rows != 2000 {
+		t.Errorf("summary %+v of a file with %d bytes", summary, first.Len())
 	}
 }
 
@@ -43,7 +43,7 @@ func TestLongerFileContinuesShorter(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(long.String(), short.String()) {
-		t.Error("the longer file begins otherwise")
+		t.Error("the longer file begins with other records")
 	}
 }
 
@@ -56,6 +56,6 @@ func (fullWriter) Write([]byte) (int, error) { return 0, errFull }
 func TestWriteReturnsErrorOfOutput(t *testing.T) {
 	t.Parallel()
 	if _, err := orders.Write(fullWriter{}, 10, 1); !errors.Is(err, errFull) {
-		t.Errorf("error %v", err)
+		t.Errorf("unexpected error %v", err)
 	}
 }

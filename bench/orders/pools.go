@@ -13,8 +13,8 @@ var (
 		"neighbour has key no rush urgent spare part")
 )
 
-// poolSize is how many different times and notes there are: values repeat, as
-// they do in real files, and dictionaries have something to gain.
+// poolSize is the number of different times and notes. Values repeat, as in real files,
+// so that dictionary encoding has an effect.
 const poolSize = 1 << 16
 
 type pools struct {
@@ -38,8 +38,8 @@ func newPools(random *rand.Rand) pools {
 	return p
 }
 
-// newNote returns a note as it stands in the file: of a hundred, 16 are empty, 4
-// have a comma, 2 doubled quotes, 1 a line end and 2 other scripts.
+// newNote returns a note in CSV form. Of 100 notes, 16 are empty, 4 have a comma, 2
+// have doubled quotes, 1 has a line end and 2 have other scripts.
 func newNote(random *rand.Rand) string {
 	word := func() string { return words[random.IntN(len(words))] }
 	chosen := make([]string, 2+random.IntN(7))

@@ -1,5 +1,5 @@
-// Command path measures the whole path on a laptop's cloud of its own, and
-// prints the section "The whole path" of bench/README.md.
+// Command path measures the whole path in a laptop's cloud, which the command starts.
+// The output is the section "The whole path" of bench/README.md.
 package main
 
 import (
@@ -18,15 +18,15 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// limit ends a measurement that hangs.
+// limit is the longest duration of a measurement.
 const limit = 15 * time.Minute
 
 func main() {
 	var plan journey.Plan
-	flag.IntVar(&plan.Rounds, "rounds", 5, "how often everything is measured")
-	flag.IntVar(&plan.Single, "single", 20, "files of a round that are put one after the other")
-	flag.IntVar(&plan.Burst, "burst", 200, "files of a round that are put at once")
-	flag.IntVar(&plan.Writers, "writers", 16, "clients that put the burst")
+	flag.IntVar(&plan.Rounds, "rounds", 5, "number of rounds")
+	flag.IntVar(&plan.Single, "single", 20, "files of a round that are uploaded one by one")
+	flag.IntVar(&plan.Burst, "burst", 200, "files of a round that are uploaded at once")
+	flag.IntVar(&plan.Writers, "writers", 16, "clients that upload the burst")
 	flag.Parse()
 	if err := run(plan); err != nil {
 		fmt.Fprintln(os.Stderr, "path:", err)
@@ -53,18 +53,18 @@ func run(plan journey.Plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cloud.Down(), os.RemoveAll(directory)) }()
-	bench, err := journey.New(ctx, cloud)
+	runner, err := journey.New(ctx, cloud)
 	if err != nil {
 		return err
 	}
-	results, err := bench.Run(ctx, plan, os.Stderr)
+	results, err := runner.Run(ctx, plan, os.Stderr)
 	if err != nil {
 		return err
 	}
 	return results.Write(os.Stdout)
 }
 
-// printSteps is a laptop.Step that tells each step once it is done.
+// printSteps returns a laptop.Step that prints each step with its duration in seconds.
 func printSteps(out io.Writer) laptop.Step {
 	return func(name string, run func() error) error {
 		started := time.Now()

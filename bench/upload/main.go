@@ -1,5 +1,6 @@
-// Command upload puts a file into S3 in parts, for the benchmark; it makes the
-// buckets that it is told. Usage: upload FILE s3://bucket/key [BUCKET...]
+// Command upload creates buckets and uploads a file to S3 in parts, for the benchmark.
+//
+// Usage: upload FILE s3://bucket/key [BUCKET...]
 package main
 
 import (
@@ -28,14 +29,14 @@ func main() {
 	}
 }
 
-func upload(ctx context.Context, path string, to work.Location, more []string) error {
+func upload(ctx context.Context, path string, to work.Location, otherBuckets []string) error {
 	client, err := job.Connect(ctx)
 	if err != nil {
 		return err
 	}
-	for _, bucket := range append([]string{to.Bucket}, more...) {
+	for _, bucket := range append([]string{to.Bucket}, otherBuckets...) {
 		if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
-			return fmt.Errorf("make bucket %s: %w", bucket, err)
+			return fmt.Errorf("create bucket %s: %w", bucket, err)
 		}
 	}
 	file, err := os.Open(path)

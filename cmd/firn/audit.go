@@ -24,10 +24,10 @@ func auditCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "audit",
-		Short: "Hold S3, the journal, the ledgers and the tables against each other",
-		Long: "Hold S3, the journal, the ledgers and count(*) of the tables against each other, and tell every difference\n" +
-			"with the command to type next. It changes nothing and keeps no load waiting. docs/runbook.md explains each kind.\n" +
-			"Exits 0 if all adds up, 1 if something doesn't, 2 if it couldn't be audited.",
+		Short: "Compare S3, the journal, the ledgers and the tables",
+		Long: "Compare S3, the journal, the ledgers and count(*) of the tables. Print each difference with the next command to\n" +
+			"type; docs/runbook.md explains each kind of difference. The audit changes nothing and delays no load.\n" +
+			"Exits 0 without a difference, 1 with differences, 2 if the audit failed.",
 		Example: "  firn audit\n  firn audit --dataset shop.order --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,9 +47,9 @@ func auditCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", "only this dataset, <source>.<entity>; default: all, and keys that no contract claims")
-	flags.DurationVar(&grace, "grace", 15*time.Minute, "what changed so shortly before isn't judged: it may be on its way")
-	flags.DurationVar(&stuck, "stuck", time.Hour, "how long an object may stay on its way in one state")
+	flags.StringVar(&dataset, "dataset", "", "audit only this dataset, <source>.<entity>; default: all datasets, and keys without a contract")
+	flags.DurationVar(&grace, "grace", 15*time.Minute, "skip objects with a change in this time before the audit")
+	flags.DurationVar(&stuck, "stuck", time.Hour, "report an unsettled object after this time in the same state")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -87,7 +87,7 @@ var movingStates = []journal.State{journal.Received, journal.Transforming, journ
 // printAudit prints what there is of each dataset, then one line a difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tIN S3\tON THE WAY\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tITS ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
 		for _, state := range movingStates {

@@ -11,10 +11,10 @@ import (
 func contractCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "contract",
-		Short: "Write a first contract of a file, hold a file against its contract, or compare two versions of one",
-		Long: "Work on data contracts and files of this machine: nothing is sent anywhere, and no cloud is needed.\n" +
-			"`infer` writes a first contract of a file; `check` says which rows of a file a contract rejects, and why;\n" +
-			"`diff` says what a changed contract does to its table.",
+		Short: "Draft a contract from a file, check a file, or compare two versions of a contract",
+		Long: "Work with contracts and files on this machine. The commands need no cloud and send nothing.\n" +
+			"`infer` drafts a contract from a file. `check` lists the rejected rows of a file with the reasons.\n" +
+			"`diff` lists the table changes between two versions of a contract.",
 		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -30,11 +30,11 @@ func contractCheckCommand() *cobra.Command {
 	var rejects int
 	command := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Run a file through the engine, and show which rows the contract rejects and why",
-		Long: "Run a file of this machine through the engine that transforms objects, and show what it makes of it:\n" +
-			"counts, the broken rules, and the first rejected rows with the value that broke the rule. The contract is\n" +
-			"the one in the nearest folder above the file, else the one in datasets/ whose firn.keyPrefix is in its path.\n" +
-			"Exits 0 if every row is good, 1 if a row is rejected or the file refused, 2 if it couldn't be checked.",
+		Short: "Check a file against its contract and list the rejected rows",
+		Long: "Run a file on this machine through the engine of the transform. Print counts, the broken rules, and the first\n" +
+			"rejected rows with the rejected value. Without --contract, the contract is in the nearest folder above the file,\n" +
+			"or in datasets/ with a firn.keyPrefix that is part of the file's path.\n" +
+			"Exits 0 if every row is good, 1 if a row is rejected or the file refused, 2 if the check failed.",
 		Example: "  firn contract check datasets/shop/order/orders.csv\n" +
 			"  firn contract check /tmp/orders.csv --contract datasets/shop/order/contract.odcs.yaml --rejects 50",
 		Args: func(cmd *cobra.Command, arguments []string) error {
@@ -56,8 +56,8 @@ func contractCheckCommand() *cobra.Command {
 			return reportError(report)
 		},
 	}
-	command.Flags().StringVar(&path, "contract", "", "the contract's file; default: found by the file's path")
-	command.Flags().IntVar(&rejects, "rejects", defaultRejects, "how many rejected rows to show")
+	command.Flags().StringVar(&path, "contract", "", "file of the contract; default: found by the path of FILE")
+	command.Flags().IntVar(&rejects, "rejects", defaultRejects, "number of rejected rows to show")
 	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return uncheckedError(cmd.Root().FlagErrorFunc()(cmd, err))
 	})
@@ -74,7 +74,7 @@ func uncheckedError(err error) error {
 
 func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report, error) {
 	if rejects < 0 {
-		return check.Report{}, fmt.Errorf("--rejects %d: say 0 or more", rejects)
+		return check.Report{}, fmt.Errorf("--rejects %d: give 0 or a larger number", rejects)
 	}
 	var c *contract.Contract
 	var err error
@@ -102,7 +102,7 @@ func reportError(r check.Report) error {
 }
 
 func printReport(out io.Writer, r check.Report) error {
-	fmt.Fprintf(out, "%s by %s (%s %s)\n\n", r.File, r.Contract, r.Dataset, r.Version)
+	fmt.Fprintf(out, "%s, checked with %s (%s %s)\n\n", r.File, r.Contract, r.Dataset, r.Version)
 	printCounts(out, r)
 	if r.Outcome != work.Accepted {
 		fmt.Fprintf(out, "\nThe whole file would be refused, %s: %s.\n%s\n", r.Code, strings.TrimSuffix(printable(r.Cause), "."), r.Hint)
@@ -114,7 +114,7 @@ func printReport(out io.Writer, r check.Report) error {
 		return err
 	}
 	if len(r.ExtraColumns) > 0 {
-		fmt.Fprintf(out, "\nColumns that the contract doesn't know, which are left out: %s\n", printable(strings.Join(r.ExtraColumns, ", ")))
+		fmt.Fprintf(out, "\nIgnored columns, not in the contract: %s\n", printable(strings.Join(r.ExtraColumns, ", ")))
 	}
 	if len(r.Unchecked) > 0 {
 		fmt.Fprintf(out, "\nNot checked: %s\n", strings.Join(r.Unchecked, ", "))
@@ -138,7 +138,7 @@ func printRules(out io.Writer, r check.Report) error {
 	}
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROWS\tBROKEN RULE\tIT ASKS FOR")
+	fmt.Fprintln(table, "ROWS\tBROKEN RULE\tEXPECTED")
 	for _, rule := range r.Rules {
 		fmt.Fprintf(table, "%d\t%s\t%s\n", rule.Rows, rule.Rule, printable(rule.Expected))
 	}
@@ -150,12 +150,12 @@ func printRejects(out io.Writer, r check.Report) error {
 		return nil
 	}
 	if int64(len(r.Rejects)) < r.RowsRejected {
-		fmt.Fprintf(out, "\nThe first %d rejected rows of %d (--rejects shows others):\n", len(r.Rejects), r.RowsRejected)
+		fmt.Fprintf(out, "\nThe first %d rejected rows of %d (--rejects shows more):\n", len(r.Rejects), r.RowsRejected)
 	} else {
 		fmt.Fprintln(out, "\nThe rejected rows:")
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RECORD\tLINE\tCOLUMN\tRULE\tVALUE\tIT SHOULD BE")
+	fmt.Fprintln(table, "RECORD\tLINE\tCOLUMN\tRULE\tVALUE\tEXPECTED")
 	for _, reject := range r.Rejects {
 		column := reject.Column
 		if column == "" {

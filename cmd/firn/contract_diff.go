@@ -18,11 +18,11 @@ var errRefusedChange = errors.New("the table can't be changed to the new contrac
 func contractDiffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Say what a changed contract does to the table that is loaded under the old one",
-		Long: "Compare two versions of a contract: what `firn migrate` would do to the table, and what can't be done in\n" +
-			"place, with the reason and the way out. A new optional column is added, a number is given more digits;\n" +
-			"rules, descriptions and settings change no table.\n" +
-			"Exits 0 if the change can be made, 1 if not, 2 if a contract can't be read.",
+		Short: "Show the table changes between two versions of a contract",
+		Long: "Compare two versions of a contract. Print the table changes that `firn migrate` would make, and each impossible\n" +
+			"change with the reason and a way out. firn can add an optional column and give a number more digits.\n" +
+			"Rules, descriptions and settings change no table.\n" +
+			"Exits 0 if the change is possible, 1 if not, 2 if a contract can't be read.",
 		Example: "  git show v1.2.0:datasets/shop/order/contract.odcs.yaml >/tmp/old.yaml\n" +
 			"  firn contract diff /tmp/old.yaml datasets/shop/order/contract.odcs.yaml",
 		Args: func(cmd *cobra.Command, arguments []string) error {
@@ -47,15 +47,15 @@ func contractDiffCommand() *cobra.Command {
 }
 
 func diff(from, to string) (evolve.Change, error) {
-	was, err := check.Read(from)
+	older, err := check.Read(from)
 	if err != nil {
 		return evolve.Change{}, err
 	}
-	is, err := check.Read(to)
+	newer, err := check.Read(to)
 	if err != nil {
 		return evolve.Change{}, err
 	}
-	return evolve.Diff(was, is)
+	return evolve.Diff(older, newer)
 }
 
 // printChange writes what a change does, a line a step; nothing to do is a line

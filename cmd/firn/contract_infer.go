@@ -16,10 +16,10 @@ func contractInferCommand() *cobra.Command {
 	var path string
 	command := &cobra.Command{
 		Use:   "infer FILE --source SOURCE --entity ENTITY",
-		Short: "Write a first contract of a file, to be reviewed",
-		Long: "Read a CSV or NDJSON file of this machine, plain, gzip or zstd, and write a first contract of it: how the\n" +
-			"file is written, its columns, their types, and which are never empty. It is a draft: review every line. What\n" +
-			"was found and decided is said on standard error and stands in the contract's first comment.",
+		Short: "Draft a contract from a file",
+		Long: "Read a CSV or NDJSON file on this machine, plain or compressed with gzip or zstd, and draft a contract: the format,\n" +
+			"the columns, the types and the required columns. Review every line of the draft. The command prints the findings\n" +
+			"on standard error and writes the findings into the first comment of the contract.",
 		Example: "  firn contract infer orders_2026-01.csv --source shop --entity order --out contract.odcs.yaml\n" +
 			"  firn contract check orders_2026-01.csv --contract contract.odcs.yaml",
 		Args: withHelp(cobra.ExactArgs(1)),
@@ -28,17 +28,17 @@ func contractInferCommand() *cobra.Command {
 				return fmt.Errorf("name the dataset with --source and --entity: see `%s --help`", cmd.CommandPath())
 			}
 			if job.Rows < 0 {
-				return fmt.Errorf("--rows %d: say 0 for all or the number of records to read", job.Rows)
+				return fmt.Errorf("--rows %d: give the number of records, or 0 for all", job.Rows)
 			}
 			job.File = files[0]
 			return inferContract(cmd, job, path)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&job.Source, "source", "", "who the data comes from: one word, lower case")
-	flags.StringVar(&job.Entity, "entity", "", "what one row is: one word, lower case")
-	flags.Int64Var(&job.Rows, "rows", infer.DefaultRows, "how many records to read; 0 reads all")
-	flags.StringVar(&path, "out", "", "the file to write, which must not exist; default: standard output")
+	flags.StringVar(&job.Source, "source", "", "source of the data, for example shop: a word in lower case")
+	flags.StringVar(&job.Entity, "entity", "", "entity of each row, for example order: a word in lower case")
+	flags.Int64Var(&job.Rows, "rows", infer.DefaultRows, "number of records to read; 0 reads all")
+	flags.StringVar(&path, "out", "", "new file for the contract; default: standard output")
 	return command
 }
 
@@ -77,7 +77,7 @@ func inferContract(cmd *cobra.Command, job infer.Infer, path string) error {
 	}
 	printNotes(cmd.ErrOrStderr(), draft)
 	if path != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s written; review it, then: firn contract check %s --contract %s\n", path, job.File, path)
+		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; review the contract, then type: firn contract check %s --contract %s\n", path, job.File, path)
 		return nil
 	}
 	_, err = cmd.OutOrStdout().Write(draft.Text)
@@ -87,7 +87,7 @@ func inferContract(cmd *cobra.Command, job infer.Infer, path string) error {
 func printNotes(out io.Writer, draft infer.Draft) {
 	extent := "the whole file"
 	if !draft.Whole {
-		extent = "not the whole file: --rows 0 reads all, `firn contract check` tells what the rest breaks"
+		extent = "not the whole file: --rows 0 reads all, and `firn contract check` checks all"
 	}
 	fmt.Fprintf(out, "%d records read, %s; %d columns\n", draft.Records, extent, len(draft.Contract.Columns))
 	for _, note := range draft.Notes {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/firn-data/firn/internal/demo"
 	"github.com/firn-data/firn/internal/laptop"
+	"github.com/firn-data/firn/internal/shell"
 )
 
 // demoDirectory is where the demo keeps its state, below build/: apart from
@@ -34,16 +35,16 @@ func demoCommand() *cobra.Command {
 	var options demoOptions
 	command := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole path on a laptop and prove that no row is unaccounted for",
-		Long: "Start a laptop cloud of its own, ingest records from an API, put the sample files and a broken one, build dbt,\n" +
-			"and compare the rows that were read with the rows in the tables. datasets/demo.yaml describes the demo.\n" +
-			"Exits 1 if one row is unaccounted for.",
+		Short: "Load the sample files on the laptop's cloud and compare every row",
+		Long: "Start a separate laptop's cloud, ingest records from an API, put the sample files and a broken file, and build dbt.\n" +
+			"Then compare the records of the files with the rows in the tables. datasets/demo.yaml describes the demo.\n" +
+			"Exits 1 if a row is missing.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, options) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.data, "data", "", "folder of the sample files and demo.yaml; default: datasets/")
-	flags.StringVar(&options.beforeCount, "before-count", "", "a statement to run before the tables are counted")
+	flags.StringVar(&options.data, "data", "", "folder of the sample files and of demo.yaml; default: datasets/")
+	flags.StringVar(&options.beforeCount, "before-count", "", "statement to run before the count of the tables")
 	flags.BoolVar(&options.asJSON, "json", false, "print JSON")
 	// Suitable only for the test that proves that the count sees the tables.
 	_ = flags.MarkHidden("before-count")
@@ -56,14 +57,14 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 		return err
 	}
 	if cloud.Running() {
-		return errors.New("a demo runs already, or was killed: `firn down --demo` ends it")
+		return errors.New("another demo is running, or a killed demo left servers: type `firn down --demo`")
 	}
 	steps := &steps{out: cmd.ErrOrStderr()}
 	defer func() { err = errors.Join(err, cloud.Down()) }()
 	if err := cloud.Up(cmd.Context(), steps.run); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(cmd.Context(), demoLimit, fmt.Errorf("not done within %s", demoLimit))
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), demoLimit, fmt.Errorf("the demo took longer than %s", demoLimit))
 	defer cancel()
 	result, err := demoOf(ctx, cloud, steps, options)
 	if err != nil {
@@ -75,7 +76,7 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 			Steps []stepTime `json:"steps"`
 		}{result, steps.taken})
 	} else {
-		err = printDemo(cmd.OutOrStdout(), result, steps)
+		err = printDemo(cmd.OutOrStdout(), result, steps.taken, cloud.Root)
 	}
 	if err == nil && len(result.Unaccounted) > 0 {
 		err = errors.New("not every row is accounted for:\n  " + strings.Join(result.Unaccounted, "\n  "))
@@ -103,7 +104,7 @@ func demoOf(ctx context.Context, cloud *laptop.Cloud, steps *steps, options demo
 	return d.Run(ctx)
 }
 
-func printDemo(out io.Writer, result demo.Result, steps *steps) error {
+func printDemo(out io.Writer, result demo.Result, steps []stepTime, root string) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\ndataset\tengine\tobjects\trows read\twritten\trejected\tloaded\tcounted in the table\t")
 	for _, row := range result.Rows {
@@ -115,18 +116,27 @@ func printDemo(out io.Writer, result demo.Result, steps *steps) error {
 	fmt.Fprintf(out, "\ndbt: %s\n", result.DBT)
 	fmt.Fprintf(out, "\nThe mail in the inbox of %s:\n  Subject: %s\n\n%s\n", result.Mail.To, result.Mail.Subject, indent(result.Mail.Body))
 	var total float64
-	for _, step := range steps.taken {
+	for _, step := range steps {
 		total += step.Seconds
 	}
-	fmt.Fprintf(out, "%.1f s in all:", total)
-	for _, step := range steps.taken {
+	fmt.Fprintf(out, "%.1f s in total:", total)
+	for _, step := range steps {
 		fmt.Fprintf(out, " %s %.1f;", step.Name, step.Seconds)
 	}
 	fmt.Fprintln(out)
 	if len(result.Unaccounted) == 0 {
 		fmt.Fprintln(out, "Every row is accounted for.")
+		fmt.Fprintf(out, "\nNext: make up && build/bin/firn put %s  (docs/laptop.md)\n", shell.Quote(shortPath(root, result.Sample)))
 	}
 	return nil
+}
+
+// shortPath returns the path from a folder, or the whole path of a file outside the folder.
+func shortPath(folder, path string) string {
+	if short, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
 }
 
 func indent(text string) string {

@@ -54,7 +54,7 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 	}{
 		{"a busy port", func(t *testing.T) call {
 			return call{directory: copyRepository(t), arguments: []string{"up", "--aws-port", busyPort(t)}}
-		}, []string{" is busy: stop what listens there, or choose another with --aws-port"}},
+		}, []string{" is busy: stop the other program, or choose another port with --aws-port"}},
 		{"no environment of the AWS stand-in", func(t *testing.T) call {
 			c := copyRepository(t)
 			remove(t, filepath.Join(c, "build/venv"))
@@ -74,7 +74,7 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 			c := copyRepository(t)
 			breakContract(t, c)
 			return call{directory: c, arguments: []string{"up"}}
-		}, []string{"a contract in datasets/ must be mended first: " + brokenLine}},
+		}, []string{"fix the contracts in datasets/ first: " + brokenLine}},
 		{"status with a bad contract", func(t *testing.T) call {
 			c := copyRepository(t)
 			breakContract(t, c)
@@ -82,28 +82,28 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		}, []string{"set FIRN_DATASETS", brokenLine}},
 		{"no contracts", func(*testing.T) call {
 			return call{variables: withCredentials("FIRN_DATASETS=/nowhere"), arguments: []string{"status"}}
-		}, []string{"contracts in /nowhere (set FIRN_DATASETS for other ones)"}},
+		}, []string{"contracts in /nowhere (set FIRN_DATASETS for another folder)"}},
 		{"outside a repository", func(*testing.T) call {
 			return call{arguments: []string{"up"}}
-		}, []string{"is in no firn repository: change to the folder that holds cdk.json"}},
+		}, []string{"is not in a firn repository: change to the folder with cdk.json"}},
 		{"down outside a repository", func(*testing.T) call {
 			return call{arguments: []string{"down"}}
-		}, []string{"is in no firn repository: change to the folder that holds cdk.json"}},
+		}, []string{"is not in a firn repository: change to the folder with cdk.json"}},
 		{"Snowflake doesn't answer", func(*testing.T) call {
 			return call{
 				variables: withCredentials("SNOWFLAKE_ACCOUNT=laptop", "SNOWFLAKE_PROTOCOL=http", "SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT="+closedPort),
 				arguments: []string{"query", "select 1"}, limit: 20 * time.Second,
 			}
 		}, []string{"log in to Snowflake: snowflake_away: ", "connection refused. Snowflake doesn't answer; look at"}},
-		{"no Snowflake is named", func(*testing.T) call {
+		{"no Snowflake settings", func(*testing.T) call {
 			return call{variables: []string{"SNOWFLAKE_HOST=127.0.0.1", "SNOWFLAKE_PORT=" + closedPort}, arguments: []string{"query", "select 1"}}
 		}, []string{"`firn up`", "environment variable SNOWFLAKE_ACCOUNT is missing"}},
 		{"AWS doesn't answer", func(*testing.T) call {
 			return call{variables: withCredentials(contracts, "AWS_ENDPOINT_URL=http://127.0.0.1:"+closedPort), arguments: []string{"status"}, limit: 20 * time.Second}
-		}, []string{"stack Firn can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "connection refused"}},
+		}, []string{"stack Firn can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "connection refused"}},
 		{"no AWS at all", func(*testing.T) call {
 			return call{variables: []string{contracts, "AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere"}, arguments: []string{"status"}}
-		}, []string{"stack Firn can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: "}},
+		}, []string{"stack Firn can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: "}},
 		{"no file", func(*testing.T) call { return call{arguments: []string{"put"}} }, []string{"see `firn put --help`"}},
 		{"an argument too many", func(*testing.T) call { return call{arguments: []string{"up", "x"}} }, []string{"see `firn up --help`"}},
 		{"no number", func(*testing.T) call { return call{arguments: []string{"up", "--aws-port", "x"}} }, []string{"--aws-port", "see `firn up --help`"}},
@@ -118,13 +118,13 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"reload of nothing", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
 		{"reload of an object since", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}
-		}, []string{"--since chooses among a dataset's objects"}},
+		}, []string{"--since selects objects of a dataset"}},
 		{"reload since no time", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--dataset", "a.b", "--since", "yesterday"}}
-		}, []string{`--since "yesterday": write it as 2018-01-31T00:00:00Z or 2018-01-31`}},
+		}, []string{`--since "yesterday": write the time as 2018-01-31T00:00:00Z or 2018-01-31`}},
 		{"no time", func(*testing.T) call {
 			return call{arguments: []string{"ingest", "station.event", "--start", "yesterday"}}
-		}, []string{`--start "yesterday": write it as 2018-01-31T00:00:00Z`}},
+		}, []string{`--start "yesterday": write the time as 2018-01-31T00:00:00Z`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

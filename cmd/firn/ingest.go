@@ -12,7 +12,7 @@ func ingestCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:     "ingest DATASET --start TIME --end TIME",
-		Short:   "Fetch a dataset's records of an interval from its API",
+		Short:   "Fetch the records of a time interval from the API of a dataset",
 		Example: "  firn ingest station.event --start 2018-01-31T00:00:00Z --end 2018-02-08T00:00:00Z",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -34,20 +34,20 @@ func ingestCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "asked for %s from %s to %s\n", names[0], start, end)
+			fmt.Fprintf(cmd.OutOrStdout(), "requested %s from %s to %s\n", names[0], start, end)
 			return nil
 		},
 	}
-	command.Flags().StringVar(&start, "start", "", "first instant, RFC 3339 (inclusive)")
+	command.Flags().StringVar(&start, "start", "", "start of the interval, RFC 3339, inclusive")
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	command.Flags().StringVar(&end, "end", "", "last instant, RFC 3339 (exclusive)")
+	command.Flags().StringVar(&end, "end", "", "end of the interval, RFC 3339, exclusive")
 	return command
 }
 
 func parseTime(flag, text string) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s %q: write it as 2018-01-31T00:00:00Z", flag, text)
+		return time.Time{}, fmt.Errorf("%s %q: write the time as 2018-01-31T00:00:00Z", flag, text)
 	}
 	return at, nil
 }

@@ -16,10 +16,10 @@ import (
 func keysCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "keys",
-		Short: "Show the key pair by which files are loaded, or rotate it",
-		Long: "Show the key pair by which the load function logs in to Snowflake: the fingerprint of the secret's key, its\n" +
-			"age, and the two slots of the function's user. `rotate` replaces it. A stack has one if it was deployed with\n" +
-			"-c firn:snowflakeLogin=keypair; else its function logs in by its AWS role, and there is nothing to rotate.",
+		Short: "Show or rotate the key pair of the load function",
+		Long: "Show the key pair with which the load function logs in to Snowflake: the fingerprint of the key in the secret,\n" +
+			"the age of the key, and the two key slots of the function's user. `rotate` replaces the key pair. Only a stack with\n" +
+			"-c firn:snowflakeLogin=keypair has a key pair. In any other stack the function logs in with its AWS role.",
 		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withRotator(cmd, (*keys.Rotator).Status)
@@ -28,11 +28,11 @@ func keysCommand() *cobra.Command {
 	command.PersistentFlags().Bool("json", false, "print JSON")
 	command.AddCommand(&cobra.Command{
 		Use:   "rotate",
-		Short: "Put a new key pair in place of the one in force, without a pause",
-		Long: "Make a key pair, put its public key into the free slot of the load function's user, prove that it logs in,\n" +
-			"put it into the secret, and empty the other slot. Functions that run read the secret again when a login is\n" +
-			"refused, so nothing is deployed. Safe to interrupt: run it again, and it ends what was begun. After the\n" +
-			"first deployment it fills the empty secret. The role that you log in by must own the user.",
+		Short: "Replace the key pair without a pause of the loads",
+		Long: "Make a key pair and put the public key into the free slot of the load function's user. Test a login with the new\n" +
+			"key, write the key pair into the secret, and empty the other slot. A running function reads the secret again after\n" +
+			"a refused login, so a rotation needs no deployment. After an interruption, run the command again to complete the\n" +
+			"rotation. After the first deployment the command fills the empty secret. Your role in Snowflake must own the user.",
 		Args: withHelp(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withRotator(cmd, (*keys.Rotator).Rotate)
@@ -75,7 +75,7 @@ func printKeys(out io.Writer, status keys.Status) {
 	case status.Slot == 0:
 		fmt.Fprintf(out, "the secret's key %s is in no slot of the user, so no login succeeds: run `firn keys rotate`\n", status.Fingerprint)
 	default:
-		fmt.Fprintf(out, "%s logs in by the key %s, made %s\n", status.User, status.Fingerprint, status.Created.Format(time.RFC3339))
+		fmt.Fprintf(out, "%s logs in with key %s, created %s\n", status.User, status.Fingerprint, status.Created.Format(time.RFC3339))
 	}
 	for i, held := range status.Slots {
 		switch {
@@ -87,6 +87,6 @@ func printKeys(out io.Writer, status keys.Status) {
 		fmt.Fprintf(out, "slot %d: %s\n", i+1, held)
 	}
 	if status.Unfinished {
-		fmt.Fprintln(out, "a rotation runs, or was interrupted: `firn keys rotate` ends it")
+		fmt.Fprintln(out, "a rotation is running or was interrupted: `firn keys rotate` completes the rotation")
 	}
 }

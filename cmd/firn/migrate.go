@@ -27,13 +27,13 @@ func migrateCommand() *cobra.Command {
 	var asked migrateFlags
 	command := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring Snowflake to what the scripts in snowflake/ say",
-		Long: "Bring the tables that there are to newer contracts: a new optional column is added, a number is given more\n" +
-			"digits, while the dataset's loads wait; what can't be done in place is refused with the reason. Then run the\n" +
-			"scripts in snowflake/ that Snowflake hasn't seen yet: V*.sql once each, in order, R__*.sql whenever they change.\n" +
-			"The views of current rows are made anew each time.\n" +
-			"Safe to run at any time, and from several places: one migration at a time runs scripts, the others are told\n" +
-			"which. One that died counts as running for 15 minutes. --plan only shows what would be done.",
+		Short: "Run the new scripts in snowflake/ and change the tables to their contracts",
+		Long: "Change the existing tables to their newer contracts: add optional columns and give numbers more digits. The loads of\n" +
+			"the dataset wait meanwhile. firn refuses any other change with the reason. Then run the scripts in snowflake/:\n" +
+			"each V*.sql a single time, in order, and each R__*.sql after a change of the script. The views of current rows are\n" +
+			"replaced each time.\n" +
+			"A migration is safe at any time and from several places. While a migration runs scripts, a second migration ends\n" +
+			"with the name of the first. A killed migration blocks others for 15 minutes. --plan only shows the steps.",
 		Example: "  firn migrate --plan\n  firn migrate --apply\n  firn migrate --set load_credits=100 --set retention_days=7",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,10 +45,10 @@ func migrateCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.BoolVar(&asked.plan, "plan", false, "only show what would run")
-	flags.BoolVar(&asked.apply, "apply", false, "run it, which is the default")
-	flags.BoolVar(&asked.breakLock, "break-lock", false, "take the lock from another migration, which you know to be dead")
-	flags.StringToStringVar(&asked.variables, "set", nil, "give a script's variable a value, `name=value`; may be repeated")
+	flags.BoolVar(&asked.plan, "plan", false, "only show the steps")
+	flags.BoolVar(&asked.apply, "apply", false, "run the migration (the default)")
+	flags.BoolVar(&asked.breakLock, "break-lock", false, "take the lock of a killed migration")
+	flags.StringToStringVar(&asked.variables, "set", nil, "set a variable of the scripts, `name=value`; may be repeated")
 	flags.BoolVar(&asked.asJSON, "json", false, "print JSON")
 	command.MarkFlagsMutuallyExclusive("plan", "apply")
 	command.MarkFlagsMutuallyExclusive("plan", "break-lock")
@@ -180,15 +180,15 @@ func projectScripts(own fs.FS) fs.FS {
 
 // migrationName tells a person who finds it running whose migration it is.
 func migrationName() string {
-	who := "somebody"
+	name := "unknown user"
 	if u, err := user.Current(); err == nil {
-		who = u.Username
+		name = u.Username
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		host = "an unnamed machine"
+		host = "unknown machine"
 	}
-	return fmt.Sprintf("%s on %s, process %d, %s", who, host, os.Getpid(), uuid.NewString())
+	return fmt.Sprintf("%s on %s, process %d, %s", name, host, os.Getpid(), uuid.NewString())
 }
 
 func printMigration(out io.Writer, done migrationResult, asked migrateFlags) error {
@@ -196,7 +196,7 @@ func printMigration(out io.Writer, done migrationResult, asked migrateFlags) err
 		return printJSON(out, done)
 	}
 	if from := done.TookOver; from != nil {
-		fmt.Fprintf(out, "took the lock over from %s, last heard of at %s\n", from.Name, from.SeenAt.Format(time.RFC3339))
+		fmt.Fprintf(out, "took the lock of %s, last refresh at %s\n", from.Name, from.SeenAt.Format(time.RFC3339))
 	}
 	for _, script := range done.Scripts {
 		fmt.Fprintf(out, "%s (%s)\n", script.Script, script.Reason)

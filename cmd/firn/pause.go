@@ -13,9 +13,9 @@ import (
 func pauseCommand() *cobra.Command {
 	return switchCommand(&cobra.Command{
 		Use:   "pause DATASET",
-		Short: "Hold the loads of a dataset back until it is resumed",
-		Long: "Hold the loads of a dataset back, so that its table can be changed: it waits for the load that runs.\n" +
-			"Files are still taken and transformed, and wait; nothing is lost. `firn migrate` pauses by itself.",
+		Short: "Stop the loads of a dataset until `firn resume`",
+		Long: "Stop the loads of a dataset, for example before a change of the table. The command waits for the running load.\n" +
+			"firn still transforms new files and loads the files after `firn resume`. `firn migrate` needs no pause.",
 		Example: "  firn pause shop.order",
 	}, "paused", (*evolve.Evolver).Pause)
 }
@@ -23,8 +23,8 @@ func pauseCommand() *cobra.Command {
 func resumeCommand() *cobra.Command {
 	return switchCommand(&cobra.Command{
 		Use:     "resume DATASET",
-		Short:   "Let the loads of a paused dataset go on",
-		Long:    "Let the loads of a paused dataset go on: what waited is loaded within the load queue's next retry, at most 15 minutes.",
+		Short:   "Continue the loads of a paused dataset",
+		Long:    "Continue the loads of a paused dataset.\nThe waiting files are loaded at the next retry of the load queue, after 15 minutes at most.",
 		Example: "  firn resume shop.order",
 	}, "resumed", (*evolve.Evolver).Resume)
 }

@@ -20,6 +20,7 @@ type progressBar struct {
 // spinner shows a wait of unknown length until stop.
 func spinner(out io.Writer, name string) *progressBar {
 	b := &progressBar{progress: newProgress(out, -1, name), done: make(chan struct{}), stopped: make(chan struct{})}
+	_ = b.progress.RenderBlank()
 	go b.spin()
 	return b
 }

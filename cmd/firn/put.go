@@ -19,7 +19,7 @@ func putCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "put FILE...",
-		Short: "Put files into the landing bucket, and wait until they are loaded",
+		Short: "Put files into the landing bucket and wait for the load",
 		Example: "  firn put datasets/shop/order/orders.csv\n" +
 			"  firn put --dataset shop.order --wait 0 /tmp/orders.csv",
 		Args: cobra.MinimumNArgs(1),
@@ -46,9 +46,9 @@ func putCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", "the files' dataset, <source>.<entity>; default: from their folder")
-	flags.StringVar(&key, "key", "", "the landing key, literally; default: the dataset's prefix and the file's name")
-	flags.DurationVar(&wait, "wait", 15*time.Minute, "how long to wait for the load; 0 doesn't wait")
+	flags.StringVar(&dataset, "dataset", "", "dataset of the files, <source>.<entity>; default: from the folder of each file")
+	flags.StringVar(&key, "key", "", "whole landing key; default: prefix of the dataset and name of the file")
+	flags.DurationVar(&wait, "wait", 15*time.Minute, "longest wait for the load; 0 doesn't wait")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -74,7 +74,7 @@ func putAll(ctx context.Context, o *operator.Operator, files []string, dataset, 
 
 // awaitAll waits under a progress bar until the objects are settled.
 func awaitAll(ctx context.Context, out io.Writer, o *operator.Operator, objects []object.Object, limit time.Duration) ([]journal.Entry, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not settled within %s: `firn status` tells more", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not settled within %s: see `firn status`", limit))
 	defer cancel()
 	ids := make([]object.ID, len(objects))
 	for i, put := range objects {

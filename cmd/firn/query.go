@@ -18,7 +18,7 @@ func queryCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:     "query SQL",
-		Short:   "Run one statement in Snowflake and print what it answers",
+		Short:   "Run a statement in Snowflake and print the result",
 		Example: "  firn query 'select count(*) from RAW.SHOP_ORDER'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, statements []string) error {

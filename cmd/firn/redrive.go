@@ -16,13 +16,13 @@ func redriveCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "redrive [s3://BUCKET/KEY | OBJECT-ID]",
-		Short: "Try a failed object again, or all that failed in a dataset with one code",
+		Short: "Retry a failed object, or the failed objects of a dataset",
 		Example: "  firn redrive 's3://my-landing/shop/order/orders.csv'\n" +
 			"  firn redrive --dataset shop.order --code too_many_rejects",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if (len(names) == 1) == cmd.Flags().Changed("dataset") {
-				return errors.New("name one object, or a dataset with --dataset (\"-\" for keys that no contract claims)")
+				return errors.New("name one object, or a dataset with --dataset (\"-\" for keys without a contract)")
 			}
 			o, err := openOperator(cmd.Context())
 			if err != nil {
@@ -36,7 +36,7 @@ func redriveCommand() *cobra.Command {
 				}
 				redriven = append(redriven, entry)
 			} else if redriven, err = o.RedriveAll(cmd.Context(), strings.TrimPrefix(dataset, "-"), fault.Code(code)); err != nil {
-				return fmt.Errorf("%w (%d objects were redriven before that)", err, len(redriven))
+				return fmt.Errorf("%w (%d objects were redriven before the error)", err, len(redriven))
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), redriven)
@@ -44,13 +44,13 @@ func redriveCommand() *cobra.Command {
 			for _, entry := range redriven {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", entry.ID, entry.Object.URI())
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d redriven; `firn status` shows what becomes of them\n", len(redriven))
+			fmt.Fprintf(cmd.OutOrStdout(), "%d redriven; see `firn status` for the result\n", len(redriven))
 			return nil
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", `redrive what failed in this dataset; "-" for keys that no contract claims`)
-	flags.StringVar(&code, "code", "", "only what failed with this code; default: any")
+	flags.StringVar(&dataset, "dataset", "", `redrive the failed objects of this dataset; "-" for keys without a contract`)
+	flags.StringVar(&code, "code", "", "only failures with this code; default: any code")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }

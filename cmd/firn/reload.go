@@ -19,10 +19,10 @@ func reloadCommand() *cobra.Command {
 	var plan, asJSON bool
 	command := &cobra.Command{
 		Use:   "reload",
-		Short: "Transform loaded objects again under the contract that is deployed now",
-		Long: "Transform objects again under the contract that is deployed now, and put the new rows in the place of the\n" +
-			"old ones, which stay until then: all that a dataset's ledger has, or the named objects. Safe to repeat: an\n" +
-			"object that is being reloaded already is left to that. --plan only shows what would be done.",
+		Short: "Transform loaded objects again with the deployed contract",
+		Long: "Transform the named objects, or all objects in a dataset's ledger, again with the deployed contract. The new rows\n" +
+			"replace the old rows, and the old rows stay until then. Safe to repeat: an unfinished reload of an object\n" +
+			"continues. --plan only lists the objects.",
 		Example: "  firn reload --dataset shop.order --since 2026-03-01\n" +
 			"  firn reload --object 's3://my-landing/shop/order/orders.csv'",
 		Args: cobra.NoArgs,
@@ -31,7 +31,7 @@ func reloadCommand() *cobra.Command {
 			case dataset == "" && len(objects) == 0:
 				return errors.New("name a dataset with --dataset, or objects with --object")
 			case since != "" && len(objects) > 0:
-				return errors.New("--since chooses among a dataset's objects: it doesn't go with --object")
+				return errors.New("--since selects objects of a dataset: leave out --object")
 			}
 			reload := operator.Reload{Dataset: dataset, Objects: objects, OnlyPlan: plan}
 			if reload.Since, err = parseSince(since); err != nil {
@@ -49,15 +49,15 @@ func reloadCommand() *cobra.Command {
 				defer session.Close()
 				reload.Ledger = ledger.Reader{Session: session}
 			}
-			told := reloadPrinter{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
-			return told.end(o.Reload(cmd.Context(), reload, told.add))
+			printer := reloadPrinter{out: cmd.OutOrStdout(), asJSON: asJSON, plan: plan, all: []operator.Reloaded{}}
+			return printer.end(o.Reload(cmd.Context(), reload, printer.add))
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", "reload what this dataset's ledger has")
-	flags.StringVar(&since, "since", "", "only what was loaded at this time (2026-03-01T12:00:00Z) or on this day (2026-03-01, UTC) or later")
+	flags.StringVar(&dataset, "dataset", "", "reload the objects in the ledger of this dataset")
+	flags.StringVar(&since, "since", "", "only objects loaded since a time (2026-03-01T12:00:00Z) or since a day (2026-03-01, UTC)")
 	flags.StringArrayVar(&objects, "object", nil, "reload this object, s3://BUCKET/KEY or OBJECT-ID; may be repeated")
-	flags.BoolVar(&plan, "plan", false, "only show what would be reloaded")
+	flags.BoolVar(&plan, "plan", false, "only list the objects")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -72,7 +72,7 @@ func parseSince(text string) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--since %q: write it as 2018-01-31T00:00:00Z or 2018-01-31", text)
+	return time.Time{}, fmt.Errorf("--since %q: write the time as 2018-01-31T00:00:00Z or 2018-01-31", text)
 }
 
 // reloadPrinter prints what becomes of each object, at once or, as JSON, in the end.
@@ -87,14 +87,14 @@ func (r *reloadPrinter) add(one operator.Reloaded) {
 	if r.asJSON {
 		return
 	}
-	what := fmt.Sprintf("generation %d", one.Generation)
+	result := fmt.Sprintf("generation %d", one.Generation)
 	switch {
 	case one.Refused != "":
-		what = "left alone: " + one.Refused
+		result = "skipped: " + one.Refused
 	case one.UnderWay:
-		what += ", being reloaded already"
+		result += ", already being reloaded"
 	}
-	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, one.Object.URI(), what)
+	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, one.Object.URI(), result)
 }
 
 // end prints the sum. Objects that were left alone are an error.
@@ -116,23 +116,23 @@ func (r *reloadPrinter) end(err error) error {
 	if r.asJSON {
 		err = errors.Join(printJSON(r.out, r.all), err)
 	} else {
-		words := []string{fmt.Sprintf("%d reloaded", begun)}
+		counts := []string{fmt.Sprintf("%d reloaded", begun)}
 		if r.plan {
-			words[0] = fmt.Sprintf("%d to reload", begun)
+			counts[0] = fmt.Sprintf("%d to reload", begun)
 		}
 		if underWay > 0 {
-			words = append(words, fmt.Sprintf("%d being reloaded already", underWay))
+			counts = append(counts, fmt.Sprintf("%d already being reloaded", underWay))
 		}
-		fmt.Fprintf(r.out, "%s; `firn status` shows what becomes of them\n", strings.Join(words, ", "))
+		fmt.Fprintf(r.out, "%s; see `firn status` for the result\n", strings.Join(counts, ", "))
 	}
 	if err != nil && r.plan {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("%w (%d objects were reloaded before that: give the command again)", err, begun)
+		return fmt.Errorf("%w (%d objects were reloaded before the error: run the command again)", err, begun)
 	}
 	if refused > 0 {
-		return fmt.Errorf("%d of %d objects were left alone", refused, len(r.all))
+		return fmt.Errorf("%d of %d objects were skipped", refused, len(r.all))
 	}
 	return nil
 }

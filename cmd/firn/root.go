@@ -20,9 +20,9 @@ import (
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "firn",
-		Short: "Files and API records to Snowflake tables that people can trust",
-		Long: "firn takes files dropped in S3 and records fetched from HTTP APIs to Snowflake.\n" +
-			"It works on the laptop's cloud while that is up, else on the AWS account of the environment.",
+		Short: "Load files and API records into Snowflake tables",
+		Long: "firn loads files in S3 and records from HTTP APIs into Snowflake tables.\n" +
+			"The commands work on the laptop's cloud while it is up, and otherwise on the AWS account of the environment.",
 		Args:         withHelp(cobra.NoArgs),
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage: true, SilenceErrors: true,
@@ -60,12 +60,12 @@ func openCloud(directory string) (*laptop.Cloud, error) {
 	}
 	program, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find firn's own program: %w", err)
+		return nil, fmt.Errorf("find the program firn: %w", err)
 	}
 	return laptop.Open(root, filepath.Join(root, "build", directory), program)
 }
 
-var errNoRepository = errors.New("is in no firn repository")
+var errNoRepository = errors.New("is not in a firn repository")
 
 // repository returns the nearest folder at or above the working directory that
 // holds cdk.json.
@@ -79,7 +79,7 @@ func repository() (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s %w: change to the folder that holds cdk.json", folder, errNoRepository)
+			return "", fmt.Errorf("%s %w: change to the folder with cdk.json", folder, errNoRepository)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func serveFDSNCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().IntVar(&port, "port", 0, "port to listen on; 0 takes a free one")
+	command.Flags().IntVar(&port, "port", 0, "port to listen on; 0 takes a free port")
 	command.Flags().StringToStringVar(&files, "data", nil, "`source=file`: a GeoJSON FeatureCollection, plain or gzip, served below /source; may be repeated")
 	return command
 }

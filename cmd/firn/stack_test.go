@@ -106,7 +106,7 @@ func TestPutUploadsNewVersion(t *testing.T) {
 	expectError(t, b.command("put", "--dataset", "shop.order", folder), "is a folder; name files")
 	late := put
 	late.arguments = []string{"put", "--wait", "50ms", "shop/order/é.csv"}
-	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: `firn status` tells more")
+	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: see `firn status`")
 }
 
 func TestStatus(t *testing.T) {
@@ -120,7 +120,7 @@ func TestStatus(t *testing.T) {
 	golden(t, "status-object.json", b.command("status", "--json", string(o.ID())).succeed(t))
 	golden(t, "status-dataset.json", b.command("status", "--json", "--dataset", "shop.order").succeed(t))
 	golden(t, "status-unclaimed.json", b.command("status", "--json", "--dataset", "-").succeed(t))
-	expectError(t, b.command("status", "s3://landing/never.csv"), "the journal knows no s3://landing/never.csv: was it put into the landing bucket ")
+	expectError(t, b.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
 	expectError(t, b.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
 	expectError(t, b.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
 }
@@ -138,7 +138,7 @@ func TestRedrive(t *testing.T) {
 	b.failed(t, "shop/order/1.csv", fault.TooManyRejects)
 	b.failed(t, "shop/order/2.csv", fault.TooManyRejects)
 	text := b.command("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
-	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; `firn status` shows what becomes of them\n") {
+	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; see `firn status` for the result\n") {
 		t.Errorf("it says %q", text)
 	}
 	if none := b.command("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
@@ -147,12 +147,12 @@ func TestRedrive(t *testing.T) {
 	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, b.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: it is received, not failed")
+	expectError(t, b.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: the object is received, not failed")
 	expectError(t, b.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
-// TestReloadReplacesRows reloads one object, and a dataset by its ledger.
-func TestReloadReplacesRows(t *testing.T) {
+// TestReloadInEveryState reloads one object, and a dataset by its ledger.
+func TestReloadInEveryState(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
@@ -166,19 +166,19 @@ func TestReloadReplacesRows(t *testing.T) {
 	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	checkFailure(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were left alone")
+	checkFailure(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were skipped")
 	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
 		t.Fatal(err)
 	}
 	line := string(o.ID()) + "  " + o.URI() + "  generation 1"
-	const look = "; `firn status` shows what becomes of them\n"
-	if got := firn("reload", "--plan", "--object", o.URI()).succeed(t); got != line+"\n1 to reload"+look {
+	const advice = "; see `firn status` for the result\n"
+	if got := firn("reload", "--plan", "--object", o.URI()).succeed(t); got != line+"\n1 to reload"+advice {
 		t.Errorf("the plan is %q", got)
 	}
-	if got := firn("reload", "--object", o.URI()).succeed(t); got != line+"\n1 reloaded"+look {
+	if got := firn("reload", "--object", o.URI()).succeed(t); got != line+"\n1 reloaded"+advice {
 		t.Errorf("it says %q", got)
 	}
-	if got := firn("reload", "--object", string(o.ID())).succeed(t); got != line+", being reloaded already\n0 reloaded, 1 being reloaded already"+look {
+	if got := firn("reload", "--object", string(o.ID())).succeed(t); got != line+", already being reloaded\n0 reloaded, 1 already being reloaded"+advice {
 		t.Errorf("again it says %q", got)
 	}
 	for _, part := range []string{"generation          1\n", "still in the table  3 rows of load l1, from before the reload\n"} {
@@ -246,7 +246,7 @@ func TestIngest(t *testing.T) {
 	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
 	golden(t, "ingest.json", b.command(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
 	golden(t, "ingest", b.command(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
-	expectError(t, b.command(append([]string{"ingest", "station.quake"}, week...)...), "no contract of that dataset names an API: name one of station.event")
+	expectError(t, b.command(append([]string{"ingest", "station.quake"}, week...)...), "the dataset has no contract with firn.ingest: name one of station.event")
 }
 
 func TestQueryReturnsMatchingEvents(t *testing.T) {
@@ -332,7 +332,7 @@ func TestMigrateAfterKilledMigration(t *testing.T) {
 	write(t, filepath.Join(folder, "snowflake/V9.0.0__more.sql"), "select 1;\n")
 	expectError(t, firn("migrate"), "another migration is running: ann on build-7, last refresh of its lock at 2", "`firn migrate --break-lock` works at once")
 	got := firn("migrate", "--break-lock").succeed(t)
-	if want := regexp.MustCompile(`^took the lock over from ann on build-7, last heard of at \S+Z\nV9\.0\.0__more\.sql \(new\)\n1 scripts run\n$`); !want.MatchString(got) {
+	if want := regexp.MustCompile(`^took the lock of ann on build-7, last refresh at \S+Z\nV9\.0\.0__more\.sql \(new\)\n1 scripts run\n$`); !want.MatchString(got) {
 		t.Errorf("it says %q", got)
 	}
 }
@@ -412,7 +412,7 @@ func checkFailure(t *testing.T, c call, code int, parts ...string) {
 func TestUnknownStackIsAnError(t *testing.T) {
 	t.Parallel()
 	expectError(t, call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}},
-		"stack Missing can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")
+		"stack Missing can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")
 }
 
 // laptop is the environment of the stand-ins that this test runs beside.

@@ -20,7 +20,7 @@ func statusCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:     "status [s3://BUCKET/KEY | OBJECT-ID]",
-		Short:   "Tell where an object is, or what waits and what failed",
+		Short:   "Show the state of an object, or waiting and failed objects",
 		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -56,7 +56,7 @@ func statusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys that no contract claims`)
+	command.Flags().StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -99,8 +99,8 @@ func printEntry(out io.Writer, e journal.Entry) {
 		line("failed in", e.Stage)
 		line("code", e.Code)
 		line("cause", e.Cause)
-		line("what to do", e.Hint)
-		line("then", "firn redrive "+shell.Quote(e.Object.URI()))
+		line("to do", e.Hint)
+		line("then type", "firn redrive "+shell.Quote(e.Object.URI()))
 	}
 }
 

@@ -12,10 +12,10 @@ func sweepCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "sweep",
-		Short: "Find what no event announced and what stands still, and help it on",
-		Long: "Ask for a sweep of the whole landing bucket now: a version that the journal doesn't know is announced, a receipt\n" +
-			"that nobody announced is routed, and what stands still is asked for once more, at most three times. A schedule\n" +
-			"does the same each hour for what is new. Safe to repeat: what is on its way already stays as it is.",
+		Short: "Find objects without an event and stopped objects, and continue",
+		Long: "Request a sweep of the whole landing bucket now. The sweep announces versions without a journal entry, routes\n" +
+			"receipts without an event, and sends work for a stopped object again, at most three times. A schedule sweeps new\n" +
+			"objects each hour. Safe to repeat: a sweep doesn't change moving objects.",
 		Example: "  firn sweep\n  firn sweep --stuck 10m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -23,20 +23,20 @@ func sweepCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			asked, err := o.Sweep(cmd.Context(), time.Now(), grace, stuck)
+			request, err := o.Sweep(cmd.Context(), time.Now(), grace, stuck)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), asked)
+				return printJSON(cmd.OutOrStdout(), request)
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "asked for a sweep; `firn status` and `firn audit` show what becomes of what it finds")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "requested a sweep; see `firn status` and `firn audit` for the result")
 			return err
 		},
 	}
 	flags := command.Flags()
-	flags.DurationVar(&grace, "grace", 15*time.Minute, "a version that was written so shortly before may be on its way")
-	flags.DurationVar(&stuck, "stuck", time.Hour, "how long an object may stay on its way in one state")
+	flags.DurationVar(&grace, "grace", 15*time.Minute, "skip versions younger than this time: the event may still come")
+	flags.DurationVar(&stuck, "stuck", time.Hour, "resume an unsettled object after this time in the same state")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }

@@ -24,8 +24,8 @@ func upCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "up",
-		Short: "Start the laptop's cloud and deploy the stack to it",
-		Long:  "Start the laptop's cloud and deploy the stack to it.\nSource build/local.env to use it with your own AWS and Snowflake clients.",
+		Short: "Start the laptop's cloud and deploy the stack",
+		Long:  "Start the laptop's cloud and deploy the stack.\nSource build/local.env to use the cloud with your own AWS and Snowflake clients.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cloud, err := openCloud(laptopDirectory)
@@ -43,16 +43,16 @@ func upCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), cloud)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "The laptop's cloud is up: AWS at %s, Snowflake at 127.0.0.1:%d, mails in %s\nFor your own clients: . build/local.env\nTo end it: firn down\n",
+			fmt.Fprintf(cmd.OutOrStdout(), "The laptop's cloud is up: AWS at %s, Snowflake at 127.0.0.1:%d, mails in %s\nFor your own clients: . build/local.env\nTo stop the cloud: firn down\n",
 				cloud.Endpoint(), cloud.Ports.Snowflake, cloud.MailDirectory())
 			return nil
 		},
 	}
 	flags := command.Flags()
-	flags.IntVar(&ports.AWS, "aws-port", 0, "port of the AWS stand-in; 0 takes a free one")
-	flags.IntVar(&ports.Snowflake, "snowflake-port", 0, "port of the Snowflake stand-in; 0 takes a free one")
-	flags.IntVar(&ports.Mail, "mail-port", 0, "port of the mail sink; 0 takes a free one")
-	flags.IntVar(&ports.FDSN, "fdsn-port", 0, "port of the stand-in for FDSN event services; 0 takes a free one")
+	flags.IntVar(&ports.AWS, "aws-port", 0, "port of the AWS stand-in; 0 takes a free port")
+	flags.IntVar(&ports.Snowflake, "snowflake-port", 0, "port of the Snowflake stand-in; 0 takes a free port")
+	flags.IntVar(&ports.Mail, "mail-port", 0, "port of the mail stand-in; 0 takes a free port")
+	flags.IntVar(&ports.FDSN, "fdsn-port", 0, "port of the stand-in for FDSN event services; 0 takes a free port")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -62,7 +62,7 @@ func downCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the laptop's cloud",
-		Long:  "Stop the laptop's cloud and remove build/local.env.\nIts logs, mails and objects stay in build/local until the next `firn up`.",
+		Long:  "Stop the laptop's cloud and remove build/local.env.\nLogs, mails and objects stay in build/local until the next `firn up`.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			directory := laptopDirectory
@@ -87,7 +87,7 @@ func downCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().BoolVar(&ofDemo, "demo", false, "stop what a killed demo left")
+	command.Flags().BoolVar(&ofDemo, "demo", false, "stop the servers of a killed demo")
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -106,13 +106,18 @@ type stepTime struct {
 // run runs one step under a spinner.
 func (s *steps) run(name string, do func() error) error {
 	started := time.Now()
+	if !isTerminal(s.out) {
+		fmt.Fprintf(s.out, "%s ...\n", name)
+	}
 	bar := spinner(s.out, name)
 	err := do()
 	bar.stop()
 	seconds := time.Since(started).Seconds()
 	s.taken = append(s.taken, stepTime{Name: name, Seconds: seconds})
-	if err == nil {
-		fmt.Fprintf(s.out, "%-36s %6.1f s\n", name, seconds)
+	result := ""
+	if err != nil {
+		result = ", failed"
 	}
+	fmt.Fprintf(s.out, "%-36s %6.1f s%s\n", name, seconds, result)
 	return err
 }

@@ -1,4 +1,4 @@
-// Command alert is the Lambda function that announces dead letters.
+// Command alert is the Lambda function that sends mails about dead letters and outages.
 package main
 
 import (

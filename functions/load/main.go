@@ -1,5 +1,4 @@
-// Command load is the Lambda function that copies transformed objects to
-// Snowflake.
+// Command load is the Lambda function that loads transformed objects into Snowflake.
 package main
 
 import (

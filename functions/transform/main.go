@@ -1,5 +1,5 @@
-// Command transform is the Lambda function that makes Parquet of landing
-// objects by their contracts.
+// Command transform is the Lambda function that turns landing objects into Parquet, as
+// their contracts demand.
 package main
 
 import (

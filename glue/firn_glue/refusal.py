@@ -5,15 +5,17 @@ from __future__ import annotations
 HINTS = {
     "bad_header": "Compare the file's first line with the contract's columns, then put the"
     " corrected file again.",
-    "bad_encoding": "Write the file as UTF-8 and put it again.",
-    "bad_quoting": "Mend the quotes at the named record and put the file again.",
-    "bad_compression": "The compressed file is damaged or isn't what its name says; put it again.",
-    "record_too_long": "Split the record, or look for a quote that was never closed, and put the"
-    " file again.",
+    "bad_encoding": "Write the file as UTF-8 and put the file again.",
+    "bad_quoting": "Fix the quotes at the named record and put the file again.",
+    "bad_compression": "The compressed file is damaged, or the ending of its name is wrong;"
+    " put the file again.",
+    "record_too_long": "Split the record, or look for a quote without an end, and put the file"
+    " again.",
     "empty_object": "The file has no header line; put the complete file again.",
-    "too_many_rejects": "Look at the first rejects; mend the file, or raise firn.maxRejectRatio in"
+    "too_many_rejects": "Look at the first rejects; fix the file, or raise firn.maxRejectRatio in"
     " the contract.",
-    "unsupported_format": "Name the file .csv, .ndjson, or either with .gz, as its contract says.",
+    "unsupported_format": "Name the file .csv or .ndjson as in the contract, with .gz for a"
+    " compressed file.",
 }
 """The hint of each refusal code, equal to the hints of internal/fault."""
 

@@ -1,4 +1,4 @@
-// Package bundle builds what goes into the functions' zips.
+// Package bundle builds the content of the functions' zips.
 package bundle
 
 import (
@@ -11,19 +11,20 @@ import (
 	"strings"
 )
 
-// Functions are the Lambda functions, by the names of their folders under
+// Functions lists the Lambda functions. Each name is also the name of a folder under
 // functions/.
 var Functions = []string{"ingest", "route", "transform", "load", "alert"}
 
-// Contracts matches the data contracts, seen from the folder of the datasets.
+// Contracts is the pattern of the data contracts' paths, relative to the folder of the
+// datasets.
 const Contracts = "*/*/contract.odcs.yaml"
 
-// Build compiles every function for Linux on goarch, adds the contracts in the
-// folder of the datasets, and returns the folder in
-// which each has one of its own: <name>/bootstrap, as the runtime
-// provided.al2023 wants it, and <name>/contracts/<source>/<entity>/. The same
-// sources give the same bytes, so that an asset's hash moves only when a
-// function does. Compiler errors go to log.
+// Build compiles every function for Linux on goarch and adds the contracts from the
+// folder datasets. It returns a folder with one folder per function: <name>/bootstrap,
+// which the runtime provided.al2023 starts, and <name>/contracts/<source>/<entity>/.
+//
+// The same sources give the same bytes. So the hash of an asset changes only if the
+// function changes. Compiler errors go to log.
 func Build(ctx context.Context, root, datasets, goarch string, log io.Writer) (string, error) {
 	folder := filepath.Join(root, "build", "functions", goarch)
 	binaries := filepath.Join(root, "build", "functions", "bin", goarch)
@@ -38,9 +39,9 @@ func Build(ctx context.Context, root, datasets, goarch string, log io.Writer) (s
 	return folder, nil
 }
 
-// compile runs go build once for all functions, which loads and checks the
-// packages that they share once. The build id stays in the binaries: by it, go
-// build sees that one is up to date and doesn't link it again.
+// compile runs go build once for all functions, so that go build checks shared packages
+// only once. The binaries keep their build id: by the id, go build recognizes an
+// unchanged binary and doesn't link again.
 func compile(ctx context.Context, root, goarch, binaries string, log io.Writer) error {
 	if err := os.MkdirAll(binaries, 0o755); err != nil {
 		return err
@@ -57,13 +58,13 @@ func compile(ctx context.Context, root, goarch, binaries string, log io.Writer) 
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch, "GOFLAGS=")
 	command.Stdout, command.Stderr = log, log
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("functions don't build for linux/%s (%w): mend what go build says above", goarch, err)
+		return fmt.Errorf("functions don't build for linux/%s (%w): fix the errors that go build printed above", goarch, err)
 	}
 	return nil
 }
 
-// assembleFunction makes one function's folder anew, so that nothing of an earlier
-// build stays in it.
+// assembleFunction creates the folder of one function. An existing folder is deleted
+// first, so that no file of an earlier build remains.
 func assembleFunction(datasets, binary, folder string) error {
 	if err := os.RemoveAll(folder); err != nil {
 		return err
@@ -76,7 +77,7 @@ func assembleFunction(datasets, binary, folder string) error {
 		return err
 	}
 	if len(contracts) == 0 {
-		return fmt.Errorf("no data contract found as %s: the functions would know no dataset", filepath.Join(datasets, filepath.FromSlash(Contracts)))
+		return fmt.Errorf("no data contract found as %s: the functions need at least one contract", filepath.Join(datasets, filepath.FromSlash(Contracts)))
 	}
 	for _, path := range contracts {
 		within := strings.TrimPrefix(path, datasets)
@@ -87,7 +88,8 @@ func assembleFunction(datasets, binary, folder string) error {
 	return nil
 }
 
-// hardLink puts a file at a second path without copying its bytes.
+// hardLink creates a second path to a file, without a copy of the bytes. Missing
+// folders are created.
 func hardLink(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package bundle_test
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/firn-data/firn/infra/bundle"
 )
 
-// repository makes a module with the five functions and two contracts.
+// repository creates a module with the five functions and two contracts.
 func repository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -89,7 +91,7 @@ func TestBuildMakesEveryFunction(t *testing.T) {
 				t.Errorf("%s for %s is built for %s", name, goarch, file.Machine)
 			}
 			if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 != 0o111 {
-				t.Errorf("%s: %v, %v: not executable by all", name, info.Mode(), err)
+				t.Errorf("%s has mode %v, error %v, want an executable for all users", name, info.Mode(), err)
 			}
 			if err := file.Close(); err != nil {
 				t.Error(err)
@@ -101,14 +103,14 @@ func TestBuildMakesEveryFunction(t *testing.T) {
 		}
 		for _, path := range want {
 			if got[path] == "" {
-				t.Errorf("%s: no %s", goarch, path)
+				t.Errorf("%s: %s is missing", goarch, path)
 			}
 		}
 	}
 }
 
-// The same sources in another place give the same bytes, and what is gone from
-// the sources is gone from the zip.
+// The same sources in another folder give the same bytes. A deleted contract is not in
+// the next zip.
 func TestBuildIsReproducible(t *testing.T) {
 	t.Parallel()
 	first, second := repository(t), repository(t)
@@ -122,7 +124,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		t.Error(diff)
 	}
 	if before["load/contracts/old/one/contract.odcs.yaml"] == "" {
-		t.Error("the contract was never there, so that its absence proves nothing")
+		t.Error("the first build has no contract of old.one, so the second build proves nothing")
 	}
 }
 
@@ -136,7 +138,7 @@ func TestBuildReportsFaults(t *testing.T) {
 		t.Errorf("Build() = %v", err)
 	}
 	if !strings.Contains(log.String(), "undefined: undefined") {
-		t.Errorf("the compiler's words are lost: %q", log.String())
+		t.Errorf("the log lacks the compiler's error: %q", log.String())
 	}
 	bare := repository(t)
 	if err := os.RemoveAll(filepath.Join(bare, "datasets")); err != nil {

@@ -1,5 +1,5 @@
-// Package setting reads the configuration of the stack: the context keys that
-// begin with "firn:", from cdk.json or from cdk's option -c.
+// Package setting reads the configuration of the stack: the context keys that begin
+// with "firn:". They come from cdk.json or from cdk's option -c.
 package setting
 
 import (
@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// Prefix begins the context keys that are firn's.
+// Prefix begins each of firn's context keys.
 const Prefix = "firn:"
 
-// Architecture is the processor that the functions run on.
+// Architecture is the processor of the functions.
 type Architecture string
 
-// The architectures that Lambda has.
+// The processor architectures of Lambda.
 const (
 	ARM64 Architecture = "arm64"
 	X8664 Architecture = "x86_64"
 )
 
-// GOARCH is the architecture's name in Go.
+// GOARCH returns the architecture's name in Go.
 func (a Architecture) GOARCH() string {
 	if a == X8664 {
 		return "amd64"
@@ -33,71 +33,73 @@ func (a Architecture) GOARCH() string {
 	return "arm64"
 }
 
-// Encryption says which key the buckets are encrypted with.
+// Encryption selects the key of the buckets.
 type Encryption string
 
 const (
-	// KMS is a customer key: it can be revoked, and its use is audited.
+	// KMS is a customer key. A customer key can be revoked, and its use is audited.
 	KMS Encryption = "kms"
-	// S3 is Amazon S3's own key: free, and no grants.
+	// S3 is Amazon S3's own key. Amazon S3's key is free and needs no grants.
 	S3 Encryption = "s3"
 )
 
-// Login says how the load function logs in to Snowflake.
+// Login selects the method by which the load function logs in to Snowflake.
 type Login string
 
 const (
-	// Workload is by the function's role: no secret.
+	// Workload is a login by the function's role, without a secret.
 	Workload Login = "workload"
-	// KeyPair is by a key pair in a secret of the stack's.
+	// KeyPair is a login by a key pair. The stack creates a secret for the key pair.
 	KeyPair Login = "keypair"
 )
 
-// Settings is the configuration after it was checked.
+// Settings is the checked configuration.
 type Settings struct {
-	// AlertAddress gets the alert mails. firn:alertAddress; required.
+	// AlertAddress receives the alert mails. firn:alertAddress; required.
 	AlertAddress string
-	// SnowflakeAccount is the account's identifier, "MYORG-ACCOUNT".
+	// SnowflakeAccount is the account identifier, for example "MYORG-ACCOUNT".
 	// firn:snowflakeAccount; required.
 	SnowflakeAccount string
-	// SnowflakeDatabase has the raw tables. firn:snowflakeDatabase; defaults to
-	// FIRN.
+	// SnowflakeDatabase is the database with the raw tables. firn:snowflakeDatabase;
+	// default FIRN.
 	SnowflakeDatabase string
-	// SnowflakeUserARN is STORAGE_AWS_IAM_USER_ARN of the storage integration.
-	// firn:snowflakeUserArn; empty until the integration exists, and then the
-	// storage role trusts the account that it stands in.
+	// SnowflakeUserARN is STORAGE_AWS_IAM_USER_ARN of the storage integration. Empty
+	// until the integration exists: the storage role then trusts the stack's own
+	// account. firn:snowflakeUserArn; default empty.
 	SnowflakeUserARN string
-	// SnowflakeExternalID is STORAGE_AWS_EXTERNAL_ID of the storage
-	// integration. firn:snowflakeExternalId; defaults to
-	// "firn-<account>-<database>".
+	// SnowflakeExternalID is STORAGE_AWS_EXTERNAL_ID of the storage integration.
+	// firn:snowflakeExternalId; default "firn-<account>-<database>".
 	SnowflakeExternalID string
-	// SnowflakeLogin is firn:snowflakeLogin; defaults to workload.
+	// SnowflakeLogin is the login of the load function. firn:snowflakeLogin; default
+	// workload.
 	SnowflakeLogin Login
-	// SnowflakeOCSP lets the load function ask whether Snowflake's certificates
-	// were revoked, which needs port 80. firn:snowflakeOcsp; defaults to true.
+	// SnowflakeOCSP makes the load function check by OCSP whether Snowflake's
+	// certificates were revoked. The check needs port 80. firn:snowflakeOcsp; default
+	// true.
 	SnowflakeOCSP bool
-	// Architecture is firn:architecture; defaults to arm64.
+	// Architecture is the functions' processor. firn:architecture; default arm64.
 	Architecture Architecture
-	// Encryption is firn:encryption; defaults to kms.
+	// Encryption is the buckets' key. firn:encryption; default kms.
 	Encryption Encryption
-	// FanOut puts an SNS topic between each bucket and its queue, for when
-	// others listen too. firn:fanOut; defaults to false.
+	// FanOut adds an SNS topic between each bucket and its queue, so that other systems
+	// can subscribe. firn:fanOut; default false.
 	FanOut bool
-	// Schedules makes an EventBridge schedule for each contract that has one.
-	// firn:schedules; defaults to true. False leaves them to another scheduler,
-	// such as Airflow.
+	// Schedules creates an EventBridge schedule for each contract with a schedule.
+	// False is for another scheduler, for example Airflow. firn:schedules; default
+	// true.
 	Schedules bool
-	// Retain keeps buckets, their key and the journal when the stack is
-	// deleted. firn:retain; defaults to true.
+	// Retain keeps the buckets, the buckets' key and the journal if the stack is
+	// deleted. firn:retain; default true.
 	Retain bool
-	// Tick is how often alert looks for what is away. firn:tickMinutes; 1 to 60,
-	// defaults to 5.
+	// Tick is the interval at which alert checks for outages. firn:tickMinutes; 1 to
+	// 60, default 5.
 	Tick time.Duration
-	// Sweep is how often route looks for what no event announced and for what
-	// stands still. firn:sweepMinutes; 0 to 1440, and 0 is never;
-	// defaults to 60.
+	// Sweep is the interval at which route searches for objects without an event and
+	// for objects that stopped moving. 0 means never. firn:sweepMinutes; 0 to 1440,
+	// default 60.
 	Sweep time.Duration
-	// Glue is what the runs get that take the objects that Lambda can't.
+	// Glue holds the settings of Glue runs. A Glue run transforms the objects that
+	// Lambda can't transform.
 	Glue Glue
 }
 
@@ -108,8 +110,8 @@ var (
 	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`) // sts API reference, AssumeRole
 )
 
-// Read takes the settings out of the context of a CDK app. Keys without Prefix
-// are others'. All faults are reported in one line, which says what to type.
+// Read returns the settings from the context of a CDK app. Keys without Prefix are
+// ignored. The error lists all faults in a single line, with the command to type.
 func Read(context map[string]any) (Settings, error) {
 	r := reader{context: context}
 	s := Settings{
@@ -139,7 +141,7 @@ func isAddress(text string) bool {
 	return err == nil && address.Address == text
 }
 
-// reader takes settings one by one and collects what is wrong with them.
+// reader reads settings and collects their faults.
 type reader struct {
 	context map[string]any
 	known   []string
@@ -148,7 +150,7 @@ type reader struct {
 	faults  []string
 }
 
-// value returns a setting as text: cdk.json may hold true, -c gives "true".
+// value returns a setting as text. cdk.json may hold true, and -c gives "true".
 func (r *reader) value(name string) string {
 	r.known = append(r.known, Prefix+name)
 	v := r.context[Prefix+name]
@@ -179,24 +181,25 @@ func (r *reader) text(name, fallback, want string, valid func(string) bool) stri
 	return text
 }
 
-// choice returns one of the values; the first is the default.
+// choice returns a setting with a fixed list of values. The first value is the default.
 func (r *reader) choice(name string, values ...string) string {
 	want := "one of " + strings.Join(values, ", ")
 	return r.text(name, values[0], want, func(text string) bool { return slices.Contains(values, text) })
 }
 
-// number returns a whole number within bounds.
+// number returns a setting that is a whole number from least to most.
 func (r *reader) number(name string, fallback, least, most int) int {
 	within := func(text string) bool {
 		n, err := strconv.Atoi(text)
 		return err == nil && n >= least && n <= most
 	}
 	text := r.text(name, strconv.Itoa(fallback), fmt.Sprintf("a whole number from %d to %d", least, most), within)
-	n, _ := strconv.Atoi(text) // what isn't one is a fault already
+	n, _ := strconv.Atoi(text) // r.text has reported an invalid number
 	return n
 }
 
-// reportUnknownKeys finds misspelt keys, which would otherwise count for nothing.
+// reportUnknownKeys adds a fault for each unknown key. Without this check a misspelt
+// key would have no effect and no error.
 func (r *reader) reportUnknownKeys() {
 	var keys []string
 	for key := range r.context {

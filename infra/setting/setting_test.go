@@ -32,7 +32,7 @@ func TestReadDefaults(t *testing.T) {
 
 func TestReadTakesEverySetting(t *testing.T) {
 	t.Parallel()
-	for _, form := range []string{"command line", "cdk.json"} {
+	for _, source := range []string{"command line", "cdk.json"} {
 		context := map[string]any{
 			"firn:alertAddress":        "ops+firn@example.com",
 			"firn:snowflakeAccount":    "xy12345.eu-central-1",
@@ -55,7 +55,7 @@ func TestReadTakesEverySetting(t *testing.T) {
 			"firn:glueFlex":            "true",
 			"firn:glueWindowSeconds":   "0",
 		}
-		if form == "cdk.json" {
+		if source == "cdk.json" {
 			context["firn:snowflakeOcsp"] = false
 			context["firn:fanOut"], context["firn:retain"], context["firn:glueFlex"] = true, false, true
 			context["firn:schedules"] = false
@@ -63,7 +63,7 @@ func TestReadTakesEverySetting(t *testing.T) {
 		}
 		got, err := setting.Read(context)
 		if err != nil {
-			t.Fatalf("%s: %v", form, err)
+			t.Fatalf("%s: %v", source, err)
 		}
 		want := setting.Settings{
 			AlertAddress: "ops+firn@example.com", SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
@@ -73,7 +73,7 @@ func TestReadTakesEverySetting(t *testing.T) {
 			Glue: setting.Glue{WorkerType: "G.2X", Workers: 10, Timeout: 45 * time.Minute, ConcurrentRuns: 1, Flex: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", form, diff)
+			t.Errorf("%s: %s", source, diff)
 		}
 	}
 }
@@ -98,22 +98,22 @@ func TestReadRefusesInvalidValues(t *testing.T) {
 		{"database with a space", "snowflakeDatabase", "MY DB", `firn:snowflakeDatabase is "MY DB", not an identifier`},
 		{"user as a number", "snowflakeUserArn", "123456789012", `firn:snowflakeUserArn is "123456789012", not the ARN of an IAM user`},
 		{"external id with a space", "snowflakeExternalId", "a b", `firn:snowflakeExternalId is "a b", not an external id`},
-		{"a password", "snowflakeLogin", "password", `firn:snowflakeLogin is "password", not one of workload, keypair`},
-		{"off for false", "snowflakeOcsp", "off", `firn:snowflakeOcsp is "off", not one of true, false`},
+		{"password as a login", "snowflakeLogin", "password", `firn:snowflakeLogin is "password", not one of workload, keypair`},
+		{"off instead of false", "snowflakeOcsp", "off", `firn:snowflakeOcsp is "off", not one of true, false`},
 		{"Go's name of the architecture", "architecture", "amd64", `firn:architecture is "amd64", not one of arm64, x86_64`},
-		{"no encryption", "encryption", "none", `firn:encryption is "none", not one of kms, s3`},
-		{"yes for true", "fanOut", "yes", `firn:fanOut is "yes", not one of false, true`},
-		{"number for false", "retain", 0, `firn:retain is "0", not one of true, false`},
-		{"Python shell", "glueWorkerType", "G.025X", `firn:glueWorkerType is "G.025X", not one of G.1X, G.2X, G.4X, G.8X, G.12X, G.16X, R.1X, R.2X, R.4X, R.8X`},
-		{"a sweep every two days", "sweepMinutes", "2880", `firn:sweepMinutes is "2880", not a whole number from 0 to 1440`},
-		{"a tick every second", "tickMinutes", "0", `firn:tickMinutes is "0", not a whole number from 1 to 60`},
-		{"a driver alone", "glueWorkers", "1", `firn:glueWorkers is "1", not a whole number from 2 to 299`},
-		{"half a worker", "glueWorkers", 2.5, `firn:glueWorkers is "2.5", not a whole number from 2 to 299`},
-		{"no time at all", "glueTimeoutMinutes", "0", `firn:glueTimeoutMinutes is "0", not a whole number from 1 to 10080`},
-		{"no run", "glueConcurrentRuns", "0", `firn:glueConcurrentRuns is "0", not a whole number from 1 to 1000`},
+		{"unknown encryption", "encryption", "none", `firn:encryption is "none", not one of kms, s3`},
+		{"yes instead of true", "fanOut", "yes", `firn:fanOut is "yes", not one of false, true`},
+		{"number instead of false", "retain", 0, `firn:retain is "0", not one of true, false`},
+		{"worker type of a Python shell job", "glueWorkerType", "G.025X", `firn:glueWorkerType is "G.025X", not one of G.1X, G.2X, G.4X, G.8X, G.12X, G.16X, R.1X, R.2X, R.4X, R.8X`},
+		{"sweep every two days", "sweepMinutes", "2880", `firn:sweepMinutes is "2880", not a whole number from 0 to 1440`},
+		{"tick of zero minutes", "tickMinutes", "0", `firn:tickMinutes is "0", not a whole number from 1 to 60`},
+		{"driver without workers", "glueWorkers", "1", `firn:glueWorkers is "1", not a whole number from 2 to 299`},
+		{"fraction of a worker", "glueWorkers", 2.5, `firn:glueWorkers is "2.5", not a whole number from 2 to 299`},
+		{"timeout of zero minutes", "glueTimeoutMinutes", "0", `firn:glueTimeoutMinutes is "0", not a whole number from 1 to 10080`},
+		{"zero concurrent runs", "glueConcurrentRuns", "0", `firn:glueConcurrentRuns is "0", not a whole number from 1 to 1000`},
 		{"window with a unit", "glueWindowSeconds", "1m", `firn:glueWindowSeconds is "1m", not a whole number from 0 to 300`},
-		{"window too long", "glueWindowSeconds", "301", `firn:glueWindowSeconds is "301", not a whole number from 0 to 300`},
-		{"misspelt", "alertAdress", "me@example.com", `firn:alertAdress is not a setting`},
+		{"window over the limit", "glueWindowSeconds", "301", `firn:glueWindowSeconds is "301", not a whole number from 0 to 300`},
+		{"misspelt key", "alertAdress", "me@example.com", `firn:alertAdress is not a setting`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,14 +127,14 @@ func TestReadRefusesInvalidValues(t *testing.T) {
 	}
 }
 
-// Glue would refuse such a job, at the end of a deployment.
+// Glue would refuse such a job only at the end of a deployment.
 func TestFlexWithLargeWorkersIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := setting.Read(map[string]any{
 		"firn:alertAddress": "me@example.com", "firn:snowflakeAccount": "A-B",
 		"firn:glueWorkerType": "R.1X", "firn:glueFlex": "true",
 	})
-	want := "firn:glueFlex is true, but workers of type R.1X have no spare capacity: take G.1X or G.2X"
+	want := "firn:glueFlex is true, but workers of type R.1X have no spare capacity: use G.1X or G.2X"
 	if err == nil || err.Error() != want {
 		t.Errorf("Read() = %v\nwant %s", err, want)
 	}

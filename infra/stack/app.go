@@ -12,10 +12,11 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// configuration is the CDK's own file, at the root of the repository.
+// configuration is the CDK's configuration file, in the root folder of the repository.
 const configuration = "cdk.json"
 
-// Root finds the repository from a folder inside it: the folder with cdk.json.
+// Root returns the root folder of the repository, the folder with cdk.json. The search
+// begins at folder and goes up.
 func Root(folder string) (string, error) {
 	for {
 		_, err := os.Stat(filepath.Join(folder, configuration))
@@ -27,15 +28,16 @@ func Root(folder string) (string, error) {
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {
-			return "", errors.New("no cdk.json here or above: type the command in the repository")
+			return "", errors.New("no cdk.json in this folder or a folder above: run the command inside the repository")
 		}
 		folder = parent
 	}
 }
 
-// NewApp makes a CDK app with the feature flags of the repository's cdk.json:
-// the cdk command line passes them on, go run and go test don't. Context of
-// the command line (-c) wins. An empty outdir leaves the choice to the CDK.
+// NewApp creates a CDK app with the feature flags of the repository's cdk.json. NewApp
+// reads the file, because only the cdk command line passes the flags on. Context from
+// the command line (-c) overrides the file. If outdir is empty, the CDK chooses the
+// folder.
 func NewApp(root, outdir string) (awscdk.App, error) {
 	content, err := os.ReadFile(filepath.Join(root, configuration))
 	if err != nil {
@@ -54,7 +56,7 @@ func NewApp(root, outdir string) (awscdk.App, error) {
 	return awscdk.NewApp(props), nil
 }
 
-// Context returns all context of an app: cdk.json's and the command line's.
+// Context returns the whole context of an app, from cdk.json and from the command line.
 func Context(app awscdk.App) map[string]any {
 	context, _ := app.Node().GetAllContext(nil).(map[string]any)
 	return context

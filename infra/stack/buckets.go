@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// receiptSuffix ends the key of a receipt, the one curated object that is
-	// news.
+	// receiptSuffix ends the key of a receipt. Receipts are the only curated objects
+	// with an event.
 	receiptSuffix = "receipt.json"
-	// manifestPrefix begins the keys of what a Glue run is told to do, and of the
-	// copies of overwritten objects that it reads.
+	// manifestPrefix begins the keys of the manifests of Glue runs. It also begins the
+	// keys of the copies of overwritten objects, which Glue runs read.
 	manifestPrefix = "_glue/"
-	// manifestDays is for how long they are kept after the run.
+	// manifestDays is the age in days at which S3 deletes manifests and copies.
 	manifestDays = 30
 )
 
-// createLanding makes the bucket that files are dropped in. Every new object
-// is announced to route.
+// createLanding creates the bucket for incoming files. Each new object sends an event
+// to route.
 func (s *Stack) createLanding() {
 	s.landing = s.createBucket("Landing", s.queues[route], nil)
 }
 
-// createCurated makes the bucket for what the transform writes. A receipt is
-// written last, and is all that route hears of.
+// createCurated creates the bucket for the output of the transform. Only receipts send
+// an event to route. A transform writes the receipt last.
 func (s *Stack) createCurated() {
 	s.curated = s.createBucket("Curated", s.queues[receipts], &awss3.CfnBucket_NotificationFilterProperty{
 		S3Key: &awss3.CfnBucket_S3KeyFilterProperty{Rules: &[]any{
@@ -40,10 +40,10 @@ func (s *Stack) createCurated() {
 	})
 }
 
-// createBucket makes a bucket that announces new objects to a queue. S3 sends
-// a test message when the bucket is made, so everything that lets the message
-// through must stand before it; what lets it through names the bucket. Hence
-// the name is written down, not asked for: a reference would be a circle.
+// createBucket creates a bucket that sends an event for each new object to a queue. S3
+// sends a test message when the bucket is created. So the policies for the message must
+// exist before the bucket, and these policies contain the bucket's name. A reference to
+// the bucket would be a circle, so the name is composed in advance.
 func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) awss3.Bucket {
 	name := physicalName(strings.ToLower(id)) + "-" + *s.Stack.Account() + "-" + *s.Stack.Region()
 	props := &awss3.BucketProps{
@@ -65,9 +65,9 @@ func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_
 		props.EncryptionKey = s.dataKey
 		props.BucketKeyEnabled = jsii.Bool(true)
 	}
-	announcement := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
+	events := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
 	bucket := awss3.NewBucket(s.Stack, jsii.String(id), props)
-	bucket.Node().DefaultChild().(awss3.CfnBucket).SetNotificationConfiguration(announcement.configuration)
-	bucket.Node().AddDependency(announcement.dependencies...)
+	bucket.Node().DefaultChild().(awss3.CfnBucket).SetNotificationConfiguration(events.configuration)
+	bucket.Node().AddDependency(events.dependencies...)
 	return bucket
 }

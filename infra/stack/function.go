@@ -14,14 +14,14 @@ import (
 	"github.com/firn-data/firn/infra/setting"
 )
 
-// size is what a function gets to run with.
+// size is the size of a function.
 type size struct {
-	// memory is in MiB; 1,769 is one whole processor (lambda/latest/dg,
+	// memory is in MiB. 1,769 MiB are one whole processor (lambda/latest/dg,
 	// configuration-memory).
 	memory  float64
 	timeout time.Duration
-	// concurrency bounds the function's copies for each of its queues; at
-	// least 2, at most 1,000. Load's copies wait for one lock a dataset.
+	// concurrency limits the function's parallel executions for each of the function's
+	// queues; 2 to 1,000. Parallel loads of a dataset wait for one lock.
 	concurrency float64
 }
 
@@ -33,45 +33,45 @@ var functionSizes = map[string]size{
 	alert:     {memory: 256, timeout: time.Minute, concurrency: 2},
 }
 
-// function is a Lambda function with what belongs to it.
+// function is a Lambda function with its role and its log group.
 type function struct {
 	awslambda.Function
 	role awsiam.Role
 	logs awslogs.LogGroup
-	// sendsToItself is true for one that sends work to itself.
+	// sendsToItself reports whether the function sends work to itself.
 	sendsToItself bool
 }
 
-// functionProps is what makes one function differ from the next.
+// functionProps holds the differences between functions.
 type functionProps struct {
 	purpose     string
 	environment map[string]*string
 	grants      []grant
-	// sources are the queues that the function consumes.
+	// sources lists the queues that the function consumes.
 	sources []source
-	// roleName is empty unless somebody outside must know it.
+	// roleName is the fixed name of the role. Empty for a generated name.
 	roleName string
-	// continues is true for a function that sends work to itself: Lambda stops
-	// such a chain after about 16 turns (lambda/latest/dg,
-	// invocation-recursion), and the function's own chain has an end.
-	continues bool
+	// sendsToItself is true for a function that sends work to itself. Lambda stops such
+	// a chain after about 16 calls (lambda/latest/dg, invocation-recursion), unless the
+	// function may continue. The function's own chain has an end.
+	sendsToItself bool
 }
 
-// source is a queue that a function consumes, and how many messages it gets of
-// it at once.
+// source is a queue that a function consumes, with the largest number of messages in a
+// batch.
 type source struct {
 	queue awssqs.Queue
 	batch float64
-	// window is how long messages are collected. 0 hands over what is there;
-	// a batch of more than 10 needs one second at least (lambda/latest/dg,
+	// window is the time in which Lambda collects messages. 0 means no waiting. A batch
+	// of more than 10 messages needs a window of one second or more (lambda/latest/dg,
 	// services-sqs-configure).
 	window time.Duration
 }
 
-// defaultBatchSize is the batch of a queue whose messages nobody collects.
+// defaultBatchSize is the batch size of a queue without a window.
 const defaultBatchSize = 10
 
-// sourcesOf hands over the messages of queues as they come.
+// sourcesOf returns sources without a window, which pass messages on at once.
 func sourcesOf(queues ...awssqs.Queue) []source {
 	var all []source
 	for _, q := range queues {
@@ -80,7 +80,8 @@ func sourcesOf(queues ...awssqs.Queue) []source {
 	return all
 }
 
-// collectedSource hands over up to most messages of a queue once the window is over.
+// collectedSource returns a source that passes on up to most messages after the window.
+// Without a window, most is defaultBatchSize.
 func collectedSource(q awssqs.Queue, most float64, window time.Duration) source {
 	if window == 0 {
 		most = defaultBatchSize
@@ -113,7 +114,7 @@ func (s *Stack) createFunction(name string, props functionProps) {
 		LogGroup:      logs,
 		RecursiveLoop: awslambda.RecursiveLoop_TERMINATE,
 	}
-	if props.continues {
+	if props.sendsToItself {
 		lambda.RecursiveLoop = awslambda.RecursiveLoop_ALLOW
 	}
 	f := awslambda.NewFunction(s.Stack, jsii.String(id+"Function"), lambda)
@@ -129,7 +130,7 @@ func (s *Stack) createFunction(name string, props functionProps) {
 		}
 		f.AddEventSourceMapping(jsii.String("From"+*from.queue.Node().Id()), mapping)
 	}
-	s.functions[name] = function{Function: f, role: role, logs: logs, sendsToItself: props.continues}
+	s.functions[name] = function{Function: f, role: role, logs: logs, sendsToItself: props.sendsToItself}
 }
 
 func (s *Stack) architecture() awslambda.Architecture {

@@ -8,17 +8,17 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// What the function load is in Snowflake: the names in snowflake/'s DDL.
+// Names in the DDL under snowflake/ that the function load uses.
 const (
 	snowflakeWarehouse = "FIRN_LOAD"
 	snowflakeRole      = "FIRN_LOADER"
 )
 
-// createIngest makes the function that pages through an API and writes what it
-// gets to the landing bucket.
+// createIngest creates the function that reads the pages of an API and writes records
+// to the landing bucket.
 func (s *Stack) createIngest() {
 	s.createFunction(ingest, functionProps{
-		purpose: "fetches records from APIs to the landing bucket",
+		purpose: "fetches records from APIs and writes them to the landing bucket",
 		environment: map[string]*string{
 			"FIRN_LANDING_BUCKET":  s.landing.BucketName(),
 			"FIRN_QUEUE_URL":       s.queues[ingest].QueueUrl(),
@@ -29,13 +29,13 @@ func (s *Stack) createIngest() {
 			[]grant{s.send(ingest), s.changeCheckpoints(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
-		sources:   sourcesOf(s.queues[ingest].Queue),
-		continues: true,
+		sources:       sourcesOf(s.queues[ingest].Queue),
+		sendsToItself: true,
 	})
 }
 
-// createRoute makes the function that decides what an event means, and whose
-// sweep finds what no event announced. It reads receipts, and no landing object.
+// createRoute creates the function that turns events into work. Route's sweep finds
+// objects without an event. Route reads receipts, but no landing object.
 func (s *Stack) createRoute() {
 	s.createFunction(route, functionProps{
 		purpose: "turns S3 events into work",
@@ -57,13 +57,14 @@ func (s *Stack) createRoute() {
 			s.decrypt(),
 		),
 		sources: sourcesOf(s.queues[route].Queue, s.queues[receipts].Queue),
-		// A sweep of many versions; each message of its chain gets further.
-		continues: true,
+		// A sweep of many versions continues in a chain of messages, each at a later
+		// page.
+		sendsToItself: true,
 	})
 }
 
-// createTransform makes the function that turns an object into typed Parquet,
-// rejects and a receipt, or starts a Glue run that does.
+// createTransform creates the function that turns an object into typed Parquet, rejects
+// and a receipt. For large objects the function starts a Glue run.
 func (s *Stack) createTransform() {
 	s.createFunction(transform, functionProps{
 		purpose: "turns landing objects into Parquet, rejects and a receipt",
@@ -74,8 +75,9 @@ func (s *Stack) createTransform() {
 			"FIRN_GLUE_JOB":             jsii.String(glueJob),
 			"FIRN_GLUE_QUEUE_URL":       s.queues[glue].QueueUrl(),
 			"FIRN_GLUE_DEAD_LETTER_URL": s.queues[glue].deadLetters.QueueUrl(),
-			// A third less memory for 1 % of the time (bench/README.md), and no
-			// death where unique columns need most of what the function has.
+			// These settings save a third of the memory and cost 1 % of the time
+			// (bench/README.md). They prevent an out-of-memory kill if unique columns
+			// need most of the function's memory.
 			"GOGC":       jsii.String("50"),
 			"GOMEMLIMIT": jsii.String("1600MiB"),
 		},
@@ -92,8 +94,8 @@ func (s *Stack) createTransform() {
 	})
 }
 
-// createLoad makes the function that loads receipts to Snowflake. Its role's
-// name is fixed: the Snowflake user is bound to the role by its ARN.
+// createLoad creates the function that loads receipts into Snowflake. The role has a
+// fixed name, because the Snowflake user is bound to the role's ARN.
 func (s *Stack) createLoad() {
 	environment := map[string]*string{
 		"FIRN_CURATED_BUCKET":      s.curated.BucketName(),
@@ -105,16 +107,17 @@ func (s *Stack) createLoad() {
 		"FIRN_SNOWFLAKE_WAREHOUSE": jsii.String(snowflakeWarehouse),
 		"FIRN_SNOWFLAKE_ROLE":      jsii.String(snowflakeRole),
 		"FIRN_SNOWFLAKE_OCSP":      jsii.String(strconv.FormatBool(s.props.Settings.SnowflakeOCSP)),
-		// The driver keeps what it asked for; /tmp is all that a function may write.
+		// The driver caches OCSP responses. A function may write only to /tmp.
 		"SF_OCSP_RESPONSE_CACHE_DIR": jsii.String("/tmp"),
-		// The driver would ask for the platform it runs on at each start.
+		// Without this setting the driver detects its platform at each start, by
+		// network requests.
 		"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": jsii.String("true"),
 	}
 	if s.loginSecret != nil {
 		environment["FIRN_SNOWFLAKE_SECRET_ARN"] = s.loginSecret.Ref()
 	}
 	s.createFunction(load, functionProps{
-		purpose:     "loads curated files to Snowflake",
+		purpose:     "loads curated files into Snowflake",
 		environment: environment,
 		grants: joinGrants(
 			s.consume(load),
@@ -130,8 +133,8 @@ func (s *Stack) createLoad() {
 	})
 }
 
-// createAlert makes the function that tells people what failed and what is away.
-// What it can't announce stays in the dead-letter queue.
+// createAlert creates the function that sends mails about failures and outages. A dead
+// letter without a mail stays in the dead-letter queue.
 func (s *Stack) createAlert() {
 	consumed := []awssqs.Queue{s.queues[alert].Queue}
 	var urls []*string
@@ -140,7 +143,7 @@ func (s *Stack) createAlert() {
 		urls = append(urls, s.queues[name].deadLetters.QueueUrl())
 	}
 	s.createFunction(alert, functionProps{
-		purpose: "tells people what failed or is away, and what to do",
+		purpose: "sends mails about failures and outages, with the command that fixes a failure",
 		environment: map[string]*string{
 			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
 			"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -30,7 +32,7 @@ func TestFunctions(t *testing.T) {
 		if stage == "Ingest" || stage == "Route" {
 			loop = "Allow"
 		}
-		for what, pair := range map[string][2]string{
+		for property, pair := range map[string][2]string{
 			"runtime":   {render(p["Runtime"]), "provided.al2023"},
 			"handler":   {render(p["Handler"]), "bootstrap"},
 			"role":      {render(p["Role"]), "${" + stage + "Role.Arn}"},
@@ -39,39 +41,39 @@ func TestFunctions(t *testing.T) {
 			"recursion": {render(p["RecursiveLoop"]), loop},
 		} {
 			if pair[0] != pair[1] {
-				t.Errorf("%s: %s is %s, want %s", name, what, pair[0], pair[1])
+				t.Errorf("%s: %s is %s, want %s", name, property, pair[0], pair[1])
 			}
 		}
 	}
 	if got := tm.Resources["LoadRole"].Properties["RoleName"]; got != "firn-load" {
-		t.Errorf("the load role is called %v, but Snowflake knows firn-load", got)
+		t.Errorf("the load role has the name %v, want firn-load as in Snowflake's user", got)
 	}
 }
 
-// Every queue has a consumer, and every stage's queue a dead-letter queue that
-// keeps messages for longer.
+// Every queue has a consumer. Every queue of a stage has a dead-letter queue with a
+// longer retention.
 func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 	tm := standardTemplate(t)
 	consumers := map[string]string{}
 	for _, name := range tm.resourcesOf("AWS::Lambda::EventSourceMapping") {
 		p := tm.Resources[name].Properties
 		queue := strings.TrimSuffix(strings.TrimPrefix(render(p["EventSourceArn"]), "${"), ".Arn}")
-		if other, taken := consumers[queue]; taken {
+		if other, exists := consumers[queue]; exists {
 			t.Errorf("%s has two consumers, %s and %s", queue, other, name)
 		}
 		consumers[queue] = strings.Trim(render(p["FunctionName"]), "${}")
 		if got := render(p["FunctionResponseTypes"]); got != "ReportBatchItemFailures" {
-			t.Errorf("%s: one failure fails the batch: %s", name, got)
+			t.Errorf("%s: a failed message fails the whole batch, because the response types are %s", name, got)
 		}
 		batch, window := any(10.0), any(nil)
 		if queue == "GlueQueue" {
 			batch, window = 100.0, 60.0
 		}
 		if p["BatchSize"] != batch || p["MaximumBatchingWindowInSeconds"] != window {
-			t.Errorf("%s: batch %v within %v s", name, p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
+			t.Errorf("%s: batch of %v with a window of %v s", name, p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
 		}
 		if got, _ := valueAt(p, "ScalingConfig", "MaximumConcurrency").(float64); got < 2 || queue == "LoadQueue" && got != 2 {
-			t.Errorf("%s: at most %v at once", name, got)
+			t.Errorf("%s: the largest concurrency is %v", name, got)
 		}
 	}
 	want := map[string]string{"ReceiptsQueue": "RouteFunction", "GlueQueue": "TransformFunction"}
@@ -86,10 +88,10 @@ func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 			t.Errorf("%s: dead letters go to %s", queue, got)
 		}
 		if got := valueAt(p, "RedrivePolicy", "maxReceiveCount"); got != 1000.0 {
-			t.Errorf("%s: SQS buries after %v receives", queue, got)
+			t.Errorf("%s: SQS moves a message to the dead-letter queue after %v receives", queue, got)
 		}
 		if p["MessageRetentionPeriod"] != 4*86400.0 || dead["MessageRetentionPeriod"] != 14*86400.0 {
-			t.Errorf("%s keeps for %v s, %s for %v s", queue, p["MessageRetentionPeriod"], deadLetters, dead["MessageRetentionPeriod"])
+			t.Errorf("%s has a retention of %v s, %s of %v s", queue, p["MessageRetentionPeriod"], deadLetters, dead["MessageRetentionPeriod"])
 		}
 	}
 	if fmt.Sprint(consumers) != fmt.Sprint(want) {
@@ -98,16 +100,16 @@ func TestEveryQueueHasConsumerAndDeadLetterQueue(t *testing.T) {
 	for _, name := range tm.resourcesOf("AWS::SQS::Queue") {
 		p := tm.Resources[name].Properties
 		timeout := valueAt(tm.Resources[consumers[name]].Properties, "Timeout").(float64)
-		collecting := 0.0
+		window := 0.0
 		if name == "GlueQueue" {
-			collecting = 60
+			window = 60
 		}
-		if p["VisibilityTimeout"] != collecting+timeout+60 {
-			t.Errorf("%s hides messages for %v s, which are collected for %v s, and its function runs for %v s",
-				name, p["VisibilityTimeout"], collecting, timeout)
+		if p["VisibilityTimeout"] != window+timeout+60 {
+			t.Errorf("%s hides messages for %v s, the window is %v s, and the function's timeout is %v s",
+				name, p["VisibilityTimeout"], window, timeout)
 		}
 		if p["SqsManagedSseEnabled"] != true {
-			t.Errorf("%s isn't encrypted by SQS", name)
+			t.Errorf("%s has no encryption by SQS", name)
 		}
 	}
 }

@@ -17,25 +17,25 @@ import (
 )
 
 const (
-	// glueVersion has Spark 3.5 and Python 3.11, and reads s3:// by S3A
+	// glueVersion has Spark 3.5 and Python 3.11, and reads s3:// through S3A
 	// (glue/latest/dg, migrating-version-51).
 	glueVersion = "5.1"
-	// glueBatch is how many objects transform takes of the glue queue at once:
-	// one run for each dataset among them.
+	// glueBatch is the largest number of messages that transform receives from the glue
+	// queue at once. For each dataset among the objects, transform starts one run.
 	glueBatch = 100
-	// glueLogs begins the names of the job's log groups: an error and an output
-	// group (glue/latest/dg, monitor-continuous-logging).
+	// glueLogs begins the names of the job's two log groups, error and output
+	// (glue/latest/dg, monitor-continuous-logging).
 	glueLogs = "/aws-glue/firn-transform"
-	// glueModules is the Python package beside the script.
+	// glueModules is the Python package in the folder of the script.
 	glueModules = "firn_glue"
 )
 
-// glueJob is the job's name. It is written down, not asked for: the function
-// that starts runs is made before the job.
+// glueJob is the job's name. The name is fixed, because the function that starts runs
+// is created before the job.
 var glueJob = physicalName(transform)
 
-// createGlue makes the job whose runs take the objects that Lambda can't, and
-// lets the end of each run reach the glue queue.
+// createGlue creates the job whose runs transform the objects that Lambda can't
+// transform. The end of each run sends an event to the glue queue.
 func (s *Stack) createGlue() {
 	script := awss3assets.NewAsset(s.Stack, jsii.String("GlueScript"), &awss3assets.AssetProps{
 		Path: jsii.String(s.props.GlueScript),
@@ -49,7 +49,7 @@ func (s *Stack) createGlue() {
 	s.scheduleRunCheck()
 }
 
-// packGlueModules zips the package beside the script, which the script imports.
+// packGlueModules zips the Python package that the script imports.
 func (s *Stack) packGlueModules() awss3assets.Asset {
 	return awss3assets.NewAsset(s.Stack, jsii.String("GlueModules"), &awss3assets.AssetProps{
 		Path:       jsii.String(filepath.Dir(s.props.GlueScript)),
@@ -58,9 +58,9 @@ func (s *Stack) packGlueModules() awss3assets.Asset {
 	})
 }
 
-// createJob makes the job. Glue itself never repeats a run, because firn gives
-// the objects of a failed one back; runs beyond the limit wait in Glue's queue,
-// which excludes retries anyway (glue/latest/dg, add-job).
+// createJob creates the job. Glue doesn't repeat a failed run, because firn tries the
+// run's objects again. Runs over the limit wait in Glue's queue, and Glue doesn't allow
+// retries for queued jobs (glue/latest/dg, add-job).
 func (s *Stack) createJob(script, modules awss3assets.Asset) {
 	settings := s.props.Settings.Glue
 	class := "STANDARD"
@@ -88,10 +88,10 @@ func (s *Stack) createJob(script, modules awss3assets.Asset) {
 	})
 }
 
-// runArguments are Glue's own arguments (glue/latest/dg,
-// aws-glue-programming-etl-glue-arguments). Without its region S3A asks in
-// us-east-2 (glue/latest/dg, migrating-version-51). A zip of modules is put on the
-// Python path of driver and executors.
+// runArguments returns Glue's own arguments (glue/latest/dg,
+// aws-glue-programming-etl-glue-arguments). Without a region, S3A uses us-east-2
+// (glue/latest/dg, migrating-version-51). Glue adds the zip of modules to the Python
+// path of driver and executors.
 func (s *Stack) runArguments(modules awss3assets.Asset) *map[string]*string {
 	return &map[string]*string{
 		"--extra-py-files":                   modules.S3ObjectUrl(),
@@ -103,9 +103,9 @@ func (s *Stack) runArguments(modules awss3assets.Asset) *map[string]*string {
 	}
 }
 
-// createRunEndRule sends the end of each run to the glue queue. Glue tells of no
-// other states, and of these by best effort (eventbridge/latest/ref,
-// events-ref-glue): who waits for a run must ask for it too.
+// createRunEndRule sends the end of each run to the glue queue. Glue sends events only
+// for the end states of a run, and only by best effort (eventbridge/latest/ref,
+// events-ref-glue). So transform also asks for the state of runs, see scheduleRunCheck.
 func (s *Stack) createRunEndRule() {
 	awsevents.NewRule(s.Stack, jsii.String("GlueRuns"), &awsevents.RuleProps{
 		Description: jsii.String("firn: the end of a Glue run"),
@@ -121,10 +121,11 @@ func (s *Stack) createRunEndRule() {
 	})
 }
 
-// scheduleRunCheck has transform ask for the runs whose end nobody told.
+// scheduleRunCheck makes transform check every 10 minutes for runs that ended without
+// an event.
 func (s *Stack) scheduleRunCheck() {
 	awsevents.NewRule(s.Stack, jsii.String("GlueCheck"), &awsevents.RuleProps{
-		Description: jsii.String("firn: looks for Glue runs that ended untold"),
+		Description: jsii.String("firn: starts the check for Glue runs that ended without an event"),
 		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(10))),
 		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSqsQueue(s.queues[glue].Queue, &awseventstargets.SqsQueueProps{
 			Message: awsevents.RuleTargetInput_FromObject(work.CheckRuns()),
@@ -132,7 +133,7 @@ func (s *Stack) scheduleRunCheck() {
 	})
 }
 
-// grantStartRuns lets a function start runs of the job, and ask what became of them.
+// grantStartRuns lets a function start runs of the job and read their state.
 func (s *Stack) grantStartRuns() grant {
 	return grant{
 		sid:       "Runs",
@@ -141,9 +142,9 @@ func (s *Stack) grantStartRuns() grant {
 	}
 }
 
-// logRuns makes the job's log groups, and lets a run write there. Metrics have
-// no resource of their own, but a namespace (AmazonCloudWatch/latest/monitoring,
-// iam-cw-condition-keys-namespace).
+// logRuns creates the job's log groups and lets a run write to the groups. A metric is
+// no resource, so the grant for metrics is limited by a namespace
+// (AmazonCloudWatch/latest/monitoring, iam-cw-condition-keys-namespace).
 func (s *Stack) logRuns() []grant {
 	log := grant{sid: "Log", actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}}
 	for _, name := range []string{"error", "output"} {
@@ -160,9 +161,9 @@ func (s *Stack) logRuns() []grant {
 	}}
 }
 
-// readForRuns lets a run read its code, its manifest and the objects that the
-// manifest names. Spark can't name a version: it reads the newest, and the
-// script looks before and after whether that is the one that was meant.
+// readForRuns lets a run read the code, the manifest and the objects in the manifest.
+// Spark can't read a given version, only the newest version. The script checks before
+// and after the read that the newest version is the version in the manifest.
 func (s *Stack) readForRuns(code ...awss3assets.Asset) []grant {
 	script := grant{sid: "ReadScript", actions: []string{"s3:GetObject"}}
 	for _, asset := range code {
@@ -175,9 +176,9 @@ func (s *Stack) readForRuns(code ...awss3assets.Asset) []grant {
 	)
 }
 
-// writeForRuns lets a run write below the datasets' prefixes. Spark's committer
-// moves files, which S3A does by copying and deleting, so it also deletes
-// there; versions stay, and no run may write another's manifest.
+// writeForRuns lets a run write and delete below the datasets' prefixes. Spark's
+// committer moves files, and S3A moves a file by a copy and a delete. Earlier versions
+// stay in the bucket. No run may write another run's manifest.
 func (s *Stack) writeForRuns() []grant {
 	return []grant{{
 		sid:       "WriteCurated",
@@ -186,9 +187,9 @@ func (s *Stack) writeForRuns() []grant {
 	}}
 }
 
-// datasetKeyPatterns returns the patterns of all keys of the datasets in the curated bucket,
-// one for each source. With the folder, S3A can also ask whether the folder is
-// an object, which it does before it makes one below it.
+// datasetKeyPatterns returns the key patterns of the datasets in the curated bucket,
+// one pattern for each source. With folder, the result also has the source's own key:
+// S3A reads this key before it creates a folder below the source.
 func (s *Stack) datasetKeyPatterns(folder bool) []string {
 	var patterns []string
 	for _, c := range s.props.Contracts {

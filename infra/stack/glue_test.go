@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -13,15 +15,15 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// A run that Glue would repeat on its own would take objects that firn has
-// given back already, and a job without a limit could cost anything.
+// Glue must not retry a run, because firn may have given the run's objects to another
+// run. A job without a limit could cost any amount.
 func TestGlueJob(t *testing.T) {
 	for _, test := range []struct {
-		made  template
+		tm    template
 		class string
 	}{{standardTemplate(t), "STANDARD"}, {oppositeTemplate(t), "FLEX"}} {
-		job := test.made.Resources["GlueJob"].Properties
-		for what, pair := range map[string][2]string{
+		job := test.tm.Resources["GlueJob"].Properties
+		for property, pair := range map[string][2]string{
 			"name":     {render(job["Name"]), "firn-transform"},
 			"role":     {render(job["Role"]), "${GlueRole.Arn}"},
 			"version":  {render(job["GlueVersion"]), "5.1"},
@@ -35,13 +37,13 @@ func TestGlueJob(t *testing.T) {
 			"class":    {render(job["ExecutionClass"]), test.class},
 		} {
 			if pair[0] != pair[1] {
-				t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+				t.Errorf("%s is %s, want %s", property, pair[0], pair[1])
 			}
 		}
 	}
 }
 
-// What Glue is told besides the manifest, which is a run's own argument.
+// The arguments of every run. The manifest is an argument of a single run.
 func TestGlueArguments(t *testing.T) {
 	tm := standardTemplate(t)
 	arguments, _ := tm.Resources["GlueJob"].Properties["DefaultArguments"].(map[string]any)
@@ -56,19 +58,19 @@ func TestGlueArguments(t *testing.T) {
 		"--custom-logGroup-prefix":           "/aws-glue/firn-transform",
 		"--conf":                             "spark.hadoop.fs.s3a.endpoint.region=${AWS::Region}",
 	}
-	delete(got, "--extra-py-files") // TestGlueJobReadsItsCode has it
+	delete(got, "--extra-py-files") // see TestGlueJobReadsItsCode
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	for _, name := range []string{"error", "output"} {
 		group := tm.Resources["Glue"+strings.ToUpper(name[:1])+name[1:]+"Logs"].Properties
 		if group["LogGroupName"] != want["--custom-logGroup-prefix"]+"/"+name || group["RetentionInDays"] != 30.0 {
-			t.Errorf("a run writes to %s/%s, the stack has %v", want["--custom-logGroup-prefix"], name, group)
+			t.Errorf("a run writes to %s/%s, but the stack's log group is %v", want["--custom-logGroup-prefix"], name, group)
 		}
 	}
 }
 
-// The job runs the script and the modules that its role may read, and no others.
+// The role may read exactly the script and the modules of the job.
 func TestGlueJobReadsItsCode(t *testing.T) {
 	tm := standardTemplate(t)
 	job := tm.Resources["GlueJob"].Properties
@@ -77,7 +79,7 @@ func TestGlueJobReadsItsCode(t *testing.T) {
 		".py": render(valueAt(job, "Command", "ScriptLocation")), ".zip": render(valueAt(job, "DefaultArguments", "--extra-py-files")),
 	} {
 		if !strings.HasPrefix(location, "s3://") || !strings.HasSuffix(location, ending) {
-			t.Fatalf("a run's code is at %s", location)
+			t.Fatalf("unexpected location of a run's code: %s", location)
 		}
 		want = append(want, "arn:${AWS::Partition}:s3:::"+strings.TrimPrefix(location, "s3://"))
 	}
@@ -89,15 +91,15 @@ func TestGlueJobReadsItsCode(t *testing.T) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the role reads %v, the job wants %v", got, want)
+		t.Errorf("the role may read %v, but the job needs %v", got, want)
 	}
 }
 
-// The zip of modules has the package, and nothing of what lies beside it.
+// The zip of modules has the package, but no other files of its folder.
 func TestGlueZipHasPackageOnly(t *testing.T) {
 	packed, err := filepath.Glob(filepath.Join(synthesize(t, nil).outdir, "asset.*", "firn_glue"))
 	if err != nil || len(packed) != 1 {
-		t.Fatalf("the assembly has the package %d times: %v", len(packed), err)
+		t.Fatalf("the assembly has the package %d times, want 1: %v", len(packed), err)
 	}
 	var files []string
 	asset := filepath.Dir(packed[0])
@@ -112,13 +114,13 @@ func TestGlueZipHasPackageOnly(t *testing.T) {
 	}
 }
 
-// The ends of this job's runs reach the glue queue: by a rule, and by the
-// policy that lets this rule in.
+// The end of a run reaches the glue queue by a rule. The queue's policy admits this
+// rule.
 func TestEndOfGlueRunReachesQueue(t *testing.T) {
 	tm := standardTemplate(t)
 	rule := tm.Resources["GlueRuns"].Properties
 	pattern := rule["EventPattern"]
-	for what, pair := range map[string][2]string{
+	for property, pair := range map[string][2]string{
 		"state":  {render(rule["State"]), "ENABLED"},
 		"source": {render(valueAt(pattern, "source")), "aws.glue"},
 		"kind":   {render(valueAt(pattern, "detail-type")), "Glue Job State Change"},
@@ -127,36 +129,37 @@ func TestEndOfGlueRunReachesQueue(t *testing.T) {
 		"target": {render(valueAt(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
 	} {
 		if pair[0] != pair[1] {
-			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+			t.Errorf("%s is %s, want %s", property, pair[0], pair[1])
 		}
 	}
 	if !allows(tm, "GlueQueuePolicy", "events.amazonaws.com", "sqs:SendMessage", "map[ArnEquals:map[aws:SourceArn:${GlueRuns.Arn}]]") {
-		t.Error("the rule may not send to its queue")
+		t.Error("the rule may not send to the glue queue")
 	}
 }
 
-// Glue may lose the event of an end: on a schedule, transform is told to ask.
+// Glue may lose the event at the end of a run. So a schedule makes transform ask for
+// the state of runs.
 func TestGlueRunsAreCheckedOnSchedule(t *testing.T) {
 	tm := standardTemplate(t)
 	rule := tm.Resources["GlueCheck"].Properties
-	for what, pair := range map[string][2]string{
+	for property, pair := range map[string][2]string{
 		"state":    {render(rule["State"]), "ENABLED"},
 		"schedule": {render(rule["ScheduleExpression"]), "rate(10 minutes)"},
 		"target":   {render(valueAt(rule, "Targets", 0, "Arn")), "${GlueQueue.Arn}"},
 	} {
 		if pair[0] != pair[1] {
-			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+			t.Errorf("%s is %s, want %s", property, pair[0], pair[1])
 		}
 	}
 	if input := render(valueAt(rule, "Targets", 0, "Input")); !work.IsCheckRuns(input) {
-		t.Errorf("transform doesn't know %s", input)
+		t.Errorf("the message isn't a check of runs: %s", input)
 	}
 	if !allows(tm, "GlueQueuePolicy", "events.amazonaws.com", "sqs:SendMessage", "map[ArnEquals:map[aws:SourceArn:${GlueCheck.Arn}]]") {
-		t.Error("the rule may not send to its queue")
+		t.Error("the rule may not send to the glue queue")
 	}
 }
 
-// Without a window a batch may not be larger than 10: Lambda refuses it.
+// Without a window Lambda refuses batches of more than 10 messages.
 func TestGlueQueueWithoutWindowHasSmallBatch(t *testing.T) {
 	tm := oppositeTemplate(t)
 	found := false
@@ -167,18 +170,18 @@ func TestGlueQueueWithoutWindowHasSmallBatch(t *testing.T) {
 		}
 		found = true
 		if p["BatchSize"] != 10.0 || p["MaximumBatchingWindowInSeconds"] != nil {
-			t.Errorf("batch %v within %v s", p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
+			t.Errorf("batch of %v with a window of %v s", p["BatchSize"], p["MaximumBatchingWindowInSeconds"])
 		}
 	}
 	if !found {
-		t.Error("nobody consumes the glue queue")
+		t.Error("the glue queue has no consumer")
 	}
 	if got := tm.Resources["GlueQueue"].Properties["VisibilityTimeout"]; got != 960.0 {
-		t.Errorf("messages are hidden for %v s", got)
+		t.Errorf("the visibility timeout is %v s, want 960 s", got)
 	}
 }
 
-// Manifests and copies go after a month, and nothing else of the bucket does.
+// S3 deletes manifests and copies after 30 days, and no other objects.
 func TestManifestsExpire(t *testing.T) {
 	tm := standardTemplate(t)
 	for _, test := range []struct{ bucket, want string }{
@@ -192,12 +195,12 @@ func TestManifestsExpire(t *testing.T) {
 			}
 		}
 		if got := strings.Join(expiring, ", "); got != test.want {
-			t.Errorf("%s: what expires is %q, want %q", test.bucket, got, test.want)
+			t.Errorf("%s: expirations are %q, want %q", test.bucket, got, test.want)
 		}
 	}
 }
 
-// The role of a run deletes below the datasets' prefixes and nowhere else.
+// The role of a run may delete only below the datasets' prefixes.
 func TestGlueRunDeletesOnlyBelowDatasets(t *testing.T) {
 	var deletes []string
 	for _, s := range statementsByRole(t, standardTemplate(t))["GlueRole"] {

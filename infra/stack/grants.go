@@ -9,21 +9,21 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// PolicyName is the name of the one inline policy of each role. Its statements
-// have ids, so that a test can take one away and see the path break.
+// PolicyName is the name of each role's one inline policy. The policy's statements have
+// ids, so that a test can remove one statement and check that the path fails.
 const PolicyName = "grants"
 
-// grant is one statement of a role's policy.
+// grant is one statement in a role's policy.
 type grant struct {
 	sid       string
 	actions   []string
 	resources []*string
-	// condition is nil for a grant that always holds.
+	// condition limits the grant. nil for an unconditional grant.
 	condition *map[string]any
 }
 
-// createRole makes a role that has exactly these grants. An empty name lets
-// CloudFormation choose one.
+// createRole creates a role with exactly these grants. If name is empty, CloudFormation
+// chooses a name.
 func (s *Stack) createRole(id, name, description string, assumedBy awsiam.IPrincipal, externalIDs []string, grants []grant) awsiam.Role {
 	var statements []awsiam.PolicyStatement
 	for _, g := range grants {
@@ -49,7 +49,8 @@ func (s *Stack) createRole(id, name, description string, assumedBy awsiam.IPrinc
 	return awsiam.NewRole(s.Stack, jsii.String(id), props)
 }
 
-// consume lets a function read its queues, put off a message, and bury one.
+// consume lets a function read its queues, delay a message, and send a message to the
+// dead-letter queues.
 func (s *Stack) consume(names ...string) []grant {
 	queues := make([]awssqs.Queue, len(names))
 	for i, name := range names {
@@ -58,7 +59,7 @@ func (s *Stack) consume(names ...string) []grant {
 	return []grant{receive(queues...), s.sendDeadLetters(names...)}
 }
 
-// receive lets a function read queues, and put off a message.
+// receive lets a function read queues and delay a message.
 func receive(queues ...awssqs.Queue) grant {
 	g := grant{sid: "Consume", actions: []string{
 		"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
@@ -69,7 +70,7 @@ func receive(queues ...awssqs.Queue) grant {
 	return g
 }
 
-// sendDeadLetters lets a role put messages into the dead-letter queues of these queues.
+// sendDeadLetters lets a role send messages to the dead-letter queues of these queues.
 func (s *Stack) sendDeadLetters(names ...string) grant {
 	g := grant{sid: "Bury", actions: []string{"sqs:SendMessage"}}
 	for _, name := range names {
@@ -78,8 +79,8 @@ func (s *Stack) sendDeadLetters(names ...string) grant {
 	return g
 }
 
-// send lets a function put messages in queues. SendMessageBatch has no action
-// of its own.
+// send lets a function send messages to queues. SendMessage is also the IAM action for
+// SendMessageBatch.
 func (s *Stack) send(names ...string) grant {
 	g := grant{sid: "Send", actions: []string{"sqs:SendMessage"}}
 	for _, name := range names {
@@ -88,10 +89,10 @@ func (s *Stack) send(names ...string) grant {
 	return g
 }
 
-// changeJournal lets a function read and change objects' entries.
+// changeJournal lets a function read and update the entries of objects.
 func (s *Stack) changeJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
 
-// changeCheckpoints lets a function read and replace its checkpoints.
+// changeCheckpoints lets a function read and replace checkpoints.
 func (s *Stack) changeCheckpoints() grant {
 	return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem")
 }
@@ -100,7 +101,7 @@ func (s *Stack) useJournal(actions ...string) grant {
 	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}
 }
 
-// searchJournal lets a function query an index.
+// searchJournal lets a function query an index of the journal.
 func (s *Stack) searchJournal(index string) grant {
 	return grant{
 		sid:       "JournalIndex",
@@ -109,10 +110,10 @@ func (s *Stack) searchJournal(index string) grant {
 	}
 }
 
-// read lets a role get objects of a bucket whose keys match a pattern, by
-// s3:GetObject the newest version, by s3:GetObjectVersion the one it names.
-// Without ListBucket a missing object would look like a missing grant, 403 and
-// not 404 (AmazonS3 API reference, GetObject), and be tried again for ever.
+// read lets a role get the objects of a bucket whose keys match a pattern. The action
+// s3:GetObject reads the newest version, s3:GetObjectVersion a given version. Without
+// ListBucket a missing object gives 403 instead of 404 (AmazonS3 API reference,
+// GetObject). The function would take 403 for a missing grant and retry without end.
 func (s *Stack) read(sid, action string, bucket awss3.Bucket, patterns ...string) []grant {
 	return []grant{
 		{sid: sid, actions: []string{action}, resources: objects(bucket, patterns...)},
@@ -128,14 +129,14 @@ func objects(bucket awss3.Bucket, patterns ...string) []*string {
 	return all
 }
 
-// listVersions lets a function see the order of a key's versions. The action
-// is the bucket's.
+// listVersions lets a function list the versions of a key in order. The resource of the
+// action is the bucket.
 func (s *Stack) listVersions(sid string, bucket awss3.Bucket) grant {
 	return grant{sid: sid, actions: []string{"s3:ListBucketVersions"}, resources: []*string{bucket.BucketArn()}}
 }
 
-// write lets a function put objects, in parts too; to drop the parts of a
-// file that it gives up it needs s3:AbortMultipartUpload more.
+// write lets a function put objects, also in parts. A function that aborts an upload in
+// parts also needs s3:AbortMultipartUpload.
 func (s *Stack) write(sid string, bucket awss3.Bucket, more ...string) grant {
 	return grant{
 		sid:       sid,
@@ -144,12 +145,12 @@ func (s *Stack) write(sid string, bucket awss3.Bucket, more ...string) grant {
 	}
 }
 
-// decrypt lets a function read what the data key encrypts. No grant if the
-// buckets have no key of ours.
+// decrypt lets a function read data under the data key. No grants if the buckets have
+// Amazon S3's own key.
 func (s *Stack) decrypt() []grant { return s.useDataKey("kms:Decrypt") }
 
-// encrypt lets a function write under the data key. UploadPart needs Decrypt
-// too (AmazonS3 user guide, mpuoverview).
+// encrypt lets a function write data under the data key. UploadPart also needs Decrypt
+// (AmazonS3 user guide, mpuoverview).
 func (s *Stack) encrypt() []grant { return s.useDataKey("kms:Decrypt", "kms:GenerateDataKey") }
 
 func (s *Stack) useDataKey(actions ...string) []grant {
@@ -159,7 +160,7 @@ func (s *Stack) useDataKey(actions ...string) []grant {
 	return []grant{useKey("DataKey", s.dataKey, actions...)}
 }
 
-// publish lets a function publish on a topic under the topics' key.
+// publish lets a function publish to a topic under the topics' key.
 func (s *Stack) publish(topic awssns.Topic) []grant {
 	return []grant{
 		{sid: "Publish", actions: []string{"sns:Publish"}, resources: []*string{topic.TopicArn()}},
@@ -171,7 +172,7 @@ func useKey(sid string, key awskms.Key, actions ...string) grant {
 	return grant{sid: sid, actions: actions, resources: []*string{key.KeyArn()}}
 }
 
-// joinGrants joins grants and lists of grants.
+// joinGrants joins lists of grants.
 func joinGrants(lists ...[]grant) []grant {
 	var all []grant
 	for _, list := range lists {

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -9,7 +11,7 @@ import (
 	"github.com/firn-data/firn/infra/stack"
 )
 
-// statement is one statement of any policy, rendered.
+// statement is one rendered statement of any policy.
 type statement struct {
 	sid, effect, principal, condition string
 	actions, resources                []string
@@ -46,7 +48,7 @@ func rendered(value any) any {
 	return out
 }
 
-// statementsByRole returns each role's statements, from its one inline policy.
+// statementsByRole returns the statements of each role's one inline policy.
 func statementsByRole(t *testing.T, tm template) map[string][]statement {
 	t.Helper()
 	roles := map[string][]statement{}
@@ -54,7 +56,7 @@ func statementsByRole(t *testing.T, tm template) map[string][]statement {
 		p := tm.Resources[name].Properties
 		policies := list(p["Policies"])
 		if len(policies) != 1 || valueAt(policies[0], "PolicyName") != stack.PolicyName {
-			t.Errorf("%s has not exactly one inline policy %q: %v", name, stack.PolicyName, policies)
+			t.Errorf("%s: want exactly one inline policy %q, got %v", name, stack.PolicyName, policies)
 			continue
 		}
 		if p["ManagedPolicyArns"] != nil {
@@ -77,7 +79,7 @@ func TestGrantsMatchGolden(t *testing.T) {
 		seen := map[string]bool{}
 		for _, s := range roles[name] {
 			if s.sid == "<nil>" || seen[s.sid] || s.effect != "Allow" {
-				t.Errorf("%s: statement %+v has no id of its own, or is more than a grant", name, s)
+				t.Errorf("%s: statement %+v has no unique id, or its effect isn't Allow", name, s)
 			}
 			only := ""
 			if s.condition != "<nil>" {
@@ -93,14 +95,14 @@ func TestGrantsMatchGolden(t *testing.T) {
 	golden(t, "grants", text.String())
 }
 
-// isGlueMetricsGrant is the one grant on "anything": metrics are no resources, so
-// that IAM tells them apart by namespace alone.
+// isGlueMetricsGrant reports whether a statement is the one grant on all resources.
+// Metrics are no resources, so IAM can limit the grant only by namespace.
 func isGlueMetricsGrant(s statement) bool {
 	return slices.Equal(s.actions, []string{"cloudwatch:PutMetricData"}) &&
 		s.condition == "map[StringEquals:map[cloudwatch:namespace:Glue]]"
 }
 
-// No grant is for "anything": neither as an action nor as a resource.
+// No grant has a wildcard as its action or as its only resource.
 func TestNoWildcardGrants(t *testing.T) {
 	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t), keyPairTemplate(t)} {
 		for name, statements := range statementsByRole(t, tm) {
@@ -113,18 +115,18 @@ func TestNoWildcardGrants(t *testing.T) {
 	}
 }
 
-// Nobody gets at a queue, topic or bucket by its own policy but on a condition.
+// A policy of a queue, topic or bucket admits access only under a condition.
 func TestNoOpenResources(t *testing.T) {
 	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t)} {
 		for _, kind := range []string{"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"} {
 			names := tm.resourcesOf(kind)
 			if len(names) == 0 {
-				t.Errorf("no %s to look at", kind)
+				t.Errorf("the template has no %s", kind)
 			}
 			for _, name := range names {
 				for _, s := range statementsOf(tm.Resources[name].Properties["PolicyDocument"]) {
 					if s.effect == "Allow" && (strings.Contains(strings.Join(s.actions, " "), "*") || s.condition == "<nil>") {
-						t.Errorf("%s allows %v with condition %s", name, s.actions, s.condition)
+						t.Errorf("%s allows %v with the condition %s", name, s.actions, s.condition)
 					}
 				}
 			}
@@ -132,8 +134,8 @@ func TestNoOpenResources(t *testing.T) {
 	}
 }
 
-// Who touches what is encrypted has the key to it: Amazon S3 and Amazon SNS
-// ask for the caller's grants on the key, and the laptop's cloud doesn't.
+// Each user of an encrypted resource has the grants on its key. Amazon S3 and Amazon
+// SNS check these grants. The AWS stand-in doesn't.
 func TestUsersOfEncryptedResourcesHaveKeyGrants(t *testing.T) {
 	need := map[string][]string{
 		"s3:GetObject":        {"kms:Decrypt ${DataKey.Arn}"},
@@ -145,31 +147,31 @@ func TestUsersOfEncryptedResourcesHaveKeyGrants(t *testing.T) {
 	}
 	users := 0
 	for name, statements := range statementsByRole(t, keyPairTemplate(t)) {
-		has, wants := map[string]bool{}, map[string]bool{}
+		has, needs := map[string]bool{}, map[string]bool{}
 		for _, s := range statements {
 			for _, action := range s.actions {
 				if strings.HasPrefix(action, "kms:") {
 					has[action+" "+strings.Join(s.resources, " ")] = true
 				}
 				for _, grant := range need[action] {
-					wants[grant] = true
+					needs[grant] = true
 				}
 			}
 		}
-		for grant := range wants {
+		for grant := range needs {
 			users++
 			if !has[grant] {
 				t.Errorf("%s lacks %s", name, grant)
 			}
 		}
 		for grant := range has {
-			if !wants[grant] {
-				t.Errorf("%s has %s, and nothing that needs it", name, grant)
+			if !needs[grant] {
+				t.Errorf("%s has an unnecessary grant: %s", name, grant)
 			}
 		}
 	}
 	if users == 0 {
-		t.Error("nobody uses a key")
+		t.Error("no role uses a key")
 	}
 }
 
@@ -181,38 +183,38 @@ func TestEncryptionByS3(t *testing.T) {
 	for _, name := range tm.resourcesOf("AWS::S3::Bucket") {
 		rule := valueAt(tm.Resources[name].Properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
 		if got := render(valueAt(rule, "ServerSideEncryptionByDefault", "SSEAlgorithm")); got != "AES256" {
-			t.Errorf("%s is encrypted by %s", name, got)
+			t.Errorf("%s has the encryption %s", name, got)
 		}
 	}
 	for name, statements := range statementsByRole(t, tm) {
 		for _, s := range statements {
 			if s.sid == "DataKey" {
-				t.Errorf("%s has a grant on a key that isn't there", name)
+				t.Errorf("%s has a grant on a missing key", name)
 			}
 		}
 	}
 }
 
-// Snowflake's own user may assume the storage role once it is known, with the
-// external id, and nobody else.
+// Only Snowflake's user may assume the storage role, and only with the external id.
+// Until the user is known, the role trusts this account.
 func TestStorageRoleTrustsSnowflakeUserOnly(t *testing.T) {
 	for _, test := range []struct {
-		made template
+		tm   template
 		want string
 	}{
 		{standardTemplate(t), "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
 		{oppositeTemplate(t), snowflakeUser},
 	} {
-		role := test.made.Resources["StorageRole"].Properties
+		role := test.tm.Resources["StorageRole"].Properties
 		trust := valueAt(role, "AssumeRolePolicyDocument", "Statement", 0)
 		if got := render(valueAt(trust, "Principal", "AWS")); got != test.want {
-			t.Errorf("trusts %s, want %s", got, test.want)
+			t.Errorf("the role trusts %s, want %s", got, test.want)
 		}
 		if got := render(valueAt(trust, "Condition", "StringEquals", "sts:ExternalId")); got != "firn-MYORG-ACCOUNT-FIRN" {
-			t.Errorf("external id %s", got)
+			t.Errorf("unexpected external id %s", got)
 		}
 		if got := role["RoleName"]; got != "firn-storage" {
-			t.Errorf("name %v", got)
+			t.Errorf("unexpected role name %v", got)
 		}
 	}
 }

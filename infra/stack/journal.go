@@ -5,15 +5,16 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// The journal's sparse indexes: objects that stand still, and objects that
-// wait for a load or failed, by dataset.
+// The journal's sparse indexes. The index stuck lists the objects that have no end
+// state, by state. The index work lists objects that wait for a load or failed, by
+// dataset.
 const (
 	indexStuck = "stuck"
 	indexWork  = "work"
 )
 
-// createJournal makes the table of every object's state. The indexes hold whole
-// items, so that no reader asks the table again.
+// createJournal creates the table with the state of each object. The indexes hold whole
+// items, so that readers of an index don't also read the table.
 func (s *Stack) createJournal() {
 	s.journal = awsdynamodb.NewTable(s.Stack, jsii.String("Journal"), &awsdynamodb.TableProps{
 		PartitionKey:        text("pk"),

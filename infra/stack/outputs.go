@@ -5,7 +5,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// createOutputs names what the operator's command and Snowflake's DDL need.
+// createOutputs creates the outputs that the command firn and Snowflake's DDL need.
 func (s *Stack) createOutputs() {
 	s.output("LandingBucket", s.landing.BucketName())
 	s.output("CuratedBucket", s.curated.BucketName())

@@ -8,37 +8,37 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// The queues, each with a dead-letter queue.
+// The queues. Each queue has a dead-letter queue.
 const (
 	route     = "route"
 	receipts  = "receipts"
 	transform = "transform"
-	// glue has the objects that Lambda can't take, and the ends of the runs that
-	// take them. The function transform consumes it too.
+	// glue has the objects for Glue runs and the ends of these runs. The function
+	// transform consumes glue and transform.
 	glue   = "glue"
 	load   = "load"
 	ingest = "ingest"
-	// alert has the ticks at which the function looks for what is away. The
-	// function empties all dead-letter queues too.
+	// alert has the ticks. At each tick the function alert checks for outages. The
+	// function also consumes all dead-letter queues.
 	alert = "alert"
 )
 
-// queueNames is the order of the queues in outputs and variables.
+// queueNames lists the queues in the order of outputs and variables.
 var queueNames = []string{route, receipts, transform, glue, load, ingest, alert}
 
-// functionNames is the order of the functions.
+// functionNames lists the functions in the order of outputs.
 var functionNames = []string{ingest, route, transform, load, alert}
 
-// queue is a stage's queue and where its dead letters go.
+// queue is a queue with its dead-letter queue.
 type queue struct {
 	awssqs.Queue
 	deadLetters awssqs.Queue
 }
 
-// createQueues makes the queues. A dead letter keeps the time at which its
-// message was first sent, so dead-letter queues must retain for longer
-// (AWSSimpleQueueService developer guide, sqs-dead-letter-queues). Work
-// messages hold keys and no rows: Amazon SQS's own key is enough for them.
+// createQueues creates the queues. A dead letter keeps the send time of its message. So
+// a dead-letter queue needs a longer retention than the queue (AWSSimpleQueueService
+// developer guide, sqs-dead-letter-queues). Amazon SQS's own key is enough, because
+// messages hold keys and no rows.
 func (s *Stack) createQueues() {
 	consumers := map[string]string{receipts: route, glue: transform}
 	windows := map[string]time.Duration{glue: s.props.Settings.Glue.Window}
@@ -56,19 +56,19 @@ func (s *Stack) createQueues() {
 }
 
 const (
-	// hiddenAfterTimeout is how long a message stays hidden when its function was
-	// killed at its timeout. The advice of six timeouts guards against
-	// throttling, which the mappings' concurrency limit does here.
+	// hiddenAfterTimeout is the time for which a message stays hidden after a kill of
+	// its function at the timeout. AWS advises six timeouts as a protection against
+	// throttling. Here the concurrency limit of the mappings prevents throttling.
 	hiddenAfterTimeout = time.Minute
-	// maxReceives is the largest number that SQS takes: the functions bury a
-	// message themselves after its attempts, and an outage of a dependency
-	// must not make dead letters.
+	// maxReceives is SQS's largest number. The functions themselves send a message to
+	// the dead-letter queue after its attempts. An outage of a dependency must not
+	// produce dead letters.
 	maxReceives = 1000
 )
 
-// createQueue makes one queue. Retention is in days, busy is how long a message
-// is with its function, collecting included; deadLetters is nil for a queue of
-// dead letters.
+// createQueue creates one queue. Retention is in days. busy is the longest time of a
+// message with its function, including the window. deadLetters is nil for a dead-letter
+// queue.
 func (s *Stack) createQueue(id string, retention float64, busy time.Duration, deadLetters awssqs.Queue) awssqs.Queue {
 	props := &awssqs.QueueProps{
 		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,

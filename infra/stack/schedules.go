@@ -9,47 +9,45 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// ingestMessage is the message that a schedule puts in the ingest queue. Scheduler
-// fills in the time that was meant, so that a late or repeated delivery asks
-// for the same interval (scheduler/latest/UserGuide,
-// managing-schedule-context-attributes). The text needs no escapes: a
-// dataset's name is two words of lower-case letters.
+// ingestMessage is the message that a schedule sends to the ingest queue. Scheduler
+// inserts the scheduled time, so that a late or repeated delivery asks for the same
+// interval (scheduler/latest/UserGuide, managing-schedule-context-attributes). The text
+// needs no escapes, because a dataset's name has only two words of lower-case letters.
 func ingestMessage(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// tickMessage is the message that makes alert look for what is away.
+// tickMessage is the message that makes alert check for outages.
 const tickMessage = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
-// sweepMessage is the message that makes route look for what no event announced and for
-// what stands still.
+// sweepMessage is the message that makes route sweep.
 const sweepMessage = `{"sweep":"<aws.scheduler.scheduled-time>"}`
 
-// createSchedules makes alert's tick, route's sweep, and one schedule for each
-// contract that has one, unless somebody else drives them.
+// createSchedules creates the schedules of alert's tick and route's sweep. Each
+// contract with a schedule also gets a schedule, unless the setting Schedules is false.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
-		id: "Alert", description: "firn: looks for what is away", queue: alert, input: tickMessage,
+		id: "Alert", description: "firn: starts the check for outages", queue: alert, input: tickMessage,
 		expression: rate(s.props.Settings.Tick),
-		role:       s.createScheduleRole("TickRole", "firn: a schedule puts ticks in alert's queue", alert),
+		role:       s.createScheduleRole("TickRole", "firn: a schedule sends ticks to alert's queue", alert),
 	})
 	if s.props.Settings.Sweep > 0 {
 		s.createSchedule(schedule{
-			id: "Sweep", description: "firn: looks for what no event announced and for what stands still", queue: route, input: sweepMessage,
+			id: "Sweep", description: "firn: starts the sweep for objects without an event and objects that stopped moving", queue: route, input: sweepMessage,
 			expression: rate(s.props.Settings.Sweep),
-			role:       s.createScheduleRole("SweepRole", "firn: a schedule puts sweeps in route's queue", route),
+			role:       s.createScheduleRole("SweepRole", "firn: a schedule sends sweeps to route's queue", route),
 		})
 	}
 	if !s.props.Settings.Schedules {
 		return
 	}
-	var role awsiam.Role // no schedule of a contract, no role
+	var role awsiam.Role // nil until the first contract with a schedule
 	for _, c := range s.props.Contracts {
 		if c.Ingest == nil || c.Ingest.Schedule == "" {
 			continue
 		}
 		if role == nil {
-			role = s.createScheduleRole("ScheduleRole", "firn: schedules put orders in the ingest queue", ingest)
+			role = s.createScheduleRole("ScheduleRole", "firn: schedules send messages to the ingest queue", ingest)
 		}
 		s.createSchedule(schedule{
 			id: logicalName(c.Source) + logicalName(c.Entity), description: "firn: fetches " + c.Dataset(), queue: ingest, input: ingestMessage(c.Dataset()),
@@ -58,8 +56,8 @@ func (s *Stack) createSchedules() {
 	}
 }
 
-// rate is Scheduler's expression. Its singular is "minute" (scheduler/latest/
-// UserGuide, schedule-types).
+// rate returns a schedule expression. The singular of the unit is "minute"
+// (scheduler/latest/UserGuide, schedule-types).
 func rate(every time.Duration) string {
 	if every == time.Minute {
 		return "rate(1 minute)"
@@ -67,31 +65,31 @@ func rate(every time.Duration) string {
 	return fmt.Sprintf("rate(%d minutes)", int(every.Minutes()))
 }
 
-// schedule puts one message in a queue, again and again.
+// schedule sends one message to a queue at each scheduled time.
 type schedule struct {
 	id, description, queue, input string
-	// expression is rate, cron or at (scheduler/latest/UserGuide,
+	// expression is a rate, cron or at expression (scheduler/latest/UserGuide,
 	// schedule-types).
 	expression string
 	role       awsiam.Role
 }
 
-func (s *Stack) createSchedule(made schedule) {
-	awsscheduler.NewCfnSchedule(s.Stack, jsii.String(made.id+"Schedule"), &awsscheduler.CfnScheduleProps{
-		Description:        jsii.String(made.description),
-		ScheduleExpression: jsii.String(made.expression),
+func (s *Stack) createSchedule(config schedule) {
+	awsscheduler.NewCfnSchedule(s.Stack, jsii.String(config.id+"Schedule"), &awsscheduler.CfnScheduleProps{
+		Description:        jsii.String(config.description),
+		ScheduleExpression: jsii.String(config.expression),
 		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn:              s.queues[made.queue].QueueArn(),
-			RoleArn:          made.role.RoleArn(),
-			Input:            jsii.String(made.input),
-			DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: s.queues[made.queue].deadLetters.QueueArn()},
+			Arn:              s.queues[config.queue].QueueArn(),
+			RoleArn:          config.role.RoleArn(),
+			Input:            jsii.String(config.input),
+			DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: s.queues[config.queue].deadLetters.QueueArn()},
 		},
 	})
 }
 
-// createScheduleRole makes the role by which Scheduler sends messages to a queue,
-// and buries those that it can't send.
+// createScheduleRole creates the role by which Scheduler sends messages to a queue.
+// Scheduler sends undeliverable messages to the dead-letter queue.
 func (s *Stack) createScheduleRole(id, description, queue string) awsiam.Role {
 	scheduler := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
 		Conditions: s.sameAccount(s.arn("scheduler", "schedule-group/default")),

@@ -8,9 +8,10 @@ import (
 	"github.com/firn-data/firn/infra/setting"
 )
 
-// createLoginSecret makes the secret for the load function's key pair, if it
-// logs in by one. It is empty: `firn keys rotate` fills it. The construct of a
-// higher level would put a password into it, and a key into its policy.
+// createLoginSecret creates an empty secret for the key pair of the load function, if
+// the setting is a login by key pair. The command `firn keys rotate` writes the key
+// pair. The CDK's higher-level construct isn't used: it would write a password into the
+// secret and add a statement to the key's policy.
 func (s *Stack) createLoginSecret() {
 	if s.props.Settings.SnowflakeLogin != setting.KeyPair {
 		return
@@ -22,8 +23,9 @@ func (s *Stack) createLoginSecret() {
 	s.loginSecret = awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("LoginSecret"), props)
 }
 
-// readLogin lets the load function read its key pair, if it logs in by one. The
-// key of the secret is that of the buckets, which the function may use anyway.
+// readLogin lets the load function read its key pair. The result is empty for a login
+// by role. The secret is encrypted by the buckets' key, which the function may already
+// use.
 func (s *Stack) readLogin() []grant {
 	if s.loginSecret == nil {
 		return nil
@@ -31,10 +33,11 @@ func (s *Stack) readLogin() []grant {
 	return []grant{{sid: "ReadLogin", actions: []string{"secretsmanager:GetSecretValue"}, resources: []*string{s.loginSecret.Ref()}}}
 }
 
-// createStorageRole makes the role by which Snowflake reads the curated bucket.
-// The storage integration is made with the role's name and external id, and
-// then tells which IAM user will assume it; until that is configured, the role
-// trusts this account (Snowflake, user-guide/data-load-s3-config-storage-integration).
+// createStorageRole creates the role by which Snowflake reads the curated bucket. The
+// storage integration is created with the role's name and external id. The integration
+// then names the IAM user that will assume the role. Until the setting has this user,
+// the role trusts the stack's own account (Snowflake,
+// user-guide/data-load-s3-config-storage-integration).
 func (s *Stack) createStorageRole() {
 	var trusted awsiam.IPrincipal = awsiam.NewAccountRootPrincipal()
 	if user := s.props.Settings.SnowflakeUserARN; user != "" {

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -6,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A login by key pair adds an empty secret, where it is, and the grant to read
-// it; nothing else changes.
+// A login by key pair adds an empty secret, a variable with the secret's ARN, and the
+// grant to read the secret. Nothing else changes.
 func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 	standard, tm := standardTemplate(t), keyPairTemplate(t)
 	const role = "LoadRole.Policies.0.PolicyDocument.Statement.11."
@@ -22,11 +24,11 @@ func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 	}
 	statements := statementsByRole(t, tm)["LoadRole"]
 	got := statements[len(statements)-1]
-	wanted := statement{
+	wantStatement := statement{
 		sid: "ReadLogin", effect: "Allow", principal: "<nil>", condition: "<nil>",
 		actions: []string{"secretsmanager:GetSecretValue"}, resources: []string{"${LoginSecret}"},
 	}
-	if diff := cmp.Diff(wanted, got, cmp.AllowUnexported(statement{})); diff != "" {
+	if diff := cmp.Diff(wantStatement, got, cmp.AllowUnexported(statement{})); diff != "" {
 		t.Error(diff)
 	}
 	if got := render(tm.Outputs["LoginSecretArn"].Value); got != "${LoginSecret}" {
@@ -34,14 +36,14 @@ func TestKeyPairLoginAddsSecretAndGrant(t *testing.T) {
 	}
 }
 
-// Without a customer key the secret is encrypted by Secrets Manager's own, and
-// the function may be told not to use port 80.
+// Without a customer key the secret has the key of Secrets Manager. A setting makes the
+// function avoid port 80.
 func TestLoginSecretWithoutCustomerKey(t *testing.T) {
 	tm := oppositeTemplate(t)
 	if key := tm.Resources["LoginSecret"].Properties["KmsKeyId"]; key != nil {
-		t.Errorf("the secret is encrypted by %v", key)
+		t.Errorf("the secret has the key %v, want none", key)
 	}
 	if got := valueAt(tm.Resources["LoadFunction"].Properties, "Environment", "Variables", "FIRN_SNOWFLAKE_OCSP"); got != "false" {
-		t.Errorf("OCSP is %v", got)
+		t.Errorf("FIRN_SNOWFLAKE_OCSP is %v, want false", got)
 	}
 }

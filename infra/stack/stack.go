@@ -1,5 +1,5 @@
-// Package stack is firn on AWS: one CloudFormation stack, with one create
-// method for each box of the architecture picture.
+// Package stack is firn's CloudFormation stack on AWS. Each part of the architecture
+// picture has a create method.
 package stack
 
 import (
@@ -19,31 +19,31 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Name is the stack's name. In lower case it begins the names of the buckets
-// and of the roles that Snowflake must know.
+// Name is the stack's name. In lower case, the name begins the names of the buckets and
+// of the roles that Snowflake must know.
 const Name = "Firn"
 
-// Props is what the stack is made of.
+// Props holds the input of New.
 type Props struct {
 	Settings setting.Settings
-	// Contracts are the datasets; those with a schedule are fetched by it.
+	// Contracts are the contracts of the datasets.
 	Contracts contract.Set
-	// Functions is the folder with the content of each function's zip, in a
-	// folder of the function's name: what bundle.Build returns.
+	// Functions is the folder with the content of the functions' zips, one folder for
+	// each function. bundle.Build returns this folder.
 	Functions string
-	// GlueScript is the file that a Glue run executes, glue/transform.py. The
-	// package firn_glue, which it imports, is beside it.
+	// GlueScript is the path of the script that a Glue run executes, glue/transform.py.
+	// The script imports the package firn_glue from the same folder.
 	GlueScript string
 }
 
-// Stack holds the boxes while they are wired to each other.
+// Stack holds the resources that the create methods share.
 type Stack struct {
-	// Stack is the construct. It isn't embedded: jsii takes a struct that embeds
-	// a construct for another one.
+	// Stack is the construct. The construct isn't embedded, because jsii would take the
+	// struct for another construct.
 	Stack awscdk.Stack
 	props Props
 
-	// dataKey encrypts the buckets; nil when Amazon S3's own key does.
+	// dataKey encrypts the buckets. nil for Amazon S3's own key.
 	dataKey          awskms.Key
 	topicKey         awskms.Key
 	landing, curated awss3.Bucket
@@ -51,13 +51,13 @@ type Stack struct {
 	alerts, loaded   awssns.Topic
 	queues           map[string]queue
 	functions        map[string]function
-	// loginSecret is nil when the load function logs in by its role.
+	// loginSecret is nil for a login by role.
 	loginSecret awssecretsmanager.CfnSecret
 	storageRole awsiam.Role
 	glueRole    awsiam.Role
 }
 
-// New makes the stack. What is made later may refer to what is made earlier.
+// New creates the stack. Later resources may refer to earlier resources.
 func New(scope constructs.Construct, props Props) *Stack {
 	s := &Stack{
 		Stack: awscdk.NewStack(scope, jsii.String(Name), &awscdk.StackProps{
@@ -88,16 +88,16 @@ func New(scope constructs.Construct, props Props) *Stack {
 	return s
 }
 
-// physicalName returns a name that is known before the resource exists, and is the
-// stack's own: Snowflake, and policies that would refer in a circle, need it.
+// physicalName returns a name that is known before the resource exists. Snowflake needs
+// such names. Policies need such names to avoid circular references.
 func physicalName(name string) string { return strings.ToLower(Name) + "-" + name }
 
-// logicalName writes a name as it begins a logical id: "route" as "Route".
+// logicalName writes a name in the form of a logical id: "route" as "Route".
 func logicalName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-// removalPolicy says what becomes of data when the stack is deleted. A resource that
-// is kept is still removed if its first deployment fails, so that the next one
-// finds its name free.
+// removalPolicy returns the policy for data after the stack's deletion. With Retain, a
+// resource stays after a deletion. But CloudFormation removes the resource if its first
+// deployment fails, so that the name is free for the next deployment.
 func (s *Stack) removalPolicy() awscdk.RemovalPolicy {
 	if s.props.Settings.Retain {
 		return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
@@ -105,8 +105,8 @@ func (s *Stack) removalPolicy() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_DESTROY
 }
 
-// sameAccount is the condition on a service principal that acts for a resource
-// of this account: without it, another account could make the service act.
+// sameAccount is the condition for a service principal that acts for a resource of this
+// account. Without the condition another account could use the service.
 func (s *Stack) sameAccount(sourceARN string) *map[string]any {
 	return &map[string]any{
 		"StringEquals": map[string]any{"aws:SourceAccount": s.Stack.Account()},

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -40,9 +42,9 @@ func TestRootOutsideRepositoryFails(t *testing.T) {
 	}
 }
 
-// The command line's -c wins over cdk.json, and cdk.json's flags are there
-// without the command line. Node starts with this process, and sees only the
-// environment of that moment: hence a second process.
+// The command line's -c overrides cdk.json. The flags of cdk.json apply without the
+// command line. The test starts a second process, because Node reads the environment
+// only at its start.
 func TestCommandLineContextWins(t *testing.T) {
 	const variable = "CDK_CONTEXT_JSON"
 	if os.Getenv(variable) == "" {
@@ -65,8 +67,7 @@ func TestCommandLineContextWins(t *testing.T) {
 	}
 }
 
-// Every resource is one that this repository wrote: none that the CDK added to
-// run code of its own.
+// Every resource is in this repository's code. The CDK adds no resource that runs code.
 func TestResources(t *testing.T) {
 	counts := map[string]int{}
 	for _, r := range standardTemplate(t).Resources {
@@ -108,12 +109,12 @@ func TestArchitectureChangesNothingElse(t *testing.T) {
 	}
 	for _, name := range cloud.resourcesOf("AWS::Lambda::Function") {
 		if got := valueAt(cloud.Resources[name].Properties, "Architectures", 0); got != "arm64" {
-			t.Errorf("%s runs on %v by default", name, got)
+			t.Errorf("%s runs on %v by default, want arm64", name, got)
 		}
 	}
 }
 
-// differences returns the paths of the leaves in which two templates differ.
+// differences returns the paths of the different leaves of two templates.
 func differences(t *testing.T, a, b template) []string {
 	t.Helper()
 	left, right := map[string]string{}, map[string]string{}
@@ -186,7 +187,7 @@ func TestJournal(t *testing.T) {
 		return render(valueAt(index, "IndexName")) + " " + render(valueAt(index, "KeySchema", 0, "AttributeName")) + " " +
 			render(valueAt(index, "KeySchema", 1, "AttributeName")) + " " + render(valueAt(index, "Projection", "ProjectionType"))
 	}
-	for what, pair := range map[string][2]any{
+	for property, pair := range map[string][2]any{
 		"key":      {valueAt(table, "KeySchema", 0, "AttributeName"), "pk"},
 		"billing":  {table["BillingMode"], "PAY_PER_REQUEST"},
 		"expiry":   {render(table["TimeToLiveSpecification"]), "map[AttributeName:expires_at Enabled:true]"},
@@ -195,7 +196,7 @@ func TestJournal(t *testing.T) {
 		"work":     {key(valueAt(table, "GlobalSecondaryIndexes", 1)), "work work_pk work_sk ALL"},
 	} {
 		if pair[0] != pair[1] {
-			t.Errorf("%s is %v, want %v", what, pair[0], pair[1])
+			t.Errorf("%s is %v, want %v", property, pair[0], pair[1])
 		}
 	}
 }
@@ -229,19 +230,19 @@ func TestSchedules(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, test := range []struct {
-		why  string
+		name string
 		tm   template
-		left []string
+		want []string
 	}{
-		{"no contract has a schedule, and nothing sweeps", oppositeTemplate(t), []string{"AlertSchedule"}},
+		{"no contract has a schedule, and the sweep is off", oppositeTemplate(t), []string{"AlertSchedule"}},
 		{
-			"somebody else drives them", templateOf(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
+			"the setting Schedules is false", templateOf(t, "unscheduled", func(p *stack.Props) { p.Settings.Schedules = false }),
 			[]string{"AlertSchedule", "SweepSchedule"},
 		},
 	} {
-		_, made := test.tm.Resources["ScheduleRole"]
-		if got := test.tm.resourcesOf("AWS::Scheduler::Schedule"); made || !slices.Equal(got, test.left) {
-			t.Errorf("%s, but the stack has %v, or their role", test.why, got)
+		_, hasRole := test.tm.Resources["ScheduleRole"]
+		if got := test.tm.resourcesOf("AWS::Scheduler::Schedule"); hasRole || !slices.Equal(got, test.want) {
+			t.Errorf("%s, but the stack has the schedules %v, or has ScheduleRole: %t", test.name, got, hasRole)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -23,20 +25,21 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The tests of this package run one after another: the CDK lives in one Node
-// process, which takes one call at a time.
+// The tests of this package run in sequence, because the CDK's one Node process takes
+// one call at a time.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	jsii.Close()
 	os.Exit(code)
 }
 
-// template is what CloudFormation gets, by logical ids without their hashes.
+// template is the CloudFormation template. The keys are logical ids without a hash.
 type template struct {
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
 	content   []byte
-	// outdir is the assembly's folder, while the test that made it runs.
+	// outdir is the assembly's folder. The folder exists only during the test that
+	// synthesized the template.
 	outdir string
 }
 
@@ -47,7 +50,8 @@ type resource struct {
 	DeletionPolicy string
 }
 
-// props are the settings of a first deployment; functions is any content.
+// props returns the settings of a first deployment. The content of the functions is
+// arbitrary.
 func props(t *testing.T) stack.Props {
 	t.Helper()
 	return stack.Props{
@@ -66,8 +70,8 @@ func props(t *testing.T) stack.Props {
 	}
 }
 
-// script makes a file for the Glue job to run, the modules that it imports, and
-// what else lies beside them.
+// script creates a script for the Glue job, the imported modules and other files in the
+// same folder.
 func script(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -86,7 +90,7 @@ func script(t *testing.T) string {
 	return filepath.Join(folder, "transform.py")
 }
 
-// functions makes a folder as bundle.Build leaves it.
+// functions creates a folder like the result of bundle.Build.
 func functions(t *testing.T, content string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -109,14 +113,13 @@ func standardTemplate(t *testing.T) template {
 	return templateOf(t, "standard", nil)
 }
 
-// fanOutTemplate returns the template with topics between the buckets and queues.
+// fanOutTemplate returns the template with topics between buckets and queues.
 func fanOutTemplate(t *testing.T) template {
 	t.Helper()
-	return templateOf(t, "fanned out", func(p *stack.Props) { p.Settings.FanOut = true })
+	return templateOf(t, "fan-out", func(p *stack.Props) { p.Settings.FanOut = true })
 }
 
-// oppositeTemplate returns the template of a second deployment with every other choice
-// made the other way.
+// oppositeTemplate returns the template of a deployment with the opposite choices.
 func oppositeTemplate(t *testing.T) template {
 	t.Helper()
 	return templateOf(t, "opposite", func(p *stack.Props) {
@@ -129,8 +132,7 @@ func oppositeTemplate(t *testing.T) template {
 	})
 }
 
-// keyPairTemplate returns the template of a stack whose load function logs in by
-// key pair.
+// keyPairTemplate returns the template of a stack with a login by key pair.
 func keyPairTemplate(t *testing.T) template {
 	t.Helper()
 	return templateOf(t, "key pair", func(p *stack.Props) { p.Settings.SnowflakeLogin = setting.KeyPair })
@@ -138,7 +140,7 @@ func keyPairTemplate(t *testing.T) template {
 
 const snowflakeUser = "arn:aws:iam::123456789012:user/abcd0000-s"
 
-// templateOf synthesizes a template when it is first asked for.
+// templateOf returns a template. The first call synthesizes the template.
 func templateOf(t *testing.T, name string, change func(*stack.Props)) template {
 	t.Helper()
 	if _, ok := templates[name]; !ok {
@@ -147,9 +149,8 @@ func templateOf(t *testing.T, name string, change func(*stack.Props)) template {
 	return templates[name]
 }
 
-// synthesize makes a stack and reads its template. CloudFormation refuses
-// resources that wait for each other in a circle, and so does
-// Template_FromStack, by a panic. Change may be nil.
+// synthesize creates a stack and reads its template. Template_FromStack panics for a
+// circle of dependencies, which CloudFormation would refuse. Change may be nil.
 func synthesize(t *testing.T, change func(*stack.Props)) template {
 	t.Helper()
 	p := props(t)
@@ -172,15 +173,15 @@ func synthesize(t *testing.T, change func(*stack.Props)) template {
 	byName := template{Resources: map[string]resource{}, Outputs: raw.Outputs, content: content, outdir: outdir}
 	for id, r := range raw.Resources {
 		name := withoutHash(id)
-		if _, taken := byName.Resources[name]; taken {
-			t.Fatalf("two resources are called %s without their hashes", name)
+		if _, exists := byName.Resources[name]; exists {
+			t.Fatalf("two resources have the name %s without a hash", name)
 		}
 		byName.Resources[name] = r
 	}
 	return byName
 }
 
-// resourcesOf returns the names of the resources of a type, sorted.
+// resourcesOf returns the sorted names of a type's resources.
 func (tm template) resourcesOf(kind string) []string {
 	var names []string
 	for name, r := range tm.Resources {
@@ -196,7 +197,7 @@ var hash = regexp.MustCompile(`[0-9A-F]{8}$`)
 
 func withoutHash(id string) string { return hash.ReplaceAllString(id, "") }
 
-// render writes a value of a template as one would say it: "${RouteQueue.Arn}".
+// render returns a readable form of a template value: "${RouteQueue.Arn}".
 func render(value any) string {
 	switch v := value.(type) {
 	case map[string]any:
@@ -226,7 +227,7 @@ func render(value any) string {
 	return fmt.Sprint(value)
 }
 
-// list returns a property that may be one value or several.
+// list returns a property as a list. The property may be a single value.
 func list(value any) []any {
 	if value == nil {
 		return nil
@@ -237,7 +238,8 @@ func list(value any) []any {
 	return []any{value}
 }
 
-// valueAt walks down a template's maps and lists: at(p, "Code", "S3Key").
+// valueAt returns the value at a path of map keys and list indexes, for example
+// valueAt(p, "Code", "S3Key"). nil if the value is missing.
 func valueAt(value any, path ...any) any {
 	for _, step := range path {
 		switch s := step.(type) {

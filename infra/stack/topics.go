@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/infra/setting"
 )
 
-// createKeys makes a key for data at rest and one for topics. The topics need
-// a customer key: CloudWatch can't publish under Amazon SNS's own
+// createKeys creates a key for stored data and a key for topics. The topics need a
+// customer key, because CloudWatch can't publish under Amazon SNS's own key
 // (sns/latest/dg, sns-key-management).
 func (s *Stack) createKeys() {
 	if s.props.Settings.Encryption == setting.KMS {
@@ -29,8 +29,8 @@ func (s *Stack) createKeys() {
 	})
 }
 
-// createTopics makes Alerts, which people read, and Loaded, which says that a
-// dataset has new rows.
+// createTopics creates the topics Alerts and Loaded. Alerts sends mails. Loaded
+// announces new rows of a dataset.
 func (s *Stack) createTopics() {
 	s.alerts = s.createTopic("Alerts")
 	s.alerts.AddSubscription(awssnssubscriptions.NewEmailSubscription(jsii.String(s.props.Settings.AlertAddress), nil))
@@ -45,8 +45,8 @@ func (s *Stack) createTopic(name string) awssns.Topic {
 	})
 }
 
-// allowPublish lets a service publish for one of this account's resources, and
-// use the key that the topic is encrypted with.
+// allowPublish lets a service publish for one of this account's resources and use the
+// topic's key.
 func (s *Stack) allowPublish(topic awssns.Topic, service, sourceARN string) {
 	principals := &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String(service), nil)}
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
@@ -63,7 +63,7 @@ func (s *Stack) allowPublish(topic awssns.Topic, service, sourceARN string) {
 	}), nil)
 }
 
-// arn writes an ARN of this account and region.
+// arn returns an ARN in this account and region.
 func (s *Stack) arn(service, resource string) string {
 	return "arn:" + *s.Stack.Partition() + ":" + service + ":" + *s.Stack.Region() + ":" + *s.Stack.Account() + ":" + resource
 }

@@ -1,3 +1,5 @@
+//go:build cdk
+
 package stack_test
 
 import (
@@ -6,9 +8,9 @@ import (
 	"testing"
 )
 
-// The laptop's cloud doesn't ask for the grants that these tests look at
-// (test/path, notEnforced), so what needs them is read from the template. The
-// grants on keys are in TestUsersOfEncryptedResourcesHaveKeyGrants.
+// The AWS stand-in doesn't enforce some grants (test/path, notEnforced). These tests
+// read the template instead. For grants on keys see
+// TestUsersOfEncryptedResourcesHaveKeyGrants.
 
 // grantedOn returns the actions that a role has on a resource.
 func grantedOn(statements []statement, resource string) []string {
@@ -30,7 +32,7 @@ func checkLacks(t *testing.T, role string, statements []statement, resource stri
 	}
 }
 
-// Lambda polls a queue by the function's role (lambda/latest/dg,
+// Lambda polls a queue with the function's role (lambda/latest/dg,
 // services-sqs-configure).
 func TestConsumersMayReadTheirQueues(t *testing.T) {
 	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t)} {
@@ -44,13 +46,13 @@ func TestConsumersMayReadTheirQueues(t *testing.T) {
 			checkLacks(t, role, roles[role], queue, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 		}
 		if len(polled) != 5 {
-			t.Errorf("%d functions poll queues", len(polled))
+			t.Errorf("%d functions poll queues, want 5", len(polled))
 		}
 		for role, statements := range roles {
 			for _, s := range statements {
 				for _, queue := range s.resources {
 					if slices.Contains(s.actions, "sqs:ReceiveMessage") && !slices.Contains(polled[role], queue) {
-						t.Errorf("%s may receive from %s, which it doesn't poll", role, queue)
+						t.Errorf("%s may receive from %s, but doesn't poll this queue", role, queue)
 					}
 				}
 			}
@@ -67,8 +69,8 @@ func TestFunctionsMayWriteTheirLogs(t *testing.T) {
 	}
 }
 
-// Who reads objects may list their bucket: an object that is gone must not
-// look like a grant that is.
+// A role that reads objects may list their bucket. Otherwise a missing object would
+// look like a missing grant.
 func TestReadersMayListTheirBucket(t *testing.T) {
 	readers := 0
 	for role, statements := range statementsByRole(t, standardTemplate(t)) {
@@ -77,7 +79,7 @@ func TestReadersMayListTheirBucket(t *testing.T) {
 				continue
 			}
 			for _, objects := range s.resources {
-				if s.sid == "ReadScript" { // a deployment leaves it there, and a run can't do without
+				if s.sid == "ReadScript" { // a deployment always writes the script
 					continue
 				}
 				bucket, _, _ := strings.Cut(objects, "/")
@@ -87,11 +89,12 @@ func TestReadersMayListTheirBucket(t *testing.T) {
 		}
 	}
 	if readers == 0 {
-		t.Error("nobody reads objects")
+		t.Error("no role reads objects")
 	}
 }
 
-// A schedule's role reaches the schedule's target and its dead-letter queue.
+// A schedule's role may send to the schedule's target and to the target's dead-letter
+// queue.
 func TestScheduleRolesSendToTargetAndDeadLetterQueue(t *testing.T) {
 	tm := standardTemplate(t)
 	roles := statementsByRole(t, tm)

@@ -1,7 +1,7 @@
-// Package alert is the stage that tells people what failed: it reads the
-// dead-letter queues and publishes one mail for each dataset and cause. It
-// decides nothing about an object, with one exception: where a function died
-// before it could write the journal, alert writes that the object failed.
+// Package alert is the stage that reads the dead-letter queues and publishes one mail
+// for each dataset and fault code. alert doesn't change the state of an object, with
+// one exception: if a function crashed before its write to the journal, alert records
+// the failure there.
 package alert
 
 import (
@@ -15,7 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Journal is what alert reads of an object, and writes where nobody else could.
+// Journal reads the entries of objects, and records the failures that no other stage
+// could record.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
@@ -23,15 +24,15 @@ type Journal interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
 }
 
-// Alerter announces dead letters.
+// Alerter publishes mails about dead letters.
 type Alerter struct {
 	Journal Journal
 	Mailer  Mailer
 }
 
-// Handle announces a batch of dead letters: one mail for each dataset and code,
-// whatever their number. A message is done when every mail that tells of it is
-// published; SNS being away brings it back and never counts.
+// Handle publishes one mail for each dataset and code of a batch of dead letters. A
+// message is done after all mails about the message are published. If SNS is
+// unavailable, the message returns, and the delivery doesn't count as an attempt.
 func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var all groups
 	seen := make(map[string]bool)
@@ -56,8 +57,8 @@ func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[stri
 	return failed
 }
 
-// read returns the failures of a dead letter: none for an object or a run that has
-// worked since.
+// read returns the failures of a dead letter: none if the object or the run has
+// succeeded since.
 func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) {
 	letter, sent := work.DecodeDeadLetter(m.Attributes)
 	if !sent {

@@ -97,15 +97,16 @@ func TestLongCausesFitIntoMail(t *testing.T) {
 	}
 }
 
-// event is S3's event for an object.
+// event returns the S3 event of an object.
 func event(o object.Object) string {
 	return fmt.Sprintf(`{"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
 		"s3": {"bucket": {"name": %q}, "object": {"key": %q, "size": %d, "versionId": %q, "eTag": "e"}}}]}`,
 		o.Bucket, url.QueryEscape(o.Key), o.Size, o.Version)
 }
 
-// TestUnreportedDeadLetterIsRecordedInJournal are those that SQS moved: no stage wrote the
-// journal, so alert does, and a redrive finds the message there.
+// TestUnreportedDeadLetterIsRecordedInJournal has messages from SQS itself. No stage
+// recorded the failure in the journal, so alert must record the failure with the
+// message for a redrive.
 func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 	t.Parallel()
 	o := landing("shop/order/day.csv")
@@ -170,8 +171,8 @@ func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 	}
 }
 
-// TestUnreportedDeadLetterOfEarlierGenerationFailsNothing fail nothing: the object is on its way
-// again, by a message of its own.
+// TestUnreportedDeadLetterOfEarlierGenerationFailsNothing: the message of the reload
+// continues the object.
 func TestUnreportedDeadLetterOfEarlierGenerationFailsNothing(t *testing.T) {
 	t.Parallel()
 	o := landing("shop/order/day.csv")
@@ -195,8 +196,8 @@ func TestUnreportedDeadLetterOfEarlierGenerationFailsNothing(t *testing.T) {
 	}
 }
 
-// TestUnreportedDeadLetterKeepsRecordedCause: the stage wrote the journal, but its dead
-// letter never arrived.
+// TestUnreportedDeadLetterKeepsRecordedCause: the stage recorded the failure in the
+// journal, but didn't send a dead letter.
 func TestUnreportedDeadLetterKeepsRecordedCause(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -244,7 +245,7 @@ func TestUnreportedDeadLetterWithoutObjectSendsMail(t *testing.T) {
 				t.Errorf("mail lacks %q:\n%s", test.words, mail)
 			}
 			if len(b.journal.entries) != 0 {
-				t.Error("an entry was invented")
+				t.Error("an entry was created")
 			}
 		})
 	}
@@ -259,7 +260,8 @@ func TestDeadLetterWithoutFailureSendsNoMail(t *testing.T) {
 	}
 }
 
-// TestUnavailableJournalDelaysOnlyUnreportedLetters: what alert must write waits; what others wrote is announced.
+// TestUnavailableJournalDelaysOnlyUnreportedLetters: an unrecorded failure waits for
+// the journal, and a recorded failure is mailed.
 func TestUnavailableJournalDelaysOnlyUnreportedLetters(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)

@@ -8,23 +8,22 @@ import (
 	"unicode"
 
 	"github.com/firn-data/firn/internal/fault"
-	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/shell"
 )
 
-// commands are what a mail tells people to type. Any may be empty.
+// commands are the shell commands of a mail. Any of them may be empty.
 type commands struct {
-	// next is the one to type once the hint was followed.
+	// next is the command to type after the hint was followed.
 	next string
-	// show only shows.
+	// show prints the state and changes nothing.
 	show string
-	// fallback is for codes whose hint is a new file: it tries the same file
-	// again, in case that the contract was wrong.
+	// fallback redrives the same file after a change of the contract. Only codes whose
+	// hint is a new file have a fallback.
 	fallback string
 }
 
-// fixedByNewFile are the codes of objects that stay as they are: putting the
-// corrected file makes a new version, which needs no command.
+// fixedByNewFile are the codes that no redrive can fix without a change of the file.
+// The corrected file is a new version of the key and needs no command.
 var fixedByNewFile = []fault.Code{
 	fault.ObjectGone, fault.BadHeader, fault.BadQuoting, fault.BadCompression,
 	fault.RecordTooLong, fault.EmptyObject, fault.UnsupportedFormat,
@@ -44,17 +43,18 @@ func commandsFor(g *group) commands {
 	return commands{next: c.show, fallback: c.fallback}
 }
 
-// redrive tries the group again: by object if there is one, else by dataset
-// and code. Empty where nothing can be tried again by a command.
+// redrive returns the command that tries the group again: by object for one object, by
+// dataset and code for several. The command is empty if no command can try the group
+// again.
 func (g *group) redrive() string {
 	only := g.failures[0]
 	switch {
 	case only.objectID == "" && len(g.failures) == 1:
 		return ingestAgain(only)
-	case slices.ContainsFunc(g.failures, func(f failure) bool { return f.objectID == "" || f.notInJournal }):
+	case g.has(func(f failure) bool { return f.objectID == "" || f.notInJournal }):
 		return ""
-	case len(g.failures) == 1 && only.state != "" && only.state != journal.Failed:
-		return "" // it works by now, or is being tried
+	case g.settled():
+		return ""
 	case len(g.failures) == 1:
 		return "firn redrive " + only.name()
 	case g.dataset == "":
@@ -76,8 +76,8 @@ func (g *group) status() string {
 	}
 }
 
-// name is the object as firn's commands take it: its URI, or its id where the
-// URI would name a newer version, or can't be typed.
+// name returns the object as an argument of firn's commands: the URI, or the id if the
+// URI is unprintable or means a newer version.
 func (f *failure) name() string {
 	if !f.isNewest || strings.IndexFunc(f.object.URI(), func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 		return f.objectID
@@ -85,9 +85,8 @@ func (f *failure) name() string {
 	return shell.Quote(f.object.URI())
 }
 
-// ingestAgain asks for the same interval once more. A request that doesn't say
-// which, or is itself at fault, must be written anew. Empty if the message
-// wasn't a request.
+// ingestAgain returns the command that ingests the interval of a failed run again. The
+// command is the help for a bad request, and empty for a message without an interval.
 func ingestAgain(f failure) string {
 	start, end, found := interval(f)
 	switch {
@@ -100,8 +99,8 @@ func ingestAgain(f failure) string {
 		" --start " + start.UTC().Format(time.RFC3339) + " --end " + end.UTC().Format(time.RFC3339)
 }
 
-// interval is the run id's, which is written <start>-<end>, or else the
-// request's own.
+// interval returns the interval in the run id, which has the form <start>-<end>, or the
+// interval in the request.
 func interval(f failure) (start, end time.Time, found bool) {
 	const layout = "20060102T150405Z"
 	first, last, _ := strings.Cut(f.runID, "-")

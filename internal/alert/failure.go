@@ -16,8 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// failure is what a mail says of one object, or of one message that names no
-// object.
+// failure is one entry of a mail: one object, or one message without an object.
 type failure struct {
 	messageID                           string
 	stage, code, dataset                string
@@ -29,18 +28,19 @@ type failure struct {
 	state                               journal.State
 	attempts                            int
 	rowsRead, rowsWritten, rowsRejected int64
-	// keptRows says what of before a failed reload is in the table; empty if nothing.
-	keptRows string
-	// isNewest is whether the object is its key's newest version, so that the
-	// key alone names it.
+	// reloadNote describes the rows in the table after a failed reload; empty if there
+	// are none.
+	reloadNote string
+	// isNewest reports whether the object is the newest version of its key. Only then
+	// the key is enough to name the object.
 	isNewest bool
-	// notInJournal is whether the journal has no such object.
+	// notInJournal reports whether the journal has no entry of the object.
 	notInJournal bool
-	// body is the message, for a failure without an object.
+	// body is the body of the message, for a failure without an object.
 	body string
 }
 
-// reported returns the failure of a dead letter that a stage sent.
+// reported returns the failure of a dead letter from a stage.
 func reported(m batch.Message, l work.DeadLetter) failure {
 	f := failure{
 		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
@@ -56,8 +56,8 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 	return f
 }
 
-// addJournalState adds what the journal knows of the object. A journal that is away
-// makes a shorter mail, and no later one.
+// addJournalState adds the state of the object in the journal. If the journal is
+// unavailable, the mail is shorter but isn't delayed.
 func (a *Alerter) addJournalState(ctx context.Context, f *failure) {
 	if f.objectID == "" {
 		return
@@ -70,14 +70,14 @@ func (a *Alerter) addJournalState(ctx context.Context, f *failure) {
 		f.notInJournal = true
 		return
 	default:
-		telemetry.Logger(ctx).WarnContext(ctx, "mail without the journal's part",
+		telemetry.Logger(ctx).WarnContext(ctx, "mail without the journal state",
 			telemetry.KeyObject, f.objectID, telemetry.KeyError, err.Error())
 	}
 	newest, err := a.Journal.Newest(ctx, f.object.Bucket, f.object.Key)
 	f.isNewest = err == nil && string(newest.ID) == f.objectID
 }
 
-// addEntry takes over what the journal has.
+// addEntry copies the journal's fields into the failure.
 func (f *failure) addEntry(entry journal.Entry) {
 	f.object, f.state, f.attempts = entry.Object, entry.State, entry.Attempts
 	f.rowsRead, f.rowsWritten, f.rowsRejected = entry.RowsRead, entry.RowsWritten, entry.RowsRejected
@@ -85,15 +85,15 @@ func (f *failure) addEntry(entry journal.Entry) {
 		f.dataset = entry.Dataset
 	}
 	if entry.KeepsEarlierRows() {
-		f.keptRows = fmt.Sprintf("its reload failed: the %d rows of before stay, from load %s", entry.RowsLoaded, entry.LoadID)
+		f.reloadNote = fmt.Sprintf("failed; the table keeps the %d rows of the earlier load %s", entry.RowsLoaded, entry.LoadID)
 	}
 	if failedAt := entry.Times[journal.Failed]; entry.State == journal.Failed && !failedAt.IsZero() {
 		f.at = failedAt
 	}
 }
 
-// identity tells failures apart within a group: two dead letters of one object
-// are one line of the mail.
+// identity returns the key of a failure within a group. Two dead letters of one object
+// have the same identity, and the mail lists the object once.
 func (f *failure) identity() string {
 	if f.objectID != "" {
 		return f.objectID
@@ -101,17 +101,17 @@ func (f *failure) identity() string {
 	return f.messageID
 }
 
-// group is the failures of one dataset with one code: one mail.
+// group has the failures of one dataset with one code. A group becomes one mail.
 type group struct {
 	dataset, code string
 	failures      []failure
-	// messages are the ids of the dead letters that the mail settles.
+	// messages are the ids of the dead letters in the mail.
 	messages []string
 }
 
 type groups []*group
 
-// add sorts failures into their groups, in the order in which they came.
+// add appends failures to their groups, in the order of arrival.
 func (all *groups) add(failures ...failure) {
 	for _, f := range failures {
 		g := all.of(f.dataset, f.code)
@@ -136,7 +136,7 @@ func (all *groups) of(dataset, code string) *group {
 	return g
 }
 
-// noun is what the group counts.
+// noun returns the counted thing: "object", "objects", "message" or "messages".
 func (g *group) noun() string {
 	noun := "object"
 	for _, f := range g.failures {

@@ -19,8 +19,7 @@ import (
 
 var failedAt = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
 
-// fakeJournal keeps entries; the newest of a key is the one that was added
-// last.
+// fakeJournal keeps entries. The last added object of a key is the newest object.
 type fakeJournal struct {
 	entries     map[object.ID]journal.Entry
 	newest      map[string]object.ID
@@ -85,11 +84,11 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	return true, nil
 }
 
-// fakeTopic holds publishers to SNS's limits (SNS API reference, Publish).
+// fakeTopic checks SNS's limits (SNS API reference, Publish).
 type fakeTopic struct {
 	t     *testing.T
 	mails []sns.PublishInput
-	// refuse maps a part of a subject to the error of its publish.
+	// refuse maps a part of a subject to the error of Publish.
 	refuse map[string]error
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mailSchema names the form of a mail's JSON part. Keys are only added under one
-// name, never renamed or removed.
+// mailSchema names the form of a mail's JSON part. New versions of the code may add
+// keys under this name, but never rename or remove a key.
 const mailSchema = "firn.alert/1"
 
 type machineMail struct {
@@ -37,8 +37,8 @@ type machineObject struct {
 	MessageID    string `json:"message_id"`
 }
 
-// machineText is the mail for programs: as many objects as the text names, and
-// the count of all.
+// machineText returns the JSON part: the objects that the text lists, and the count of
+// all objects.
 func machineText(g *group, c commands) string {
 	m := machineMail{
 		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: len(g.failures),
@@ -49,13 +49,13 @@ func machineText(g *group, c commands) string {
 	return encode(m)
 }
 
-// encode writes a mail's part for programs.
+// encode returns the JSON part of a mail.
 func encode(m any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")
-	if err := encoder.Encode(m); err != nil { // only strings and numbers: can't happen
+	if err := encoder.Encode(m); err != nil { // can't happen: the values are strings and numbers
 		panic(fmt.Sprintf("encode alert: %v", err))
 	}
 	return string(bytes.TrimSpace(out.Bytes()))

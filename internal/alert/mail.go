@@ -16,26 +16,33 @@ const (
 	// maxSubjectLength is below the limit of "less than 100 characters long"
 	// (SNS API reference, Publish).
 	maxSubjectLength = 99
-	// maxListedObjects is how many objects a mail names.
+	// maxListedObjects is the number of objects that a mail lists.
 	maxListedObjects = 10
-	// maxTextLength bounds each cause and message body, in characters, so that
-	// ten of them, twice, stay below the topic's limit of 256 KiB.
+	// maxTextLength is the limit of each cause and message body, in characters. A mail
+	// has at most ten of both, twice, and must stay below the topic's limit of 256 KiB.
 	maxTextLength = 1000
-	// Separator divides the text for people from the JSON for machines.
+	// Separator is the line between the text for people and the JSON for machines.
 	Separator = "---- for machines ----"
 )
 
-// compose writes the mail of a group: what failed, what to do, what to type,
-// then each object, then the same as JSON.
+// compose writes the mail of a group: the failure, the next step, the commands, each
+// object, then the same contents as JSON.
 func compose(g *group) mail {
 	c := commandsFor(g)
 	text := &mailText{}
 	text.linef("%s", g.headline())
 	text.linef("")
-	text.field("What to do", g.hint())
-	text.field("Then type", c.next)
+	o := g.outcome()
+	text.field("To do", o.task)
+	if g.settled() {
+		text.field("To look", c.next)
+	} else {
+		text.field("Then type", c.next)
+	}
 	text.field("Or type", note(c.fallback, "  # if you changed the contract, not the file"))
 	text.field("To look", c.show)
+	text.field("Data", o.data)
+	text.field("If ignored", o.ifIgnored)
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
 	for i, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
 		text.linef("\n%d. %s", i+1, f.title())
@@ -52,14 +59,14 @@ type mailText struct{ text strings.Builder }
 
 func (l *mailText) linef(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
 
-// field writes a named value; nothing if it is empty.
+// field writes a line with a name and a value. An empty value writes no line.
 func (l *mailText) field(name, value string) {
 	if value != "" {
 		l.linef("%-12s%s", name, value)
 	}
 }
 
-// addMachinePart ends the letter with its part for machines.
+// addMachinePart appends the part for machines and returns the whole mail.
 func (l *mailText) addMachinePart(machines string) string {
 	l.linef("\n%s\n%s", Separator, machines)
 	return l.text.String()
@@ -80,7 +87,7 @@ func (g *group) subject() string {
 	return subjectLine(fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
 }
 
-// subjectLine makes a subject: ASCII without line breaks.
+// subjectLine returns a legal subject: ASCII without line breaks.
 func subjectLine(text string) string {
 	subject := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -99,7 +106,8 @@ func (g *group) headline() string {
 	return fmt.Sprintf("%d %s%s failed: %s", len(g.failures), g.noun(), of, plain(g.code))
 }
 
-// hint is the first failure's; others that differ are told with their object.
+// hint returns the hint of the first failure. The entries of other failures show their
+// hints if they differ.
 func (g *group) hint() string { return firstLine(g.failures[0].hint) }
 
 func (f *failure) title() string {
@@ -130,15 +138,15 @@ func (f *failure) write(text *mailText, groupHint string) {
 	if f.rowsRead > 0 {
 		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsWritten, f.rowsRejected))
 	}
-	line("reload", plain(f.keptRows))
+	line("reload", plain(f.reloadNote))
 	if hint := firstLine(f.hint); hint != groupHint {
-		line("what to do", hint)
+		line("to do", hint)
 	}
-	line("query", plain(f.queryID))
-	line("run", plain(f.runID))
+	line("query id", plain(f.queryID))
+	line("run id", plain(f.runID))
 	line("object id", plain(f.objectID))
 	if f.state != "" && f.state != journal.Failed {
-		line("now", "it is "+string(f.state))
+		line("now", string(f.state))
 	}
 	if f.objectID == "" {
 		line("message", truncate(plain(f.body)))
@@ -151,12 +159,12 @@ func (f *failure) when() string {
 		words = append(words, formatTime(f.at))
 	}
 	if f.stage != "" {
-		words = append(words, "in "+plain(f.stage))
+		words = append(words, "in stage "+plain(f.stage))
 	}
 	return strings.Join(words, " ")
 }
 
-// plain replaces what would break a line or hide text.
+// plain replaces unprintable characters, line breaks too, with spaces.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -166,8 +174,8 @@ func plain(text string) string {
 	}, text)
 }
 
-// printable returns a name as it is if a reader can see all of it, else quoted
-// by Go's rules.
+// printable returns the name unchanged if all characters are printable, and quoted by
+// Go's rules if not.
 func printable(name string) string {
 	if name == plain(name) {
 		return name

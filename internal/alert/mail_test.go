@@ -23,7 +23,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const topicARN = "arn:aws:sns:eu-central-1:000000000000:alerts"
 
@@ -44,7 +44,7 @@ func landing(key string) object.Object {
 	return object.Object{Bucket: "firn-landing", Key: key, Version: "3HL4kqtJvjVBH40Nrjfkd", ETag: "e", Size: 70}
 }
 
-// deadLetter is a dead letter as batch.Consumer sends it.
+// deadLetter returns a dead letter in the form of batch.Consumer.
 func deadLetter(id string, o object.Object, dataset, code string, more ...string) batch.Message {
 	m := batch.Message{
 		ID: id, Queue: "dead", Receives: 1, Sent: failedAt.Add(-time.Second),
@@ -63,7 +63,7 @@ func deadLetter(id string, o object.Object, dataset, code string, more ...string
 	return m
 }
 
-// failed puts the object into the journal as failed.
+// failed adds the object to the journal as failed.
 func (b *fixture) failed(o object.Object, dataset string) object.Object {
 	b.journal.add(journal.Entry{
 		Object: o, Dataset: dataset, State: journal.Failed, Attempts: 1,
@@ -82,7 +82,8 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 		{"one_object", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects",
-				"cause", "12 of 100 rows break the contract; first rejects: record 3 (line 4) dep_delay:integer")}
+				"cause", "12 of 100 rows (12.0 %) break the contract, which tolerates 10 and 5.0 %; 12 break amount:decimal; "+
+					"100 records were read, 12 rejected, none is loaded; first rejects: record 3 (line 4) amount:decimal")}
 		}},
 		{"several_objects", func(b *fixture) []batch.Message {
 			var all []batch.Message
@@ -97,7 +98,8 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 			var all []batch.Message
 			for i := range 12 {
 				o := b.failed(landing(fmt.Sprintf("shop/order/%02d.csv", i)), orders)
-				all = append(all, deadLetter(fmt.Sprint("m", i), o, orders, "copy_refused", "stage", "load", "query_id", "01b2-0001"))
+				all = append(all, deadLetter(fmt.Sprint("m", i), o, orders, "copy_refused", "stage", "load", "query_id", "01b2-0001",
+					"cause", "100038 (22018): Numeric value 'x' is not recognized"))
 			}
 			return all
 		}},
@@ -108,7 +110,7 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
 			return []batch.Message{deadLetter("m1", o, orders, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
-				"cause", "the receipt says 98 rows, Snowflake read 97")}
+				"cause", "COPY loaded 97 rows of file data-00001.parquet, but the receipt counts 98")}
 		}},
 		{"reload_failed", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")
@@ -135,53 +137,77 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 		}},
 		{"new_file_needed", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
-			return []batch.Message{deadLetter("m1", o, orders, "bad_quoting", "cause", "record 7: a quote was never closed")}
+			return []batch.Message{deadLetter("m1", o, orders, "bad_quoting", "cause", "record 7 (line 8): its quote is never closed")}
 		}},
 		{"object_gone", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "object_gone", "stage", "transform", "cause", "NoSuchVersion")}
 		}},
 		{"no_dataset_one", func(b *fixture) []batch.Message {
-			o := b.failed(landing("nobody/day.csv"), "")
-			return []batch.Message{deadLetter("m1", o, "", "no_dataset", "cause", `no contract's firn.keyPrefix begins the key "nobody/day.csv"`)}
+			o := b.failed(landing("unknown/day.csv"), "")
+			return []batch.Message{deadLetter("m1", o, "", "no_dataset", "cause", `no contract's firn.keyPrefix matches the key "unknown/day.csv"`)}
 		}},
 		{"no_dataset_two", func(b *fixture) []batch.Message {
 			return []batch.Message{
-				deadLetter("m1", b.failed(landing("nobody/1.csv"), ""), "", "no_dataset"),
-				deadLetter("m2", b.failed(landing("nobody/2.csv"), ""), "", "no_dataset"),
+				deadLetter("m1", b.failed(landing("unknown/1.csv"), ""), "", "no_dataset", "cause", `no contract's firn.keyPrefix matches the key "unknown/1.csv"`),
+				deadLetter("m2", b.failed(landing("unknown/2.csv"), ""), "", "no_dataset", "cause", `no contract's firn.keyPrefix matches the key "unknown/2.csv"`),
 			}
 		}},
 		{"undecodable", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: "{\"hello\":\n \"world\"}", Sent: failedAt, Attributes: map[string]string{
-				"stage": "route", "code": "undecodable_message", "cause": "decode event: it has no Records, so S3 didn't send it", "queue": "q",
+				"stage": "route", "code": "undecodable_message", "cause": "decode event: the body has no Records, so S3 isn't the sender", "queue": "q",
 			}}}
 		}},
 		{"ingest_run", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event","scheduled":"2018-02-02T06:00:00Z","hop":0}`, Sent: failedAt, Attributes: map[string]string{
-				"stage": "ingest", "code": "source_refused", "cause": "GET https://source/query: 400 Bad Request", "dataset": "station.event",
+				"stage": "ingest", "code": "source_refused", "cause": "https://source.example/query?format=geojson returned 400 Bad Request: unknown parameter", "dataset": "station.event",
 				"subject": "station.event 20180201T000000Z-20180202T000000Z", "run_id": "20180201T000000Z-20180202T000000Z", "queue": "q",
 			}}}
 		}},
 		{"bad_request", func(*fixture) []batch.Message {
 			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event"}`, Sent: failedAt, Attributes: map[string]string{
-				"stage": "ingest", "code": "bad_request", "cause": "it needs start and end, or scheduled", "dataset": "station.event", "queue": "q",
+				"stage": "ingest", "code": "bad_request", "cause": "the request needs start and end, or scheduled", "dataset": "station.event", "queue": "q",
 			}}}
 		}},
 		{"panic", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
 		}},
-		{"loaded_meanwhile", func(b *fixture) []batch.Message {
+		{"loaded_since", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")
 			b.journal.add(journal.Entry{Object: o, Dataset: orders, State: journal.Loaded})
-			return []batch.Message{deadLetter("m1", o, orders, "exhausted")}
+			return []batch.Message{deadLetter("m1", o, orders, "exhausted", "stage", "transform", "cause", "unexpected EOF")}
 		}},
-		{"journal_away", func(b *fixture) []batch.Message {
+		{"superseded_since", func(b *fixture) []batch.Message {
+			o := landing("shop/order/day.csv")
+			b.journal.add(journal.Entry{Object: o, Dataset: orders, State: journal.Superseded})
+			return []batch.Message{deadLetter("m1", o, orders, "exhausted", "stage", "transform", "cause", "unexpected EOF")}
+		}},
+		{"redriven_since", func(b *fixture) []batch.Message {
+			o := landing("shop/order/day.csv")
+			b.journal.add(journal.Entry{Object: o, Dataset: orders, State: journal.Transforming, Attempts: 1})
+			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
+		}},
+		{"several_settled", func(b *fixture) []batch.Message {
+			var all []batch.Message
+			for i, state := range []journal.State{journal.Loaded, journal.Transformed} {
+				o := landing(fmt.Sprintf("shop/order/%d.csv", i))
+				b.journal.add(journal.Entry{Object: o, Dataset: orders, State: state})
+				all = append(all, deadLetter(fmt.Sprint("m", i), o, orders, "exhausted", "stage", "transform", "cause", "unexpected EOF"))
+			}
+			return all
+		}},
+		{"load_crashed", func(b *fixture) []batch.Message {
+			o := b.failed(landing("shop/order/day.csv"), orders)
+			return []batch.Message{deadLetter("m1", o, orders, "crashed", "stage", "load", "cause", "signal: killed")}
+		}},
+		{"journal_unavailable", func(b *fixture) []batch.Message {
 			b.journal.unavailable = true
 			return []batch.Message{deadLetter("m1", landing("shop/order/day.csv"), orders, "too_many_rejects")}
 		}},
-		{"journal_knows_nothing", func(*fixture) []batch.Message {
-			return []batch.Message{deadLetter("m1", landing("shop/order/day.csv"), orders, "receipt_missing")}
+		{"journal_without_entry", func(*fixture) []batch.Message {
+			return []batch.Message{deadLetter("m1", landing("shop/order/day.csv"), orders, "receipt_missing",
+				"cause", "s3://firn-curated/shop/order/a/receipt.json was deleted before route read the receipt")}
 		}},
 	}
 	for _, test := range tests {
@@ -218,7 +244,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// checkMachinePart holds the JSON part to what the text says.
+// checkMachinePart compares the JSON part with the text.
 func checkMachinePart(t *testing.T, body string) {
 	t.Helper()
 	text, rest, found := strings.Cut(body, "\n"+alert.Separator+"\n")
@@ -243,8 +269,8 @@ func checkMachinePart(t *testing.T, body string) {
 	}
 }
 
-// TestShellReadsCommandOfAnyKey gives the command of any key to a real shell: it must
-// see three words, and the last must name the object.
+// TestShellReadsCommandOfAnyKey passes the command of any key to a real shell. The
+// shell must read three words, and the last word must name the object.
 func TestShellReadsCommandOfAnyKey(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")

@@ -9,12 +9,12 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Topic is where mails are published.
+// Topic publishes messages on an SNS topic.
 type Topic interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
-// Mailer publishes mails on the topic that people subscribe to.
+// Mailer publishes mails on the Alerts topic.
 type Mailer struct {
 	Topic Topic
 	ARN   string

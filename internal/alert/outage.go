@@ -8,24 +8,24 @@ import (
 	"github.com/firn-data/firn/internal/breaker"
 )
 
-// outageSchema names the form of the JSON part of an outage's mails. Keys are only
-// added under one name, never renamed or removed.
+// outageSchema names the form of the JSON part of outage mails. New versions of the
+// code may add keys under this name, but never rename or remove a key.
 const outageSchema = "firn.outage/1"
 
-// displayNames are the dependencies as people call them.
+// displayNames are the dependencies' names in mails.
 var displayNames = map[string]string{breaker.Snowflake: "Snowflake"}
 
-// statusCommand shows what waits, and what failed.
+// statusCommand shows the waiting and the failed objects.
 const statusCommand = "firn status"
 
-// outageMail is what the two mails of an outage are written from.
+// outageMail has the contents of the two mails of an outage.
 type outageMail struct {
 	breaker.Outage
 
 	waiting []waitingObjects
 }
 
-// composeOutage writes the mail of an outage that lasts, or of its end.
+// composeOutage writes the mail of an open outage, or of the end of an outage.
 func composeOutage(o breaker.Outage, waiting []waitingObjects) mail {
 	m := outageMail{Outage: o, waiting: waiting}
 	m.Cause = truncate(firstLine(o.Cause))
@@ -41,29 +41,36 @@ func (m outageMail) subject(words string) string {
 
 func (m outageMail) startMail() string {
 	text := &mailText{}
-	text.linef("No load gets through to %s since %s: %s", m.name(), formatTime(m.Since), m.Code)
+	text.linef("%s has accepted no load since %s: %s", m.name(), formatTime(m.Since), m.Code)
 	text.linef("")
-	text.field("What to do", m.Code.Hint())
+	text.field("To do", m.Code.Hint())
 	text.field("Then type", statusCommand)
+	text.field("Data", "Nothing is lost. All objects wait for the end of the outage, new objects too. The outage uses up no attempt.")
+	text.field("If ignored", "firn tries again by itself, at most 15 minutes after each failed try. "+
+		"After the outage, firn loads all waiting objects without a command.")
 	text.field("More", "docs/runbook.md, entry "+string(m.Code))
 	text.linef("")
 	text.field("cause", m.Cause)
-	text.field("query", m.QueryID)
+	text.field("query id", m.QueryID)
 	text.field("next try", formatTime(m.Until))
 	text.field("waiting", m.list())
 	text.linef("")
-	text.linef("Nothing is lost: what comes meanwhile waits, and is loaded by itself once %s is back.", m.name())
-	text.linef("A mail will tell.")
+	text.linef("A second mail reports the end of the outage.")
 	return text.addMachinePart(m.machine(breaker.NoticeStarted))
 }
 
 func (m outageMail) endMail() string {
 	text := &mailText{}
-	text.linef("%s is back since %s. It was away for %s, since %s: %s",
-		m.name(), formatTime(m.Ended), formatDuration(m.Ended.Sub(m.Since)), formatTime(m.Since), m.Code)
+	text.linef("%s is back. The outage lasted %s, from %s to %s: %s",
+		m.name(), formatDuration(m.Ended.Sub(m.Since)), formatTime(m.Since), formatTime(m.Ended), m.Code)
 	text.linef("")
-	text.field("What to do", "Nothing: what waits comes back within fifteen minutes and is loaded by itself.")
+	task := "Nothing. firn tries all waiting objects again within 15 minutes."
+	if len(m.waiting) == 0 {
+		task = "Nothing. No object is waiting."
+	}
+	text.field("To do", task)
 	text.field("To look", statusCommand)
+	text.field("Data", "Nothing is lost. The outage used up no attempt.")
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("waiting", m.list())
@@ -72,7 +79,7 @@ func (m outageMail) endMail() string {
 
 func (m outageMail) name() string { return displayNames[m.Dependency] }
 
-// count is how many objects wait.
+// count returns the number of waiting objects with its noun.
 func (m outageMail) count() string {
 	total, more := 0, ""
 	for _, w := range m.waiting {
@@ -87,7 +94,7 @@ func (m outageMail) count() string {
 	return fmt.Sprintf("%d%s objects", total, more)
 }
 
-// list is the count of each dataset.
+// list returns the number of waiting objects of each dataset.
 func (m outageMail) list() string {
 	if len(m.waiting) == 0 {
 		return "no object"
@@ -127,10 +134,11 @@ func (m outageMail) machine(state breaker.Notice) string {
 	return encode(o)
 }
 
-// formatTime writes a time for people.
+// formatTime returns the time in the form of the mails, in UTC.
 func formatTime(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC" }
 
-// formatDuration writes how long something took: "4 min", "1 h 12 min", "3 d 2 h".
+// formatDuration returns a duration in its two largest units, for example "4 min",
+// "1 h 12 min" or "3 d 2 h".
 func formatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -53,8 +53,8 @@ func TestRunbookHasEveryCode(t *testing.T) {
 	}
 }
 
-// TestEveryNamedCommandExists holds every command that the runbook or a mail names
-// against those of cmd/firn, by their usage lines.
+// TestEveryNamedCommandExists compares every command in the runbook and in the mails
+// with the commands of cmd/firn.
 func TestEveryNamedCommandExists(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../cmd/firn/*.go")

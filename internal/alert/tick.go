@@ -13,12 +13,10 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// Outages is the part of the journal that alert reads outages from and records
-// notices in.
+// Outages reads outages from the journal and records their notices.
 type Outages interface {
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
-	// Waiting returns the dataset's objects that wait for their load, at most
-	// limit.
+	// Waiting returns at most limit objects of the dataset that wait for their load.
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	// ClaimNotice returns false if another caller has the claim, or if the outage
 	// has changed.
@@ -32,7 +30,7 @@ type Outages interface {
 type Watcher struct {
 	Outages Outages
 	Mailer  Mailer
-	// Datasets are those whose waiting objects a mail counts.
+	// Datasets are the datasets whose waiting objects are counted in a mail.
 	Datasets []string
 	// MinDuration is the age at which an outage gets a mail. A shorter outage, or an
 	// outage between two ticks, gets none.
@@ -41,9 +39,8 @@ type Watcher struct {
 	Now func() time.Time
 }
 
-// Tick looks once at every dependency, whatever the number of messages that ask
-// for it. It is a batch.Handler; while the journal or SNS is away the messages come
-// back.
+// Tick checks every dependency once, for any number of ticks in the batch. Tick is a
+// batch.Handler. If the journal or SNS is unavailable, the messages return.
 func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string]error {
 	failed := make(map[string]error)
 	var ticks []batch.Message
@@ -52,7 +49,7 @@ func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string
 			ticks = append(ticks, m)
 			continue
 		}
-		failed[m.ID] = fault.Permanentf("look for what is away", fault.Undecodable, "it is no tick")
+		failed[m.ID] = fault.Permanentf("check for outages", fault.Undecodable, "the message isn't a tick")
 	}
 	if len(ticks) == 0 {
 		return failed
@@ -65,7 +62,7 @@ func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string
 	return failed
 }
 
-// isTick reports whether a schedule sent the message: {"tick": <when>}.
+// isTick reports whether the message is a schedule's tick: {"tick": <time>}.
 func isTick(m batch.Message) bool {
 	var tick struct {
 		At time.Time `json:"tick"`
@@ -102,7 +99,7 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 	return w.Outages.RecordNotice(ctx, outage, notice)
 }
 
-// dueNotice returns the notice to send for an outage now; empty for none.
+// dueNotice returns the notice to send for an outage at this time; empty for none.
 func (w *Watcher) dueNotice(o breaker.Outage) breaker.Notice {
 	switch {
 	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.MinDuration:
@@ -114,17 +111,18 @@ func (w *Watcher) dueNotice(o breaker.Outage) breaker.Notice {
 	}
 }
 
-// waitingObjects counts what waits of a dataset for its load.
+// waitingObjects is the number of objects of a dataset that wait for their load.
 type waitingObjects struct {
 	Dataset string `json:"dataset"`
 	Objects int    `json:"objects"`
 }
 
-// maxCountedWaiting bounds what is counted of one dataset: more are "1000 or more".
+// maxCountedWaiting is the limit of the count for one dataset. A mail shows a larger
+// number as "1000 or more".
 const maxCountedWaiting = 1000
 
-// waiting counts what waits. A dataset that can't be counted is left out: a
-// shorter mail is better than none.
+// waiting returns the counts of all datasets with waiting objects. If a count fails,
+// the mail leaves the dataset out: a shorter mail is better than no mail.
 func (w *Watcher) waiting(ctx context.Context) []waitingObjects {
 	all := []waitingObjects{}
 	for _, dataset := range w.Datasets {

@@ -26,23 +26,23 @@ var (
 	oneTick     = []batch.Message{{ID: "tick", Body: tickBody}}
 )
 
-// fakeOutages keeps one outage; the journal's own tests show that only one may
-// tell.
+// fakeOutages keeps a single outage. The tests of the journal check that a claim has a
+// single owner.
 type fakeOutages struct {
 	outage  breaker.Outage
 	waiting map[string]int
-	// away is the operation that fails.
-	away string
-	told []breaker.Notice
-	held bool
-	// asked counts who wanted to tell: a write each.
-	asked int
+	// unavailable names the failing operation.
+	unavailable string
+	recorded    []breaker.Notice
+	claimed     bool
+	// claims counts the calls of ClaimNotice. Each call is a write in the journal.
+	claims int
 }
 
 var errAway = fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
 
 func (f *fakeOutages) Outage(_ context.Context, dependency string) (breaker.Outage, error) {
-	if f.away == "outage" {
+	if f.unavailable == "outage" {
 		return breaker.Outage{}, errAway
 	}
 	if dependency != f.outage.Dependency {
@@ -52,29 +52,30 @@ func (f *fakeOutages) Outage(_ context.Context, dependency string) (breaker.Outa
 }
 
 func (f *fakeOutages) Waiting(_ context.Context, dataset string, limit int) ([]journal.Entry, error) {
-	if f.away == "waiting" {
+	if f.unavailable == "waiting" {
 		return nil, errAway
 	}
 	return make([]journal.Entry, min(f.waiting[dataset], limit)), nil
 }
 
 func (f *fakeOutages) ClaimNotice(_ context.Context, o breaker.Outage, w breaker.Notice) (bool, error) {
-	if f.asked++; f.away == "tell" {
+	if f.claims++; f.unavailable == "claim" {
 		return false, errAway
 	}
-	return !f.held && o.ID == f.outage.ID && f.outage.Notice != w, nil
+	return !f.claimed && o.ID == f.outage.ID && f.outage.Notice != w, nil
 }
 
 func (f *fakeOutages) RecordNotice(_ context.Context, _ breaker.Outage, w breaker.Notice) error {
-	if f.away == "told" {
+	if f.unavailable == "record" {
 		return errAway
 	}
 	f.outage.Notice = w
-	f.told = append(f.told, w)
+	f.recorded = append(f.recorded, w)
 	return nil
 }
 
-// newWatcher returns a watcher of one outage, some minutes after it began.
+// newWatcher returns a watcher of one outage, with a clock at the given time after the
+// outage's start.
 func newWatcher(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
 	t.Helper()
 	o.Dependency, o.ID = breaker.Snowflake, "o1"
@@ -96,11 +97,11 @@ func ended(o breaker.Outage, after time.Duration) breaker.Outage {
 	return o
 }
 
-// TestOutageMailsMatchGoldenFiles: what is away, since when, what waits, what to type, and that
-// nothing is lost.
+// TestOutageMailsMatchGoldenFiles compares the mails of an outage's start and end with
+// golden files.
 func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 	t.Parallel()
-	away := lasting(fault.SnowflakeAway, "dial tcp 192.0.2.1:443: connect: connection refused")
+	noAnswer := lasting(fault.SnowflakeAway, "dial tcp 192.0.2.1:443: connect: connection refused")
 	quota := lasting(fault.WarehouseAway, "090073 (22000): Warehouse 'FIRN_LOAD' cannot be resumed because resource monitor 'FIRN' has exceeded its quota.")
 	quota.QueryID = "01b2-0001"
 	tests := []struct {
@@ -108,11 +109,11 @@ func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 		outage  breaker.Outage
 		waiting map[string]int
 	}{
-		{"outage_away", away, map[string]int{"shop.order": 12, "station.event": 3}},
+		{"outage_no_answer", noAnswer, map[string]int{"shop.order": 12, "station.event": 3}},
 		{"outage_refused", lasting(fault.SnowflakeRefused, "390144 (08004): JWT token is invalid. [0ce9eb56]\nsecond line"), map[string]int{"station.event": 1}},
 		{"outage_no_warehouse", quota, map[string]int{"station.event": 1000, "shop.customer": 2}},
-		{"outage_back", ended(away, 72*time.Minute), map[string]int{"shop.order": 1500}},
-		{"outage_back_nothing_waits", ended(away, 26*time.Hour), nil},
+		{"outage_back", ended(noAnswer, 72*time.Minute), map[string]int{"shop.order": 1500}},
+		{"outage_back_nothing_waits", ended(noAnswer, 26*time.Hour), nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -136,12 +137,12 @@ func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 	}
 }
 
-// TestOutageIsNotifiedOnceAfterMinDuration: a hiccup never, an outage once, its end once and after
-// the outage only.
+// TestOutageIsNotifiedOnceAfterMinDuration: a short outage causes no mail. A longer
+// outage causes a mail at its start and at its end.
 func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 	t.Parallel()
 	open := lasting(fault.SnowflakeAway, "no answer")
-	told := func(o breaker.Outage, w breaker.Notice) breaker.Outage {
+	withNotice := func(o breaker.Outage, w breaker.Notice) breaker.Outage {
 		o.Notice = w
 		return o
 	}
@@ -151,14 +152,14 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 		after  time.Duration
 		want   []breaker.Notice
 	}{
-		{"never away", breaker.Outage{}, time.Hour, nil},
-		{"just began", open, 59 * time.Second, nil},
-		{"lasts", open, time.Minute, []breaker.Notice{breaker.NoticeStarted}},
-		{"was told", told(open, breaker.NoticeStarted), time.Hour, nil},
-		{"lasts again after its end was told", told(open, breaker.NoticeEnded), time.Hour, []breaker.Notice{breaker.NoticeStarted}},
-		{"ended untold", told(ended(open, 4*time.Minute), ""), time.Hour, nil},
+		{"no outage", breaker.Outage{}, time.Hour, nil},
+		{"59 seconds old", open, 59 * time.Second, nil},
+		{"a minute old", open, time.Minute, []breaker.Notice{breaker.NoticeStarted}},
+		{"start was mailed", withNotice(open, breaker.NoticeStarted), time.Hour, nil},
+		{"open again after the mail of its end", withNotice(open, breaker.NoticeEnded), time.Hour, []breaker.Notice{breaker.NoticeStarted}},
+		{"ended without a mail", withNotice(ended(open, 4*time.Minute), ""), time.Hour, nil},
 		{"ended", ended(open, 4*time.Minute), time.Hour, []breaker.Notice{breaker.NoticeEnded}},
-		{"its end was told", told(ended(open, 4*time.Minute), breaker.NoticeEnded), time.Hour, nil},
+		{"end was mailed", withNotice(ended(open, 4*time.Minute), breaker.NoticeEnded), time.Hour, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -169,14 +170,14 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 					t.Fatal(failed)
 				}
 			}
-			if diff := cmp.Diff(test.want, outages.told); diff != "" || len(topic.mails) != len(test.want) || outages.asked != len(test.want) {
-				t.Errorf("%d mails, asked %d times, told (-want +got):\n%s", len(topic.mails), outages.asked, diff)
+			if diff := cmp.Diff(test.want, outages.recorded); diff != "" || len(topic.mails) != len(test.want) || outages.claims != len(test.want) {
+				t.Errorf("%d mails, %d claims, notices (-want +got):\n%s", len(topic.mails), outages.claims, diff)
 			}
 		})
 	}
 }
 
-// TestTicksInOneBatchCheckOnce are one look.
+// TestTicksInOneBatchCheckOnce sends two ticks in the same batch.
 func TestTicksInOneBatchCheckOnce(t *testing.T) {
 	t.Parallel()
 	w, _, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
@@ -185,11 +186,11 @@ func TestTicksInOneBatchCheckOnce(t *testing.T) {
 	}
 }
 
-// TestOtherMessagesAreNoTicks, and make nobody look.
+// TestOtherMessagesAreNoTicks also requires that other messages cause no check.
 func TestOtherMessagesAreNoTicks(t *testing.T) {
 	t.Parallel()
 	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
-	outages.away = "outage"
+	outages.unavailable = "outage"
 	messages := []batch.Message{{ID: "a", Body: "tick"}, {ID: "b", Body: `{"dataset":"s.e"}`}}
 	failed := w.Tick(t.Context(), messages)
 	for _, m := range messages {
@@ -197,51 +198,51 @@ func TestOtherMessagesAreNoTicks(t *testing.T) {
 			t.Errorf("%s: %v", m.Body, f)
 		}
 	}
-	outages.away = ""
+	outages.unavailable = ""
 	failed = w.Tick(t.Context(), append(messages, oneTick...))
 	if failed["tick"] != nil || len(failed) != 2 || len(topic.mails) != 1 {
-		t.Errorf("beside a tick: failed %v, %d mails", failed, len(topic.mails))
+		t.Errorf("with a tick: failed %v, %d mails", failed, len(topic.mails))
 	}
 }
 
-// TestClaimedNoticeSendsNoMail: who may not tell doesn't.
+// TestClaimedNoticeSendsNoMail: another watcher has the claim.
 func TestClaimedNoticeSendsNoMail(t *testing.T) {
 	t.Parallel()
 	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
-	outages.held = true
-	if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 0 || len(outages.told) != 0 {
-		t.Errorf("failed %v, %d mails, told %v", failed, len(topic.mails), outages.told)
+	outages.claimed = true
+	if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 0 || len(outages.recorded) != 0 {
+		t.Errorf("failed %v, %d mails, notices %v", failed, len(topic.mails), outages.recorded)
 	}
 }
 
-// TestTickDuringDependencyFaultIsRetried: the message comes back and never counts; what
-// can't be counted makes a shorter mail.
+// TestTickDuringDependencyFaultIsRetried: the message returns and doesn't count as an
+// attempt. If only the counts of waiting objects fail, the mail is shorter.
 func TestTickDuringDependencyFaultIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		away  string
-		code  fault.Code
-		mails int
+		unavailable string
+		code        fault.Code
+		mails       int
 	}{
 		{"outage", fault.JournalAway, 0},
-		{"tell", fault.JournalAway, 0},
+		{"claim", fault.JournalAway, 0},
 		{"topic", fault.TopicAway, 0},
 		{"waiting", "", 1},
-		{"told", fault.JournalAway, 1},
+		{"record", fault.JournalAway, 1},
 	} {
-		t.Run(test.away, func(t *testing.T) {
+		t.Run(test.unavailable, func(t *testing.T) {
 			t.Parallel()
 			w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
-			outages.away = test.away
-			if test.away == "topic" {
+			outages.unavailable = test.unavailable
+			if test.unavailable == "topic" {
 				topic.refuse = map[string]error{"snowflake": &smithy.GenericAPIError{Code: "Throttled"}}
 			}
 			f := fault.As(w.Tick(t.Context(), oneTick)["tick"])
 			if test.code == "" && f != nil || test.code != "" && (f == nil || f.Code != test.code || f.Disposition != fault.RetryAfter) {
 				t.Errorf("got %v, want %q", f, test.code)
 			}
-			if told := len(outages.told) > 0; len(topic.mails) != test.mails || told != (f == nil) {
-				t.Errorf("%d mails, noted as told: %t", len(topic.mails), told)
+			if recorded := len(outages.recorded) > 0; len(topic.mails) != test.mails || recorded != (f == nil) {
+				t.Errorf("%d mails, notice recorded: %t", len(topic.mails), recorded)
 			}
 		})
 	}

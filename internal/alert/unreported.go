@@ -15,32 +15,33 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// lostObject is an object whose message was never acknowledged.
+// lostObject is an object of a message that no function completed.
 type lostObject struct {
 	stage   work.Stage
 	id      object.ID
-	object  object.Object // empty where the message names the id only
+	object  object.Object // empty if the message has only the id
 	dataset string
-	// generation is the work's, or the receipt's.
+	// generation is the generation of the work or of the receipt.
 	generation int
-	// receipt is whether the message announced a receipt, not a landing object.
+	// receipt reports whether the message announced a receipt instead of a landing
+	// object.
 	receipt bool
 }
 
-// readUnreported reads a dead letter that SQS moved by itself: each function
-// that had it died (out of memory, out of time, a failed start) before it could
-// say why. The journal is brought up to date first, so that the object can be
-// redriven.
+// readUnreported reads a dead letter that SQS moved without a fault. Each function with
+// the message crashed before its report: out of memory, out of time, or a failed start.
+// readUnreported first records the failure in the journal, so that a redrive can find
+// the object.
 func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failure, error) {
-	casualties, named := lostObjectsOf(m.Body)
+	objects, named := lostObjectsOf(m.Body)
 	if !named {
 		return []failure{unknownFailure(m)}, nil
 	}
 	var failures []failure
-	for _, c := range casualties {
-		f, err := a.recordLost(ctx, m, c)
+	for _, lost := range objects {
+		f, err := a.recordLost(ctx, m, lost)
 		if err != nil {
-			return nil, fault.ForObject(err, string(c.id), c.dataset, c.object.URI())
+			return nil, fault.ForObject(err, string(lost.id), lost.dataset, lost.object.URI())
 		}
 		if f != nil {
 			failures = append(failures, *f)
@@ -49,8 +50,8 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 	return failures, nil
 }
 
-// lostObjectsOf returns the objects that a message is about; false if it is
-// neither work nor an event of S3.
+// lostObjectsOf returns the objects in a message. It returns false if the message is
+// neither work nor an S3 event.
 func lostObjectsOf(body string) ([]lostObject, bool) {
 	for _, stage := range []work.Stage{work.Transform, work.Load} {
 		if w, err := work.Decode(body, stage); err == nil {
@@ -61,79 +62,79 @@ func lostObjectsOf(body string) ([]lostObject, bool) {
 	if err != nil {
 		return nil, false
 	}
-	var casualties []lostObject
+	var objects []lostObject
 	for _, n := range notices {
 		if attempt, found := n.Attempt(); found {
-			casualties = append(casualties, lostObject{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
+			objects = append(objects, lostObject{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
 			continue
 		}
-		casualties = append(casualties, lostObject{stage: work.Route, id: n.Object.ID(), object: n.Object})
+		objects = append(objects, lostObject{stage: work.Route, id: n.Object.ID(), object: n.Object})
 	}
-	return casualties, true
+	return objects, true
 }
 
-// recordLost writes that the object failed, and returns what to say of it: nil for
-// an object that is past the stage that died.
-func (a *Alerter) recordLost(ctx context.Context, m batch.Message, c lostObject) (*failure, error) {
-	entry, err := a.entryOfLost(ctx, c)
+// recordLost records the failure of the object in the journal and returns the failure.
+// It returns nil if the object has passed the crashed stage.
+func (a *Alerter) recordLost(ctx context.Context, m batch.Message, lost lostObject) (*failure, error) {
+	entry, err := a.entryOfLost(ctx, lost)
 	if err != nil {
 		return nil, err
 	}
-	if c.receipt {
-		c.object = entry.Object
+	if lost.receipt {
+		lost.object = entry.Object
 	}
 	crash := &fault.Fault{
 		Op: "handle message", Code: fault.Crashed, Disposition: fault.Permanent,
-		ObjectID: string(c.id), Dataset: c.dataset, Subject: c.object.URI(),
-		Err: fmt.Errorf("the function %s had the message %d times and died each time before it could say why", c.stage, m.Receives),
+		ObjectID: string(lost.id), Dataset: lost.dataset, Subject: lost.object.URI(),
+		Err: fmt.Errorf("the %s function received the message %d times and ended each time without a report", lost.stage, m.Receives),
 	}
-	recorded := !needsNothing(entry, c)
-	if recorded && entry.State == journal.Failed { // recorded before, and its dead letter was lost
+	recorded := !needsNothing(entry, lost)
+	if recorded && entry.State == journal.Failed { // the stage recorded the failure, but its dead letter was lost
 		crash.Code, crash.Hint, crash.Err = fault.Code(entry.Code), entry.Hint, errors.New(entry.Cause)
-		c.stage = work.Stage(entry.Stage)
+		lost.stage = work.Stage(entry.Stage)
 	} else if recorded {
-		if recorded, err = a.Journal.Fail(ctx, crash, string(c.stage), m.Queue, m.Body); err != nil {
+		if recorded, err = a.Journal.Fail(ctx, crash, string(lost.stage), m.Queue, m.Body); err != nil {
 			return nil, err
 		}
 	}
 	if !recorded {
-		telemetry.Logger(ctx).InfoContext(ctx, "dead letter of an object that is further on",
-			telemetry.KeyObject, string(c.id), telemetry.KeyState, string(entry.State))
+		telemetry.Logger(ctx).InfoContext(ctx, "dead letter dropped: object has moved on",
+			telemetry.KeyObject, string(lost.id), telemetry.KeyState, string(entry.State))
 		return nil, nil
 	}
 	f := &failure{
-		messageID: m.ID, stage: string(c.stage), code: string(crash.Code), dataset: c.dataset, cause: crash.Cause(),
-		hint: crash.Advice(), objectID: string(c.id), object: c.object, at: m.Sent, body: m.Body,
+		messageID: m.ID, stage: string(lost.stage), code: string(crash.Code), dataset: lost.dataset, cause: crash.Cause(),
+		hint: crash.Advice(), objectID: string(lost.id), object: lost.object, at: m.Sent, body: m.Body,
 	}
 	a.addJournalState(ctx, f)
 	return f, nil
 }
 
-// entryOfLost returns the object's entry. Where route died first there is none, and
-// it is made here: the failure needs a place, and a redrive its message.
-func (a *Alerter) entryOfLost(ctx context.Context, c lostObject) (journal.Entry, error) {
-	entry, err := a.Journal.Get(ctx, c.id)
+// entryOfLost returns the object's entry. If route crashed before the first entry,
+// entryOfLost creates the entry, because the failure and a redrive need the entry.
+func (a *Alerter) entryOfLost(ctx context.Context, lost lostObject) (journal.Entry, error) {
+	entry, err := a.Journal.Get(ctx, lost.id)
 	if errors.Is(err, journal.ErrNotFound) {
-		if c.receipt { // of an object that nobody knows: there is nothing to write on
+		if lost.receipt { // no entry can be created without the landing object
 			return journal.Entry{}, nil
 		}
-		return a.Journal.Receive(ctx, c.object, c.dataset)
+		return a.Journal.Receive(ctx, lost.object, lost.dataset)
 	}
 	return entry, err
 }
 
-// needsNothing reports whether an object needs nothing more from the stage that died: it
-// is further on, or was reloaded since.
-func needsNothing(entry journal.Entry, c lostObject) bool {
-	if entry.Generation > c.generation {
+// needsNothing reports whether the object needs no further work of the crashed stage:
+// the object is in a later state, or was reloaded since.
+func needsNothing(entry journal.Entry, lost lostObject) bool {
+	if entry.Generation > lost.generation {
 		return true
 	}
-	landing := c.stage == work.Route && !c.receipt
+	landing := lost.stage == work.Route && !lost.receipt
 	switch entry.State {
 	case journal.Loaded, journal.Superseded, journal.Ignored:
 		return true
 	case journal.Transformed:
-		return landing || c.stage == work.Transform
+		return landing || lost.stage == work.Transform
 	case journal.Transforming:
 		return landing
 	default:
@@ -141,17 +142,17 @@ func needsNothing(entry journal.Entry, c lostObject) bool {
 	}
 }
 
-// unknownFailure is a dead letter that names no object: an ingestion run, or something
-// that doesn't belong into the queue.
+// unknownFailure returns the failure of a dead letter without an object: an ingestion
+// run, or a message that no stage can read.
 func unknownFailure(m batch.Message) failure {
 	code := fault.Undecodable
-	cause := "it is neither work nor an event of S3, and no stage said why it failed"
+	cause := "the message is neither work nor an S3 event, and no stage reported a fault"
 	var request struct {
 		Dataset string `json:"dataset"`
 	}
 	if json.Unmarshal([]byte(m.Body), &request) == nil && request.Dataset != "" {
 		code = fault.Crashed
-		cause = fmt.Sprintf("the function had the message %d times and died each time before it could say why", m.Receives)
+		cause = fmt.Sprintf("the function received the message %d times and ended each time without a report", m.Receives)
 	}
 	return failure{
 		messageID: m.ID, code: string(code), dataset: request.Dataset, cause: cause, hint: code.Hint(),

@@ -23,52 +23,74 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Queue is a queue that a consumer reads, and where its dead letters go.
+// Queue is a queue of a consumer, with its dead-letter queue.
 type Queue struct {
 	URL string
-	// DeadLetterURL is empty for a consumer of dead letters: its own failures
-	// stay where they are.
+	// DeadLetterURL is empty for the consumer of the dead letters. Without a
+	// dead-letter queue a message with a permanent fault stays in the queue and comes
+	// back.
 	DeadLetterURL string
 }
 
-// Name returns the queue's name, as Message.Queue has it.
+// Name returns the queue's name, as in Message.Queue.
 func (q Queue) Name() string { return path.Base(q.URL) }
 
-// SQS is what a consumer needs of the queue service.
+// SQS is the part of the SQS client that a consumer uses.
 type SQS interface {
 	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
 
-// Failures records that an object or a run failed, before its message goes to
-// the dead-letter queue. It reports false for an object that is past failing: a
-// late duplicate of one that is loaded.
+// Failures records the permanent fault of an object or a run in the journal, before the
+// message goes to the dead-letter queue. recorded is false for an object in a final
+// state, for example after a late duplicate of a message. Then the consumer sends no
+// dead letter, and the message is done.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
 }
 
-// Consumer feeds a stage's handler from its queues.
+// Consumer passes the messages of a Lambda invocation to a stage's handler. Then the
+// consumer settles each message by the handler's error:
+//
+//   - No error: the message is done, and Lambda deletes the message from the queue.
+//   - A counted fault (disposition Retry): the message comes back after a delay. The
+//     last allowed attempt makes the fault permanent. An error that is no fault is a
+//     counted fault.
+//   - An outage of a dependency (disposition RetryAfter): the message comes back after
+//     a delay. Such a fault never counts, so the message comes back until the outage
+//     ends.
+//   - A permanent fault (disposition Permanent): the consumer records the fault in the
+//     journal and sends a dead letter. Then the message is done.
+//
+// A dead letter has the body of the message and the fault as attributes. If the journal
+// or the dead-letter queue doesn't answer, the message comes back, and the next receive
+// tries again.
 type Consumer struct {
-	// Stage names the function in logs, in the journal and in dead letters.
+	// Stage is the name of the function in logs, in the journal and in dead letters.
 	Stage string
-	// Queues are those that the function consumes.
+	// Queues are the queues of the function.
 	Queues  []Queue
 	SQS     SQS
 	Journal Failures
 	Handler Handler
-	// Attempts is how often a counted fault is tried before it is permanent.
+	// Attempts is the number of allowed attempts for a counted fault. The number of the
+	// attempt comes from the stage (Fault.Attempt). For a stage that doesn't count, the
+	// number is the message's receive count.
 	Attempts int
-	// Backoff is the delay after the first failure; it doubles each time, up
-	// to fifteen minutes.
+	// Backoff is the delay after the first receive. The delay doubles with each further
+	// receive of the message, up to fifteen minutes. A fault with a longer After has a
+	// delay of After, also up to fifteen minutes.
 	Backoff time.Duration
 	Log     *slog.Logger
 }
 
 const maxBackoff = 15 * time.Minute
 
-// Consume handles one invocation. The list of failures is never nil: AWS takes
-// null for success, and says so only on one page (lambda/latest/dg,
-// services-sqs-errorhandling).
+// Consume handles one invocation. The batch response lists the ids of the messages that
+// SQS must keep, and Lambda deletes all other messages. Without such messages the list
+// is empty and never nil. Lambda takes null for success, but only one page of the
+// documentation says so (lambda/latest/dg, services-sqs-errorhandling). The error is
+// always nil, because an error would bring back all messages of the batch.
 func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	log := c.Log
@@ -91,8 +113,9 @@ func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.S
 	return response, nil
 }
 
-// settle decides what becomes of a message that failed, and reports whether
-// SQS must keep it.
+// settle settles a failed message. The result is true if SQS must keep the message. A
+// kept message of an unknown queue comes back after the visibility timeout of the
+// queue.
 func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept bool) {
 	f = c.permanentIfExhausted(m, f)
 	log := telemetry.Logger(ctx).With(telemetry.KeyMessage, m.ID, telemetry.KeyReceives, m.Receives)
@@ -112,10 +135,11 @@ func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept 
 	return true
 }
 
-// stage is the one that found the fault.
+// stage returns the stage of the fault; without one, the consumer's stage.
 func (c *Consumer) stage(f *fault.Fault) string { return cmp.Or(f.Stage, c.Stage) }
 
-// permanentIfExhausted makes a counted fault permanent once its attempts are used up.
+// permanentIfExhausted makes a counted fault permanent at the last allowed attempt, and
+// adds the number of the attempt to the cause.
 func (c *Consumer) permanentIfExhausted(m Message, f *fault.Fault) *fault.Fault {
 	attempt := f.Attempt
 	if attempt == 0 {
@@ -137,8 +161,9 @@ func causeOf(f *fault.Fault) error {
 	return errors.New(string(f.Code))
 }
 
-// sendDeadLetter writes the journal first, so that a redrive has the message even
-// if another reader deletes the dead letter.
+// sendDeadLetter records the fault in the journal and then sends the dead letter. After
+// this order a redrive has the message, even if another reader deletes the dead letter.
+// A fault without an object and a run has no record in the journal.
 func (c *Consumer) sendDeadLetter(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
 	if f.ObjectID != "" || f.RunID != "" {
 		recorded, err := c.Journal.Fail(ctx, f, c.stage(f), m.Queue, m.Body)
@@ -157,7 +182,7 @@ func (c *Consumer) sendDeadLetter(ctx context.Context, m Message, f *fault.Fault
 	return nil
 }
 
-// deadLetter is the fault in the form that the alert function reads.
+// deadLetter returns the fault in the form for the alert function.
 func (c *Consumer) deadLetter(m Message, f *fault.Fault) work.DeadLetter {
 	return work.DeadLetter{
 		Stage: c.stage(f), Code: f.Code, Cause: f.Cause(), Hint: f.Advice(),
@@ -175,8 +200,8 @@ func textAttributes(values map[string]string) map[string]types.MessageAttributeV
 	return attributes
 }
 
-// delay sets when the message comes back. A failure to do so costs only time:
-// the queue's own visibility timeout then decides.
+// delay sets the time until the message comes back, as the visibility timeout of this
+// receive. Without an answer from SQS the visibility timeout of the queue applies.
 func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Queue) {
 	wait := max(backoff(c.Backoff, m.Receives), f.After)
 	_, err := c.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{

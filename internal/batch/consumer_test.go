@@ -18,8 +18,8 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// fakeSQS records what a consumer asks of SQS; it is stricter than SQS, since
-// it refuses what SQS refuses and any queue that it doesn't know.
+// fakeSQS records the requests of a consumer. Like SQS, fakeSQS refuses invalid
+// requests. In addition, fakeSQS refuses unknown queues.
 type fakeSQS struct {
 	delays      map[string]int32
 	deadLetters []*sqs.SendMessageInput
@@ -55,7 +55,7 @@ func (q *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...
 	return &sqs.SendMessageOutput{}, nil
 }
 
-// fakeFailures records journal entries; objects in final are past failing.
+// fakeFailures records failures. The objects in final are in a final state.
 type fakeFailures struct {
 	written []string
 	final   map[string]bool
@@ -96,7 +96,7 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 		handle   func(batch.Message) error
 		journal  fakeFailures
 		away     bool
-		// want are the ids that SQS must keep, with their delays in seconds.
+		// want has the id of each message for SQS to keep, with the delay in seconds.
 		want     map[string]int32
 		wantDead []string
 		wantFail []string
@@ -106,13 +106,13 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 			handle: func(batch.Message) error { return nil },
 		},
 		{
-			name: "one of three is poisoned, the others are done", receives: 1,
+			name: "a permanent fault of a message, the other messages are done", receives: 1,
 			handle:   failOn("b", permanent("object-b")),
 			wantDead: []string{"b"},
 			wantFail: []string{"object-b transform transform b"},
 		},
 		{
-			name: "a panic touches no other message", receives: 1,
+			name: "a panic has no effect on other messages", receives: 1,
 			handle: func(m batch.Message) error {
 				if m.Body == "b" {
 					panic("index out of range")
@@ -122,55 +122,55 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 			want: map[string]int32{"m1": 5},
 		},
 		{
-			name: "a counted fault comes back later each time", receives: 2,
+			name: "the delay of a counted fault doubles", receives: 2,
 			handle: failOn("b", fault.Retryable("read", fault.Unexpected, errors.New("odd"))),
 			want:   map[string]int32{"m1": 10},
 		},
 		{
-			name: "a counted fault is permanent on its last attempt", receives: 3,
+			name: "a counted fault is permanent at the last attempt", receives: 3,
 			handle:   failOn("b", &fault.Fault{Op: "read", Code: fault.Unexpected, ObjectID: "object-b", Err: errors.New("odd")}),
 			wantDead: []string{"b"},
 			wantFail: []string{"object-b transform transform b"},
 		},
 		{
-			name: "the stage's own count goes before the queue's", receives: 40,
+			name: "the stage's attempt has priority over the receive count", receives: 40,
 			handle: failOn("b", &fault.Fault{Op: "read", Code: fault.Unexpected, Attempt: 1, Err: errors.New("odd")}),
 			want:   map[string]int32{"m1": 900},
 		},
 		{
-			name: "a dependency never counts", receives: 500,
+			name: "an outage of a dependency never counts", receives: 500,
 			handle: failOn("b", fault.Dependency("load", fault.SnowflakeAway, errors.New("refused"))),
 			want:   map[string]int32{"m1": 900},
 		},
 		{
-			name: "a dependency that says when", receives: 1,
+			name: "a fault with a longer delay than the backoff", receives: 1,
 			handle: failOn("b", &fault.Fault{Op: "load", Code: fault.SourceAway, Disposition: fault.RetryAfter, After: time.Minute}),
 			want:   map[string]int32{"m1": 60},
 		},
 		{
-			name: "an object that is loaded meanwhile has nothing to tell", receives: 1,
+			name: "an object in a final state gets no dead letter", receives: 1,
 			handle:  failOn("b", permanent("object-b")),
 			journal: fakeFailures{final: map[string]bool{"object-b": true}},
 		},
 		{
-			name: "a run that failed is recorded without an object", receives: 1,
+			name: "a fault of a run is recorded without an object", receives: 1,
 			handle:   failOn("b", &fault.Fault{Op: "ask", Code: fault.SourceRefused, Disposition: fault.Permanent, RunID: "run-b"}),
 			wantDead: []string{"b"},
 			wantFail: []string{"run-b transform transform b"},
 		},
 		{
-			name: "what is about neither object nor run isn't recorded", receives: 1,
+			name: "a fault without object and run isn't recorded", receives: 1,
 			handle:   failOn("b", permanent("")),
 			wantDead: []string{"b"},
 		},
 		{
-			name: "the journal is away: the message stays", receives: 1,
+			name: "without the journal the message comes back", receives: 1,
 			handle:  failOn("b", permanent("object-b")),
 			journal: fakeFailures{err: errors.New("throttled")},
 			want:    map[string]int32{"m1": 5},
 		},
 		{
-			name: "the dead-letter queue is away: the message stays", receives: 1, away: true,
+			name: "without the dead-letter queue the message comes back", receives: 1, away: true,
 			handle:   failOn("b", permanent("object-b")),
 			want:     map[string]int32{"m1": 5},
 			wantFail: []string{"object-b transform transform b"},
@@ -219,8 +219,8 @@ func failOn(body string, err error) func(batch.Message) error {
 	}
 }
 
-// AWS takes {"batchItemFailures":null} for success only by luck of one page;
-// the list must be there.
+// TestResponseListIsNeverNull: AWS documents on a single page only that the response
+// {"batchItemFailures":null} means success. So the response must have a list.
 func TestResponseListIsNeverNull(t *testing.T) {
 	t.Parallel()
 	consumer := &batch.Consumer{Handler: batch.Each(func(context.Context, batch.Message) error { return nil }), Log: telemetry.Discard()}

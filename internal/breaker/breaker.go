@@ -10,16 +10,17 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// Breaker decides whether a caller may try a dependency. A closed breaker lets
-// every caller try. The first failure opens the breaker for a delay. After the
-// delay exactly one caller probes the dependency. A successful try closes the
-// breaker, and a failed probe starts a longer delay.
+// Breaker decides whether a caller may try a dependency. A caller asks Enter before a
+// try, and reports the result with Worked or Failed. A closed breaker lets every caller
+// try. The first failure opens the breaker for a delay. After the delay a single caller
+// probes the dependency. A successful try closes the breaker, and a failed probe starts
+// a longer delay.
 //
-// All copies of a function share the state through the store. If the store
-// doesn't answer, the breaker lets every caller try.
+// All copies of a function share the state through the store. If the store doesn't
+// answer, the breaker lets every caller try.
 type Breaker struct {
 	Store Store
-	// Dependency is the guarded service: one of Dependencies.
+	// Dependency is the guarded service, from the list Dependencies.
 	Dependency string
 	// Backoff is the first delay after a failure. The delay doubles with each
 	// failed probe, up to five minutes. A fault with an After starts with After
@@ -35,28 +36,29 @@ type Store interface {
 	// Outage returns the current outage of a dependency, or the last one. The
 	// read is strongly consistent.
 	Outage(ctx context.Context, dependency string) (Outage, error)
-	// BeginOutage stores next if was, as it was read, is still the last outage.
+	// BeginOutage stores next if was is still the last outage and hasn't changed since
+	// the read.
 	BeginOutage(ctx context.Context, was, next Outage) (bool, error)
 	// ProlongOutage stores next and ends the probe, if the probe still belongs to
 	// the caller.
 	ProlongOutage(ctx context.Context, probe string, next Outage) (bool, error)
 	// EndOutage stores the end of an open outage.
 	EndOutage(ctx context.Context, o Outage) (bool, error)
-	// ClaimProbe gives the probe of an outage to one caller until a deadline, if
-	// the outage's delay is over and no other probe is under way.
+	// ClaimProbe gives the probe of an outage to one caller until a deadline. The claim
+	// fails during the outage's delay and during another probe.
 	ClaimProbe(ctx context.Context, o Outage, probe string, until time.Time) (bool, error)
 }
 
 const (
-	// longestAway is the longest delay for a dependency that doesn't answer.
-	longestAway = 5 * time.Minute
-	// longestRefused is the longest delay for a dependency that refuses a login.
+	// maxOutageDelay is the longest delay for a dependency that doesn't answer.
+	maxOutageDelay = 5 * time.Minute
+	// maxRefusalDelay is the longest delay for a dependency that refuses a login.
 	// Snowflake locks a user after repeated refused logins and unlocks the user
 	// after fifteen minutes (docs.snowflake.com, user-guide/admin-user-management).
-	longestRefused = 15 * time.Minute
-	// longestProbe is the time that a probe keeps other callers away. After a
-	// killed probe the next caller may probe. Two probes at once do no harm.
-	longestProbe = time.Minute
+	maxRefusalDelay = 15 * time.Minute
+	// probeTime is the time for which a probe excludes other callers. After a killed
+	// probe the next caller may probe. Two probes at once do no harm.
+	probeTime = time.Minute
 )
 
 // Permit is the permission to try the dependency once.
@@ -64,20 +66,20 @@ type Permit struct {
 	outage Outage
 	// probe is the name of the probe; empty for the permit of a closed breaker.
 	probe string
-	// blind is true if the store didn't answer.
-	blind bool
+	// withoutStore is true if the store didn't answer.
+	withoutStore bool
 }
 
 // Enter returns a permit, or a fault while the breaker is open. The fault has the
-// outage's code, and its After is the rest of the delay.
+// outage's code, and After is the rest of the delay.
 //
-// The read is consistent: an older state could miss a refusal of a moment ago,
-// and each miss is one more refused login.
+// The read is consistent: an older state could miss a recent refusal, and each miss is
+// another refused login.
 func (b *Breaker) Enter(ctx context.Context) (Permit, error) {
 	outage, err := b.Store.Outage(ctx, b.Dependency)
 	if err != nil {
 		b.warn(ctx, "breaker not read", err)
-		return Permit{blind: true}, nil
+		return Permit{withoutStore: true}, nil
 	}
 	if !outage.Open {
 		return Permit{outage: outage}, nil
@@ -87,28 +89,28 @@ func (b *Breaker) Enter(ctx context.Context) (Permit, error) {
 		return Permit{}, b.refuse(outage, left, "the next try is at "+outage.Until.UTC().Format(time.TimeOnly)+" UTC")
 	}
 	probe := rand.Text()
-	claimed, err := b.Store.ClaimProbe(ctx, outage, probe, now.Add(longestProbe))
+	claimed, err := b.Store.ClaimProbe(ctx, outage, probe, now.Add(probeTime))
 	if err != nil {
 		b.warn(ctx, "probe not claimed", err)
-		return Permit{blind: true}, nil
+		return Permit{withoutStore: true}, nil
 	}
 	if !claimed {
-		return Permit{}, b.refuse(outage, 0, "another try is under way")
+		return Permit{}, b.refuse(outage, 0, "another caller tries now")
 	}
 	return Permit{outage: outage, probe: probe}, nil
 }
 
 // refuse returns the fault for a caller that must wait.
-func (b *Breaker) refuse(o Outage, after time.Duration, words string) error {
-	f := fault.Dependency("wait for "+b.Dependency, o.Code, fmt.Errorf("away since %s UTC (%s); %s",
-		o.Since.UTC().Format(time.DateTime), o.Cause, words))
+func (b *Breaker) refuse(o Outage, after time.Duration, detail string) error {
+	f := fault.Dependency("wait for "+b.Dependency, o.Code, fmt.Errorf("outage since %s UTC (%s); %s",
+		o.Since.UTC().Format(time.DateTime), o.Cause, detail))
 	f.After = after
 	return f
 }
 
-// Worked reports that the dependency answered: an open breaker closes.
+// Worked reports an answer of the dependency: an open breaker closes.
 func (b *Breaker) Worked(ctx context.Context, p Permit) {
-	if p.blind || !p.outage.Open {
+	if p.withoutStore || !p.outage.Open {
 		return
 	}
 	closed, err := b.Store.EndOutage(ctx, p.outage)
@@ -125,7 +127,7 @@ func (b *Breaker) Worked(ctx context.Context, p Permit) {
 // Failed reports that the dependency didn't answer or refused: a closed breaker
 // opens, and an open breaker stays open for a longer delay.
 func (b *Breaker) Failed(ctx context.Context, p Permit, f *fault.Fault) {
-	if p.blind {
+	if p.withoutStore {
 		return
 	}
 	failures := 1
@@ -148,9 +150,8 @@ func (b *Breaker) Failed(ctx context.Context, p Permit, f *fault.Fault) {
 	}
 }
 
-// store stores a failure. An outage continues if people have a notice of its
-// start and none of its end: they get one pair of mails for a flickering
-// dependency.
+// store stores a failure. An outage continues if people have a notice of the start and
+// none of the end. A flickering dependency then causes one pair of mails.
 func (b *Breaker) store(ctx context.Context, p Permit, next Outage) (bool, error) {
 	was := p.outage
 	if was.Open {
@@ -164,9 +165,9 @@ func (b *Breaker) store(ctx context.Context, p Permit, next Outage) (bool, error
 }
 
 func (b *Breaker) delay(f *fault.Fault, failures int) time.Duration {
-	delay, longest := b.Backoff, longestAway
+	delay, longest := b.Backoff, maxOutageDelay
 	if f.After > 0 {
-		delay, longest = f.After, longestRefused
+		delay, longest = f.After, maxRefusalDelay
 	}
 	for range failures - 1 {
 		if delay *= 2; delay >= longest {

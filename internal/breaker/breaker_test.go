@@ -71,8 +71,8 @@ func newBreaker() (*breaker.Breaker, *store) {
 }
 
 var (
-	noAnswer = fault.Dependency("log in", fault.SnowflakeAway, errors.New("connection refused"))
-	saidNo   = &fault.Fault{
+	noAnswer     = fault.Dependency("log in", fault.SnowflakeAway, errors.New("connection refused"))
+	refusedLogin = &fault.Fault{
 		Op: "log in", Code: fault.SnowflakeRefused, Disposition: fault.RetryAfter, After: 5 * time.Minute,
 		Err: errors.New("JWT token is invalid"),
 	}
@@ -92,16 +92,17 @@ func TestDelays(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		// faults are the failures of successive tries; want are the delays.
+		// faults are the failures of successive tries. want are the delays.
 		faults []*fault.Fault
 		want   []time.Duration
 	}{
 		{
-			"no answer", []*fault.Fault{noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer},
+			"no answer",
+			[]*fault.Fault{noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer, noAnswer},
 			[]time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute},
 		},
-		{"a refused login", []*fault.Fault{saidNo, saidNo, saidNo, saidNo}, []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
-		{"another code starts again", []*fault.Fault{noAnswer, noAnswer, saidNo, noAnswer}, []time.Duration{5 * time.Second, 10 * time.Second, 5 * time.Minute, 5 * time.Second}},
+		{"a refused login", []*fault.Fault{refusedLogin, refusedLogin, refusedLogin, refusedLogin}, []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
+		{"another code starts again", []*fault.Fault{noAnswer, noAnswer, refusedLogin, noAnswer}, []time.Duration{5 * time.Second, 10 * time.Second, 5 * time.Minute, 5 * time.Second}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,14 +133,14 @@ func TestOneProbe(t *testing.T) {
 	b.Failed(t.Context(), enter(t, b), noAnswer)
 	s.now = s.now.Add(5 * time.Second)
 	enter(t, b)
-	if _, err := b.Enter(t.Context()); err == nil || !strings.Contains(err.Error(), "another try is under way") {
-		t.Errorf("a second probe got %v", err)
+	if _, err := b.Enter(t.Context()); err == nil || !strings.Contains(err.Error(), "another caller tries now") {
+		t.Errorf("a second caller during the probe got %v, want a refusal", err)
 	}
 	s.now = s.now.Add(time.Minute)
 	enter(t, b)
 }
 
-// TestOutageContinues: an outage continues until people have the notice of its end.
+// TestOutageContinues: an outage continues until people have the notice of the end.
 func TestOutageContinues(t *testing.T) {
 	t.Parallel()
 	for notice, continues := range map[breaker.Notice]bool{"": false, breaker.NoticeStarted: true, breaker.NoticeEnded: false} {
@@ -151,22 +152,22 @@ func TestOutageContinues(t *testing.T) {
 		s.outage.Notice = notice
 		b.Failed(t.Context(), enter(t, b), noAnswer)
 		if next := s.outage; !next.Open || (next.ID == first.ID) != continues || next.Since.Equal(first.Since) != continues || (next.Notice == notice) != (continues || notice == "") {
-			t.Errorf("notice %q: after %+v\ncame %+v", notice, first, next)
+			t.Errorf("notice %q: first outage %+v\nnext outage %+v", notice, first, next)
 		}
 	}
 }
 
-// TestClosedBreakerWritesNothing: a successful try costs one read.
+// TestClosedBreakerWritesNothing: a successful try makes no write.
 func TestClosedBreakerWritesNothing(t *testing.T) {
 	t.Parallel()
 	b, s := newBreaker()
 	b.Worked(t.Context(), enter(t, b))
 	if s.writes != 0 {
-		t.Errorf("%d writes", s.writes)
+		t.Errorf("%d writes, want none", s.writes)
 	}
 }
 
-// TestStoreAway: without its store the breaker lets every caller try, and logs a
+// TestStoreAway: without the store the breaker lets every caller try, and logs a
 // warning.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
@@ -185,7 +186,7 @@ func TestStoreAway(t *testing.T) {
 		b.Failed(ctx, p, noAnswer)
 		b.Worked(ctx, p)
 		if s.writes != writes || !strings.Contains(log.String(), `"level":"WARN"`) || !strings.Contains(log.String(), `"dependency":"snowflake"`) {
-			t.Errorf("%d more writes, log %s", s.writes-writes, log.String())
+			t.Errorf("%d writes without the store, log %s, want no write and a warning", s.writes-writes, log.String())
 		}
 	}
 }

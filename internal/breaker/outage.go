@@ -37,13 +37,14 @@ type Outage struct {
 	Notice Notice
 }
 
-// Notice is a mail about an outage. Its value is stored in the journal and sent
-// as the state in the mail's JSON part.
+// Notice is a mail about an outage. The value is stored in the journal, and is the
+// state in the mail's JSON part.
 type Notice string
 
 const (
 	// NoticeStarted is the notice of an outage that lasts.
 	NoticeStarted Notice = "away"
-	// NoticeEnded is the notice of the outage's end. It follows NoticeStarted only.
+	// NoticeEnded is the notice of the outage's end. NoticeEnded follows NoticeStarted
+	// only.
 	NoticeEnded Notice = "back"
 )

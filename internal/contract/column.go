@@ -7,15 +7,17 @@ import (
 	"strings"
 )
 
-// columnName is a Snowflake identifier that needs no quotes
-// (https://docs.snowflake.com/en/sql-reference/identifiers-syntax) and can't begin with an underscore: _firn_… are firn's own.
-// jsonPath is RFC 6901.
+// columnName matches a Snowflake identifier without quotes
+// (https://docs.snowflake.com/en/sql-reference/identifiers-syntax). A name can't begin
+// with an underscore, because the names _firn_… belong to firn. jsonPath matches a JSON
+// pointer (RFC 6901).
 var (
 	columnName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,126}$`)
 	jsonPath   = regexp.MustCompile(`^(/([^~/]|~[01])*)*$`)
 )
 
-// readColumns reads the table's columns and what holds between them.
+// readColumns reads the columns of the table. It checks names, headers and the primary
+// key across all columns.
 func (r *reader) readColumns(properties []value, c *Contract) {
 	names, headers := map[string]value{}, map[string]value{}
 	for _, v := range properties {
@@ -25,8 +27,8 @@ func (r *reader) readColumns(properties []value, c *Contract) {
 		column := r.readColumn(v, c)
 		at, ok := v.get("name", text)
 		if ok && r.reportOnce(names, column.Name, at, "the column") && c.Format == CSV {
-			if said, ok := v.get("physicalName", text); ok {
-				at = said
+			if header, ok := v.get("physicalName", text); ok {
+				at = header
 			}
 			r.reportOnce(headers, column.Header, at, "the header")
 		}
@@ -35,8 +37,8 @@ func (r *reader) readColumns(properties []value, c *Contract) {
 	r.checkPrimaryKey(properties, c)
 }
 
-// readColumn reads one column with its defaults filled in. The order matters:
-// place, key and rules depend on the type.
+// readColumn reads one column and fills in the defaults. The order of the calls
+// matters: place, key and rules depend on the type.
 func (r *reader) readColumn(v value, c *Contract) Column {
 	column := Column{
 		Name: v.text("name"), Description: paragraph(v.text("description")), Line: v.node.Line,
@@ -58,13 +60,13 @@ func (r *reader) checkName(v value, name string) {
 		r.reportf(v, "a column needs a name")
 	case !ok:
 	case !columnName.MatchString(name):
-		r.reportf(at, "%q must be lower-case letters, digits and underscores, beginning with a letter, at most 127", name)
+		r.reportf(at, "%q must have at most 127 characters: lower-case letters, digits and underscores, with a letter first", name)
 	case slices.Contains(reserved, name):
-		r.reportf(at, "%q is a reserved word in Snowflake; name the column otherwise and keep the file's name in physicalName or firn.path", name)
+		r.reportf(at, "%q is a reserved word in Snowflake; give the column another name and put the file's name in physicalName or firn.path", name)
 	}
 }
 
-// reserved are the words that Snowflake doesn't take as a column's name without
+// reserved holds the words that Snowflake doesn't accept as a column name without
 // quotes: https://docs.snowflake.com/en/sql-reference/reserved-keywords
 var reserved = strings.Fields(`all alter and any as between by case cast check column connect constraint create cross
 	current current_date current_time current_timestamp current_user delete distinct drop else exists false following for
@@ -72,13 +74,14 @@ var reserved = strings.Fields(`all alter and any as between by case cast check c
 	localtimestamp minus natural not null of on or order qualify regexp revoke right rlike row rows sample select set some
 	start table tablesample then to trigger true try_cast union unique update using values when whenever where with`)
 
-// readPlace reads where the value stands in a record.
+// readPlace reads the place of the value in a record: the header in CSV, the JSON
+// pointer in NDJSON.
 func (r *reader) readPlace(v value, column *Column, format Format) {
 	if header, ok := v.get("physicalName", text); ok {
 		column.Header = header.node.Value
 		switch {
 		case format == NDJSON:
-			r.reportf(header, "names a CSV file's column; in NDJSON say customProperties firn.path")
+			r.reportf(header, "is for CSV files only; for NDJSON set firn.path in customProperties")
 		case column.Header == "" || strings.ContainsAny(column.Header, "\r\n"):
 			r.reportf(header, "must be one line of text")
 		}
@@ -86,7 +89,7 @@ func (r *reader) readPlace(v value, column *Column, format Format) {
 	given := r.firnValues(v)
 	for name, p := range given {
 		if name != "firn.path" {
-			r.reportf(p.at, "firn knows no property %s of a column%s", name, suggestion(name, []string{"firn.path"}))
+			r.reportf(p.at, "a column has no property %s%s", name, suggestion(name, []string{"firn.path"}))
 		}
 	}
 	if p, ok := given["firn.path"]; ok {
@@ -103,7 +106,7 @@ func (r *reader) readPath(v value, column *Column, format Format) {
 	column.Path = v.node.Value
 	switch {
 	case format == CSV:
-		r.reportf(v, "is for firn.format ndjson; in a CSV file say physicalName")
+		r.reportf(v, "is for firn.format ndjson only; for a CSV file set physicalName")
 	case !jsonPath.MatchString(column.Path):
 		r.reportf(v, `%q must be a JSON pointer such as "/properties/mag", or "" for the whole record`, column.Path)
 	case column.Path == "" && column.Type != JSON && column.Type != "":
@@ -111,23 +114,23 @@ func (r *reader) readPath(v value, column *Column, format Format) {
 	}
 }
 
-// readKey reads the column's place in the primary key. A key of one column needs
-// no position; ODCS's own default, -1, means none. A double can't be a part: two
-// spellings of one number would be two keys.
+// readKey reads the column's position in the primary key. A key of one column needs no
+// position. The default of ODCS, -1, means no position. A double can't be in a key,
+// because two spellings of one number would be two keys.
 func (r *reader) readKey(v value, column *Column) {
 	position, positioned := v.get("primaryKeyPosition", whole)
 	if !v.flag("primaryKey") {
 		if n, _ := position.whole(); positioned && n > 0 {
-			r.reportf(position, "the column isn't part of the key: set primaryKey to true or leave this out")
+			r.reportf(position, "the column isn't part of the primary key: set primaryKey to true or remove the position")
 		}
 		return
 	}
 	column.PrimaryKey = 1
 	if positioned {
-		column.PrimaryKey, _ = position.whole() // out of range reads as 0 or less, which the check of the key reports
+		column.PrimaryKey, _ = position.whole() // 0 for a number such as 0x10; 0 or less leaves the column out of the key
 	}
 	if required, ok := v.get("required", flag); ok && !column.Required {
-		r.reportf(required, "a part of the primary key is required")
+		r.reportf(required, "every column of the primary key must be required")
 	}
 	if column.Type == JSON || column.Type == Double {
 		r.reportf(v, "a %s can't be part of a primary key", column.Type)
@@ -135,7 +138,7 @@ func (r *reader) readKey(v value, column *Column) {
 	column.Required = true
 }
 
-// checkPrimaryKey reports a key whose positions aren't 1, 2, 3 and so on.
+// checkPrimaryKey reports a primary key whose positions aren't 1, 2, 3 and so on.
 func (r *reader) checkPrimaryKey(properties []value, c *Contract) {
 	var positions []int
 	var last value
@@ -149,57 +152,58 @@ func (r *reader) checkPrimaryKey(properties []value, c *Contract) {
 	}
 	for i, position := range positions {
 		if position != i+1 {
-			r.reportf(last, "primaryKeyPosition must count the key's %d columns from 1, each once", len(positions))
+			r.reportf(last, "primaryKeyPosition must number the %d columns of the primary key from 1, each number once", len(positions))
 			return
 		}
 	}
 }
 
-// has tells whether there is a member of that name.
+// has reports whether there is a member with the name.
 func (v value) has(name string) bool {
 	_, ok := v.get(name, anything)
 	return ok
 }
 
-// decimalType says an exact number: digits in all, digits after the point.
+// decimalType matches decimal(precision,scale): the number of digits, and the number of
+// digits after the point.
 var decimalType = regexp.MustCompile(`^decimal\(([0-9]{1,2}), ?([0-9]{1,2})\)$`)
 
 // readType takes the column's type from logicalType and, for numbers, from
-// physicalType: ODCS has one logicalType for exact and floating-point numbers.
-// Elsewhere physicalType may only repeat firn's name of the type, so that it
-// never promises a column that the table doesn't have.
+// physicalType. ODCS has the same logicalType for exact and floating-point numbers. For
+// other types, physicalType may only repeat firn's name of the type. So a contract
+// never promises another type than the type in the table.
 func (r *reader) readType(v value, column *Column) {
 	logical, ok := v.get("logicalType", text)
 	if !ok {
 		if !v.has("logicalType") {
-			r.reportf(v, "a column needs a logicalType: %s", strings.Join(logicalTypes, ", "))
+			r.reportf(v, "a column needs a logicalType (%s)", strings.Join(logicalTypes, ", "))
 		}
 		return
 	}
-	physical, said := v.get("physicalType", text)
+	physical, hasPhysical := v.get("physicalType", text)
 	switch name := logical.node.Value; name {
 	case "string", "integer", "boolean", "date", "timestamp", "time":
 		column.Type = Type(name)
 	case "object", "array":
 		column.Type = JSON
 	case "number":
-		r.readNumberType(logical, physical, said, column)
+		r.readNumberType(logical, physical, hasPhysical, column)
 		return
 	default:
-		r.reportf(logical, "%q is no logicalType of ODCS v3.1: say %s", name, strings.Join(logicalTypes, ", "))
+		r.reportf(logical, "%q is no logicalType of ODCS v3.1: use %s", name, strings.Join(logicalTypes, ", "))
 		return
 	}
-	if said && physical.node.Value != string(column.Type) {
-		r.reportf(physical, "leave this out or say %q: firn derives the table's types (lengths go into logicalTypeOptions)", column.Type)
+	if hasPhysical && physical.node.Value != string(column.Type) {
+		r.reportf(physical, "remove physicalType or set %q: firn derives the types of the table (lengths belong in logicalTypeOptions)", column.Type)
 	}
 }
 
 var logicalTypes = []string{"string", "integer", "number", "boolean", "date", "timestamp", "time", "object", "array"}
 
-// readNumberType tells exact numbers from floating-point ones.
-func (r *reader) readNumberType(logical, physical value, said bool, column *Column) {
-	if !said {
-		r.reportf(logical, "a number needs a physicalType: decimal(precision,scale) for exact numbers such as money, else double")
+// readNumberType separates exact numbers from floating-point numbers.
+func (r *reader) readNumberType(logical, physical value, hasPhysical bool, column *Column) {
+	if !hasPhysical {
+		r.reportf(logical, "a number needs a physicalType: decimal(precision,scale) for exact numbers such as money, double for other numbers")
 		return
 	}
 	if physical.node.Value == string(Double) {
@@ -212,9 +216,9 @@ func (r *reader) readNumberType(logical, physical value, said bool, column *Colu
 		return
 	}
 	column.Type = Decimal
-	column.Precision, _ = strconv.Atoi(match[1]) // the pattern lets only two digits through
+	column.Precision, _ = strconv.Atoi(match[1]) // the pattern allows at most two digits
 	column.Scale, _ = strconv.Atoi(match[2])
 	if column.Precision < 1 || column.Precision > 38 || column.Scale > column.Precision {
-		r.reportf(physical, "the precision is 1 to 38 and the scale at most the precision")
+		r.reportf(physical, "the precision must be 1 to 38, and the scale at most the precision")
 	}
 }

@@ -1,6 +1,6 @@
-// Package contract reads data contracts (ODCS v3.1 YAML): what a dataset's
-// files look like, which rows are good, and what its table is called. All else
-// that firn makes of a dataset follows from its contract.
+// Package contract reads data contracts (ODCS v3.1 YAML). A contract describes the
+// files, the valid rows and the table of a dataset. firn derives everything else about
+// the dataset from the contract.
 package contract
 
 import (
@@ -10,111 +10,111 @@ import (
 	"time"
 )
 
-// Contract is one dataset's contract after it was checked: everything that the
-// stages need, with defaults filled in.
+// Contract is the checked contract of a dataset: all values for the stages, with
+// defaults filled in.
 type Contract struct {
-	// File is the path that the contract was read from.
+	// File is the path of the contract's file.
 	File string
-	// Version is the contract's own version, semantic ("1.0.0").
+	// Version is the contract's own version, three numbers ("1.0.0").
 	Version string
-	// Source says who the data comes from: one word, lower case.
+	// Source names the system that the data comes from: a single word, lower case.
 	Source string
-	// Entity says what one row is: one word, lower case.
+	// Entity names the thing that a row describes: a single word, lower case.
 	Entity string
-	// Description is the purpose, one paragraph; the table's comment.
+	// Description is the purpose in a single paragraph, and the comment of the table.
 	Description string
-	// KeyPrefix is the start of every landing key that belongs to the dataset.
-	// firn.keyPrefix; defaults to "<source>/<entity>/".
+	// KeyPrefix is the start of every landing key of the dataset. firn.keyPrefix;
+	// defaults to "<source>/<entity>/".
 	KeyPrefix string
-	// Format is how the files are written. firn.format; defaults to CSV.
+	// Format is the format of the files. firn.format; defaults to CSV.
 	Format Format
 	// Delimiter separates the fields of a CSV record. firn.delimiter; defaults
 	// to a comma.
 	Delimiter byte
-	// Encoding is how the bytes of a CSV file are text. firn.encoding; defaults
-	// to UTF8.
+	// Encoding is the character encoding of a CSV file. firn.encoding; defaults to
+	// UTF8.
 	Encoding Encoding
-	// Engine says where objects are transformed. firn.engine; defaults to
+	// Engine selects Lambda or Glue for the transform. firn.engine; defaults to
 	// AutoEngine.
 	Engine Engine
-	// NullValues are the texts that mean "no value", besides the empty one.
+	// NullValues are texts that mean null, in addition to the empty text.
 	// firn.nullValues; CSV only.
 	NullValues []string
-	// MaxRejectRatio is the share of rejected rows (0 to 1) above which an
-	// object is refused as a whole. firn.maxRejectRatio; defaults to 0.05.
+	// MaxRejectRatio is the largest share of rejects (0 to 1). firn refuses an object
+	// with a larger share and more rejects than MaxRejects. firn.maxRejectRatio;
+	// defaults to 0.05.
 	MaxRejectRatio float64
-	// MaxRejects is the number of rejected rows that is always tolerated, so
-	// that one bad row doesn't refuse a small file. firn.maxRejects; defaults
-	// to 10.
+	// MaxRejects is the number of rejects that firn always accepts, so that one bad
+	// record doesn't refuse a small file. firn.maxRejects; defaults to 10.
 	MaxRejects int64
-	// MaxUnique is the number of records of an object up to which Unique is
-	// checked: the values are kept in memory. Records that follow are neither
-	// checked nor remembered, and the receipt says so. firn.maxUnique; defaults
-	// to 4,000,000, at most 10,000,000.
+	// MaxUnique is the number of records of an object up to which firn checks Unique,
+	// because firn keeps the values in memory. firn doesn't check later records, and
+	// the receipt lists the unchecked rule. firn.maxUnique; defaults to 4,000,000, at
+	// most 10,000,000.
 	MaxUnique int64
-	// LoadEvery is how long a load may wait for others of the same dataset.
+	// LoadEvery is the longest time that a load waits for other objects of the dataset.
 	// firn.loadEvery; defaults to one minute.
 	LoadEvery time.Duration
-	// Mode says which rows are the current ones. firn.mode; defaults to Append.
+	// Mode selects the current rows. firn.mode; defaults to Append.
 	Mode Mode
-	// OrderBy are the columns that tell which row of a primary key is the newest,
-	// the first one first: the greatest value is. firn.orderBy; Merge only.
-	// Without them, or where they are equal, the object's sequencer decides.
+	// OrderBy are the columns that order the rows of a primary key, most important
+	// column first. The row with the greatest values is the newest. firn.orderBy; Merge
+	// only. Without OrderBy, or for equal values, the object's sequencer decides.
 	OrderBy []string
-	// Delivery says which objects make one delivery. firn.delivery; defaults to
-	// each object. Nil unless the mode is Snapshot.
+	// Delivery describes the objects of a delivery. firn.delivery; by default each
+	// object is a delivery. Nil unless the mode is Snapshot.
 	Delivery *Delivery
-	// DuplicateContent is what becomes of bytes that were loaded under another
+	// DuplicateContent is the action for bytes that are already loaded under another
 	// key. firn.duplicateContent; defaults to WarnDuplicate.
 	DuplicateContent DuplicateContent
 	// Columns are the table's columns, in order.
 	Columns []Column
-	// Ingest says where records are fetched from. Nil for datasets whose files
-	// are dropped.
+	// Ingest describes the API that firn fetches records from. Nil for a dataset
+	// without ingestion.
 	Ingest *Ingest
 }
 
-// Format is how a dataset's files are written.
+// Format is the format of a dataset's files.
 type Format string
 
 const (
 	// CSV is RFC 4180 with a header line.
 	CSV Format = "csv"
-	// NDJSON is one JSON object a line.
+	// NDJSON is one JSON object on each line.
 	NDJSON Format = "ndjson"
 )
 
-// Encoding is how bytes are text.
+// Encoding is a character encoding.
 type Encoding string
 
-// The encodings. A byte that an encoding doesn't define becomes U+FFFD, which
-// rejects its record.
+// The encodings. A byte outside the encoding becomes U+FFFD, and the record becomes a
+// reject.
 const (
 	UTF8        Encoding = "utf-8"
 	Latin1      Encoding = "latin-1"
 	Windows1252 Encoding = "windows-1252"
 )
 
-// Engine is where objects are transformed.
+// Engine selects Lambda or Glue for the transform.
 type Engine string
 
 const (
-	// AutoEngine takes the Lambda for what it can hold, else Glue.
+	// AutoEngine uses Lambda for objects within Lambda's limits, else Glue.
 	AutoEngine Engine = "auto"
-	// LambdaEngine never takes Glue.
+	// LambdaEngine never uses Glue.
 	LambdaEngine Engine = "lambda"
-	// GlueEngine always takes Glue, for what Glue can read.
+	// GlueEngine uses Glue for every object in a form that Glue reads.
 	GlueEngine Engine = "glue"
 )
 
-// Ingest says how the records of a dataset are fetched from an HTTP API.
+// Ingest describes the HTTP API that firn fetches a dataset's records from.
 type Ingest struct {
 	// API names the protocol: "fdsn-event" (FDSN event web service 1.2).
 	API string
 	// URL is the address of the query method, without a query string.
 	URL string
-	// PageSize is the number of records a request asks for; at most 20,000,
-	// the service's own limit.
+	// PageSize is the number of records in a request; at most 20,000, the limit of the
+	// service.
 	PageSize int
 	// Schedule is an EventBridge Scheduler expression; empty for none.
 	Schedule string
@@ -133,7 +133,7 @@ const (
 	Date      Type = "date"
 	Timestamp Type = "timestamp"
 	Time      Type = "time"
-	// JSON holds an object or an array as its JSON text.
+	// JSON holds an object or an array as JSON text.
 	JSON Type = "json"
 )
 
@@ -150,31 +150,32 @@ type Column struct {
 	// Description is the column's comment.
 	Description string
 	Type        Type
-	// Precision (1 to 38) and Scale (0 to Precision) are Decimal's.
+	// Precision (1 to 38) is the number of digits of a Decimal, and Scale (0 to
+	// Precision) the number of digits after the point.
 	Precision, Scale int
-	// Required columns reject a row in which they are null. ODCS required.
+	// Required rejects a record in which the column is null. ODCS required.
 	Required bool
-	// PrimaryKey is the column's place in the primary key, from 1; 0 if it
-	// isn't part of it. Parts of the key are required.
+	// PrimaryKey is the column's position in the primary key, from 1; 0 outside the
+	// key. Columns of the key are required.
 	PrimaryKey int
-	// Unique columns reject a row whose value an accepted row of the object had
-	// before, up to MaxUnique records.
+	// Unique rejects a record with the value of an earlier accepted row of the object,
+	// up to MaxUnique records.
 	Unique bool
-	// Format is the name of what a text must be, such as "email"; empty for
-	// none. FormatPattern says what that means. ODCS format.
+	// Format is the name of a text format, such as "email"; empty for none.
+	// FormatPattern returns the pattern of the format. ODCS format.
 	Format string
 	// Pattern must match the whole text; empty for none. RE2 syntax.
 	Pattern string
-	// MinLength and MaxLength bound a text, in characters; nil for none.
+	// MinLength and MaxLength limit the length of a text, in characters; nil for none.
 	MinLength, MaxLength *int
-	// Minimum and Maximum bound a number, as written in the contract; empty for
-	// none. The exclusive ones leave out the bound itself.
+	// Minimum and Maximum limit a number, in the spelling of the contract; empty for
+	// none. ExclusiveMinimum and ExclusiveMaximum exclude the limit.
 	Minimum, Maximum                   string
 	ExclusiveMinimum, ExclusiveMaximum string
-	// Enum are the only texts that are allowed; empty for any. ODCS quality rule
-	// of metric invalidValues: validValues, mustBe 0.
+	// Enum holds the allowed texts; empty for any text. ODCS quality rule with metric
+	// invalidValues, validValues and mustBe 0.
 	Enum []string
-	// Line is the line of the contract on which the column begins.
+	// Line is the column's first line in the contract.
 	Line int
 }
 
@@ -187,7 +188,7 @@ func (c *Contract) Table() string {
 	return strings.ToUpper(c.Source + "_" + c.Entity)
 }
 
-// Column returns the column of that name, or nil.
+// Column returns the column with the name, or nil.
 func (c *Contract) Column(name string) *Column {
 	for i := range c.Columns {
 		if c.Columns[i].Name == name {
@@ -197,8 +198,8 @@ func (c *Contract) Column(name string) *Column {
 	return nil
 }
 
-// PrimaryKeyColumns returns the columns of the primary key in its order; none
-// if the dataset has no key.
+// PrimaryKeyColumns returns the columns of the primary key in key order; none for a
+// dataset without a key.
 func (c *Contract) PrimaryKeyColumns() []Column {
 	var key []Column
 	for _, column := range c.Columns {
@@ -210,8 +211,8 @@ func (c *Contract) PrimaryKeyColumns() []Column {
 	return key
 }
 
-// ByKey returns the contract whose KeyPrefix starts the landing key, or nil.
-// Prefixes never overlap in a set that ReadAll accepted.
+// ByKey returns the contract whose KeyPrefix begins the landing key, or nil. The
+// prefixes of a set from ReadAll never overlap.
 func (s Set) ByKey(key string) *Contract {
 	for _, c := range s {
 		if strings.HasPrefix(key, c.KeyPrefix) {
@@ -231,5 +232,5 @@ func (s Set) ByDataset(dataset string) *Contract {
 	return nil
 }
 
-// Set is all contracts of a deployment, sorted by dataset.
+// Set holds all contracts of a deployment, sorted by dataset.
 type Set []*Contract

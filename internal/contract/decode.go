@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// reader makes a Contract of a document whose shape was checked, and reports
-// values that mean nothing to firn. A value of the wrong kind was reported by
-// the check and reads as absent.
+// reader makes a Contract from a document with a checked shape, and reports invalid
+// values. A value of the wrong kind reads as absent, because the check already reported
+// the value.
 type reader struct{ checker }
 
 var (
 	standardVersion = regexp.MustCompile(`^v3\.1\.[0-9]+$`)
-	semantic        = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	semanticVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 	datasetName     = regexp.MustCompile(`^([a-z][a-z0-9]*)\.([a-z][a-z0-9]*)$`)
 	statuses        = []string{"proposed", "draft", "active", "deprecated", "retired"}
 )
 
-// read returns the contract with its defaults, as far as it could be read.
+// read returns the contract with defaults. After reported problems the contract is
+// incomplete.
 func (r *reader) read(root value) *draft {
 	c := &Contract{
 		File: r.file, Format: CSV, Delimiter: ',', Encoding: UTF8, Engine: AutoEngine,
@@ -39,11 +40,11 @@ func (r *reader) read(root value) *draft {
 	return d
 }
 
-// readHeader reads what stands at the top: versions, name, status and purpose.
+// readHeader reads the keys at the top: versions, name, status and purpose.
 func (r *reader) readHeader(root value, d *draft) {
 	c := d.contract
-	r.matches(root, "apiVersion", standardVersion, "firn reads ODCS v3.1: say v3.1.0")
-	r.matches(root, "version", semantic, `say it as "1.0.0": three numbers`)
+	r.matches(root, "apiVersion", standardVersion, "firn reads ODCS v3.1: use v3.1.0")
+	r.matches(root, "version", semanticVersion, `use three numbers, such as "1.0.0"`)
 	c.Version = root.text("version")
 	if v, ok := root.get("kind", text); ok && v.node.Value != "DataContract" {
 		r.reportf(v, "must be DataContract")
@@ -60,19 +61,19 @@ func (r *reader) readHeader(root value, d *draft) {
 	}
 }
 
-// matches reports the member of that name if the pattern doesn't match it.
+// matches reports the member with the name if the pattern doesn't match.
 func (r *reader) matches(v value, name string, pattern *regexp.Regexp, hint string) {
 	if member, ok := v.get(name, text); ok && !pattern.MatchString(member.node.Value) {
-		r.reportf(member, "%q isn't right; %s", member.node.Value, hint)
+		r.reportf(member, "%q is invalid; %s", member.node.Value, hint)
 	}
 }
 
-// readName takes source and entity from the name and holds the file's folders
-// against them.
+// readName takes source and entity from the name, and compares both with the folders of
+// the file.
 func (r *reader) readName(v value, c *Contract) {
 	match := datasetName.FindStringSubmatch(v.node.Value)
 	if match == nil {
-		r.reportf(v, "%q must be <source>.<entity>, each one word of lower-case letters and digits", v.node.Value)
+		r.reportf(v, "%q must be <source>.<entity>: two words of lower-case letters and digits that begin with a letter", v.node.Value)
 		return
 	}
 	c.Source, c.Entity = match[1], match[2]
@@ -89,11 +90,11 @@ func (r *reader) readName(v value, c *Contract) {
 
 func isRootFolder(folder string) bool { return folder == "." || folder == "/" }
 
-// readSchema reads the one table of the contract.
+// readSchema reads the only table of the contract.
 func (r *reader) readSchema(tables value, c *Contract) {
 	all := tables.items()
 	if len(all) != 1 {
-		r.reportf(tables, "firn reads one table a contract, this has %d", len(all))
+		r.reportf(tables, "a contract must have 1 table, not %d", len(all))
 		return
 	}
 	table := all[0]
@@ -101,14 +102,14 @@ func (r *reader) readSchema(tables value, c *Contract) {
 		r.reportf(v, "must be the entity, %q, not %q", c.Entity, v.node.Value)
 	}
 	if v, ok := table.get("physicalName", text); ok && c.Entity != "" && !strings.EqualFold(v.node.Value, c.Table()) {
-		r.reportf(v, "the table is called %s; leave this out or say so", c.Table())
+		r.reportf(v, "the name of the table is %s: use this name or remove physicalName", c.Table())
 	}
 	if v, ok := table.get("logicalType", text); ok && v.node.Value != "object" {
-		r.reportf(v, "a table's logicalType is object")
+		r.reportf(v, "the logicalType of a table must be object")
 	}
-	for _, p := range customOf(table) {
+	for _, p := range customPropertiesOf(table) {
 		if strings.HasPrefix(p.name, firnPrefix) {
-			r.reportf(p.at, "%s belongs in the customProperties of the contract itself", p.name)
+			r.reportf(p.at, "%s belongs in the customProperties of the contract, not of the table", p.name)
 		}
 	}
 	properties, ok := table.get("properties", list)
@@ -124,14 +125,14 @@ func (r *reader) readSchema(tables value, c *Contract) {
 // customProperty is one entry of a customProperties list.
 type customProperty struct {
 	name string
-	// at is where the name stands, value its value.
+	// at is the place of the name, and value the value of the property.
 	at, value value
 }
 
 const firnPrefix = "firn."
 
-// customOf returns v's custom properties that have a name and a value.
-func customOf(v value) []customProperty {
+// customPropertiesOf returns the custom properties of v with a name and a value.
+func customPropertiesOf(v value) []customProperty {
 	entries, _ := v.get("customProperties", list)
 	var found []customProperty
 	for _, entry := range entries.items() {
@@ -144,14 +145,14 @@ func customOf(v value) []customProperty {
 	return found
 }
 
-// paragraph joins the lines of a text by single spaces.
+// paragraph joins the lines of a text with single spaces.
 func paragraph(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// reportOnce reports a name that was seen before, else remembers it; it tells
-// whether the name is new.
-func (r *reader) reportOnce(seen map[string]value, name string, at value, what string) bool {
+// reportOnce reports a name that is in seen, and adds a new name to seen. It returns
+// whether the name is new. noun is the noun before the name in the message.
+func (r *reader) reportOnce(seen map[string]value, name string, at value, noun string) bool {
 	if first, ok := seen[name]; ok {
-		r.reportf(at, "%s %q stands in line %d already", what, name, first.node.Line)
+		r.reportf(at, "%s %q is already in line %d", noun, name, first.node.Line)
 		return false
 	}
 	seen[name] = at

@@ -10,13 +10,13 @@ import (
 
 const guidePath = "../../docs/adding-a-dataset.md"
 
-// The contract that the guide shows is one that firn reads.
+// TestGuideExampleIsValid reads the contract in the guide.
 func TestGuideExampleIsValid(t *testing.T) {
 	t.Parallel()
 	_, block, _ := strings.Cut(string(readFile(t, guidePath)), "```yaml\n")
 	block, _, found := strings.Cut(block, "   ```")
 	if !found {
-		t.Fatal("the guide shows no contract")
+		t.Fatal("the guide has no contract")
 	}
 	example := regexp.MustCompile(`(?m)^ {3}`).ReplaceAllString(block, "")
 	c, err := contract.Read("datasets/shop/order/contract.odcs.yaml", []byte(example))
@@ -28,7 +28,7 @@ func TestGuideExampleIsValid(t *testing.T) {
 	}
 }
 
-// The guide's table lists the properties that firn knows, and no other.
+// TestGuideListsEveryProperty compares the guide's table with the properties of firn.
 func TestGuideListsEveryProperty(t *testing.T) {
 	t.Parallel()
 	_, section, _ := strings.Cut(string(readFile(t, guidePath)), "## firn's properties\n")
@@ -44,8 +44,8 @@ func TestGuideListsEveryProperty(t *testing.T) {
 			from, to = "        primaryKey: true\n", "        customProperties: [{property: firn.path, value: 1}]\n"
 		}
 		_, err := contract.Read("contract.odcs.yaml", []byte(strings.Replace(minimal, from, to, 1)))
-		if err == nil || strings.Contains(err.Error(), "knows no property") {
-			t.Errorf("%s without a right value gives %v", name, err)
+		if err == nil || strings.Contains(err.Error(), "has no property") {
+			t.Errorf("%s with an invalid value gives the error %v", name, err)
 		}
 	}
 }

@@ -27,16 +27,16 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// faults change one place of the complete contract, each to something that must
-// be refused. The messages are in testdata/faults.golden.
+// faults are edits of the complete contract. Each edit changes one place, and firn must
+// refuse the result. testdata/faults.golden has the messages.
 var faults = []struct{ name, old, new string }{
 	{"unknown key at the top", "tenant: example", "tenent: example"},
 	{"unknown key in a column", "classification: public", "clasification: public"},
 	{"key of another version", "classification: public", "enum: [open]"},
 	{"unknown key of a server", "warehouse: FIRN_LOAD}", "warhouse: FIRN_LOAD}"},
 	{"unknown option", "maxLength: 8", "maxLen: 8"},
-	{"key twice", "domain: sales", "domain: sales\ndomain: shop"},
-	{"missing at the top", "version: 2.3.4\n", ""},
+	{"repeated key", "domain: sales", "domain: sales\ndomain: shop"},
+	{"missing key at the top", "version: 2.3.4\n", ""},
 	{"missing purpose", "purpose: |\n    Orders of the shop,\n    one row an order.\n", "customProperties: []\n"},
 	{"missing name of a column", "name: gift, ", ""},
 	{"missing type of a column", "name: gift, logicalType: boolean", "name: gift"},
@@ -50,7 +50,7 @@ var faults = []struct{ name, old, new string }{
 	{"another standard", "apiVersion: v3.1.0", "apiVersion: v3.0.2"},
 	{"another kind", "kind: DataContract", "kind: DataProduct"},
 	{"version of two parts", "version: 2.3.4", "version: v2.3"},
-	{"status", "status: active", "status: actve"},
+	{"unknown status", "status: active", "status: actve"},
 	{"name without source", "name: shop.order", "name: order"},
 	{"name in upper case", "name: shop.order", "name: Shop.order"},
 	{"table of another name", "  - name: order\n", "  - name: orders\n"},
@@ -58,32 +58,32 @@ var faults = []struct{ name, old, new string }{
 	{"table's type", "logicalType: object\n    businessName", "logicalType: string\n    businessName"},
 	{"two tables", "schema:\n", "schema:\n  - {name: other, properties: [{name: a, logicalType: string}]}\n"},
 	{"firn property of a table", "    businessName: Order\n", "    customProperties: [{property: firn.format, value: csv}]\n"},
-	{"logicalType", "{name: gift, logicalType: boolean", "{name: gift, logicalType: bool"},
-	{"physicalType", "physicalType: string", "physicalType: VARCHAR(8)"},
+	{"unknown logicalType", "{name: gift, logicalType: boolean", "{name: gift, logicalType: bool"},
+	{"physicalType of Snowflake", "physicalType: string", "physicalType: VARCHAR(8)"},
 	{"number without physicalType", ", physicalType: double", ""},
 	{"unknown physicalType of a number", "decimal(12,2)", "NUMBER(12,2)"},
-	{"precision", "decimal(12,2)", "decimal(39,2)"},
-	{"scale", "decimal(12,2)", "decimal(3,4)"},
+	{"precision above 38", "decimal(12,2)", "decimal(39,2)"},
+	{"scale above the precision", "decimal(12,2)", "decimal(3,4)"},
 	{"duplicate column", "name: gift,", "name: day,"},
 	{"duplicate header", "{name: gift,", "{name: gift, physicalName: Order No.,"},
 	{"header that is another column's name", "{name: gift,", "{name: gift, physicalName: shop,"},
 	{"header of two lines", "{name: gift,", "{name: gift, physicalName: \"a\\nb\","},
 	{"column in upper case", "name: gift,", "name: Gift,"},
 	{"reserved column", "name: gift,", "name: order,"},
-	{"pattern", "[A-Z]{2}[0-9]+", "[A-Z"},
+	{"pattern with a syntax error", "[A-Z]{2}[0-9]+", "[A-Z"},
 	{"pattern that is empty", "'[A-Z]{2}[0-9]+'", "''"},
 	{"pattern with an open brace", "[A-Z]{2}[0-9]+", "[A-Z]{2"},
-	{"pattern with a class that begins by its end", "[A-Z]{2}[0-9]+", "[]a]"},
+	{"pattern with ] at the start of a class", "[A-Z]{2}[0-9]+", "[]a]"},
 	{"pattern with another meaning of U", "[A-Z]{2}[0-9]+", "(?U)a+"},
 	{"pattern that closes a bracket", "[A-Z]{2}[0-9]+", "a)(b"},
-	{"pattern that Spark reads otherwise", "[A-Z]{2}[0-9]+", "[[:alpha:]]+"},
+	{"pattern that Spark reads differently", "[A-Z]{2}[0-9]+", "[[:alpha:]]+"},
 	{"pattern with a Go group", "[A-Z]{2}[0-9]+", "(?P<a>b)"},
 	{"pattern with an intersection", "[A-Z]{2}[0-9]+", "[a-z&&[b]]"},
 	{"pattern with a vertical tab", "[A-Z]{2}[0-9]+", `\v`},
 	{"pattern and enum", "quality:\n          - {type: library, metric: nullValues", "logicalTypeOptions: {pattern: a}\n        quality:\n          - {type: library, metric: nullValues"},
 	{"minimum above maximum", "minimum: -1.5, maximum: 1.0e+6", "minimum: 2, maximum: 1"},
-	{"nothing between the bounds", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMaximum: 1.0"},
-	{"bound said twice", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMinimum: 1"},
+	{"no number between the bounds", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMaximum: 1.0"},
+	{"bound given twice", "minimum: -1.5, maximum: 1.0e+6", "minimum: 1, exclusiveMinimum: 1"},
 	{"bound that is no number", "minimum: -1.5", "minimum: low"},
 	{"bound that isn't plain", "minimum: -1.5", "minimum: 0x10"},
 	{"bound that is infinite", "exclusiveMaximum: 99.5", "exclusiveMaximum: 1e999"},
@@ -107,7 +107,7 @@ var faults = []struct{ name, old, new string }{
 	{"unique json", "logicalType: array\n", "logicalType: array\n        unique: true\n"},
 	{"path in a CSV contract", "{name: slot, logicalType: time}", "{name: slot, logicalType: time, customProperties: [{property: firn.path, value: /a}]}"},
 	{"unknown firn property", "firn.maxRejects,", "firn.maxReject,"},
-	{"firn property of another place", "{name: slot, logicalType: time}", "{name: slot, logicalType: time, customProperties: [{property: firn.format, value: csv}]}"},
+	{"firn property in the wrong place", "{name: slot, logicalType: time}", "{name: slot, logicalType: time, customProperties: [{property: firn.format, value: csv}]}"},
 	{"firn property twice", "property: costCentre, value: {number: 12}", "property: firn.format, value: csv"},
 	{"firn.format", "firn.format, value: csv", "firn.format, value: parquet"},
 	{"firn.keyPrefix", "legacy/orders/", "/legacy/orders"},
@@ -131,23 +131,23 @@ var faults = []struct{ name, old, new string }{
 	{"order by a column twice", "[paid_at, number]", "[paid_at, paid_at]"},
 	{"order that is no name", "[paid_at, number]", "{paid_at: desc}"},
 	{"delivery of another mode", "firn.orderBy, value: [paid_at, number]", "firn.delivery, value: {files: 2}"},
-	{"delivery by a marker", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {marker: _SUCCESS}}"},
-	{"delivery by a manifest", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {manifest: true}}"},
+	{"delivery with a marker", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {marker: _SUCCESS}}"},
+	{"delivery with a manifest", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {manifest: true}}"},
 	{"delivery without a name", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: 'orders.csv'}}"},
 	{"delivery with another placeholder", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{date}.csv'}}"},
 	{"delivery with a placeholder twice", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{delivery}.csv'}}"},
 	{"delivery with placeholders side by side", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}{part}.csv', files: 2}}"},
 	{"delivery with a star", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/*.csv'}}"},
-	{"delivery of parts without a number", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}.csv'}}"},
-	{"delivery of parts with two numbers", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}-of-{parts}.csv', files: 2}}"},
-	{"delivery of files that are all one", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}.csv', files: 2}}"},
+	{"delivery with {part} and no number of files", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}.csv'}}"},
+	{"delivery with {part} and two numbers of files", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}-of-{parts}.csv', files: 2}}"},
+	{"delivery of several files without {part}", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}.csv', files: 2}}"},
 	{"delivery of no files", "firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}", "firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}.csv', files: 0}}"},
 	{"firn.duplicateContent", "value: refuse", "value: drop"},
 	{"firn.ingest of CSV", "property: costCentre, value: {number: 12}", "property: firn.ingest, value: {api: fdsn-event, url: 'https://example.org/q'}"},
 	{"csv properties in NDJSON", "firn.format, value: csv", "firn.format, value: ndjson"},
 }
 
-// ingestFaults change the minimal contract of NDJSON.
+// ingestFaults are edits of the minimal contract of NDJSON.
 var ingestFaults = []struct{ name, old, new string }{
 	{"ingest unknown key", "api: fdsn-event", "api: fdsn-event, urll: a"},
 	{"ingest missing url", `, url: "https://example.org/query"`, ""},
@@ -161,10 +161,10 @@ var ingestFaults = []struct{ name, old, new string }{
 	{"whole record that is no object", "logicalType: object", "logicalType: string"},
 	{"path that is no text", `value: ""`, "value: 1"},
 	{"header in NDJSON", "      - name: mag\n", "      - name: mag\n        physicalName: Mag\n"},
-	{"folder", "name: station.event", "name: station.quake"},
+	{"name that differs from the folder", "name: station.event", "name: station.quake"},
 	{"no columns", minimal[strings.Index(minimal, "    properties:"):], "    properties: []\n"},
 	{"column that is a text", "      - name: mag\n", "      - mag\n      - name: mag\n"},
-	{"a list", minimal, "- a\n"},
+	{"document that is a list", minimal, "- a\n"},
 }
 
 func TestFaultyContractIsRefusedWithMessage(t *testing.T) {
@@ -180,11 +180,12 @@ func TestFaultyContractIsRefusedWithMessage(t *testing.T) {
 	golden(t, "testdata/faults.golden", all.String())
 }
 
-// readRefused reads the changed contract and returns its error, or fails.
+// readRefused reads the edited contract and returns the error. It fails the test for a
+// valid contract.
 func readRefused(t *testing.T, name, base, from, to string) string {
 	t.Helper()
 	if strings.Count(base, from) != 1 {
-		t.Fatalf("%s: %q stands %d times in the contract", name, from, strings.Count(base, from))
+		t.Fatalf("%s: %q is %d times in the contract", name, from, strings.Count(base, from))
 	}
 	path := "station/event/contract.odcs.yaml"
 	if base != minimal {
@@ -192,7 +193,7 @@ func readRefused(t *testing.T, name, base, from, to string) string {
 	}
 	_, err := contract.Read(path, []byte(strings.Replace(base, from, to, 1)))
 	if err == nil {
-		t.Errorf("%s: was accepted", name)
+		t.Errorf("%s: the contract was accepted", name)
 		return "accepted"
 	}
 	return err.Error()

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// maxLoadEvery is the longest delay that SQS puts on a message:
+// maxLoadEvery is the longest delay of an SQS message:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 const maxLoadEvery = 15 * time.Minute
 
-// maxPageSize is the most events that an FDSN query returns:
+// maxPageSize is the largest number of events in an answer of an FDSN service:
 // https://earthquake.usgs.gov/fdsnws/event/1/
 const maxPageSize = 20000
 
 var ingestShape = mapping(map[kind]string{text: "api url schedule", whole: "pageSize"}, nil).require("api", "url")
 
-// firnProperties are the custom properties that a contract may have, with their
-// shapes, in the order in which they are read: the format and the mode are known
-// before what depends on them.
+// firnProperties are the custom properties of a contract with their shapes, in the
+// order of reading. Format and mode come before the properties that depend on format or
+// mode.
 var firnProperties = []struct {
 	name  string
 	shape *shape
@@ -45,9 +45,9 @@ var firnProperties = []struct {
 	{"firn.duplicateContent", scalar(text), (*reader).readDuplicateContent},
 }
 
-// readFirnProperties reads the contract's firn.* properties and reports those
-// that firn doesn't know: a misspelt one would silently mean its default.
-// Properties of other tools are left alone.
+// readFirnProperties reads the contract's firn.* properties and reports unknown
+// properties, because a misspelt property would silently mean the default. It ignores
+// the properties of other tools.
 func (r *reader) readFirnProperties(root value, d *draft) {
 	given := r.firnValues(root)
 	for _, known := range firnProperties {
@@ -67,14 +67,15 @@ func (r *reader) readFirnProperties(root value, d *draft) {
 		names[i] = known.name
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		r.reportf(given[name].at, "firn knows no property %s here%s", name, suggestion(name, names))
+		r.reportf(given[name].at, "a contract has no property %s%s", name, suggestion(name, names))
 	}
 }
 
-// firnValues returns v's firn.* properties by name and reports repeated ones.
+// firnValues returns the firn.* properties of v by name and reports repeated
+// properties.
 func (r *reader) firnValues(v value) map[string]customProperty {
 	given, seen := map[string]customProperty{}, map[string]value{}
-	for _, p := range customOf(v) {
+	for _, p := range customPropertiesOf(v) {
 		if strings.HasPrefix(p.name, firnPrefix) && r.reportOnce(seen, p.name, p.at, "the property") {
 			given[p.name] = p
 		}
@@ -89,18 +90,18 @@ func (r *reader) readFormat(v value, d *draft) {
 	}
 }
 
-// readKeyPrefix reads whole folders, so that "shop/order" can't claim
+// readKeyPrefix accepts whole folders only, so that "shop/order" doesn't match the keys
 // "shop/orders/…".
 func (r *reader) readKeyPrefix(v value, d *draft) {
 	prefix := v.node.Value
 	if !strings.HasSuffix(prefix, "/") || strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
-		r.reportf(v, "%q must be folders that end in a slash and don't begin with one", prefix)
+		r.reportf(v, "%q must be a folder path with a slash at the end, no slash at the start and no empty folder", prefix)
 		return
 	}
 	d.contract.KeyPrefix, d.prefix = prefix, v
 }
 
-// readDelimiter reads one ASCII character that no number, name or quoting uses.
+// readDelimiter reads an ASCII character that numbers, names and quoting don't use.
 func (r *reader) readDelimiter(v value, d *draft) {
 	delimiter := v.node.Value
 	if !r.csvOnly(v, d.contract) {
@@ -138,7 +139,7 @@ func (r *reader) readNullValues(v value, d *draft) {
 	seen := map[string]value{}
 	for _, item := range v.items() {
 		if item.node.Value == "" {
-			r.reportf(item, "an empty field means no value anyhow")
+			r.reportf(item, "an empty field always means null; remove the empty text")
 		}
 		if r.reportOnce(seen, item.node.Value, item, "the value") {
 			d.contract.NullValues = append(d.contract.NullValues, item.node.Value)
@@ -146,7 +147,8 @@ func (r *reader) readNullValues(v value, d *draft) {
 	}
 }
 
-// csvOnly reports a property that only CSV has; JSON has its own null.
+// csvOnly reports a CSV property in a contract of another format, and returns whether
+// the format is CSV. JSON needs no such property: JSON has null.
 func (r *reader) csvOnly(v value, c *Contract) bool {
 	if c.Format != CSV {
 		r.reportf(v, "is for firn.format csv only")
@@ -172,8 +174,8 @@ func (r *reader) readMaxRejects(v value, d *draft) {
 	d.contract.MaxRejects = rejects
 }
 
-// DefaultMaxUnique is Contract.MaxUnique where the contract doesn't say it, and
-// maxMaxUnique the most that a function's memory holds.
+// DefaultMaxUnique is Contract.MaxUnique without firn.maxUnique. maxUniqueLimit is the
+// largest value, limited by the memory of a function.
 const (
 	DefaultMaxUnique = 4_000_000
 	maxUniqueLimit   = 10_000_000
@@ -198,21 +200,20 @@ func (r *reader) readLoadEvery(v value, d *draft) {
 }
 
 var (
-	apis       = []string{"fdsn-event"}
-	scheduling = regexp.MustCompile(`^(rate\([1-9][0-9]* (minutes?|hours?|days?)\)|cron\([^()]+\))$`)
+	ingestAPIs         = []string{"fdsn-event"}
+	scheduleExpression = regexp.MustCompile(`^(rate\([1-9][0-9]* (minutes?|hours?|days?)\)|cron\([^()]+\))$`)
 )
 
-// readIngest reads firn.ingest. The schedule's syntax is EventBridge
-// Scheduler's:
+// readIngest reads firn.ingest. The schedule has the syntax of EventBridge Scheduler:
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 func (r *reader) readIngest(v value, d *draft) {
 	ingest := &Ingest{API: v.text("api"), URL: v.text("url"), PageSize: maxPageSize, Schedule: v.text("schedule")}
 	d.contract.Ingest = ingest
 	if d.contract.Format != NDJSON {
-		r.reportf(v, "what is ingested is NDJSON: set firn.format to ndjson")
+		r.reportf(v, "an ingested dataset has NDJSON files: set firn.format to ndjson")
 	}
-	if api, _ := v.get("api", text); !slices.Contains(apis, ingest.API) {
-		r.reportf(api, "must be %s", strings.Join(apis, " or "))
+	if api, _ := v.get("api", text); !slices.Contains(ingestAPIs, ingest.API) {
+		r.reportf(api, "must be %s", strings.Join(ingestAPIs, " or "))
 	}
 	address, err := url.Parse(ingest.URL)
 	if at, _ := v.get("url", text); err != nil || !isPlainAddress(address) {
@@ -223,7 +224,7 @@ func (r *reader) readIngest(v value, d *draft) {
 			r.reportf(size, "must be between 1 and %d", maxPageSize)
 		}
 	}
-	if at, ok := v.get("schedule", text); ok && !scheduling.MatchString(ingest.Schedule) {
+	if at, ok := v.get("schedule", text); ok && !scheduleExpression.MatchString(ingest.Schedule) {
 		r.reportf(at, "must be an EventBridge Scheduler expression such as rate(1 hour) or cron(0 2 * * ? *)")
 	}
 }

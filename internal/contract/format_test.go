@@ -37,13 +37,13 @@ func TestFormats(t *testing.T) {
 		}
 		for _, text := range test.refused {
 			if pattern.MatchString(text) {
-				t.Errorf("%s takes %q", test.format, text)
+				t.Errorf("%s accepts %q", test.format, text)
 			}
 		}
 	}
 }
 
-// TestFormatPatternsMatchOnlyParsableAddresses: what the pattern takes, a parser takes.
+// TestFormatPatternsMatchOnlyParsableAddresses parses texts that match the pattern.
 func TestFormatPatternsMatchOnlyParsableAddresses(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ipv4", "ipv6"} {
@@ -52,7 +52,7 @@ func TestFormatPatternsMatchOnlyParsableAddresses(t *testing.T) {
 			text := rapid.StringMatching(pattern).Draw(t, "address")
 			address, err := netip.ParseAddr(text)
 			if err != nil || address.Is4() != (name == "ipv4") {
-				t.Fatalf("%s takes %q: %v", name, text, err)
+				t.Fatalf("%s accepts %q: %v", name, text, err)
 			}
 		})
 	}

@@ -6,42 +6,43 @@ import (
 	"strings"
 )
 
-// Mode says which rows of RAW are the current ones. RAW itself holds the rows
-// of each key's newest version in every mode.
+// Mode selects the current rows. RAW itself holds the rows of each key's newest version
+// in every mode.
 type Mode string
 
 const (
-	// Append means that all rows of RAW are current.
+	// Append makes all rows of RAW current.
 	Append Mode = "append"
-	// Merge means that the newest row of each primary key is current.
+	// Merge makes the newest row of each primary key current.
 	Merge Mode = "merge"
-	// Snapshot means that the rows of the newest complete delivery are current.
+	// Snapshot makes the rows of the newest complete delivery current.
 	Snapshot Mode = "snapshot"
 )
 
-// DuplicateContent says what becomes of an object whose bytes the dataset has
-// loaded under another key.
+// DuplicateContent is the action for an object whose bytes are already loaded under
+// another key of the dataset.
 type DuplicateContent string
 
 const (
-	// WarnDuplicate loads it and says so.
+	// WarnDuplicate loads the object. Logs and announcements name the other object.
 	WarnDuplicate DuplicateContent = "warn"
-	// RefuseDuplicate doesn't load it.
+	// RefuseDuplicate doesn't load the object.
 	RefuseDuplicate DuplicateContent = "refuse"
-	// LoadDuplicate loads it as any other; the ledger alone tells.
+	// LoadDuplicate loads the object like any other. Only the ledger names the other
+	// object.
 	LoadDuplicate DuplicateContent = "load"
 )
 
-// Delivery says which objects of a snapshot belong together, and when all of
-// them are there.
+// Delivery describes the objects of a snapshot's delivery, and the number of objects in
+// a complete delivery.
 type Delivery struct {
-	// Key is the form of the landing keys behind the contract's KeyPrefix:
-	// literal text with {delivery}, and {part} and {parts} where a delivery has
-	// several objects. The text of {delivery} is the delivery's name: the newest
-	// has the greatest, compared as text.
+	// Key is the form of the landing keys after the contract's KeyPrefix: literal text
+	// with {delivery}. A delivery of several objects also has {part}, and {parts} or
+	// Files. The text at {delivery} is the delivery's name. The newest delivery has the
+	// greatest name, compared as text.
 	Key string
-	// Files is how many objects a delivery has; 0 where {parts} says it, or where
-	// each object is a delivery.
+	// Files is the number of objects in a delivery. It is 0 if {parts} holds the
+	// number, or if each object is a delivery.
 	Files int
 
 	// pattern is the compiled DeliveryPattern. Nil for a contract without a file.
@@ -57,22 +58,22 @@ const (
 
 var (
 	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
-	// keyLiteral is what stands in a key beside placeholders: what means the same in
-	// every dialect of regular expressions once a dot, plus and parentheses are
-	// put in brackets.
+	// keyLiteral matches the literal text of a key. With brackets around dots, pluses
+	// and parentheses, these characters have the same meaning in every dialect of
+	// regular expressions.
 	keyLiteral = regexp.MustCompile(`^[A-Za-z0-9 !_.'()/=+,:;@&~#%-]*$`)
 )
 
-// Group returns the number of the placeholder's group in DeliveryPattern, from
-// 1; 0 if the key has no such placeholder.
+// Group returns the number of the placeholder's group in DeliveryPattern, from 1; 0 for
+// a placeholder that isn't in the key.
 func (d Delivery) Group(name string) int {
 	return slices.Index(placeholder.FindAllString(d.Key, -1), name) + 1
 }
 
-// DeliveryPattern returns the regular expression that a whole landing key of a
-// snapshot matches, with one group for each placeholder. It keeps to what POSIX,
-// RE2 and Snowflake (docs.snowflake.com, sql-reference/functions-regexp) read
-// alike, and needs no backslash. Empty for other modes.
+// DeliveryPattern returns the regular expression of a whole landing key of a snapshot,
+// with a group for each placeholder. The expression has the same meaning in POSIX, RE2
+// and Snowflake (docs.snowflake.com, sql-reference/functions-regexp), and no backslash.
+// Empty for other modes.
 func (c *Contract) DeliveryPattern() string {
 	if c.Delivery == nil {
 		return ""
@@ -120,8 +121,8 @@ func (r *reader) readMode(v value, d *draft) {
 
 var modes = []Mode{Append, Merge, Snapshot}
 
-// requireMode reports a property that another mode has; of a mode that firn doesn't
-// know, nothing more is said.
+// requireMode reports a property of another mode, and returns whether the mode is
+// right. For an unknown mode there is no second report.
 func (r *reader) requireMode(mode Mode, v value, c *Contract) bool {
 	if c.Mode != mode && slices.Contains(modes, c.Mode) {
 		r.reportf(v, "is for firn.mode %s only", mode)
@@ -136,8 +137,8 @@ func (r *reader) readDuplicateContent(v value, d *draft) {
 	}
 }
 
-// readOrderBy takes the names; checkMode holds them against the columns, which
-// are read later.
+// readOrderBy reads the names. checkMode compares the names with the columns later,
+// when the columns are known.
 func (r *reader) readOrderBy(v value, d *draft) {
 	if !r.requireMode(Merge, v, d.contract) {
 		return
@@ -161,8 +162,8 @@ func (r *reader) readDelivery(v value, d *draft) {
 	}
 	for _, name := range []string{"marker", "manifest"} {
 		if at, ok := v.get(name, anything); ok {
-			r.reportf(at, "firn can't tell a delivery's end by a %s: such objects aren't loaded, so the warehouse never hears of them."+
-				" Say the number of files, in the keys as {parts} or here as files", name)
+			r.reportf(at, "a %s can't mark the end of a delivery, because firn doesn't load such objects."+
+				" Give the number of files in the keys as {parts}, or here as files", name)
 		}
 	}
 	delivery := &Delivery{Key: DeliveryName}
@@ -173,16 +174,16 @@ func (r *reader) readDelivery(v value, d *draft) {
 	}
 	files, counted := v.get("files", whole)
 	if counted {
-		if delivery.Files, _ = files.whole(); delivery.Files < 1 { // out of range reads as 0
+		if delivery.Files, _ = files.whole(); delivery.Files < 1 { // 0 for a number such as 0x10
 			r.reportf(files, "must be 1 or more")
 		}
 	}
 	hasPart, hasParts := delivery.Group(DeliveryPart) > 0, delivery.Group(DeliveryParts) > 0
 	switch {
 	case hasPart && counted == hasParts:
-		r.reportf(v, "a delivery of several files says how many, once: as {parts} in their keys, or as files")
+		r.reportf(v, "a key with {part} needs the number of files: either as {parts} in the key or as files, not both")
 	case !hasPart && (counted || hasParts):
-		r.reportf(v, "the files of one delivery need {part} in their keys, by which they differ")
+		r.reportf(v, "a delivery of several files needs a key with {part}")
 	}
 }
 
@@ -192,36 +193,36 @@ func (r *reader) checkDeliveryKey(at value) {
 	for _, name := range placeholder.FindAllString(key, -1) {
 		switch {
 		case !slices.Contains([]string{DeliveryName, DeliveryPart, DeliveryParts}, name):
-			r.reportf(at, "%s is no placeholder: they are {delivery}, {part} and {parts}", name)
+			r.reportf(at, "%s is no placeholder: use {delivery}, {part} and {parts}", name)
 		case slices.Contains(names, name):
-			r.reportf(at, "%s stands there twice", name)
+			r.reportf(at, "has %s twice", name)
 		}
 		names = append(names, name)
 	}
 	switch {
 	case !slices.Contains(names, DeliveryName):
-		r.reportf(at, "has no {delivery}, the name of the delivery that a file belongs to")
+		r.reportf(at, "needs {delivery}, the name of the delivery")
 	case strings.Contains(key, "}{"):
-		r.reportf(at, "two placeholders need a text between them, or nobody can tell where one ends")
+		r.reportf(at, "needs a text between two placeholders, because the end of the first is unknown otherwise")
 	case !keyLiteral.MatchString(placeholder.ReplaceAllString(key, "")):
-		r.reportf(at, "%q has a character that firn doesn't match in keys of deliveries", key)
+		r.reportf(at, "%q has a character that firn doesn't allow in the keys of a delivery", key)
 	}
 }
 
-// orderable are the types of which a greatest value is the newest.
+// orderable are the types whose greatest value is the newest.
 var orderable = []Type{String, Integer, Decimal, Double, Date, Timestamp, Time}
 
-// checkMode holds what was said of the mode against the columns, which are
-// there, and the rest.
+// checkMode checks the properties of the mode against the columns and the other
+// properties. The reader must have read all of these before.
 func (r *reader) checkMode(d *draft) {
 	c := d.contract
 	switch {
 	case c.Mode == Merge && len(c.PrimaryKeyColumns()) == 0:
-		r.reportf(d.mode, "merge keeps one row a primary key: say primaryKey on the columns that tell rows apart")
+		r.reportf(d.mode, "merge keeps the newest row of each primary key: set primaryKey on the columns of the key")
 	case c.Mode == Snapshot && c.Ingest != nil:
-		r.reportf(d.mode, "snapshot isn't for records that firn.ingest fetches: the keys of a run don't tell how many parts it has")
+		r.reportf(d.mode, "a dataset with firn.ingest can't have the mode snapshot: the keys of a run don't hold the number of parts")
 	case c.Mode == Snapshot && !keyLiteral.MatchString(c.KeyPrefix):
-		r.reportf(d.prefix, "%q has a character that firn doesn't match in keys of deliveries", c.KeyPrefix)
+		r.reportf(d.prefix, "%q has a character that firn doesn't allow in the keys of a delivery", c.KeyPrefix)
 	}
 	if c.Mode == Snapshot && c.Delivery == nil {
 		c.Delivery = &Delivery{Key: DeliveryName}

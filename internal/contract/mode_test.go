@@ -8,7 +8,8 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// snapshot is a contract of shop.price with a form of keys.
+// snapshot returns a contract of shop.price with the mode snapshot. delivery is the
+// YAML of firn.delivery; empty for none.
 func snapshot(t *testing.T, delivery string) *contract.Contract {
 	t.Helper()
 	property := ""
@@ -33,19 +34,19 @@ func TestDeliveryPattern(t *testing.T) {
 	const ofFiles = `{key: "prices_{delivery}_{part}.csv", files: 3}`
 	tests := []struct {
 		name, delivery, key string
-		// groups are in the order of the form; nil if the key doesn't fit.
+		// groups are in the order of the form; nil for a key without a match.
 		groups []string
 	}{
-		{"each object is one", "", "shop/price/a b/2026.csv", []string{"a b/2026.csv"}},
+		{"each object is a delivery", "", "shop/price/a b/2026.csv", []string{"a b/2026.csv"}},
 		{"an ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv", []string{"2026-01"}},
 		{"another ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01xcsv", nil},
 		{"another folder", `{key: "{delivery}.csv"}`, "shop/prices/2026-01.csv", nil},
-		{"more behind it", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv.gz", nil},
+		{"more text after the ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv.gz", nil},
 		{"parts", ofParts, "shop/price/2026/01/part-02-of-3.csv", []string{"2026/01", "02", "3"}},
-		{"a part that is no number", ofParts, "shop/price/2026/part-b-of-3.csv", nil},
+		{"part without a number", ofParts, "shop/price/2026/part-b-of-3.csv", nil},
 		{"files", ofFiles, "shop/price/prices_2026_01_north.csv", []string{"2026_01", "north"}},
-		{"a part in folders", ofFiles, "shop/price/prices_2026_01/north.csv", nil},
-		{"characters of patterns", `{key: "a+(b)/{delivery}"}`, "shop/price/a+(b)/x", []string{"x"}},
+		{"part in a folder", ofFiles, "shop/price/prices_2026_01/north.csv", nil},
+		{"special characters of patterns", `{key: "a+(b)/{delivery}"}`, "shop/price/a+(b)/x", []string{"x"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -53,13 +54,13 @@ func TestDeliveryPattern(t *testing.T) {
 			pattern := snapshot(t, test.delivery).DeliveryPattern()
 			found := regexp.MustCompile(pattern).FindStringSubmatch(test.key)
 			if strings.Contains(pattern, `\`) || (found == nil) != (test.groups == nil) || found != nil && strings.Join(found[1:], "|") != strings.Join(test.groups, "|") {
-				t.Errorf("%s finds %q in %s, want %q", pattern, found, test.key, test.groups)
+				t.Errorf("%s finds %q in the key %s, want %q", pattern, found, test.key, test.groups)
 			}
 		})
 	}
 	d := snapshot(t, ofParts).Delivery
 	if d.Group(contract.DeliveryName) != 1 || d.Group(contract.DeliveryParts) != 3 || (contract.Delivery{}).Group(contract.DeliveryPart) != 0 {
-		t.Error("the placeholders' groups are counted otherwise than they stand")
+		t.Error("the groups don't have the order of the placeholders")
 	}
 }
 
@@ -70,8 +71,8 @@ func TestModeWithoutRequiredPropertiesIsRefused(t *testing.T) {
 	keyless := strings.Replace(strings.Replace(minimal, "        primaryKey: true\n", "", 1),
 		"customProperties:\n", "customProperties:\n  - {property: firn.mode, value: merge}\n", 1)
 	for name, test := range map[string]struct{ contract, want string }{
-		"merge without a primary key":       {keyless, "merge keeps one row a primary key"},
-		"a snapshot below a strange folder": {prefixed, "has a character that firn doesn't match"},
+		"merge without a primary key":               {keyless, "merge keeps the newest row of each primary key"},
+		"snapshot with a bracket in the key prefix": {prefixed, "has a character that firn doesn't allow"},
 	} {
 		if _, err := contract.Read("station/event/contract.odcs.yaml", []byte(test.contract)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
@@ -79,8 +80,8 @@ func TestModeWithoutRequiredPropertiesIsRefused(t *testing.T) {
 	}
 }
 
-// TestInDelivery compares a contract from a file with the same contract made in
-// code, which has no compiled pattern.
+// TestInDelivery compares a contract from a file with the same contract from Go code,
+// which has no compiled pattern.
 func TestInDelivery(t *testing.T) {
 	t.Parallel()
 	read := snapshot(t, `{key: "{delivery}/part-{part}-of-{parts}.csv"}`)
@@ -96,6 +97,6 @@ func TestInDelivery(t *testing.T) {
 		}
 	}
 	if (&contract.Contract{}).InDelivery("shop/price/a.csv") {
-		t.Error("a contract without deliveries has the key")
+		t.Error("a contract without deliveries has a key of a delivery")
 	}
 }

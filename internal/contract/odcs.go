@@ -1,8 +1,8 @@
 package contract
 
 // The keys of a data contract, from the Open Data Contract Standard v3.1.0:
-// https://bitol-io.github.io/open-data-contract-standard/v3.1.0/. firn uses
-// few of them, but a contract may hold all that other tools read.
+// https://bitol-io.github.io/open-data-contract-standard/v3.1.0/. firn uses few of
+// these keys. A contract may have the other keys for other tools.
 
 var standard = newStandard()
 
@@ -45,7 +45,7 @@ func newRole() *shape {
 	}, custom()).require("role")
 }
 
-// newTeam allows the list of members that v3.0 had, too.
+// newTeam also allows the list of members of v3.0.
 func newTeam() *shape {
 	members := listOf(mapping(map[kind]string{
 		text: "id username name description role dateIn dateOut replacedByUsername",
@@ -65,7 +65,7 @@ func newTable() *shape {
 	}, keys).require("name", "properties")
 }
 
-// newProperty is recursive: an object's properties and an array's items are
+// newProperty is recursive: the properties of an object and the items of an array are
 // properties too.
 func newProperty() *shape {
 	keys := commonKeys()
@@ -131,7 +131,7 @@ func custom() map[string]*shape {
 	return map[string]*shape{"customProperties": newCustomProperties()}
 }
 
-// commonKeys are the keys that most parts of a contract may have.
+// commonKeys are the keys of most parts of a contract.
 func commonKeys() map[string]*shape {
 	return map[string]*shape{
 		"tags":                     listOf(scalar(text)),

@@ -2,8 +2,8 @@ package contract
 
 import "encoding/json"
 
-// portable is the part of a contract that another engine needs, in the form in
-// which it travels: a Glue run's manifest holds it.
+// portable is the JSON form of a contract for an engine in another language. The
+// manifest of a Glue run holds this form.
 type portable struct {
 	Dataset        string           `json:"dataset"`
 	Version        string           `json:"version"`
@@ -38,8 +38,8 @@ type portableColumn struct {
 	Enum             []string `json:"enum,omitempty"`
 }
 
-// Portable returns the contract as JSON for an engine in another language: what
-// decides about rows, with every default written out. Bounds stay texts.
+// Portable returns the contract as JSON for an engine in another language: all
+// properties that affect rows, with every default. Bounds are texts.
 func (c *Contract) Portable() (json.RawMessage, error) {
 	p := portable{
 		Dataset: c.Dataset(), Version: c.Version, Format: c.Format, Delimiter: string(rune(c.Delimiter)), Encoding: c.Encoding,

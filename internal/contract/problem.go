@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// Problem is one fault in a contract. Read and ReadAll return every Problem
-// they find at once, joined; errors.As reaches the first.
+// Problem is an error in a contract. Read and ReadAll return all problems, joined in
+// one error; errors.As finds the first Problem.
 type Problem struct {
 	// File is the contract's path.
 	File string
-	// Line counts from 1; 0 if the fault is in no line, as of a missing file.
+	// Line counts from 1; 0 for a problem without a line, such as a missing file.
 	Line int
-	// Path leads to the value: "schema[0].properties[3].logicalType". Empty for
+	// Path is the path to the value: "schema[0].properties[3].logicalType". Empty for
 	// the document itself.
 	Path string
-	// Message says what is wrong and what would be right.
+	// Message names the error and the correct form.
 	Message string
 }
 
-// Error returns "file:line: path: message", leaving out what is unknown.
+// Error returns "file:line: path: message" without the unknown parts.
 func (p *Problem) Error() string {
 	text := p.File
 	if p.Line > 0 {
@@ -33,10 +33,11 @@ func (p *Problem) Error() string {
 	return text + ": " + p.Message
 }
 
-// problems collects the faults of one or more contracts.
+// problems are the problems of one or more contracts.
 type problems []*Problem
 
-// err returns all faults by file, line and path as one error, or nil.
+// err returns all problems as one error, sorted by file, line and path. Nil for no
+// problem.
 func (ps problems) err() error {
 	sorted := slices.SortedStableFunc(slices.Values(ps), func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))

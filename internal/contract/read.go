@@ -15,12 +15,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// FileName is the name of every contract's file.
+// FileName is the file name of every contract.
 const FileName = "contract.odcs.yaml"
 
-// ReadAll reads every <source>/<entity>/contract.odcs.yaml under the root and
-// checks them against each other. The error joins every Problem of every file.
-// A root without any contract is an error: no function can work without one.
+// ReadAll reads every <source>/<entity>/contract.odcs.yaml below the root and compares
+// the contracts with each other. The error joins every Problem of every file. A root
+// without a contract is an error, because every function needs a contract.
 func ReadAll(fsys fs.FS) (Set, error) {
 	files, found, err := contractFiles(fsys)
 	if err != nil {
@@ -50,8 +50,8 @@ func ReadAll(fsys fs.FS) (Set, error) {
 	return set, nil
 }
 
-// Read reads one contract. The last two folders of the path, if it has any,
-// must be the contract's source and entity. The error joins every Problem.
+// Read reads a contract. The last two folders of the path, if any, must be the
+// contract's source and entity. The error joins every Problem.
 func Read(path string, data []byte) (*Contract, error) {
 	d, found := read(path, data)
 	if err := found.err(); err != nil {
@@ -60,8 +60,8 @@ func Read(path string, data []byte) (*Contract, error) {
 	return d.contract, nil
 }
 
-// contractFiles returns the paths of the contracts, sorted, and a Problem for
-// each file that means to be one but stands elsewhere or is called otherwise.
+// contractFiles returns the sorted paths of the contracts. It also returns a Problem
+// for each contract in a wrong folder or with a wrong file name.
 func contractFiles(fsys fs.FS) (files []string, misplaced problems, err error) {
 	err = fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -74,7 +74,7 @@ func contractFiles(fsys fs.FS) (files []string, misplaced problems, err error) {
 			files = append(files, file)
 			return nil
 		}
-		misplaced = append(misplaced, &Problem{File: file, Message: "a contract is called <source>/<entity>/" + FileName})
+		misplaced = append(misplaced, &Problem{File: file, Message: "the path of a contract must be <source>/<entity>/" + FileName})
 		return nil
 	})
 	if err == nil && len(files)+len(misplaced) == 0 {
@@ -85,8 +85,8 @@ func contractFiles(fsys fs.FS) (files []string, misplaced problems, err error) {
 
 var contractFileName = regexp.MustCompile(`\.odcs\.ya?ml$|^contract\.ya?ml$`)
 
-// draft is a contract that may still have faults, with the lines that a
-// collision with another contract is reported at.
+// draft is a contract that may still have problems. The values are the places at which
+// problems are reported after the reading.
 type draft struct {
 	contract *Contract
 	name     value
@@ -95,7 +95,7 @@ type draft struct {
 	orderBy  []value
 }
 
-// read returns what could be read (nil if there is no document) and all faults.
+// read returns a draft and all problems. The draft is nil for data without a document.
 func read(file string, data []byte) (*draft, problems) {
 	root, fault := parse(file, data)
 	if fault != nil {
@@ -110,7 +110,7 @@ func read(file string, data []byte) (*draft, problems) {
 	return d, r.found
 }
 
-// parse returns the one document in data.
+// parse returns the only document in data.
 func parse(file string, data []byte) (value, *Problem) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
@@ -123,7 +123,7 @@ func parse(file string, data []byte) (value, *Problem) {
 			return value{node: document.Content[0]}, nil
 		}
 		if err == nil {
-			return value{}, &Problem{File: file, Line: second.Line, Message: "a file holds one contract, this is a second document"}
+			return value{}, &Problem{File: file, Line: second.Line, Message: "a file must hold a single contract, but this is a second document"}
 		}
 	}
 	return value{}, syntaxProblem(file, err)
@@ -131,29 +131,28 @@ func parse(file string, data []byte) (value, *Problem) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// syntaxProblem moves the line that the YAML library puts in its text to the
-// Problem's own.
+// syntaxProblem moves the line number from the text of the YAML library to the Problem.
 func syntaxProblem(file string, err error) *Problem {
 	message := err.Error()
 	p := &Problem{File: file, Message: "not YAML: " + yamlLine.ReplaceAllString(message, "")}
 	if match := yamlLine.FindStringSubmatch(message); match != nil && match[1] != "" {
-		p.Line, _ = strconv.Atoi(match[1]) // the pattern lets only digits through
+		p.Line, _ = strconv.Atoi(match[1]) // the pattern allows only digits
 	}
 	return p
 }
 
-// collisions reports contracts that give one table, or that claim one key.
+// collisions reports contracts with the same table or with overlapping key prefixes.
 func collisions(drafts []*draft) problems {
 	var found problems
 	for i, later := range drafts {
 		for _, earlier := range drafts[:i] {
 			a, b := earlier.contract, later.contract
 			if a.Source != "" && a.Table() == b.Table() {
-				found = append(found, collision(later.name, b.File, "%s gives the table RAW.%s too", a.File, b.Table()))
+				found = append(found, collision(later.name, b.File, "the contract %s has the table RAW.%s too", a.File, b.Table()))
 			}
 			if prefixesOverlap(a.KeyPrefix, b.KeyPrefix) {
 				found = append(found, collision(later.prefix, b.File,
-					"claims keys that %s claims: %q and %q overlap", a.File, b.KeyPrefix, a.KeyPrefix))
+					"the key prefix %q overlaps with %q of %s", b.KeyPrefix, a.KeyPrefix, a.File))
 			}
 		}
 	}
@@ -164,7 +163,7 @@ func collision(at value, file, format string, arguments ...any) *Problem {
 	return &Problem{File: file, Line: at.node.Line, Path: at.path, Message: fmt.Sprintf(format, arguments...)}
 }
 
-// prefixesOverlap tells whether a key can start with both prefixes.
+// prefixesOverlap reports whether a key can start with both prefixes.
 func prefixesOverlap(a, b string) bool {
 	return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }

@@ -69,21 +69,21 @@ func TestReadReturnsEveryProperty(t *testing.T) {
 	lines := strings.Split(string(readFile(t, completePath)), "\n")
 	for _, column := range got.Columns {
 		if line := lines[column.Line-1]; !strings.Contains(line, "name: "+column.Name) {
-			t.Errorf("%s begins in line %d: %q", column.Name, column.Line, line)
+			t.Errorf("%s has line %d: %q", column.Name, column.Line, line)
 		}
 	}
 	if key := got.PrimaryKeyColumns(); len(key) != 2 || key[0].Name != "shop" || key[1].Name != "number" {
 		t.Errorf("primary key %v", key)
 	}
 	if got.Column("amount") != &got.Columns[3] || got.Column("Order No.") != nil {
-		t.Error("Column finds by name, and only by name")
+		t.Error("Column doesn't find columns by name")
 	}
 	if got.Dataset() != "shop.order" || got.Table() != "SHOP_ORDER" {
 		t.Errorf("dataset %s, table %s", got.Dataset(), got.Table())
 	}
 }
 
-// minimal is a valid contract of NDJSON files; tests change it.
+// minimal is a valid contract of NDJSON files. Tests edit the text.
 const minimal = `apiVersion: v3.1.0
 kind: DataContract
 id: station.event
@@ -133,11 +133,12 @@ func TestReadDefaults(t *testing.T) {
 		t.Errorf("paths, -want +got:\n%s", diff)
 	}
 	if id := c.Column("id"); id.PrimaryKey != 1 || !id.Required {
-		t.Errorf("a key of one column is place 1 and required: %+v", id)
+		t.Errorf("the only column of the key isn't at position 1 or isn't required: %+v", id)
 	}
 }
 
-// contractOf returns the minimal contract for another dataset.
+// contractOf returns the minimal contract for another dataset. more is added to the
+// custom properties.
 func contractOf(source, entity string, more ...string) *fstest.MapFile {
 	text := strings.NewReplacer(
 		"name: station.event", "name: "+source+"."+entity, "- name: event", "- name: "+entity,
@@ -179,7 +180,7 @@ func TestReadAllSortsAndFinds(t *testing.T) {
 		}
 	}
 	if set.ByDataset("shop.order") != set[0] || set.ByDataset("shop") != nil {
-		t.Error("ByDataset finds by the whole name")
+		t.Error("ByDataset doesn't find datasets by the whole name")
 	}
 }
 
@@ -210,7 +211,7 @@ func TestReadAllShowsEveryProblem(t *testing.T) {
 func TestReadAllWithoutContracts(t *testing.T) {
 	t.Parallel()
 	if _, err := contract.ReadAll(fstest.MapFS{"README.md": {Data: []byte("a")}}); err == nil {
-		t.Error("no contract at all went through")
+		t.Error("a root without a contract gave no error")
 	}
 	if _, err := contract.ReadAll(os.DirFS(filepath.Join(t.TempDir(), "missing"))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing root gave %v", err)
@@ -226,17 +227,17 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := contract.Read("contract.odcs.yaml", data)
 		if (c == nil) == (err == nil) {
-			t.Fatalf("contract %v, error %v: want one of them", c, err)
+			t.Fatalf("contract %v and error %v, want a contract or an error", c, err)
 		}
 		if err != nil {
 			return
 		}
 		if c.Source == "" || c.Entity == "" || c.KeyPrefix == "" || len(c.Columns) == 0 {
-			t.Errorf("a contract without its essentials was read: %+v", c)
+			t.Errorf("the contract has empty fields: %+v", c)
 		}
 		again, err := contract.Read("contract.odcs.yaml", data)
 		if diff := cmp.Diff(c, again); err != nil || diff != "" {
-			t.Errorf("read twice: %v\n%s", err, diff)
+			t.Errorf("second read: error %v (-first +second)\n%s", err, diff)
 		}
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// checkedOptions are the logicalTypeOptions that firn checks, by type. An option
-// that isn't checked is refused, so that no contract promises more than is kept.
+// checkedOptions are the logicalTypeOptions that firn checks, by type. firn refuses
+// other options, because a contract must not promise an unchecked rule.
 var checkedOptions = map[Type][]string{
 	String:  {"minLength", "maxLength", "pattern", "format"},
 	Integer: {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
@@ -18,8 +18,8 @@ var checkedOptions = map[Type][]string{
 	Double:  {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
 }
 
-// readRules reads what a value must satisfy besides its type. Rules of a column
-// whose type couldn't be read aren't judged: only the type is reported.
+// readRules reads the rules of a value, apart from the type. If the type is invalid,
+// rules that depend on the type aren't checked.
 func (r *reader) readRules(v value, column *Column) {
 	if column.Unique && column.Type == JSON {
 		r.reportf(v, "a json column can't be unique")
@@ -34,8 +34,8 @@ func (r *reader) readRules(v value, column *Column) {
 	r.readEnum(v, column)
 }
 
-// checkOptions reports options that ODCS has for the type and firn doesn't
-// check, such as the bounds of a date.
+// checkOptions reports options of ODCS that firn doesn't check for the type, such as
+// the bounds of a date.
 func (r *reader) checkOptions(options value, column *Column) {
 	if column.Type == "" {
 		return
@@ -43,7 +43,7 @@ func (r *reader) checkOptions(options value, column *Column) {
 	for key := range options.members() {
 		name := key.node.Value
 		if typeOptions.keys[name] != nil && !slices.Contains(checkedOptions[column.Type], name) {
-			r.reportf(key, "firn doesn't check this on a %s: leave it out", column.Type)
+			r.reportf(key, "firn doesn't check this option on a %s: remove the option", column.Type)
 		}
 	}
 }
@@ -57,8 +57,8 @@ func (r *reader) readLengths(options value, column *Column) {
 	}
 }
 
-// readLength returns a length in characters, or nil if there is none or it is
-// negative, which is reported.
+// readLength returns a length in characters, or nil for none. It reports a negative
+// length and returns nil.
 func (r *reader) readLength(options value, name string) *int {
 	v, ok := options.get(name, whole)
 	if !ok {
@@ -72,8 +72,8 @@ func (r *reader) readLength(options value, name string) *int {
 	return &length
 }
 
-// readPattern reads a pattern that must match the whole text. Both engines must
-// agree on it, so it must be RE2 and mean the same in Java.
+// readPattern reads a pattern that must match the whole text. Both engines must agree,
+// so the pattern must be RE2 and have the same meaning in Java.
 func (r *reader) readPattern(options value, column *Column) {
 	v, ok := options.get("pattern", text)
 	if !ok {
@@ -82,22 +82,22 @@ func (r *reader) readPattern(options value, column *Column) {
 	column.Pattern = v.node.Value
 	_, err := regexp.Compile(column.Pattern)
 	if err == nil {
-		_, err = regexp.Compile(`\A(?:` + column.Pattern + `)\z`) // an open \Q swallows the bracket
+		_, err = regexp.Compile(`\A(?:` + column.Pattern + `)\z`) // an open \Q would include the bracket
 	}
 	switch reason := javaDifference(column.Pattern); {
 	case column.Pattern == "":
-		r.reportf(v, "is empty: leave it out")
+		r.reportf(v, "is empty: remove the pattern")
 	case err != nil:
 		r.reportf(v, "isn't RE2 syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	case reason != "":
-		r.reportf(v, "Spark reads %s otherwise than Go does; write it another way", reason)
+		r.reportf(v, "Spark and Go read %s differently: write the pattern in another way", reason)
 	}
 }
 
 var repetition = regexp.MustCompile(`^\{[0-9]+(,[0-9]*)?\}`)
 
 // javaDifference returns the part of a pattern that java.util.regex, and so Spark,
-// takes for something else than RE2 does; "" if there is none.
+// reads differently from RE2; "" for none.
 func javaDifference(pattern string) string {
 	inClass := false
 	for i := 0; i < len(pattern); i++ {
@@ -120,7 +120,7 @@ func javaDifference(pattern string) string {
 		case rest[0] == ']':
 			inClass = false
 		case !inClass && rest[0] == '{' && !repetition.MatchString(rest):
-			return "a { that begins no repetition"
+			return "a { outside a repetition"
 		case strings.HasPrefix(rest, "(?P<"):
 			return "(?P<"
 		case strings.HasPrefix(rest, "(?U"):
@@ -130,38 +130,38 @@ func javaDifference(pattern string) string {
 	return ""
 }
 
-// plainNumber leaves out what YAML takes for a number besides decimals: 0x10,
-// 1_000, .inf. An exponent of three digits is beyond every double already.
+// plainNumber excludes numbers of YAML that aren't decimal: 0x10, 1_000, .inf. An
+// exponent of three digits is already beyond every double.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$`)
 
-// readBounds reads minimum, maximum and their exclusive forms, and reports
-// bounds that no value can lie between.
+// readBounds reads minimum, maximum and their exclusive forms. It reports bounds
+// without a number in between.
 func (r *reader) readBounds(options value, column *Column) {
 	if !slices.Contains(checkedOptions[column.Type], "minimum") {
 		return
 	}
 	low := r.readBound(options, column.Type, "minimum", &column.Minimum)
-	lowOut := r.readBound(options, column.Type, "exclusiveMinimum", &column.ExclusiveMinimum)
+	lowExclusive := r.readBound(options, column.Type, "exclusiveMinimum", &column.ExclusiveMinimum)
 	high := r.readBound(options, column.Type, "maximum", &column.Maximum)
-	highOut := r.readBound(options, column.Type, "exclusiveMaximum", &column.ExclusiveMaximum)
-	if low != nil && lowOut != nil || high != nil && highOut != nil {
-		r.reportf(options, "say a bound once: with or without exclusive")
+	highExclusive := r.readBound(options, column.Type, "exclusiveMaximum", &column.ExclusiveMaximum)
+	if low != nil && lowExclusive != nil || high != nil && highExclusive != nil {
+		r.reportf(options, "set each bound either with or without exclusive, not both")
 		return
 	}
-	exclusive := lowOut != nil || highOut != nil
+	exclusive := lowExclusive != nil || highExclusive != nil
 	if low == nil {
-		low = lowOut
+		low = lowExclusive
 	}
 	if high == nil {
-		high = highOut
+		high = highExclusive
 	}
 	if low != nil && high != nil && (low.Cmp(high) > 0 || exclusive && low.Cmp(high) == 0) {
-		r.reportf(options, "no number lies between minimum and maximum")
+		r.reportf(options, "there is no number between minimum and maximum")
 	}
 }
 
-// readBound puts the bound, as written, into the column and returns its exact
-// value; nil if there is none or it is no bound for the type.
+// readBound writes the bound, in the spelling of the contract, into the column and
+// returns the exact value. Nil for no bound, or for an invalid bound.
 func (r *reader) readBound(options value, columnType Type, name string, into *string) *big.Rat {
 	v, ok := options.get(name, anything)
 	if !ok {
@@ -184,9 +184,9 @@ func (r *reader) readBound(options value, columnType Type, name string, into *st
 	return bound
 }
 
-// readEnum reads the texts that are allowed from the quality rule that says so:
-// metric invalidValues with validValues, of which there must be 0 invalid ones.
-// Other quality rules are about the table, not a row, and left to other tools.
+// readEnum reads the allowed texts from a quality rule: metric invalidValues with
+// validValues and mustBe 0. firn leaves other quality rules to other tools, because
+// such rules are about the table and not about a row.
 func (r *reader) readEnum(v value, column *Column) {
 	rules, _ := v.get("quality", list)
 	for _, rule := range rules.items() {
@@ -198,29 +198,29 @@ func (r *reader) readEnum(v value, column *Column) {
 		values, ok := arguments.get("validValues", list)
 		switch {
 		case !ok:
-			r.reportf(rule, "firn needs arguments.validValues, a list; say a pattern in logicalTypeOptions")
+			r.reportf(rule, "firn needs the list arguments.validValues; a pattern belongs in logicalTypeOptions")
 		case column.Type != String && column.Type != "":
-			r.reportf(values, "firn checks validValues on strings only; bound a number by minimum and maximum")
+			r.reportf(values, "firn checks validValues on strings only; for a number set minimum and maximum")
 		case column.Pattern != "":
-			r.reportf(values, "say either validValues or a pattern")
+			r.reportf(values, "set either validValues or a pattern, not both")
 		case column.Enum != nil:
-			r.reportf(values, "validValues were said before")
+			r.reportf(values, "the column already has validValues")
 		default:
 			r.readValues(values, column)
 		}
 	}
 }
 
-// readValues reads the texts of an enum. A number or a flag must be quoted, since
-// the values of a file are compared as texts.
+// readValues reads the texts of an enum. A number or a flag needs quotes, because firn
+// compares the values of a file as texts.
 func (r *reader) readValues(values value, column *Column) {
 	if len(values.items()) == 0 {
-		r.reportf(values, "names no value")
+		r.reportf(values, "the list is empty")
 	}
 	seen := map[string]value{}
 	for _, item := range values.items() {
 		if !item.is(text) || item.node.Value == "" {
-			r.reportf(item, "must be a text that isn't empty, not %s; put it in quotes", item.describe())
+			r.reportf(item, "must be a non-empty text in quotes, not %s", item.describe())
 			continue
 		}
 		if r.reportOnce(seen, item.node.Value, item, "the value") {

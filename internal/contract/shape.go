@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// kind is what a YAML value may be.
+// kind is the kind of a YAML value.
 type kind int
 
 const (
@@ -28,8 +28,8 @@ func (k kind) String() string {
 	return [...]string{"a value", "a text", "true or false", "a number", "a whole number", "a list", "a mapping", "a value"}[k]
 }
 
-// shape describes a YAML value: which kind it is, and for a mapping which keys
-// it may and must have.
+// shape describes a YAML value: the kind, and the allowed and required keys of a
+// mapping.
 type shape struct {
 	kind     kind
 	item     *shape
@@ -43,8 +43,8 @@ func listOf(item *shape) *shape             { return &shape{kind: list, item: it
 func oneOf(options ...*shape) *shape        { return &shape{kind: choice, options: options} }
 func (s *shape) require(k ...string) *shape { s.required = k; return s }
 
-// mapping returns a shape whose keys are given by kind, space-separated, and
-// further ones by shape.
+// mapping returns the shape of a mapping. scalars holds keys by kind, separated by
+// spaces, and others holds keys by shape.
 func mapping(scalars map[kind]string, others map[string]*shape) *shape {
 	s := &shape{kind: object, keys: maps.Clone(others)}
 	if s.keys == nil {
@@ -58,13 +58,13 @@ func mapping(scalars map[kind]string, others map[string]*shape) *shape {
 	return s
 }
 
-// value is a YAML node with the path that leads to it.
+// value is a YAML node with the path to the node.
 type value struct {
 	node *yaml.Node
 	path string
 }
 
-// checker compares a document with shapes and collects what doesn't fit.
+// checker compares a document with shapes and collects the problems.
 type checker struct {
 	file  string
 	found problems
@@ -77,13 +77,13 @@ func (c *checker) reportf(v value, format string, arguments ...any) {
 	})
 }
 
-// check reports every part of v that doesn't have the shape.
+// check reports every part of v with another shape than s.
 func (c *checker) check(v value, s *shape) {
 	if s.kind == choice {
 		s = s.closest(v)
 	}
 	if v.node.Kind == yaml.AliasNode || v.node.Anchor != "" {
-		c.reportf(v, "a contract can't use YAML anchors; write the value out")
+		c.reportf(v, "a contract can't use YAML anchors; write the value in full")
 		return
 	}
 	if !v.is(s.kind) {
@@ -101,8 +101,8 @@ func (c *checker) check(v value, s *shape) {
 	}
 }
 
-// checkKeys reports unknown, repeated and missing keys of a mapping. A shape
-// without keys allows any.
+// checkKeys reports unknown, repeated and missing keys of a mapping. A shape without
+// keys allows any key.
 func (c *checker) checkKeys(v value, s *shape) {
 	seen := map[string]bool{}
 	for key, member := range v.members() {
@@ -112,7 +112,7 @@ func (c *checker) checkKeys(v value, s *shape) {
 		case key.node.Kind != yaml.ScalarNode:
 			c.reportf(v, "keys must be texts")
 		case seen[name]:
-			c.reportf(key, "stands twice in this mapping")
+			c.reportf(key, "is twice in this mapping")
 		case s.keys == nil:
 			c.check(member, scalar(anything))
 		case !ok:
@@ -129,7 +129,7 @@ func (c *checker) checkKeys(v value, s *shape) {
 	}
 }
 
-// itemShape returns the shape of a list's items.
+// itemShape returns the shape of a list's items; by default any value.
 func (s *shape) itemShape() *shape {
 	if s.item == nil {
 		return scalar(anything)
@@ -137,7 +137,7 @@ func (s *shape) itemShape() *shape {
 	return s.item
 }
 
-// closest returns the first option whose kind fits, or the first.
+// closest returns the first option with the kind of v, else the first option.
 func (s *shape) closest(v value) *shape {
 	for _, option := range s.options {
 		if v.is(option.kind) {

@@ -5,17 +5,18 @@ import (
 	"strings"
 )
 
-// replacements tells what ODCS v3.1 says instead of words that other formats and
-// versions use.
+// replacements holds the ODCS v3.1 words for words of other formats and versions, as
+// the end of a message.
 var replacements = map[string]string{
 	"enum":     "; list the values in quality, metric invalidValues, arguments.validValues",
-	"type":     "; say logicalType",
-	"nullable": "; say required",
-	"columns":  "; say properties",
+	"type":     "; use logicalType",
+	"nullable": "; use required",
+	"columns":  "; use properties",
 }
 
-// suggestion returns the word to use instead where there is a known one, else `; did you mean "…"?` with the known name that is at most
-// two edits away, or "".
+// suggestion returns the end of a message about an unknown name. If replacements has
+// the name, the end is the ODCS word. Else the end is `; did you mean "…"?` with a
+// known name at most two edits away, or "".
 func suggestion(name string, known []string) string {
 	if hint := replacements[name]; hint != "" {
 		return hint
@@ -32,8 +33,8 @@ func suggestion(name string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// edits returns how many insertions, deletions and replacements of bytes turn
-// a into b.
+// edits returns the number of insertions, deletions and replacements of bytes from a to
+// b.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

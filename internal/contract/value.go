@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// is tells whether the value is of the kind. A date is a text, since YAML reads
-// 2013-01-01 as a date where ODCS means a text.
+// is reports whether the value is of the kind. A date is a text, because YAML reads
+// 2013-01-01 as a date and ODCS means a text.
 func (v value) is(k kind) bool {
 	tag := v.node.ShortTag()
 	switch k {
@@ -30,7 +30,7 @@ func (v value) is(k kind) bool {
 	}
 }
 
-// describe names what the value is, for a message.
+// describe returns the value in words, for a message.
 func (v value) describe() string {
 	switch {
 	case v.is(list):
@@ -48,7 +48,7 @@ func (v value) describe() string {
 	}
 }
 
-// items returns a list's items; nothing if it is none.
+// items returns the items of a list; none for another kind.
 func (v value) items() []value {
 	if !v.is(list) {
 		return nil
@@ -60,8 +60,8 @@ func (v value) items() []value {
 	return items
 }
 
-// members yields a mapping's keys and values, both with the value's path;
-// nothing if it is none.
+// members yields the keys and values of a mapping, both with the path of the value;
+// nothing for another kind.
 func (v value) members() iter.Seq2[value, value] {
 	return func(yield func(value, value) bool) {
 		if !v.is(object) {
@@ -79,8 +79,8 @@ func (v value) members() iter.Seq2[value, value] {
 	}
 }
 
-// get returns the member of that name, and whether there is one of the kind.
-// Without such a member it returns v, so that a message has a place to name.
+// get returns the member with the name, and whether the member is of the kind. Without
+// such a member it returns v, so that a message has a place.
 func (v value) get(name string, k kind) (value, bool) {
 	for key, member := range v.members() {
 		if key.node.Value == name {
@@ -90,7 +90,7 @@ func (v value) get(name string, k kind) (value, bool) {
 	return v, false
 }
 
-// text returns the text of the member of that name, or "".
+// text returns the text of the member with the name, or "".
 func (v value) text(name string) string {
 	if member, ok := v.get(name, text); ok {
 		return member.node.Value
@@ -98,7 +98,7 @@ func (v value) text(name string) string {
 	return ""
 }
 
-// flag returns the member of that name, or false.
+// flag returns the flag of the member with the name, or false.
 func (v value) flag(name string) bool {
 	member, ok := v.get(name, flag)
 	if !ok {
@@ -108,7 +108,7 @@ func (v value) flag(name string) bool {
 	return member.node.Decode(&set) == nil && set
 }
 
-// whole returns the value as a whole number, and whether it is one that fits.
+// whole returns the value as a decimal int, and false for another number.
 func (v value) whole() (int, bool) {
 	n, err := strconv.Atoi(v.node.Value)
 	return n, err == nil

@@ -35,30 +35,30 @@ func TestMissingRowsAreNamed(t *testing.T) {
 		{
 			name: "one row is missing in the table", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Counted-- },
-			want:   []string{"shop.order: 9 rows loaded by the ledger, but the table holds 8"},
+			want:   []string{"shop.order: 9 rows in the ledger, but the table has 8"},
 		},
 		{
 			name: "one row too many in the table", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Counted++ },
-			want:   []string{"shop.order: 9 rows loaded by the ledger, but the table holds 10"},
+			want:   []string{"shop.order: 9 rows in the ledger, but the table has 10"},
 		},
 		{
 			name: "one reject is missing", broken: journal.Failed,
 			change: func(r *demo.Row) { r.CountedRejects-- },
-			want:   []string{"shop.order: 1 rows rejected, but the rejects table holds 0"},
+			want:   []string{"shop.order: 1 rows rejected, but the table of rejects has 0"},
 		},
 		{
 			name: "the ledger's sum differs", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Loaded-- },
 			want: []string{
-				"shop.order: 10 rows read, but loaded and rejected are 9",
-				"shop.order: 8 rows loaded by the ledger, but the table holds 9",
+				"shop.order: 10 rows read, but the sum of loaded and rejected rows is 9",
+				"shop.order: 8 rows in the ledger, but the table has 9",
 			},
 		},
 		{
 			name: "a row was lost before the receipt", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Read++ },
-			want:   []string{"shop.order: 11 rows read, but loaded and rejected are 10"},
+			want:   []string{"shop.order: 11 rows read, but the sum of loaded and rejected rows is 10"},
 		},
 		{
 			name: "Glue took what it shouldn't", broken: journal.Failed,

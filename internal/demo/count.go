@@ -110,17 +110,17 @@ func expectedEngine(c *contract.Contract) string {
 
 func (r Row) faults() []string {
 	checks := []struct {
-		what      string
+		text      string
 		got, want int64
 	}{
-		{"rows read, but loaded and rejected are", r.Loaded + r.Rejected, r.Read},
-		{"rows loaded by the ledger, but the table holds", r.Counted, r.Loaded},
-		{"rows rejected, but the rejects table holds", r.CountedRejects, r.Rejected},
+		{"rows read, but the sum of loaded and rejected rows is", r.Loaded + r.Rejected, r.Read},
+		{"rows in the ledger, but the table has", r.Counted, r.Loaded},
+		{"rows rejected, but the table of rejects has", r.CountedRejects, r.Rejected},
 	}
 	var faults []string
 	for _, check := range checks {
 		if check.got != check.want {
-			faults = append(faults, fmt.Sprintf("%s: %d %s %d", r.Dataset, check.want, check.what, check.got))
+			faults = append(faults, fmt.Sprintf("%s: %d %s %d", r.Dataset, check.want, check.text, check.got))
 		}
 	}
 	return faults

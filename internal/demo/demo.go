@@ -44,6 +44,8 @@ type Result struct {
 	// Unaccounted are the sentences that say which rows are missing; none if
 	// all is well.
 	Unaccounted []string `json:"unaccounted"`
+	// Sample is the path of the intact sample file that the demo breaks a copy of.
+	Sample string `json:"-"`
 }
 
 // Run runs the demo. An error means that it couldn't be shown; rows that are
@@ -58,6 +60,7 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, fmt.Errorf("list the sample files: %w", err)
 	}
+	result.Sample = filepath.Join(d.Data, filepath.FromSlash(plan.Broken))
 	var entries []journal.Entry
 	var broken journal.Entry
 	steps := []struct {
@@ -67,7 +70,7 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 		{"ingest " + plan.Ingest.Dataset, func() error {
 			return d.Operator.Ingest(ctx, plan.Ingest.Dataset, plan.Ingest.Start, plan.Ingest.End)
 		}},
-		{fmt.Sprintf("put %d files and a broken one", len(files)), func() (err error) {
+		{fmt.Sprintf("put %d files and a broken file", len(files)), func() (err error) {
 			entries, broken, err = d.put(ctx, plan, files)
 			return err
 		}},

@@ -10,12 +10,12 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// sweepEventName is the event name of what a sweep announces, so that a person who reads
-// the message sees that S3 didn't send it.
+// sweepEventName is the event name in messages of a sweep. The name shows readers of a
+// message that S3 isn't the sender.
 const sweepEventName = created + "FoundBySweep"
 
-// Announce is the message that S3 would have sent for an object: Decode reads
-// it as S3's own.
+// Announce returns a message about an object in the form of S3's event. Decode accepts
+// the message.
 func Announce(o object.Object, at time.Time) string {
 	r := record{Version: majorVersion + ".1", Source: source, Name: sweepEventName, Time: at.UTC()}
 	r.S3.Bucket.Name = o.Bucket
@@ -25,11 +25,11 @@ func Announce(o object.Object, at time.Time) string {
 	body, err := json.Marshal(struct {
 		Records []record `json:"Records"`
 	}{[]record{r}})
-	if err != nil { // only strings, a number and a time: can't happen
+	if err != nil { // unreachable: strings, a number and a time
 		panic(fmt.Sprintf("encode event: %v", err))
 	}
 	return string(body)
 }
 
-// encodeKey is S3's form encoding, which leaves the slashes as they are.
+// encodeKey applies S3's form encoding, which doesn't encode slashes.
 func encodeKey(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }

@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestAnnouncedObjectDecodesLikeS3Event: whatever the key, Decode gives the object back, and
-// the body holds nothing that SQS refuses.
+// TestAnnouncedObjectDecodesLikeS3Event announces and decodes an object with any key.
+// The body has only characters that SQS accepts.
 func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -28,7 +28,7 @@ func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 		}
 		body := event.Announce(o, at)
 		if strings.ContainsFunc(body, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Errorf("the body isn't plain: %q", body)
+			t.Errorf("the body has other characters than printable ASCII: %q", body)
 		}
 		got, err := event.Decode(body)
 		if err != nil {
@@ -36,7 +36,7 @@ func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 		}
 		want := []event.Notice{{Object: o, Name: "ObjectCreated:FoundBySweep", Time: at}}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+			t.Errorf("notices (-want +got):\n%s", diff)
 		}
 	})
 }

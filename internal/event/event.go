@@ -1,6 +1,5 @@
-// Package event reads what S3 says about new objects, in the forms in which it
-// reaches a queue: an S3 event, the same inside an SNS envelope, and the test
-// event that S3 sends when a notification is set up.
+// Package event reads messages about new objects. The messages have three forms: an S3
+// event, an S3 event in an SNS envelope, and S3's test event for a new notification.
 package event
 
 import (
@@ -15,14 +14,13 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Notice says that one version of one object was created.
+// Notice reports a created version of an object.
 type Notice struct {
-	// Object has its key decoded and its sequencer normalized. Size is what S3
-	// reports, in bytes.
+	// Object has a decoded key and a normalized sequencer. Size is S3's size, in bytes.
 	Object object.Object
 	// Name is S3's event name: "ObjectCreated:Put", "ObjectCreated:Copy", ...
 	Name string
-	// Time is when S3 finished the request; zero if the event doesn't tell.
+	// Time is the end of the request to S3; zero for an event without a time.
 	Time time.Time
 }
 
@@ -34,14 +32,13 @@ const (
 	created      = "ObjectCreated:"
 )
 
-// Decode returns a notice for each object that the body says was created: none
-// for S3's test event and for events of other kinds (removed, restored,
-// tagged), which are no error. A body that isn't an S3 event, a record that
-// names no bucket or key, and a key that isn't form-encoded UTF-8 are errors.
+// Decode returns a notice for each created object in the body. S3's test event and
+// events of other kinds (removed, restored, tagged) give no notice and no error. Errors
+// are a body without an S3 event, a record without bucket or key, and a key in another
+// form than form-encoded UTF-8.
 //
-// AWS sends one record a message, and asks to compare the major version only
-// and to ignore fields that are new (AmazonS3 userguide,
-// notification-content-structure).
+// AWS sends one record in each message. Consumers should compare only the major
+// version, and ignore new fields (AmazonS3 userguide, notification-content-structure).
 func Decode(body string) ([]Notice, error) {
 	m, err := parse(body)
 	if err != nil {
@@ -56,13 +53,12 @@ func Decode(body string) ([]Notice, error) {
 		return nil, nil
 	}
 	if len(m.Records) == 0 {
-		return nil, errors.New("decode event: it has no Records, so S3 didn't send it")
+		return nil, errors.New("decode event: the body has no Records, so S3 isn't the sender")
 	}
 	return notices(m.Records)
 }
 
-// message is the union of the three forms; a form's fields are absent from the
-// others.
+// message has the fields of all three forms. The fields of other forms are empty.
 type message struct {
 	Type    string   `json:"Type"`
 	Message *string  `json:"Message"`
@@ -115,16 +111,17 @@ func notices(records []record) ([]Notice, error) {
 	return all, nil
 }
 
-// check refuses what isn't S3's, or is of a version that may mean otherwise.
+// check refuses a record of another service, of another major version or without an
+// event name.
 func (r record) check() error {
 	major, _, _ := strings.Cut(r.Version, ".")
 	switch {
 	case r.Source != source:
-		return fmt.Errorf("its source is %q, not %q", r.Source, source)
+		return fmt.Errorf("the source is %q, not %q", r.Source, source)
 	case major != majorVersion:
-		return fmt.Errorf("its version is %q, not %s.x", r.Version, majorVersion)
+		return fmt.Errorf("the version is %q, not %s.x", r.Version, majorVersion)
 	case r.Name == "":
-		return errors.New("it has no event name")
+		return errors.New("the record has no event name")
 	}
 	return nil
 }
@@ -135,9 +132,9 @@ func (r record) notice() (Notice, error) {
 	case err != nil:
 		return Notice{}, err
 	case r.S3.Bucket.Name == "":
-		return Notice{}, errors.New("it names no bucket")
+		return Notice{}, errors.New("the record names no bucket")
 	case r.S3.Object.Size < 0:
-		return Notice{}, fmt.Errorf("its size is %d", r.S3.Object.Size)
+		return Notice{}, fmt.Errorf("the size is %d", r.S3.Object.Size)
 	}
 	return Notice{
 		Object: object.Object{
@@ -153,16 +150,16 @@ func (r record) notice() (Notice, error) {
 	}, nil
 }
 
-// decodeKey undoes S3's form encoding, in which a space is "+" and a plus is
-// "%2B". S3's keys are UTF-8 (AmazonS3 userguide, object-keys); bytes that are
-// not would change on their way through JSON and name another object.
+// decodeKey decodes S3's form encoding: "+" is a space and "%2B" is a plus. S3's keys
+// are UTF-8 (AmazonS3 userguide, object-keys). Other bytes would change in JSON and
+// name another object.
 func decodeKey(encoded string) (string, error) {
 	key, err := url.QueryUnescape(encoded)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("key %q: %w", encoded, err)
 	case key == "":
-		return "", errors.New("it names no key")
+		return "", errors.New("the record names no key")
 	case !utf8.ValidString(key):
 		return "", fmt.Errorf("key %q isn't UTF-8", encoded)
 	}

@@ -15,8 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// record is one record of an S3 event, as S3 writes it; edit replaces parts of
-// its text.
+// record returns a record of an S3 event. edit holds pairs of old and new text.
 func record(edit ...string) string {
 	return strings.NewReplacer(edit...).Replace(`{
 		"eventVersion": "2.6", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
@@ -105,7 +104,7 @@ func TestDecode(t *testing.T) {
 		{"space as escape", rawKey("a/b%20c.csv"), withKey("a/b c.csv")},
 		{"plus", rawKey("a/b%2Bc.csv"), withKey("a/b+c.csv")},
 		{"percent", rawKey("a/100%25.csv"), withKey("a/100%.csv")},
-		{"percent that looks encoded stays", rawKey("a/b%2520c.csv"), withKey("a/b%20c.csv")},
+		{"encoded percent before digits", rawKey("a/b%2520c.csv"), withKey("a/b%20c.csv")},
 		{"equals", rawKey("run%3D1/p.csv"), withKey("run=1/p.csv")},
 		{"equals, not escaped", rawKey("run=1/p.csv"), withKey("run=1/p.csv")},
 		{"non-ASCII", rawKey("a/%E6%97%A5%C3%BC.csv"), withKey("a/日ü.csv")},
@@ -136,7 +135,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no records", `{"Records": []}`, "no Records"},
 		{"trailing text", body(record()) + "x", "invalid character"},
 		{"envelope of another type", inEnvelope("SubscriptionConfirmation", body(record())), "no Records"},
-		{"envelope of anything", inEnvelope("Notification", "hello"), "SNS envelope"},
+		{"envelope of plain text", inEnvelope("Notification", "hello"), "SNS envelope"},
 		{"envelope in an envelope", inEnvelope("Notification", inEnvelope("Notification", body(record()))), "no Records"},
 		{"other source", body(record("aws:s3", "aws:ses")), `source is "aws:ses"`},
 		{"next major version", body(record("2.6", "3.0")), `version is "3.0"`},
@@ -145,7 +144,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no bucket", body(record(`"name": "landing"`, `"name": ""`)), "no bucket"},
 		{"no key", body(record(`shop/order/day.csv`, ``)), "no key"},
 		{"bad escape", body(record(`day.csv`, `100%.csv`)), `invalid URL escape "%.c"`},
-		{"cut escape", body(record(`day.csv`, `day%2`)), `invalid URL escape "%2"`},
+		{"incomplete escape", body(record(`day.csv`, `day%2`)), `invalid URL escape "%2"`},
 		{"not UTF-8", body(record(`day.csv`, `%FF.csv`)), "isn't UTF-8"},
 		{"negative size", body(record("120", "-1")), "size is -1"},
 		{"one bad record of two", body(record(), record("day.csv", "%")), "record 2"},
@@ -155,7 +154,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Parallel()
 			got, err := event.Decode(test.body)
 			if err == nil {
-				t.Fatalf("Decode gave %v, want an error with %q", got, test.want)
+				t.Fatalf("Decode returned %v, want an error with %q", got, test.want)
 			}
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %q lacks %q", err, test.want)
@@ -167,7 +166,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeKeepsAnyKey holds for every key that S3 takes: UTF-8, not empty.
+// TestDecodeKeepsAnyKey decodes every key that S3 accepts: UTF-8, not empty.
 func TestDecodeKeepsAnyKey(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -190,8 +189,8 @@ func TestDecodeKeepsAnyKey(t *testing.T) {
 	})
 }
 
-// TestLaterSequencerIsGreater pairs versions of one key whose sequencers differ
-// in length and case.
+// TestLaterSequencerIsGreater decodes two versions of a key whose sequencers differ in
+// length and case.
 func TestLaterSequencerIsGreater(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -225,11 +224,11 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := event.Decode(text)
 		if err != nil && got != nil {
-			t.Fatalf("notices beside the error %v: %v", err, got)
+			t.Fatalf("error %v with notices %v", err, got)
 		}
 		for _, n := range got {
 			if n.Object.Bucket == "" || n.Object.Key == "" || n.Object.Size < 0 {
-				t.Fatalf("invented object %+v", n.Object)
+				t.Fatalf("incomplete object %+v", n.Object)
 			}
 		}
 	})

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 )
 
-// EndedGlueRun returns the id of the Glue run whose end a body of EventBridge tells
-// of, or false if the body isn't a Glue Job State Change, which comes for no
-// other state (aws:glue/latest/dg/automating-awsglue-with-cloudwatch-events).
+// EndedGlueRun returns the id of the ended Glue run in a body of EventBridge, or false
+// for another body. Glue sends a Glue Job State Change only for the end of a run
+// (aws:glue/latest/dg/automating-awsglue-with-cloudwatch-events).
 func EndedGlueRun(body string) (id string, ok bool) {
 	var e struct {
 		Source string `json:"source"`

@@ -8,7 +8,7 @@ import (
 
 func TestEndedGlueRun(t *testing.T) {
 	t.Parallel()
-	// As the page shows it: aws:glue/latest/dg, automating-awsglue-with-cloudwatch-events.
+	// The example of aws:glue/latest/dg, automating-awsglue-with-cloudwatch-events.
 	const failed = `{"version":"0","id":"abcdef01-1234-5678-9abc-def012345678","detail-type":"Glue Job State Change",
 		"source":"aws.glue","account":"123456789012","time":"2017-09-07T06:02:03Z","region":"us-west-2","resources":[],
 		"detail":{"jobName":"MyJob","severity":"ERROR","state":"FAILED","jobRunId":"jr_0123456789abcdef","message":"JobName:MyJob and JobRunId:jr_0123456789abcdef failed to execute with exception Role arn is invalid"}}`
@@ -23,7 +23,7 @@ func TestEndedGlueRun(t *testing.T) {
 		"no run":          `{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{}}`,
 	} {
 		if run, ok := event.EndedGlueRun(body); ok {
-			t.Errorf("%s: %q", name, run)
+			t.Errorf("%s: found the run %q", name, run)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Attempt returns the attempt whose receipt the notice announces; false if the
-// key isn't that of a receipt. See object.Attempt for the layout.
+// Attempt returns the attempt whose receipt was created, or false for another key. See
+// object.Attempt for the layout.
 func (n Notice) Attempt() (object.Attempt, bool) {
 	parts := strings.Split(n.Object.Key, "/")
 	if len(parts) != 5 || slices.Contains(parts, "") {

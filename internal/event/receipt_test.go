@@ -20,8 +20,8 @@ func TestAttempt(t *testing.T) {
 	}{
 		{"receipt", want.Receipt(), true},
 		{"data", want.Data(0), false},
-		{"another name that ends so", want.Prefix() + "my-receipt.json", false},
-		{"deeper", "x/" + want.Receipt(), false},
+		{"another name with the same ending", want.Prefix() + "my-receipt.json", false},
+		{"additional folder", "x/" + want.Receipt(), false},
 		{"no id", "shop/order/not-an-object-id-at-all-32-digit/a1/receipt.json", false},
 		{"short id", "shop/order/0123abcd/a1/receipt.json", false},
 		{"no attempt", "shop/order/" + string(want.Object) + "//receipt.json", false},
@@ -32,7 +32,7 @@ func TestAttempt(t *testing.T) {
 			t.Parallel()
 			got, found := event.Notice{Object: object.Object{Bucket: "curated", Key: test.key}}.Attempt()
 			if found != test.found {
-				t.Fatalf("found is %t for %q", found, test.key)
+				t.Fatalf("found = %t for %q", found, test.key)
 			}
 			if found {
 				if diff := cmp.Diff(want, got); diff != "" {

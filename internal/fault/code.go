@@ -2,11 +2,11 @@ package fault
 
 import "slices"
 
-// Code is the stable name of a cause. Mails group by it, `firn redrive --code`
-// takes it, and docs/runbook.md has one entry for each.
+// Code is the fixed name of a kind of fault. Mails are grouped by code, `firn redrive
+// --code` takes a code, and docs/runbook.md has an entry for each code.
 type Code string
 
-// The codes of objects and messages that can't be handled as they are.
+// The codes for faults of objects, messages and functions.
 const (
 	Undecodable       Code = "undecodable_message"
 	NoDataset         Code = "no_dataset"
@@ -37,7 +37,7 @@ const (
 	Stuck             Code = "stuck"
 )
 
-// The codes of dependencies that are away; none of them counts as an attempt.
+// The codes for dependencies. These faults never count as attempts.
 const (
 	AccessDenied     Code = "access_denied"
 	StoreAway        Code = "store_away"
@@ -57,51 +57,51 @@ const (
 )
 
 var hints = map[Code]string{
-	Undecodable:       "Find out who sent this message: only S3 and firn write to the queue.",
-	NoDataset:         "Add a contract that claims this key, deploy, then redrive the object; or delete it.",
-	ObjectGone:        "This version was deleted before it was read; put the file again.",
+	Undecodable:       "Find the sender of this message: only S3 and firn write to the queue.",
+	NoDataset:         "Add a contract for this key, deploy, then redrive the object; or delete the object.",
+	ObjectGone:        "This version was deleted before the transform; put the file again.",
 	BadHeader:         "Compare the file's first line with the contract's columns, then put the corrected file again.",
-	BadEncoding:       "Write the file as UTF-8 and put it again.",
-	BadQuoting:        "Mend the quotes at the named record and put the file again.",
-	BadCompression:    "The compressed file is damaged or isn't what its name says; put it again.",
-	RecordTooLong:     "Split the record, or look for a quote that was never closed, and put the file again.",
+	BadEncoding:       "Write the file as UTF-8 and put the file again.",
+	BadQuoting:        "Fix the quotes at the named record and put the file again.",
+	BadCompression:    "The compressed file is damaged, or the ending of its name is wrong; put the file again.",
+	RecordTooLong:     "Split the record, or look for a quote without an end, and put the file again.",
 	EmptyObject:       "The file has no header line; put the complete file again.",
-	TooManyRejects:    "Look at the first rejects; mend the file, or raise firn.maxRejectRatio in the contract.",
-	UnsupportedFormat: "Name the file .csv, .ndjson, or either with .gz, as its contract says.",
-	ReceiptMismatch:   "The files hold other counts than their receipt says: transform the object again with redrive.",
-	ReceiptMissing:    "The receipt or a file it names was deleted: transform the object again with redrive.",
-	CopyRefused:       "Look the query up in Snowflake; the file or the table's columns don't fit.",
-	DuplicateContent:  "Its rows are loaded under the other key: delete this one, or, if both are meant, set firn.duplicateContent to load, deploy and redrive.",
-	NoDelivery:        "Put the file under a key of the form that the contract's firn.delivery says, or mend that, deploy and redrive.",
+	TooManyRejects:    "Look at the first rejects; fix the file, or raise firn.maxRejectRatio in the contract.",
+	UnsupportedFormat: "Name the file .csv or .ndjson as in the contract, with .gz for a compressed file.",
+	ReceiptMismatch:   "The counts of the receipt and of the files differ: transform the object again with redrive.",
+	ReceiptMissing:    "The receipt or a file in the receipt was deleted: transform the object again with redrive.",
+	CopyRefused:       "Look up the query in Snowflake: the file and the columns of the table don't match.",
+	DuplicateContent:  "The rows are already loaded under the other key: delete this object. To load both objects, set firn.duplicateContent to load, deploy and redrive.",
+	NoDelivery:        "Put the file under a key of the form in firn.delivery. If the form is wrong, fix the contract, deploy and redrive.",
 	TableMissing:      "Run `firn migrate`, then redrive.",
-	LedgerBroken:      "The ledger's lock row isn't there exactly once: restore the ledger table by Time Travel, then redrive.",
-	Exhausted:         "It failed on every attempt; look at the cause, mend it, then redrive.",
-	Crashed:           "The function died while it worked on this object; look at its log, then redrive.",
+	LedgerBroken:      "The ledger must have exactly one lock row: restore the ledger table with Time Travel, then redrive.",
+	Exhausted:         "Every attempt failed; find and fix the cause, then redrive.",
+	Crashed:           "The function crashed while it worked on this object; look at the function's log, then redrive.",
 	Unexpected:        "Look at the function's log for this object, then redrive.",
-	BadRequest:        "Mend the request (dataset, start, end) and send it again.",
-	SourceRefused:     "The source refuses this request; look at its answer, mend the contract's firn.ingest.",
+	BadRequest:        "Fix the request (dataset, start, end) and send the request again.",
+	SourceRefused:     "The source refuses this request; look at the answer and fix firn.ingest in the contract.",
 	AccessDenied:      "The function's role lacks a grant: deploy the stack again.",
-	StoreAway:         "S3 doesn't answer; nothing to do unless it lasts.",
-	JournalAway:       "DynamoDB doesn't answer; nothing to do unless it lasts.",
-	QueueAway:         "SQS doesn't answer; nothing to do unless it lasts.",
-	SnowflakeAway:     "Snowflake doesn't answer; look at its status page and at the network.",
-	SnowflakeRefused:  "Snowflake refuses the login: check the account, user, key and role that the stack was given, and its network policies.",
-	WarehouseAway:     "The warehouse can't run: resume it, raise its resource monitor's quota, or give the loader's role USAGE on it.",
-	LockBusy:          "Another loader holds the dataset; nothing to do unless it lasts over ten minutes.",
+	StoreAway:         "S3 doesn't answer; act only if the outage lasts.",
+	JournalAway:       "DynamoDB doesn't answer; act only if the outage lasts.",
+	QueueAway:         "SQS doesn't answer; act only if the outage lasts.",
+	SnowflakeAway:     "Snowflake doesn't answer; look at Snowflake's status page and at the network.",
+	SnowflakeRefused:  "Snowflake refuses the login: check the stack's account, user, key and role, and Snowflake's network policies.",
+	WarehouseAway:     "The warehouse can't run: resume the warehouse, raise the quota of its resource monitor, or grant USAGE to the loader's role.",
+	LockBusy:          "Another loader holds the lock of the dataset; act only if this lasts over ten minutes.",
 	TableBehind:       "Run `firn migrate`: the contract, or firn itself, is newer than the table.",
-	DatasetPaused:     "Once the change of its table is over, run `firn resume DATASET`; what waits is loaded then.",
-	SourceAway:        "The source doesn't answer; it is tried again.",
-	GlueFailed:        "Look at the run's log and at the object, mend what the cause names, then redrive.",
-	Stuck:             "Look at the log of the stage that it waits for, mend what the lines name, then redrive.",
-	GlueAway:          "Glue doesn't answer, or all its runs are taken; nothing to do unless it lasts.",
-	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if that lasts, deploy the stack again.",
-	TopicAway:         "SNS doesn't answer; nothing to do unless it lasts.",
-	OutOfTime:         "The object is too large for one invocation of the function: write it as gzip, so that Glue takes it, or split it.",
-	StatementTimeout:  "The statement takes longer than it may: of a COPY or DELETE, make the loader's warehouse larger, or split the file, then redrive; of another one, give the warehouse less to do.",
+	DatasetPaused:     "After the change of the table, run `firn resume DATASET`; then the waiting objects are loaded.",
+	SourceAway:        "The source doesn't answer; firn tries again.",
+	GlueFailed:        "Look at the run's log and at the object, fix the named cause, then redrive.",
+	Stuck:             "Look at the log of the stage that the object waits for, fix the cause, then redrive.",
+	GlueAway:          "Glue doesn't answer, or has no free run; act only if this lasts.",
+	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if this lasts, deploy the stack again.",
+	TopicAway:         "SNS doesn't answer; act only if the outage lasts.",
+	OutOfTime:         "The object is too large for one invocation of the function: write the file as gzip, so that Glue can read the file, or split the file.",
+	StatementTimeout:  "The statement exceeds its time limit. For a COPY or DELETE, use a larger warehouse for the loader, or split the file, then redrive. For other statements, give the warehouse less work.",
 	CommitUnknown:     "The connection broke during COMMIT; the next attempt reads the ledger.",
 }
 
-// Hint returns the sentence that tells a person what to do about the code.
+// Hint returns the next step for a person; empty for an unknown code.
 func (c Code) Hint() string { return hints[c] }
 
 // Codes returns every code, sorted.

@@ -1,5 +1,5 @@
-// Package fault is the error that firn's stages return: what failed, on which
-// object, why, what to do about it, and whether trying again can help.
+// Package fault defines the error of firn's stages. A fault names the operation, the
+// object, the cause and the next step. The disposition decides whether a stage retries.
 package fault
 
 import (
@@ -8,59 +8,60 @@ import (
 	"time"
 )
 
-// Disposition says what happens to the message whose handling failed.
+// Disposition decides whether firn processes the message again.
 type Disposition int
 
 const (
-	// Retry brings the message back after a growing delay and counts: after
-	// the allowed attempts it becomes Permanent. It is the zero value, so an
-	// error that nobody classified is tried again and in the end reported.
+	// Retry delivers the message again after a growing delay and counts as an attempt.
+	// After the last allowed attempt the fault is Permanent. Retry is the zero value,
+	// so firn retries an unknown error and reports the error in the end.
 	Retry Disposition = iota
-	// RetryAfter brings the message back and never counts: a dependency is
-	// away, and waiting for it is no fault of the object.
+	// RetryAfter delivers the message again after a delay and never counts: a
+	// dependency is the cause, not the object.
 	RetryAfter
-	// Permanent fails the object now: trying again gives the same answer.
+	// Permanent fails the object at once, because a retry would have the same result.
 	Permanent
 )
 
-// String returns the disposition as logs and mails show it.
+// String returns the name of the disposition in logs and mails.
 func (d Disposition) String() string {
 	return [...]string{"retry", "retry_after", "permanent"}[d]
 }
 
-// Fault is an error that knows its disposition and its remedy.
+// Fault is an error with a code, a hint and a disposition.
 type Fault struct {
-	// Stage is the one that found it. Empty for the one that reports it.
+	// Stage is the stage that found the fault. Empty for the stage that reports the
+	// fault.
 	Stage string
-	// Op is the operation that failed, as a verb phrase: "read landing object".
+	// Op is the failed operation, as a verb phrase: "read landing object".
 	Op string
-	// Code is the stable name that mails, the runbook and redrive use.
+	// Code is the fixed name for mails, the runbook and redrive.
 	Code Code
-	// Disposition decides what becomes of the message.
+	// Disposition decides whether firn processes the message again.
 	Disposition Disposition
-	// Hint is one sentence that tells a person what to do. Empty takes the
-	// code's own hint.
+	// Hint is the next step for a person. Empty for the hint of the code.
 	Hint string
-	// Subject is what it happened to: an object's URI, a key, a table.
+	// Subject is the affected object's URI, key or table.
 	Subject string
-	// ObjectID is the journal's id of the object; empty if none is known yet.
+	// ObjectID is the journal's id of the object; empty if unknown.
 	ObjectID string
-	// Dataset is "<source>.<entity>"; empty if no dataset claims the key.
+	// Dataset is "<source>.<entity>"; empty for a key without a dataset.
 	Dataset string
-	// Attempt is the number of the attempt that failed, from 1; 0 if the stage
-	// doesn't count, and then the queue's receive count stands in.
+	// Attempt is the number of the failed attempt, from 1. It is 0 for a stage that
+	// doesn't count; the queue's receive count is used instead.
 	Attempt int
-	// QueryID is Snowflake's id of the statement that failed, if one did.
+	// QueryID is Snowflake's id of the failed statement; empty for none.
 	QueryID string
-	// RunID is the Glue run or ingestion run that failed, if one did.
+	// RunID is the id of the failed Glue run or ingestion run; empty for none.
 	RunID string
-	// After is the least delay before the next try; 0 leaves it to the backoff.
+	// After is the shortest delay before the next attempt; 0 for the backoff's own
+	// delay.
 	After time.Duration
 	// Err is the cause.
 	Err error
 }
 
-// Error returns operation, subject, code and cause on one line.
+// Error returns operation, subject, code, query id and cause on one line.
 func (f *Fault) Error() string {
 	text := f.Op
 	if f.Subject != "" {
@@ -79,8 +80,7 @@ func (f *Fault) Error() string {
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// Cause returns the innermost words worth reading: the cause if there is one,
-// else the whole error.
+// Cause returns the text of the cause, or of the whole fault if there is no cause.
 func (f *Fault) Cause() string {
 	if f.Err != nil {
 		return f.Err.Error()
@@ -88,7 +88,7 @@ func (f *Fault) Cause() string {
 	return f.Error()
 }
 
-// Advice returns the fault's own hint, or its code's.
+// Advice returns the fault's hint, or the hint of the code.
 func (f *Fault) Advice() string {
 	if f.Hint != "" {
 		return f.Hint
@@ -96,9 +96,9 @@ func (f *Fault) Advice() string {
 	return f.Code.Hint()
 }
 
-// ForObject returns a copy of err as a fault that names an object, keeping what an
-// inner stage already said. An error that is no fault becomes a Retry of code
-// Unexpected.
+// ForObject returns a copy of err as a fault with the object's id, dataset and subject.
+// Values from an inner stage stay. An error without a fault becomes a Retry with the
+// code Unexpected. err must not be nil.
 func ForObject(err error, objectID, dataset, subject string) *Fault {
 	f := *As(err)
 	if f.ObjectID == "" {
@@ -113,8 +113,8 @@ func ForObject(err error, objectID, dataset, subject string) *Fault {
 	return &f
 }
 
-// As returns the fault in err's chain, or wraps err as a Retry of code
-// Unexpected. As(nil) is nil.
+// As returns the fault in err's chain. An error without a fault becomes a Retry with
+// the code Unexpected. As(nil) is nil.
 func As(err error) *Fault {
 	if err == nil {
 		return nil
@@ -132,18 +132,17 @@ func Is(err error, code Code) bool {
 	return f != nil && f.Code == code
 }
 
-// Permanentf makes a permanent fault with a cause in words.
+// Permanentf returns a permanent fault whose cause has a formatted text.
 func Permanentf(op string, code Code, format string, args ...any) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: Permanent, Err: fmt.Errorf(format, args...)}
 }
 
-// Retryable makes a fault that counts and is tried again.
+// Retryable returns a fault with the disposition Retry.
 func Retryable(op string, code Code, err error) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: Retry, Err: err}
 }
 
-// Dependency makes a fault of something firn depends on: tried again without
-// counting.
+// Dependency returns a fault of a dependency, with the disposition RetryAfter.
 func Dependency(op string, code Code, err error) *Fault {
 	return &Fault{Op: op, Code: code, Disposition: RetryAfter, Err: err}
 }

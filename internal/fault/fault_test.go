@@ -21,7 +21,7 @@ func TestAsMakesOtherErrorsRetries(t *testing.T) {
 	}
 	inner := fault.Permanentf("read", fault.BadHeader, "no header")
 	if fault.As(fmt.Errorf("outer: %w", inner)) != inner {
-		t.Error("As lost the fault in the chain")
+		t.Error("As doesn't return the fault in the chain")
 	}
 }
 
@@ -31,10 +31,10 @@ func TestForObjectKeepsFieldsOfInnerFault(t *testing.T) {
 	inner.ObjectID = "inner"
 	outer := fault.ForObject(inner, "outer", "s.e", "s3://b/k")
 	if outer.ObjectID != "inner" || outer.Dataset != "s.e" || outer.Subject != "s3://b/k" {
-		t.Errorf("On = %+v", outer)
+		t.Errorf("ForObject = %+v", outer)
 	}
 	if inner.Dataset != "" {
-		t.Error("On changed the fault that it was given")
+		t.Error("ForObject changed the inner fault")
 	}
 }
 
@@ -60,9 +60,9 @@ func TestEveryCodeHasAHint(t *testing.T) {
 			t.Errorf("%s has no hint", code)
 		}
 	}
-	own := &fault.Fault{Code: fault.BadHeader, Hint: "mine"}
-	if own.Advice() != "mine" || (&fault.Fault{Code: fault.BadHeader}).Advice() != fault.BadHeader.Hint() {
-		t.Error("Advice prefers the wrong hint")
+	own := &fault.Fault{Code: fault.BadHeader, Hint: "own hint"}
+	if own.Advice() != "own hint" || (&fault.Fault{Code: fault.BadHeader}).Advice() != fault.BadHeader.Hint() {
+		t.Error("Advice returns the wrong hint")
 	}
 }
 
@@ -83,10 +83,10 @@ func TestAWS(t *testing.T) {
 	for code, want := range tests {
 		f := fault.AWS("read", fault.StoreAway, fmt.Errorf("operation: %w", apiError(code)))
 		if f.Code != want || f.Disposition != fault.RetryAfter {
-			t.Errorf("%s: %s, %s", code, f.Code, f.Disposition)
+			t.Errorf("%s: code %s, disposition %s", code, f.Code, f.Disposition)
 		}
 	}
 	if !fault.IsAWS(apiError("NoSuchKey"), "NoSuchVersion", "NoSuchKey") || fault.IsAWS(errCause, "NoSuchKey") {
-		t.Error("IsAWS is wrong")
+		t.Error("IsAWS returns a wrong result")
 	}
 }

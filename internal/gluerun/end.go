@@ -17,14 +17,14 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// finalStates are the states after which a run does nothing more.
+// finalStates are the last states of a run.
 var finalStates = []types.JobRunState{
 	types.JobRunStateSucceeded, types.JobRunStateFailed, types.JobRunStateTimeout,
 	types.JobRunStateStopped, types.JobRunStateError, types.JobRunStateExpired,
 }
 
-// handleRunEnd gives back what a run left without a receipt, however it ended. It may
-// come late and more than once: only objects that are still this run's count.
+// handleRunEnd retries the objects of an ended run without a receipt. The message may
+// come late and repeatedly, so only objects still assigned to this run count.
 func (r *Runs) handleRunEnd(ctx context.Context, id string) error {
 	output, err := r.Service.GetJobRun(ctx, &glue.GetJobRunInput{JobName: aws.String(r.Job), RunId: aws.String(id)})
 	if err != nil {
@@ -36,25 +36,25 @@ func (r *Runs) handleRunEnd(ctx context.Context, id string) error {
 	log := telemetry.Logger(ctx).With(telemetry.KeyRunID, id, telemetry.KeyState, string(run.JobRunState))
 	manifest := r.manifestOfRun(run)
 	if manifest == "" || !slices.Contains(finalStates, run.JobRunState) {
-		log.InfoContext(ctx, "Glue run not ours, or not at its end")
+		log.InfoContext(ctx, "Glue run ignored: started by hand, or still active")
 		return nil
 	}
 	m, err := r.readManifest(ctx, manifest)
 	if err != nil {
 		return err
 	}
-	left, made, err := r.unfinished(ctx, m)
+	missing, hasReceipts, err := r.unfinished(ctx, m)
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "Glue run ended", telemetry.KeyManifest, m.ID, telemetry.KeyDataset, m.Dataset,
-		telemetry.KeyCount, len(m.Objects), telemetry.KeyLeft, len(left), telemetry.KeyError, aws.ToString(run.ErrorMessage))
-	return r.retryObjects(ctx, m, left, made, run)
+		telemetry.KeyCount, len(m.Objects), telemetry.KeyLeft, len(missing), telemetry.KeyError, aws.ToString(run.ErrorMessage))
+	return r.retryObjects(ctx, m, missing, hasReceipts, run)
 }
 
-// unfinished returns the objects that are this manifest's and have no receipt, and
-// whether the run made a receipt of any object.
-func (r *Runs) unfinished(ctx context.Context, m work.Manifest) (left []work.Assignment, made bool, err error) {
+// unfinished returns the objects assigned to this manifest without a receipt.
+// hasReceipts reports whether the run wrote any receipt.
+func (r *Runs) unfinished(ctx context.Context, m work.Manifest) (missing []work.Assignment, hasReceipts bool, err error) {
 	for _, a := range m.Objects {
 		entry, err := r.Journal.Get(ctx, a.ObjectID)
 		if errors.Is(err, journal.ErrNotFound) {
@@ -68,39 +68,40 @@ func (r *Runs) unfinished(ctx context.Context, m work.Manifest) (left []work.Ass
 		case err != nil:
 			return nil, false, err
 		case hasReceipt:
-			made = true
+			hasReceipts = true
 		case entry.State == journal.Transforming && entry.Manifest == m.ID:
-			left = append(left, a)
+			missing = append(missing, a)
 		case entry.State == journal.Transforming && entry.Run == "" && entry.Manifest != "":
-			// An earlier delivery of this news gave it on, and was cut off.
+			// An earlier delivery of this message assigned the object to a new manifest
+			// and was interrupted before its run was recorded.
 			if err := r.resume(ctx, entry.Manifest); err != nil {
 				return nil, false, err
 			}
 		}
 	}
-	return left, made, nil
+	return missing, hasReceipts, nil
 }
 
-// retryObjects has the objects tried again: each alone where the run got as far as
-// a receipt; where it made none once more whole, and then in halves, so that the
-// one that breaks the run is found in few runs. An object that breaks a run
-// alone is at fault itself.
-func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, left []work.Assignment, made bool, run *types.JobRun) error {
+// retryObjects starts new runs for the objects without a receipt. If the run wrote any
+// receipt, each object gets a run of its own. Otherwise, the first retry has all
+// objects again, and later retries have halves, so that few runs find a broken object.
+// An object fails if a retry with only this object ends without its receipt.
+func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, missing []work.Assignment, hasReceipts bool, run *types.JobRun) error {
 	var groups [][]work.Assignment
 	switch {
-	case len(left) == 0:
+	case len(missing) == 0:
 		return nil
-	case len(left) == 1 && len(m.Objects) == 1 && m.Try > 0:
-		return r.singleObjectFault(m, left[0], run)
-	case made:
-		for _, a := range left {
+	case len(missing) == 1 && len(m.Objects) == 1 && m.Try > 0:
+		return r.singleObjectFault(m, missing[0], run)
+	case hasReceipts:
+		for _, a := range missing {
 			groups = append(groups, []work.Assignment{a})
 		}
 	case m.Try == 0:
-		groups = [][]work.Assignment{left}
+		groups = [][]work.Assignment{missing}
 	default:
-		half := (len(left) + 1) / 2
-		groups = [][]work.Assignment{left[:half], left[half:]}
+		half := (len(missing) + 1) / 2
+		groups = [][]work.Assignment{missing[:half], missing[half:]}
 	}
 	var failures []error
 	for _, group := range groups {
@@ -111,7 +112,7 @@ func (r *Runs) retryObjects(ctx context.Context, m work.Manifest, left []work.As
 	return firstFault(failures)
 }
 
-// firstFault returns the first fault, so that it keeps its code, or nil.
+// firstFault returns the first fault, with its code, or nil.
 func firstFault(failures []error) error {
 	for _, err := range failures {
 		if err != nil {
@@ -121,7 +122,7 @@ func firstFault(failures []error) error {
 	return nil
 }
 
-// singleObjectFault is the fault of an object that a run of its own ended without.
+// singleObjectFault returns the fault of an object, after a run with only this object.
 func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.JobRun) error {
 	cause := aws.ToString(run.ErrorMessage)
 	if cause == "" {
@@ -132,14 +133,14 @@ func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.
 	return fault.ForObject(f, string(a.ObjectID), m.Dataset, a.Object.URI())
 }
 
-// startNewManifest puts objects of a manifest into another, and starts its run. Their own
-// names of the attempt change: no two attempts share a key.
-func (r *Runs) startNewManifest(ctx context.Context, before work.Manifest, group []work.Assignment) error {
-	m, err := r.newManifest(before.Dataset)
+// startNewManifest moves objects to a new manifest and starts its run. Each object gets
+// a new attempt name, so that no two attempts share a key.
+func (r *Runs) startNewManifest(ctx context.Context, previous work.Manifest, group []work.Assignment) error {
+	m, err := r.newManifest(previous.Dataset)
 	if err != nil {
-		return fault.ForObject(err, string(group[0].ObjectID), before.Dataset, group[0].Object.URI())
+		return fault.ForObject(err, string(group[0].ObjectID), previous.Dataset, group[0].Object.URI())
 	}
-	m.Try = before.Try + 1
+	m.Try = previous.Try + 1
 	for _, a := range group {
 		if a.Source, err = r.source(ctx, m.ID, a.Object); err != nil {
 			return fault.ForObject(err, string(a.ObjectID), m.Dataset, a.Object.URI())
@@ -151,7 +152,7 @@ func (r *Runs) startNewManifest(ctx context.Context, before work.Manifest, group
 		return err
 	}
 	for _, a := range m.Objects {
-		if _, err := r.Journal.Reassign(ctx, a.ObjectID, before.ID, m.ID); err != nil {
+		if _, err := r.Journal.Reassign(ctx, a.ObjectID, previous.ID, m.ID); err != nil {
 			return fmt.Errorf("reassign object: %w", err)
 		}
 	}
@@ -162,28 +163,29 @@ func (r *Runs) startNewManifest(ctx context.Context, before work.Manifest, group
 	return r.setRun(ctx, m, run)
 }
 
-// maxOverduePerShard bounds what one check looks at, for each shard of the index.
+// maxOverduePerShard is the maximum number of objects of one check, for each shard of
+// the index.
 const maxOverduePerShard = 50
 
-// checkOverdueRuns asks Glue for the runs whose objects have been transforming for too
-// long: their end may have been told to nobody.
+// checkOverdueRuns asks Glue for the runs of objects that are in transforming for too
+// long. The event of such a run's end may be lost.
 func (r *Runs) checkOverdueRuns(ctx context.Context) error {
 	entries, err := r.Journal.Stuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), maxOverduePerShard)
 	if err != nil {
 		return err
 	}
-	asked := make(map[string]bool)
+	checked := make(map[string]bool)
 	var failures []error
 	for _, e := range entries {
 		switch {
-		case e.Manifest == "" || asked[e.Manifest]:
+		case e.Manifest == "" || checked[e.Manifest]:
 			continue
 		case e.Run != "":
 			err = r.handleRunEnd(ctx, e.Run)
 		default:
 			err = r.resume(ctx, e.Manifest)
 		}
-		asked[e.Manifest] = true
+		checked[e.Manifest] = true
 		failures = append(failures, err)
 	}
 	return firstFault(failures)

@@ -1,6 +1,6 @@
-// Package glue has objects transformed by runs of a Glue job: it puts those that
-// wait together into a manifest, starts a run for it, and when the run has ended
-// gives back what has no receipt.
+// Package gluerun transforms objects by runs of a Glue job. It collects waiting objects
+// into a manifest and starts a run. After the run, it retries the objects without a
+// receipt.
 package gluerun
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Journal is what runs need of the objects' states.
+// Journal is the part of the journal used by Runs.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
 	Start(ctx context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error)
@@ -32,14 +32,14 @@ type Journal interface {
 	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
 }
 
-// Service is what runs need of AWS Glue.
+// Service is the part of AWS Glue used by Runs.
 type Service interface {
 	StartJobRun(context.Context, *glue.StartJobRunInput, ...func(*glue.Options)) (*glue.StartJobRunOutput, error)
 	GetJobRun(context.Context, *glue.GetJobRunInput, ...func(*glue.Options)) (*glue.GetJobRunOutput, error)
 	GetJobRuns(context.Context, *glue.GetJobRunsInput, ...func(*glue.Options)) (*glue.GetJobRunsOutput, error)
 }
 
-// Store is what runs need of S3.
+// Store is the part of S3 used by Runs.
 type Store interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
@@ -47,35 +47,36 @@ type Store interface {
 	Copier
 }
 
-// Runs handles the messages of the glue queue: work, the ends of runs, and the
-// request to look for ends that nobody told.
+// Runs handles the messages of the Glue queue: work, the ends of runs, and the request
+// to check overdue runs.
 type Runs struct {
 	Contracts contract.Set
 	Journal   Journal
 	Service   Service
 	Store     Store
-	// Job is the Glue job's name, Bucket the curated bucket.
+	// Job is the name of the Glue job, Bucket the curated bucket.
 	Job, Bucket string
-	// Overdue is how long an object may be in a run before the run is asked for.
+	// Overdue is the time of an object in a run before Glue is asked for the run's
+	// state.
 	Overdue time.Duration
 	Now     func() time.Time
-	// NewID returns a text that no other manifest or attempt has.
+	// NewID returns a unique text for a manifest or attempt.
 	NewID func() string
 }
 
-// Handle handles a batch. Work of one dataset that comes in one batch goes into
-// one run.
+// Handle handles a batch of messages. Work of the same dataset goes to one run. The
+// result has an error for each failed message, by message id.
 func (r *Runs) Handle(ctx context.Context, messages []batch.Message) map[string]error {
-	var asked, others []batch.Message
+	var workMessages, runMessages []batch.Message
 	for _, m := range messages {
 		if _, ended := event.EndedGlueRun(m.Body); ended || work.IsCheckRuns(m.Body) {
-			others = append(others, m)
+			runMessages = append(runMessages, m)
 		} else {
-			asked = append(asked, m)
+			workMessages = append(workMessages, m)
 		}
 	}
-	failed := batch.Each(r.handleRunMessage)(ctx, others)
-	maps.Copy(failed, r.handleWork(ctx, asked))
+	failed := batch.Each(r.handleRunMessage)(ctx, runMessages)
+	maps.Copy(failed, r.handleWork(ctx, workMessages))
 	return failed
 }
 
@@ -86,46 +87,46 @@ func (r *Runs) handleRunMessage(ctx context.Context, m batch.Message) error {
 	return r.checkOverdueRuns(ctx)
 }
 
-// claim is an object that a message asked for and that is ours now.
+// claim is the claimed object of a message.
 type claim struct {
 	message batch.Message
 	work    work.Work
 	entry   journal.Entry
 }
 
-// owner is the name under which the message claims.
+// owner is the owner of the claim in the journal.
 func (c claim) owner() string { return c.message.ID }
 
-// handleWork claims the objects, and starts a run for those of each dataset. An
-// object that an earlier delivery of its message put into a manifest goes on
-// with that one.
+// handleWork claims the objects and starts one run for each dataset. If an earlier
+// delivery of the message has assigned the object to a manifest, that manifest is
+// resumed.
 func (r *Runs) handleWork(ctx context.Context, messages []batch.Message) map[string]error {
 	failed := make(map[string]error)
-	fresh, begun := map[string][]claim{}, map[string][]claim{}
+	newClaims, resumedClaims := map[string][]claim{}, map[string][]claim{}
 	for _, m := range messages {
 		c, claimed, err := r.claim(ctx, m)
 		switch {
 		case err != nil:
 			failed[m.ID] = err
 		case claimed && c.entry.Manifest != "":
-			begun[c.entry.Manifest] = append(begun[c.entry.Manifest], c)
+			resumedClaims[c.entry.Manifest] = append(resumedClaims[c.entry.Manifest], c)
 		case claimed:
-			fresh[c.work.Dataset] = append(fresh[c.work.Dataset], c)
+			newClaims[c.work.Dataset] = append(newClaims[c.work.Dataset], c)
 		}
 	}
-	for manifest, claims := range begun {
+	for manifest, claims := range resumedClaims {
 		if err := r.resume(ctx, manifest); err != nil {
 			failAll(failed, claims, err)
 		}
 	}
-	for dataset, claims := range fresh {
+	for dataset, claims := range newClaims {
 		r.begin(ctx, dataset, claims, failed)
 	}
 	return failed
 }
 
-// claim takes the object for as long as this message may be hidden; a run's own
-// claim follows once it is started.
+// claim claims the object until the end of this invocation. A started run gets the
+// claim later.
 func (r *Runs) claim(ctx context.Context, m batch.Message) (claim, bool, error) {
 	w, err := work.Decode(m.Body, work.Glue)
 	if err != nil {

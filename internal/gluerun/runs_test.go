@@ -19,24 +19,24 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// check holds that every object came to the end that is its own: a receipt, or
-// one fault with Glue's words.
+// check fails the test unless every object has reached its final state: a receipt, or
+// one fault with Glue's message.
 func (w *fixture) check(objects []object.Object) {
 	w.t.Helper()
 	for _, o := range objects {
 		entry, faults := w.entry(o), w.faults[o.ID()]
 		if !w.service.broken[o.ID()] {
 			if entry.State != journal.Transformed || len(faults) > 0 {
-				w.t.Fatalf("%s is %s, with %v", o.Key, entry.State, faults)
+				w.t.Fatalf("%s is %s, with faults %v", o.Key, entry.State, faults)
 			}
 			continue
 		}
 		if entry.State != journal.Failed || len(faults) != 1 {
-			w.t.Fatalf("broken %s is %s, with %d faults", o.Key, entry.State, len(faults))
+			w.t.Fatalf("broken object %s is %s, with %d faults", o.Key, entry.State, len(faults))
 		}
 		want := "its run ended FAILED: BrokenError: at " + o.Key
 		if f := faults[0]; f.Code != fault.GlueFailed || f.Cause() != want || f.RunID == "" || f.Dataset != dataset || f.Subject != o.URI() {
-			w.t.Fatalf("the fault is %+v", f)
+			w.t.Fatalf("fault %+v", f)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestBatchOfOneDatasetStartsOneRun(t *testing.T) {
 			t.Errorf("entry %+v", e)
 		}
 	}
-	w.deliver(messages...) // again: nothing
+	w.deliver(messages...) // a second delivery starts nothing
 	w.finishRuns()
 	w.deliver(w.runEndMessage("jr_1"), w.runEndMessage("jr_1")) // late, and twice
 	if len(w.service.order) != 1 {
@@ -80,11 +80,11 @@ func TestBrokenObjectIsFoundByHalving(t *testing.T) {
 		count, place int
 		runs         int
 	}{
-		{"alone", 1, 0, 2},
+		{"a single object", 1, 0, 2},
 		{"the last of five: the others have receipts", 5, 4, 2},
-		{"the third of five: two go on alone besides", 5, 2, 4},
-		// Whole, whole again, halves of four; the half, quarters; the quarter, singles.
-		{"the first of eight: halves", 8, 0, 8},
+		{"the third of five: three retries with one object each", 5, 2, 4},
+		// All, all again, halves of four, halves of two, then single objects.
+		{"the first of eight: retries with halves", 8, 0, 8},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,13 +102,13 @@ func TestBrokenObjectIsFoundByHalving(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsGenerationInEveryManifest: through the manifest, a run that breaks on one
-// object, and the manifests that follow.
+// TestReloadKeepsGenerationInEveryManifest breaks a run of reloaded objects: the first
+// manifest and all later manifests must have the new generation.
 func TestReloadKeepsGenerationInEveryManifest(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	objects, first := w.putAll(3)
-	var again []batch.Message
+	var reloads []batch.Message
 	for _, o := range objects {
 		if err := w.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l"}); err != nil {
 			t.Fatal(err)
@@ -116,14 +116,14 @@ func TestReloadKeepsGenerationInEveryManifest(t *testing.T) {
 		if _, err := w.journal.Reload(t.Context(), o.ID()); err != nil {
 			t.Fatal(err)
 		}
-		again = append(again, w.message(o))
+		reloads = append(reloads, w.message(o))
 	}
 	w.deliver(first...) // late messages of the first generation start nothing
 	if len(w.service.order) != 0 {
-		t.Fatalf("%d runs for what was reloaded since", len(w.service.order))
+		t.Fatalf("%d runs for objects reloaded in the meantime", len(w.service.order))
 	}
 	w.service.broken[objects[0].ID()] = true
-	w.deliver(again...)
+	w.deliver(reloads...)
 	w.finishRuns()
 	w.check(objects)
 	for _, run := range w.service.runs {
@@ -135,7 +135,7 @@ func TestReloadKeepsGenerationInEveryManifest(t *testing.T) {
 	}
 }
 
-// TestOlderVersionIsReadFromCopy: Spark reads the newest version only.
+// TestOlderVersionIsReadFromCopy: Spark can only read the newest version of a key.
 func TestOlderVersionIsReadFromCopy(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -144,10 +144,10 @@ func TestOlderVersionIsReadFromCopy(t *testing.T) {
 	w.deliver(w.message(older), w.message(newer))
 	m := w.manifest(w.service.runs["jr_1"])
 	if at := m.Objects[0].Source; at.Bucket != w.curated || at.Key != "_glue/"+m.ID+"/"+string(older.ID())+"/a+b c%.csv" {
-		t.Errorf("the older version is read at %v", at)
+		t.Errorf("the older version is read from %v", at)
 	}
 	if at := m.Objects[1].Source; at.Bucket != w.landing || at.Key != newer.Key {
-		t.Errorf("the newer version is read at %v", at)
+		t.Errorf("the newer version is read from %v", at)
 	}
 	w.finishRuns()
 	w.check([]object.Object{older, newer})
@@ -171,7 +171,7 @@ func TestDeletedVersionFailsAlone(t *testing.T) {
 	}
 }
 
-// TestObjectWithoutContractFails: the contract was taken out of the deployment.
+// TestObjectWithoutContractFails removes the contract from the deployment.
 func TestObjectWithoutContractFails(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -183,7 +183,8 @@ func TestObjectWithoutContractFails(t *testing.T) {
 	}
 }
 
-// TestLostAnswerOfStartJobRunStartsNoSecondRun: StartJobRun may have done its work.
+// TestLostAnswerOfStartJobRunStartsNoSecondRun: a run can start although StartJobRun
+// returns an error.
 func TestLostAnswerOfStartJobRunStartsNoSecondRun(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -197,8 +198,8 @@ func TestLostAnswerOfStartJobRunStartsNoSecondRun(t *testing.T) {
 	w.check(objects)
 }
 
-// TestLateRunEndIsIgnored: an object that is in another run by now isn't given back
-// by the end of an earlier one.
+// TestLateRunEndIsIgnored: the end of an earlier run must not retry objects of a newer
+// run.
 func TestLateRunEndIsIgnored(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -214,31 +215,31 @@ func TestLateRunEndIsIgnored(t *testing.T) {
 	w.check(objects)
 }
 
-// TestCheckFindsRunEndWithoutEvent: Glue's events are best effort.
+// TestCheckFindsRunEndWithoutEvent: Glue delivers events on a best-effort basis.
 func TestCheckFindsRunEndWithoutEvent(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	objects, messages := w.putAll(2)
 	w.service.broken[objects[1].ID()] = true
 	w.deliver(messages...)
-	look := batch.Message{ID: "check", Body: `{"check":"glue runs"}`}
+	check := batch.Message{ID: "check", Body: `{"check":"glue runs"}`}
 	w.runs.Overdue = time.Hour
 	w.service.finishNextRun()
-	w.deliver(look)
+	w.deliver(check)
 	if len(w.service.waiting) != 0 {
-		t.Fatal("what isn't overdue was looked at")
+		t.Fatal("a run was checked before it was overdue")
 	}
 	w.runs.Overdue = -time.Second
-	w.deliver(look)
+	w.deliver(check)
 	for len(w.service.waiting) > 0 {
 		w.service.finishNextRun()
-		w.deliver(look)
+		w.deliver(check)
 	}
 	w.check(objects)
 }
 
-// TestEveryObjectEndsOnceDespiteFaults: whatever breaks, is refused, is lost or is killed in
-// between, each object ends once, and no manifest has two runs.
+// TestEveryObjectEndsOnceDespiteFaults injects broken objects, refused and lost starts,
+// and kills. Each object must end once, and each manifest must have one run.
 func TestEveryObjectEndsOnceDespiteFaults(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -250,8 +251,8 @@ func TestEveryObjectEndsOnceDespiteFaults(t *testing.T) {
 			}
 		}
 		w.service.starts = rapid.SliceOfN(rapid.SampledFrom([]string{"", "refused", "lost", "failed"}), 0, 6).Draw(r, "starts")
-		w.journal.killAt = rapid.IntRange(0, 20).Draw(r, "kill at write")
-		w.journal.before = rapid.Bool().Draw(r, "before it")
+		w.journal.killAt = rapid.IntRange(0, 20).Draw(r, "number of the killed write")
+		w.journal.before = rapid.Bool().Draw(r, "kill before the write")
 		split := rapid.IntRange(0, len(messages)).Draw(r, "first batch")
 		w.deliver(messages[:split]...)
 		w.deliver(messages[split:]...)
@@ -261,8 +262,8 @@ func TestEveryObjectEndsOnceDespiteFaults(t *testing.T) {
 		manifests := map[string]string{}
 		for id, run := range w.service.runs {
 			manifest := run.Arguments["--manifest"]
-			if other, twice := manifests[manifest]; twice {
-				r.Fatalf("runs %s and %s have one manifest", id, other)
+			if other, isDuplicate := manifests[manifest]; isDuplicate {
+				r.Fatalf("runs %s and %s have the same manifest", id, other)
 			}
 			manifests[manifest] = id
 		}

@@ -17,12 +17,13 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// begin puts the objects into a new manifest and starts its run. What is told
-// apart by messages ends up in failed.
+// begin assigns the objects to a new manifest and starts its run. failed gets the
+// errors by message id.
 //
 // StartJobRun has no token against a second start
-// (aws:glue/latest/webapi/API_StartJobRun). So the journal knows the manifest
-// before the run is started, and a repeated message looks for the manifest's run.
+// (aws:glue/latest/webapi/API_StartJobRun). For this reason, the journal has the
+// manifest before the run starts, and a repeated message searches for the manifest's
+// run.
 func (r *Runs) begin(ctx context.Context, dataset string, claims []claim, failed map[string]error) {
 	m, err := r.newManifest(dataset)
 	if err != nil {
@@ -40,13 +41,13 @@ func (r *Runs) begin(ctx context.Context, dataset string, claims []claim, failed
 			failAll(failed, claims, err)
 		}
 	case mayHaveStarted(err):
-		failAll(failed, claims, err) // the claims stay: the next delivery finds the run, or starts it
+		failAll(failed, claims, err) // the claims stay: the next delivery finds or starts the run
 	default:
 		r.giveUp(ctx, claims, failed, err)
 	}
 }
 
-// addAssignments adds to the manifest what can be read, and returns the claims of that.
+// addAssignments adds the readable objects to the manifest and returns their claims.
 func (r *Runs) addAssignments(ctx context.Context, m *work.Manifest, claims []claim, failed map[string]error) []claim {
 	var readable []claim
 	for _, c := range claims {
@@ -77,7 +78,7 @@ func (r *Runs) commit(ctx context.Context, m work.Manifest, claims []claim) (run
 	return r.start(ctx, m)
 }
 
-// giveUp fails the messages and gives their claims back: they come again.
+// giveUp fails the messages and releases their claims. SQS delivers the messages again.
 func (r *Runs) giveUp(ctx context.Context, claims []claim, failed map[string]error, err error) {
 	failAll(failed, claims, err)
 	for _, c := range claims {
@@ -122,15 +123,16 @@ func (r *Runs) uri(manifest string) string {
 	return "s3://" + r.Bucket + "/" + work.ManifestKey(manifest)
 }
 
-// mayHaveStarted tells a start whose answer is lost, or that failed inside Glue,
-// from one that was refused, and from what failed before.
+// mayHaveStarted reports whether the failed start may have started a run: the answer
+// was lost, or Glue had an internal error. A refused start and an earlier error return
+// false.
 func mayHaveStarted(err error) bool {
 	return fault.Is(err, fault.GlueAway) && !fault.IsAWS(err,
 		"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException", "ThrottlingException",
 		"EntityNotFoundException", "InvalidInputException")
 }
 
-// setRun notes the run on every object of the manifest.
+// setRun records the run for every object of the manifest.
 func (r *Runs) setRun(ctx context.Context, m work.Manifest, run string) error {
 	var failures []error
 	for _, a := range m.Objects {
@@ -139,8 +141,8 @@ func (r *Runs) setRun(ctx context.Context, m work.Manifest, run string) error {
 	return errors.Join(failures...)
 }
 
-// resume goes on with a manifest whose run nobody noted: it was started, or is
-// started now.
+// resume finishes a manifest without a recorded run: it searches for the run or starts
+// the run.
 func (r *Runs) resume(ctx context.Context, manifest string) error {
 	m, err := r.readManifest(ctx, manifest)
 	if err != nil {
@@ -156,8 +158,8 @@ func (r *Runs) resume(ctx context.Context, manifest string) error {
 	return r.setRun(ctx, m, run)
 }
 
-// findRun returns the run that was started for the manifest, or "". Runs come
-// newest first (aws:glue/latest/webapi/API_GetJobRuns).
+// findRun returns the run of the manifest, or "". Glue returns the newest runs first
+// (aws:glue/latest/webapi/API_GetJobRuns).
 func (r *Runs) findRun(ctx context.Context, m work.Manifest) (run string, err error) {
 	input := &glue.GetJobRunsInput{JobName: aws.String(r.Job)}
 	for {
@@ -177,7 +179,7 @@ func (r *Runs) findRun(ctx context.Context, m work.Manifest) (run string, err er
 	}
 }
 
-// allBefore reports whether the page's runs began before there was the manifest.
+// allBefore reports whether all runs of the page are older than the manifest.
 func allBefore(runs []types.JobRun, m work.Manifest) bool {
 	for _, run := range runs {
 		if run.StartedOn == nil || !run.StartedOn.Before(m.CreatedAt) {
@@ -187,8 +189,7 @@ func allBefore(runs []types.JobRun, m work.Manifest) bool {
 	return true
 }
 
-// manifestOfRun returns the id of the manifest that the run was started with, or
-// "": somebody started it by hand.
+// manifestOfRun returns the id of the run's manifest, or "" for a run started by hand.
 func (r *Runs) manifestOfRun(run *types.JobRun) string {
 	key, found := strings.CutPrefix(run.Arguments[manifestArgument], "s3://"+r.Bucket+"/"+work.ManifestPrefix)
 	id, isJSON := strings.CutSuffix(key, ".json")

@@ -71,9 +71,10 @@ func isGone(err error) bool {
 	return fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed")
 }
 
-// source returns where Spark reads the object: at its key as long as that is its
-// newest version, else a copy, since Spark reads no other version. The script
-// looks again before and after it reads.
+// source returns the location from which Spark reads the object. If the object is the
+// newest version of its key, the location is the key. Otherwise, the location is a
+// copy, because Spark can only read the newest version. The script checks the version
+// again before and after its read.
 func (r *Runs) source(ctx context.Context, manifest string, o object.Object) (work.Location, error) {
 	newest, err := r.Store.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key)})
 	switch {
@@ -92,15 +93,15 @@ func (r *Runs) source(ctx context.Context, manifest string, o object.Object) (wo
 	return at, nil
 }
 
-// largestCopy is the most that CopyObject takes, and copyPart the size of the
+// largestCopy is the maximum size for CopyObject in bytes. copyPart is the size of the
 // parts of a larger object (AmazonS3/latest/userguide, copy-object).
 const (
 	maxCopyBytes  = 5 << 30
 	copyPartBytes = 1 << 30
 )
 
-// copy copies one version. Tags stay behind, since reading them needs a grant of
-// its own.
+// copy copies one version without its tags, because reading tags needs another
+// permission.
 func (r *Runs) copy(ctx context.Context, o object.Object, to work.Location) error {
 	from := copySource(o)
 	if o.Size > maxCopyBytes {
@@ -113,14 +114,15 @@ func (r *Runs) copy(ctx context.Context, o object.Object, to work.Location) erro
 	return err
 }
 
-// copySource names a version in the form of the header x-amz-copy-source: the
-// key form-encoded but for its slashes.
+// copySource returns the version in the format of the header x-amz-copy-source: the key
+// is form-encoded, except its slashes.
 func copySource(o object.Object) string {
 	key := strings.ReplaceAll(url.PathEscape(o.Key), "%2F", "/")
 	return o.Bucket + "/" + strings.ReplaceAll(key, "+", "%2B") + "?versionId=" + url.QueryEscape(o.Version)
 }
 
-// copyParts leaves an upload that breaks off to the bucket's lifecycle rule.
+// copyParts copies an object in parts. The bucket's lifecycle rule removes an
+// unfinished upload.
 func (r *Runs) copyParts(ctx context.Context, o object.Object, from string, to work.Location) error {
 	upload, err := r.Store.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(to.Bucket), Key: aws.String(to.Key)})
 	if err != nil {

@@ -34,8 +34,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Each property deploys a stack: this many take seconds. -rapid.checks on the
-// command line overrules it.
+// Each run of a property deploys a stack, so that 20 runs take seconds. The flag
+// -rapid.checks overrides the number.
 const propertyRuns = "20"
 
 func TestMain(m *testing.M) {
@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 
 const dataset = "shop.order"
 
-// fixture is the journal and the buckets of the laptop's cloud, and a Glue whose
-// runs end as a test says: the stand-in's can't be made to lose an answer.
+// fixture has the laptop's journal and buckets, and a fake Glue service. The stand-in
+// for Glue can't lose an answer.
 type fixture struct {
 	t        testing.TB
 	runs     *gluerun.Runs
@@ -58,7 +58,7 @@ type fixture struct {
 	curated  string
 	service  *fakeGlue
 	messages int
-	// faults are what the consumer was told, by object.
+	// faults are the permanent faults, by object.
 	faults map[object.ID][]*fault.Fault
 }
 
@@ -96,7 +96,7 @@ func newFixture(t testing.TB) *fixture {
 	return w
 }
 
-// put puts an object and returns it as the journal has received it.
+// put puts an object and records the object in the journal.
 func (w *fixture) put(key string) object.Object {
 	w.t.Helper()
 	body := "n\n1\n"
@@ -113,7 +113,7 @@ func (w *fixture) put(key string) object.Object {
 	return o
 }
 
-// message returns a message that asks for the object.
+// message returns a message with work for the object.
 func (w *fixture) message(o object.Object) batch.Message {
 	w.messages++
 	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: work.Work{
@@ -121,27 +121,27 @@ func (w *fixture) message(o object.Object) batch.Message {
 	}.Encode()}
 }
 
-// runEndMessage returns the message that tells of a run's end.
+// runEndMessage returns the message for the end of a run.
 func (w *fixture) runEndMessage(run string) batch.Message {
 	w.messages++
 	return batch.Message{ID: fmt.Sprintf("m%d", w.messages), Body: fmt.Sprintf(
 		`{"source":"aws.glue","detail-type":"Glue Job State Change","detail":{"jobName":"job","jobRunId":%q,"state":"x"}}`, run)}
 }
 
-// deliver hands messages to the runs until each is done, as a queue would, and
-// buries what is permanent, as the consumer does.
+// deliver delivers messages until each is done, like a queue. Permanent faults are
+// recorded, like in the consumer.
 func (w *fixture) deliver(messages ...batch.Message) {
 	w.t.Helper()
 	for try := 0; len(messages) > 0; try++ {
 		if try == 100 {
-			w.t.Fatalf("%d messages come back for ever", len(messages))
+			w.t.Fatalf("%d messages still fail after 100 deliveries", len(messages))
 		}
-		var kept []batch.Message
+		var failed []batch.Message
 		for id, err := range w.handle(messages) {
 			m := byID(messages, id)
 			f := fault.As(err)
 			if f.Disposition != fault.Permanent {
-				kept = append(kept, m)
+				failed = append(failed, m)
 				continue
 			}
 			w.faults[object.ID(f.ObjectID)] = append(w.faults[object.ID(f.ObjectID)], f)
@@ -149,11 +149,11 @@ func (w *fixture) deliver(messages ...batch.Message) {
 				w.t.Fatal(err)
 			}
 		}
-		messages = kept
+		messages = failed
 	}
 }
 
-// handle returns what Handle does; a kill fails all messages.
+// handle returns the result of Handle. A kill fails all messages.
 func (w *fixture) handle(messages []batch.Message) (failed map[string]error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -178,12 +178,12 @@ func byID(messages []batch.Message, id string) batch.Message {
 	panic("unknown message " + id)
 }
 
-// finishRuns runs what was started, and tells of each end, until nothing is left.
+// finishRuns finishes the waiting runs and delivers their ends, until no run waits.
 func (w *fixture) finishRuns() {
 	w.t.Helper()
 	for rounds := 0; len(w.service.waiting) > 0; rounds++ {
 		if rounds > 200 {
-			w.t.Fatal("runs are started for ever")
+			w.t.Fatal("more than 200 runs were started")
 		}
 		w.deliver(w.runEndMessage(w.service.finishNextRun()))
 	}
@@ -198,25 +198,25 @@ func (w *fixture) entry(o object.Object) journal.Entry {
 	return e
 }
 
-// fakeGlue is a Glue that runs one run at a time, when it is told.
+// fakeGlue is a Glue service with one run at a time, finished by finishNextRun.
 type fakeGlue struct {
 	fixture *fixture
-	// broken objects end their run FAILED.
+	// broken objects make their run end as FAILED.
 	broken map[object.ID]bool
 	runs   map[string]*types.JobRun
-	// order has all runs, newest first; waiting those that have not run.
+	// order has all runs, newest first. waiting has the unfinished runs, oldest first.
 	order, waiting []string
-	// starts are how StartJobRun answers next: "" as it should, "refused",
-	// "lost" after it started, "failed" before.
+	// starts are the next results of StartJobRun: "" for a success, "refused", "lost"
+	// for a lost answer after the start, "failed" for an error before the start.
 	starts []string
 }
 
 func (s *fakeGlue) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, _ ...func(*awsglue.Options)) (*awsglue.StartJobRunOutput, error) {
-	how := ""
+	result := ""
 	if len(s.starts) > 0 {
-		how, s.starts = s.starts[0], s.starts[1:]
+		result, s.starts = s.starts[0], s.starts[1:]
 	}
-	switch how {
+	switch result {
 	case "refused":
 		return nil, &smithy.GenericAPIError{Code: "ConcurrentRunsExceededException", Message: "too many"}
 	case "failed":
@@ -226,7 +226,7 @@ func (s *fakeGlue) StartJobRun(_ context.Context, in *awsglue.StartJobRunInput, 
 	s.runs[id] = &types.JobRun{Id: aws.String(id), JobRunState: types.JobRunStateRunning, Arguments: in.Arguments, StartedOn: aws.Time(time.Now())}
 	s.order = append([]string{id}, s.order...)
 	s.waiting = append(s.waiting, id)
-	if how == "lost" {
+	if result == "lost" {
 		return nil, errors.New("connection reset by peer")
 	}
 	return &awsglue.StartJobRunOutput{JobRunId: aws.String(id)}, nil
@@ -248,7 +248,7 @@ func (s *fakeGlue) GetJobRuns(context.Context, *awsglue.GetJobRunsInput, ...func
 	return output, nil
 }
 
-// finishNextRun lets the run that waits longest come to its end, and returns its id.
+// finishNextRun finishes the oldest waiting run and returns its id.
 func (s *fakeGlue) finishNextRun() string {
 	id := s.waiting[0]
 	s.waiting = s.waiting[1:]
@@ -282,14 +282,14 @@ func (w *fixture) manifest(run *types.JobRun) work.Manifest {
 	return m
 }
 
-// transform writes the receipt of an object whose source has its bytes, and
-// tells the journal, as route does.
+// transform writes the receipt of an object and records the receipt in the journal,
+// like route. The source must have the size of the object.
 func (w *fixture) transform(a work.Assignment) {
 	w.t.Helper()
 	at := work.Location{Bucket: w.curated, Key: object.Attempt{Dataset: dataset, Object: a.ObjectID, Name: a.Attempt}.Receipt()}
 	source, err := w.s3.HeadObject(context.Background(), &s3.HeadObjectInput{Bucket: aws.String(a.Source.Bucket), Key: aws.String(a.Source.Key)})
 	if err != nil || aws.ToInt64(source.ContentLength) != a.Object.Size {
-		w.t.Fatalf("source %v of %v: %v", a.Source, a.Object, err)
+		w.t.Fatalf("source %v of object %v: %v", a.Source, a.Object, err)
 	}
 	receipt := work.Receipt{Object: a.Object, ObjectID: a.ObjectID, Dataset: dataset, Generation: a.Generation, Attempt: a.Attempt, Engine: "glue", Outcome: work.Accepted}
 	body, err := json.Marshal(receipt)
@@ -304,15 +304,15 @@ func (w *fixture) transform(a work.Assignment) {
 	}
 }
 
-// errKilled is a function that is killed in the middle of what it does.
+// errKilled is the error of a killed function.
 var errKilled = errors.New("killed")
 
-// killedJournal is the journal, with a kill before or after the nth write from now.
+// killedJournal is the journal with a kill at a write.
 type killedJournal struct {
 	*journal.Table
 
-	// killAt is the write that is the last; 0 for none. before says that it
-	// isn't made.
+	// killAt is the number of writes until the kill, 0 for no kill. With before, the
+	// last write isn't made.
 	killAt int
 	before bool
 }

@@ -35,8 +35,8 @@ func week(testing.TB) []byte {
 	return []byte(`{"type": "FeatureCollection", "features": [` + strings.Join(features, ",\n") + "]}\n")
 }
 
-// checkWholeWeek checks that the newest parts hold every feature of the week
-// unchanged, once, by time.
+// checkWholeWeek checks that the newest parts have every feature of the week unchanged,
+// once, in the order of time.
 func checkWholeWeek(t *testing.T, w *fixture) {
 	t.Helper()
 	var served struct {
@@ -45,7 +45,7 @@ func checkWholeWeek(t *testing.T, w *fixture) {
 	if err := json.Unmarshal(week(t), &served); err != nil {
 		t.Fatal(err)
 	}
-	want := make(map[int64]string) // no two events of the week share a time
+	want := make(map[int64]string) // all events of the week have different times
 	for _, raw := range served.Features {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, raw); err != nil {
@@ -55,11 +55,11 @@ func checkWholeWeek(t *testing.T, w *fixture) {
 	}
 	rows := w.rows(t)
 	if len(rows) != len(want) || len(want) != weekEvents {
-		t.Fatalf("%d rows landed, the week has %d", len(rows), len(want))
+		t.Fatalf("%d records landed, want %d", len(rows), len(want))
 	}
 	for i, at := range slices.Sorted(maps.Keys(want)) {
 		if rows[i] != want[at] {
-			t.Fatalf("row %d is\n%s\nand in the week\n%s", i+1, rows[i], want[at])
+			t.Fatalf("record %d (got, want):\n%s\n%s", i+1, rows[i], want[at])
 		}
 	}
 }
@@ -100,8 +100,8 @@ func collectionOf(events []madeUpEvent) []byte {
 	return []byte(`{"type":"FeatureCollection","features":[` + strings.Join(features, ",") + `]}`)
 }
 
-// minutes are made-up events of the first day of February 2018, one a minute
-// from midnight: e00, e01 and so on.
+// minutes returns n made-up events from midnight of 2018-02-01, one in each minute:
+// e00, e01 and so on.
 func minutes(n int) []madeUpEvent {
 	events := make([]madeUpEvent, n)
 	for i := range events {
@@ -112,7 +112,7 @@ func minutes(n int) []madeUpEvent {
 	return events
 }
 
-// oneDay asks for the day of minutes.
+// oneDay is a request for the day of the events in minutes.
 const oneDay = `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":0}`
 
 const oneDayPrefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
@@ -135,15 +135,15 @@ func idsOf(events []madeUpEvent) string {
 	return strings.Join(names, " ")
 }
 
-// checkFault checks the fault that a handler returned.
+// checkFault checks the fault of a handler, and returns the fault.
 func checkFault(t *testing.T, err error, code fault.Code, disposition fault.Disposition, contain ...string) *fault.Fault {
 	t.Helper()
 	if err == nil {
-		t.Fatal("it succeeded")
+		t.Fatal("the handler returned no fault")
 	}
 	f := fault.As(err)
 	if f.Code != code || f.Disposition != disposition {
-		t.Fatalf("fault is %s, %s, not %s, %s: %v", f.Code, f.Disposition, code, disposition, err)
+		t.Fatalf("fault is %s, %s, want %s, %s: %v", f.Code, f.Disposition, code, disposition, err)
 	}
 	for _, text := range contain {
 		if !strings.Contains(err.Error()+" "+f.Advice(), text) {

@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// TestRetryAfterSourceFaultLandsEachRecordOnce breaks one request, then lets the message come back: what
-// was landed before isn't landed again.
+// TestRetryAfterSourceFaultLandsEachRecordOnce fails one request, then repeats the
+// message. Landed records aren't landed again.
 func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -21,14 +21,14 @@ func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 		option   fdsn.Option
 		after    time.Duration
 		contain  string
-		requests int64 // of both attempts: 2 counts, 4 pages, and what is repeated
+		requests int64 // of both attempts: 2 counts, 4 pages, and the repeated request
 	}{
 		{"first count", fdsn.FailAt(1, 503, ""), 0, "503 Service Unavailable: Error 503", 7},
-		{"third page, with seconds to wait", fdsn.FailAt(4, 503, "7"), 7 * time.Second, "this failure was asked for", 7},
-		{"third page, with an odd time to wait", fdsn.FailAt(4, 429, "soon"), 0, "429 Too Many Requests", 7},
-		{"third page, with a negative time", fdsn.FailAt(4, 502, "-5"), 0, "502", 7},
-		{"a page that breaks off", fdsn.CutAt(3, 300), 0, "unexpected EOF", 7},
-		{"a count that breaks off", fdsn.CutAt(1, 5), 0, "unexpected EOF", 7},
+		{"third page, with a delay in seconds", fdsn.FailAt(4, 503, "7"), 7 * time.Second, "failure by an option of the stand-in", 7},
+		{"third page, with a delay that isn't a number", fdsn.FailAt(4, 429, "soon"), 0, "429 Too Many Requests", 7},
+		{"third page, with a negative delay", fdsn.FailAt(4, 502, "-5"), 0, "502", 7},
+		{"incomplete page", fdsn.CutAt(3, 300), 0, "unexpected EOF", 7},
+		{"incomplete count", fdsn.CutAt(1, 5), 0, "unexpected EOF", 7},
 		{"last count", fdsn.FailAt(6, 500, "1"), time.Second, "500", 7},
 		{"request timeout", fdsn.FailAt(2, 408, ""), 0, "408", 7},
 	}
@@ -38,16 +38,16 @@ func TestRetryAfterSourceFaultLandsEachRecordOnce(t *testing.T) {
 			w := newFixture(t, collectionOf(minutes(20)), 6, test.option)
 			f := checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter, test.contain)
 			if f.After != test.after {
-				t.Errorf("it waits %s, not %s", f.After, test.after)
+				t.Errorf("delay %s, want %s", f.After, test.after)
 			}
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
 			if got := landedIDs(t, w); got != idsOf(minutes(20)) {
-				t.Errorf("landed are %s", got)
+				t.Errorf("landed records: %s", got)
 			}
 			if w.requests.Load() != test.requests {
-				t.Errorf("%d requests, not %d", w.requests.Load(), test.requests)
+				t.Errorf("%d requests, want %d", w.requests.Load(), test.requests)
 			}
 			for key, versions := range w.puts {
 				if len(versions) != 1 {
@@ -65,7 +65,7 @@ func TestRetryAfterDateSetsDelay(t *testing.T) {
 	w.clock = date.Add(-90 * time.Second)
 	f := checkFault(t, w.handle(oneDay), fault.SourceAway, fault.RetryAfter)
 	if f.After != 90*time.Second {
-		t.Errorf("it waits %s, not 90 s", f.After)
+		t.Errorf("delay %s, want 90 s", f.After)
 	}
 }
 
@@ -78,37 +78,37 @@ func TestUnreachableSourceIsDependencyFault(t *testing.T) {
 
 func TestRefusedRequestIsPermanent(t *testing.T) {
 	t.Parallel()
-	t.Run("in words", func(t *testing.T) {
+	t.Run("with a text", func(t *testing.T) {
 		t.Parallel()
-		w := newFixture(t, collectionOf(minutes(3)), 20_001) // one above the service's limit a page
+		w := newFixture(t, collectionOf(minutes(3)), 20_001) // the service's limit for a page is 20,000
 		f := checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent,
 			`400 Bad Request: Error 400: Bad Request bad limit value "20001"`, "limit=20001")
 		if f.Subject != "station.event 20180201T000000Z-20180202T000000Z" {
 			t.Errorf("subject is %q", f.Subject)
 		}
 	})
-	t.Run("in too many words", func(t *testing.T) {
+	t.Run("with a long text", func(t *testing.T) {
 		t.Parallel()
 		w := newAnsweringFixture(t, http.StatusForbidden, strings.Repeat("é ", 5000))
 		f := checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Permanent)
 		if kept := strings.Count(f.Error(), "é"); kept != 150 {
-			t.Errorf("it quotes %d words, not 150", kept)
+			t.Errorf("%d quoted characters, want 150", kept)
 		}
 	})
-	t.Run("a search that matches too much", func(t *testing.T) {
+	t.Run("search with too many records", func(t *testing.T) {
 		t.Parallel()
 		w := newFixture(t, collectionOf(minutes(12)), 5, fdsn.SearchLimit(11))
 		_ = checkFault(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "12 records", "at most 11", "shorter intervals")
 		if w.requests.Load() != 1 {
-			t.Errorf("it asked %d times", w.requests.Load())
+			t.Errorf("%d requests, want 1", w.requests.Load())
 		}
 	})
-	t.Run("more parts than a checkpoint holds", func(t *testing.T) {
+	t.Run("too many parts for a checkpoint", func(t *testing.T) {
 		t.Parallel()
 		w := newFixture(t, collectionOf(minutes(1001)), 1)
 		_ = checkFault(t, w.handle(oneDay), fault.BadRequest, fault.Permanent, "1001 records", "at most 1000")
 	})
-	t.Run("a page beyond the bound", func(t *testing.T) {
+	t.Run("page above the limit", func(t *testing.T) {
 		t.Parallel()
 		body := `{"features":[{"id":"` + strings.Repeat("x", 9<<20) + `"}]}`
 		w := newAnsweringFixture(t, http.StatusOK, body)
@@ -116,40 +116,40 @@ func TestRefusedRequestIsPermanent(t *testing.T) {
 	})
 }
 
-// TestUnexpectedAnswerIsRetried has answers that are whole, but no page: they are
-// tried again and counted, since a notice of maintenance looks like that.
+// TestUnexpectedAnswerIsRetried has complete answers without a page. They are retried
+// and count as attempts, because a notice of maintenance has this form.
 func TestUnexpectedAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"a web page":               "<html>Down for maintenance</html>",
-		"no features":              `{"type":"FeatureCollection"}`,
-		"features are no array":    `{"features":{}}`,
-		"a feature is null":        `{"features":[null]}`,
-		"a feature is a number":    `{"features":[7]}`,
-		"properties are no object": `{"features":[{"id":"a","properties":[]}]}`,
-		"an array":                 `[]`,
-		"something follows":        `{"features":[]} {}`,
+		"a web page":                "<html>Down for maintenance</html>",
+		"no features":               `{"type":"FeatureCollection"}`,
+		"features are no array":     `{"features":{}}`,
+		"a feature is null":         `{"features":[null]}`,
+		"a feature is a number":     `{"features":[7]}`,
+		"properties are no object":  `{"features":[{"id":"a","properties":[]}]}`,
+		"an array":                  `[]`,
+		"data after the collection": `{"features":[]} {}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newAnsweringFixture(t, http.StatusOK, body)
 			_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry)
 			if len(w.puts) != 0 {
-				t.Errorf("it wrote %v", sortedKeys(w.puts))
+				t.Errorf("objects were written: %v", sortedKeys(w.puts))
 			}
 		})
 	}
-	t.Run("an answer without a count", func(t *testing.T) {
+	t.Run("answer without a count", func(t *testing.T) {
 		t.Parallel()
 		w := serve(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(rw, `{"error":"?"}`)
 		}), 500)
 		t.Cleanup(w.server.Close)
-		_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry, "it has no count")
+		_ = checkFault(t, w.handle(oneDay), fault.SourceRefused, fault.Retry, "the count is missing")
 	})
 }
 
-// newAnsweringFixture is a source whose every page is the body.
+// newAnsweringFixture returns a fixture whose source answers every page with the body.
 func newAnsweringFixture(t *testing.T, status int, body string) *fixture {
 	t.Helper()
 	w := serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

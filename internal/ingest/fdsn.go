@@ -14,16 +14,16 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// FDSNEvent is firn.ingest's name for the FDSN event web service as the U.S.
-// Geological Survey runs it, with GeoJSON answers:
+// FDSNEvent is the name in firn.ingest of the FDSN event web service with GeoJSON
+// answers, as operated by the U.S. Geological Survey:
 // https://earthquake.usgs.gov/fdsnws/event/1/
 const FDSNEvent = "fdsn-event"
 
-// FDSN returns the API of that name.
+// FDSN returns the API with the name FDSNEvent.
 func (h HTTP) FDSN(in contract.Ingest) (Source, error) {
 	query, err := url.Parse(in.URL)
 	if err != nil || query.Host == "" {
-		return nil, badRequest("the contract's firn.ingest url %q is no address", in.URL)
+		return nil, badRequest("the url %q in the contract's firn.ingest isn't an address", in.URL)
 	}
 	return fdsn{http: h, query: *query}, nil
 }
@@ -33,13 +33,13 @@ type fdsn struct {
 	query url.URL
 }
 
-// fdsnTime has no fraction: the service's published source
-// (github.com/usgs/earthquake-event-ws, validateTime) cuts it off, so that
-// "up to 23:59:59.999" would lose a second.
+// fdsnTime has no fraction of a second, because the service cuts a fraction off
+// (github.com/usgs/earthquake-event-ws, validateTime). "Up to 23:59:59.999" would lose
+// a second.
 const fdsnTime = "2006-01-02T15:04:05"
 
-// parameters are those of the search. Its end is inclusive, so it may match
-// records at the interval's very end.
+// parameters returns the parameters of the search. The end of the search is inclusive,
+// so the answer may have records at the interval's end.
 func (f fdsn) parameters(i Interval) url.Values {
 	return url.Values{
 		"format":    {"geojson"},
@@ -65,7 +65,7 @@ func (f fdsn) Count(ctx context.Context, i Interval) (Count, error) {
 			return err
 		}
 		if answer.Count == nil {
-			return fmt.Errorf("%w: it has no count", errUnexpectedAnswer)
+			return fmt.Errorf("%w: the count is missing", errUnexpectedAnswer)
 		}
 		return nil
 	})
@@ -91,8 +91,8 @@ func addressOf(at url.URL, parameters url.Values) string {
 	return at.String()
 }
 
-// readFeatures walks a FeatureCollection and holds one feature at a time. It
-// succeeds only if the document is whole.
+// readFeatures reads a FeatureCollection and keeps one feature in memory. It returns an
+// error for an incomplete document.
 func readFeatures(decoder *json.Decoder, take func(Record) error) error {
 	if err := expect(decoder, json.Delim('{')); err != nil {
 		return err
@@ -118,7 +118,7 @@ func readFeatures(decoder *json.Decoder, take func(Record) error) error {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("%w: it has no features", errUnexpectedAnswer)
+		return fmt.Errorf("%w: the features are missing", errUnexpectedAnswer)
 	}
 	return expectEnd(decoder)
 }
@@ -148,8 +148,8 @@ func readArray(decoder *json.Decoder, take func(Record) error) error {
 	return expect(decoder, json.Delim(']'))
 }
 
-// readFeature finds what a run needs of a feature. What else is in it is for
-// the contract to judge: a feature without id or time is taken as it is.
+// readFeature reads the id and the time of a feature. The contract checks all other
+// values, so a feature without id or time is valid here.
 func readFeature(line []byte) (Record, error) {
 	var feature struct {
 		ID         json.RawMessage `json:"id"`
@@ -176,7 +176,7 @@ func expect(decoder *json.Decoder, want json.Delim) error {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("%w: it has %v where %v belongs", errUnexpectedAnswer, got, want)
+		return fmt.Errorf("%w: got %v, want %v", errUnexpectedAnswer, got, want)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func expectEnd(decoder *json.Decoder) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%w: something follows the collection", errUnexpectedAnswer)
+		return fmt.Errorf("%w: there is data after the collection", errUnexpectedAnswer)
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/ingest"
 )
 
-// fixedAnswer is a transport that answers every request with the same bytes.
+// fixedAnswer is a transport with the same answer to every request.
 type fixedAnswer []byte
 
 func (b fixedAnswer) RoundTrip(*http.Request) (*http.Response, error) {
@@ -39,10 +39,10 @@ func FuzzPage(f *testing.F) {
 			return nil
 		})
 		if err != nil && fault.As(err).Code == fault.Unexpected {
-			t.Fatalf("%q isn't classified: %v", answer, err)
+			t.Fatalf("the error of %q has no code: %v", answer, err)
 		}
 		if err == nil && !json.Valid(answer) {
-			t.Fatalf("%q is no JSON and was taken", answer)
+			t.Fatalf("%q isn't JSON and was accepted", answer)
 		}
 	})
 }

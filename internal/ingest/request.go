@@ -1,6 +1,6 @@
-// Package ingest fetches the records of a dataset from an HTTP API into the
-// landing bucket, one run for each dataset and interval. A run goes on where it
-// stopped, whatever stopped it.
+// Package ingest fetches the records of a dataset from an HTTP API into the landing
+// bucket. Each dataset and interval has one run. After any interruption, a run resumes
+// at its checkpoint.
 package ingest
 
 import (
@@ -13,16 +13,16 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Interval is the time from Start up to, but without, End. Both are whole
-// seconds in UTC: the services that firn asks cut fractions off.
+// Interval is the time from Start to End. Start is inclusive and End is exclusive. Both
+// are whole seconds in UTC, because the sources cut fractions off.
 type Interval struct {
 	Start, End time.Time
 }
 
 const runTime = "20060102T150405Z"
 
-// RunID names the run of a dataset for the interval: the same interval is the
-// same run.
+// RunID returns the id of a dataset's run for the interval. Equal intervals have equal
+// ids.
 func (i Interval) RunID() string {
 	return i.Start.Format(runTime) + "-" + i.End.Format(runTime)
 }
@@ -32,18 +32,19 @@ func (i Interval) Contains(t time.Time) bool {
 	return !t.Before(i.Start) && t.Before(i.End)
 }
 
-// Request asks for one run. It is the message on the ingest queue.
+// Request is the message on the ingest queue for one run.
 type Request struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string
 	Interval
-	// Hop counts how often the run handed on to itself before its deadline.
+	// Hop is the number of times that the run continued in a new message before its
+	// deadline.
 	Hop int
 }
 
-// requestMessage is a request as it is written: with an explicit interval (an
-// operator, Airflow, the stage itself), or with the time for which EventBridge
-// Scheduler scheduled it, and then the interval is the full UTC day before.
+// requestMessage is the JSON form of a request. Operators, Airflow and the stage itself
+// send an explicit interval. EventBridge Scheduler sends the scheduled time, and the
+// interval is the full UTC day before this time.
 type requestMessage struct {
 	Dataset   string     `json:"dataset"`
 	Start     *time.Time `json:"start,omitempty"`
@@ -52,8 +53,8 @@ type requestMessage struct {
 	Hop       int        `json:"hop"`
 }
 
-// DecodeRequest reads a message's body. Its error is a permanent fault: the
-// same body says the same on every attempt.
+// DecodeRequest reads a message's body. An error is a permanent fault, because the same
+// body fails on every attempt.
 func DecodeRequest(body string) (Request, error) {
 	var m requestMessage
 	decoder := json.NewDecoder(strings.NewReader(body))
@@ -63,14 +64,14 @@ func DecodeRequest(body string) (Request, error) {
 		err = expectEOF(decoder)
 	}
 	if err != nil {
-		return Request{}, badRequest("it isn't one JSON object of dataset, start, end, scheduled and hop: %w", err)
+		return Request{}, badRequest("the body isn't one JSON object with dataset, start, end, scheduled and hop: %w", err)
 	}
 	return m.request()
 }
 
 func expectEOF(decoder *json.Decoder) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows it")
+		return errors.New("there is data after the object")
 	}
 	return nil
 }
@@ -83,11 +84,11 @@ func (m requestMessage) request() (Request, error) {
 	case m.Hop < 0:
 		return Request{}, badRequest("hop is %d, below 0", m.Hop)
 	case m.Scheduled != nil && (m.Start != nil || m.End != nil):
-		return Request{}, badRequest("scheduled and start or end exclude each other")
+		return Request{}, badRequest("scheduled excludes start and end")
 	case m.Scheduled != nil:
 		request.Interval = dayBefore(*m.Scheduled)
 	case m.Start == nil || m.End == nil:
-		return Request{}, badRequest("it needs start and end, or scheduled")
+		return Request{}, badRequest("the request needs start and end, or scheduled")
 	default:
 		request.Interval = Interval{Start: m.Start.UTC(), End: m.End.UTC()}
 	}
@@ -112,11 +113,10 @@ func dayBefore(t time.Time) Interval {
 	return Interval{Start: midnight.Add(-day), End: midnight}
 }
 
-// Encode returns the message's body. The interval is always explicit, so that
-// whoever takes over doesn't work it out again.
+// Encode returns the message's body, always with an explicit interval.
 func (r Request) Encode() string {
 	body, err := json.Marshal(requestMessage{Dataset: r.Dataset, Start: &r.Start, End: &r.End, Hop: r.Hop})
-	if err != nil { // only a year beyond 9999 can do that, and check refuses it
+	if err != nil { // impossible: check refuses years beyond 9999
 		panic(err)
 	}
 	return string(body)

@@ -52,28 +52,28 @@ func TestDecodeRequest(t *testing.T) {
 func TestBadRequestIsPermanent(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, body, contain string }{
-		{"nothing", ``, "it isn't one JSON object"},
-		{"no JSON", `start=2018`, "it isn't one JSON object"},
-		{"a second object", wholeWeek + "{}", "something follows it"},
-		{"a brace too many", wholeWeek + "}", "something follows it"},
+		{"nothing", ``, "isn't one JSON object"},
+		{"no JSON", `start=2018`, "isn't one JSON object"},
+		{"a second object", wholeWeek + "{}", "there is data after the object"},
+		{"extra brace", wholeWeek + "}", "there is data after the object"},
 		{"an unknown key", `{"dataset":"station.event","from":"2018-01-01"}`, `unknown field "from"`},
-		{"a date that is none", `{"dataset":"station.event","start":"2018-02-30T00:00:00Z","end":"2018-03-01T00:00:00Z"}`, "2018-02-30"},
+		{"impossible date", `{"dataset":"station.event","start":"2018-02-30T00:00:00Z","end":"2018-03-01T00:00:00Z"}`, "2018-02-30"},
 		{"no dataset", `{"start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z"}`, "dataset is missing"},
-		{"no interval", `{"dataset":"station.event"}`, "it needs start and end, or scheduled"},
-		{"no end", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z"}`, "it needs start and end"},
-		{"both forms", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","scheduled":"2018-02-02T00:00:00Z"}`, "exclude each other"},
+		{"no interval", `{"dataset":"station.event"}`, "the request needs start and end, or scheduled"},
+		{"no end", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z"}`, "the request needs start and end"},
+		{"both forms", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","scheduled":"2018-02-02T00:00:00Z"}`, "excludes start and end"},
 		{"an empty interval", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-01T00:00:00Z"}`, "isn't before end"},
 		{"a fraction", `{"dataset":"station.event","start":"2018-02-01T00:00:00.5Z","end":"2018-02-02T00:00:00Z"}`, "2018-02-01T00:00:00.5Z"},
 		{"a year beyond 9999 in UTC", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"9999-12-31T23:59:59-01:00"}`, "years 1 to 9999"},
 		{"a negative hop", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":-1}`, "hop is -1"},
 		{"the future", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2999-01-01T00:00:00Z"}`, "in the future"},
-		{"an unknown dataset", `{"dataset":"station.quake","scheduled":"2018-02-01T00:00:00Z"}`, `"station.quake" has no firn.ingest; those that have: station.event`},
-		{"a dataset of files", `{"dataset":"shop.order","scheduled":"2018-02-01T00:00:00Z"}`, "those that have: station.event"},
+		{"an unknown dataset", `{"dataset":"station.quake","scheduled":"2018-02-01T00:00:00Z"}`, `"station.quake" has no firn.ingest; datasets with firn.ingest: station.event`},
+		{"a dataset of files", `{"dataset":"shop.order","scheduled":"2018-02-01T00:00:00Z"}`, "datasets with firn.ingest: station.event"},
 	}
 	w := newFixture(t, collectionOf(minutes(3)), 500)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_ = checkFault(t, w.handle(test.body), fault.BadRequest, fault.Permanent, test.contain, "Mend the request")
+			_ = checkFault(t, w.handle(test.body), fault.BadRequest, fault.Permanent, test.contain, "Fix the request")
 		})
 	}
 	if w.requests.Load() != 0 || w.steps != 0 {
@@ -88,8 +88,8 @@ func TestDatasetWithoutIngestIsRefused(t *testing.T) {
 		ingest  contract.Ingest
 		contain string
 	}{
-		{"an API that firn doesn't speak", contract.Ingest{API: "soap", URL: "https://source.test/"}, `names the API "soap"`},
-		{"an address that is none", contract.Ingest{API: ingest.FDSNEvent, URL: "query"}, `"query" is no address`},
+		{"unsupported API", contract.Ingest{API: "soap", URL: "https://source.test/"}, `the API "soap"`},
+		{"url without a host", contract.Ingest{API: ingest.FDSNEvent, URL: "query"}, `"query" in the contract's firn.ingest isn't an address`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		request, err := ingest.DecodeRequest(body)
 		if err != nil {
 			if fault.As(err).Disposition != fault.Permanent {
-				t.Fatalf("%q isn't refused for good: %v", body, err)
+				t.Fatalf("the fault of %q isn't permanent: %v", body, err)
 			}
 			return
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// run is one ingestion of one dataset for one interval.
+// run is the ingestion of a dataset for an interval.
 type run struct {
 	*Stage
 	request  Request
@@ -22,7 +22,7 @@ type run struct {
 	log      *slog.Logger
 }
 
-// advance takes the run as far as the deadline lets it.
+// advance continues the run until its end or its deadline.
 func (r *run) advance(ctx context.Context) error {
 	if err := r.resume(ctx); err != nil {
 		return err
@@ -51,7 +51,8 @@ func (r *run) advance(ctx context.Context) error {
 	return r.finish(ctx)
 }
 
-// checkpointName tells the runs of all datasets apart.
+// checkpointName returns the key of the run's checkpoint, which is unique among all
+// datasets.
 func (r *run) checkpointName() string { return r.request.Dataset + "/" + r.request.RunID() }
 
 func (r *run) resume(ctx context.Context) error {
@@ -59,7 +60,7 @@ func (r *run) resume(ctx context.Context) error {
 	return err
 }
 
-// save makes the progress the run's, in the journal first.
+// save writes the progress to the journal, then to the run.
 func (r *run) save(ctx context.Context, p progress) error {
 	if err := r.Checkpoints.SaveCheckpoint(ctx, r.checkpointName(), p); err != nil {
 		return err
@@ -68,7 +69,7 @@ func (r *run) save(ctx context.Context, p progress) error {
 	return nil
 }
 
-// begin counts what the source has, once a pass.
+// begin counts the source's records at the start of a pass.
 func (r *run) begin(ctx context.Context) error {
 	if r.progress.Counted {
 		return nil
@@ -88,7 +89,7 @@ func (r *run) begin(ctx context.Context) error {
 	return r.save(ctx, p)
 }
 
-// maxParts keeps a run's checkpoint well under DynamoDB's 400 KB an item.
+// maxParts keeps a run's checkpoint well below DynamoDB's limit of 400 KB for an item.
 const maxParts = 1000
 
 func (r *run) checkSize(count Count) error {
@@ -104,8 +105,8 @@ func (r *run) checkSize(count Count) error {
 	return f
 }
 
-// takePage fetches one page, writes it as a part, and only then moves the
-// checkpoint: a run that is killed between the two writes the same part again.
+// takePage fetches a page, writes the page as a part, and then saves the checkpoint. A
+// run that is killed in between writes the same part again.
 func (r *run) takePage(ctx context.Context) error {
 	next := r.progress
 	page := newPartWriter()
@@ -144,9 +145,10 @@ func (r *run) writePart(ctx context.Context, next *progress, page *partWriter) e
 
 func (r *run) prefix() string { return prefix(r.contract, r.request.Interval) }
 
-// verify holds what was fetched against the source's counts before and after:
-// after a withdrawal, the pages behind it skip a record and still agree with
-// the later count. What it can't see is one record withdrawn and one added.
+// verify compares the number of fetched records with the source's counts before and
+// after the pass. The later count alone isn't enough: after a withdrawal the pages skip
+// a record and agree with the later count. verify can't detect one withdrawn and one
+// added record.
 func (r *run) verify(ctx context.Context) error {
 	count, err := r.source.Count(ctx, r.request.Interval)
 	if err != nil {
@@ -159,8 +161,8 @@ func (r *run) verify(ctx context.Context) error {
 	return nil
 }
 
-// finish takes back the parts that only an earlier pass wrote, then says what
-// there is.
+// finish overwrites the extra parts of earlier passes, then writes the manifest and the
+// checkpoint.
 func (r *run) finish(ctx context.Context) error {
 	for n := len(r.progress.Parts) + 1; n <= r.progress.Highest; n++ {
 		if err := r.Landing.overwritePart(ctx, partKey(r.prefix(), n)); err != nil {
@@ -189,16 +191,16 @@ func (r *run) manifest(p progress) Manifest {
 	}
 }
 
-// sourceChangedFault makes a counted fault of a source that changed: it is tried again,
-// and told to somebody if it doesn't settle.
+// sourceChangedFault returns a fault that is retried and counts as an attempt. A source
+// that keeps changing causes a mail.
 func sourceChangedFault(err error) *fault.Fault {
-	f := fault.Retryable("page through source", fault.SourceAway, err)
-	f.Hint = "The source changed while it was read; the run starts its pages again."
+	f := fault.Retryable("fetch pages", fault.SourceAway, err)
+	f.Hint = "The source changed during the run; the run fetches all pages again."
 	return f
 }
 
-// restartIfChanged forgets the pages of a source that moved; other errors keep
-// them.
+// restartIfChanged discards the pages after a change of the source. After other errors
+// the pages stay.
 func (r *run) restartIfChanged(ctx context.Context, err error) error {
 	var moved sourceChangedError
 	if !errors.As(err, &moved) {
@@ -210,7 +212,7 @@ func (r *run) restartIfChanged(ctx context.Context, err error) error {
 	return err
 }
 
-// nearDeadline reports whether too little time is left for another page.
+// nearDeadline reports whether the time is too short for another page.
 func (r *run) nearDeadline(ctx context.Context) bool {
 	deadline, bounded := ctx.Deadline()
 	return bounded && deadline.Sub(r.Now()) < r.margin()

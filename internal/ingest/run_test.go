@@ -30,10 +30,10 @@ func TestIngestLandsWholeWeek(t *testing.T) {
 			checkWholeWeek(t, w)
 			m := w.manifest(t, weekPrefix+ingest.ManifestName)
 			if m.Rows != 1707 || len(m.Parts) != test.parts || m.Passes != 1 || len(w.parts()) != test.parts {
-				t.Errorf("manifest says %d rows, %d parts, %d passes; the bucket has %d parts", m.Rows, len(m.Parts), m.Passes, len(w.parts()))
+				t.Errorf("manifest has %d rows, %d parts, %d passes; the bucket has %d parts", m.Rows, len(m.Parts), m.Passes, len(w.parts()))
 			}
 			if want := weekPrefix + "part-00001.ndjson.gz"; m.Parts[0].Key != want {
-				t.Errorf("first part is %s, not %s", m.Parts[0].Key, want)
+				t.Errorf("first part is %s, want %s", m.Parts[0].Key, want)
 			}
 			if !strings.HasSuffix(m.Source, "/query?endtime=2018-02-07T02%3A00%3A00&format=geojson&orderby=time-asc&starttime=2018-01-31T00%3A00%3A00") {
 				t.Errorf("manifest's source is %s", m.Source)
@@ -56,7 +56,7 @@ func TestRepeatedMessageDoesNothing(t *testing.T) {
 		}
 	}
 	if w.requests.Load() != 4 { // two pages between two counts
-		t.Errorf("the source was asked %d times", w.requests.Load())
+		t.Errorf("%d requests to the source, want 4", w.requests.Load())
 	}
 }
 
@@ -68,23 +68,23 @@ func TestScheduledMessageTakesTheDayBefore(t *testing.T) {
 	}
 	m := w.manifest(t, "station/event/run=20180202T000000Z-20180203T000000Z/"+ingest.ManifestName)
 	if m.Rows == 0 || m.Rows != len(w.rows(t)) {
-		t.Errorf("manifest says %d rows, landed are %d", m.Rows, len(w.rows(t)))
+		t.Errorf("manifest has %d rows, %d records landed", m.Rows, len(w.rows(t)))
 	}
 }
 
-// TestKillAtAnyStepLosesNothing takes the process down before every single step, then
-// lets the message come back.
+// TestKillAtAnyStepLosesNothing kills the stage before every step, then repeats the
+// message.
 func TestKillAtAnyStepLosesNothing(t *testing.T) {
 	t.Parallel()
 	geojson := collectionOf(minutes(20))
-	calm := newFixture(t, geojson, 6)
-	if err := calm.handle(oneDay); err != nil {
+	undisturbed := newFixture(t, geojson, 6)
+	if err := undisturbed.handle(oneDay); err != nil {
 		t.Fatal(err)
 	}
-	if got := landedIDs(t, calm); got != idsOf(minutes(20)) || len(calm.parts()) != 4 {
-		t.Fatalf("%d parts hold %s", len(calm.parts()), got)
+	if got := landedIDs(t, undisturbed); got != idsOf(minutes(20)) || len(undisturbed.parts()) != 4 {
+		t.Fatalf("%d parts hold %s", len(undisturbed.parts()), got)
 	}
-	for killAt := 1; killAt <= calm.steps; killAt++ {
+	for killAt := 1; killAt <= undisturbed.steps; killAt++ {
 		t.Run(fmt.Sprint(killAt), func(t *testing.T) {
 			t.Parallel()
 			w := newFixture(t, geojson, 6)
@@ -93,16 +93,16 @@ func TestKillAtAnyStepLosesNothing(t *testing.T) {
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
-			if !maps.EqualFunc(calm.parts(), w.parts(), bytes.Equal) {
-				t.Errorf("parts differ from those of a run that nobody killed")
+			if !maps.EqualFunc(undisturbed.parts(), w.parts(), bytes.Equal) {
+				t.Errorf("parts differ from the parts of an undisturbed run")
 			}
 			checkRewrites(t, w)
 		})
 	}
 }
 
-// checkRewrites allows what a kill between a write and its checkpoint causes:
-// one object written a second time, with the same bytes if it is a part.
+// checkRewrites allows a single rewritten object, as after a kill between a write and
+// its checkpoint. A rewritten part must have the same bytes.
 func checkRewrites(t *testing.T, w *fixture) {
 	t.Helper()
 	rewritten := 0
@@ -153,49 +153,50 @@ func TestRunWithTooManyHopsFails(t *testing.T) {
 		t.Errorf("fault names run %q of dataset %q", f.RunID, f.Dataset)
 	}
 	if len(w.sent) != 0 {
-		t.Errorf("it handed on: %v", w.sent)
+		t.Errorf("messages were sent: %v", w.sent)
 	}
 }
 
-// TestSourceChangeBetweenPagesIsRetried lets the source change between two pages: the run says so,
-// and the next attempt has what the source has.
+// TestSourceChangeBetweenPagesIsRetried changes the source between two pages. The run
+// returns a fault, and the next attempt lands the changed records.
 func TestSourceChangeBetweenPagesIsRetried(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		change []fdsn.Option // request 1 counts, 2 to 5 are pages, 6 counts
+		change []fdsn.Option // request 1 is a count, 2 to 5 are pages, 6 is a count
 		cause  string
 		ids    string
 		parts  int
 	}{
-		{"one comes late, before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00")}, "record 4 came before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"two come late, before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00"), fdsn.AppearsAt(3, "e01")}, "record 4 is of 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one comes late, behind the page", []fdsn.Option{fdsn.AppearsAt(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
-		{"one is withdrawn, before the page", []fdsn.Option{fdsn.WithdrawnAt(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
-		{"one is withdrawn, behind the page", []fdsn.Option{fdsn.WithdrawnAt(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
-		{"one is withdrawn after the pages", []fdsn.Option{fdsn.WithdrawnAt(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one late record before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00")}, "record 4 is repeated", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"two late records before the page", []fdsn.Option{fdsn.AppearsAt(3, "e00"), fdsn.AppearsAt(3, "e01")}, "record 4 has the time 2018-02-01T00:03:00Z, before 2018-02-01T00:04:00Z", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one late record after the page", []fdsn.Option{fdsn.AppearsAt(3, "e09")}, "9 records fetched, but the source has 10 now and had 9 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08 e09", 4},
+		{"one withdrawn record before the page", []fdsn.Option{fdsn.WithdrawnAt(3, "e00")}, "9 records fetched, but the source has 9 now and had 10 before", "e01 e02 e03 e04 e05 e06 e07 e08 e09", 3},
+		{"one withdrawn record after the page", []fdsn.Option{fdsn.WithdrawnAt(5, "e09")}, "9 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
+		{"one withdrawn record after the last page", []fdsn.Option{fdsn.WithdrawnAt(6, "e09")}, "10 records fetched, but the source has 9 now and had 10 before", "e00 e01 e02 e03 e04 e05 e06 e07 e08", 3},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newFixture(t, collectionOf(minutes(10)), 3, test.change...)
-			_ = checkFault(t, w.handle(oneDay), fault.SourceAway, fault.Retry, test.cause, "starts its pages again")
+			_ = checkFault(t, w.handle(oneDay), fault.SourceAway, fault.Retry, test.cause, "fetches all pages again")
 			if err := w.handle(oneDay); err != nil {
 				t.Fatal(err)
 			}
 			if got := landedIDs(t, w); got != test.ids {
-				t.Errorf("landed are %s, not %s", got, test.ids)
+				t.Errorf("landed records: %s, want %s", got, test.ids)
 			}
 			m := w.manifest(t, oneDayPrefix+ingest.ManifestName)
 			if len(m.Parts) != test.parts {
-				t.Errorf("manifest names %d parts, not %d", len(m.Parts), test.parts)
+				t.Errorf("manifest has %d parts, want %d", len(m.Parts), test.parts)
 			}
 		})
 	}
 }
 
-// TestAnyIntervalLandsEachRecordOnce holds any interval and page size, ties and records on
-// the very bounds included, against a plain filter.
+// TestAnyIntervalLandsEachRecordOnce compares the landed records with a simple filter,
+// for any interval and page size. Records may have equal times, and times at the ends
+// of the interval.
 func TestAnyIntervalLandsEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	base := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)

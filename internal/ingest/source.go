@@ -7,37 +7,37 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// API makes a Source of what a contract says about where its records are.
+// API returns the source of a contract's firn.ingest.
 type API func(contract.Ingest) (Source, error)
 
-// Source is one API as a run sees it: records of an interval, by time
-// ascending, in pages. Its errors are faults.
+// Source is an API with the records of an interval, by ascending time, in pages. Its
+// errors are faults.
 type Source interface {
-	// Count returns how many records Pages would give for the interval.
+	// Count returns the number of records in all pages of the interval.
 	Count(ctx context.Context, i Interval) (Count, error)
-	// Page gives at most limit records to take, in order of time, after leaving
-	// out the first skip of the interval. A source may also give records at the
-	// interval's very end; the run drops them. An error of take ends the page
-	// and is returned.
+	// Page skips the first records of the interval and passes at most limit records to
+	// take, in the order of time. A source may also return records at the interval's
+	// end, and the run drops those records. An error of take ends the page and is
+	// returned.
 	Page(ctx context.Context, i Interval, skip, limit int, take func(Record) error) error
-	// Address is the interval's search without paging, for people to open.
+	// Address returns the URL of the interval's search without pages, for a browser.
 	Address(i Interval) string
 }
 
-// Count is a source's answer to how many records match.
+// Count is a source's number of matching records.
 type Count struct {
 	Matching int
-	// Allowed is the most that one search may match; 0 for no limit.
+	// Allowed is the source's limit of matching records for a search; 0 for no limit.
 	Allowed int
 }
 
-// Record is one record of a source.
+// Record is a record of a source.
 type Record struct {
-	// ID is the source's own name for the record; empty if it has none.
+	// ID is the source's id of the record; empty if there is none.
 	ID string
-	// Time is what the record is ordered by; zero if it has none.
+	// Time is the time in the order of the records; zero if the record has no time.
 	Time time.Time
-	// JSON is the record as the source sent it, on one line. It is valid until
-	// take returns.
+	// JSON is the record in the source's JSON, on a single line. It is valid until take
+	// returns.
 	JSON []byte
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// MaximumHops is how often a run may hand on to itself. Lambda's own recursion
-// detection is off for this function (lambda/latest/dg, invocation-recursion):
-// this is the bound instead.
+// MaximumHops is the limit of Request.Hop. Lambda's recursion detection is off for this
+// function (lambda/latest/dg, invocation-recursion), and MaximumHops replaces the
+// detection.
 const MaximumHops = 100
 
 const defaultMargin = 30 * time.Second
 
-// SQS is what the stage needs of the queue service.
+// SQS is the stage's part of the queue service.
 type SQS interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
@@ -29,22 +29,22 @@ type SQS interface {
 // Stage is the ingest stage.
 type Stage struct {
 	Contracts contract.Set
-	// APIs are the protocols that firn.ingest may name.
+	// APIs are the supported values of firn.ingest's api.
 	APIs        map[string]API
 	Landing     Landing
 	Checkpoints Checkpoints
-	// SQS and QueueURL are the stage's own queue, on which it hands on.
+	// SQS and QueueURL are the stage's own queue, for the next message of a run.
 	SQS      SQS
 	QueueURL string
 	// Now is the clock.
 	Now func() time.Time
-	// Margin is the time before the deadline in which no page is begun. Defaults
-	// to 30 seconds.
+	// Margin is the time before the deadline in which no page starts. Defaults to 30
+	// seconds.
 	Margin time.Duration
 }
 
-// Handler handles messages of the ingest queue, one after another: a source
-// gets one request at a time from each invocation.
+// Handler returns the handler of the ingest queue. The handler processes messages one
+// after another, so that a source gets one request at a time from each invocation.
 func (s *Stage) Handler() batch.Handler {
 	return batch.Each(func(ctx context.Context, m batch.Message) error {
 		request, err := DecodeRequest(m.Body)
@@ -66,11 +66,11 @@ func (s *Stage) ingest(ctx context.Context, request Request) error {
 	}
 	c := s.Contracts.ByDataset(request.Dataset)
 	if c == nil || c.Ingest == nil {
-		return badRequest("dataset %q has no firn.ingest; those that have: %s", request.Dataset, s.ingestibleDatasets())
+		return badRequest("dataset %q has no firn.ingest; datasets with firn.ingest: %s", request.Dataset, s.ingestibleDatasets())
 	}
 	api, known := s.APIs[c.Ingest.API]
 	if !known {
-		return badRequest("%s: firn.ingest names the API %q, which firn doesn't speak", c.File, c.Ingest.API)
+		return badRequest("%s: firn doesn't support the API %q of firn.ingest", c.File, c.Ingest.API)
 	}
 	source, err := api(*c.Ingest)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Stage) ingest(ctx context.Context, request Request) error {
 	return r.advance(ctx)
 }
 
-// ingestibleDatasets lists the datasets that can be ingested.
+// ingestibleDatasets lists the datasets with firn.ingest.
 func (s *Stage) ingestibleDatasets() string {
 	var names []string
 	for _, c := range s.Contracts {
@@ -95,22 +95,22 @@ func (s *Stage) ingestibleDatasets() string {
 	return strings.Join(names, ", ")
 }
 
-// sendContinuation sends the run to whoever comes next, and is then done with it.
+// sendContinuation sends a message that continues the run in another invocation.
 func (r *run) sendContinuation(ctx context.Context) error {
 	next := r.request
 	next.Hop++
 	if next.Hop > MaximumHops {
-		f := fault.Permanentf("hand run on", fault.Exhausted, "%d of %d records after %d hops",
+		f := fault.Permanentf("continue run", fault.Exhausted, "%d of %d records after %d hops",
 			r.progress.Fetched, r.progress.Expected, r.request.Hop)
-		f.Hint = "Send requests for shorter intervals, or raise the contract's firn.ingest pageSize."
+		f.Hint = "Send requests for shorter intervals, or raise pageSize in the contract's firn.ingest."
 		return f
 	}
 	_, err := r.SQS.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl: aws.String(r.QueueURL), MessageBody: aws.String(next.Encode()),
 	})
 	if err != nil {
-		return fault.AWS("hand run on", fault.QueueAway, err)
+		return fault.AWS("continue run", fault.QueueAway, err)
 	}
-	r.log.InfoContext(ctx, "run handed on", telemetry.KeyRows, r.progress.Fetched, telemetry.KeyCount, next.Hop)
+	r.log.InfoContext(ctx, "run continues in a new message", telemetry.KeyRows, r.progress.Fetched, telemetry.KeyCount, next.Hop)
 	return nil
 }

@@ -17,60 +17,62 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// S3 is what the stage needs of the object store.
+// S3 is the stage's part of the object store.
 type S3 interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 }
 
-// Landing is the bucket that runs write to.
+// Landing is the landing bucket.
 type Landing struct {
 	S3     S3
 	Bucket string
 }
 
-// ManifestName ends the key of a run's manifest, which no dataset claims.
+// ManifestName is the last part of a manifest's key. No dataset claims the key.
 const ManifestName = "_manifest.json"
 
-// Manifest says what a run made. It is written last, so that it exists only
-// when all its parts do.
+// Manifest describes the result of a run. The manifest is written last, so all its
+// parts exist.
 type Manifest struct {
 	Dataset string `json:"dataset"`
 	RunID   string `json:"run_id"`
-	// Contract is the version of the contract that named the source.
+	// Contract is the version of the contract with the source.
 	Contract string    `json:"contract"`
 	Source   string    `json:"source"`
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end"`
 	Rows     int       `json:"rows"`
 	Parts    []Part    `json:"parts"`
-	// Passes counts how often the pages were begun: above 1, the source changed
-	// while it was read.
+	// Passes is the number of passes over the pages. A number above 1 means that the
+	// source changed during the run.
 	Passes     int       `json:"passes"`
 	StartedAt  time.Time `json:"started_at"`
 	FinishedAt time.Time `json:"finished_at"`
 }
 
-// Part is one object that a run wrote: one page, a record a line, gzip.
+// Part is an object of a run: the records of a page, one JSON record in a line,
+// compressed with gzip.
 type Part struct {
 	Key   string `json:"key"`
 	Rows  int    `json:"rows"`
 	Bytes int    `json:"bytes"`
-	// SHA256 is of the object's bytes, hexadecimal.
+	// SHA256 is the hexadecimal hash of the object's bytes.
 	SHA256 string `json:"sha256"`
 }
 
-// prefix is where a run writes; the contract of the dataset claims its parts.
+// prefix returns the key prefix of a run. The prefix belongs to the contract of the
+// dataset.
 func prefix(c *contract.Contract, i Interval) string {
 	return c.KeyPrefix + "run=" + i.RunID() + "/"
 }
 
-// partKey is the key of the nth part of a run, from 1.
+// partKey returns the key of a part. n is the number of the part, from 1.
 func partKey(prefix string, n int) string {
 	return fmt.Sprintf("%spart-%05d.ndjson.gz", prefix, n)
 }
 
-// partWriter collects the records of one part. The same records give the same
-// bytes: the gzip header holds neither name nor time.
+// partWriter collects the records of a part. Equal records give equal bytes, because
+// the gzip header has no name and no time.
 type partWriter struct {
 	compressed bytes.Buffer
 	writer     *gzip.Writer
@@ -97,7 +99,7 @@ func (l *partWriter) close() ([]byte, error) {
 	return l.compressed.Bytes(), err
 }
 
-// putPart writes the records as one object.
+// putPart writes the records as an object.
 func (b Landing) putPart(ctx context.Context, key string, l *partWriter) (Part, error) {
 	body, err := l.close()
 	if err != nil {
@@ -108,8 +110,8 @@ func (b Landing) putPart(ctx context.Context, key string, l *partWriter) (Part, 
 	return part, b.put(ctx, key, "application/x-ndjson", body)
 }
 
-// overwritePart overwrites a part with a blank line, which is no record, so that
-// the part's rows leave the table with its older version.
+// overwritePart overwrites a part with an empty line, which isn't a record. The new
+// version replaces the part's rows in the table.
 func (b Landing) overwritePart(ctx context.Context, key string) error {
 	l := newPartWriter()
 	if _, err := l.writer.Write([]byte{'\n'}); err != nil {

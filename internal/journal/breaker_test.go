@@ -23,35 +23,36 @@ import (
 )
 
 var (
-	noAnswer = fault.Dependency("log in", fault.SnowflakeAway, errors.New("connection refused"))
-	saidNo   = &fault.Fault{
+	noAnswer     = fault.Dependency("log in", fault.SnowflakeAway, errors.New("connection refused"))
+	refusedLogin = &fault.Fault{
 		Op: "log in", Code: fault.SnowflakeRefused, Disposition: fault.RetryAfter, After: 5 * time.Minute,
 		Err: errors.New("JWT token is invalid"),
 	}
 )
 
-// breaker guards a dependency of this bench's own.
+// breaker returns a breaker for a dependency of this fixture alone.
 func (b *fixture) breaker() *breaker.Breaker {
 	return &breaker.Breaker{Store: b.Table, Dependency: b.dataset, Backoff: 5 * time.Second, Now: b.clock}
 }
 
-// enter wants a pass.
+// enter returns a permit, and ends the test if the breaker refuses.
 func enter(t testing.TB, b *breaker.Breaker) breaker.Permit {
 	t.Helper()
-	pass, err := b.Enter(t.Context())
+	permit, err := b.Enter(t.Context())
 	if err != nil {
 		t.Fatalf("refused: %v", err)
 	}
-	return pass
+	return permit
 }
 
-// refused wants none, and returns when to come back.
+// refused checks that the breaker refuses with the code, and returns the delay before
+// the next try.
 func refused(t testing.TB, b *breaker.Breaker, code fault.Code) time.Duration {
 	t.Helper()
 	_, err := b.Enter(t.Context())
 	f := fault.As(err)
 	if f == nil || f.Code != code || f.Disposition != fault.RetryAfter {
-		t.Fatalf("got %v, want %s to come back", err, code)
+		t.Fatalf("Enter = %v, want a refusal with code %s and a later retry", err, code)
 	}
 	return f.After
 }
@@ -65,7 +66,8 @@ func (b *fixture) outage(t testing.TB) breaker.Outage {
 	return o
 }
 
-// TestBreakerDelays: what doesn't answer is tried soon, what said no seldom.
+// TestBreakerDelays checks the delay after each failure: short for a dependency without
+// an answer, long for a refused login.
 func TestBreakerDelays(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -73,10 +75,10 @@ func TestBreakerDelays(t *testing.T) {
 		fault *fault.Fault
 		want  []time.Duration
 	}{
-		{"away", noAnswer, []time.Duration{
+		{"no answer", noAnswer, []time.Duration{
 			5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute,
 		}},
-		{"refused", saidNo, []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
+		{"a refused login", refusedLogin, []time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 15 * time.Minute}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -85,8 +87,8 @@ func TestBreakerDelays(t *testing.T) {
 			guard := b.breaker()
 			for i, want := range test.want {
 				guard.Failed(t.Context(), enter(t, guard), test.fault)
-				if got := refused(t, guard, test.fault.Code); got > want || want-got > time.Millisecond { // the item keeps milliseconds
-					t.Errorf("after %d failures it is tried after %v, want %v", i+1, got, want)
+				if got := refused(t, guard, test.fault.Code); got > want || want-got > time.Millisecond { // the item has milliseconds only
+					t.Errorf("after %d failures the next try is after %v, want %v", i+1, got, want)
 				}
 				b.advance(want - time.Second)
 				refused(t, guard, test.fault.Code)
@@ -102,7 +104,8 @@ func TestBreakerDelays(t *testing.T) {
 	}
 }
 
-// TestBreakerOfAnotherCause begins its delays anew.
+// TestBreakerOfAnotherCause: a failure with another code starts with the first delay
+// again.
 func TestBreakerOfAnotherCause(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -111,53 +114,54 @@ func TestBreakerOfAnotherCause(t *testing.T) {
 		guard.Failed(t.Context(), enter(t, guard), noAnswer)
 		b.advance(time.Minute)
 	}
-	guard.Failed(t.Context(), enter(t, guard), saidNo)
+	guard.Failed(t.Context(), enter(t, guard), refusedLogin)
 	if got := refused(t, guard, fault.SnowflakeRefused); got.Round(time.Second) != 5*time.Minute {
-		t.Errorf("it is tried after %v, want five minutes", got)
+		t.Errorf("the next try is after %v, want five minutes", got)
 	}
 }
 
-// TestOneProbeAtOnce: however many ask once the delay is over, one may try.
+// TestOneProbeAtOnce: of ten simultaneous callers after the delay, the breaker admits a
+// single probe.
 func TestOneProbeAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
-	guard.Failed(t.Context(), enter(t, guard), saidNo)
+	guard.Failed(t.Context(), enter(t, guard), refusedLogin)
 	b.advance(5 * time.Minute)
-	passes := crowd(t, guard)
-	if len(passes) != 1 {
-		t.Fatalf("%d of ten may try at once, want 1", len(passes))
+	permits := enterTenTimes(t, guard)
+	if len(permits) != 1 {
+		t.Fatalf("%d of ten callers got a permit, want 1", len(permits))
 	}
-	if again := crowd(t, guard); len(again) != 0 {
-		t.Errorf("%d more may try while the first one does", len(again))
+	if again := enterTenTimes(t, guard); len(again) != 0 {
+		t.Errorf("%d callers got a permit during the probe, want none", len(again))
 	}
-	guard.Failed(t.Context(), passes[0], saidNo)
-	if again := crowd(t, guard); len(again) != 0 {
-		t.Errorf("%d may try right after it failed", len(again))
+	guard.Failed(t.Context(), permits[0], refusedLogin)
+	if again := enterTenTimes(t, guard); len(again) != 0 {
+		t.Errorf("%d callers got a permit right after a failed probe, want none", len(again))
 	}
 }
 
-// crowd lets ten callers ask at once, and returns the passes that they got.
-func crowd(t *testing.T, guard *breaker.Breaker) []breaker.Permit {
+// enterTenTimes lets ten callers enter at once, and returns the permits.
+func enterTenTimes(t *testing.T, guard *breaker.Breaker) []breaker.Permit {
 	t.Helper()
 	var mutex sync.Mutex
-	var passes []breaker.Permit
+	var permits []breaker.Permit
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if pass, err := guard.Enter(context.Background()); err == nil {
+			if permit, err := guard.Enter(context.Background()); err == nil {
 				mutex.Lock()
 				defer mutex.Unlock()
-				passes = append(passes, pass)
+				permits = append(permits, permit)
 			}
 		})
 	}
 	all.Wait()
-	return passes
+	return permits
 }
 
-// TestKilledProber wedges nothing, and its late answer changes nothing that the
-// next prober found.
+// TestKilledProber: a killed probe blocks the breaker for a minute only. The late
+// answer of the killed probe changes nothing.
 func TestKilledProber(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -169,16 +173,16 @@ func TestKilledProber(t *testing.T) {
 	refused(t, guard, fault.SnowflakeAway)
 	b.advance(time.Second)
 	next := enter(t, guard)
-	guard.Failed(t.Context(), killed, saidNo)
+	guard.Failed(t.Context(), killed, refusedLogin)
 	if o := b.outage(t); o.Code != fault.SnowflakeAway || o.Failures != 1 {
-		t.Errorf("a prober whose time is over wrote %+v", o)
+		t.Errorf("a killed probe changed the outage to %+v", o)
 	}
 	guard.Worked(t.Context(), next)
 	enter(t, guard)
 }
 
-// TestAnyProofCloses: a session that a late prober got is one.
-func TestAnyProofCloses(t *testing.T) {
+// TestAnySuccessCloses: a success closes the breaker, even from a probe after its time.
+func TestAnySuccessCloses(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
@@ -191,14 +195,14 @@ func TestAnyProofCloses(t *testing.T) {
 	enter(t, guard)
 }
 
-// TestPassOfAClosedBreaker: what a caller that entered before the outage says
-// later neither closes it nor begins it anew.
-func TestPassOfAClosedBreaker(t *testing.T) {
+// TestPermitFromBeforeOutageChangesNothing: a caller from before the outage neither ends the outage nor
+// starts another.
+func TestPermitFromBeforeOutageChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
 	early, other := enter(t, guard), enter(t, guard)
-	guard.Failed(t.Context(), early, saidNo)
+	guard.Failed(t.Context(), early, refusedLogin)
 	guard.Worked(t.Context(), other)
 	guard.Failed(t.Context(), other, noAnswer)
 	if o := b.outage(t); !o.Open || o.Code != fault.SnowflakeRefused || o.Failures != 1 {
@@ -206,9 +210,9 @@ func TestPassOfAClosedBreaker(t *testing.T) {
 	}
 }
 
-// TestPassesOfAnOutageThatGoesOn: of two callers that fail at once the first one
-// opens the breaker.
-func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
+// TestFirstFailureOpensBreaker: of two simultaneous failures the first opens the
+// breaker.
+func TestFirstFailureOpensBreaker(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
@@ -219,14 +223,15 @@ func TestPassesOfAnOutageThatGoesOn(t *testing.T) {
 	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
 	first, second := enter(t, guard), enter(t, guard)
-	guard.Failed(t.Context(), first, saidNo)
+	guard.Failed(t.Context(), first, refusedLogin)
 	guard.Failed(t.Context(), second, noAnswer)
 	if o := b.outage(t); !o.Open || o.Code != fault.SnowflakeRefused {
 		t.Errorf("the outage is %+v", o)
 	}
 }
 
-// TestBreakerCostsOneRead as long as nothing is wrong.
+// TestBreakerCostsOneRead: without an outage a successful try costs one read and no
+// write.
 func TestBreakerCostsOneRead(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -239,8 +244,9 @@ func TestBreakerCostsOneRead(t *testing.T) {
 	}
 }
 
-// TestBreakerWithoutAJournal stops nobody, and says so.
-func TestBreakerWithoutAJournal(t *testing.T) {
+// TestBreakerWithoutJournal: without the journal the breaker admits all callers, and
+// logs a warning.
+func TestBreakerWithoutJournal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name          string
@@ -255,20 +261,20 @@ func TestBreakerWithoutAJournal(t *testing.T) {
 			b.Client = &counting{DynamoDB: b.client, noReads: test.reads, noWrites: test.writes}
 			var log bytes.Buffer
 			ctx := telemetry.WithLogger(t.Context(), telemetry.NewLogger(&log, "load"))
-			pass, err := guard.Enter(ctx)
+			permit, err := guard.Enter(ctx)
 			if err != nil {
 				t.Fatalf("refused: %v", err)
 			}
-			guard.Failed(ctx, pass, noAnswer)
-			guard.Worked(ctx, pass)
+			guard.Failed(ctx, permit, noAnswer)
+			guard.Worked(ctx, permit)
 			if !strings.Contains(log.String(), `"level":"WARN"`) || !strings.Contains(log.String(), `"dependency":"`+b.dataset+`"`) {
-				t.Errorf("the log says %s", log.String())
+				t.Errorf("log %s, want a warning with the dependency", log.String())
 			}
 		})
 	}
 }
 
-// counting counts requests, and refuses some.
+// counting counts requests, and refuses reads or writes on demand.
 type counting struct {
 	journal.DynamoDB
 
@@ -290,24 +296,24 @@ func (c *counting) UpdateItem(ctx context.Context, input *dynamodb.UpdateItemInp
 	return c.DynamoDB.UpdateItem(ctx, input, options...)
 }
 
-// TestToldOnce: of many that want to tell, one may; a teller that dies leaves it
-// to the next, and what is told stays told.
-func TestToldOnce(t *testing.T) {
+// TestOneClaimOfNotice: of several simultaneous callers a single caller gets the claim of a
+// notice. The claim ends after a minute, and a recorded notice is final.
+func TestOneClaimOfNotice(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	o := b.outage(t)
-	tellers := func(w breaker.Notice) int {
+	claims := func(n breaker.Notice) int {
 		var count atomic.Int64
 		var all sync.WaitGroup
 		for range 5 {
 			all.Go(func() {
-				mine, err := b.ClaimNotice(context.Background(), o, w)
+				claimed, err := b.ClaimNotice(context.Background(), o, n)
 				if err != nil {
 					t.Error(err)
 				}
-				if mine {
+				if claimed {
 					count.Add(1)
 				}
 			})
@@ -315,93 +321,92 @@ func TestToldOnce(t *testing.T) {
 		all.Wait()
 		return int(count.Load())
 	}
-	if got := tellers(breaker.NoticeStarted); got != 1 {
-		t.Errorf("%d tell at once", got)
+	if got := claims(breaker.NoticeStarted); got != 1 {
+		t.Errorf("%d simultaneous callers got the claim, want 1", got)
 	}
 	b.advance(time.Minute)
-	if got := tellers(breaker.NoticeStarted); got != 1 {
-		t.Errorf("%d tell after the first one died", got)
+	if got := claims(breaker.NoticeStarted); got != 1 {
+		t.Errorf("%d callers got the claim after a minute, want 1", got)
 	}
 	if err := b.RecordNotice(t.Context(), o, breaker.NoticeStarted); err != nil {
 		t.Fatal(err)
 	}
-	if got := tellers(breaker.NoticeStarted); got != 0 {
-		t.Errorf("%d tell again", got)
+	if got := claims(breaker.NoticeStarted); got != 0 {
+		t.Errorf("%d callers got the claim of a recorded notice, want none", got)
 	}
 	if b.outage(t).Notice != breaker.NoticeStarted {
-		t.Error("it isn't noted")
+		t.Error("the notice isn't recorded")
 	}
 	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
-	if got := tellers(breaker.NoticeEnded); got != 0 {
-		t.Errorf("%d tell of an outage that has changed since they read it", got)
+	if got := claims(breaker.NoticeEnded); got != 0 {
+		t.Errorf("%d callers got the claim with an old outage, want none", got)
 	}
 }
 
-// ended is an outage of five seconds, of which people were told a word, or
-// nothing.
-func (b *fixture) ended(t *testing.T, guard *breaker.Breaker, told breaker.Notice) breaker.Outage {
+// endedOutage makes an outage of five seconds, with the given notice recorded or none.
+func (b *fixture) endedOutage(t *testing.T, guard *breaker.Breaker, notice breaker.Notice) breaker.Outage {
 	t.Helper()
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	outage := b.outage(t)
 	b.advance(5 * time.Second)
 	guard.Worked(t.Context(), enter(t, guard))
-	if told != "" {
-		if err := b.RecordNotice(t.Context(), outage, told); err != nil {
+	if notice != "" {
+		if err := b.RecordNotice(t.Context(), outage, notice); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return outage
 }
 
-// TestOutageGoesOn: one that ended and comes back before people heard of its end
-// is the same; after they heard, it is a new one.
-func TestOutageGoesOn(t *testing.T) {
+// TestOutageContinues: a failure after the end of an outage continues the outage until the
+// notice of the end. After the notice, a failure starts a new outage.
+func TestOutageContinues(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		told breaker.Notice
-		same bool
+		notice    breaker.Notice
+		continues bool
 	}{{"", false}, {breaker.NoticeStarted, true}, {breaker.NoticeEnded, false}} {
-		t.Run(fmt.Sprintf("told %q", test.told), func(t *testing.T) {
+		t.Run(fmt.Sprintf("notice %q", test.notice), func(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
 			guard := b.breaker()
-			first := b.ended(t, guard, test.told)
+			first := b.endedOutage(t, guard, test.notice)
 			b.advance(time.Minute)
 			guard.Failed(t.Context(), enter(t, guard), noAnswer)
 			next := b.outage(t)
-			same := next.ID == first.ID && next.Since.Equal(first.Since) && next.Notice == test.told
-			if !next.Open || !next.Ended.IsZero() || same != test.same || !test.same && next.Notice != "" {
-				t.Errorf("after %+v\ncame  %+v", first, next)
+			continues := next.ID == first.ID && next.Since.Equal(first.Since) && next.Notice == test.notice
+			if !next.Open || !next.Ended.IsZero() || continues != test.continues || !test.continues && next.Notice != "" {
+				t.Errorf("first outage %+v\nnext outage  %+v", first, next)
 			}
 		})
 	}
 }
 
-// TestTheEndIsToldWhileALoginHangs: that login's failure doesn't take up the
-// outage again of which people have heard that it is over.
-func TestTheEndIsToldWhileALoginHangs(t *testing.T) {
+// TestLateFailureKeepsOutageEnded: a login hangs from before the notice of the end.
+// The failure of the login doesn't continue the ended outage.
+func TestLateFailureKeepsOutageEnded(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	guard := b.breaker()
-	first := b.ended(t, guard, breaker.NoticeStarted)
+	first := b.endedOutage(t, guard, breaker.NoticeStarted)
 	hanging := enter(t, guard)
 	if err := b.RecordNotice(t.Context(), first, breaker.NoticeEnded); err != nil {
 		t.Fatal(err)
 	}
 	guard.Failed(t.Context(), hanging, noAnswer)
 	if o := b.outage(t); o.Open || o.Notice != breaker.NoticeEnded {
-		t.Errorf("the login of before left %+v", o)
+		t.Errorf("after the failure of the hanging login the outage is %+v", o)
 	}
 	guard.Failed(t.Context(), enter(t, guard), noAnswer)
 	if o := b.outage(t); !o.Open || o.ID == first.ID || o.Notice != "" {
-		t.Errorf("after %+v\ncame  %+v", first, o)
+		t.Errorf("first outage %+v\nnext outage  %+v", first, o)
 	}
 }
 
-// TestBreakerProperty runs callers, kills and silences in any order: nobody tries
-// within a delay, two probes are a probe's time apart, and a dependency that is
-// back is found within the longest delay.
+// TestBreakerProperty runs callers, kills and lost answers in any order. No caller
+// enters within a delay, and two probes are at least a minute apart. After the longest
+// delay a caller finds that the dependency works again.
 func TestBreakerProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -414,24 +419,24 @@ func TestBreakerProperty(t *testing.T) {
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0, 1:
 				before := b.outage(t)
-				pass, err := guard.Enter(t.Context())
+				permit, err := guard.Enter(t.Context())
 				if before.Open && err == nil {
 					if b.clock().Before(before.Until) || b.clock().Sub(probed) < time.Minute && probed.After(before.Until) {
-						rt.Fatalf("tried at %v within %+v, last probe %v", b.clock(), before, probed)
+						rt.Fatalf("a caller entered at %v during %+v, last probe %v", b.clock(), before, probed)
 					}
 					probed = b.clock()
 				}
 				if err == nil {
-					pending = append(pending, pass)
+					pending = append(pending, permit)
 				}
 			case 2:
 				if len(pending) > 0 {
-					pass := pending[len(pending)-1]
+					permit := pending[len(pending)-1]
 					pending = pending[:len(pending)-1]
 					if away {
-						guard.Failed(t.Context(), pass, rapid.SampledFrom([]*fault.Fault{noAnswer, saidNo}).Draw(rt, "fault"))
+						guard.Failed(t.Context(), permit, rapid.SampledFrom([]*fault.Fault{noAnswer, refusedLogin}).Draw(rt, "fault"))
 					} else {
-						guard.Worked(t.Context(), pass)
+						guard.Worked(t.Context(), permit)
 					}
 				}
 			case 3:
@@ -443,7 +448,7 @@ func TestBreakerProperty(t *testing.T) {
 		b.advance(15*time.Minute + time.Minute)
 		guard.Worked(t.Context(), enter(t, guard))
 		if b.outage(t).Open {
-			rt.Fatal("it works and the breaker is open")
+			rt.Fatal("the breaker is open after a successful try")
 		}
 	})
 }

@@ -15,9 +15,10 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// change is one conditional write of an item; to is empty where that is no
-// object's, or leaves its state as it is. Every attribute goes by a placeholder:
-// DynamoDB reserves hundreds of words, "state" and "key" among them.
+// change is one conditional write of an item. An empty to leaves the state as before:
+// the change is about another item than an object's, or needs no new state. All
+// attributes have placeholders, because DynamoDB reserves hundreds of words, for
+// example "state" and "key".
 type change struct {
 	to              State
 	origins         []State
@@ -33,14 +34,15 @@ func newChange(to State) *change {
 	return &change{to: to, values: make(map[string]types.AttributeValue), names: make(map[string]bool)}
 }
 
-// from names the states that the entry may be in. None: it must not exist.
+// from sets the states from which the change may start. Without states the item must
+// not exist.
 func (c *change) from(origins ...State) *change {
 	c.origins = origins
 	return c
 }
 
-// set sets an attribute; an empty text removes it, so that nothing of an
-// earlier write shows through.
+// set sets an attribute. An empty text removes the attribute, so that no value of an
+// earlier write remains.
 func (c *change) set(name string, value types.AttributeValue) *change {
 	if s, ok := value.(*types.AttributeValueMemberS); ok && s.Value == "" {
 		return c.clear(name)
@@ -59,7 +61,7 @@ func (c *change) count(name string) *change {
 	return c
 }
 
-// subtract takes one from an attribute.
+// subtract subtracts one from an attribute.
 func (c *change) subtract(name string) *change {
 	c.names[name] = true
 	c.values[":minus_one"] = number(-1)
@@ -76,7 +78,8 @@ func (c *change) clear(names ...string) *change {
 	return c
 }
 
-// where adds a condition to those that there are; names are those it mentions.
+// where adds a condition. names are the attributes in the condition that the change
+// doesn't name otherwise.
 func (c *change) where(condition string, names ...string) *change {
 	c.extraConditions = append(c.extraConditions, condition)
 	for _, name := range names {
@@ -85,21 +88,22 @@ func (c *change) where(condition string, names ...string) *change {
 	return c
 }
 
-// ofGeneration refuses the change if the entry was reloaded since the generation that it
-// is about: what is left of an earlier one has nothing to say any more. An entry
-// that the journal lost and got again takes the generation over.
+// ofGeneration refuses the change if the entry has a later generation, because a reload
+// replaced the work of this generation. A later generation than the entry's becomes the
+// entry's generation: a new entry after a loss has generation 0.
 func (c *change) ofGeneration(generation int) *change {
 	return c.set("generation", number(int64(generation))).
 		where("attribute_not_exists(#generation) OR #generation <= :generation")
 }
 
-// bind gives a value that only the condition mentions.
+// bind sets the value of a placeholder in a condition.
 func (c *change) bind(placeholder string, value types.AttributeValue) *change {
 	c.values[placeholder] = value
 	return c
 }
 
-// create writes a new entry, or returns the one that is there.
+// create writes a new entry and returns the entry. An existing entry is returned
+// unchanged.
 func (t *Table) create(ctx context.Context, o object.Object, c *change) (Entry, error) {
 	c.set("bucket", text(o.Bucket)).set("key", text(o.Key)).set("version", text(o.Version)).
 		set("etag", text(o.ETag)).set("size", number(o.Size)).set("sequencer", text(o.Sequencer))
@@ -111,9 +115,9 @@ func (t *Table) create(ctx context.Context, o object.Object, c *change) (Entry, 
 	return entry, err
 }
 
-// apply writes the change. It returns the entry as it is afterwards, and
-// whether the condition held. The dataset decides the index entries of the
-// states that have any by it; empty takes the entry's own.
+// apply writes the change. The result is the entry after the change, and whether the
+// change was made. dataset is for the attributes of an index by dataset; an empty
+// dataset means the dataset of the entry.
 func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *change) (Entry, bool, error) {
 	if dataset == "" && len(c.origins) > 0 && c.to.byDataset() {
 		entry, err := t.Get(ctx, id)
@@ -122,8 +126,8 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 		}
 		dataset = entry.Dataset
 	}
-	once := rand.Text()
-	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c.onlyOnce(once)))
+	changeID := rand.Text()
+	output, err := t.Client.UpdateItem(ctx, t.update(id, dataset, c.onlyOnce(changeID)))
 	if err == nil {
 		entry, err := decode(output.Attributes)
 		return entry, true, err
@@ -137,17 +141,17 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 		return Entry{}, false, err
 	}
 	entry, err := decode(attributes)
-	return entry, valueOf(attributes[attributeChangeID]) == once, err
+	return entry, valueOf(attributes[attributeChangeID]) == changeID, err
 }
 
-// attributeChangeID names the attribute that tells a write from its own repetition.
+// attributeChangeID is the attribute with the random id of the last change.
 const attributeChangeID = "change"
 
-// onlyOnce makes the change one that can't be made twice: the client repeats a write
-// whose answer is lost, and an attempt would be counted twice. The repetition
-// fails its condition, and finds its own mark in the entry.
-func (c *change) onlyOnce(mark string) *change {
-	c.set(attributeChangeID, text(mark))
+// onlyOnce gives the change an id, so that a request repeated by the AWS client makes
+// the change once. The condition of the repeated request doesn't hold, and the id in
+// the entry proves that the first request made the change.
+func (c *change) onlyOnce(id string) *change {
+	c.set(attributeChangeID, text(id))
 	return c
 }
 
@@ -169,7 +173,7 @@ func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.Update
 	}
 }
 
-// write makes a change of an item that is no object's; false if its condition
+// write changes an item that is not an object's. The result is false if the condition
 // doesn't hold.
 func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 	input := &dynamodb.UpdateItemInput{
@@ -207,7 +211,7 @@ func (c *change) expression() string {
 func (c *change) conditions() string {
 	if len(c.origins) == 0 {
 		c.names["pk"] = true
-		return "attribute_not_exists(#pk)" // a repetition finds itself there
+		return "attribute_not_exists(#pk)" // also refuses a repeated request, and apply then finds the id
 	}
 	c.names["state"] = true
 	states := make([]string, len(c.origins))
@@ -220,7 +224,7 @@ func (c *change) conditions() string {
 	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.extraCondition()
 }
 
-// extraCondition is what the change asks for besides the state.
+// extraCondition is the condition of the change without the state.
 func (c *change) extraCondition() string {
 	return "(" + strings.Join(c.extraConditions, ") AND (") + ")"
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestStart follows claims over time: each step is somebody's claim, after a
-// while has passed, and whether it is granted.
+// TestStart follows claims over time. Each step is a claim by an owner after a time,
+// with the expected result.
 func TestStart(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -29,16 +29,16 @@ func TestStart(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"another waits until the lease is over", []step{
-			{0, "m1", true, 1}, {lease - time.Millisecond, "m2", false, 1}, {2 * time.Millisecond, "m2", true, 2},
+		{"another message waits for the end of the claim", []step{
+			{0, "m1", true, 1}, {claimTime - time.Millisecond, "m2", false, 1}, {2 * time.Millisecond, "m2", true, 2},
 		}},
-		{"the lease's last instant is the owner's", []step{{0, "m1", true, 1}, {lease, "m2", false, 1}}},
-		{"its own redelivery claims at once", []step{{0, "m1", true, 1}, {0, "m1", true, 2}, {time.Minute, "m1", true, 3}}},
-		{"a new claim begins a new lease", []step{
-			{0, "m1", true, 1}, {lease / 2, "m1", true, 2}, {lease/2 + time.Second, "m2", false, 2}, {lease, "m2", true, 3},
+		{"at the deadline the claim still holds", []step{{0, "m1", true, 1}, {claimTime, "m2", false, 1}}},
+		{"the same message claims again at once", []step{{0, "m1", true, 1}, {0, "m1", true, 2}, {time.Minute, "m1", true, 3}}},
+		{"a second claim has a new deadline", []step{
+			{0, "m1", true, 1}, {claimTime / 2, "m1", true, 2}, {claimTime/2 + time.Second, "m2", false, 2}, {claimTime, "m2", true, 3},
 		}},
-		{"one who lost it gets it back only when it is over", []step{
-			{0, "m1", true, 1}, {lease + time.Second, "m2", true, 2}, {0, "m1", false, 2},
+		{"an earlier owner waits for the end of the new claim", []step{
+			{0, "m1", true, 1}, {claimTime + time.Second, "m2", true, 2}, {0, "m1", false, 2},
 		}},
 	}
 	for _, test := range tests {
@@ -60,7 +60,7 @@ func TestStart(t *testing.T) {
 func TestStartOfUnknownObjectFails(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	if _, ok, err := b.start(t.Context(), b.object("never.csv", ""), "m1"); ok || !errors.Is(err, journal.ErrNotFound) {
+	if _, ok, err := b.start(t.Context(), b.object("unknown.csv", ""), "m1"); ok || !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Start = %t, %v; want ErrNotFound", ok, err)
 	}
 }
@@ -69,13 +69,13 @@ func TestConcurrentStartsGrantOneClaim(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := b.receivedObject(t)
-	const racers = 8
+	const callers = 8
 	var (
-		begin = make(chan struct{})
-		won   = make(chan string, racers)
-		wait  sync.WaitGroup
+		begin   = make(chan struct{})
+		claimed = make(chan string, callers)
+		wait    sync.WaitGroup
 	)
-	for i := range racers {
+	for i := range callers {
 		owner := string(rune('a' + i))
 		wait.Go(func() {
 			<-begin
@@ -84,14 +84,14 @@ func TestConcurrentStartsGrantOneClaim(t *testing.T) {
 				t.Errorf("Start: %v", err)
 			}
 			if ok {
-				won <- owner
+				claimed <- owner
 			}
 		})
 	}
 	close(begin)
 	wait.Wait()
-	if len(won) != 1 || b.get(t, o).Attempts != 1 {
-		t.Errorf("%d owners won, %d attempts; want one each", len(won), b.get(t, o).Attempts)
+	if len(claimed) != 1 || b.get(t, o).Attempts != 1 {
+		t.Errorf("%d claims and %d attempts, want 1 and 1", len(claimed), b.get(t, o).Attempts)
 	}
 }
 
@@ -108,13 +108,13 @@ func TestReleaseRestoresAttemptCount(t *testing.T) {
 		}
 	}
 	if entry := b.get(t, o); entry.Attempts != 0 || entry.State != journal.Received {
-		t.Errorf("%s after %d attempts, want received after none", entry.State, entry.Attempts)
+		t.Errorf("%s after %d attempts, want received after 0 attempts", entry.State, entry.Attempts)
 	}
-	// The claim is gone with it: another message need not wait.
+	// The claim is gone too, so another message may claim at once.
 	if entry, ok, err := b.start(ctx, o, "m2"); err != nil || !ok || entry.Attempts != 1 {
 		t.Errorf("Start by another = %t, %d attempts, %v", ok, entry.Attempts, err)
 	}
-	if err := b.Release(ctx, b.object("never.csv", "").ID(), "m1"); !errors.Is(err, journal.ErrNotFound) {
+	if err := b.Release(ctx, b.object("unknown.csv", "").ID(), "m1"); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Release of an unknown object = %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func TestReceiptBeforeFailureKeepsObjectFailed(t *testing.T) {
 	}
 	entry, err := b.transformed(ctx, o, "first")
 	if err != nil || entry.State != journal.Failed {
-		t.Errorf("the receipt that failed, again: %s, %v; want failed", entry.State, err)
+		t.Errorf("the receipt of the failure again: %s, %v; want failed", entry.State, err)
 	}
 	entry, err = b.transformed(ctx, o, "second")
 	if err != nil || entry.State != journal.Transformed || entry.Code != "" || !strings.Contains(entry.Receipt.Key, "/second/") {
@@ -156,7 +156,7 @@ func TestLongCauseIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-// TestRepeatedWriteCountsOnce: the SDK repeats a write whose answer was lost.
+// TestRepeatedWriteCountsOnce: the SDK repeats a write after a lost answer.
 func TestRepeatedWriteCountsOnce(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -167,7 +167,7 @@ func TestRepeatedWriteCountsOnce(t *testing.T) {
 		t.Errorf("claimed %t, attempts %d, %v", claimed, entry.Attempts, err)
 	}
 	if entry, claimed, err = b.start(t.Context(), o, "m1"); err != nil || !claimed || entry.Attempts != 2 {
-		t.Errorf("claimed again %t, attempts %d, %v", claimed, entry.Attempts, err)
+		t.Errorf("second claim %t, attempts %d, %v", claimed, entry.Attempts, err)
 	}
 	if err := b.Release(t.Context(), o.ID(), "m1"); err != nil || b.get(t, o).Attempts != 1 {
 		t.Errorf("attempts %d after the release, %v", b.get(t, o).Attempts, err)
@@ -182,6 +182,6 @@ func TestRepeatedWriteCountsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if reload := b.reload(t, o); reload.UnderWay || reload.Generation != 1 || b.get(t, o).Reloads != 1 {
-		t.Errorf("reload %+v, %d of them", reload, b.get(t, o).Reloads)
+		t.Errorf("reload %+v, %d reloads", reload, b.get(t, o).Reloads)
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// maxGlueRunTime is the longest that a Glue run may take, and so that a claim of one
-// may last: seven days (aws:glue/latest/dg, add-job). What is given back before
-// is given back by its run's end.
+// maxGlueRunTime is the longest time of a Glue run, and so of a run's claim: seven days
+// (aws:glue/latest/dg, add-job). After an earlier end of the run, a receipt, a failure
+// or Reassign changes the claim.
 const maxGlueRunTime = 7 * 24 * time.Hour
 
-// Assign notes the manifest that a claimed object is in, before a run is started
-// for it: so that a kill between the two starts no second run. It returns false
-// if the claim is somebody else's by now.
+// Assign records the manifest of a claimed object. The record comes before the start of
+// a run, so that a killed function doesn't lead to a second run. The result is false if
+// the owner no longer has the claim.
 func (t *Table) Assign(ctx context.Context, id object.ID, owner, manifest string) (bool, error) {
 	change := newChange(Transforming).from(Transforming).
 		set("manifest", text(manifest)).
@@ -25,8 +25,10 @@ func (t *Table) Assign(ctx context.Context, id object.ID, owner, manifest string
 	return assigned, err
 }
 
-// Reassign moves an object from a manifest whose run ended without it to
-// another, and counts the attempt. It returns false if the object has moved on.
+// Reassign moves an object to another manifest, after the run of the first manifest
+// ended without a receipt of the object. Reassign counts an attempt, and the new
+// manifest owns the claim until a run starts. The result is false if the object is no
+// longer in the first manifest.
 func (t *Table) Reassign(ctx context.Context, id object.ID, from, to string) (bool, error) {
 	change := newChange(Transforming).from(Transforming).
 		set("manifest", text(to)).
@@ -40,8 +42,9 @@ func (t *Table) Reassign(ctx context.Context, id object.ID, from, to string) (bo
 	return moved, err
 }
 
-// SetRun notes the run of a manifest: from now on its end alone gives the
-// object back. It does nothing if the object has moved on.
+// SetRun records the run of a manifest, and makes the run the owner of the claim. From
+// then on no message can claim the object for seven days. SetRun does nothing if the
+// object is no longer in the manifest.
 func (t *Table) SetRun(ctx context.Context, id object.ID, manifest, run string) error {
 	change := newChange(Transforming).from(Transforming).
 		set("run", text(run)).
@@ -53,11 +56,12 @@ func (t *Table) SetRun(ctx context.Context, id object.ID, manifest, run string) 
 	return err
 }
 
-// idDigits are the first digits of ids, by which the index "stuck" is sharded.
+// idDigits are the possible first digits of an id, and the shards of the index "stuck".
 const idDigits = "0123456789abcdef"
 
-// Stuck returns the objects that have been in the state since before the time,
-// received or transforming or transformed, at most limit a shard of sixteen.
+// Stuck returns the objects that are in the state since before the time. The state is
+// Received, Transforming or Transformed. The limit is for each of the sixteen shards; 0
+// means no limit.
 func (t *Table) Stuck(ctx context.Context, state State, before time.Time, limit int) ([]Entry, error) {
 	var stuck []Entry
 	for _, digit := range idDigits {

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestGlueRunKeepsClaimUntilItsEnd: from the manifest to the run's end nobody else
-// gets the object, and a repeated message learns which manifest it is in.
+// TestGlueRunKeepsClaimUntilItsEnd: from the manifest to the end of the run no other
+// worker gets the object. A repeated message gets the manifest.
 func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -21,7 +21,7 @@ func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 		t.Fatalf("claimed %t, %v", claimed, err)
 	}
 	if assigned, err := b.Assign(t.Context(), o.ID(), "m2", "one"); err != nil || assigned {
-		t.Errorf("a stranger assigned: %t, %v", assigned, err)
+		t.Errorf("Assign by another owner = %t, %v", assigned, err)
 	}
 	if assigned, err := b.Assign(t.Context(), o.ID(), "m1", "one"); err != nil || !assigned {
 		t.Fatalf("assigned %t, %v", assigned, err)
@@ -30,7 +30,7 @@ func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 		t.Errorf("the repeated message got %+v, %t, %v", entry, claimed, err)
 	}
 	if err := b.SetRun(t.Context(), o.ID(), "other", "jr_0"); err != nil || b.get(t, o).Run != "" {
-		t.Errorf("another manifest's run was noted: %v", err)
+		t.Errorf("the run of another manifest was recorded: %v", err)
 	}
 	if err := b.SetRun(t.Context(), o.ID(), "one", "jr_1"); err != nil || b.get(t, o).Run != "jr_1" {
 		t.Errorf("run %q, %v", b.get(t, o).Run, err)
@@ -38,11 +38,11 @@ func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 	b.advance(6 * 24 * time.Hour)
 	for _, owner := range []string{"m1", "m2"} {
 		if _, claimed, err := b.start(t.Context(), o, owner); err != nil || claimed {
-			t.Errorf("%s claimed what a run has: %t, %v", owner, claimed, err)
+			t.Errorf("%s claimed an object of a run: %t, %v", owner, claimed, err)
 		}
 	}
 	if moved, err := b.Reassign(t.Context(), o.ID(), "other", "two"); err != nil || moved {
-		t.Errorf("moved from a manifest that it isn't in: %t, %v", moved, err)
+		t.Errorf("Reassign from another manifest = %t, %v", moved, err)
 	}
 	if moved, err := b.Reassign(t.Context(), o.ID(), "one", "two"); err != nil || !moved {
 		t.Errorf("moved %t, %v", moved, err)
@@ -58,7 +58,7 @@ func TestGlueRunKeepsClaimUntilItsEnd(t *testing.T) {
 	}
 }
 
-// TestReleaseClearsManifest: what comes again is put into a new one.
+// TestReleaseClearsManifest: after a release the next delivery makes a new manifest.
 func TestReleaseClearsManifest(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -78,7 +78,7 @@ func TestReleaseClearsManifest(t *testing.T) {
 func TestStuck(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	b.advance(-365 * 24 * time.Hour) // before all that other tests write
+	b.advance(-365 * 24 * time.Hour) // before all writes of other tests
 	old, other := b.receivedObject(t), b.receivedObject(t)
 	for _, o := range []object.Object{old, other} {
 		if _, claimed, err := b.start(t.Context(), o, "m"); err != nil || !claimed {

@@ -6,43 +6,41 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// The sparse indexes. "stuck" finds objects that stand still, by state and the
-// first digit of the id, so that no partition is hot; "work" finds what waits
-// for a load and what failed, by dataset.
+// The names of the sparse indexes. In "stuck" the first digit of the id divides the
+// objects of a state among sixteen partitions, so no partition gets all requests.
 const (
 	indexStuck = "stuck"
 	indexWork  = "work"
 )
 
-// unclaimed stands for the dataset of a key that no contract claims.
-const unclaimed = "-"
+// noDataset is the dataset in the index for a key without a contract.
+const noDataset = "-"
 
-// index sets the attributes that put the entry into the indexes, and clears
-// those that its new state doesn't have.
+// index sets the index attributes of the new state, and removes the attributes of
+// indexes without this state.
 func (c *change) index(id object.ID, dataset string, now time.Time) {
 	if dataset == "" {
-		dataset = unclaimed
+		dataset = noDataset
 	}
-	since := stamp(now) + "#" + string(id)
+	timeAndID := stamp(now) + "#" + string(id)
 	switch c.to {
 	case Received, Transforming:
-		c.stuck(id, since).clear("work_pk", "work_sk")
+		c.stuck(id, timeAndID).clear("work_pk", "work_sk")
 	case Transformed:
-		c.stuck(id, since).set("work_pk", text("waiting#"+dataset)).set("work_sk", text(since))
+		c.stuck(id, timeAndID).set("work_pk", text("waiting#"+dataset)).set("work_sk", text(timeAndID))
 	case Failed:
 		code := valueOf(c.values[":code"])
 		c.clear("stuck_pk", "stuck_sk").
 			set("work_pk", text("failed#"+dataset)).
-			set("work_sk", text(code+"#"+since))
+			set("work_sk", text(code+"#"+timeAndID))
 	case Loaded, Superseded, Ignored:
 		c.clear("stuck_pk", "stuck_sk", "work_pk", "work_sk")
 	}
 }
 
-// byDataset reports whether an index has the objects in this state by their
-// dataset.
+// byDataset reports whether an index has the objects in this state by dataset.
 func (s State) byDataset() bool { return s == Transformed || s == Failed }
 
-func (c *change) stuck(id object.ID, since string) *change {
-	return c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1])).set("stuck_sk", text(since))
+func (c *change) stuck(id object.ID, timeAndID string) *change {
+	return c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1])).set("stuck_sk", text(timeAndID))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// stampLayout has a fixed width, so that times order as text.
+// stampLayout has a fixed width, so that the order of the texts is the order of the
+// times.
 const stampLayout = "2006-01-02T15:04:05.000000Z"
 
 func stamp(t time.Time) string { return t.UTC().Format(stampLayout) }
@@ -38,7 +39,7 @@ func valueOf(v types.AttributeValue) string {
 	}
 }
 
-// item reads attributes and keeps the first fault.
+// item reads attributes and keeps the first error.
 type item struct {
 	attributes map[string]types.AttributeValue
 	err        error
@@ -53,7 +54,7 @@ func (i *item) number(name string) int64 {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil && i.err == nil {
-		i.err = fmt.Errorf("journal: attribute %s=%q is no number", name, digits)
+		i.err = fmt.Errorf("journal: attribute %s=%q is not a number", name, digits)
 	}
 	return n
 }

@@ -1,6 +1,103 @@
-// Package journal keeps the state of every object in DynamoDB. It is
-// operational: it answers "where is my file?" and drives retries. What was
-// loaded is proved by the ledger in Snowflake, not here.
+// Package journal keeps the state of each object in one DynamoDB table. The journal
+// answers the question "where is my file?" and drives retries. The journal proves no
+// load: only the ledger in Snowflake proves the loaded rows.
+//
+// # States
+//
+// An [Entry] describes one object. Most objects pass through the states Received,
+// Transforming, Transformed and Loaded. Each method of [Table] changes objects in
+// certain states only:
+//
+//   - Receive makes an entry in Received, and Ignore makes an entry in Ignored.
+//   - Start: from Received or Transforming to Transforming.
+//   - Release: from Transforming to Received.
+//   - Transformed: from Received, Transforming or Failed to Transformed.
+//   - Loaded: from Received, Transforming, Transformed or Failed to Loaded.
+//   - Superseded: from any state except Ignored to Superseded.
+//   - Fail: from Received, Transforming, Transformed or Failed to Failed.
+//   - Redrive: from Failed to Received or Transformed.
+//   - Reload: from Loaded or Failed to Received.
+//
+// In any other state the method changes nothing, so a repeated or late message does no
+// harm.
+//
+// # Claims and attempts
+//
+// [Table.Start] claims an object for a transform until a deadline. The owner of the
+// claim is the id of an SQS message. Until the deadline only the owner may claim again,
+// after SQS delivered the same message again. After the deadline any message may claim
+// the object. The end of a claim alone changes no state: the object stays in
+// Transforming until the next claim.
+//
+// Start counts an attempt before the transform begins, so a killed attempt counts too.
+// [Table.Release] ends a claim early and subtracts the attempt: an outage of a
+// dependency is no attempt at the object.
+//
+// One Glue run transforms all objects of a manifest. [Table.Assign] records the
+// manifest of a claimed object before the run starts. [Table.SetRun] then makes the run
+// the owner of the claim, for seven days at most. [Table.Reassign] moves an object to
+// another manifest if the run ended without a receipt of the object, and counts an
+// attempt.
+//
+// # Generations
+//
+// The generation of an object is the number of reloads, from 0. [Table.Reload] adds one
+// and puts a loaded or failed object back to Received. The earlier rows stay in the
+// Snowflake table until the load of the new generation replaces the rows.
+//
+// Work messages, receipts and loads have a generation. Start, [Table.Transformed] and
+// [Table.Loaded] change nothing if the entry has a later generation. If the entry has
+// an earlier generation, the entry takes over the later generation. That happens after
+// a loss of the entry: [Table.Receive] then makes a new entry with generation 0.
+// [Table.Fail] and [Table.Superseded] apply to any generation.
+//
+// # Conditional writes
+//
+// Each change of an entry is one conditional UpdateItem request. The condition names
+// the allowed states before the change. Depending on the method, the condition also
+// names the owner, the generation or the manifest. DynamoDB checks the condition and
+// writes in one step, so only one of two simultaneous workers succeeds. A condition
+// that doesn't hold is no error: the method returns false or the unchanged entry.
+//
+// If DynamoDB doesn't answer, a method returns a fault with the code journal_away. The
+// fault never counts as an attempt.
+//
+// # Lost answers
+//
+// The AWS client repeats a request without an answer, although DynamoDB may have made
+// the change already. Without protection the repetition would count a second attempt.
+// So each change of an entry stores a new random id in the attribute "change". The
+// condition refuses a change if the entry has the id of the same change already. After
+// a refusal the journal reads the entry. The id of the change in the entry proves that
+// the first request made the change, and the method reports success. The protection
+// holds as long as no other change of the entry comes between the two requests.
+//
+// # Items
+//
+// The partition key "pk" of an object's item is the object's id. The table also has
+// items with other keys, and without the attribute "state":
+//
+//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
+//   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
+//   - "loads": the number of committed loads ([Table.CountLoad]).
+//   - "sweep": the progress of the sweeps ([Table.SweptUntil]).
+//
+// # Indexes
+//
+// Two global secondary indexes find objects by state. Both indexes are sparse: an item
+// without the attributes of an index is not in the index. The request that changes the
+// state also changes these attributes.
+//
+//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.Stuck].
+//     The partition is the state and the first hexadecimal digit of the id. The order is
+//     the time of the last change of state.
+//   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
+//     index also has the objects in Failed, for [Table.Failed], in the order of code and
+//     time. The partition is "waiting" or "failed", and the dataset.
+//
+// Reads by key are strongly consistent. Reads of an index are eventually consistent: a
+// query can miss a recent change.
 package journal
 
 import (
@@ -14,88 +111,108 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// State is where an object stands.
+// State is the state of an object.
 type State string
 
-// The states. Loaded, Superseded and Ignored are final; Failed waits for an
-// operator or for proof (a receipt, a ledger row).
+// The states. Loaded, Superseded and Ignored are final.
 const (
-	Received     State = "received"
+	// Received: the journal has an entry, and no worker has a claim.
+	Received State = "received"
+	// Transforming: a worker has claimed the object for a transform.
 	Transforming State = "transforming"
-	Transformed  State = "transformed"
-	Loaded       State = "loaded"
-	Superseded   State = "superseded"
-	Failed       State = "failed"
-	Ignored      State = "ignored"
+	// Transformed: the transform's receipt is accepted, and the rows wait for a load.
+	Transformed State = "transformed"
+	// Loaded: the ledger has the object.
+	Loaded State = "loaded"
+	// Superseded: a newer version of the same key replaced the object.
+	Superseded State = "superseded"
+	// Failed: a permanent fault stopped the object. An operator's redrive or reload, a
+	// new receipt, a committed load or a newer version changes the state.
+	Failed State = "failed"
+	// Ignored: firn doesn't process the object on purpose. For example, the object is a
+	// folder marker.
+	Ignored State = "ignored"
 )
 
-// Final reports whether nothing but a newer version or a reload changes the
-// state.
+// Final reports whether the processing of the object has ended. After a final state
+// only a loaded object changes: a newer version makes the object superseded, and a
+// reload makes the object received.
 func (s State) Final() bool { return s == Loaded || s == Superseded || s == Ignored }
 
-// ErrNotFound says that the journal has no such object.
+// ErrNotFound is the error for an object without an entry.
 var ErrNotFound = errors.New("the journal has no such object")
 
-// Entry is what the journal knows of one object.
+// Entry is the journal's record of one object.
 type Entry struct {
-	ID      object.ID     `json:"id"`
-	Object  object.Object `json:"object"`
-	Dataset string        `json:"dataset,omitempty"`
-	State   State         `json:"state"`
-	// Times says when each state was entered last.
+	ID     object.ID     `json:"id"`
+	Object object.Object `json:"object"`
+	// Dataset is empty if no contract names the object's key.
+	Dataset string `json:"dataset,omitempty"`
+	State   State  `json:"state"`
+	// Times has for each state the time of the last change to the state.
 	Times map[State]time.Time `json:"times"`
-	// Attempts counts the transforms that were started, the running one too.
-	Attempts   int `json:"attempts"`
+	// Attempts counts the started transforms since the last redrive or reload, with the
+	// current one. A released claim doesn't count.
+	Attempts int `json:"attempts"`
+	// Generation is the number of reloads; 0 is the first load.
 	Generation int `json:"generation"`
-	// Receipt is where the transform's receipt is; nil before there is one.
+	// Receipt is the location of the accepted receipt; nil without a receipt.
 	Receipt *work.Location `json:"receipt,omitempty"`
-	Engine  string         `json:"engine,omitempty"`
-	// Manifest and Run are the Glue run that has the object, or had it last. A
-	// manifest without a run is about to get one.
-	Manifest     string `json:"manifest,omitempty"`
-	Run          string `json:"run,omitempty"`
-	RowsRead     int64  `json:"rows_read"`
-	RowsWritten  int64  `json:"rows_written"`
-	RowsRejected int64  `json:"rows_rejected"`
-	RowsLoaded   int64  `json:"rows_loaded"`
-	// LoadID is the last load's, and so are RowsLoaded; while a reload is on its
-	// way, or after it failed, they are those of the generation before.
-	LoadID  string `json:"load_id,omitempty"`
+	// Engine is the engine of the transform, from the receipt.
+	Engine string `json:"engine,omitempty"`
+	// Manifest and Run are the current or last Glue run of the object. A manifest
+	// without a run means that the run is about to start.
+	Manifest string `json:"manifest,omitempty"`
+	Run      string `json:"run,omitempty"`
+	// RowsRead, RowsWritten and RowsRejected are the counts of the receipt.
+	RowsRead     int64 `json:"rows_read"`
+	RowsWritten  int64 `json:"rows_written"`
+	RowsRejected int64 `json:"rows_rejected"`
+	// RowsLoaded is the number of loaded rows, and LoadID is the id of the last load's
+	// transaction. During a reload, and after a failed reload, both belong to the
+	// earlier generation.
+	RowsLoaded int64  `json:"rows_loaded"`
+	LoadID     string `json:"load_id,omitempty"`
+	// QueryID is Snowflake's id of the last load's COPY statement. A failure replaces the
+	// id with the id of the failed statement, or removes the id.
 	QueryID string `json:"query_id,omitempty"`
-	// SupersededBy is the newer version of the same key.
+	// SupersededBy is the id of the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
-	// Reason is why an object is ignored.
+	// Reason is the reason for ignoring the object.
 	Reason string `json:"reason,omitempty"`
-	// Stage, Code, Cause and Hint say which stage failed, why, and what to do.
+	// Stage, Code, Cause and Hint are the fault of a failed object: the failed stage,
+	// the kind of fault, the cause and the advice to the operator.
 	Stage string `json:"stage,omitempty"`
 	Code  string `json:"code,omitempty"`
 	Cause string `json:"cause,omitempty"`
 	Hint  string `json:"hint,omitempty"`
-	// Message and Queue are what failed, for a redrive.
+	// Message and Queue are the failed message and the name of the message's queue.
+	// Redrive sends Message again for an object without a dataset.
 	Message string `json:"-"`
 	Queue   string `json:"queue,omitempty"`
-	// Redrives and Reloads count the operator's redrives and reloads.
+	// Redrives and Reloads count the redrives and reloads by operators.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
-	// SweepCount counts how often a sweep found the object standing still since its
-	// last receipt, redrive or reload; LookedAt is when it did so last.
+	// SweepCount counts the sweeps that found the object without progress since the
+	// last receipt, redrive or reload. LastSweepAt is the time of the last such sweep;
+	// the zero time for none.
 	SweepCount  int       `json:"looks,omitempty"`
 	LastSweepAt time.Time `json:"looked_at,omitzero"`
 }
 
-// Done reports whether the work of a generation of the object needs nothing more:
-// the object has come to its end, or was reloaded since.
+// Done reports whether the work of a generation needs no more processing: the object is
+// in a final state, or has a later generation.
 func (e Entry) Done(generation int) bool {
 	return e.Generation > generation || e.State.Final() && e.Generation == generation
 }
 
-// KeepsEarlierRows reports whether the rows of an earlier generation are in the table while
-// a reload is on its way, or after it failed.
+// KeepsEarlierRows reports whether the Snowflake table still has the rows of an earlier
+// generation, during a reload or after a failed reload.
 func (e Entry) KeepsEarlierRows() bool {
 	return e.Generation > 0 && e.LoadID != "" && !e.State.Final()
 }
 
-// DynamoDB is what the journal needs of the database.
+// DynamoDB is the part of the DynamoDB client that the journal uses.
 type DynamoDB interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -107,20 +224,20 @@ type DynamoDB interface {
 // Table is the journal.
 type Table struct {
 	Client DynamoDB
-	// Name is the DynamoDB table's name.
+	// Name is the name of the DynamoDB table.
 	Name string
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// Load is what a committed load says of one object.
+// Load is the result of a committed load for one object.
 type Load struct {
-	// LoadID is the transaction's own id, as in the ledger.
+	// LoadID is the id of the transaction, as in the ledger.
 	LoadID string
-	// Generation is that of the rows. An entry of a later one stays as it is.
+	// Generation is the generation of the loaded rows.
 	Generation int
-	// QueryID is the COPY statement's id.
+	// QueryID is Snowflake's id of the COPY statement.
 	QueryID string
-	// Rows is how many rows the table got.
+	// Rows is the number of loaded rows.
 	Rows int64
 }

@@ -2,14 +2,14 @@ package journal
 
 import "context"
 
-// loadsKey is the key of the item that counts committed loads, in its attribute
-// of the same name.
+// loadsKey is the key of the item with the number of committed loads, and the name of
+// the item's attribute.
 const loadsKey = "loads"
 
-// CountLoad counts a committed load, for whoever builds on the tables and would
-// have to wake a warehouse to see that there is nothing new. The count only
-// grows; a request that the SDK repeats counts twice, so a count that moved says
-// that there was a load, and not how many.
+// CountLoad counts a committed load. The Airflow DAGs compare the count with the count
+// at the last dbt build: an equal count means no new load, and the comparison needs no
+// Snowflake warehouse. The count only grows. A request that the SDK repeats may count
+// twice, so a higher count proves new loads but not the number of loads.
 func (t *Table) CountLoad(ctx context.Context) error {
 	_, err := t.write(ctx, loadsKey, newChange("").count(loadsKey).set("at", text(stamp(t.Now()))))
 	return err

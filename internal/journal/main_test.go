@@ -24,8 +24,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Each step of a property is a request or two: this many sequences take
-// seconds. -rapid.checks on the command line overrules it.
+// A step of a property test makes one or two requests. With this number of sequences a
+// property test takes seconds. The flag -rapid.checks on the command line has priority.
 const propertyRuns = "40"
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ const (
 	bucket    = "landing"
 )
 
-// database is a client of the stand-in with the table that infra/stack makes.
+// database returns a client of the stand-in, with a table as in infra/stack.
 var database = sync.OnceValues(func() (*dynamodb.Client, error) {
 	ctx := context.Background()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -72,8 +72,8 @@ var database = sync.OnceValues(func() (*dynamodb.Client, error) {
 	return client, err
 })
 
-// fixture is the journal with a clock that stands still, and a source and names
-// of its own, so that tests share the table and nothing else.
+// fixture is the journal with a clock that moves only by advance. Each fixture has a
+// dataset and keys of its own, because all tests share the table.
 type fixture struct {
 	*journal.Table
 
@@ -113,7 +113,7 @@ func (b *fixture) advance(d time.Duration) {
 
 var versions atomic.Int64
 
-// object returns a new version of a key of this bench.
+// object returns a new version of a key of this fixture.
 func (b *fixture) object(name, sequencer string) object.Object {
 	return object.Object{
 		Bucket: bucket, Key: b.dataset + "/" + name, Version: fmt.Sprintf("v%d", versions.Add(1)),
@@ -121,7 +121,7 @@ func (b *fixture) object(name, sequencer string) object.Object {
 	}
 }
 
-// receivedObject returns an object that the journal has just received.
+// receivedObject returns a new object in the state Received.
 func (b *fixture) receivedObject(t testing.TB) object.Object {
 	t.Helper()
 	o := b.object("a.csv", "")
@@ -144,14 +144,14 @@ func (b *fixture) transformWork(o object.Object) work.Work {
 	return work.Work{Stage: work.Transform, Dataset: b.dataset, Object: o}
 }
 
-// lease is how long the tests claim an object.
-const lease = 10 * time.Minute
+// claimTime is the time from a claim to the claim's deadline.
+const claimTime = 10 * time.Minute
 
 func (b *fixture) start(ctx context.Context, o object.Object, owner string) (journal.Entry, bool, error) {
-	return b.Start(ctx, b.transformWork(o), owner, b.clock().Add(lease))
+	return b.Start(ctx, b.transformWork(o), owner, b.clock().Add(claimTime))
 }
 
-// receipt returns a receipt of the object's nth attempt, and where it is.
+// receipt returns a receipt of an attempt at the object, and the receipt's location.
 func (b *fixture) receipt(o object.Object, attempt string) (work.Receipt, work.Location) {
 	return work.Receipt{
 		Object: o, ObjectID: o.ID(), Dataset: b.dataset, Attempt: attempt, Engine: "lambda", Outcome: work.Accepted,
@@ -164,7 +164,8 @@ func (b *fixture) transformed(ctx context.Context, o object.Object, attempt stri
 	return b.Transformed(ctx, receipt, at)
 }
 
-// fail fails an object in a stage; its dataset is that of the entry.
+// fail records a fault of the object in a stage. The fault names no dataset, so the
+// entry keeps its own.
 func (b *fixture) fail(ctx context.Context, o object.Object, stage work.Stage, code fault.Code) (bool, error) {
 	f := fault.Permanentf("test", code, "because of %s", code)
 	f.ObjectID = string(o.ID())

@@ -40,7 +40,7 @@ func (t *Table) Outage(ctx context.Context, dependency string) (breaker.Outage, 
 	return o, i.err
 }
 
-// instant reads a time in milliseconds; the zero time if there is none.
+// instant reads a time in milliseconds; the zero time for a missing attribute.
 func (i *item) instant(name string) time.Time {
 	if ms := i.number(name); ms > 0 {
 		return time.UnixMilli(ms).UTC()
@@ -61,7 +61,7 @@ func (t *Table) BeginOutage(ctx context.Context, was, next breaker.Outage) (bool
 		return t.write(ctx, breakerPrefix+next.Dependency, c.where("attribute_not_exists(#pk)", "pk"))
 	}
 	if was.Notice == breaker.NoticeStarted {
-		c.where("#told = :told") // people may have got the notice of the end since the read
+		c.where("#told = :told") // the mail about the end may have gone out since the read
 	}
 	return t.write(ctx, breakerPrefix+next.Dependency, c.
 		where("#outage = :was AND #status = :ended").
@@ -76,7 +76,7 @@ func (t *Table) ProlongOutage(ctx context.Context, probe string, next breaker.Ou
 		bind(":probe", text(probe)))
 }
 
-// failed sets the attributes that every failure writes.
+// failed sets the attributes that each failure writes.
 func failed(o breaker.Outage) *change {
 	return newChange("").
 		set("status", text(outageOpen)).
@@ -87,8 +87,8 @@ func failed(o breaker.Outage) *change {
 		set("query_id", text(o.QueryID))
 }
 
-// ClaimProbe implements breaker.Store. A repeated claim by the same probe
-// succeeds: the SDK may send a request twice.
+// ClaimProbe implements breaker.Store. A second claim of the same probe succeeds,
+// because the SDK may send a request twice.
 func (t *Table) ClaimProbe(ctx context.Context, o breaker.Outage, probe string, until time.Time) (bool, error) {
 	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("probe", text(probe)).
@@ -98,8 +98,8 @@ func (t *Table) ClaimProbe(ctx context.Context, o breaker.Outage, probe string, 
 		bind(":outage", text(o.ID)).bind(":open", text(outageOpen)).bind(":now", instant(t.Now())))
 }
 
-// EndOutage implements breaker.Store. Any caller with an answer of the dependency
-// may end the outage, not only the current probe.
+// EndOutage implements breaker.Store. Any caller with an answer of the dependency may
+// end the outage, not only the current probe.
 func (t *Table) EndOutage(ctx context.Context, o breaker.Outage) (bool, error) {
 	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("status", text(outageEnded)).
@@ -109,12 +109,12 @@ func (t *Table) EndOutage(ctx context.Context, o breaker.Outage) (bool, error) {
 		bind(":outage", text(o.ID)).bind(":open", text(outageOpen)))
 }
 
-// longestNotice is the time that a claim of a notice keeps other callers away.
-const longestNotice = time.Minute
+// noticeClaimTime is the time for which a claim of a notice excludes other callers.
+const noticeClaimTime = time.Minute
 
-// ClaimNotice gives the sending of a notice to one caller, for a minute. It
-// returns false if another caller has the claim, if the notice was recorded, or
-// if the outage has changed since it was read.
+// ClaimNotice gives the sending of a notice to one caller, for a minute. The result is
+// false if another caller has the claim, if the notice is recorded, or if the outage
+// changed after the read of o.
 func (t *Table) ClaimNotice(ctx context.Context, o breaker.Outage, n breaker.Notice) (bool, error) {
 	now := t.Now()
 	status := outageEnded
@@ -122,13 +122,13 @@ func (t *Table) ClaimNotice(ctx context.Context, o breaker.Outage, n breaker.Not
 		status = outageOpen
 	}
 	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
-		set("telling_until", instant(now.Add(longestNotice))).
+		set("telling_until", instant(now.Add(noticeClaimTime))).
 		where("#outage = :outage AND #status = :status AND (attribute_not_exists(#told) OR #told <> :notice) AND "+
 			"(attribute_not_exists(#telling_until) OR #telling_until <= :now)", "outage", "status", "told").
 		bind(":outage", text(o.ID)).bind(":status", text(status)).bind(":notice", text(string(n))).bind(":now", instant(now)))
 }
 
-// RecordNotice records a sent notice and ends its claim.
+// RecordNotice records a sent notice and ends the claim.
 func (t *Table) RecordNotice(ctx context.Context, o breaker.Outage, n breaker.Notice) error {
 	_, err := t.write(ctx, breakerPrefix+o.Dependency, newChange("").
 		set("told", text(string(n))).

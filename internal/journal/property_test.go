@@ -16,8 +16,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// model is what is known of one object, in the plainest form: no index, no
-// expression, no concurrency.
+// model is the expected entry of one object in the simplest form: without index,
+// expression and concurrency.
 type model struct {
 	state        journal.State
 	attempts     int
@@ -34,16 +34,16 @@ type model struct {
 
 func (m *model) in(states ...journal.State) bool { return slices.Contains(states, m.state) }
 
-// clearClaim drops the claim and the fault.
+// clearClaim removes the claim and the fault.
 func (m *model) clearClaim(to journal.State) {
 	m.state, m.owner, m.claimedUntil, m.stage = to, "", time.Time{}, ""
 }
 
-// clearSweeps forgets the looks of sweeps.
+// clearSweeps removes the claims of sweeps.
 func (m *model) clearSweeps() { m.sweepCount, m.sweeper, m.lastSweepAt = 0, "", time.Time{} }
 
-// modelRun runs methods against the table and the model alike. proved says that
-// the last method was an operator's or brought a proof.
+// modelRun runs each method on the table and on the model. proved means that the last
+// method was an operator's, or had a receipt or a load as proof.
 type modelRun struct {
 	*fixture
 	model
@@ -88,9 +88,9 @@ func (m *modelRun) do(ctx context.Context, r *rapid.T, method string) {
 		m.doRedrive(ctx, r)
 	case "reload":
 		m.doReload(ctx, r)
-	case "look":
+	case "sweep":
 		m.doClaimForSweep(ctx, r)
-	case "pass":
+	case "advance":
 		m.advance(time.Duration(rapid.IntRange(1, 15).Draw(r, "minutes")) * time.Minute)
 	}
 }
@@ -105,15 +105,15 @@ func (m *modelRun) doStart(ctx context.Context, r *rapid.T) {
 	owner := rapid.SampledFrom([]string{"m1", "m2"}).Draw(r, "owner")
 	w := m.transformWork(m.object)
 	w.Generation = m.generation(r)
-	_, got, err := m.Start(ctx, w, owner, m.clock().Add(lease))
+	_, got, err := m.Start(ctx, w, owner, m.clock().Add(claimTime))
 	m.check(r, err)
-	mine := m.owner == "" || m.owner == owner || m.claimedUntil.Before(m.clock())
-	want := m.in(journal.Received, journal.Transforming) && mine && w.Generation == m.reloads
+	allowed := m.owner == "" || m.owner == owner || m.claimedUntil.Before(m.clock())
+	want := m.in(journal.Received, journal.Transforming) && allowed && w.Generation == m.reloads
 	if got != want {
 		r.Fatalf("Start by %s = %t, want %t: %+v", owner, got, want, m.model)
 	}
 	if want {
-		m.state, m.owner, m.claimedUntil = journal.Transforming, owner, m.clock().Add(lease)
+		m.state, m.owner, m.claimedUntil = journal.Transforming, owner, m.clock().Add(claimTime)
 		m.attempts++
 	}
 }
@@ -170,24 +170,24 @@ func (m *modelRun) doRedrive(ctx context.Context, r *rapid.T) {
 
 func (m *modelRun) doClaimForSweep(ctx context.Context, r *rapid.T) {
 	const gap = 10 * time.Minute
-	looker := rapid.SampledFrom([]string{"s1", "s2"}).Draw(r, "looker")
+	claimant := rapid.SampledFrom([]string{"s1", "s2"}).Draw(r, "claimant")
 	entry, err := m.Get(ctx, m.object.ID())
 	m.check(r, err)
-	_, got, err := m.ClaimForSweep(ctx, entry, looker, m.clock().Add(-gap))
+	_, got, err := m.ClaimForSweep(ctx, entry, claimant, m.clock().Add(-gap))
 	m.check(r, err)
 	first := m.sweepCount == 0 || !m.lastSweepAt.After(m.clock().Add(-gap))
-	if want := first || m.sweeper == looker; got != want {
-		r.Fatalf("Look by %s = %t, want %t: %+v", looker, got, want, m.model)
+	if want := first || m.sweeper == claimant; got != want {
+		r.Fatalf("ClaimForSweep by %s = %t, want %t: %+v", claimant, got, want, m.model)
 	}
 	if first {
 		m.sweepCount++
 	}
 	if got {
-		m.sweeper, m.lastSweepAt = looker, m.clock()
+		m.sweeper, m.lastSweepAt = claimant, m.clock()
 	}
 }
 
-// generation draws the object's own, or one that it had before.
+// generation draws the object's generation or the generation before.
 func (m *modelRun) generation(r *rapid.T) int {
 	return max(0, m.reloads-rapid.SampledFrom([]int{0, 0, 1}).Draw(r, "generations ago"))
 }
@@ -195,8 +195,8 @@ func (m *modelRun) generation(r *rapid.T) int {
 func (m *modelRun) doReload(ctx context.Context, r *rapid.T) {
 	reload, err := m.Reload(ctx, m.object.ID())
 	m.check(r, err)
-	onItsWay := m.in(journal.Received, journal.Transforming, journal.Transformed) && m.reloads > 0
-	if reload.UnderWay != onItsWay {
+	underWay := m.in(journal.Received, journal.Transforming, journal.Transformed) && m.reloads > 0
+	if reload.UnderWay != underWay {
 		r.Fatalf("Reload: %+v: %+v", reload, m.model)
 	}
 	if m.in(journal.Loaded, journal.Failed) {
@@ -208,12 +208,12 @@ func (m *modelRun) doReload(ctx context.Context, r *rapid.T) {
 	}
 }
 
-// TestMethodsInAnyOrderMatchModel runs any methods in any order. What holds beside the model:
-// a final state is left for superseded or by a reload only, failed by proof or by
-// an operator only.
+// TestMethodsInAnyOrderMatchModel runs methods in any order. Two rules apply in
+// addition to the model. An object leaves a final state only through a reload, or for
+// Superseded. An object leaves Failed only through a proof or an operator.
 func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
-	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "look", "look", "pass"}
+	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "sweep", "sweep", "advance"}
 	rapid.Check(t, func(r *rapid.T) {
 		b := newFixture(t)
 		m := &modelRun{fixture: b, model: model{state: journal.Received}, object: b.receivedObject(t)}
@@ -224,14 +224,14 @@ func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 			entry, err := b.Get(t.Context(), m.object.ID())
 			m.check(r, err)
 			if entry.State != m.state || entry.Attempts != m.attempts || entry.Redrives != m.redrives || entry.Reloads != m.reloads || entry.Generation != m.reloads || entry.SweepCount != m.sweepCount {
-				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads, %d looks; want %+v",
+				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads, %d sweeps; want %+v",
 					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, entry.SweepCount, m.model)
 			}
 			if before.Final() && entry.State != before && method != "reload" && (entry.State != journal.Superseded || before != journal.Loaded) {
-				r.Fatalf("%s moved it from %s to %s", method, before, entry.State)
+				r.Fatalf("%s moved the object from %s to %s", method, before, entry.State)
 			}
 			if before == journal.Failed && entry.State != journal.Failed && !m.proved {
-				r.Fatalf("%s moved a failed one to %s without proof", method, entry.State)
+				r.Fatalf("%s moved a failed object to %s without proof", method, entry.State)
 			}
 		}
 	})

@@ -24,8 +24,7 @@ func (t *Table) Get(ctx context.Context, id object.ID) (Entry, error) {
 	return decode(attributes)
 }
 
-// Newest returns the entry of the key's newest version that the journal knows,
-// or ErrNotFound.
+// Newest returns the entry of the key's newest version in the journal, or ErrNotFound.
 func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 	attributes, err := t.get(ctx, newestPrefix+object.KeyID(bucket, key))
 	if err != nil {
@@ -34,18 +33,17 @@ func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 	return t.Get(ctx, object.ID(valueOf(attributes["newest"])))
 }
 
-// Waiting returns the dataset's transformed objects, those that wait longest
-// first, at most limit. The index is eventually consistent: what it misses is
-// found next time.
+// Waiting returns the dataset's transformed objects, at most limit, with the longest
+// wait first. The index is eventually consistent: the next call finds a missed object.
 func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry, error) {
 	return t.query(ctx, queryWorkIndex("waiting#"+dataset, ""), limit)
 }
 
-// Failed returns the dataset's failed objects with the code, or with any code
-// if it is empty. The dataset "" stands for keys that no contract claims.
+// Failed returns the dataset's failed objects with the code; an empty code means all
+// codes. An empty dataset means the keys without a contract.
 func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]Entry, error) {
 	if dataset == "" {
-		dataset = unclaimed
+		dataset = noDataset
 	}
 	prefix := ""
 	if code != "" {
@@ -54,20 +52,20 @@ func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]
 	return t.query(ctx, queryWorkIndex("failed#"+dataset, prefix), 0)
 }
 
-// queryWorkIndex asks for one partition of the work index, of it only what begins
-// with the prefix.
+// queryWorkIndex is the query for one partition of the index "work", limited to sort
+// keys with the prefix.
 func queryWorkIndex(partition, prefix string) *dynamodb.QueryInput {
 	return queryPartition(indexWork, partition, "begins_with(#s, :s)", prefix)
 }
 
-// queryStuckIndex asks for what one shard of the index "stuck" has in the state since
-// before the time.
+// queryStuckIndex is the query for the objects of one shard of the index "stuck" that
+// are in the state since before the time.
 func queryStuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
 	return queryPartition(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
 }
 
-// queryPartition asks for one partition of an index, and of it for what the condition on
-// the sort key #s and the value :s leaves; all if the value is empty.
+// queryPartition is the query for one partition of an index. The condition compares the
+// sort key #s with the value :s. An empty value means the whole partition.
 func queryPartition(index, partition, condition, value string) *dynamodb.QueryInput {
 	input := &dynamodb.QueryInput{
 		IndexName:                 aws.String(index),
@@ -83,13 +81,13 @@ func queryPartition(index, partition, condition, value string) *dynamodb.QueryIn
 	return input
 }
 
-// query reads one partition of an index, to the end if limit is 0.
+// query reads one partition of an index, up to limit entries; 0 means all.
 func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int) ([]Entry, error) {
 	input.TableName = aws.String(t.Name)
 	if limit > 0 {
 		input.Limit = aws.Int32(int32(limit))
 	}
-	entries := []Entry{} // as JSON, none is an empty list
+	entries := []Entry{} // no entries are an empty JSON list, not null
 	for {
 		output, err := t.Client.Query(ctx, input)
 		if err != nil {
@@ -125,13 +123,13 @@ func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeV
 	return output.Item, nil
 }
 
-// newestPrefix begins the key of the item that says which version of a key is
-// the newest. An index can't: reads of it lag behind.
+// newestPrefix begins the key of the item with the newest version of an S3 key. An
+// index can't have this role, because reads of an index are late.
 const newestPrefix = "key#"
 
-// updateNewest moves the key's newest version forward, never back. A version
-// without a sequencer (found by a listing, not by an event) counts as newer
-// than nothing only.
+// updateNewest moves the key's newest version forward, never back. A version without a
+// sequencer comes from a listing and not from an event. Such a version is the newest
+// only if the key has no other version.
 func (t *Table) updateNewest(ctx context.Context, o object.Object) error {
 	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
 		set("newest", text(string(o.ID()))).
@@ -143,8 +141,8 @@ func (t *Table) updateNewest(ctx context.Context, o object.Object) error {
 // checkpointPrefix begins the key of an ingestion run's checkpoint.
 const checkpointPrefix = "run#"
 
-// Checkpoint reads the run's checkpoint into the value that into points to; it
-// returns false if the run has none.
+// Checkpoint reads the run's checkpoint into the value behind the pointer into. The
+// result is false for a run without a checkpoint.
 func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, error) {
 	attributes, err := t.get(ctx, checkpointPrefix+run)
 	switch {
@@ -154,7 +152,7 @@ func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, err
 		return false, err
 	}
 	saved := valueOf(attributes["checkpoint"])
-	if saved == "" { // a run that failed before its first page has a fault only
+	if saved == "" { // a run that failed before the first page has only a fault
 		return false, nil
 	}
 	if err := json.Unmarshal([]byte(saved), into); err != nil {
@@ -163,7 +161,8 @@ func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, err
 	return true, nil
 }
 
-// SaveCheckpoint replaces the run's checkpoint.
+// SaveCheckpoint replaces the run's checkpoint, and removes an earlier fault of the
+// run.
 func (t *Table) SaveCheckpoint(ctx context.Context, run string, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {

@@ -47,13 +47,13 @@ func TestWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want[:min(limit, len(want))], idsOf(entries)); diff != "" {
-			t.Errorf("limit %d, longest first (-want +got):\n%s", limit, diff)
+			t.Errorf("limit %d, longest wait first (-want +got):\n%s", limit, diff)
 		}
 	}
 	b.client.page = 0
 	before := b.client.queries.Load()
 	if _, err := b.Waiting(ctx, b.dataset, 3); err != nil || b.client.queries.Load() != before+1 {
-		t.Errorf("a limit that one page fills took %d queries, %v", b.client.queries.Load()-before, err)
+		t.Errorf("a limit of one page took %d queries, %v; want 1", b.client.queries.Load()-before, err)
 	}
 	if err := b.Loaded(ctx, want[0], journal.Load{LoadID: "l"}); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestFailed(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	failed := make(map[fault.Code][]object.ID)
-	// bad_header begins like no other code here; a prefix of a code is no code.
+	// No other code here begins with bad_header, and a prefix of a code is no code.
 	for _, code := range []fault.Code{fault.BadHeader, fault.TooManyRejects, fault.BadHeader, fault.BadQuoting} {
 		o := b.receivedObject(t)
 		b.advance(time.Second)
@@ -77,7 +77,7 @@ func TestFailed(t *testing.T) {
 		}
 		failed[code] = append(failed[code], o.ID())
 	}
-	b.client.page = 1 // every page is read, however small
+	b.client.page = 1 // all pages are read
 	all := append(append(append([]object.ID{}, failed[fault.BadHeader]...), failed[fault.BadQuoting]...), failed[fault.TooManyRejects]...)
 	for code, want := range map[fault.Code][]object.ID{
 		"": all, fault.BadHeader: failed[fault.BadHeader], fault.TooManyRejects: failed[fault.TooManyRejects], "bad": {}, fault.Crashed: {},
@@ -92,26 +92,26 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-// TestFailedFindsObjectsWithoutDataset: what no contract claims has a partition of its own. The
-// table is shared, so only this test's own object is looked for.
+// TestFailedFindsObjectsWithoutDataset: the objects without a contract have a partition
+// of their own. All tests share the table, so the test looks for its own object only.
 func TestFailedFindsObjectsWithoutDataset(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.object("nobody.csv", "")
+	o := b.object("unclaimed.csv", "")
 	if _, err := b.Receive(ctx, o, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.fail(ctx, o, work.Route, fault.NoDataset); err != nil {
 		t.Fatal(err)
 	}
-	holds := func(code fault.Code) bool {
+	found := func(code fault.Code) bool {
 		entries, err := b.Failed(ctx, "", code)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, entry := range entries {
 			if entry.Dataset != "" {
-				t.Errorf("%s of %s is among the unclaimed", entry.Object.URI(), entry.Dataset)
+				t.Errorf("%s of %s is among the objects without a contract", entry.Object.URI(), entry.Dataset)
 			}
 			if entry.ID == o.ID() {
 				return true
@@ -119,13 +119,13 @@ func TestFailedFindsObjectsWithoutDataset(t *testing.T) {
 		}
 		return false
 	}
-	if !holds("") || !holds(fault.NoDataset) || holds(fault.Crashed) {
-		t.Errorf("unclaimed: any %t, no_dataset %t, crashed %t", holds(""), holds(fault.NoDataset), holds(fault.Crashed))
+	if !found("") || !found(fault.NoDataset) || found(fault.Crashed) {
+		t.Errorf("found with any code %t, with no_dataset %t, with crashed %t", found(""), found(fault.NoDataset), found(fault.Crashed))
 	}
 }
 
-// TestEachVisitsEveryObjectOnce tells every object once, over as many pages as it takes, and nothing
-// but objects. The table is shared: only this bench's entries are looked at.
+// TestEachVisitsEveryObjectOnce: Each visits all objects once, over several pages, and
+// no other items. All tests share the table, so the test compares its own entries only.
 func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
@@ -140,7 +140,7 @@ func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	got := make(map[object.ID]int)
 	err := b.Each(ctx, func(e journal.Entry) {
 		if e.State == "" || !object.IsID(string(e.ID)) {
-			t.Errorf("no object: %+v", e)
+			t.Errorf("Each passed another item: %+v", e)
 		}
 		if e.Dataset == b.dataset {
 			got[e.ID]++
@@ -172,46 +172,46 @@ func TestCheckpoint(t *testing.T) {
 		}
 	}
 	if found, err := b.Checkpoint(ctx, run+"-other", &got); found || err != nil {
-		t.Errorf("another run's = %t, %v", found, err)
+		t.Errorf("Checkpoint of another run = %t, %v", found, err)
 	}
 	var wrong []string
 	if _, err := b.Checkpoint(ctx, run, &wrong); err == nil || !strings.Contains(err.Error(), run) {
-		t.Errorf("a checkpoint of another form = %v, want an error that names the run", err)
+		t.Errorf("a checkpoint of another type = %v, want an error with the run", err)
 	}
 	if err := b.SaveCheckpoint(ctx, run, func() {}); err == nil {
-		t.Error("what JSON can't hold was saved")
+		t.Error("SaveCheckpoint took a value that JSON doesn't have")
 	}
 }
 
-// TestDynamoDBErrorIsDependencyFault: what DynamoDB doesn't answer is a dependency's fault, which never
-// counts as an attempt.
+// TestDynamoDBErrorIsDependencyFault: without an answer from DynamoDB the fault is a
+// dependency's, and never counts as an attempt.
 func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
 	t.Parallel()
 	client, err := database()
 	if err != nil {
 		t.Fatal(err)
 	}
-	nowhere := &journal.Table{Client: client, Name: "no-such-table", Now: time.Now}
+	missing := &journal.Table{Client: client, Name: "no-such-table", Now: time.Now}
 	b, ctx := newFixture(t), t.Context()
 	o := b.object("a.csv", "")
 	calls := map[string]func() error{
-		"Get":            func() error { _, err := nowhere.Get(ctx, o.ID()); return err },
-		"Receive":        func() error { _, err := nowhere.Receive(ctx, o, b.dataset); return err },
-		"Ignore":         func() error { return nowhere.Ignore(ctx, o, "r") },
-		"Start":          func() error { _, _, err := nowhere.Start(ctx, b.transformWork(o), "m", b.clock()); return err },
-		"Waiting":        func() error { _, err := nowhere.Waiting(ctx, b.dataset, 1); return err },
-		"Newest":         func() error { _, err := nowhere.Newest(ctx, bucket, "k"); return err },
-		"Redrive":        func() error { _, err := nowhere.Redrive(ctx, o.ID()); return err },
-		"Reload":         func() error { _, err := nowhere.Reload(ctx, o.ID()); return err },
-		"Restore":        func() error { return nowhere.Restore(ctx, o, b.dataset, journal.Load{}) },
-		"Each":           func() error { return nowhere.Each(ctx, func(journal.Entry) {}) },
-		"SaveCheckpoint": func() error { return nowhere.SaveCheckpoint(ctx, "r", 1) },
-		"Checkpoint":     func() error { _, err := nowhere.Checkpoint(ctx, "r", new(int)); return err },
+		"Get":            func() error { _, err := missing.Get(ctx, o.ID()); return err },
+		"Receive":        func() error { _, err := missing.Receive(ctx, o, b.dataset); return err },
+		"Ignore":         func() error { return missing.Ignore(ctx, o, "r") },
+		"Start":          func() error { _, _, err := missing.Start(ctx, b.transformWork(o), "m", b.clock()); return err },
+		"Waiting":        func() error { _, err := missing.Waiting(ctx, b.dataset, 1); return err },
+		"Newest":         func() error { _, err := missing.Newest(ctx, bucket, "k"); return err },
+		"Redrive":        func() error { _, err := missing.Redrive(ctx, o.ID()); return err },
+		"Reload":         func() error { _, err := missing.Reload(ctx, o.ID()); return err },
+		"Restore":        func() error { return missing.Restore(ctx, o, b.dataset, journal.Load{}) },
+		"Each":           func() error { return missing.Each(ctx, func(journal.Entry) {}) },
+		"SaveCheckpoint": func() error { return missing.SaveCheckpoint(ctx, "r", 1) },
+		"Checkpoint":     func() error { _, err := missing.Checkpoint(ctx, "r", new(int)); return err },
 	}
 	for name, call := range calls {
 		var f *fault.Fault
 		if err := call(); !errors.As(err, &f) || f.Code != fault.JournalAway || f.Disposition != fault.RetryAfter {
-			t.Errorf("%s = %v, want journal_away, retried without counting", name, err)
+			t.Errorf("%s = %v, want journal_away and a retry that doesn't count", name, err)
 		}
 	}
 }
@@ -231,7 +231,7 @@ func TestDecodeRefusesMalformedItem(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := b.Get(context.Background(), o.ID()); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s=%q: %v, want an error that names it", name, value, err)
+			t.Errorf("%s=%q: %v, want an error with the attribute", name, value, err)
 		}
 	}
 }

@@ -28,12 +28,12 @@ func TestSecondReceiveReturnsSameEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(first, second); diff != "" {
-		t.Errorf("the second changes the entry (-first +second):\n%s", diff)
+		t.Errorf("the second Receive changes the entry (-first +second):\n%s", diff)
 	}
 }
 
-// TestLaterReceiveSetsMissingDataset: a key that nobody claimed when it came is claimed by a
-// contract that was deployed since.
+// TestLaterReceiveSetsMissingDataset: an object had no contract at the first event.
+// After a deployment of the contract, the object gets the dataset.
 func TestLaterReceiveSetsMissingDataset(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
@@ -44,21 +44,21 @@ func TestLaterReceiveSetsMissingDataset(t *testing.T) {
 	if _, err := b.fail(ctx, o, work.Route, fault.NoDataset); err != nil {
 		t.Fatal(err)
 	}
-	// Its event comes again: failed is left by a redrive only.
+	// The event comes again, but only a redrive ends the state Failed.
 	if entry, err := b.Receive(ctx, o, b.dataset); err != nil || entry.State != journal.Failed || entry.Dataset != "" {
-		t.Errorf("Receive of a failed one = %s of %q, %v; want failed of none", entry.State, entry.Dataset, err)
+		t.Errorf("Receive of a failed object = %s, dataset %q, %v; want failed without dataset", entry.State, entry.Dataset, err)
 	}
 	if _, err := b.Redrive(ctx, o.ID()); err != nil {
 		t.Fatal(err)
 	}
 	if entry, err := b.Receive(ctx, o, b.dataset); err != nil || entry.Dataset != b.dataset || entry.State != journal.Received {
-		t.Errorf("Receive = %s of %q, %v; want received of %q", entry.State, entry.Dataset, err, b.dataset)
+		t.Errorf("Receive = %s, dataset %q, %v; want received, dataset %q", entry.State, entry.Dataset, err, b.dataset)
 	}
 	if _, err := b.transformed(ctx, o, "first"); err != nil {
 		t.Fatal(err)
 	}
 	if waiting, err := b.Waiting(ctx, b.dataset, 10); err != nil || len(waiting) != 1 {
-		t.Errorf("Waiting = %d entries, %v; want the one", len(waiting), err)
+		t.Errorf("Waiting = %d entries, %v; want 1", len(waiting), err)
 	}
 }
 
@@ -66,17 +66,17 @@ func TestIgnore(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := b.object("folder/", "1")
-	if err := b.Ignore(t.Context(), o, "it is a folder marker"); err != nil {
+	if err := b.Ignore(t.Context(), o, "a folder marker"); err != nil {
 		t.Fatal(err)
 	}
 	entry, err := b.Newest(t.Context(), o.Bucket, o.Key)
-	if err != nil || entry.State != journal.Ignored || entry.Reason != "it is a folder marker" || entry.ID != o.ID() {
+	if err != nil || entry.State != journal.Ignored || entry.Reason != "a folder marker" || entry.ID != o.ID() {
 		t.Errorf("Newest = %+v, %v", entry, err)
 	}
 }
 
-// TestNewest receives versions of one key in some order; the newest is named by
-// its place in that order.
+// TestNewest receives versions of one key in some order. want is the place of the
+// newest version in the order.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -88,10 +88,10 @@ func TestNewest(t *testing.T) {
 		{"in reverse", []string{"12", "11", "10"}, 0},
 		{"mixed", []string{"11", "12", "10"}, 1},
 		{"by length, not by text", []string{"0A", "9"}, 0},
-		{"longer is later", []string{"FF", "100"}, 1},
-		{"found by a listing, after an event", []string{"10", ""}, 0},
-		{"found by a listing, before an event", []string{"", "10"}, 1},
-		{"only found by listings", []string{"", ""}, 0},
+		{"a longer text is later", []string{"FF", "100"}, 1},
+		{"from a listing, after an event", []string{"10", ""}, 0},
+		{"from a listing, before an event", []string{"", "10"}, 1},
+		{"only from listings", []string{"", ""}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestNewest(t *testing.T) {
 			for i, sequencer := range test.sequencers {
 				o := b.object("a.csv", sequencer)
 				ids[i], key = o.ID(), o.Key
-				for range 2 { // every event comes twice
+				for range 2 { // each event comes twice
 					if _, err := b.Receive(ctx, o, b.dataset); err != nil {
 						t.Fatal(err)
 					}
@@ -119,7 +119,7 @@ func TestNewest(t *testing.T) {
 func TestUnknownObjectIsNotFound(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	o := b.object("never.csv", "")
+	o := b.object("unknown.csv", "")
 	if _, err := b.Get(ctx, o.ID()); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Get = %v", err)
 	}

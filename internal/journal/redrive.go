@@ -9,19 +9,20 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Redrive is what an operator's redrive must send.
+// Redrive is the message that the caller of Table.Redrive must send.
 type Redrive struct {
-	// Stage is the one whose queue takes the message.
+	// Stage is the stage whose queue gets the message.
 	Stage work.Stage
-	// Body is the message.
+	// Body is the body of the message.
 	Body string
 }
 
-// Redrive puts a failed object back to where its failure can be mended, and
-// returns the message that the caller must send. Its attempts begin anew. An
-// object that was redriven but whose message may not have been sent (the
-// operator's command was killed in between) gives its message again. Any other
-// state is an error.
+// Redrive puts a failed object back to Received, or to Transformed if only the load
+// must run again. The attempts count from 0. The caller must send the returned message.
+//
+// A second Redrive of a received or transformed object returns the same message again
+// and changes nothing: the operator's command may have stopped before the send. Any
+// other state is an error.
 func (t *Table) Redrive(ctx context.Context, id object.ID) (Redrive, error) {
 	entry, err := t.Get(ctx, id)
 	if err != nil {
@@ -32,7 +33,7 @@ func (t *Table) Redrive(ctx context.Context, id object.ID) (Redrive, error) {
 		return redrive, nil
 	}
 	if entry.State != Failed {
-		return Redrive{}, fmt.Errorf("redrive %s: it is %s, not failed", entry.Object.URI(), entry.State)
+		return Redrive{}, fmt.Errorf("redrive %s: the object is %s, not failed", entry.Object.URI(), entry.State)
 	}
 	state := Received
 	if redrive.Stage == work.Load {
@@ -44,14 +45,14 @@ func (t *Table) Redrive(ctx context.Context, id object.ID) (Redrive, error) {
 		clear(attributesOfSweep...)
 	_, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	if err == nil && !moved {
-		err = fmt.Errorf("redrive %s: its state changed meanwhile, look again", entry.Object.URI())
+		err = fmt.Errorf("redrive %s: the state changed during the redrive, check the object again", entry.Object.URI())
 	}
 	return redrive, err
 }
 
-// redriveOf decides where a failed object starts again: a load whose receipt
-// is sound at the load, all else at the transform, since the same receipt
-// would give the same answer. A key that nobody claimed goes through route.
+// redriveOf decides the stage of the next try. A failed load with a sound receipt goes
+// to load. Any other object goes to transform, because the same receipt would give the
+// same fault. An object without a dataset goes to route, with the original message.
 func redriveOf(e Entry) Redrive {
 	loadFailed := e.Stage == string(work.Load) || e.State == Transformed
 	receiptIsSound := loadFailed && e.Receipt != nil &&

@@ -13,7 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestRedrive fails an object in each way and looks where it starts again.
+// TestRedrive fails an object in several ways, and checks the stage of the redrive.
 func TestRedrive(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -26,13 +26,13 @@ func TestRedrive(t *testing.T) {
 		state     journal.State
 	}{
 		{name: "transform failed", stage: work.Transform, code: fault.BadHeader, want: work.Transform, state: journal.Received},
-		{name: "receipt refused, as route found", stage: work.Route, code: fault.TooManyRejects, want: work.Transform, state: journal.Received},
+		{name: "route refused the receipt", stage: work.Route, code: fault.TooManyRejects, want: work.Transform, state: journal.Received},
 		{name: "load failed with a sound receipt", receipt: true, stage: work.Load, code: fault.CopyRefused, want: work.Load, state: journal.Transformed},
-		{name: "load failed, its table was missing", receipt: true, stage: work.Load, code: fault.TableMissing, want: work.Load, state: journal.Transformed},
-		{name: "the files hold other counts", receipt: true, stage: work.Load, code: fault.ReceiptMismatch, want: work.Transform, state: journal.Received},
-		{name: "the receipt was deleted", receipt: true, stage: work.Load, code: fault.ReceiptMissing, want: work.Transform, state: journal.Received},
+		{name: "load failed without a table", receipt: true, stage: work.Load, code: fault.TableMissing, want: work.Load, state: journal.Transformed},
+		{name: "load failed, the files have other counts", receipt: true, stage: work.Load, code: fault.ReceiptMismatch, want: work.Transform, state: journal.Received},
+		{name: "load failed, the receipt is deleted", receipt: true, stage: work.Load, code: fault.ReceiptMissing, want: work.Transform, state: journal.Received},
 		{name: "load failed without a receipt in the journal", stage: work.Load, code: fault.Crashed, want: work.Transform, state: journal.Received},
-		{name: "no contract claimed it", unclaimed: true, stage: work.Route, code: fault.NoDataset, want: work.Route, state: journal.Received},
+		{name: "route failed without a contract", unclaimed: true, stage: work.Route, code: fault.NoDataset, want: work.Route, state: journal.Received},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,13 +61,13 @@ func TestRedrive(t *testing.T) {
 			}
 			want := journal.Redrive{Stage: test.want, Body: wantWork.Encode()}
 			if test.unclaimed {
-				want.Body = "the message" // the one that failed, as it came
+				want.Body = "the message" // the original failed message
 			}
 			if _, err := b.fail(ctx, o, test.stage, test.code); err != nil {
 				t.Fatal(err)
 			}
-			// The second is that of an operator whose command was killed
-			// between the journal and the queue.
+			// The second redrive is for an operator's command that was killed after the
+			// write to the journal and before the send.
 			for range 2 {
 				got, err := b.Redrive(ctx, o.ID())
 				if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -79,11 +79,11 @@ func TestRedrive(t *testing.T) {
 				t.Errorf("%s, %d redrives, %d attempts; want %s, 1, 0", entry.State, entry.Redrives, entry.Attempts, test.state)
 			}
 			if entry.Stage+entry.Code+entry.Cause+entry.Hint != "" {
-				t.Errorf("the old fault shows: %s %s %s %s", entry.Stage, entry.Code, entry.Cause, entry.Hint)
+				t.Errorf("the entry has the old fault: %s %s %s %s", entry.Stage, entry.Code, entry.Cause, entry.Hint)
 			}
 			checkIndexes(t, b, entry)
 			if failed, err := b.Failed(ctx, dataset, ""); err != nil || slices.Contains(idsOf(failed), o.ID()) {
-				t.Errorf("it is among the failed still, %v", err)
+				t.Errorf("the object is still among the failed objects, %v", err)
 			}
 		})
 	}
@@ -100,13 +100,13 @@ func TestRedriveOfUnfailedObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if entry, ok, err := b.start(ctx, o, "m1"); err != nil || !ok || entry.Attempts != 1 {
-		t.Fatalf("Start = %t, %d attempts, %v; want the first", ok, entry.Attempts, err)
+		t.Fatalf("Start = %t, %d attempts, %v; want attempt 1", ok, entry.Attempts, err)
 	}
 	_, err := b.Redrive(ctx, o.ID())
-	if want := "redrive " + o.URI() + ": it is transforming, not failed"; err == nil || err.Error() != want {
+	if want := "redrive " + o.URI() + ": the object is transforming, not failed"; err == nil || err.Error() != want {
 		t.Errorf("Redrive = %v, want %q", err, want)
 	}
-	// It fails again and is redriven again.
+	// The object fails again and gets a second redrive.
 	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
 		t.Fatal(err)
 	}

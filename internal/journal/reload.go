@@ -8,23 +8,24 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Reload is what became of an operator's reload of one object.
+// Reload is the result of an operator's reload of one object.
 type Reload struct {
-	// Generation is the object's from now on.
+	// Generation is the generation of the object after the reload.
 	Generation int
-	// Work is what the caller must send; nil if there is nothing to send.
+	// Work is the message that the caller must send; nil for none.
 	Work *work.Work
-	// UnderWay tells that the object was being reloaded before: no generation was
-	// added. Its message may not have been sent, so there may be Work all the same.
+	// UnderWay means that an earlier reload of the object hasn't ended, and that no
+	// generation was added. Work may be set nevertheless, because the earlier command
+	// may not have sent the message.
 	UnderWay bool
-	// Refused says why the object can't be reloaded; empty if it can.
+	// Refused is the reason for a refused reload; empty if the reload is possible.
 	Refused string
 }
 
-// Reload puts a loaded or failed object back to received, one generation on, for
-// its transform under the contract that is deployed now. What is in the table
-// stays there until the new generation is loaded. An object that is on its way as
-// a reload already gets no further generation.
+// Reload puts a loaded or failed object back to Received and adds a generation. The
+// next transform uses the contract of the current deployment. The earlier rows stay in
+// the Snowflake table until the load of the new generation. An object in an earlier
+// reload gets no further generation. The caller must send Reload.Work.
 func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	entry, err := t.Get(ctx, id)
 	if err != nil {
@@ -34,14 +35,14 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	if plan.Refused != "" || plan.UnderWay {
 		return plan, nil
 	}
-	same := "#generation = :before"
+	sameGeneration := "#generation = :before"
 	if entry.Generation == 0 {
-		same += " OR attribute_not_exists(#generation)"
+		sameGeneration += " OR attribute_not_exists(#generation)"
 	}
 	change := newChange(Received).from(Loaded, Failed).
 		set("generation", number(int64(plan.Generation))).
 		count("reloads").
-		where(same).
+		where(sameGeneration).
 		bind(":before", number(int64(entry.Generation))).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
 			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue").
@@ -56,7 +57,7 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 	return plan, nil
 }
 
-// PlanReload tells what a reload of the object would do now.
+// PlanReload returns the result of a reload now, and changes nothing.
 func (e Entry) PlanReload() Reload {
 	if !e.reloadable() {
 		return e.unchanged()
@@ -67,20 +68,20 @@ func (e Entry) PlanReload() Reload {
 
 func (e Entry) reloadable() bool { return e.State == Loaded || e.State == Failed && e.Dataset != "" }
 
-// unchanged tells of an object to which no generation was added.
+// unchanged is the result for an object without a new generation.
 func (e Entry) unchanged() Reload {
 	r := Reload{Generation: e.Generation}
 	switch {
 	case e.State == Superseded:
-		r.Refused = fmt.Sprintf("it is superseded: the rows of %s took the place of its own", e.SupersededBy)
+		r.Refused = fmt.Sprintf("the object is superseded: the rows of %s replaced the object's rows", e.SupersededBy)
 	case e.State == Ignored:
-		r.Refused = "it is ignored: " + e.Reason
+		r.Refused = "the object is ignored: " + e.Reason
 	case e.Dataset == "":
-		r.Refused = "no contract claimed it: once one does, redrive it"
+		r.Refused = "the object has no contract: add a contract, then redrive the object"
 	case e.reloadable():
-		r.Refused = fmt.Sprintf("it became %s meanwhile: look again", e.State)
+		r.Refused = fmt.Sprintf("the object became %s during the reload: check the object again", e.State)
 	case e.Generation == 0:
-		r.Refused = fmt.Sprintf("it is %s, on its way for the first time", e.State)
+		r.Refused = fmt.Sprintf("the object is %s, before the first load", e.State)
 	case e.State == Received:
 		r.UnderWay, r.Work = true, e.transform()
 	default:
@@ -93,8 +94,8 @@ func (e Entry) transform() *work.Work {
 	return &work.Work{Stage: work.Transform, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation}
 }
 
-// Restore makes the entry of an object that the ledger has and the journal lost.
-// It leaves one that is there as it is.
+// Restore makes a loaded entry for an object that the ledger has and the journal lost.
+// An existing entry doesn't change.
 func (t *Table) Restore(ctx context.Context, o object.Object, dataset string, l Load) error {
 	change := newChange(Loaded).
 		set("dataset", text(dataset)).

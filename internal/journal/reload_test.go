@@ -24,15 +24,16 @@ func (b *fixture) reload(t *testing.T, o object.Object) journal.Reload {
 	return reload
 }
 
-// TestReloadReplacesRows reloads an object in every state, once and once more.
-func TestReloadReplacesRows(t *testing.T) {
+// TestReloadInEveryState reloads an object in each state, and repeats each possible
+// reload.
+func TestReloadInEveryState(t *testing.T) {
 	t.Parallel()
 	refusals := map[journal.State]string{
-		journal.Received:     "it is received, on its way for the first time",
-		journal.Transforming: "it is transforming, on its way for the first time",
-		journal.Transformed:  "it is transformed, on its way for the first time",
-		journal.Superseded:   "it is superseded: the rows of newer took the place of its own",
-		journal.Ignored:      "it is ignored: it is a folder",
+		journal.Received:     "the object is received, before the first load",
+		journal.Transforming: "the object is transforming, before the first load",
+		journal.Transformed:  "the object is transformed, before the first load",
+		journal.Superseded:   "the object is superseded: the rows of newer replaced the object's rows",
+		journal.Ignored:      "the object is ignored: a folder",
 	}
 	for _, state := range states {
 		t.Run(string(state), func(t *testing.T) {
@@ -50,8 +51,8 @@ func TestReloadReplacesRows(t *testing.T) {
 			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next}, b.reload(t, o)); diff != "" {
 				t.Errorf("reload (-want +got):\n%s", diff)
 			}
-			// The second is that of an operator whose command was killed before it
-			// sent the message.
+			// The second reload is for an operator's command that was killed before the
+			// send.
 			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next, UnderWay: true}, b.reload(t, o)); diff != "" {
 				t.Errorf("reload again (-want +got):\n%s", diff)
 			}
@@ -60,10 +61,10 @@ func TestReloadReplacesRows(t *testing.T) {
 				t.Errorf("entry %+v", entry)
 			}
 			if entry.Stage+entry.Code+entry.Cause+entry.Hint+entry.Message+entry.Queue != "" {
-				t.Errorf("the old fault shows: %+v", entry)
+				t.Errorf("the entry has the old fault: %+v", entry)
 			}
 			if entry.KeepsEarlierRows() != (state == journal.Loaded) {
-				t.Errorf("it keeps rows of before: %t", entry.KeepsEarlierRows())
+				t.Errorf("KeepsEarlierRows = %t", entry.KeepsEarlierRows())
 			}
 			checkIndexes(t, b, entry)
 		})
@@ -73,27 +74,27 @@ func TestReloadReplacesRows(t *testing.T) {
 func TestReloadOfObjectWithoutDataset(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
-	o := b.object("nobody.csv", "")
+	o := b.object("unclaimed.csv", "")
 	if _, err := b.Receive(t.Context(), o, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.fail(t.Context(), o, work.Route, fault.NoDataset); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.reload(t, o); got.Work != nil || !strings.HasPrefix(got.Refused, "no contract claimed it") {
+	if got := b.reload(t, o); got.Work != nil || !strings.HasPrefix(got.Refused, "the object has no contract") {
 		t.Errorf("reload %+v", got)
 	}
 }
 
-// TestConcurrentReloadsAddOneGeneration: of two operators who reload one object at once, one adds
-// a generation.
+// TestConcurrentReloadsAddOneGeneration: of several simultaneous reloads a single
+// reload adds a generation.
 func TestConcurrentReloadsAddOneGeneration(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := objectInState(t, b, journal.Loaded)
-	const racers = 8
-	reloads := make(chan journal.Reload, racers)
-	for range racers {
+	const callers = 8
+	reloads := make(chan journal.Reload, callers)
+	for range callers {
 		go func() {
 			reload, err := b.Reload(context.WithoutCancel(t.Context()), o.ID())
 			if err != nil {
@@ -103,19 +104,19 @@ func TestConcurrentReloadsAddOneGeneration(t *testing.T) {
 		}()
 	}
 	first := 0
-	for range racers {
+	for range callers {
 		if reload := <-reloads; !reload.UnderWay {
 			first++
 		}
 	}
 	if entry := b.get(t, o); first != 1 || entry.Generation != 1 || entry.Reloads != 1 {
-		t.Errorf("%d began it; generation %d after %d reloads, want 1 each", first, entry.Generation, entry.Reloads)
+		t.Errorf("%d new reloads, generation %d after %d reloads; want 1 each", first, entry.Generation, entry.Reloads)
 	}
 }
 
-// TestReloadDuringAnotherReloadAddsNewGeneration: between its read and its write another
-// reload came to its end. It must not give that one's generation out again.
-func TestReloadDuringAnotherReloadAddsNewGeneration(t *testing.T) {
+// TestReloadAfterConcurrentReloadIsRefused: another reload ends between the read
+// and the write of Reload. Reload must not use the same generation again.
+func TestReloadAfterConcurrentReloadIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := objectInState(t, b, journal.Loaded)
@@ -125,7 +126,7 @@ func TestReloadDuringAnotherReloadAddsNewGeneration(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := b.reload(t, o); got.Refused != "it became loaded meanwhile: look again" || got.Work != nil {
+	if got := b.reload(t, o); got.Refused != "the object became loaded during the reload: check the object again" || got.Work != nil {
 		t.Errorf("reload %+v", got)
 	}
 	if entry := b.get(t, o); entry.State != journal.Loaded || entry.Generation != 1 {
@@ -133,7 +134,7 @@ func TestReloadDuringAnotherReloadAddsNewGeneration(t *testing.T) {
 	}
 }
 
-// objectInReload brings a loaded object to a state of its reload.
+// objectInReload moves a loaded object to a state of a reload.
 func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object {
 	t.Helper()
 	o := objectInState(t, b, journal.Loaded)
@@ -141,7 +142,7 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 	var err error
 	switch state {
 	case journal.Transforming:
-		_, _, err = b.Start(t.Context(), w, "m1", b.clock().Add(lease))
+		_, _, err = b.Start(t.Context(), w, "m1", b.clock().Add(claimTime))
 	case journal.Transformed:
 		receipt, at := b.receipt(o, "again")
 		receipt.Generation = 1
@@ -156,8 +157,8 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 	return o
 }
 
-// TestEarlierGenerationChangesNothing: repeated messages, late
-// receipts and late loads of what was before the reload.
+// TestEarlierGenerationChangesNothing sends repeated messages, late receipts and late
+// loads of the generation before the reload.
 func TestEarlierGenerationChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
@@ -184,21 +185,21 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(before, b.get(t, o)); diff != "" {
-					t.Errorf("it changed the entry (-before +after):\n%s", diff)
+					t.Errorf("the entry changed (-before +after):\n%s", diff)
 				}
 			})
 		}
 	}
 }
 
-// TestFailedReloadKeepsLoadedRows keeps what was loaded before, and is redriven in its own
-// generation.
+// TestFailedReloadKeepsLoadedRows: the entry shows the earlier load, and a redrive
+// keeps the generation of the reload.
 func TestFailedReloadKeepsLoadedRows(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := objectInReload(t, b, journal.Failed)
 	if entry := b.get(t, o); !entry.KeepsEarlierRows() || entry.LoadID != "l1" || entry.RowsLoaded != 9 {
-		t.Errorf("what was loaded before doesn't show: %+v", entry)
+		t.Errorf("the entry lacks the earlier load: %+v", entry)
 	}
 	redrive, err := b.Redrive(t.Context(), o.ID())
 	want := work.Work{Stage: work.Transform, Dataset: b.dataset, Object: o, Generation: 1}
@@ -206,17 +207,18 @@ func TestFailedReloadKeepsLoadedRows(t *testing.T) {
 		t.Errorf("redrive %+v, %v; want generation 1", redrive, err)
 	}
 	if got := b.reload(t, o); !got.UnderWay || got.Generation != 1 {
-		t.Errorf("a reload of what is redriven: %+v", got)
+		t.Errorf("reload after the redrive: %+v", got)
 	}
 }
 
-// TestReloadAfterReloadAddsSecondGeneration: the new generation is loaded, and the next reload is the second.
+// TestReloadAfterReloadAddsSecondGeneration: after the load of generation 1 the next
+// reload adds generation 2.
 func TestReloadAfterReloadAddsSecondGeneration(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	o := objectInReload(t, b, journal.Transformed)
 	if got := b.reload(t, o); !got.UnderWay || got.Work != nil {
-		t.Errorf("a reload that waits for its load: %+v; want nothing to send", got)
+		t.Errorf("reload during the wait for the load: %+v; want no message", got)
 	}
 	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l2", Generation: 1, Rows: 8}); err != nil {
 		t.Fatal(err)
@@ -229,7 +231,7 @@ func TestReloadAfterReloadAddsSecondGeneration(t *testing.T) {
 		t.Errorf("the next reload: %+v", got)
 	}
 	if err := b.Superseded(ctx, o.ID(), "newer"); err != nil || b.get(t, o).State != journal.Superseded {
-		t.Errorf("a newer version came meanwhile: %s, %v", b.get(t, o).State, err)
+		t.Errorf("after a newer version: %s, %v; want superseded", b.get(t, o).State, err)
 	}
 }
 
@@ -246,10 +248,10 @@ func TestRestore(t *testing.T) {
 		t.Errorf("entry %+v", entry)
 	}
 	if newest, err := b.Newest(ctx, o.Bucket, o.Key); err != nil || newest.ID != o.ID() {
-		t.Errorf("the key's newest is %s, %v", newest.ID, err)
+		t.Errorf("the newest version of the key is %s, %v", newest.ID, err)
 	}
 	b.reload(t, o)
 	if err := b.Restore(ctx, o, b.dataset, lost); err != nil || b.get(t, o).State != journal.Received {
-		t.Errorf("an entry that is there became %s, %v", b.get(t, o).State, err)
+		t.Errorf("Restore changed an existing entry to %s, %v", b.get(t, o).State, err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxFailRunAttempts is how often a fault is written beside a checkpoint that another
-// invocation moves meanwhile.
+// maxFailRunAttempts limits the tries to write a fault next to a checkpoint that
+// another invocation changes.
 const maxFailRunAttempts = 3
 
-// failRun records beside an ingestion run's checkpoint that the run failed, and
-// keeps the checkpoint. SaveCheckpoint replaces the item, so a run that goes on
-// has no fault.
+// failRun records the fault of an ingestion run next to the run's checkpoint, and keeps
+// the checkpoint. SaveCheckpoint replaces the item, so a run with progress has no
+// fault.
 func (t *Table) failRun(ctx context.Context, f *fault.Fault) error {
 	for range maxFailRunAttempts {
 		written, err := t.failRunOnce(ctx, f)
@@ -28,11 +28,12 @@ func (t *Table) failRun(ctx context.Context, f *fault.Fault) error {
 			return err
 		}
 	}
-	return fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("the checkpoint of run %s moves on and on", f.RunID))
+	return fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("the checkpoint of run %s changed during each of %d tries", f.RunID, maxFailRunAttempts))
 }
 
-// failRunOnce returns false if the checkpoint moved between its two requests: the
-// function that fetches may put items, and not update them.
+// failRunOnce returns false if the checkpoint changed between the read and the write.
+// The write is a PutItem, because the grants of the ingest function don't include
+// UpdateItem.
 func (t *Table) failRunOnce(ctx context.Context, f *fault.Fault) (bool, error) {
 	pk := checkpointPrefix + f.Dataset + "/" + f.RunID
 	item, err := t.get(ctx, pk)

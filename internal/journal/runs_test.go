@@ -15,8 +15,8 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// attributes returns an item's texts and numbers as the table has them: the
-// DAGs of airflow/dags read these names.
+// attributes returns an item's texts and numbers under the names in the table. The DAGs
+// in airflow/dags read these names.
 func (b *fixture) attributes(t testing.TB, pk string) map[string]string {
 	t.Helper()
 	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
@@ -54,7 +54,7 @@ func TestFailRunKeepsCheckpoint(t *testing.T) {
 	var saved struct{ N int }
 	failed := fail()
 	if len(failed["cause"]) != 4<<10 {
-		t.Errorf("the cause has %d bytes, want it cut", len(failed["cause"]))
+		t.Errorf("the cause has %d bytes, want 4096", len(failed["cause"]))
 	}
 	delete(failed, "cause")
 	want := map[string]string{
@@ -65,27 +65,27 @@ func TestFailRunKeepsCheckpoint(t *testing.T) {
 		t.Errorf("before the first page (-want +got):\n%s", diff)
 	}
 	if found, err := b.Checkpoint(ctx, run, &saved); found || err != nil {
-		t.Errorf("its checkpoint = %t, %v; want none", found, err)
+		t.Errorf("checkpoint = %t, %v; want none", found, err)
 	}
 	if err := b.SaveCheckpoint(ctx, run, struct{ N int }{7}); err != nil {
 		t.Fatal(err)
 	}
 	if at := b.attributes(t, "run#"+run)["failed_at"]; at != "" {
-		t.Errorf("a run that goes on failed at %s", at)
+		t.Errorf("after a new checkpoint the run has failed_at %s", at)
 	}
 	if code := fail()["code"]; code != "source_refused" {
-		t.Errorf("after a page it has code %q", code)
+		t.Errorf("after a page the run has code %q", code)
 	}
 	if found, err := b.Checkpoint(ctx, run, &saved); !found || err != nil || saved.N != 7 {
-		t.Errorf("its checkpoint = %+v, %t, %v; want it kept", saved, found, err)
+		t.Errorf("checkpoint = %+v, %t, %v; want page 7", saved, found, err)
 	}
 }
 
-// TestFailedRunKeepsConcurrentCheckpoint saves a page between the reading of the checkpoint
-// and the writing of the fault: the page isn't lost.
+// TestFailedRunKeepsConcurrentCheckpoint saves a page between the read of the
+// checkpoint and the write of the fault. The page isn't lost.
 func TestFailedRunKeepsConcurrentCheckpoint(t *testing.T) {
 	t.Parallel()
-	for _, first := range []int{0, 1} { // pages before
+	for _, first := range []int{0, 1} { // the number of pages before
 		b, ctx := newFixture(t), t.Context()
 		run := b.dataset + "/r1"
 		save := func(page int) {
@@ -104,15 +104,15 @@ func TestFailedRunKeepsConcurrentCheckpoint(t *testing.T) {
 		}
 		var saved struct{ N int }
 		if found, err := b.Checkpoint(ctx, run, &saved); !found || err != nil || saved.N != first+1 {
-			t.Errorf("its checkpoint = %+v, %t, %v; want page %d", saved, found, err, first+1)
+			t.Errorf("checkpoint = %+v, %t, %v; want page %d", saved, found, err, first+1)
 		}
 		if code := b.attributes(t, "run#"+run)["code"]; code != "source_refused" {
-			t.Errorf("it has code %q", code)
+			t.Errorf("the run has code %q", code)
 		}
 	}
 }
 
-// A Glue run isn't one of the journal's.
+// The journal doesn't record Glue runs.
 func TestFailedGlueRunIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -122,14 +122,14 @@ func TestFailedGlueRunIsNotRecorded(t *testing.T) {
 		t.Errorf("Fail = %t, %v", recorded, err)
 	}
 	if item := b.attributes(t, "run#"+b.dataset+"/jr_1"); len(item) > 0 {
-		t.Errorf("it is recorded: %v", item)
+		t.Errorf("the Glue run is recorded: %v", item)
 	}
 }
 
 func TestCountLoad(t *testing.T) { //nolint:paralleltest // one count for the whole table
 	b := newFixture(t)
 	count := func() int {
-		n, _ := strconv.Atoi(b.attributes(t, "loads")["loads"]) // none is 0
+		n, _ := strconv.Atoi(b.attributes(t, "loads")["loads"]) // a missing count is 0
 		return n
 	}
 	before := count()
@@ -138,7 +138,7 @@ func TestCountLoad(t *testing.T) { //nolint:paralleltest // one count for the wh
 			t.Fatal(err)
 		}
 	}
-	if after := count(); after < before+2 { // what the SDK repeats counts twice
+	if after := count(); after < before+2 { // a request that the SDK repeats counts twice
 		t.Errorf("two loads move the count from %d to %d", before, after)
 	}
 }

@@ -9,15 +9,14 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Each tells every object's entry, in no order. It reads the whole table, which
-// costs a unit for each 4 KB, and consistently, so that what was written a moment
-// ago shows
-// (docs.aws.amazon.com, amazondynamodb/latest/APIReference/API_Scan).
+// Each calls do with the entry of each object, in no order. Each reads the whole table,
+// at one read unit for each 4 KB. The reads are strongly consistent, so the result has
+// the latest writes (docs.aws.amazon.com, amazondynamodb/latest/APIReference/API_Scan).
 func (t *Table) Each(ctx context.Context, do func(Entry)) error {
 	input := &dynamodb.ScanInput{
 		TableName: aws.String(t.Name), ConsistentRead: aws.Bool(true),
-		// What has no state is no object's: the newest versions, the checkpoints,
-		// the breakers, the count of loads.
+		// Only objects have a state. The newest versions, the checkpoints, the outages
+		// and the number of loads have none.
 		FilterExpression:         aws.String("attribute_exists(#state)"),
 		ExpressionAttributeNames: map[string]string{"#state": "state"},
 	}

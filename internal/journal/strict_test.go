@@ -14,20 +14,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// strictDynamoDB passes calls on and complains of what DynamoDB refuses and a stand-in
-// may let pass: a placeholder that an expression lacks or that none uses, a
-// literal attribute name, an attribute that two clauses change
-// (docs.aws.amazon.com, amazondynamodb/latest/developerguide,
-// Expressions.UpdateExpressions and Expressions.ExpressionAttributeNames).
+// strictDynamoDB checks each request against rules of DynamoDB that a stand-in may not
+// check. The rules concern missing and unused placeholders, literal attribute names,
+// and attributes with two changes. The pages are docs.aws.amazon.com,
+// amazondynamodb/latest/developerguide, Expressions.UpdateExpressions and
+// Expressions.ExpressionAttributeNames.
 type strictDynamoDB struct {
 	*dynamodb.Client
 
 	fatal func(format string, args ...any)
-	// page is the most that a query returns at once; 0 for no bound.
+	// page is the maximum size of a page of a query; 0 means no limit.
 	page int32
-	// repeats makes every write twice, as the SDK does when an answer is lost.
+	// repeats makes each write twice, like the SDK after a lost answer.
 	repeats bool
-	// before runs once before the next write, as somebody who is faster would.
+	// before runs once before the next write, like a faster writer.
 	before  func()
 	queries atomic.Int64
 }
@@ -48,7 +48,7 @@ func (s *strictDynamoDB) UpdateItem(ctx context.Context, input *dynamodb.UpdateI
 	}
 	slices.Sort(paths)
 	if len(slices.Compact(slices.Clone(paths))) != len(paths) {
-		s.fatal("two clauses change one attribute: %s", update)
+		s.fatal("two clauses change the same attribute: %s", update)
 	}
 	if before := s.before; before != nil {
 		s.before = nil
@@ -94,15 +94,15 @@ func (s *strictDynamoDB) Scan(ctx context.Context, input *dynamodb.ScanInput, op
 
 func (s *strictDynamoDB) check(expression string, names map[string]string, values map[string]types.AttributeValue) {
 	if used := sortedSet(namePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(names))) {
-		s.fatal("names %v are given, %v used: %s", slices.Sorted(maps.Keys(names)), used, expression)
+		s.fatal("the request has the names %v, the expression %v: %s", slices.Sorted(maps.Keys(names)), used, expression)
 	}
 	if used := sortedSet(valuePlaceholder.FindAllString(expression, -1)); !slices.Equal(used, slices.Sorted(maps.Keys(values))) {
-		s.fatal("values %v are given, %v used: %s", slices.Sorted(maps.Keys(values)), used, expression)
+		s.fatal("the request has the values %v, the expression %v: %s", slices.Sorted(maps.Keys(values)), used, expression)
 	}
 	bare := valuePlaceholder.ReplaceAllString(namePlaceholder.ReplaceAllString(expression, ""), "")
 	for _, word := range literal.FindAllString(bare, -1) {
 		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" {
-			s.fatal("attribute %s goes by its name: %s", word, expression)
+			s.fatal("attribute %s has no placeholder: %s", word, expression)
 		}
 	}
 }

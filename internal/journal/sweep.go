@@ -6,41 +6,44 @@ import (
 	"time"
 )
 
-// attributesOfSweep are what Look writes; whatever moves the object on clears
-// them.
+// attributesOfSweep are the attributes that ClaimForSweep writes. A receipt, a redrive
+// and a reload remove the attributes.
 var attributesOfSweep = []string{"looks", "looked_at", "looker"}
 
-// ClaimForSweep claims an object that stands still for a sweep and counts the look, if
-// the entry is still as it was read and nobody has looked since before. The
-// looker is the message that asks: its own redelivery claims again, without
-// being counted. It returns false if the object has moved on or another sweep
-// has it; the entry is what is there then.
-func (t *Table) ClaimForSweep(ctx context.Context, e Entry, looker string, before time.Time) (Entry, bool, error) {
-	still := func() *change {
+// ClaimForSweep claims an object without progress for a sweep, and counts the sweep.
+// The claim needs an entry with the same state and the same time of the state as e, and
+// no sweep later than before. The claimant is the id of the sweep's message. The same
+// message may claim again after a redelivery, without a second count.
+//
+// ClaimForSweep returns false if the object has moved on or another sweep has the
+// claim. The returned entry is the current entry. The state and the claim for a
+// transform don't change.
+func (t *Table) ClaimForSweep(ctx context.Context, e Entry, claimant string, before time.Time) (Entry, bool, error) {
+	unchanged := func() *change {
 		since := "at_" + string(e.State)
 		return newChange("").from(e.State).
 			set("looked_at", instant(t.Now())).
 			where("#"+since+" = :since", since).
 			bind(":since", text(stamp(e.Times[e.State])))
 	}
-	first := still().set("looker", text(looker)).count("looks").
+	first := unchanged().set("looker", text(claimant)).count("looks").
 		where("attribute_not_exists(#looked_at) OR #looked_at <= :before").
 		bind(":before", instant(before))
 	after, claimed, err := t.apply(ctx, e.ID, "", first)
 	if err != nil || claimed {
 		return after, claimed, err
 	}
-	again := still().
-		where("#looker = :looker", "looker").
-		bind(":looker", text(looker))
+	again := unchanged().
+		where("#looker = :claimant", "looker").
+		bind(":claimant", text(claimant))
 	return t.apply(ctx, e.ID, "", again)
 }
 
-// sweepKey is the key of the item that says how far sweeps have come.
+// sweepKey is the key of the item with the progress of the sweeps.
 const sweepKey = "sweep"
 
-// SweptUntil is the time before which every version in the landing bucket is known to
-// the journal; the zero time if no sweep has come to its end yet.
+// SweptUntil is the time before which the journal knows all versions in the landing
+// bucket; the zero time before the end of the first sweep.
 func (t *Table) SweptUntil(ctx context.Context) (time.Time, error) {
 	attributes, err := t.get(ctx, sweepKey)
 	if errors.Is(err, ErrNotFound) {
@@ -53,7 +56,7 @@ func (t *Table) SweptUntil(ctx context.Context) (time.Time, error) {
 	return i.instant("swept"), i.err
 }
 
-// SetSweptUntil moves that time forward, never back.
+// SetSweptUntil moves the time of SweptUntil forward, never back.
 func (t *Table) SetSweptUntil(ctx context.Context, until time.Time) error {
 	_, err := t.write(ctx, sweepKey, newChange("").
 		set("swept", instant(until)).

@@ -12,44 +12,44 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestClaimForSweepGrantsOneClaim follows the looks at one object: each step is a message's, after a
-// while has passed, and whether it claims.
+// TestClaimForSweepGrantsOneClaim follows the claims of sweeps over time. Each step is
+// a claim by a message after a time, with the expected result.
 func TestClaimForSweepGrantsOneClaim(t *testing.T) {
 	t.Parallel()
 	const gap = 15 * time.Minute
 	b := newFixture(t)
 	o := b.receivedObject(t)
 	for i, step := range []struct {
-		after  time.Duration
-		looker string
-		want   bool
-		looks  int
+		after    time.Duration
+		claimant string
+		want     bool
+		sweeps   int
 	}{
 		{0, "m1", true, 1},
-		{time.Second, "m1", true, 1}, // its own redelivery isn't counted
+		{time.Second, "m1", true, 1}, // a redelivery isn't counted
 		{time.Second, "m2", false, 1},
 		{gap, "m2", true, 2},
 		{0, "m1", false, 2},
-		{gap, "m2", true, 3}, // so late it is a look of its own
+		{gap, "m2", true, 3}, // so late a redelivery counts
 	} {
 		b.advance(step.after)
 		entry := b.get(t, o)
-		after, claimed, err := b.ClaimForSweep(t.Context(), entry, step.looker, b.Now().Add(-gap))
-		if err != nil || claimed != step.want || after.SweepCount != step.looks {
-			t.Errorf("step %d: Look = %d looks, %t, %v; want %d, %t", i, after.SweepCount, claimed, err, step.looks, step.want)
+		after, claimed, err := b.ClaimForSweep(t.Context(), entry, step.claimant, b.Now().Add(-gap))
+		if err != nil || claimed != step.want || after.SweepCount != step.sweeps {
+			t.Errorf("step %d: ClaimForSweep = %d sweeps, %t, %v; want %d, %t", i, after.SweepCount, claimed, err, step.sweeps, step.want)
 		}
 		if after.State != journal.Received || !after.Times[journal.Received].Equal(entry.Times[journal.Received]) {
-			t.Errorf("step %d: the look changed the state: %+v", i, after)
+			t.Errorf("step %d: the claim changed the state: %+v", i, after)
 		}
 	}
 	stuck, err := b.Stuck(t.Context(), journal.Received, b.Now(), 0)
 	if err != nil || !slices.ContainsFunc(stuck, func(e journal.Entry) bool { return e.ID == o.ID() && e.SweepCount == 3 }) {
-		t.Errorf("the index lost it: %v", err)
+		t.Errorf("the object isn't in the index with 3 sweeps: %v", err)
 	}
 }
 
-// TestClaimForSweepOfChangedEntryIsRefused: whoever read the entry before its last change has no
-// claim, not even to the same state.
+// TestClaimForSweepOfChangedEntryIsRefused: a claim with an entry from before the last
+// change is refused, also in the same state.
 func TestClaimForSweepOfChangedEntryIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -66,12 +66,13 @@ func TestClaimForSweepOfChangedEntryIsRefused(t *testing.T) {
 	}
 	for _, e := range []journal.Entry{before, started} {
 		if after, claimed, err := b.ClaimForSweep(t.Context(), e, "m2", b.Now()); err != nil || claimed || after.State != journal.Transforming || after.SweepCount != 0 {
-			t.Errorf("%s: Look = %+v, %t, %v", e.State, after, claimed, err)
+			t.Errorf("%s: ClaimForSweep = %+v, %t, %v", e.State, after, claimed, err)
 		}
 	}
 }
 
-// TestSweepCountRestartsAfterProgress once there is a receipt, or an operator moves the object.
+// TestSweepCountRestartsAfterProgress: a receipt, a redrive and a reload set the count
+// to 0.
 func TestSweepCountRestartsAfterProgress(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(*testing.T, *fixture, journal.Entry) error{
@@ -100,7 +101,7 @@ func TestSweepCountRestartsAfterProgress(t *testing.T) {
 			o := b.receivedObject(t)
 			entry, claimed, err := b.ClaimForSweep(t.Context(), b.get(t, o), "m1", b.Now())
 			if err != nil || !claimed || entry.LastSweepAt.IsZero() {
-				t.Fatalf("Look = %+v, %t, %v", entry, claimed, err)
+				t.Fatalf("ClaimForSweep = %+v, %t, %v", entry, claimed, err)
 			}
 			if err := move(t, b, entry); err != nil {
 				t.Fatal(err)
@@ -116,10 +117,10 @@ func TestSweptUntilOnlyMovesForward(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	for i, step := range []struct{ note, want time.Time }{
+	for i, step := range []struct{ set, want time.Time }{
 		{noon, noon}, {noon.Add(-time.Hour), noon}, {noon.Add(time.Hour), noon.Add(time.Hour)},
 	} {
-		if err := b.SetSweptUntil(t.Context(), step.note); err != nil {
+		if err := b.SetSweptUntil(t.Context(), step.set); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := b.SweptUntil(t.Context()); err != nil || !got.Equal(step.want) {

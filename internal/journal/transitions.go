@@ -11,9 +11,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Receive creates the object's entry as received and returns it, or returns the
-// entry that is there. An entry without a dataset takes the one given: its key
-// was unclaimed when it came first.
+// Receive creates an entry in the state Received, and returns the entry. For a known
+// object Receive returns the existing entry unchanged, with one exception: an entry in
+// Received without a dataset gets the given dataset. Such an object had no contract at
+// the first event. Receive also updates the newest version of the key.
 func (t *Table) Receive(ctx context.Context, o object.Object, dataset string) (Entry, error) {
 	entry, err := t.create(ctx, o, newChange(Received).set("dataset", text(dataset)))
 	if err != nil {
@@ -28,7 +29,8 @@ func (t *Table) Receive(ctx context.Context, o object.Object, dataset string) (E
 	return entry, t.updateNewest(ctx, o)
 }
 
-// Ignore records an object that firn leaves alone on purpose, and why.
+// Ignore records an object that firn doesn't process on purpose, with the reason. For a
+// known object the entry doesn't change.
 func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) error {
 	if _, err := t.create(ctx, o, newChange(Ignored).set("reason", text(reason))); err != nil {
 		return err
@@ -36,11 +38,14 @@ func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) erro
 	return t.updateNewest(ctx, o)
 }
 
-// Start claims the object for a transform until the given time and counts the
-// attempt before it begins, so that a killed attempt counts. The owner is the
-// message that asks: its own redelivery may claim again, another one only after
-// the time is over. It returns false if the object is somebody else's, past this
-// state, or was reloaded since the work was asked for; the entry then says which.
+// Start claims the object for a transform until the given time and counts an attempt.
+// The count comes before the transform, so a killed attempt counts too. The owner is
+// the id of the message. The same message may claim again at once, after a redelivery.
+// Another message may claim only after the deadline of the claim.
+//
+// Start returns false if another owner has the claim, or if the state is neither
+// Received nor Transforming. Start also returns false if the entry has a later
+// generation than the work. The returned entry shows the reason.
 func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time.Time) (Entry, bool, error) {
 	change := newChange(Transforming).from(Received, Transforming).
 		set("owner", text(owner)).
@@ -52,9 +57,9 @@ func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time
 	return t.apply(ctx, w.Object.ID(), w.Dataset, change)
 }
 
-// Release gives a claim back without counting its attempt: a dependency was
-// away, and that is no fault of the object. It does nothing if the claim is
-// somebody else's by now.
+// Release ends a claim and subtracts the attempt, because an outage of a dependency is
+// no attempt at the object. The object is received again. Release does nothing if the
+// owner no longer has the claim.
 func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
 	change := newChange(Received).from(Transforming).
 		subtract("attempts").
@@ -65,9 +70,10 @@ func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
 	return err
 }
 
-// Transformed records an accepted receipt. A failed object moves forward only
-// by a receipt that it didn't have when it failed; one that is further on, has a
-// receipt already, or was reloaded since, stays as it is.
+// Transformed records an accepted receipt, ends the claim and removes the fault. A
+// failed object needs a receipt other than the entry's. Transformed changes nothing in
+// the state Transformed, in a final state, or if the entry has a later generation than
+// the receipt.
 func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Location) (Entry, error) {
 	change := newChange(Transformed).from(Received, Transforming, Failed).
 		set("receipt_bucket", text(at.Bucket)).
@@ -85,8 +91,10 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 	return entry, err
 }
 
-// Loaded records that the ledger has the object, in a generation. An entry of a
-// later generation stays as it is: its own load is still to come.
+// Loaded records that the ledger has the object's rows of a generation. An entry of a
+// later generation doesn't change, because the load of the later generation is yet to
+// come. Loaded changes nothing in a final state. The ledger proves the load, so the
+// entry needs no earlier receipt.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
 		set("load_id", text(l.LoadID)).
@@ -98,8 +106,8 @@ func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	return err
 }
 
-// Superseded records that a newer version of the same key has taken the
-// object's place; its rows, if it had any, are gone.
+// Superseded records that a newer version of the same key replaced the object. The
+// Snowflake table has no rows of the object any more.
 func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 	change := newChange(Superseded).from(Received, Transforming, Transformed, Failed, Loaded).
 		set("superseded_by", text(string(by))).
@@ -108,10 +116,13 @@ func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 	return err
 }
 
-// Fail records a permanent fault with the message that met it. It reports
-// false for an object whose state is final: a late duplicate of one that is
-// loaded has nothing to tell. A fault without an object is that of an ingestion
-// run, and recorded beside its checkpoint; Glue's runs are not in the journal.
+// Fail records a permanent fault, with the failed message and the name of the message's
+// queue. The result says whether the caller must send a dead letter. The result is
+// false for an object in a final state: a late duplicate of a message is no failure. An
+// object without an entry gives true and makes no entry.
+//
+// A fault without an object belongs to a run. The fault of an ingestion run goes into
+// the item of the run's checkpoint. The journal doesn't record Glue runs.
 func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
 	if f.ObjectID == "" {
 		if stage != string(work.Ingest) {
@@ -130,13 +141,13 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 		clear("owner", "lease")
 	_, recorded, err := t.apply(ctx, object.ID(f.ObjectID), f.Dataset, change)
 	if errors.Is(err, ErrNotFound) {
-		return true, nil // nothing to record it on: the dead letter alone must tell
+		return true, nil // the dead letter is the only record
 	}
 	return recorded, err
 }
 
-// truncate keeps a cause far below DynamoDB's 400 KB an item, and cuts it between
-// two characters.
+// truncate limits a cause to 4 KB, far below DynamoDB's limit of 400 KB an item. The
+// cut is between two characters.
 func truncate(cause string) string {
 	const longest = 4 << 10
 	if len(cause) <= longest {

@@ -17,7 +17,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// objectInState brings a new object to a state, by the shortest way.
+// objectInState makes a new object, and moves the object to the state with the fewest
+// methods.
 func objectInState(t *testing.T, b *fixture, state journal.State) object.Object {
 	t.Helper()
 	ctx := t.Context()
@@ -28,7 +29,7 @@ func objectInState(t *testing.T, b *fixture, state journal.State) object.Object 
 		}
 	}
 	if state == journal.Ignored {
-		must(b.Ignore(ctx, o, "it is a folder"))
+		must(b.Ignore(ctx, o, "a folder"))
 		return o
 	}
 	_, err := b.Receive(ctx, o, b.dataset)
@@ -44,13 +45,13 @@ func objectInState(t *testing.T, b *fixture, state journal.State) object.Object 
 		err = b.Superseded(ctx, o.ID(), "newer")
 	case journal.Failed:
 		_, err = b.fail(ctx, o, work.Transform, fault.BadHeader)
-	case journal.Received, journal.Ignored: // it is there
+	case journal.Received, journal.Ignored: // the object is in the state already
 	}
 	must(err)
 	return o
 }
 
-// methodAnswer is what a method says of its own success; some say nothing.
+// methodAnswer is a method's report of success. Some methods have no such report.
 type methodAnswer string
 
 const (
@@ -66,8 +67,8 @@ func answerOf(accepted bool) methodAnswer {
 	return refuses
 }
 
-// TestEveryMethodInEveryState runs every method on an object in every state. A state that
-// a method's table lacks is one in which it changes nothing at all.
+// TestEveryMethodInEveryState runs each method on an object in each state. In a state
+// without an expected state, the method changes nothing.
 func TestEveryMethodInEveryState(t *testing.T) {
 	t.Parallel()
 	to := func(target journal.State, origins ...journal.State) map[journal.State]journal.State {
@@ -89,7 +90,7 @@ func TestEveryMethodInEveryState(t *testing.T) {
 		{"Ignore", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Ignore(ctx, o, "another reason")
 		}, nil},
-		{"Start by its owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
+		{"Start by the owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			_, ok, err := b.start(ctx, o, "m1")
 			return answerOf(ok), err
 		}, to(journal.Transforming, journal.Received, journal.Transforming)},
@@ -97,7 +98,7 @@ func TestEveryMethodInEveryState(t *testing.T) {
 			_, ok, err := b.start(ctx, o, "m2")
 			return answerOf(ok), err
 		}, to(journal.Transforming, journal.Received)},
-		{"Release by its owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
+		{"Release by the owner", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Release(ctx, o.ID(), "m1")
 		}, to(journal.Received, journal.Transforming)},
 		{"Release by another", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
@@ -141,11 +142,11 @@ func TestEveryMethodInEveryState(t *testing.T) {
 				after := b.get(t, o)
 				want, moves := method.want[state]
 				if answer != silent && answer != answerOf(moves) {
-					t.Errorf("it says %s", answer)
+					t.Errorf("%s: %s, want %s", method.name, answer, answerOf(moves))
 				}
 				if !moves {
 					if diff := cmp.Diff(before, after); diff != "" {
-						t.Errorf("it was refused, but changed the entry (-before +after):\n%s", diff)
+						t.Errorf("the entry changed (-before +after):\n%s", diff)
 					}
 					return
 				}
@@ -158,8 +159,8 @@ func TestEveryMethodInEveryState(t *testing.T) {
 	}
 }
 
-// checkIndexes holds an entry's index attributes against its state: a wrong one
-// makes an object that nobody finds, or that is found for ever.
+// checkIndexes compares an entry's index attributes with the entry's state. With a
+// wrong attribute, a query misses the object, or returns the object after its end.
 func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 	t.Helper()
 	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
@@ -183,7 +184,7 @@ func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 			t.Errorf("index %s: %+v, want %q", index, partition, want[i])
 		}
 		if _, sorted := output.Item[index+"_sk"]; sorted != (want[i] != "") {
-			t.Errorf("index %s: sort key there: %t", index, sorted)
+			t.Errorf("index %s: has a sort key: %t", index, sorted)
 		}
 	}
 }
@@ -244,35 +245,36 @@ func TestFailRecordsFault(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entry (-want +got):\n%s", diff)
 	}
-	// A second failure replaces the first as a whole: another one's query id
-	// would send people to the wrong statement.
+	// A second failure replaces the first completely. An old query id would lead people
+	// to the wrong statement.
 	f.QueryID = ""
 	if _, err := b.Fail(ctx, f, "load", "arn:load", "body"); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.get(t, o); got.QueryID != "" {
-		t.Errorf("the second failure shows the first's query %q", got.QueryID)
+		t.Errorf("after the second failure the entry has the first query id %q", got.QueryID)
 	}
 }
 
-// TestFailOfUnknownObjectIsReported: what no entry tells, the dead letter must.
+// TestFailOfUnknownObjectIsReported: without an entry the dead letter is the only
+// report.
 func TestFailOfUnknownObjectIsReported(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	for _, dataset := range []string{"", b.dataset} {
-		f := fault.Permanentf("test", fault.Crashed, "it died")
-		f.ObjectID, f.Dataset = string(b.object("never.csv", "").ID()), dataset
+		f := fault.Permanentf("test", fault.Crashed, "killed")
+		f.ObjectID, f.Dataset = string(b.object("unknown.csv", "").ID()), dataset
 		if recorded, err := b.Fail(t.Context(), f, "transform", "arn", "body"); err != nil || !recorded {
 			t.Errorf("dataset %q: Fail = %t, %v; want true", dataset, recorded, err)
 		}
 		if _, err := b.Get(t.Context(), object.ID(f.ObjectID)); err == nil {
-			t.Error("Fail made an entry of an object that nobody received")
+			t.Error("Fail made an entry for an unknown object")
 		}
 	}
 }
 
-// TestLoadedOfEarlierGenerationIsIgnored: the load of what a reload replaces says
-// nothing of the reload.
+// TestLoadedOfEarlierGenerationIsIgnored: a load of generation 0 doesn't change an
+// entry of generation 1.
 func TestLoadedOfEarlierGenerationIsIgnored(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)

@@ -92,10 +92,10 @@ func (c *Cloud) statePath() string { return filepath.Join(c.Directory, "cloud.js
 // stopped.
 func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if c.Running() {
-		return errors.New("the laptop's cloud is up already: `firn down` ends it")
+		return errors.New("the laptop's cloud is already up: stop it with `firn down`")
 	}
 	if _, err := contract.ReadAll(os.DirFS(c.datasets())); err != nil {
-		return fmt.Errorf("a contract in datasets/ must be mended first: %w", err)
+		return fmt.Errorf("fix the contracts in datasets/ first: %w", err)
 	}
 	if err := c.prepare("aws", "snowflake", "glue", "jars", "cdk"); err != nil {
 		return err

@@ -118,13 +118,13 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
-		}, []string{"a contract in datasets/ must be mended first: shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "}},
+		}, []string{"fix the contracts in datasets/ first: shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "}},
 		{"a port is busy", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Ports.Snowflake = listen(t)
 		}, []string{" is busy: ", "--snowflake-port"}},
 		{"it is up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Servers["aws"] = sleepingProcess(t)
-		}, []string{"up already", "firn down"}},
+		}, []string{"already up", "firn down"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

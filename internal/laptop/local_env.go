@@ -12,7 +12,7 @@ import (
 // AWS and Snowflake clients, dbt and firn work against the laptop's cloud.
 func (c *Cloud) writeEnvironment() error {
 	var text strings.Builder
-	text.WriteString("# The laptop's cloud, written by `firn up`. Source it.\n")
+	text.WriteString("# Variables of the laptop's cloud, written by `firn up`. Source this file.\n")
 	for _, variable := range c.Environment() {
 		name, value, _ := strings.Cut(variable, "=")
 		fmt.Fprintf(&text, "export %s=%s\n", name, quoted(value))

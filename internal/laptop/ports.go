@@ -41,7 +41,7 @@ func (p *Ports) claim() error {
 	return p.each(func(flag string, port *int) error {
 		listener, err := net.Listen("tcp", address(*port))
 		if err != nil {
-			return fmt.Errorf("port %d is busy: stop what listens there, or choose another with %s", *port, flag)
+			return fmt.Errorf("port %d is busy: stop the other program, or choose another port with %s", *port, flag)
 		}
 		listeners = append(listeners, listener)
 		*port = listener.Addr().(*net.TCPAddr).Port

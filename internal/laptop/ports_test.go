@@ -48,7 +48,7 @@ func TestBusyPortIsRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		err := test.ports.Claim()
-		want := "port " + strconv.Itoa(busy) + " is busy: stop what listens there, or choose another with " + test.flag
+		want := "port " + strconv.Itoa(busy) + " is busy: stop the other program, or choose another port with " + test.flag
 		if err == nil || err.Error() != want {
 			t.Errorf("%+v: %v, want %q", test.ports, err, want)
 		}

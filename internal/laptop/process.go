@@ -100,7 +100,7 @@ func (p process) awaitReady(ctx context.Context, ended <-chan struct{}, logPath 
 	for {
 		select {
 		case <-ended:
-			return fmt.Errorf("%s ended at once: %s", p.name, lastLine(logPath))
+			return fmt.Errorf("%s ended before it was ready: %s", p.name, lastLine(logPath))
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w: %s", p.name, context.Cause(ctx), lastLine(logPath))
 		case <-ticker.C:
@@ -121,7 +121,7 @@ func lastLine(path string) string {
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
 		return last
 	}
-	return "it said nothing"
+	return "the log is empty"
 }
 
 // stopProcess ends a process group by SIGTERM, and by SIGKILL when it doesn't

@@ -40,9 +40,9 @@ func TestFailedStartShowsLastLine(t *testing.T) {
 		command []string
 		want    string
 	}{
-		{"says why", []string{shell, "-c", "echo first; echo port 1 is busy >&2; exit 3"}, "server ended at once: port 1 is busy"},
-		{"blank lines at the end", []string{shell, "-c", "echo why; echo; echo ' '; exit 1"}, "server ended at once: why"},
-		{"says nothing", []string{shell, "-c", "exit 1"}, "server ended at once: it said nothing"},
+		{"says why", []string{shell, "-c", "echo first; echo port 1 is busy >&2; exit 3"}, "server ended before it was ready: port 1 is busy"},
+		{"blank lines at the end", []string{shell, "-c", "echo why; echo; echo ' '; exit 1"}, "server ended before it was ready: why"},
+		{"says nothing", []string{shell, "-c", "exit 1"}, "server ended before it was ready: the log is empty"},
 		{"never ready", []string{shell, "-c", "echo warming up; exec sleep 60"}, "server is not ready: no answer within a moment: warming up"},
 		{"no such program", []string{"/nowhere/server"}, "start server: fork/exec /nowhere/server: no such file or directory"},
 	}

@@ -2,8 +2,8 @@ package load
 
 import "golang.org/x/sync/errgroup"
 
-// maxParallelRequests is the maximum of concurrent requests to one service. The SDK's client
-// keeps the same number of connections to one host open (MaxIdleConnsPerHost of
+// maxParallelRequests is the maximum of concurrent requests to one service. The SDK's
+// client keeps the same number of connections to one host open (MaxIdleConnsPerHost of
 // aws-sdk-go-v2/aws/transport/http). Each further request would open a new connection.
 const maxParallelRequests = 10
 

@@ -11,33 +11,33 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-// BenchmarkTransaction is one transaction of so many new objects against the
-// laptop's Snowflake, with the time of each of its statements, in milliseconds.
+// BenchmarkTransaction measures a transaction of 1, 10 or 200 new objects on the
+// laptop's Snowflake, and the milliseconds of each statement.
 func BenchmarkTransaction(b *testing.B) {
-	bench := laptop(b)
+	snowflake := laptop(b)
 	for _, objects := range []int{1, 10, 200} {
 		b.Run(fmt.Sprint(objects), func(b *testing.B) {
-			w := loadtest.NewFixture(b, bench)
-			took, transactions := make(map[string]time.Duration), 0
-			w.Loader = w.NewLoaderOn(loadtest.Intercept(bench, func(step string, run func() error) error {
-				began := time.Now()
-				defer func() { took[step] += time.Since(began) }()
+			fixture := loadtest.NewFixture(b, snowflake)
+			durations, transactions := make(map[string]time.Duration), 0
+			fixture.Loader = fixture.NewLoaderOn(loadtest.Intercept(snowflake, func(step string, run func() error) error {
+				start := time.Now()
+				defer func() { durations[step] += time.Since(start) }()
 				return run()
 			}))
 			for b.Loop() {
 				b.StopTimer()
 				group := make([]loadtest.Delivered, objects)
 				for i := range group {
-					group[i] = w.Deliver(b, loadtest.Delivery{Key: fmt.Sprintf("%d/%d.csv", transactions, i), Sequencer: "1", Rows: 2})
+					group[i] = fixture.Deliver(b, loadtest.Delivery{Key: fmt.Sprintf("%d/%d.csv", transactions, i), Sequencer: "1", Rows: 2})
 				}
 				transactions++
 				b.StartTimer()
-				w.MustHandle(b, group...)
+				fixture.MustHandle(b, group...)
 			}
-			for step, sum := range took {
+			for step, sum := range durations {
 				b.ReportMetric(float64(sum.Microseconds())/1000/float64(transactions), "ms/"+strings.ReplaceAll(step, " ", "_"))
 			}
-			b.ReportMetric(float64(len(took)), "statements")
+			b.ReportMetric(float64(len(durations)), "statements")
 		})
 	}
 }

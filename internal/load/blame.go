@@ -7,22 +7,22 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// groupError is the error of a group, caused by some of its objects.
+// groupError is the error of a group, caused by some objects of the group.
 type groupError struct {
 	err error
-	// proven are the bad objects, proved by row counts.
+	// proven are the bad objects according to row counts.
 	proven map[object.ID]*fault.Fault
 	// suspects are the objects whose files are named in Snowflake's message.
 	suspects map[object.ID]bool
 }
 
-func (b *groupError) Error() string { return b.err.Error() }
+func (e *groupError) Error() string { return e.err.Error() }
 
-func (b *groupError) Unwrap() error { return b.err }
+func (e *groupError) Unwrap() error { return e.err }
 
 // copyError returns the error of a COPY as a groupError, with the objects of the named
-// files as suspects. An error that no object caused is returned unchanged: no answer,
-// no grant or no table.
+// files as suspects. An error without a cause in an object is returned unchanged: no
+// answer, no grant or no table.
 func copyError(err error, group []readyObject, files func(readyObject) []string) error {
 	f := fault.As(err)
 	if f.Disposition == fault.RetryAfter || f.Code == fault.TableMissing {
@@ -41,9 +41,9 @@ func copyError(err error, group []readyObject, files func(readyObject) []string)
 
 // countError returns a groupError for objects with wrong row counts, or nil if there
 // are none.
-func countError(certain map[object.ID]*fault.Fault) error {
-	for _, f := range certain {
-		return &groupError{err: f, proven: certain}
+func countError(proven map[object.ID]*fault.Fault) error {
+	for _, f := range proven {
+		return &groupError{err: f, proven: proven}
 	}
 	return nil
 }

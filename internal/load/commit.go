@@ -13,7 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// record inserts the ledger rows of the fresh objects.
+// record inserts the ledger rows of the objects to load.
 func (t *transaction) record(ctx context.Context) error {
 	for _, o := range t.toLoad {
 		row := LedgerRow{
@@ -53,8 +53,8 @@ func (t *transaction) checkLedger(ctx context.Context) error {
 	return nil
 }
 
-// commitCheckTimeout bounds the read of the ledger after an error of COMMIT. By then the
-// invocation's time may be over.
+// commitCheckTimeout bounds the read of the ledger after an error of COMMIT. By then
+// the invocation's time may be over.
 const commitCheckTimeout = 15 * time.Second
 
 // commit commits. After an error the result is unknown, so a new session counts the
@@ -83,16 +83,16 @@ func (t *transaction) countCommitted(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("read ledger by load id: %w", err)
 	}
 	objects, err := session.LoadedBy(ctx, t.loadID)
-	if closed := session.Close(); closed != nil {
-		telemetry.Logger(ctx).WarnContext(ctx, "session not closed", telemetry.KeyLoadID, t.loadID, telemetry.KeyError, closed.Error())
+	if closeErr := session.Close(); closeErr != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "session not closed", telemetry.KeyLoadID, t.loadID, telemetry.KeyError, closeErr.Error())
 	}
 	return len(objects), err
 }
 
 // announce publishes the committed load. It also publishes earlier loads whose loader
-// may have crashed between COMMIT and announcement. It returns false after a fault.
-// Then the journal must not be written: the objects stay transformed, and their
-// messages come back.
+// may have crashed between COMMIT and announcement. After a fault the result is false,
+// and the journal must not be written: the objects stay transformed, and all messages
+// of the group come back.
 func (t *transaction) announce(ctx context.Context) bool {
 	if err := t.dropAnnounced(ctx); err != nil {
 		t.results.fail(t.group, err)
@@ -107,11 +107,11 @@ func (t *transaction) announce(ctx context.Context) bool {
 	return true
 }
 
-// dropAnnounced removes from found the objects without need of an announcement: objects
-// that are done according to the journal, and objects without a message in this
-// invocation.
+// dropAnnounced removes two kinds of objects from alreadyLoaded, because they need no
+// announcement: objects that the journal has as done, and objects without a message in
+// this invocation.
 func (t *transaction) dropAnnounced(ctx context.Context) error {
-	requested := slices.DeleteFunc(t.alreadyLoaded, func(f loadedRow) bool { return !f.object.asked })
+	requested := slices.DeleteFunc(t.alreadyLoaded, func(f loadedRow) bool { return !f.object.requested })
 	done, faults := t.loader.areDone(ctx, len(requested), func(i int) (object.ID, int) {
 		return requested[i].object.id(), requested[i].object.Generation
 	})
@@ -127,23 +127,23 @@ func (t *transaction) dropAnnounced(ctx context.Context) error {
 	return nil
 }
 
-// announcements returns one announcement for each load, the load of this transaction
+// announcements returns an announcement for each load, the load of this transaction
 // first.
 func (t *transaction) announcements() []Announcement {
-	var news []Announcement
-	at := make(map[string]int)
+	var all []Announcement
+	index := make(map[string]int)
 	add := func(row LedgerRow) {
-		i, found := at[row.LoadID]
+		i, found := index[row.LoadID]
 		if !found {
-			i = len(news)
-			at[row.LoadID] = i
-			news = append(news, Announcement{Dataset: t.dataset, LoadID: row.LoadID})
+			i = len(all)
+			index[row.LoadID] = i
+			all = append(all, Announcement{Dataset: t.dataset, LoadID: row.LoadID})
 		}
-		news[i].Objects++
+		all[i].Objects++
 		if t.reportsDuplicate(row) {
-			news[i].Duplicates++
+			all[i].Duplicates++
 		}
-		news[i].Rows += row.RowsLoaded
+		all[i].Rows += row.RowsLoaded
 	}
 	for _, row := range t.newRows {
 		add(row)
@@ -151,12 +151,12 @@ func (t *transaction) announcements() []Announcement {
 	for _, f := range t.alreadyLoaded {
 		add(f.row)
 	}
-	return news
+	return all
 }
 
 // writeJournal writes the state of the ledger to the journal: first the loaded objects,
-// then the superseded objects. For objects with an earlier ledger row, their older
-// versions are written first of all.
+// then the superseded objects. For alreadyLoaded, the older versions of the keys are
+// written first of all.
 func (t *transaction) writeJournal(ctx context.Context) {
 	var older, loaded, superseded []journalWrite
 	for _, f := range t.alreadyLoaded {
@@ -164,7 +164,7 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	}
 	t.writeAll(ctx, older)
 	for _, f := range t.alreadyLoaded {
-		if t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and its message comes back
+		if t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and the message comes back
 			loaded = append(loaded, t.writeLoaded(ctx, f.row))
 		}
 	}
@@ -185,7 +185,7 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	t.writeAll(ctx, superseded)
 }
 
-// journalWrite is one write to the journal.
+// journalWrite is a write to the journal.
 type journalWrite struct {
 	id    object.ID
 	write func(ctx context.Context) error
@@ -195,19 +195,20 @@ func (t *transaction) writeSuperseded(old, by object.ID) journalWrite {
 	return journalWrite{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
 }
 
-// writeAll runs the writes in parallel. The fault of a write is the result of its object.
+// writeAll runs the writes in parallel. The fault of a write is the result of the
+// object.
 func (t *transaction) writeAll(ctx context.Context, writes []journalWrite) {
-	faults := make([]error, len(notes))
-	inParallel(len(notes), func(i int) { faults[i] = notes[i].write(ctx) })
-	for i, n := range notes {
-		t.failUnwritten(ctx, n.id, faults[i])
+	faults := make([]error, len(writes))
+	inParallel(len(writes), func(i int) { faults[i] = writes[i].write(ctx) })
+	for i, w := range writes {
+		t.failUnwritten(ctx, w.id, faults[i])
 	}
 }
 
 // writeOlderSuperseded marks the older versions of the row's key as superseded. An
-// earlier loader replaced them and crashed after COMMIT. The ledger has no row of them,
-// so the bucket lists the key's versions. A version without a place in the bucket keeps
-// its state.
+// earlier loader replaced such a version and crashed after COMMIT. The ledger has no
+// row of a replaced version, so the bucket lists the key's versions. A version that the
+// bucket no longer has keeps the state.
 func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 	return journalWrite{row.ID, func(ctx context.Context) error {
 		versions, err := t.loader.Versions.NewestFirst(ctx, KeyOf(row.Object))
@@ -241,7 +242,7 @@ func (t *transaction) writeLoaded(ctx context.Context, row LedgerRow) journalWri
 	}}
 }
 
-// failUnwritten fails an object after a failed journal write, so its message comes
+// failUnwritten fails an object after a failed journal write, so that the message comes
 // back. An object without a journal entry is loaded nevertheless.
 func (t *transaction) failUnwritten(ctx context.Context, id object.ID, err error) {
 	switch {

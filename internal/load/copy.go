@@ -12,12 +12,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxFilesPerCopy is the limit of FILES in one COPY (docs.snowflake.com,
+// maxFilesPerCopy is the limit of FILES in a COPY (docs.snowflake.com,
 // sql-reference/sql/copy-into-table).
 const maxFilesPerCopy = 1000
 
-// clockSkew widens the window of a load, because _FIRN_LOADED_AT has the clock of the
-// warehouse, and the ledger's times have the clock of the service. The cost is a few
+// clockSkew widens the window of a load: _FIRN_LOADED_AT has the clock of the
+// warehouse, but the ledger's times have the clock of the service. The cost is a few
 // more micro-partitions.
 const clockSkew = time.Hour
 
@@ -100,7 +100,7 @@ func (t Table) files(o readyObject) []work.File {
 
 func (t Table) names(o readyObject) []string { return namesOf(t.files(o)) }
 
-// copy copies the files of the fresh objects.
+// copy copies the files of the objects to load.
 func (t *transaction) copy(table Table) step {
 	return func(ctx context.Context) error {
 		var names []string
@@ -124,10 +124,10 @@ func (t *transaction) copyFiles(ctx context.Context, table Table, names []string
 	return nil
 }
 
-// copySkipped copies the files that COPY skipped because of the load history, although
-// neither the ledger nor the table has their rows. DELETE leaves a file in the history
-// (docs.snowflake.com, sql-reference/sql/delete). The effect of ROLLBACK isn't
-// documented.
+// copySkipped copies the files that COPY skipped because of the load history. Neither
+// the ledger nor the table has rows of these files. DELETE leaves a file in the history
+// (docs.snowflake.com, sql-reference/sql/delete). Snowflake doesn't document the effect
+// of ROLLBACK.
 func (t *transaction) copySkipped(table Table) step {
 	return func(ctx context.Context) error {
 		var skipped []string
@@ -148,8 +148,8 @@ func (t *transaction) copySkipped(table Table) step {
 	}
 }
 
-// checkAbsent proves that the table's only rows of the objects are the rows of this
-// transaction. Any other object gets a permanent fault of code ledger_broken.
+// checkAbsent proves that the table has no rows of the objects, except the rows of this
+// transaction. An object with other rows gets a permanent fault of code ledger_broken.
 func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []readyObject) error {
 	ids := make([]object.ID, len(owners))
 	for i, o := range owners {
@@ -159,7 +159,7 @@ func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []rea
 	if err != nil {
 		return err
 	}
-	certain := make(map[object.ID]*fault.Fault)
+	proven := make(map[object.ID]*fault.Fault)
 	for _, o := range owners {
 		own := int64(0)
 		for _, name := range table.names(o) {
@@ -167,12 +167,12 @@ func (t *transaction) checkAbsent(ctx context.Context, table Table, owners []rea
 		}
 		if counts[o.id()] != own {
 			f := o.fault(fault.Permanentf("copy skipped files", fault.LedgerBroken,
-				"the table has %d rows of it that no ledger row stands for", counts[o.id()]-own))
-			f.Hint = "Delete the table's rows of this object, or restore its ledger row, then redrive."
-			certain[o.id()] = f
+				"the table has %d rows of the object without a ledger row", counts[o.id()]-own))
+			f.Hint = "Delete the table's rows of this object, or restore the object's ledger row, then redrive."
+			proven[o.id()] = f
 		}
 	}
-	return countError(certain)
+	return countError(proven)
 }
 
 func (t *transaction) missing(names []string) []string {
@@ -189,7 +189,7 @@ func (t *transaction) missing(names []string) []string {
 // permanent fault of code receipt_mismatch for the object.
 func (t *transaction) check(table Table) step {
 	return func(context.Context) error {
-		certain := make(map[object.ID]*fault.Fault)
+		proven := make(map[object.ID]*fault.Fault)
 		for _, o := range t.toLoad {
 			for _, file := range table.files(o) {
 				copied, found := t.copied[file.Key]
@@ -198,17 +198,17 @@ func (t *transaction) check(table Table) step {
 				}
 				f := o.fault(fault.Permanentf("check copied rows", fault.ReceiptMismatch, "%s", difference(file, copied, found)))
 				f.QueryID = copied.queryID
-				certain[o.id()] = f
+				proven[o.id()] = f
 				break
 			}
 		}
-		return countError(certain)
+		return countError(proven)
 	}
 }
 
 func difference(file work.File, copied copiedFile, found bool) string {
 	if !found {
-		return fmt.Sprintf("file %s should bring %d rows, and COPY skipped it even with FORCE", file.Key, file.Rows)
+		return fmt.Sprintf("file %s has %d rows by its receipt, but COPY skipped the file even with FORCE", file.Key, file.Rows)
 	}
-	return fmt.Sprintf("file %s brought %d rows, its receipt says %d", file.Key, copied.rows, file.Rows)
+	return fmt.Sprintf("COPY loaded %d rows of file %s, but the receipt counts %d", copied.rows, file.Key, file.Rows)
 }

@@ -7,8 +7,8 @@ type Counter interface {
 	CountLoad(ctx context.Context) error
 }
 
-// CountingPublisher announces a load and then counts it in a store other than Snowflake. Like the
-// announcement, the count happens at least once.
+// CountingPublisher announces a load and then counts it in a store other than
+// Snowflake. Like the announcement, the count happens at least once.
 type CountingPublisher struct {
 	Publisher
 

@@ -18,18 +18,19 @@ func (c *fakeCounter) CountLoad(context.Context) error {
 	return c.err
 }
 
-// A load is counted once it is announced, and not acknowledged before it is.
+// TestLoadIsCountedAfterAnnouncement: a load is counted after the announcement, and is
+// acknowledged after the count.
 func TestLoadIsCountedAfterAnnouncement(t *testing.T) {
 	t.Parallel()
-	away := errors.New("no answer")
+	unavailable := errors.New("no answer")
 	for name, test := range map[string]struct {
 		topic, counter error
 		want           int
 	}{
-		"both answer":             {nil, nil, 1},
-		"the topic is away":       {away, nil, 0},
-		"the journal is away":     {nil, away, 1},
-		"neither of them answers": {away, away, 0},
+		"both answer":                {nil, nil, 1},
+		"the topic doesn't answer":   {unavailable, nil, 0},
+		"the journal doesn't answer": {nil, unavailable, 1},
+		"no answer from both":        {unavailable, unavailable, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +38,7 @@ func TestLoadIsCountedAfterAnnouncement(t *testing.T) {
 			counted := load.CountingPublisher{Publisher: load.Topic{Client: &topic{err: test.topic}}, Counter: counter}
 			err := counted.Publish(t.Context(), load.Announcement{LoadID: "l1"})
 			if counter.loads != test.want || (err == nil) != (test.topic == nil && test.counter == nil) {
-				t.Errorf("%d counted, want %d; error %v", counter.loads, test.want, err)
+				t.Errorf("%d loads counted, want %d; error %v", counter.loads, test.want, err)
 			}
 		})
 	}

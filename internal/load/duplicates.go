@@ -9,9 +9,9 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// contentHolders has the ledger rows of the objects with each content, by content hash. It
-// includes the transaction's decisions so far. So the result is the same as if each
-// object were loaded alone, after the objects before it.
+// contentHolders has the ledger rows of the objects with each content, by content hash.
+// The transaction's decisions so far are included. So the result is the same as for
+// objects loaded alone, object after object.
 type contentHolders map[string][]LedgerRow
 
 func (h contentHolders) add(row LedgerRow) {
@@ -34,7 +34,7 @@ func (h contentHolders) first(content string) (first LedgerRow, found bool) {
 	return first, found
 }
 
-// hasContent reports whether an object's hash identifies its data. An object without
+// hasContent reports whether the hash identifies an object's data. An object without
 // records is never a duplicate.
 func hasContent(hash string, rowsRead int64) bool { return hash != "" && rowsRead > 0 }
 
@@ -49,8 +49,8 @@ func contentsOf(group []readyObject) []string {
 	return contents
 }
 
-// duplicatePolicy returns the contract's rule for duplicate content. Without a contract,
-// the rule is a warning.
+// duplicatePolicy returns the contract's rule for duplicate content. Without a
+// contract, the rule is a warning.
 func (l *Loader) duplicatePolicy(dataset string) contract.DuplicateContent {
 	if c := l.Contracts.ByDataset(dataset); c != nil {
 		return c.DuplicateContent
@@ -58,9 +58,9 @@ func (l *Loader) duplicatePolicy(dataset string) contract.DuplicateContent {
 	return contract.WarnDuplicate
 }
 
-// checkDuplicate returns a fault if another key has the same bytes and the contract refuses
-// duplicates. If the contract allows duplicates, the ledger row will name the other
-// object. A key with the same bytes in its current version isn't a new duplicate.
+// checkDuplicate returns a fault if another key has the same bytes and the contract
+// refuses duplicates. If the contract allows duplicates, the ledger row will name the
+// other object. A key with the same bytes in its current version isn't a new duplicate.
 func (t *transaction) checkDuplicate(o readyObject, current LedgerRow) *fault.Fault {
 	if current.ContentHash == o.ContentHash {
 		t.duplicateOf[o.id()] = current.DuplicateOf
@@ -72,7 +72,7 @@ func (t *transaction) checkDuplicate(o readyObject, current LedgerRow) *fault.Fa
 	}
 	if t.loader.duplicatePolicy(t.dataset) == contract.RefuseDuplicate {
 		return o.fault(fault.Permanentf("load object", fault.DuplicateContent,
-			"its bytes are those of %s, version %s, which load %s loaded", first.Object.URI(), first.Object.Version, first.LoadID))
+			"the object has the same bytes as %s, version %s, of load %s", first.Object.URI(), first.Object.Version, first.LoadID))
 	}
 	t.duplicateOf[o.id()] = first.ID
 	return nil

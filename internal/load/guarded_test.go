@@ -14,22 +14,22 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// fakeBreaker is a breaker that lets everybody in unless it is open, and writes down
-// what it is told. The real one is in test/outage.
+// fakeBreaker is a breaker that records each report. It lets every caller in, unless it
+// has an error in open. The real breaker is tested in test/outage.
 type fakeBreaker struct {
 	open  error
 	calls []string
 }
 
-func (n *fakeBreaker) Enter(context.Context) (breaker.Permit, error) { return breaker.Permit{}, n.open }
+func (b *fakeBreaker) Enter(context.Context) (breaker.Permit, error) { return breaker.Permit{}, b.open }
 
-func (n *fakeBreaker) Worked(context.Context, breaker.Permit) { n.calls = append(n.calls, "worked") }
+func (b *fakeBreaker) Worked(context.Context, breaker.Permit) { b.calls = append(b.calls, "worked") }
 
-func (n *fakeBreaker) Failed(_ context.Context, _ breaker.Permit, f *fault.Fault) {
-	n.calls = append(n.calls, "failed: "+string(f.Code))
+func (b *fakeBreaker) Failed(_ context.Context, _ breaker.Permit, f *fault.Fault) {
+	b.calls = append(b.calls, "failed: "+string(f.Code))
 }
 
-// failingWarehouse is a warehouse of which one step fails.
+// failingWarehouse is a warehouse with a failing step.
 type failingWarehouse struct {
 	load.Warehouse
 
@@ -66,25 +66,25 @@ func (s *failingSession) TakeLock(ctx context.Context) (int64, error) {
 	return s.Session.TakeLock(ctx)
 }
 
-// TestBreakerGetsOutcomeOfEachStep: that a login works proves little, what the lock's
-// statement says proves all, and only what no loader could do anything about
-// opens the breaker.
+// TestBreakerGetsOutcomeOfEachStep: a successful login isn't reported, and the answer
+// of the lock's statement is always reported. Only a fault of an outage opens the
+// breaker.
 func TestBreakerGetsOutcomeOfEachStep(t *testing.T) {
 	t.Parallel()
-	away := func(code fault.Code) error { return fault.Dependency("do it", code, errors.New("no")) }
+	unavailable := func(code fault.Code) error { return fault.Dependency("do it", code, errors.New("no")) }
 	tests := []struct {
 		name      string
 		warehouse failingWarehouse
 		want      []string
 	}{
-		{"it works", failingWarehouse{}, []string{"worked"}},
-		{"login refused", failingWarehouse{opening: away(fault.SnowflakeRefused)}, []string{"failed: snowflake_login_refused"}},
-		{"no answer at login", failingWarehouse{opening: away(fault.SnowflakeAway)}, []string{"failed: snowflake_away"}},
-		{"no answer after login", failingWarehouse{beginning: away(fault.SnowflakeAway)}, []string{"failed: snowflake_away"}},
+		{"no fault", failingWarehouse{}, []string{"worked"}},
+		{"login refused", failingWarehouse{opening: unavailable(fault.SnowflakeRefused)}, []string{"failed: snowflake_login_refused"}},
+		{"no answer at login", failingWarehouse{opening: unavailable(fault.SnowflakeAway)}, []string{"failed: snowflake_away"}},
+		{"no answer after login", failingWarehouse{beginning: unavailable(fault.SnowflakeAway)}, []string{"failed: snowflake_away"}},
 		{"BEGIN refused", failingWarehouse{beginning: fault.Retryable("begin", fault.Unexpected, errors.New("no"))}, nil},
-		{"no warehouse", failingWarehouse{locking: away(fault.WarehouseAway)}, []string{"failed: warehouse_away"}},
-		{"lock busy", failingWarehouse{locking: away(fault.LockBusy)}, []string{"worked"}},
-		{"no grant", failingWarehouse{locking: away(fault.AccessDenied)}, []string{"worked"}},
+		{"no warehouse", failingWarehouse{locking: unavailable(fault.WarehouseAway)}, []string{"failed: warehouse_away"}},
+		{"lock busy", failingWarehouse{locking: unavailable(fault.LockBusy)}, []string{"worked"}},
+		{"no grant", failingWarehouse{locking: unavailable(fault.AccessDenied)}, []string{"worked"}},
 		{"no table", failingWarehouse{locking: fault.Permanentf("take lock", fault.TableMissing, "no")}, []string{"worked"}},
 		{"counted fault", failingWarehouse{locking: fault.Retryable("take lock", fault.SnowflakeAway, errors.New("no"))}, []string{"worked"}},
 	}
@@ -92,33 +92,33 @@ func TestBreakerGetsOutcomeOfEachStep(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
-			w := loadtest.NewFixture(t, fake)
+			fixture := loadtest.NewFixture(t, fake)
 			breaker := &fakeBreaker{}
 			test.warehouse.Warehouse = fake
-			w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: &test.warehouse, Breaker: breaker})
-			w.Handle(t, w.Deliver(t, loadtest.Delivery{Rows: 3}))
+			fixture.Loader = fixture.NewLoaderOn(load.GuardedWarehouse{Warehouse: &test.warehouse, Breaker: breaker})
+			fixture.Handle(t, fixture.Deliver(t, loadtest.Delivery{Rows: 3}))
 			if diff := cmp.Diff(test.want, breaker.calls); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+				t.Errorf("reports to the breaker (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestLedgerCheckAfterCommitReportsToBreaker: whoever asks the ledger may be the one
-// that probes.
+// TestLedgerCheckAfterCommitReportsToBreaker: the session after an error of COMMIT may
+// be the probe.
 func TestLedgerCheckAfterCommitReportsToBreaker(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewFixture(t, fake)
+	fixture := loadtest.NewFixture(t, fake)
 	breaker := &fakeBreaker{}
-	w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: &loadtest.LostCommit{Warehouse: fake, Applied: true}, Breaker: breaker})
-	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Rows: 3}))
+	fixture.Loader = fixture.NewLoaderOn(load.GuardedWarehouse{Warehouse: &loadtest.LostCommit{Warehouse: fake, Applied: true}, Breaker: breaker})
+	fixture.MustHandle(t, fixture.Deliver(t, loadtest.Delivery{Rows: 3}))
 	if diff := cmp.Diff([]string{"worked", "worked"}, breaker.calls); diff != "" {
-		t.Errorf("told by the lock and by the question (-want +got):\n%s", diff)
+		t.Errorf("reports of the lock and of the check after COMMIT (-want +got):\n%s", diff)
 	}
 }
 
-// TestOwnTimeoutOpensNoBreaker: a loader whose time is over can't tell.
+// TestOwnTimeoutOpensNoBreaker: a loader without time left reports nothing.
 func TestOwnTimeoutOpensNoBreaker(t *testing.T) {
 	t.Parallel()
 	breaker := &fakeBreaker{}
@@ -128,22 +128,23 @@ func TestOwnTimeoutOpensNoBreaker(t *testing.T) {
 		Warehouse: &failingWarehouse{opening: fault.Dependency("log in", fault.SnowflakeAway, ctx.Err())}, Breaker: breaker,
 	}
 	if _, err := guarded.Open(ctx, "s.e", "l"); !errors.Is(err, context.Canceled) || len(breaker.calls) != 0 {
-		t.Errorf("got %v, told %v", err, breaker.calls)
+		t.Errorf("got %v, reports %v", err, breaker.calls)
 	}
 }
 
-// TestOpenBreakerReturnsFaultForEachMessage: nobody logs in, and each object's message hears why.
+// TestOpenBreakerReturnsFaultForEachMessage: the loader sends no login, and each
+// message gets the breaker's fault.
 func TestOpenBreakerReturnsFaultForEachMessage(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewFixture(t, fake)
-	d := w.Deliver(t, loadtest.Delivery{Rows: 3})
+	fixture := loadtest.NewFixture(t, fake)
+	d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
 	warehouse := &failingWarehouse{Warehouse: fake}
-	open := fault.Dependency("wait for snowflake", fault.SnowflakeRefused, errors.New("away since noon"))
-	w.Loader = w.NewLoaderOn(load.GuardedWarehouse{Warehouse: warehouse, Breaker: &fakeBreaker{open: open}})
-	loadtest.CheckFault(t, w.Handle(t, d)[0], fault.SnowflakeRefused, fault.RetryAfter, d.ID)
+	open := fault.Dependency("wait for snowflake", fault.SnowflakeRefused, errors.New("unavailable since noon"))
+	fixture.Loader = fixture.NewLoaderOn(load.GuardedWarehouse{Warehouse: warehouse, Breaker: &fakeBreaker{open: open}})
+	loadtest.CheckFault(t, fixture.Handle(t, d)[0], fault.SnowflakeRefused, fault.RetryAfter, d.ID)
 	if warehouse.logins != 0 {
-		t.Errorf("%d logins", warehouse.logins)
+		t.Errorf("%d logins, want 0", warehouse.logins)
 	}
-	w.CheckRows(t, map[object.ID]int64{})
+	fixture.CheckRows(t, map[object.ID]int64{})
 }

@@ -1,6 +1,6 @@
 package load
 
-// Limits bound one transaction: the time of its lock, and the repeated work after a bad
+// Limits bound a transaction: the time of the lock, and the repeated work after a bad
 // object.
 type Limits struct {
 	// Objects defaults to 1,000: each object has at least one file, and one COPY takes

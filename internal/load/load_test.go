@@ -7,7 +7,7 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-// lockTimeout is the fake's. Loaders that meet are long through by then.
+// lockTimeout is the lock timeout of the fake. Two concurrent loaders need less time.
 const lockTimeout = 500 * time.Millisecond
 
 func TestSuitePassesOnFake(t *testing.T) {

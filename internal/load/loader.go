@@ -16,39 +16,36 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// Loader is the load stage. It copies the Parquet files of transformed objects to
-// Snowflake, and records each object in the ledger of its dataset.
+// Loader is the load stage. The loader copies the Parquet files of transformed objects
+// to Snowflake, and records each object in the ledger of its dataset.
 //
-// A message is an SQS message of the load queue. Its body is the work for one object:
-// the dataset, the object, the generation and the location of the receipt. SQS delivers
-// at least once, so several messages can ask for the same object.
+// An SQS message of the load queue asks for the load of one object. The body has the
+// dataset, the object, the generation and the location of the receipt. SQS delivers at
+// least once, so several messages can ask for the same object.
 //
 // Handle returns an error for each message whose object isn't done. Package batch then
 // acts on the error's disposition:
 //   - No error: the message is acknowledged, so SQS deletes the message.
-//   - Retry after a delay: the message comes back, and no attempt is counted. The
-//     faults of dependencies have this disposition.
-//   - Retry: the message comes back, and an attempt is counted. The last allowed
-//     attempt makes the fault permanent.
-//   - Permanent: the journal records the failure, and the message goes to the
-//     dead-letter queue.
+//   - Retry after a delay: the message comes back, and no attempt is counted. The faults of dependencies have this disposition, and so do a busy lock, a paused dataset and an unknown result of COMMIT.
+//   - Retry: the message comes back, and an attempt is counted. A failure of the last allowed attempt is permanent.
+//   - Permanent: the journal records the failure, and the message goes to the dead-letter queue.
 //
 // An object is done after three steps, in this order:
-//   - COMMIT: the ledger has the object, or a newer version of the object's key.
+//   - The ledger has the object, or a newer version of the object's key. In most cases this invocation's COMMIT wrote the row.
 //   - The load is announced on the topic Loaded.
 //   - The journal has the object as loaded or superseded.
 //
-// A crash or a fault between two steps loses nothing: the message comes back. The next
-// loader finds the object in the ledger, announces the load again and writes the
+// A crash or a fault after the first step loses nothing: the message comes back. The
+// next loader finds the object in the ledger, announces the load again and writes the
 // journal, without a second COPY. So a load can be announced more than once.
 type Loader struct {
 	// Warehouse opens sessions of Snowflake. In production a breaker is in front of
-	// Snowflake (Guarded): the breaker refuses logins during an outage.
+	// Snowflake (GuardedWarehouse): the breaker refuses logins during an outage.
 	Warehouse Warehouse
 	// Receipts reads the receipts of the transform.
 	Receipts Receipts
-	// Versions lists the versions of a key, newest first, if the sequencers of two
-	// objects don't decide which object is newer.
+	// Versions lists the versions of a key, newest first. The loader asks only if the
+	// sequencers of two objects don't decide which object is newer.
 	Versions Versions
 	// Journal has the state of each object.
 	Journal Journal
@@ -57,10 +54,10 @@ type Loader struct {
 	// CuratedBucket is the bucket of the stage. A receipt in any other bucket is
 	// refused.
 	CuratedBucket string
-	// Contracts are the contracts of the datasets. For an object with the same bytes as
-	// another loaded key, the contract has one of three rules: load the object, load
-	// the object with a warning, or refuse the object. Without a contract, the rule is
-	// a warning.
+	// Contracts are the contracts of the datasets. Another key can have loaded the same
+	// bytes as an object. For this case the contract has one of three rules: load the
+	// object, load the object with a warning, or refuse the object. Without a contract,
+	// the rule is a warning.
 	Contracts contract.Set
 	// NewID makes the id of a load. No two loads ever have the same id: ledger and
 	// announcements name a load by the id.
@@ -69,21 +66,23 @@ type Loader struct {
 	// Parquet.
 	Limits Limits
 	// Margin is the time between the end of the loader's context and the deadline of
-	// the invocation. In this time the driver aborts a cancelled statement, with
-	// retries, and the loader rolls back. Defaults to 20 seconds.
+	// the invocation. In this time the driver aborts a cancelled statement, and repeats
+	// the abort if necessary. Then the loader rolls back. Defaults to 20 seconds.
 	Margin time.Duration
 }
 
-// margin is the default of Loader.Margin.
-const margin = 20 * time.Second
+// defaultMargin is the default of Loader.Margin.
+const defaultMargin = 20 * time.Second
 
-// Handle loads the objects of a batch, dataset after dataset, and other objects of
-// these datasets that wait in the journal. Handle is a batch.Handler: the result has
-// the error of each message whose object isn't done, by the id of the message.
+// Handle loads the objects of a batch, dataset after dataset. Other transformed objects
+// of these datasets wait in the journal for a load, and Handle loads these objects too.
+// Handle is a batch.Handler: the result maps the ids of messages to errors, for each
+// message whose object isn't done.
 //
-// An object's error goes to all messages for the object. If the messages ask for
-// several generations, only the highest generation is loaded. An undecodable message
-// gets a permanent fault of code undecodable_message.
+// All messages for an object get the object's result. If the messages ask for several
+// generations, only the highest generation is loaded, and the messages for lower
+// generations get its result too. An undecodable message gets a permanent fault of code
+// undecodable_message.
 func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	ctx, cancel := l.withMargin(ctx)
 	defer cancel()
@@ -97,8 +96,8 @@ func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[strin
 	return failed
 }
 
-// recoverPanic turns a panic into a fault for all messages of the dataset: a retry of code
-// crashed. The other datasets of the batch continue.
+// recoverPanic turns a panic into a fault for all messages of the dataset: disposition
+// Retry, code crashed. The other datasets of the batch continue.
 func (l *Loader) recoverPanic(ctx context.Context, req *request) (results results, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -108,10 +107,10 @@ func (l *Loader) recoverPanic(ctx context.Context, req *request) (results result
 	return l.dataset(ctx, req), nil
 }
 
-// dataset loads the requested objects of a dataset. An object is done at once if the
-// journal has the object's generation as loaded or superseded, or has a later
-// generation. Without a journal entry, the ledger decides. An object with an unreadable
-// receipt fails alone.
+// dataset loads the requested objects of a dataset. An object is done without a load in
+// two cases: the journal has the object's generation as loaded or superseded, or the
+// journal has a later generation. All other objects are loaded, and the ledger decides
+// whether an object is new. An object with an unreadable receipt fails alone.
 func (l *Loader) dataset(ctx context.Context, req *request) results {
 	results := make(results)
 	wanted := l.unfinished(ctx, req, results)
@@ -125,20 +124,16 @@ func (l *Loader) dataset(ctx context.Context, req *request) results {
 
 // loadAll loads the objects in groups: one transaction for each group, and group after
 // group. Limits.split makes the groups, in the order of the batch. A new group begins
-// where the next object would exceed a limit. A larger object is a group without other
-// objects.
+// where the next object would exceed a limit. An object above a limit is a group
+// without other objects.
 //
-// The last group also gets other objects of the dataset that wait in the journal, oldest
-// first, up to the limits. No message of this invocation asks for these objects, so
-// their results change no message.
+// The last group also gets other objects of the dataset that wait in the journal,
+// oldest first, up to the limits. No message of this invocation asks for these objects,
+// so their results change no message.
 //
-// A fault rolls back the group's transaction. The next step depends on the cause:
-//   - An object of the group: isolate cuts the group into smaller groups, and
-//     loadAll tries these groups next.
-//   - Snowflake or the dataset: all remaining objects of the dataset get the fault,
-//     and loadAll tries no further group. Examples: Snowflake is away, the lock is
-//     busy, the dataset is paused, the time is over, or the result of COMMIT is
-//     unknown.
+// A fault rolls back the group's transaction. The next step depends on the fault:
+//   - A fault that an object of the group can have caused, for example a refused or slow COPY: isolate cuts the group into smaller groups, and loadAll tries these groups next.
+//   - Any other fault, for example Snowflake is away, the lock is busy, the dataset is paused, the time is over, or the result of COMMIT is unknown: all remaining objects of the dataset get the fault, and loadAll tries no further group.
 func (l *Loader) loadAll(ctx context.Context, req *request, objects []readyObject) results {
 	all := make(results)
 	pending := l.Limits.split(objects)
@@ -168,19 +163,20 @@ func (l *Loader) loadAll(ctx context.Context, req *request, objects []readyObjec
 	return all
 }
 
-// giveUp gives all objects of a group a fault that no object of the group caused. The
-// disposition of the fault decides about the messages, as always.
+// giveUp gives the fault err to all objects of a group. No object of the group caused
+// the fault. Handle returns the fault for each message of these objects.
 //
-// If the lock was busy, the lock's holder may have loaded the same objects. So giveUp
-// reads the journal again. An object that is done by now gets no fault, and the object's
-// messages are acknowledged.
+// If the lock was busy, the holder of the lock may have loaded the same objects. So
+// giveUp reads the journal again. An object that is done by now gets no fault, and its
+// messages are acknowledged. The messages of the other objects come back after a delay,
+// and no attempt is counted.
 func (l *Loader) giveUp(ctx context.Context, group []readyObject, err error, into results) {
 	into.fail(group, err)
 	if !fault.Is(err, fault.LockBusy) {
 		return
 	}
-	requested := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.asked })
-	done, _ := l.areDone(ctx, len(requested), func(i int) (object.ID, int) { return requested[i].id(), requested[i].Generation }) // an unread entry counts as not done
+	requested := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.requested })
+	done, _ := l.areDone(ctx, len(requested), func(i int) (object.ID, int) { return requested[i].id(), requested[i].Generation }) // an entry that can't be read counts as not done
 	for i, o := range requested {
 		if done[i] {
 			into[o.id()] = result{}
@@ -197,12 +193,14 @@ func noneWaiting(context.Context) []readyObject { return nil }
 
 // loadOnce runs a transaction with the group, by the load protocol in protocol.go. The
 // returned group includes the added waiting objects. Without an error, each object has
-// a result. A result can have a fault of the object alone, for example of an object
-// whose contract is newer than the table.
+// a result, and the transaction is committed. A result can have a fault of one object
+// that the transaction left out, for example an object whose contract is newer than the
+// table.
 //
-// If Snowflake is away, the fault is snowflake_away, snowflake_login_refused or
-// warehouse_away. The fault is retried after a delay, and no attempt is counted. During
-// an outage the breaker in Warehouse refuses further logins with the same fault.
+// If Snowflake is away, the code of the fault is snowflake_away,
+// snowflake_login_refused or warehouse_away. The fault is retried after a delay, and no
+// attempt is counted. During an outage the breaker in Warehouse refuses further logins
+// with the code of the outage.
 //
 // If the time is over, loadOnce starts nothing. The time ends at the invocation's
 // deadline minus Margin. If the time ends during a transaction, the current statement
@@ -210,9 +208,10 @@ func noneWaiting(context.Context) []readyObject { return nil }
 // snowflake_away, retried after a delay.
 //
 // After an error of COMMIT the result is unknown. Then a new session counts the ledger
-// rows with this load's id, within 15 seconds. If all rows are there, the load is
-// committed. Otherwise the fault is commit_unknown, retried after a delay. The next
-// attempt waits for the lock and reads the ledger, so no row is lost or loaded twice.
+// rows with this load's id. The count may take 15 seconds. If all rows are there, the
+// load is committed. Otherwise the fault is commit_unknown, retried after a delay. The
+// next attempt waits for the lock and reads the ledger, so no row is lost or loaded
+// twice.
 func (l *Loader) loadOnce(ctx context.Context, dataset string, group []readyObject, findWaiting findWaitingFunc) ([]readyObject, results, error) {
 	if err := ctx.Err(); err != nil {
 		return group, nil, fault.Dependency("start load", fault.SnowflakeAway, fmt.Errorf("the invocation's time is over: %w", err))
@@ -222,8 +221,8 @@ func (l *Loader) loadOnce(ctx context.Context, dataset string, group []readyObje
 	return t.group, results, err
 }
 
-// withMargin ends the context before the invocation's deadline, earlier by Margin.
-// Without a deadline, the context has no end.
+// withMargin returns a context that ends earlier than the invocation's deadline, by
+// Margin. Without a deadline, the context has no end.
 func (l *Loader) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -231,7 +230,7 @@ func (l *Loader) withMargin(ctx context.Context) (context.Context, context.Cance
 	}
 	before := l.Margin
 	if before <= 0 {
-		before = margin
+		before = defaultMargin
 	}
 	return context.WithDeadline(ctx, deadline.Add(-before))
 }
@@ -248,7 +247,7 @@ type results map[object.ID]result
 
 // errorOf returns the error for an object's messages. A fault err of the whole dataset
 // comes first, then the object's own fault. An object without a result isn't done: the
-// error is a retry of code unexpected.
+// error has disposition Retry and code unexpected.
 func (r results) errorOf(id object.ID, err error) error {
 	own, found := r[id]
 	switch {
@@ -268,16 +267,10 @@ func (r results) fail(group []readyObject, err error) {
 }
 
 // isolate cuts a failed group into the groups to try next. There are four cases:
-//   - Row counts prove that objects are bad: the rows of a file differ from the
-//     receipt, or the table has rows of an object without a ledger row. These
-//     objects get a permanent fault, and the rest is a group.
-//   - The group has a single object. The object gets the group's fault, and no group
-//     is left.
-//   - Snowflake's message names files of some objects. Each of these objects is a
-//     group without other objects, and the rest is a group. So a message with a
-//     wrong file name fails no good object.
-//   - Snowflake's message names no file, or files of all objects. The group is cut
-//     into two halves. Snowflake's message for a slow COPY is an example.
+//   - Row counts prove that objects are bad: the rows of a file differ from the receipt, or the table already had rows of an object before the load, and the ledger has no row for the object. These objects get a permanent fault, and the rest is a group.
+//   - The group has a single object. The object gets the group's fault, and no group is left.
+//   - The error text of Snowflake names files of some objects. Each of these objects is a group without other objects, and the rest is a group before them. So an error text with a wrong file name fails no good object.
+//   - The error text names no file, for example after a COPY that took too long, or names files of all objects. The group is cut into two halves.
 //
 // isolate returns false for an error other than a groupError: no object of the group
 // caused the fault.

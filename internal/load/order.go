@@ -7,7 +7,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// newer reports whether a is a later version of its key than b.
+// newer reports whether a is a later version of the key than b.
 //
 // Two different sequencers decide. Without a sequencer, S3's own order decides: S3
 // lists the versions of a key from newest to oldest (AmazonS3 API, ListObjectVersions).

@@ -14,9 +14,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// model is what the table must hold: of each key, the newest version that was
-// delivered in good order, by the order in which the bucket got them, and of
-// that the newest generation.
+// model is the expected content of the table: for each key the newest good version, by
+// the order in the bucket, in the highest generation.
 type model struct{ best map[string]goodVersion }
 
 type goodVersion struct {
@@ -26,8 +25,8 @@ type goodVersion struct {
 }
 
 func (m *model) deliver(key string, g goodVersion) {
-	had, found := m.best[key]
-	if !found || g.version > had.version || g.version == had.version && g.generation >= had.generation {
+	known, found := m.best[key]
+	if !found || g.version > known.version || g.version == known.version && g.generation >= known.generation {
 		m.best[key] = g
 	}
 }
@@ -42,16 +41,16 @@ func (m *model) want() map[object.ID]int64 {
 	return want
 }
 
-// drawn is one drawn delivery, with the model's steps for its acknowledgement.
-type drawn struct {
+// drawnDelivery is a random delivery, with the model's steps for the acknowledgement.
+type drawnDelivery struct {
 	loadtest.Delivered
 	settle func()
-	// end tells that it needn't come again.
+	// end marks the delivery as ended: the message needn't come back.
 	end func()
 }
 
-// sequence is one run of the property.
-type sequence struct {
+// propertyRun is one execution of the property.
+type propertyRun struct {
 	t        *testing.T
 	r        *rapid.T
 	fake     *loadtest.Fake
@@ -59,29 +58,29 @@ type sequence struct {
 	model    *model
 	keys     int
 	versions int
-	known    map[string]drawn
-	// ended are the names of those that were acknowledged, or failed.
+	known    map[string]drawnDelivery
+	// ended has the names of the acknowledged and the failed deliveries.
 	ended map[string]bool
-	// mutex keeps the loaders of a round apart, once they have answers.
+	// mutex guards the model while several loaders return results.
 	mutex sync.Mutex
-	// aheadOfTable are those that wait for the table.
-	aheadOfTable []drawn
+	// aheadOfTable has the deliveries whose contract is newer than the table.
+	aheadOfTable []drawnDelivery
 }
 
-// TestDeliveriesInAnyOrderMatchModel delivers versions and generations of a few keys in any order,
-// any number of times, in batches of any shape, to one loader or to several
-// whose statements take turns in any order. Files are missing, broken or fewer
-// than the receipt says; contracts are ahead of the table; the dataset is
-// paused; loaders die at any statement, before it or before its answer; the
-// answer of a COMMIT is lost. Whatever the order, the table is the model's.
+// TestDeliveriesInAnyOrderMatchModel delivers versions and generations of a few keys,
+// in any order and any number of times. The batches have any shape. There are up to
+// three loaders, whose statements take turns in any order. Files are missing, broken or
+// shorter than in the receipt. Contracts are ahead of the table, and the dataset is
+// paused. Loaders crash at any statement, before or after the statement. The answer of
+// a COMMIT is lost. The table must always equal the model.
 func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
 	all := loadtest.EveryBehaviour()
 	rapid.Check(t, func(r *rapid.T) {
 		fake := loadtest.NewFake()
-		fake.UndocumentedBehaviour = all[rapid.IntRange(0, len(all)-1).Draw(r, "harshness")]
-		s := &sequence{
-			t: t, r: r, fake: fake, fixture: loadtest.NewFixture(t, fake), known: make(map[string]drawn), ended: make(map[string]bool),
+		fake.UndocumentedBehaviour = all[rapid.IntRange(0, len(all)-1).Draw(r, "undocumented behaviour")]
+		s := &propertyRun{
+			t: t, r: r, fake: fake, fixture: loadtest.NewFixture(t, fake), known: make(map[string]drawnDelivery), ended: make(map[string]bool),
 			model: &model{best: make(map[string]goodVersion)},
 			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
 		}
@@ -98,43 +97,43 @@ func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 	})
 }
 
-// checkTable holds the table against the model, and the ledger against the table.
-func (s *sequence) checkTable() {
+// checkTable compares the table with the model, and the ledger with the table.
+func (s *propertyRun) checkTable() {
 	if diff := cmp.Diff(s.model.want(), s.fake.Contents(s.t, s.fixture.Dataset).Rows); diff != "" {
 		s.r.Fatalf("rows (-want +got):\n%s", diff)
 	}
-	if said := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.CheckRows(t, s.model.want()) }); len(said) > 0 {
-		s.r.Fatalf("%s", said[0])
+	if failures := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.CheckRows(t, s.model.want()) }); len(failures) > 0 {
+		s.r.Fatalf("%s", failures[0])
 	}
 }
 
-// round gives one to three loaders a batch each, lets them take turns and
-// perhaps die, and delivers again what wasn't acknowledged.
-func (s *sequence) round() {
+// round gives a batch to each of up to three loaders. The loaders take turns and may
+// crash. Then round delivers the unacknowledged messages again.
+func (s *propertyRun) round() {
 	loaders := rapid.IntRange(1, 3).Draw(s.r, "loaders")
 	paused := rapid.IntRange(0, 9).Draw(s.r, "paused") == 0
 	s.fake.Pause(s.t, s.fixture.Dataset, paused)
-	turns := newScheduler(s.r, s.fake, s.fixture.Dataset)
-	groups := make([][]drawn, loaders)
-	lives := make([]*loadtest.Crash, loaders)
+	sched := newScheduler(s.r, s.fake, s.fixture.Dataset)
+	groups := make([][]drawnDelivery, loaders)
+	crashes := make([]*loadtest.Crash, loaders)
 	for i := range groups {
 		groups[i] = s.batch()
-		lives[i] = &loadtest.Crash{}
-		if rapid.IntRange(0, 2).Draw(s.r, "dies") == 0 {
-			lives[i].At, lives[i].After = rapid.IntRange(1, 24).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
+		crashes[i] = &loadtest.Crash{}
+		if rapid.IntRange(0, 2).Draw(s.r, "crashes") == 0 {
+			crashes[i].At, crashes[i].After = rapid.IntRange(1, 24).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
 		}
-		turns.crashes = append(turns.crashes, lives[i])
+		sched.crashes = append(sched.crashes, crashes[i])
 	}
-	left := make([][]drawn, loaders)
+	left := make([][]drawnDelivery, loaders)
 	for i := range groups {
-		loader := lives[i].Wrap(s.fixture.NewLoaderOn(s.unreliableWarehouse()))
-		loader.Warehouse = loadtest.Intercept(loader.Warehouse, turns.interceptor(i))
-		turns.start(i, func() { left[i] = s.handle(loader, lives[i], groups[i]) })
+		loader := crashes[i].Wrap(s.fixture.NewLoaderOn(s.unreliableWarehouse()))
+		loader.Warehouse = loadtest.Intercept(loader.Warehouse, sched.interceptor(i))
+		sched.start(i, func() { left[i] = s.handle(loader, crashes[i], groups[i]) })
 	}
-	turns.run()
+	sched.run()
 	s.fake.Pause(s.t, s.fixture.Dataset, false)
 	for i := range groups {
-		if err := lives[i].CloseSessions(); err != nil {
+		if err := crashes[i].CloseSessions(); err != nil {
 			s.r.Fatal(err)
 		}
 	}
@@ -143,40 +142,40 @@ func (s *sequence) round() {
 	}
 }
 
-// unreliableWarehouse is a warehouse that may lose the answer of a COMMIT.
-func (s *sequence) unreliableWarehouse() load.Warehouse {
+// unreliableWarehouse returns a warehouse that may lose the answer of a COMMIT.
+func (s *propertyRun) unreliableWarehouse() load.Warehouse {
 	if rapid.IntRange(0, 4).Draw(s.r, "commit") != 0 {
 		return s.fake
 	}
 	return &loadtest.LostCommit{
-		Warehouse: s.fake, Applied: rapid.Bool().Draw(s.r, "applied"), CheckFails: rapid.Bool().Draw(s.r, "deaf"),
+		Warehouse: s.fake, Applied: rapid.Bool().Draw(s.r, "applied"), CheckFails: rapid.Bool().Draw(s.r, "check fails"),
 	}
 }
 
-func (s *sequence) batch() []drawn {
-	var group []drawn
+func (s *propertyRun) batch() []drawnDelivery {
+	var group []drawnDelivery
 	for range rapid.IntRange(1, 5).Draw(s.r, "messages") {
 		group = append(group, s.draw())
 	}
 	return group
 }
 
-// draw makes a version of a key, or delivers one again: some without a
-// sequencer, some reloaded, some lying or broken, some ahead of the table.
-func (s *sequence) draw() drawn {
+// draw returns a new or a known delivery. Some deliveries have no sequencer, some are
+// reloads, some have wrong counts or broken files, and some are ahead of the table.
+func (s *propertyRun) draw() drawnDelivery {
 	key := fmt.Sprintf("%d.csv", rapid.IntRange(1, s.keys).Draw(s.r, "key"))
 	version := rapid.IntRange(1, s.versions).Draw(s.r, "version")
 	generation := s.generation(key, version)
 	name := nameOf(key, version, generation)
-	if had, found := s.known[name]; found {
-		return had
+	if known, found := s.known[name]; found {
+		return known
 	}
 	d := loadtest.Delivery{
 		Key: key, Version: fmt.Sprintf("v%d", version), Generation: generation, Rows: rapid.Int64Range(0, 3).Draw(s.r, "rows"),
 		Rejects: rapid.Int64Range(0, 1).Draw(s.r, "rejects"), Files: rapid.Int64Range(1, 2).Draw(s.r, "files"),
 	}
 	if s.sequenced(key, version) {
-		d.Sequencer = fmt.Sprintf("%X", 9+version) // 9 and A, which sort otherwise than as numbers with 10
+		d.Sequencer = fmt.Sprintf("%X", 9+version) // 9, A, B: as text, 10 would sort before 9
 	}
 	switch rapid.IntRange(0, 8).Draw(s.r, "fault") {
 	case 0:
@@ -190,11 +189,11 @@ func (s *sequence) draw() drawn {
 	}
 	delivered := s.fixture.Deliver(s.t, d)
 	s.fixture.Versions[delivered.Object.Key] = newestFirst(s.versions)
-	made := drawn{
+	made := drawnDelivery{
 		Delivered: delivered,
 		end:       func() { s.ended[name] = true },
 		settle: func() {
-			if _, reloaded := s.known[nameOf(key, version, generation+1)]; !reloaded { // else it may be acknowledged unread
+			if _, reloaded := s.known[nameOf(key, version, generation+1)]; !reloaded { // otherwise the message may be acknowledged without a load
 				s.model.deliver(key, goodVersion{version: version, generation: generation, id: delivered.ID, rows: d.Rows})
 			}
 		},
@@ -209,10 +208,10 @@ func nameOf(key string, version, generation int) string {
 	return fmt.Sprintf("%s v%d g%d", key, version, generation)
 }
 
-// generation draws one that the object has, or its next: an operator reloads an
-// object once it was loaded or has failed, and what is left of its earlier
-// generations comes late.
-func (s *sequence) generation(key string, version int) int {
+// generation draws a generation of the object up to the next possible reload. An
+// operator reloads an object after a load or a failure, and messages of earlier
+// generations come late.
+func (s *propertyRun) generation(key string, version int) int {
 	next := 0
 	for next < generations-1 && s.ended[nameOf(key, version, next)] {
 		next++
@@ -220,11 +219,12 @@ func (s *sequence) generation(key string, version int) int {
 	return rapid.IntRange(0, next).Draw(s.r, "generation")
 }
 
-// sequenced tells whether a version has a sequencer, in all its generations.
-func (s *sequence) sequenced(key string, version int) bool {
+// sequenced reports whether a version has a sequencer. The answer is the same for all
+// generations.
+func (s *propertyRun) sequenced(key string, version int) bool {
 	for g := range generations {
-		if had, found := s.known[nameOf(key, version, g)]; found {
-			return had.Object.Sequencer != ""
+		if known, found := s.known[nameOf(key, version, g)]; found {
+			return known.Object.Sequencer != ""
 		}
 	}
 	return rapid.IntRange(0, 3).Draw(s.r, "sequencer") > 0
@@ -238,16 +238,16 @@ func newestFirst(versions int) []string {
 	return ids
 }
 
-// handle gives a loader one batch and returns what comes back: nothing that a
-// dead one says counts.
-func (s *sequence) handle(loader *load.Loader, life *loadtest.Crash, group []drawn) (left []drawn) {
+// handle gives a batch to a loader, and returns the deliveries whose messages come
+// back: all deliveries if the loader crashed.
+func (s *propertyRun) handle(loader *load.Loader, crash *loadtest.Crash, group []drawnDelivery) (left []drawnDelivery) {
 	errs := s.fixture.HandleWith(s.t, loader, deliveredOf(group)...)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for i, err := range errs {
 		f := fault.As(err)
 		switch {
-		case life.Crashed():
+		case crash.Crashed():
 			left = append(left, group[i])
 		case f == nil:
 			group[i].settle()
@@ -261,10 +261,10 @@ func (s *sequence) handle(loader *load.Loader, life *loadtest.Crash, group []dra
 	return left
 }
 
-// isMixed reports whether a batch asks for an object in more than one
-// generation: then the last one's verdict is that of all, and a bad reload says
-// nothing of what it was to replace.
-func isMixed(group []drawn, p drawn) bool {
+// isMixed reports whether a batch asks for several generations of the object. Then all
+// messages for the object get the result of the highest generation. A permanent fault
+// of a reload proves nothing about the earlier generation.
+func isMixed(group []drawnDelivery, p drawnDelivery) bool {
 	for _, other := range group {
 		if other.ID == p.ID && other.Receipt.Generation != p.Receipt.Generation {
 			return true
@@ -273,7 +273,7 @@ func isMixed(group []drawn, p drawn) bool {
 	return false
 }
 
-func deliveredOf(group []drawn) []loadtest.Delivered {
+func deliveredOf(group []drawnDelivery) []loadtest.Delivered {
 	delivered := make([]loadtest.Delivered, len(group))
 	for i, p := range group {
 		delivered[i] = p.Delivered
@@ -281,25 +281,25 @@ func deliveredOf(group []drawn) []loadtest.Delivered {
 	return delivered
 }
 
-// redeliver delivers one by one, to a loader that nothing happens to, until no
-// message comes back but those that wait for the table.
-func (s *sequence) redeliver(left []drawn) {
+// redeliver delivers message after message to a loader without failures. Every message
+// must be acknowledged, except the messages ahead of the table.
+func (s *propertyRun) redeliver(left []drawnDelivery) {
 	loader := s.fixture.NewLoaderOn(s.fake)
 	for _, p := range left {
 		if p.Receipt.Contract != "1.0.0" && !s.migrated() {
 			s.aheadOfTable = append(s.aheadOfTable, p)
 			continue
 		}
-		if again := s.handle(loader, &loadtest.Crash{}, []drawn{p}); len(again) > 0 {
-			s.r.Fatalf("a message comes back though nothing is wrong: %s", p.ID)
+		if again := s.handle(loader, &loadtest.Crash{}, []drawnDelivery{p}); len(again) > 0 {
+			s.r.Fatalf("a message comes back without a failure: %s", p.ID)
 		}
 	}
 }
 
-func (s *sequence) migrated() bool { return s.fake.Contract(s.fixture.Dataset) != "1.0.0" }
+func (s *propertyRun) migrated() bool { return s.fake.Contract(s.fixture.Dataset) != "1.0.0" }
 
-// scheduler lets loaders run one statement at a time, in an order that is drawn. A
-// loader that waits for a lock has no turn until it gets it.
+// scheduler lets loaders run single statements in a random order. A loader that waits
+// for a lock gets no turn.
 type scheduler struct {
 	r       *rapid.T
 	fake    *loadtest.Fake
@@ -309,12 +309,13 @@ type scheduler struct {
 	all    sync.WaitGroup
 	grants []chan struct{}
 	events chan turnEvent
-	// ready wait for a turn, waiting for the lock; running counts the others.
+	// ready has the loaders that wait for a turn, waiting those that wait for the lock.
+	// The other loaders are counted in running.
 	ready, waiting map[int]bool
 	running        int
 }
 
-// turnEvent is a loader that asks for a turn, or has ended.
+// turnEvent: a loader asks for a turn, or has ended.
 type turnEvent struct {
 	loader int
 	ended  bool
@@ -324,84 +325,85 @@ func newScheduler(r *rapid.T, fake *loadtest.Fake, dataset string) *scheduler {
 	return &scheduler{r: r, fake: fake, dataset: dataset, events: make(chan turnEvent), ready: make(map[int]bool), waiting: make(map[int]bool)}
 }
 
-// interceptor is what stands around the loader's statements.
-func (t *scheduler) interceptor(loader int) loadtest.Interceptor {
+// interceptor returns the function around the loader's statements: each statement waits
+// for a turn.
+func (s *scheduler) interceptor(loader int) loadtest.Interceptor {
 	return func(_ string, run func() error) error {
-		t.events <- turnEvent{loader: loader}
-		<-t.grants[loader]
+		s.events <- turnEvent{loader: loader}
+		<-s.grants[loader]
 		return run()
 	}
 }
 
-// start starts a loader; it gets no turn before run.
-func (t *scheduler) start(loader int, handle func()) {
-	t.grants = append(t.grants, make(chan struct{}))
-	t.running++
-	t.all.Go(func() {
+// start starts a loader, whose statements get no turn before run.
+func (s *scheduler) start(loader int, handle func()) {
+	s.grants = append(s.grants, make(chan struct{}))
+	s.running++
+	s.all.Go(func() {
 		handle()
-		t.events <- turnEvent{loader: loader, ended: true}
+		s.events <- turnEvent{loader: loader, ended: true}
 	})
 }
 
-// run gives turns until every loader has ended.
-func (t *scheduler) run() {
+// run gives turns until all loaders have ended.
+func (s *scheduler) run() {
 	for {
-		t.settle()
-		if len(t.ready) == 0 && len(t.waiting) == 0 {
-			t.all.Wait()
+		s.settle()
+		if len(s.ready) == 0 && len(s.waiting) == 0 {
+			s.all.Wait()
 			return
 		}
-		if len(t.ready) == 0 { // the dead hold what the others wait for
-			for _, d := range t.crashes {
+		if len(s.ready) == 0 { // crashed loaders hold the lock, and the other loaders wait
+			for _, d := range s.crashes {
 				if err := d.CloseSessions(); err != nil {
-					t.r.Fatal(err)
+					s.r.Fatal(err)
 				}
 			}
-			t.collectWoken()
+			s.collectWoken()
 			continue
 		}
-		var able []int
-		for i := range t.grants {
-			if t.ready[i] {
-				able = append(able, i)
+		var candidates []int
+		for i := range s.grants {
+			if s.ready[i] {
+				candidates = append(candidates, i)
 			}
 		}
-		next := rapid.SampledFrom(able).Draw(t.r, "turn")
-		delete(t.ready, next)
-		t.running++
-		t.grants[next] <- struct{}{}
+		next := rapid.SampledFrom(candidates).Draw(s.r, "turn")
+		delete(s.ready, next)
+		s.running++
+		s.grants[next] <- struct{}{}
 		select {
-		case e := <-t.events:
-			t.recordEvent(e)
-		case <-t.fake.Waiting():
-			t.running--
-			t.waiting[next] = true
+		case e := <-s.events:
+			s.recordEvent(e)
+		case <-s.fake.Waiting():
+			s.running--
+			s.waiting[next] = true
 		}
-		t.collectWoken()
+		s.collectWoken()
 	}
 }
 
-// settle waits until every loader that runs asks for a turn, or has ended.
-func (t *scheduler) settle() {
-	for t.running > 0 {
-		t.recordEvent(<-t.events)
+// settle waits until each running loader asks for a turn or has ended.
+func (s *scheduler) settle() {
+	for s.running > 0 {
+		s.recordEvent(<-s.events)
 	}
 }
 
-// collectWoken waits for those that have got the lock.
-func (t *scheduler) collectWoken() {
-	for len(t.waiting) > t.fake.Queued(t.dataset) {
-		t.recordEvent(<-t.events)
+// collectWoken waits for the events of loaders that have got the lock.
+func (s *scheduler) collectWoken() {
+	for len(s.waiting) > s.fake.Queued(s.dataset) {
+		s.recordEvent(<-s.events)
 	}
 }
 
-func (t *scheduler) recordEvent(e turnEvent) {
-	if t.waiting[e.loader] {
-		delete(t.waiting, e.loader)
+func (s *scheduler) recordEvent(e turnEvent) {
+	if s.waiting[e.loader] {
+		delete(s.waiting, e.loader)
 	} else {
-		t.running--
+		s.running--
 	}
 	if !e.ended {
-		t.ready[e.loader] = true
+		s.ready[e.loader] = true
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// load runs the load protocol for one group of objects of one dataset, in one
-// transaction. The error is the group's fault. Without an error, each object of the
-// group has a result.
+// load runs the load protocol for a group of objects of a dataset, in one transaction.
+// The error is the group's fault. Without an error, each object of the group has a
+// result.
 //
 // The lock row is in the ledger table itself. An UPDATE builds on the table's newest
 // version, so a later read of this table in the session can't be older than the lock. A
-// MERGE alone proves nothing. MERGE sees the commits from before its start, and its
-// start is before its wait for the lock (docs.snowflake.com,
+// MERGE alone proves nothing. MERGE sees the commits from before the start of MERGE,
+// and MERGE starts before the wait for the lock (docs.snowflake.com,
 // sql-reference/transactions).
 //
 // Every loader writes the tables in the same order: ledger, rows, rejects.
@@ -22,10 +22,10 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 	err := runSteps(ctx,
 		t.open,       // a new session
 		t.begin,      // BEGIN
-		t.takeLock,   // a second loader waits here; after the lock timeout its messages come back later
+		t.takeLock,   // a second loader waits here; after the lock timeout the messages come back
 		t.addWaiting, // no statement: adds waiting objects from the journal, up to the limits
 		t.readLedger, // starts after the lock was granted: sees the commits of every earlier loader
-		t.decide,     // loaded before, superseded, ahead of the table, or fresh
+		t.decide,     // loaded before, superseded, ahead of the table, or to load
 	)
 	if err == nil && len(t.toLoad) > 0 {
 		err = runSteps(ctx,

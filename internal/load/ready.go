@@ -9,11 +9,11 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// readyObject is an object with a receipt, so its files are ready for COPY.
+// readyObject is an object with a receipt: the files are ready for COPY.
 type readyObject struct {
 	work.Receipt
-	// asked is true if a message of this invocation asks for the object.
-	asked bool
+	// requested is true if a message of this invocation asks for the object.
+	requested bool
 }
 
 func (o readyObject) id() object.ID { return o.ObjectID }
@@ -44,7 +44,7 @@ func (o readyObject) bytes() int64 {
 func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, into results) []readyObject {
 	opened := make([]readyObject, len(wanted))
 	faults := make([]error, len(wanted))
-	inParallel(len(wanted), func(i int) { opened[i], faults[i] = l.openOne(ctx, dataset, wanted[i]) })
+	inParallel(len(wanted), func(i int) { opened[i], faults[i] = l.readReceipt(ctx, dataset, wanted[i]) })
 	var objects []readyObject
 	for i, w := range wanted {
 		if faults[i] != nil {
@@ -56,10 +56,10 @@ func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, i
 	return objects
 }
 
-func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (readyObject, error) {
+func (l *Loader) readReceipt(ctx context.Context, dataset string, w work.Work) (readyObject, error) {
 	if w.Receipt.Bucket != l.CuratedBucket {
 		return readyObject{}, fault.Permanentf("read receipt", fault.ReceiptMismatch,
-			"the receipt is in bucket %q, the stage reads %q", w.Receipt.Bucket, l.CuratedBucket)
+			"the receipt is in bucket %q, but the stage reads bucket %q", w.Receipt.Bucket, l.CuratedBucket)
 	}
 	receipt, err := l.Receipts.Read(ctx, *w.Receipt)
 	if err != nil {
@@ -71,29 +71,29 @@ func (l *Loader) openOne(ctx context.Context, dataset string, w work.Work) (read
 	if err := l.checkDelivery(receipt); err != nil {
 		return readyObject{}, err
 	}
-	return readyObject{Receipt: receipt, asked: true}, nil
+	return readyObject{Receipt: receipt, requested: true}, nil
 }
 
 // matches compares a receipt with the work that names the receipt. A receipt must not
 // load files of another object.
 func matches(r work.Receipt, dataset string, w work.Work) error {
 	const op = "check receipt"
-	home := object.ObjectPrefix(dataset, w.Object.ID())
+	prefix := object.ObjectPrefix(dataset, w.Object.ID())
 	switch {
 	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
-		return fault.Permanentf(op, fault.ReceiptMismatch, "it is for object %s of %s", r.ObjectID, r.Dataset)
+		return fault.Permanentf(op, fault.ReceiptMismatch, "the receipt is for object %s of %s", r.ObjectID, r.Dataset)
 	case r.Outcome != work.Accepted:
 		return fault.Permanentf(op, fault.Code(r.Code), "the transform refused the object: %s", r.Cause)
 	}
 	for _, name := range append(namesOf(r.Data), namesOf(r.Rejects)...) {
-		if !strings.HasPrefix(name, home) {
-			return fault.Permanentf(op, fault.ReceiptMismatch, "file %q isn't in the object's folder %s", name, home)
+		if !strings.HasPrefix(name, prefix) {
+			return fault.Permanentf(op, fault.ReceiptMismatch, "file %q isn't in the object's folder %s", name, prefix)
 		}
 	}
 	return nil
 }
 
-// checkDelivery refuses an object of a snapshot dataset without a delivery in its key.
+// checkDelivery refuses an object of a snapshot dataset without a delivery in the key.
 // The rows of such an object would never be current rows.
 func (l *Loader) checkDelivery(r work.Receipt) error {
 	c := l.Contracts.ByDataset(r.Dataset)
@@ -101,5 +101,5 @@ func (l *Loader) checkDelivery(r work.Receipt) error {
 		return nil
 	}
 	return fault.Permanentf("check delivery", fault.NoDelivery,
-		"the key %q isn't of the form %q, by which the snapshot's deliveries are told apart", r.Object.Key, c.KeyPrefix+c.Delivery.Key)
+		"the key %q doesn't have the form %q of the snapshot's deliveries", r.Object.Key, c.KeyPrefix+c.Delivery.Key)
 }

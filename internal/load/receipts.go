@@ -86,7 +86,7 @@ type Topic struct {
 func (t Topic) Publish(ctx context.Context, n Announcement) error {
 	body, err := json.Marshal(n)
 	if err != nil {
-		return fmt.Errorf("encode news: %w", err)
+		return fmt.Errorf("encode announcement: %w", err)
 	}
 	_, err = t.Client.Publish(ctx, &sns.PublishInput{TopicArn: aws.String(t.ARN), Message: aws.String(string(body))})
 	if err != nil {

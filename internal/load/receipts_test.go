@@ -22,7 +22,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// store answers with one body or error, and with pages of versions.
+// store answers with a body or an error, and with pages of versions.
 type store struct {
 	body  string
 	err   error
@@ -66,11 +66,11 @@ func TestReadReceiptClassifiesErrors(t *testing.T) {
 		code        fault.Code
 		disposition fault.Disposition
 	}{
-		{"gone", store{err: &types.NoSuchKey{}}, fault.ReceiptMissing, fault.Permanent},
+		{"no such key", store{err: &types.NoSuchKey{}}, fault.ReceiptMissing, fault.Permanent},
 		{"no grant", store{err: &smithy.GenericAPIError{Code: "AccessDenied"}}, fault.AccessDenied, fault.RetryAfter},
 		{"no answer", store{err: errors.New("connection refused")}, fault.StoreAway, fault.RetryAfter},
-		{"no receipt", store{body: "{"}, fault.ReceiptMismatch, fault.Permanent},
-		{"counts that contradict each other", store{body: strings.Replace(string(body), `"rows_read":2`, `"rows_read":3`, 1)}, fault.ReceiptMismatch, fault.Permanent},
+		{"undecodable receipt", store{body: "{"}, fault.ReceiptMismatch, fault.Permanent},
+		{"contradictory counts", store{body: strings.Replace(string(body), `"rows_read":2`, `"rows_read":3`, 1)}, fault.ReceiptMismatch, fault.Permanent},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -118,15 +118,15 @@ func (s *topic) Publish(_ context.Context, input *sns.PublishInput, _ ...func(*s
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	client := &topic{}
-	news := load.Announcement{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2}
-	if err := (load.Topic{Client: client, ARN: "arn:loaded"}).Publish(t.Context(), news); err != nil {
+	announcement := load.Announcement{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2}
+	if err := (load.Topic{Client: client, ARN: "arn:loaded"}).Publish(t.Context(), announcement); err != nil {
 		t.Fatal(err)
 	}
 	if want := `{"dataset":"s.e","load_id":"l1","rows":7,"objects":2}`; aws.ToString(client.input.Message) != want {
 		t.Errorf("message %s, want %s", aws.ToString(client.input.Message), want)
 	}
 	client.err = errors.New("no answer")
-	err := load.Topic{Client: client}.Publish(t.Context(), news)
+	err := load.Topic{Client: client}.Publish(t.Context(), announcement)
 	if f := fault.As(err); f == nil || f.Code != fault.QueueAway || f.Disposition != fault.RetryAfter {
 		t.Errorf("got %v, want %s", err, fault.QueueAway)
 	}

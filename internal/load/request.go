@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// request is the work of one batch for one dataset.
+// request is the work of a batch for a dataset.
 type request struct {
 	dataset string
 	// wanted is the work for each object. Of several messages for an object, the first
@@ -67,7 +67,7 @@ func (r *request) add(message string, w work.Work) {
 	}
 }
 
-// answer stores an object's error for each of its messages; nil stores nothing.
+// answer stores an object's error for each message of the object; nil stores nothing.
 func (r *request) answer(failed map[string]error, messages []string, err error) {
 	if err == nil {
 		return
@@ -78,8 +78,8 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 }
 
 // unfinished returns the work of all objects that aren't done according to the journal.
-// The done objects, and those with an unreadable journal entry, have their results in
-// into.
+// The results of the done objects, and of objects with an unreadable journal entry, are
+// in into.
 func (l *Loader) unfinished(ctx context.Context, req *request, into results) []work.Work {
 	done, faults := l.areDone(ctx, len(req.order), func(i int) (object.ID, int) {
 		return req.order[i], req.wanted[req.order[i]].Generation
@@ -131,7 +131,7 @@ const receiptsPerRound = 100
 
 // waiting opens other objects of the dataset that wait in the journal, at most
 // Limits.Objects. If an object can't be opened, the fault is only logged here: the
-// object's own message fails with a dead letter.
+// object's own message will report the fault.
 func (l *Loader) waiting(ctx context.Context, req *request) []readyObject {
 	log := telemetry.Logger(ctx)
 	entries, err := l.Journal.Waiting(ctx, req.dataset, l.Limits.objects())
@@ -160,7 +160,7 @@ func (l *Loader) waiting(ctx context.Context, req *request) []readyObject {
 		log.WarnContext(ctx, "waiting object left out", telemetry.Fault(fault.As(r.err))...)
 	}
 	for i := range objects {
-		objects[i].asked = false
+		objects[i].requested = false
 	}
 	return objects
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/firn-data/firn/internal/load/loadtest"
 )
 
-// parallelCases is how many cases run at once: many wait for a lock, as they
-// should.
+// parallelCases is the number of parallel cases. Many of them wait for a lock, as
+// intended.
 const parallelCases = "8"
 
 func TestMain(m *testing.M) {
@@ -27,12 +27,12 @@ func TestMain(m *testing.M) {
 	os.Exit(laptoptest.Main(m, "aws", "snowflake"))
 }
 
-// laptop is one for all tests: they share the stage.
+// laptop returns the laptop's Snowflake. All tests share the stage.
 func laptop(t testing.TB) *loadtest.Snowflake {
 	t.Helper()
 	once.Do(func() { shared = newLaptop(t) })
 	if shared == nil {
-		t.Fatal("the laptop's Snowflake isn't there")
+		t.Fatal("no connection to the laptop's Snowflake")
 	}
 	return shared
 }
@@ -53,24 +53,25 @@ func newLaptop(t testing.TB) *loadtest.Snowflake {
 	return loadtest.NewLaptop(t, address, store)
 }
 
-// TestSuitePassesOnLaptop runs the suite against the laptop's Snowflake: the driver, the
-// login by workload identity, and real Parquet.
+// TestSuitePassesOnLaptop runs the suite on the laptop's Snowflake: with the driver,
+// the login by workload identity, and real Parquet.
 func TestSuitePassesOnLaptop(t *testing.T) {
 	t.Parallel()
-	bench := laptop(t)
-	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
-	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, bench) })
+	snowflake := laptop(t)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, snowflake) })
+	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, snowflake) })
 }
 
-// TestLaptopAnswersUndocumentedQuestions pins what the laptop's Snowflake answers where nobody documents
-// what an account does. `make account` asks one.
+// TestLaptopAnswersUndocumentedQuestions checks the answers of the laptop's Snowflake
+// to questions without a documented answer. `make account` asks an account the same
+// questions.
 func TestLaptopAnswersUndocumentedQuestions(t *testing.T) {
 	t.Parallel()
-	bench := laptop(t)
+	snowflake := laptop(t)
 	for _, question := range loadtest.Questions {
 		t.Run(question.Name, func(t *testing.T) {
 			t.Parallel()
-			if answer := question.Ask(t, bench); answer.Found != answer.Assumed {
+			if answer := question.Ask(t, snowflake); answer.Found != answer.Assumed {
 				t.Errorf("%s: %s, assumed %s", answer.Name, answer.Found, answer.Assumed)
 			}
 		})

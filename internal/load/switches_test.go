@@ -13,8 +13,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// TestEachBarrierIsNecessary takes one barrier away at a time: the case that it is for fails,
-// and passes with it.
+// TestEachBarrierIsNecessary removes each barrier once. The case of the barrier fails
+// without the barrier, and passes with the barrier.
 func TestEachBarrierIsNecessary(t *testing.T) {
 	t.Parallel()
 	for _, barrier := range loadtest.Barriers {
@@ -26,29 +26,29 @@ func TestEachBarrierIsNecessary(t *testing.T) {
 				if barrier.Fake != nil {
 					barrier.Fake(fake)
 				}
-				said := loadtest.Failures(t, func(t testing.TB) {
-					w := loadtest.NewFixture(t, fake)
+				failures := loadtest.Failures(t, func(t testing.TB) {
+					fixture := loadtest.NewFixture(t, fake)
 					if off {
-						w.WrapWarehouse = barrier.Disable(w.Receipts)
-						w.Loader = w.NewLoaderOn(fake)
+						fixture.WrapWarehouse = barrier.Disable(fixture.Receipts)
+						fixture.Loader = fixture.NewLoaderOn(fake)
 					}
-					loadtest.Cases[barrier.Case](t, w)
+					loadtest.Cases[barrier.Case](t, fixture)
 				})
 				switch {
-				case off && len(said) == 0:
-					t.Errorf("nothing is wrong without it: %q proves nothing", barrier.Case)
+				case off && len(failures) == 0:
+					t.Errorf("case %q passes without the barrier, so the case proves nothing", barrier.Case)
 				case off:
-					t.Logf("without it: %s", said[0])
-				case len(said) > 0:
-					t.Errorf("with it: %s", said[0])
+					t.Logf("without the barrier: %s", failures[0])
+				case len(failures) > 0:
+					t.Errorf("with the barrier: %s", failures[0])
 				}
 			}
 		})
 	}
 }
 
-// TestSuitePassesUnderEveryUndocumentedBehaviour runs the suite under every combination of what nobody
-// documents.
+// TestSuitePassesUnderEveryUndocumentedBehaviour runs the suite under every combination
+// of undocumented behaviour.
 func TestSuitePassesUnderEveryUndocumentedBehaviour(t *testing.T) {
 	t.Parallel()
 	for _, harshness := range loadtest.EveryBehaviour() {
@@ -64,9 +64,10 @@ func TestSuitePassesUnderEveryUndocumentedBehaviour(t *testing.T) {
 	}
 }
 
-// mergeLoader loads one file, as somebody might who reads that MERGE takes a
-// lock: its only guard is that the MERGE inserted the ledger's row.
-func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.Delivered, merged chan<- int64, goOn <-chan struct{}) {
+// mergeLoader loads a file with MERGE as the only guard: the loader copies the file if
+// MERGE inserted the ledger row. Readers of the documentation could write such a
+// loader, because MERGE takes a lock.
+func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.Delivered, merged chan<- int64, resume <-chan struct{}) {
 	session, err := fake.Open(t.Context(), dataset, "merge")
 	if err != nil {
 		t.Error(err)
@@ -82,7 +83,7 @@ func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.D
 		t.Error(err)
 	}
 	merged <- inserted
-	<-goOn
+	<-resume
 	if inserted == 1 {
 		if _, err := session.Copy(t.Context(), load.Rows, []string{d.Receipt.Data[0].Key}, true); err != nil {
 			t.Error(err)
@@ -93,46 +94,46 @@ func mergeLoader(t *testing.T, fake *loadtest.Fake, dataset string, d loadtest.D
 	}
 }
 
-// TestMergeAloneDoublesRows is the counter-example to a loader that trusts a
-// MERGE: the second waits for the first's lock, and sees what was committed
-// before it began to wait. Whether Snowflake reads again is nobody's word. So it
-// loads twice, and firn's protocol doesn't.
+// TestMergeAloneDoublesRows is the counter-example of a loader that trusts MERGE. The
+// second MERGE waits for the first lock, and sees only the commits from before the
+// wait. Snowflake doesn't document whether a statement reads again after the wait. If
+// not, the loader loads the rows twice, other than the load protocol.
 func TestMergeAloneDoublesRows(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		rereads bool
 		want    int64
 	}{
-		"a statement that waited sees what was there before": {false, 6},
-		"a statement that waited reads again":                {true, 3},
+		"a waiting statement keeps the old data": {false, 6},
+		"a waiting statement reads again":        {true, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
 			fake.Rereads = test.rereads
-			w := loadtest.NewFixture(t, fake)
-			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
+			fixture := loadtest.NewFixture(t, fake)
+			d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
 			merged, first, second := make(chan int64), make(chan struct{}), make(chan struct{})
-			close(second) // it waits for the lock alone
-			var both sync.WaitGroup
-			both.Go(func() { mergeLoader(t, fake, w.Dataset, d, merged, first) })
+			close(second) // the second loader waits only for the lock
+			var loaders sync.WaitGroup
+			loaders.Go(func() { mergeLoader(t, fake, fixture.Dataset, d, merged, first) })
 			if inserted := <-merged; inserted != 1 {
 				t.Errorf("the first MERGE inserted %d rows, want 1", inserted)
 			}
-			both.Go(func() { mergeLoader(t, fake, w.Dataset, d, merged, second) })
-			<-fake.Waiting() // the second one's MERGE has begun, and waits
+			loaders.Go(func() { mergeLoader(t, fake, fixture.Dataset, d, merged, second) })
+			<-fake.Waiting() // the second MERGE has started and waits
 			close(first)
 			<-merged
-			both.Wait()
-			if got := fake.Contents(t, w.Dataset).Rows[d.ID]; got != test.want {
+			loaders.Wait()
+			if got := fake.Contents(t, fixture.Dataset).Rows[d.ID]; got != test.want {
 				t.Errorf("%d rows, want %d", got, test.want)
 			}
 		})
 	}
 }
 
-// TestLoaderReadsLedgerAfterLock is firn's loader in the same place: it waits for the lock
-// by one statement and reads the ledger by the next.
+// TestLoaderReadsLedgerAfterLock is the same case with the load protocol: a statement
+// waits for the lock, and the next statement reads the ledger.
 func TestLoaderReadsLedgerAfterLock(t *testing.T) {
 	t.Parallel()
 	for _, harshness := range loadtest.EveryBehaviour() {
@@ -140,146 +141,149 @@ func TestLoaderReadsLedgerAfterLock(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
 			fake.UndocumentedBehaviour = harshness
-			w := loadtest.NewFixture(t, fake)
-			d := w.Deliver(t, loadtest.Delivery{Rows: 3})
-			atCommit, goOn := make(chan struct{}), make(chan struct{})
-			first := w.NewLoaderOn(loadtest.Intercept(fake, func(statement string, run func() error) error {
+			fixture := loadtest.NewFixture(t, fake)
+			d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
+			atCommit, resume := make(chan struct{}), make(chan struct{})
+			first := fixture.NewLoaderOn(loadtest.Intercept(fake, func(statement string, run func() error) error {
 				if statement == "commit" {
 					close(atCommit)
-					<-goOn
+					<-resume
 				}
 				return run()
 			}))
-			var both sync.WaitGroup
+			var loaders sync.WaitGroup
 			handle := func(l *load.Loader) {
-				for _, err := range l.Handle(t.Context(), []batch.Message{w.Message(d)}) {
+				for _, err := range l.Handle(t.Context(), []batch.Message{fixture.Message(d)}) {
 					t.Error(err)
 				}
 			}
-			both.Go(func() { handle(first) })
+			loaders.Go(func() { handle(first) })
 			<-atCommit
-			both.Go(func() { handle(w.NewLoaderOn(fake)) })
-			<-fake.Waiting() // the second has begun to wait
-			close(goOn)
-			both.Wait()
-			w.CheckRows(t, map[object.ID]int64{d.ID: 3})
+			loaders.Go(func() { handle(fixture.NewLoaderOn(fake)) })
+			<-fake.Waiting() // the second loader has started to wait
+			close(resume)
+			loaders.Wait()
+			fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
 		})
 	}
 }
 
-// raceTwoLoaders delivers one object twice and lets two loaders handle it at once: each
-// reads the journal before the other writes it. On a warehouse that lets them,
-// both are in their transaction before either commits.
-func raceTwoLoaders(t *testing.T, fake *loadtest.Fake) (w *loadtest.Fixture, d loadtest.Delivered, errs []error) {
+// raceTwoLoaders delivers an object twice to two concurrent loaders. Both loaders read
+// the journal before the first write. If the warehouse allows that, both are in a
+// transaction before the first COMMIT.
+func raceTwoLoaders(t *testing.T, fake *loadtest.Fake) (fixture *loadtest.Fixture, d loadtest.Delivered, errs []error) {
 	t.Helper()
-	w = loadtest.NewFixture(t, fake)
-	w.Loader = w.NewLoaderOn(&loadtest.MeetingWarehouse{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
-	d = w.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
+	fixture = loadtest.NewFixture(t, fake)
+	fixture.Loader = fixture.NewLoaderOn(&loadtest.MeetingWarehouse{Warehouse: fake, Expected: 2, Timeout: 50 * time.Millisecond})
+	d = fixture.Deliver(t, loadtest.Delivery{Sequencer: "1", Rows: 3})
 	errs = make([]error, 2)
-	var both sync.WaitGroup
+	var loaders sync.WaitGroup
 	for i := range errs {
-		both.Go(func() { errs[i] = w.Handle(t, d)[0] })
+		loaders.Go(func() { errs[i] = fixture.Handle(t, d)[0] })
 	}
-	both.Wait()
-	return w, d, errs
+	loaders.Wait()
+	return fixture, d, errs
 }
 
-// TestLedgerReadBeforeLockDoublesRows is the counter-example to a MERGE as the only
-// guard: what a statement sees that took the lock itself is older than the
-// lock. The second barriers must catch it.
-func TestLedgerReadBeforeLockDoublesRows(t *testing.T) {
+// TestSecondBarriersStopLedgerReadBeforeLock: a ledger read in the same statement as the lock,
+// as by MERGE, is older than the lock. The second barriers must stop one loader.
+func TestSecondBarriersStopLedgerReadBeforeLock(t *testing.T) {
 	t.Parallel()
-	for name, historyOff := range map[string]bool{"load history": false, "check of the ledger": true} {
+	for name, historyOff := range map[string]bool{"load history": false, "ledger check": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := loadtest.NewFake()
 			fake.ReadBeforeLock, fake.HistoryOff = true, historyOff
-			w, d, errs := raceTwoLoaders(t, fake)
-			w.CheckRows(t, map[object.ID]int64{d.ID: 3})
-			caught := 0
+			fixture, d, errs := raceTwoLoaders(t, fake)
+			fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
+			stopped := 0
 			for _, err := range errs {
 				if err != nil {
 					loadtest.CheckFault(t, err, fault.LedgerBroken, fault.Permanent, d.ID)
-					caught++
+					stopped++
 				}
 			}
-			if caught != 1 {
-				t.Errorf("%d loaders were caught, want 1", caught)
+			if stopped != 1 {
+				t.Errorf("%d loaders failed, want 1", stopped)
 			}
 		})
 	}
 }
 
-// TestFilesSkippedAfterRollbackAreForced: if it does, the files of a group that a poisoned
-// object rolled back are skipped the next time, and must be forced.
+// TestFilesSkippedAfterRollbackAreForced: a bad object rolls a group back, but the load
+// history keeps the files. So the next COPY skips the files, and a COPY with FORCE must
+// load them.
 func TestFilesSkippedAfterRollbackAreForced(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
 	fake.HistorySurvivesRollback = true
-	w := loadtest.NewFixture(t, fake)
-	good := w.Deliver(t, loadtest.Delivery{Key: "good.csv", Rows: 3, Rejects: 2})
-	bad := w.Deliver(t, loadtest.Delivery{Key: "bad.csv", Rows: 3, Claimed: 4})
-	errs := w.Handle(t, good, bad)
+	fixture := loadtest.NewFixture(t, fake)
+	good := fixture.Deliver(t, loadtest.Delivery{Key: "good.csv", Rows: 3, Rejects: 2})
+	bad := fixture.Deliver(t, loadtest.Delivery{Key: "bad.csv", Rows: 3, Claimed: 4})
+	errs := fixture.Handle(t, good, bad)
 	if errs[0] != nil {
 		t.Errorf("the good object: %v", errs[0])
 	}
 	loadtest.CheckFault(t, errs[1], fault.ReceiptMismatch, fault.Permanent, bad.ID)
-	w.CheckRows(t, map[object.ID]int64{good.ID: 3})
+	fixture.CheckRows(t, map[object.ID]int64{good.ID: 3})
 }
 
 func TestWrongNumberOfLockRowsFails(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 2} {
 		fake := loadtest.NewFake()
-		w := loadtest.NewFixture(t, fake)
-		d := w.Deliver(t, loadtest.Delivery{Rows: 3})
-		fake.LockRows(w.Dataset, n)
-		loadtest.CheckFault(t, w.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
-		w.CheckRows(t, map[object.ID]int64{})
+		fixture := loadtest.NewFixture(t, fake)
+		d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
+		fake.LockRows(fixture.Dataset, n)
+		loadtest.CheckFault(t, fixture.Handle(t, d)[0], fault.LedgerBroken, fault.Permanent, d.ID)
+		fixture.CheckRows(t, map[object.ID]int64{})
 	}
 }
 
-// TestGroupIsHalvedToFindUnnamedBadObject halves the group until the object is alone.
+// TestGroupIsHalvedToFindUnnamedBadObject: Snowflake's message names no file, so the
+// group is halved until the bad object is alone.
 func TestGroupIsHalvedToFindUnnamedBadObject(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewFixture(t, fake)
+	fixture := loadtest.NewFixture(t, fake)
 	var group []loadtest.Delivered
 	want := make(map[object.ID]int64)
 	for i := range 10 {
-		d := w.Deliver(t, loadtest.Delivery{Key: string(rune('a' + i)), Rows: 1, Anonymous: i == 6})
+		d := fixture.Deliver(t, loadtest.Delivery{Key: string(rune('a' + i)), Rows: 1, Anonymous: i == 6})
 		group = append(group, d)
 		if i != 6 {
 			want[d.ID] = 1
 		}
 	}
-	for i, err := range w.Handle(t, group...) {
+	for i, err := range fixture.Handle(t, group...) {
 		if i == 6 {
 			loadtest.CheckFault(t, err, fault.CopyRefused, fault.Permanent, group[6].ID)
 		} else if err != nil {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	w.CheckRows(t, want)
+	fixture.CheckRows(t, want)
 	if n := fake.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions were left open", n)
 	}
 }
 
-// TestDeletedRowIsRepairedByNextVersion: somebody deleted a row; the next version makes it right.
+// TestDeletedRowIsRepairedByNextVersion: a row was deleted by hand, and the load of the
+// next version corrects the table.
 func TestDeletedRowIsRepairedByNextVersion(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewFixture(t, fake)
-	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3}))
-	fake.DeleteOneRow(w.Dataset)
-	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
-	w.MustHandle(t, d)
-	w.CheckRows(t, map[object.ID]int64{d.ID: 4})
+	fixture := loadtest.NewFixture(t, fake)
+	fixture.MustHandle(t, fixture.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3}))
+	fake.DeleteOneRow(fixture.Dataset)
+	d := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
+	fixture.MustHandle(t, d)
+	fixture.CheckRows(t, map[object.ID]int64{d.ID: 4})
 }
 
-// TestDeletedVersionNeverReplacesExistingOne: a version that the bucket has no more never takes the place
-// of one that stands, and always gives way to one that is there.
+// TestDeletedVersionNeverReplacesExistingOne: a version without a place in the bucket
+// never replaces an existing version. An existing version always replaces such a
+// version.
 func TestDeletedVersionNeverReplacesExistingOne(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -287,42 +291,42 @@ func TestDeletedVersionNeverReplacesExistingOne(t *testing.T) {
 		versions []string
 		replaces bool
 	}{
-		{"both are there, in order", []string{"second", "first"}, true},
-		{"both are there, in reverse", []string{"first", "second"}, false},
-		{"the first is gone", []string{"second"}, true},
-		{"the second is gone", []string{"first"}, false},
-		{"both are gone", nil, false},
+		{"both in the bucket, in order", []string{"second", "first"}, true},
+		{"both in the bucket, in reverse", []string{"first", "second"}, false},
+		{"the first is deleted", []string{"second"}, true},
+		{"the second is deleted", []string{"first"}, false},
+		{"both are deleted", nil, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := loadtest.NewFixture(t, loadtest.NewFake())
-			first := w.Deliver(t, loadtest.Delivery{Version: "first", Sequencer: "5", Rows: 3})
-			w.Versions[first.Object.Key] = test.versions
-			w.MustHandle(t, first)
-			second := w.Deliver(t, loadtest.Delivery{Version: "second", Rows: 4})
-			w.MustHandle(t, second)
-			stands, rows, gone := first, int64(3), second
+			fixture := loadtest.NewFixture(t, loadtest.NewFake())
+			first := fixture.Deliver(t, loadtest.Delivery{Version: "first", Sequencer: "5", Rows: 3})
+			fixture.Versions[first.Object.Key] = test.versions
+			fixture.MustHandle(t, first)
+			second := fixture.Deliver(t, loadtest.Delivery{Version: "second", Rows: 4})
+			fixture.MustHandle(t, second)
+			kept, rows, superseded := first, int64(3), second
 			if test.replaces {
-				stands, rows, gone = second, 4, first
+				kept, rows, superseded = second, 4, first
 			}
-			w.CheckRows(t, map[object.ID]int64{stands.ID: rows})
-			w.CheckState(t, gone.ID, journal.Superseded)
+			fixture.CheckRows(t, map[object.ID]int64{kept.ID: rows})
+			fixture.CheckState(t, superseded.ID, journal.Superseded)
 		})
 	}
 }
 
-// TestRowsOutsideLoadWindowAreDeleted: rows outside of their load's window, as a wrong clock would
-// leave them, are deleted all the same.
+// TestRowsOutsideLoadWindowAreDeleted: a wrong clock puts rows outside the window of
+// their load. The rows are deleted nevertheless.
 func TestRowsOutsideLoadWindowAreDeleted(t *testing.T) {
 	t.Parallel()
 	fake := loadtest.NewFake()
-	w := loadtest.NewFixture(t, fake)
-	w.MustHandle(t, w.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3, Rejects: 1}))
-	fake.ShiftLoadTimes(w.Dataset, -48*time.Hour)
-	d := w.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
-	w.MustHandle(t, d)
-	if got := w.CheckRows(t, map[object.ID]int64{d.ID: 4}); len(got.Rejects) != 0 {
+	fixture := loadtest.NewFixture(t, fake)
+	fixture.MustHandle(t, fixture.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3, Rejects: 1}))
+	fake.ShiftLoadTimes(fixture.Dataset, -48*time.Hour)
+	d := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 4})
+	fixture.MustHandle(t, d)
+	if got := fixture.CheckRows(t, map[object.ID]int64{d.ID: 4}); len(got.Rejects) != 0 {
 		t.Errorf("rejects %v of the replaced version are left", got.Rejects)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// transaction is the state of one transaction of the load protocol.
+// transaction is the state of a transaction of the load protocol.
 type transaction struct {
 	loader  *Loader
 	dataset string
@@ -29,19 +29,19 @@ type transaction struct {
 	ledger map[Key]LedgerRow
 	// contentHolders has the ledger rows of the objects with each content.
 	contentHolders contentHolders
-	// duplicateOf maps a fresh object to an earlier object with the same content.
+	// duplicateOf maps an object of toLoad to an earlier object with the same content.
 	duplicateOf map[object.ID]object.ID
 
 	// toLoad are the objects to load in this transaction.
 	toLoad []readyObject
-	// replaced are the ledger rows of the objects that the fresh objects replace.
+	// replaced are the ledger rows of the objects replaced by toLoad.
 	replaced []LedgerRow
 	// alreadyLoaded are the group's objects with a ledger row from an earlier load.
 	alreadyLoaded []loadedRow
-	// superseded maps a superseded object to the newer object of its key.
+	// superseded maps a superseded object to the newer object of the same key.
 	superseded map[object.ID]object.ID
 	copied     map[string]copiedFile
-	// newRows are the new ledger rows of the fresh objects.
+	// newRows are the ledger rows of toLoad.
 	newRows []LedgerRow
 	results results
 }
@@ -56,9 +56,9 @@ type copiedFile struct {
 	queryID string
 }
 
-func (l *Loader) newTransaction(dataset string, group []readyObject, joining findWaitingFunc) *transaction {
+func (l *Loader) newTransaction(dataset string, group []readyObject, findWaiting findWaitingFunc) *transaction {
 	return &transaction{
-		loader: l, dataset: dataset, loadID: l.NewID(), group: group, findWaiting: joining,
+		loader: l, dataset: dataset, loadID: l.NewID(), group: group, findWaiting: findWaiting,
 		ledger:         make(map[Key]LedgerRow),
 		contentHolders: make(contentHolders),
 		duplicateOf:    make(map[object.ID]object.ID),
@@ -104,16 +104,16 @@ func (t *transaction) readLedger(ctx context.Context) error {
 	for _, row := range rows {
 		t.contentHolders.add(row)
 		key := KeyOf(row.Object)
-		if other, twice := t.ledger[key]; twice {
-			return t.ledgerFault("read ledger", "objects %s and %s both stand for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
+		if other, found := t.ledger[key]; found {
+			return t.ledgerFault("read ledger", "objects %s and %s both have a ledger row for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
 		}
 		t.ledger[key] = row
 	}
 	return nil
 }
 
-// decide decides for each object of the group whether to load it. The ledger's content
-// was read under the lock.
+// decide chooses the objects to load, by the ledger as it was read under the lock. If
+// the order of two versions is unknown, only the objects of their key get a fault.
 func (t *transaction) decide(ctx context.Context) error {
 	if t.lock.Paused {
 		return t.withDataset(fault.Dependency("load dataset", fault.DatasetPaused, fmt.Errorf("%s is paused", t.dataset)))
@@ -130,9 +130,9 @@ func (t *transaction) decide(ctx context.Context) error {
 	return nil
 }
 
-// decideKey chooses the version of one key for the table: the newest among the group's
-// versions and the ledger's version. The older versions are superseded. A version that
-// can't be loaded now is ignored, so an older version is still loaded.
+// decideKey chooses the version of a key for the table: the newest among the group's
+// versions and the ledger's version. The older versions are superseded. If the newest
+// version can't be loaded now, an older version is still loaded.
 func (t *transaction) decideKey(ctx context.Context, key Key, versions []readyObject) error {
 	current := t.ledger[key] // the zero row if the ledger has none for the key
 	candidates := t.loadable(versions, current)
@@ -164,15 +164,15 @@ func (t *transaction) decideKey(ctx context.Context, key Key, versions []readyOb
 	return nil
 }
 
-// loadable returns the versions of a key that can be loaded. It leaves out objects that
-// are ahead of the table, and objects that the ledger has already.
+// loadable returns the versions of a key without the versions ahead of the table and
+// the versions with a ledger row. Both kinds get their result here.
 func (t *transaction) loadable(versions []readyObject, current LedgerRow) []readyObject {
 	var candidates []readyObject
 	for _, o := range versions {
 		switch {
 		case isAhead(o.Contract, t.lock.Contract):
 			t.results[o.id()] = result{err: o.fault(fault.Dependency("load object", fault.TableBehind,
-				fmt.Errorf("the receipt's contract is %s, the table's %s", o.Contract, t.lock.Contract)))}
+				fmt.Errorf("the receipt's contract version is %s, the table's contract version is %s", o.Contract, t.lock.Contract)))}
 		case current.ID == o.id() && o.Generation <= current.Generation:
 			t.alreadyLoaded = append(t.alreadyLoaded, loadedRow{object: o, row: current})
 			t.results[o.id()] = result{}
@@ -198,7 +198,7 @@ func (t *transaction) newest(ctx context.Context, versions []readyObject) (ready
 	return best, nil
 }
 
-// replaces reports whether the object replaces the ledger row of its key: as a newer
+// replaces reports whether the object replaces the ledger row of the key: as a newer
 // version or as a newer generation. The answer is also true if the key has no ledger
 // row.
 func (t *transaction) replaces(ctx context.Context, o readyObject, current LedgerRow) (bool, error) {

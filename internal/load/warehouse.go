@@ -24,32 +24,33 @@ const (
 	Rejects
 )
 
-// Warehouse opens sessions. Each transaction gets a new session. It sees all commits
-// from before its start (docs.snowflake.com, sql-reference/parameters,
-// READ_CONSISTENCY_MODE), and has no state of an earlier failure.
+// Warehouse opens sessions. Each transaction gets a new session. A session sees all
+// commits from before the start of the session (docs.snowflake.com,
+// sql-reference/parameters, READ_CONSISTENCY_MODE). A new session has no state of an
+// earlier failure.
 type Warehouse interface {
-	// Open logs in for one load of one dataset.
+	// Open logs in for a load of a dataset.
 	Open(ctx context.Context, dataset, loadID string) (Session, error)
 }
 
 // Session runs the statements of the load protocol. Errors are faults. Each method is
 // one statement, so a stand-in can follow Snowflake's documentation for every
-// statement. A statement sees the commits from before its start and the changes of its
-// own transaction.
+// statement. A statement sees the commits from before the start of the statement, and
+// the changes of the same transaction.
 type Session interface {
 	// Begin opens the transaction.
 	Begin(ctx context.Context) error
 	// TakeLock updates the ledger's lock row, and waits for the current holder of the
-	// lock. It returns the number of updated rows.
+	// lock. The result is the number of updated rows.
 	TakeLock(ctx context.Context) (int64, error)
 	// ReadLedger returns the lock row and the ledger rows of the given keys. For each
-	// content, given by its hash, it also returns ledger rows of other keys with this
-	// content: at least the first loaded row. Objects without records have no content.
+	// content hash, the result also has ledger rows of other keys with this content: at
+	// least the first loaded row. Objects without records have no content.
 	ReadLedger(ctx context.Context, keys []Key, contents []string) (Lock, []LedgerRow, error)
 	// Forget deletes the ledger rows of the objects.
 	Forget(ctx context.Context, objects []object.ID) error
-	// Delete deletes the objects' rows with a load time in the window. It returns the
-	// number of deleted rows.
+	// Delete deletes the objects' rows with a load time in the window. The result is
+	// the number of deleted rows.
 	Delete(ctx context.Context, from Table, objects []object.ID, within Window) (int64, error)
 	// Copy copies files, at most 1,000, named relative to the stage. Without force,
 	// COPY skips the files of the table's load history.
@@ -71,7 +72,7 @@ type Session interface {
 	Close() error
 }
 
-// Key is one S3 key, without a version.
+// Key is an S3 key, without a version.
 type Key struct{ Bucket, Name string }
 
 // KeyOf returns the object's key.
@@ -87,11 +88,11 @@ type Lock struct {
 	TakenAt time.Time
 }
 
-// LedgerRow records that the rows of one object are in the raw table. The ledger has
-// one row for each key: the row of the key's loaded version. A replaced version loses
-// its rows and its ledger row in the same transaction. So the sum of RowsLoaded is
-// always the number of rows in the table, and each row has RowsWritten = RowsLoaded.
-// Only the journal keeps the history of replaced versions.
+// LedgerRow is the record of an object whose rows are in the raw table. The ledger has
+// one row for each key: the row of the key's loaded version. One transaction deletes
+// the rows and the ledger row of a replaced version. So the sum of RowsLoaded is always
+// the number of rows in the table, and each row has RowsWritten = RowsLoaded. Only the
+// journal keeps the history of replaced versions.
 type LedgerRow struct {
 	ID         object.ID
 	Object     object.Object
@@ -105,7 +106,7 @@ type LedgerRow struct {
 	// CopyQueryID is the query id of the COPY of the object's first data file; empty
 	// without data files. RejectsQueryID is the same for the rejects.
 	CopyQueryID, RejectsQueryID string
-	// TransformedAt is from the receipt. StartedAt and LoadedAt are the begin and the
+	// TransformedAt is from the receipt. StartedAt and LoadedAt are the start and the
 	// end of the transaction, by the server's clock.
 	TransformedAt, StartedAt, LoadedAt time.Time
 	// Bytes is the size of the data files as Parquet; 0 in rows of firn versions

@@ -6,31 +6,30 @@ import (
 	"strings"
 )
 
-// ReceiptName ends the key of every receipt; the curated bucket announces keys
-// with this suffix only.
+// ReceiptName is the end of every receipt's key. The curated bucket sends events only
+// for keys with this suffix.
 const ReceiptName = "receipt.json"
 
-// Attempt is the place in the curated bucket that one attempt at one object
-// writes to. No two attempts share one, so a late or repeated attempt never
-// overwrites files that a receipt names.
+// Attempt is the place of one attempt in the curated bucket. Every attempt has a place
+// of its own. So a late or repeated attempt never overwrites the files of a receipt.
 type Attempt struct {
 	// Dataset is "<source>.<entity>".
 	Dataset string
-	// Object is the id of the object that is transformed.
+	// Object is the id of the transformed object.
 	Object ID
-	// Name tells the attempts of one object apart.
+	// Name is different for each attempt at an object.
 	Name string
 }
 
-// AttemptName names the nth attempt at an object in a generation. Counts alone
-// don't tell attempts apart, since a redrive counts from 1 again: unique is a
-// text that no other attempt has.
+// AttemptName names the nth attempt at an object in a generation. unique is a text that
+// no other attempt has. The numbers alone don't make a name unique, because a redrive
+// counts from 1 again.
 func AttemptName(generation, n int, unique string) string {
 	return fmt.Sprintf("%02d-%02d-%s", generation, n, unique)
 }
 
-// Generation returns the generation that AttemptName wrote into the name; 0 for a
-// name of another form.
+// Generation returns the generation in a name from AttemptName; 0 for a name of another
+// form.
 func (a Attempt) Generation() int {
 	digits, _, _ := strings.Cut(a.Name, "-")
 	generation, err := strconv.Atoi(digits)
@@ -43,11 +42,11 @@ func (a Attempt) Generation() int {
 // Prefix returns "<source>/<entity>/<object id>/<attempt>/".
 func (a Attempt) Prefix() string { return ObjectPrefix(a.Dataset, a.Object) + a.Name + "/" }
 
-// ObjectPrefix returns "<source>/<entity>/<object id>/", below which all attempts
-// at an object are.
+// ObjectPrefix returns "<source>/<entity>/<object id>/", the prefix of all attempts at
+// an object.
 func ObjectPrefix(dataset string, id ID) string { return DatasetPrefix(dataset) + string(id) + "/" }
 
-// DatasetPrefix returns "<source>/<entity>/", below which all is that a dataset has in
+// DatasetPrefix returns "<source>/<entity>/", the prefix of all keys of a dataset in
 // the curated bucket.
 func DatasetPrefix(dataset string) string { return strings.Replace(dataset, ".", "/", 1) + "/" }
 

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// IgnoreReason returns why an object is none of anybody's data; empty if it may
-// be. S3's console makes "folders" that are empty objects with a key that ends in
-// a slash (AmazonS3 userguide, using-folders).
+// IgnoreReason returns the reason to ignore an object, or "" for an object that may
+// hold data. The console of S3 makes "folders", empty objects with a key that ends in a
+// slash (AmazonS3 userguide, using-folders).
 func (o Object) IgnoreReason() string {
 	name := path.Base(o.Key)
 	switch {
 	case strings.HasSuffix(o.Key, "/") && o.Size == 0:
-		return "an empty object that stands for a folder"
+		return "an empty object for a folder"
 	case strings.HasPrefix(name, "_"), strings.HasPrefix(name, "."):
-		return "a marker or a manifest: its name begins with " + name[:1]
+		return "a marker or a manifest: the name begins with " + name[:1]
 	default:
 		return ""
 	}

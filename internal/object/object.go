@@ -1,5 +1,5 @@
-// Package object names one version of one S3 key, the unit that firn
-// transforms, loads, retries and reports.
+// Package object names one version of an S3 key. firn transforms, loads, retries and
+// reports such versions.
 package object
 
 import (
@@ -11,25 +11,25 @@ import (
 
 // Object is one version of one S3 key.
 type Object struct {
-	// Bucket is the bucket's name, without scheme or region.
+	// Bucket is the name of the bucket, without scheme or region.
 	Bucket string `json:"bucket"`
-	// Key is the key as its owner typed it: decoded, never form-encoded.
+	// Key is the decoded key, not the form-encoded key of S3 events.
 	Key string `json:"key"`
-	// Version is S3's version id. Empty only for a bucket that was never
-	// versioned, which firn's buckets are not.
+	// Version is S3's version id. Empty only in a bucket that was never versioned;
+	// firn's buckets are versioned.
 	Version string `json:"version"`
-	// ETag is S3's entity tag without quotes. Not a hash for multipart uploads.
+	// ETag is S3's entity tag without quotes. The tag of a multipart upload isn't a
+	// hash.
 	ETag string `json:"etag,omitempty"`
-	// Size is the length in bytes as S3 stores it (compressed, if it is).
+	// Size is the length in bytes in S3, before decompression.
 	Size int64 `json:"size"`
-	// Sequencer orders the versions of one key, in the form that
-	// NormalizeSequencer gives. Empty where no event announced the object.
+	// Sequencer orders the versions of a key, in the form of NormalizeSequencer. Empty
+	// for an object without an event.
 	Sequencer string `json:"sequencer,omitempty"`
 }
 
-// ID is the first 32 hex digits of sha256 over bucket, key and version id,
-// NUL between them. It names an object in the journal, the ledger, each row
-// and each mail.
+// ID is the first 32 hex digits of sha256 over bucket, key and version id, with NUL in
+// between. The journal, the ledger, rows and mails use this id.
 type ID string
 
 const idDigits = 32
@@ -39,19 +39,18 @@ func (o Object) ID() ID {
 	return ID(hash(o.Bucket, o.Key, o.Version))
 }
 
-// KeyID identifies bucket and key whatever the version: the journal's name for
-// "the newest version of this key".
+// KeyID returns an id of bucket and key without the version. The journal stores the
+// newest version of the key under this id.
 func KeyID(bucket, key string) string {
 	return hash(bucket, key)
 }
 
-// URI returns s3://bucket/key, the form that operators type.
+// URI returns s3://bucket/key, the form for commands and mails.
 func (o Object) URI() string {
 	return "s3://" + o.Bucket + "/" + o.Key
 }
 
-// ParseURI splits s3://bucket/key. The key is taken literally: nothing in it
-// is decoded.
+// ParseURI splits s3://bucket/key. The key isn't decoded.
 func ParseURI(uri string) (bucket, key string, err error) {
 	rest, found := strings.CutPrefix(uri, "s3://")
 	bucket, key, cut := strings.Cut(rest, "/")

@@ -30,7 +30,7 @@ func TestIDDependsOnBucketKeyAndVersionOnly(t *testing.T) {
 		}
 	}
 	if !object.IsID(string(base.ID())) || object.IsID("s3://b/k") {
-		t.Error("IsID is wrong")
+		t.Error("IsID returns a wrong result")
 	}
 }
 
@@ -48,7 +48,7 @@ func TestNormalizeSequencerOrders(t *testing.T) {
 			t.Parallel()
 			older, newer := object.NormalizeSequencer(test.older), object.NormalizeSequencer(test.newer)
 			if older >= newer {
-				t.Errorf("%q is not before %q", older, newer)
+				t.Errorf("%q isn't before %q", older, newer)
 			}
 		})
 	}
@@ -66,8 +66,8 @@ func TestNormalizeSequencerOrdersAsNumbers(t *testing.T) {
 	})
 }
 
-// hexLess compares two hexadecimal numbers digit by digit, from the left, as
-// equally long ones.
+// hexLess compares two hexadecimal numbers digit by digit from the left, as numbers of
+// 20 digits.
 func hexLess(a, b string) bool {
 	value := func(s string, i int) int {
 		if i -= 20 - len(s); i < 0 {
@@ -101,7 +101,7 @@ func TestParseURI(t *testing.T) {
 	}
 	for _, uri := range []string{"", "bucket/key", "s3://", "s3://bucket", "s3://bucket/", "s3:///key", "https://bucket/key"} {
 		if _, _, err := object.ParseURI(uri); err == nil {
-			t.Errorf("ParseURI(%q) accepted it", uri)
+			t.Errorf("ParseURI(%q) returns no error", uri)
 		}
 	}
 }

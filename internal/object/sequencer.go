@@ -2,13 +2,13 @@ package object
 
 import "strings"
 
-// sequencerWidth is wider than any sequencer that S3 has been seen to send
-// (16 and 18 digits), so that padded values compare as text.
+// sequencerWidth is wider than all known sequencers of S3 (16 and 18 digits), so that
+// padded values compare as text.
 const sequencerWidth = 64
 
-// NormalizeSequencer brings S3's sequencer to one form in which a later version
-// of the same key is the greater string: lower case, leading zeros stripped,
-// padded on the left. An empty sequencer stays empty.
+// NormalizeSequencer returns a sequencer in a form that compares as text: a later
+// version of a key has the greater text. The form has lower case, no leading zeros and
+// padding on the left. An empty sequencer stays empty.
 //
 // AWS: "left-pad the shorter value with zeros, and then do a lexicographical
 // comparison" (AmazonS3 userguide, notification-content-structure).

@@ -18,15 +18,15 @@ func TestKeyFor(t *testing.T) {
 	}
 	o := &operator.Operator{Contracts: contracts}
 	tests := []struct{ name, file, dataset, want, wantErr string }{
-		{"by its folder", "datasets/shop/order/orders.csv", "", "shop/order/orders.csv", ""},
-		{"by its folder, absolute", "/data/station/event/a.ndjson.gz", "", "station/event/a.ndjson.gz", ""},
-		{"by name", "/tmp/x.csv", "shop.order", "shop/order/x.csv", ""},
-		{"the name wins", "station/event/x.csv", "shop.order", "shop/order/x.csv", ""},
-		{"nothing is encoded", "shop/order/a b+c=%é.csv", "", "shop/order/a b+c=%é.csv", ""},
-		{"no folder tells", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
-		{"a folder at the root", "/tmp/x.csv", "", "", `/tmp/x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
-		{"the folder is no dataset's", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},
-		{"no such dataset", "x.csv", "shop.basket", "", `x.csv: no contract for dataset "shop.basket": name one of ` + all + ` with --dataset`},
+		{"dataset from the folder", "datasets/shop/order/orders.csv", "", "shop/order/orders.csv", ""},
+		{"dataset from an absolute folder", "/data/station/event/a.ndjson.gz", "", "station/event/a.ndjson.gz", ""},
+		{"named dataset", "/tmp/x.csv", "shop.order", "shop/order/x.csv", ""},
+		{"named dataset in the folder of another dataset", "station/event/x.csv", "shop.order", "shop/order/x.csv", ""},
+		{"special characters are not encoded", "shop/order/a b+c=%é.csv", "", "shop/order/a b+c=%é.csv", ""},
+		{"no folder", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"one folder", "/tmp/x.csv", "", "", `/tmp/x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
+		{"folder without a dataset", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},
+		{"unknown dataset", "x.csv", "shop.basket", "", `x.csv: no contract for dataset "shop.basket": name one of ` + all + ` with --dataset`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
-// fixture is an operator of a stack of its own, wired as the command's is. No
-// function runs: the test plays the stages on the journal.
+// fixture is an operator with a stack of its own on the stand-ins, as in the command.
+// No function runs: the tests write the stages' changes to the journal.
 type fixture struct {
 	*operator.Operator
 
@@ -59,7 +59,8 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{Operator: o, stages: o.Journal.(*journal.Table), queues: sqs.NewFromConfig(cfg)}
 }
 
-// writeFile writes a local file below a folder of the name that its dataset asks for.
+// writeFile writes a local file. The name may have folders, for example the folders of
+// a dataset.
 func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.FromSlash(name))
@@ -72,48 +73,49 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
-// received returns an object that the journal has received.
-func (b *fixture) received(t *testing.T, name, dataset string) object.Object {
+// received returns an object with a received entry in the journal.
+func (f *fixture) received(t *testing.T, name, dataset string) object.Object {
 	t.Helper()
-	o := object.Object{Bucket: b.Stack.LandingBucket, Key: name, Version: "v1"}
-	if _, err := b.stages.Receive(t.Context(), o, dataset); err != nil {
+	o := object.Object{Bucket: f.Stack.LandingBucket, Key: name, Version: "v1"}
+	if _, err := f.stages.Receive(t.Context(), o, dataset); err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
-// failed returns an object that failed in a stage; in load, with a receipt.
-func (b *fixture) failed(t *testing.T, name, dataset string, stage work.Stage, code fault.Code) object.Object {
+// failed returns an object with a failed entry. A failure in load has a receipt.
+func (f *fixture) failed(t *testing.T, name, dataset string, stage work.Stage, code fault.Code) object.Object {
 	t.Helper()
-	o := b.received(t, name, dataset)
+	o := f.received(t, name, dataset)
 	if stage == work.Load {
-		b.transformed(t, o, dataset)
+		f.transformed(t, o, dataset)
 	}
-	f := fault.Permanentf("test", code, "because")
-	f.ObjectID = string(o.ID())
-	if _, err := b.stages.Fail(t.Context(), f, string(stage), "arn", "the event of "+name); err != nil {
+	failure := fault.Permanentf("test", code, "because")
+	failure.ObjectID = string(o.ID())
+	if _, err := f.stages.Fail(t.Context(), failure, string(stage), "arn", "the event of "+name); err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
-func (b *fixture) transformed(t *testing.T, o object.Object, dataset string) {
+func (f *fixture) transformed(t *testing.T, o object.Object, dataset string) {
 	t.Helper()
 	receipt := work.Receipt{Object: o, ObjectID: o.ID(), Dataset: dataset, RowsRead: 3, RowsWritten: 3}
-	if _, err := b.stages.Transformed(t.Context(), receipt, work.Location{Bucket: b.Stack.CuratedBucket, Key: "receipt.json"}); err != nil {
+	if _, err := f.stages.Transformed(t.Context(), receipt, work.Location{Bucket: f.Stack.CuratedBucket, Key: "receipt.json"}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// takeMessages takes all messages from a stage's queue.
-func (b *fixture) takeMessages(ctx context.Context, t *testing.T, stage string) []string {
+// takeMessages receives and deletes all messages of a stage's queue.
+func (f *fixture) takeMessages(ctx context.Context, t *testing.T, stage string) []string {
 	t.Helper()
 	var bodies []string
 	seen := make(map[string]bool)
 	for {
-		output, err := b.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: aws.String(b.Stack.Queues[stage]), MaxNumberOfMessages: 10,
-			// An answer that is lost hides its messages: the SDK's repetition waits for them.
+		output, err := f.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: aws.String(f.Stack.Queues[stage]), MaxNumberOfMessages: 10,
+			// If an answer is lost, its messages stay hidden for one second. The wait
+			// is longer, so the SDK's retry receives these messages.
 			VisibilityTimeout: 1, WaitTimeSeconds: 2,
 		})
 		if err != nil {
@@ -123,12 +125,12 @@ func (b *fixture) takeMessages(ctx context.Context, t *testing.T, stage string) 
 			return bodies
 		}
 		for _, message := range output.Messages {
-			if id := aws.ToString(message.MessageId); !seen[id] { // it may be seen again before it is deleted
+			if id := aws.ToString(message.MessageId); !seen[id] { // a message may be received twice before its deletion
 				seen[id] = true
 				bodies = append(bodies, aws.ToString(message.Body))
 			}
-			_, err := b.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{
-				QueueUrl: aws.String(b.Stack.Queues[stage]), ReceiptHandle: message.ReceiptHandle,
+			_, err := f.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{
+				QueueUrl: aws.String(f.Stack.Queues[stage]), ReceiptHandle: message.ReceiptHandle,
 			})
 			if err != nil {
 				t.Fatal(err)

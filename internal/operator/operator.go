@@ -1,5 +1,5 @@
-// Package operator is what a person does to a running firn: look, put, redrive,
-// reload, query. It works the same against an AWS account and the laptop's cloud.
+// Package operator has an operator's actions on a deployed stack: status, put, ingest,
+// redrive, reload, sweep and wait. AWS and the laptop's cloud take the same calls.
 package operator
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Journal is what an operator needs of the journal.
+// Journal has the operator's calls of the journal. journal.Table implements Journal.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
 	Each(ctx context.Context, do func(journal.Entry)) error
@@ -27,7 +27,7 @@ type Journal interface {
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 }
 
-// Objects is what an operator needs of S3.
+// Objects has the operator's calls of S3.
 type Objects interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
@@ -35,44 +35,45 @@ type Objects interface {
 	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
 }
 
-// Queues is what an operator needs of SQS.
+// Queues has the operator's calls of SQS.
 type Queues interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 }
 
-// Stack names the parts of a deployed stack, from its outputs.
+// Stack names the resources of a deployed stack. The values are from the stack's
+// outputs, except Name and Database.
 type Stack struct {
 	Name          string
 	LandingBucket string
 	CuratedBucket string
 	JournalTable  string
-	// LoadRole and StorageRole are the ARNs of the roles under which the load
-	// function logs in to Snowflake, and Snowflake reads the curated bucket.
+	// LoadRole is the ARN of the load function's role for the login to Snowflake.
+	// StorageRole is the ARN of Snowflake's role for reads of the curated bucket.
 	LoadRole, StorageRole string
-	// ExternalID is what StorageRole's trust asks for.
+	// ExternalID is the external id in the trust policy of StorageRole.
 	ExternalID string
-	// LoginSecret is the ARN of the secret with the load function's key pair.
-	// Empty if the function logs in by its role.
+	// LoginSecret is the ARN of the secret with the load function's key pair. Empty for
+	// a login by the function's role.
 	LoginSecret string
-	// Database is Snowflake's database.
+	// Database is the name of Snowflake's database.
 	Database string
-	// Queues are the URLs of the queues by stage: ingest, route, transform, load.
+	// Queues has the URL of each queue by stage: ingest, route, transform, load.
 	Queues map[string]string
 }
 
-// Operator does what a person asks for.
+// Operator runs an operator's actions on one stack.
 type Operator struct {
 	Stack     Stack
 	Contracts contract.Set
 	Journal   Journal
 	Objects   Objects
 	Queues    Queues
-	// PollEvery is how often a wait looks at the journal.
+	// PollEvery is the time between two reads of the journal in Wait.
 	PollEvery time.Duration
 }
 
-// ScriptVariables are the values that the scripts in snowflake/ ask for.
+// ScriptVariables returns the values of the variables in the scripts in snowflake/.
 func (s Stack) ScriptVariables() map[string]string {
 	return map[string]string{
 		"database":         s.Database,

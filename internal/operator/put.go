@@ -15,9 +15,9 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// KeyFor returns the landing key under which a local file belongs to a dataset:
-// the contract's prefix and the file's name. An empty dataset is taken from the
-// path, where it holds <source>/<entity>.
+// KeyFor returns the landing key of a local file: the contract's key prefix and the
+// file's name. With an empty dataset, the file's path must end in
+// <source>/<entity>/<name>.
 func (o *Operator) KeyFor(file, dataset string) (string, error) {
 	if dataset == "" {
 		dataset = o.datasetOf(file)
@@ -46,8 +46,7 @@ func (o *Operator) datasets() []string {
 	return names
 }
 
-// Put uploads a local file to a landing key and returns the version that S3
-// made of it.
+// Put uploads a local file to a landing key and returns the new version of the key.
 func (o *Operator) Put(ctx context.Context, file, key string) (object.Object, error) {
 	content, err := os.Open(file)
 	if err != nil {

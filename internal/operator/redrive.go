@@ -12,8 +12,9 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// Redrive tries a failed object again: the journal first, then the message. A
-// command that dies in between is simply given again.
+// Redrive tries a failed object again. The journal changes first, then the message is
+// sent. If the command stops before the send, the same command sends the message. The
+// returned entry is the entry before the redrive.
 func (o *Operator) Redrive(ctx context.Context, name string) (journal.Entry, error) {
 	entry, err := o.Status(ctx, name)
 	if err != nil {
@@ -22,15 +23,15 @@ func (o *Operator) Redrive(ctx context.Context, name string) (journal.Entry, err
 	return entry, o.redrive(ctx, entry)
 }
 
-// RedriveAll tries all failed objects of a dataset again, those with the code
-// only unless it is empty. It returns those that it redrove, also when it
-// fails halfway. The dataset "" stands for keys that no contract claims.
+// RedriveAll redrives all failed objects of a dataset with the code. An empty code
+// means any code. The dataset "" means keys without a contract. After an error,
+// RedriveAll returns the entries redriven so far.
 func (o *Operator) RedriveAll(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error) {
 	if err := o.CheckDataset(dataset); err != nil {
 		return nil, err
 	}
 	if code != "" && !slices.Contains(fault.Codes(), code) {
-		return nil, fmt.Errorf("no fault has the code %q: docs/runbook.md has them all", code)
+		return nil, fmt.Errorf("no fault has the code %q: docs/runbook.md lists all codes", code)
 	}
 	failed, err := o.Journal.Failed(ctx, dataset, code)
 	if err != nil {
@@ -45,11 +46,11 @@ func (o *Operator) RedriveAll(ctx context.Context, dataset string, code fault.Co
 }
 
 func (o *Operator) redrive(ctx context.Context, entry journal.Entry) error {
-	again, err := o.Journal.Redrive(ctx, entry.ID)
+	redriven, err := o.Journal.Redrive(ctx, entry.ID)
 	if err != nil {
 		return err
 	}
-	return o.send(ctx, string(again.Stage), again.Body)
+	return o.send(ctx, string(redriven.Stage), redriven.Body)
 }
 
 func (o *Operator) send(ctx context.Context, stage, body string) error {

@@ -18,43 +18,45 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Ledger is what a reload asks the ledger: which objects a dataset has.
+// Ledger reads the objects of a dataset's ledger. ledger.Reader implements Ledger.
 type Ledger interface {
 	Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]ledger.Row, error)
 	Find(ctx context.Context, c *contract.Contract, id object.ID) (ledger.Row, bool, error)
 }
 
-// Reload transforms objects again under the contract that is deployed now. The
-// rows of before stay until the new ones take their place in one transaction.
+// Reload transforms objects again under the deployed contracts. The earlier rows stay
+// until the load replaces the rows in one transaction.
 type Reload struct {
-	// Dataset is "<source>.<entity>"; "" if the objects say it themselves.
+	// Dataset is "<source>.<entity>". May be empty if the journal has an entry of each object
+	// in Objects.
 	Dataset string
-	// Objects are URIs or ids. None takes all that the dataset's ledger has.
+	// Objects are S3 URIs or object ids. Without Objects, the reload takes all objects
+	// of the dataset's ledger.
 	Objects []string
-	// Since leaves out what was loaded before. The zero time leaves out nothing.
+	// Since skips ledger rows with an earlier load time. The zero time skips nothing.
 	Since time.Time
-	// Ledger may be nil if there is no Dataset.
+	// Ledger is the ledger of Dataset. May be nil without a Dataset.
 	Ledger Ledger
-	// OnlyPlan tells what would be done.
+	// OnlyPlan reports the result of the reload, and changes nothing.
 	OnlyPlan bool
-	// PageSize is how many ledger rows are read at once. 0 takes 1,000.
+	// PageSize is the number of ledger rows in one read. 0 means 1,000.
 	PageSize int
 }
 
-// Reloaded is what became of one object.
+// Reloaded is the result of the reload of one object.
 type Reloaded struct {
 	ID     object.ID     `json:"id"`
 	Object object.Object `json:"object"`
-	// Generation is the object's from now on.
+	// Generation is the generation of the object after the reload.
 	Generation int `json:"generation"`
-	// UnderWay tells that it was being reloaded already.
+	// UnderWay means that an earlier reload of the object hasn't ended.
 	UnderWay bool `json:"under_way,omitempty"`
-	// Refused says why it was left alone; empty if it wasn't.
+	// Refused is the reason for a refused reload; empty if the reload is possible.
 	Refused string `json:"refused,omitempty"`
 }
 
-// candidate is an object that is to be reloaded. The row is the ledger's, if it
-// was asked.
+// candidate is an object to reload. The row is the ledger row; nil for an object from
+// the journal.
 type candidate struct {
 	id      object.ID
 	object  object.Object
@@ -64,11 +66,12 @@ type candidate struct {
 
 const pageSize = 1000
 
-// Reload reloads what is asked for, and tells each object once its message is
-// sent. A command that dies, or an error halfway, leaves nothing undone that the
-// same command doesn't do: an object that is on its way is sent again, and gets
-// no further generation.
-func (o *Operator) Reload(ctx context.Context, r Reload, tell func(Reloaded)) error {
+// Reload reloads the requested objects. It calls report for each object, after the send
+// of the object's message.
+//
+// After an error or a kill, the same call completes the reload. An object of an
+// unfinished reload gets its message again, but no further generation.
+func (o *Operator) Reload(ctx context.Context, r Reload, report func(Reloaded)) error {
 	if r.Dataset == "" && len(r.Objects) == 0 {
 		return errors.New("name a dataset or objects")
 	}
@@ -80,7 +83,7 @@ func (o *Operator) Reload(ctx context.Context, r Reload, tell func(Reloaded)) er
 		if err != nil {
 			return err
 		}
-		return o.reloadAll(ctx, named, r.OnlyPlan, tell)
+		return o.reloadAll(ctx, named, r.OnlyPlan, report)
 	}
 	c := o.Contracts.ByDataset(r.Dataset)
 	size := cmp.Or(r.PageSize, pageSize)
@@ -93,7 +96,7 @@ func (o *Operator) Reload(ctx context.Context, r Reload, tell func(Reloaded)) er
 		for i := range rows {
 			page[i] = candidateOf(rows[i], r.Dataset)
 		}
-		if err := o.reloadAll(ctx, page, r.OnlyPlan, tell); err != nil {
+		if err := o.reloadAll(ctx, page, r.OnlyPlan, report); err != nil {
 			return err
 		}
 		after = rows[len(rows)-1].ID
@@ -104,15 +107,15 @@ func candidateOf(row ledger.Row, dataset string) candidate {
 	return candidate{id: row.ID, object: row.Object, dataset: dataset, row: &row}
 }
 
-// findNamed finds the objects that a person named. One that the journal lost is
-// looked for in the ledger of the dataset.
+// findNamed returns the objects in r.Objects. If the journal has no entry of an id,
+// findNamed searches the ledger of r.Dataset.
 func (o *Operator) findNamed(ctx context.Context, r Reload) ([]candidate, error) {
 	var all []candidate
 	for _, name := range r.Objects {
 		entry, err := o.Status(ctx, name)
 		if err == nil {
 			if r.Dataset != "" && entry.Dataset != r.Dataset {
-				return nil, fmt.Errorf("%s is of dataset %q, not %s", name, entry.Dataset, r.Dataset)
+				return nil, fmt.Errorf("%s belongs to dataset %q, not %s", name, entry.Dataset, r.Dataset)
 			}
 			all = append(all, candidate{id: entry.ID, object: entry.Object, dataset: entry.Dataset})
 			continue
@@ -120,21 +123,21 @@ func (o *Operator) findNamed(ctx context.Context, r Reload) ([]candidate, error)
 		if !errors.Is(err, journal.ErrNotFound) || r.Dataset == "" || !object.IsID(name) {
 			return nil, err
 		}
-		row, found, asked := r.Ledger.Find(ctx, o.Contracts.ByDataset(r.Dataset), object.ID(name))
+		row, found, findErr := r.Ledger.Find(ctx, o.Contracts.ByDataset(r.Dataset), object.ID(name))
 		switch {
-		case asked != nil:
-			return nil, asked
+		case findErr != nil:
+			return nil, findErr
 		case !found:
-			return nil, fmt.Errorf("%w, nor does the ledger of %s", err, r.Dataset)
+			return nil, fmt.Errorf("the ledger of %s has no row of %s, and %w", r.Dataset, name, err)
 		}
 		all = append(all, candidateOf(row, r.Dataset))
 	}
 	return all, nil
 }
 
-func (o *Operator) reloadAll(ctx context.Context, candidates []candidate, onlyPlan bool, tell func(Reloaded)) error {
-	for some := range slices.Chunk(candidates, sqsbatch.MostEntries) {
-		reloads, err := o.reloadSome(ctx, some, onlyPlan)
+func (o *Operator) reloadAll(ctx context.Context, candidates []candidate, onlyPlan bool, report func(Reloaded)) error {
+	for chunk := range slices.Chunk(candidates, sqsbatch.MostEntries) {
+		reloads, err := o.reloadSome(ctx, chunk, onlyPlan)
 		if err != nil {
 			return err
 		}
@@ -143,18 +146,19 @@ func (o *Operator) reloadAll(ctx context.Context, candidates []candidate, onlyPl
 				return err
 			}
 		}
-		for i, c := range some {
-			tell(Reloaded{ID: c.id, Object: c.object, Generation: reloads[i].Generation, UnderWay: reloads[i].UnderWay, Refused: reloads[i].Refused})
+		for i, c := range chunk {
+			report(Reloaded{ID: c.id, Object: c.object, Generation: reloads[i].Generation, UnderWay: reloads[i].UnderWay, Refused: reloads[i].Refused})
 		}
 	}
 	return nil
 }
 
-// reloadSome moves the journal's entries, all at once.
-func (o *Operator) reloadSome(ctx context.Context, some []candidate, onlyPlan bool) ([]journal.Reload, error) {
-	reloads := make([]journal.Reload, len(some))
+// reloadSome changes the journal entries of a chunk in parallel. With onlyPlan, the
+// journal stays as before.
+func (o *Operator) reloadSome(ctx context.Context, chunk []candidate, onlyPlan bool) ([]journal.Reload, error) {
+	reloads := make([]journal.Reload, len(chunk))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, c := range some {
+	for i, c := range chunk {
 		group.Go(func() (err error) {
 			if onlyPlan {
 				reloads[i], err = o.planReload(ctx, c)
@@ -186,7 +190,8 @@ func (o *Operator) planReload(ctx context.Context, c candidate) (journal.Reload,
 	return entry.PlanReload(), err
 }
 
-// loadFromLedger is what the journal would know of a load, had it not lost the entry.
+// loadFromLedger returns a ledger row as the journal's description of a load. A
+// restored journal entry gets this load.
 func loadFromLedger(row ledger.Row) journal.Load {
 	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded}
 }
@@ -201,16 +206,16 @@ func (o *Operator) sendReloads(ctx context.Context, reloads []journal.Reload) er
 	}
 	var refused []*sqsbatch.Refused
 	for _, err := range sqsbatch.Send(ctx, o.Queues, o.Stack.Queues[string(work.Transform)], messages) {
-		var one *sqsbatch.Refused
+		var refusal *sqsbatch.Refused
 		switch {
-		case errors.As(err, &one):
-			refused = append(refused, one)
+		case errors.As(err, &refusal):
+			refused = append(refused, refusal)
 		case err != nil:
-			return fmt.Errorf("send to the transform queue: %w (give the command again: what is on its way gets no further generation)", err)
+			return fmt.Errorf("send to the transform queue: %w (run the command again: no object gets a second generation)", err)
 		}
 	}
 	if len(refused) > 0 {
-		return fmt.Errorf("send to the transform queue: %d of %d messages were refused, first %w (give the command again)",
+		return fmt.Errorf("send to the transform queue: SQS refused %d of %d messages, the first with %w (run the command again)",
 			len(refused), len(messages), refused[0])
 	}
 	return nil

@@ -11,11 +11,12 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// runManifest is written last by an ingestion run, beside its parts.
+// runManifest is the name of the last file of an ingestion run. The file is in the
+// folder of the run's parts.
 const runManifest = "_manifest.json"
 
-// Run returns the newest versions of the parts below a prefix, and whether the
-// run's manifest is there.
+// Run returns the ids of the newest versions of the parts below a prefix. The run is
+// complete if the prefix has a manifest.
 func (o *Operator) Run(ctx context.Context, prefix string) (parts []object.ID, complete bool, err error) {
 	input := &s3.ListObjectsV2Input{Bucket: aws.String(o.Stack.LandingBucket), Prefix: aws.String(prefix)}
 	pages := s3.NewListObjectsV2Paginator(o.Objects, input)
@@ -39,11 +40,11 @@ func (o *Operator) Run(ctx context.Context, prefix string) (parts []object.ID, c
 	return parts, complete, nil
 }
 
-// identify asks S3 for the newest version of a landing key.
+// identify returns the id of the newest version of a landing key.
 func (o *Operator) identify(ctx context.Context, key string) (object.ID, error) {
 	head, err := o.Objects.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(o.Stack.LandingBucket), Key: aws.String(key)})
 	if err != nil {
-		return "", fmt.Errorf("look at s3://%s/%s: %w", o.Stack.LandingBucket, key, err)
+		return "", fmt.Errorf("read the version of s3://%s/%s: %w", o.Stack.LandingBucket, key, err)
 	}
 	found := object.Object{Bucket: o.Stack.LandingBucket, Key: key, Version: aws.ToString(head.VersionId)}
 	return found.ID(), nil

@@ -10,8 +10,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Status returns the newest version's entry of s3://bucket/key, or the entry
-// of an object id.
+// Status returns the entry of an object id, or of the newest version of
+// s3://bucket/key. Without an entry, errors.Is(err, journal.ErrNotFound) is true.
 func (o *Operator) Status(ctx context.Context, name string) (journal.Entry, error) {
 	entry, err := o.find(ctx, name)
 	if errors.Is(err, journal.ErrNotFound) {
@@ -20,12 +20,12 @@ func (o *Operator) Status(ctx context.Context, name string) (journal.Entry, erro
 	return entry, err
 }
 
-// unknownObject is the error of an object that the journal doesn't know, in the words
-// of whoever named it.
+// unknownObject is the error for an object without a journal entry. The name is the
+// name in the operator's command.
 type unknownObject struct{ name, bucket string }
 
 func (u unknownObject) Error() string {
-	return fmt.Sprintf("the journal knows no %s: was it put into the landing bucket %s?", u.name, u.bucket)
+	return fmt.Sprintf("the journal has no entry of %s: was the object put into the landing bucket %s?", u.name, u.bucket)
 }
 
 func (unknownObject) Unwrap() error { return journal.ErrNotFound }
@@ -41,9 +41,9 @@ func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error)
 	return o.Journal.Newest(ctx, bucket, key)
 }
 
-// CheckDataset refuses a dataset that has no contract, so that a slip of the
-// pen isn't taken for "nothing failed". The dataset "" stands for keys that no
-// contract claims.
+// CheckDataset returns an error for a dataset without a contract. So a typing error
+// isn't mistaken for a dataset without failures. The dataset "" means keys without a
+// contract and is valid.
 func (o *Operator) CheckDataset(dataset string) error {
 	if dataset != "" && o.Contracts.ByDataset(dataset) == nil {
 		return fmt.Errorf("no contract for dataset %q: name one of %s", dataset, strings.Join(o.datasets(), ", "))
@@ -51,18 +51,19 @@ func (o *Operator) CheckDataset(dataset string) error {
 	return nil
 }
 
-// Summary is how a dataset stands: what waits and what failed.
+// Summary has the waiting and failed objects of a dataset.
 type Summary struct {
 	Dataset string          `json:"dataset"`
 	Waiting int             `json:"waiting"`
 	Failed  []journal.Entry `json:"failed"`
 }
 
-// maxCountedWaiting bounds what a summary counts: more than this is "many".
+// maxCountedWaiting is the largest number of waiting objects in a summary. More objects
+// count as this number.
 const maxCountedWaiting = 1000
 
-// Summaries returns one summary a dataset, and one for the keys that no
-// contract claims (Dataset is empty) if there are any.
+// Summaries returns one summary of each dataset. If keys without a contract failed, the
+// last summary has their objects and an empty Dataset.
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 	var summaries []Summary
 	for _, c := range o.Contracts {

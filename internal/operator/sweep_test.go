@@ -11,16 +11,16 @@ import (
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.FixedZone("", 3600))
-	if _, err := b.Sweep(t.Context(), now, -time.Second, time.Hour); err == nil {
-		t.Error("a sweep of the future was asked for")
+	if _, err := f.Sweep(t.Context(), now, -time.Second, time.Hour); err == nil {
+		t.Error("Sweep with a negative grace: no error")
 	}
-	asked, err := b.Sweep(t.Context(), now, 0, 90*time.Second)
+	asked, err := f.Sweep(t.Context(), now, 0, 90*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bodies := b.takeMessages(t.Context(), t, "route")
+	bodies := f.takeMessages(t.Context(), t, "route")
 	if len(bodies) != 1 || bodies[0] != asked.Encode() {
 		t.Fatalf("sent %q", bodies)
 	}

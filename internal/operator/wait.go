@@ -10,14 +10,15 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// HasStopped reports whether an object stands still: loaded, superseded, ignored
-// or failed.
+// HasStopped reports whether an object is settled: loaded, superseded, ignored or
+// failed.
 func HasStopped(e journal.Entry) bool { return e.State.Final() || e.State == journal.Failed }
 
-// Wait waits until every object is settled and returns the entries in the
-// order of the ids. It tells each settled one once. When the context ends it
-// returns what it knows, and an error that says how many are open, and why it
-// ended.
+// Wait waits until every object is settled, and returns the entries in the order of the
+// ids. It calls settled once for each object.
+//
+// At the end of the context, Wait returns the entries read so far. The error has the
+// number of open objects and the cause of the context.
 func (o *Operator) Wait(ctx context.Context, ids []object.ID, settled func(journal.Entry)) ([]journal.Entry, error) {
 	entries := make([]journal.Entry, len(ids))
 	ticker := time.NewTicker(o.PollEvery)

@@ -23,7 +23,7 @@ func TestHasStopped(t *testing.T) {
 		journal.Loaded: true, journal.Superseded: true, journal.Ignored: true, journal.Failed: true,
 	} {
 		if operator.HasStopped(journal.Entry{State: state}) != want {
-			t.Errorf("%q: settled %t", state, !want)
+			t.Errorf("HasStopped in state %q = %t", state, !want)
 		}
 	}
 }

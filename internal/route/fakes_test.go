@@ -35,15 +35,15 @@ const (
 	routeURL     = "https://queue/route"
 )
 
-// fakeJournal keeps entries by the journal's own rules and fails where told.
+// fakeJournal keeps entries by the rules of the journal.
 type fakeJournal struct {
 	mu      sync.Mutex
 	entries map[object.ID]journal.Entry
 	// unavailable makes every call on the object's id fail.
 	unavailable map[object.ID]bool
-	// reads counts the questions about each object.
+	// reads counts the calls of Get for each object.
 	reads map[object.ID]int
-	// sweepers are the messages that claimed objects for a sweep.
+	// sweepers are the messages with a claim of an object for a sweep.
 	sweepers   map[object.ID]string
 	sweptUntil time.Time
 	outage     breaker.Outage
@@ -146,7 +146,7 @@ func (j *fakeJournal) Stuck(_ context.Context, state journal.State, before time.
 	return stuck, nil
 }
 
-func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error) {
+func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error) {
 	now, err := j.Get(ctx, e.ID)
 	switch {
 	case err != nil:
@@ -154,11 +154,11 @@ func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, looker
 	case now.State != e.State || !now.Times[now.State].Equal(e.Times[e.State]):
 		return now, false, nil
 	case now.LastSweepAt.After(before):
-		return now, j.sweepers[e.ID] == looker, nil
+		return now, j.sweepers[e.ID] == message, nil
 	}
 	now.SweepCount++
 	now.LastSweepAt = j.now()
-	j.entries[e.ID], j.sweepers[e.ID] = now, looker
+	j.entries[e.ID], j.sweepers[e.ID] = now, message
 	return now, true, nil
 }
 
@@ -178,12 +178,12 @@ func (j *fakeJournal) Outage(_ context.Context, dependency string) (breaker.Outa
 	return j.outage, nil
 }
 
-// fakeLister lists versions of the landing bucket, as S3 orders them, and keys of
-// the curated bucket, two a page.
+// fakeLister lists versions of the landing bucket in the order of S3, and keys of the
+// curated bucket. A page has two entries.
 type fakeLister struct {
 	versions []s3types.ObjectVersion
 	receipts fakeReceipts
-	// written is when the curated bucket's keys were written.
+	// written has the times of the curated bucket's keys.
 	written map[string]time.Time
 	err     error
 	// listed is called at each page.
@@ -234,7 +234,8 @@ func (l *fakeLister) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input,
 	return output, nil
 }
 
-// fakeReceipts is a bucket. A key with no body is missing; a nil body is away.
+// fakeReceipts is a bucket. An absent key doesn't exist, and the read of a nil body
+// returns an error.
 type fakeReceipts map[string][]byte
 
 func (b fakeReceipts) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
@@ -250,22 +251,22 @@ func (b fakeReceipts) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...f
 	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-// sentMessage is one message that SQS took.
+// sentMessage is a message that SQS accepted.
 type sentMessage struct {
 	Queue string
 	Delay time.Duration
 	Body  string
 }
 
-// fakeSQS holds senders to SQS's limits and refuses what it is told to.
+// fakeSQS checks SQS's limits.
 type fakeSQS struct {
 	t        *testing.T
 	sent     []sentMessage
 	requests int
-	// refuse maps a part of a body to the answer for it; "" as Code leaves
-	// the entry out of the answer altogether.
+	// refuse maps a part of a body to the answer for the message. An answer without a
+	// Code leaves the entry out of the response.
 	refuse map[string]sqstypes.BatchResultErrorEntry
-	// unavailable maps a queue to the error of every request to it.
+	// unavailable maps a queue to the error of every request.
 	unavailable map[string]error
 }
 
@@ -273,7 +274,7 @@ func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchIn
 	q.requests++
 	url := aws.ToString(in.QueueUrl)
 	if url != transformURL && url != loadURL && url != routeURL {
-		q.t.Errorf("send to unknown queue %q", url)
+		q.t.Errorf("send to the unknown queue %q", url)
 	}
 	if n := len(in.Entries); n < 1 || n > 10 {
 		q.t.Errorf("%d entries in one request", n)
@@ -311,7 +312,7 @@ func (q *fakeSQS) answer(output *sqs.SendMessageBatchOutput, url string, e sqsty
 	q.sent = append(q.sent, sentMessage{url, time.Duration(e.DelaySeconds) * time.Second, *e.MessageBody})
 }
 
-// works decodes what a queue was sent, by key.
+// works returns the decoded messages to a queue, by key.
 func (q *fakeSQS) works(t *testing.T, url string, stage work.Stage) map[string]work.Work {
 	t.Helper()
 	byKey := make(map[string]work.Work)

@@ -47,7 +47,7 @@ func (r *Router) routeLanding(ctx context.Context, m batch.Message, o object.Obj
 // noDataset is permanent. The journal keeps the event itself. After a contract
 // claims the key, a redrive routes the object anew.
 func noDataset(o object.Object) error {
-	return fault.Permanentf("find dataset", fault.NoDataset, "no contract's firn.keyPrefix begins the key %q", o.Key)
+	return fault.Permanentf("find dataset", fault.NoDataset, "no contract's firn.keyPrefix matches the key %q", o.Key)
 }
 
 // failedBefore reports whether this same message made the object fail. Such a

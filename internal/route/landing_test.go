@@ -39,11 +39,11 @@ func TestMarkersAndHiddenFilesAreIgnored(t *testing.T) {
 		ignored bool
 	}{
 		{"shop/order/2026/", 0, true},
-		{"nobody/", 0, true},
+		{"unknown/", 0, true},
 		{"shop/order/2026/", 5, false},
 		{"shop/order/run=1/_manifest.json", 40, true},
 		{"shop/order/_SUCCESS", 0, true},
-		{"nobody/_SUCCESS", 0, true},
+		{"unknown/_SUCCESS", 0, true},
 		{"shop/order/.part.csv.swp", 9, true},
 		{"shop/order/empty.csv", 0, false},
 		{"shop/order/a_b.csv", 9, false},
@@ -92,19 +92,19 @@ func TestLandingEventByState(t *testing.T) {
 		}
 		for _, w := range works {
 			if w.Generation != 2 {
-				t.Errorf("%s: generation %d, want the journal's", test.state, w.Generation)
+				t.Errorf("%s: generation %d, want the generation of the journal", test.state, w.Generation)
 			}
 		}
 	}
 }
 
-// TestUnclaimedKeyCanBeRedriven plays a key that nobody claims through failure,
-// a lost dead letter, a redrive, and the contract that claims it.
+// TestUnclaimedKeyCanBeRedriven follows a key without a contract: failure, a lost dead
+// letter, a redrive, and a new contract for the key.
 func TestUnclaimedKeyCanBeRedriven(t *testing.T) {
 	t.Parallel()
 	b, o := newFixture(t), landed("new/thing/day.csv")
 	body := records(o)
-	for range 2 { // the second time its dead letter couldn't be sent
+	for range 2 { // the second time after its dead letter wasn't sent
 		f := b.handle(body)
 		checkFault(t, f, fault.Permanent, fault.NoDataset, `"new/thing/day.csv"`)
 		if f.ObjectID != string(o.ID()) || f.Subject != o.URI() || f.Dataset != "" {
@@ -129,8 +129,9 @@ func TestUnclaimedKeyCanBeRedriven(t *testing.T) {
 	}
 }
 
-// TestRepeatedMessageOfFailedObjectFailsAgain: the object failed with this very message, whose
-// dead letter wasn't sent; dropping it would be silence.
+// TestRepeatedMessageOfFailedObjectFailsAgain: the object failed with the same message,
+// and the dead letter wasn't sent. If route dropped the message, the failure would
+// cause no mail.
 func TestRepeatedMessageOfFailedObjectFailsAgain(t *testing.T) {
 	t.Parallel()
 	o := landed("shop/order/day.csv")

@@ -19,12 +19,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxReceiptBytes bounds the memory that a receipt may take: a receipt names at
-// most 1,000 files in some 200 bytes each.
+// maxReceiptBytes is the limit of a receipt's size. A receipt names at most 1,000
+// files, with about 200 bytes for each file.
 const maxReceiptBytes = 8 << 20
 
-// routeReceipt journals the result of a transform. It asks for the object's load,
-// or returns the fault of a refused object.
+// routeReceipt journals the result of a transform. routeReceipt sends the object's
+// load, or returns the fault of a refused object.
 func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Notice, out *outbox) (subject, error) {
 	about := subject{uri: n.Object.URI()}
 	attempt, found := n.Attempt()
@@ -47,13 +47,13 @@ func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Noti
 	return about, r.routeAccepted(ctx, m, receipt, at, out)
 }
 
-// readReceipt reads the latest version: no two attempts share a key, so there
-// is one version, unless a retried upload wrote the same bytes twice.
+// readReceipt reads the latest version. No two attempts share a key, so there is a
+// single version, or a retried upload wrote the same bytes twice.
 func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at work.Location) (work.Receipt, error) {
 	const op = "read receipt"
 	output, err := r.Receipts.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(at.Bucket), Key: aws.String(at.Key)})
 	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "NotFound") {
-		return work.Receipt{}, fault.Permanentf(op, fault.ReceiptMissing, "s3://%s/%s was deleted before it was read", at.Bucket, at.Key)
+		return work.Receipt{}, fault.Permanentf(op, fault.ReceiptMissing, "s3://%s/%s was deleted before route read the receipt", at.Bucket, at.Key)
 	}
 	if err != nil {
 		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
@@ -64,7 +64,7 @@ func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at wor
 	}
 	receipt, err := work.DecodeReceipt(body)
 	if err == nil && (receipt.ObjectID != attempt.Object || receipt.Dataset != attempt.Dataset) {
-		err = fmt.Errorf("it is of object %s of %s, but lies at %s", receipt.ObjectID, receipt.Dataset, at.Key)
+		err = fmt.Errorf("the receipt is of object %s of %s, but its key is %s", receipt.ObjectID, receipt.Dataset, at.Key)
 	}
 	if err != nil {
 		return work.Receipt{}, &fault.Fault{Op: op, Code: fault.ReceiptMismatch, Disposition: fault.Permanent, Err: err}
@@ -72,8 +72,8 @@ func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at wor
 	return receipt, nil
 }
 
-// routeMissing returns the fault of a deleted receipt, or nil if the object has
-// moved on. The journal knows the object's own names.
+// routeMissing returns the fault of a deleted receipt, or nil if the object has moved
+// on. The fault names the object as in the journal.
 func (r *Router) routeMissing(ctx context.Context, attempt object.Attempt, about subject, missing error) (subject, error) {
 	entry, err := r.Journal.Get(ctx, attempt.Object)
 	switch {
@@ -89,11 +89,11 @@ func (r *Router) routeMissing(ctx context.Context, attempt object.Attempt, about
 	return about, missing
 }
 
-// routeAccepted sends the load that follows from an accepted receipt. Where
-// another attempt's receipt was first, that one is the journal's and is loaded.
+// routeAccepted sends the load of an accepted receipt. If the journal already has a
+// receipt of another attempt, that receipt is loaded.
 func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt work.Receipt, at work.Location, out *outbox) error {
 	entry, err := r.Journal.Transformed(ctx, receipt, at)
-	if errors.Is(err, journal.ErrNotFound) { // the journal forgot it: the receipt is proof that it was received
+	if errors.Is(err, journal.ErrNotFound) { // the journal lost the entry, and the receipt proves the arrival of the object
 		if _, err = r.Journal.Receive(ctx, receipt.Object, receipt.Dataset); err == nil {
 			entry, err = r.Journal.Transformed(ctx, receipt, at)
 		}

@@ -27,7 +27,7 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 			t.Errorf("%s: work (-want +got):\n%s", state, diff)
 		}
 		if got := b.sqs.sent[0].Delay; got != time.Minute {
-			t.Errorf("%s: delay %s, want the contract's", state, got)
+			t.Errorf("%s: delay %s, want the delay of the contract", state, got)
 		}
 		if got := b.journal.entries[r.ObjectID].State; got != journal.Transformed {
 			t.Errorf("%s became %s", state, got)
@@ -35,8 +35,8 @@ func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	}
 }
 
-// TestLateReceiptOfReloadedObjectIsIgnored: S3 announces the first receipt again while
-// the object's reload is on its way, or waits for its own load.
+// TestLateReceiptOfReloadedObjectIsIgnored: S3 announces the first receipt again during
+// the object's reload.
 func TestLateReceiptOfReloadedObjectIsIgnored(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
@@ -46,9 +46,9 @@ func TestLateReceiptOfReloadedObjectIsIgnored(t *testing.T) {
 		if f := b.handle(receiptEvent(r)); f != nil {
 			t.Fatal(f)
 		}
-		delete(b.receipts, locationOf(r).Key) // somebody tidied up
+		delete(b.receipts, locationOf(r).Key) // deleted by a person
 		if f := b.handle(receiptEvent(r)); f != nil {
-			t.Errorf("%s: a receipt that nobody needs is gone: %v", state, f)
+			t.Errorf("%s: fault of a deleted receipt without use: %v", state, f)
 		}
 		if len(b.sqs.sent) > 0 {
 			t.Errorf("%s: %s was sent", state, b.sqs.sent[0].Body)
@@ -62,11 +62,11 @@ func TestLoadDelayFollowsContract(t *testing.T) {
 		name, dataset   string
 		override, delay time.Duration
 	}{
-		{"contract's", "shop.order", -1, time.Minute},
+		{"delay of the contract", "shop.order", -1, time.Minute},
 		{"override", "shop.order", 0, 0},
 		{"longer override", "shop.order", 5 * time.Minute, 5 * time.Minute},
-		{"contract's is above SQS's limit", "station.event", -1, 15 * time.Minute},
-		{"contract was taken away", "gone.gone", -1, 0},
+		{"delay above SQS's limit", "station.event", -1, 15 * time.Minute},
+		{"contract was removed", "gone.gone", -1, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,14 +106,14 @@ func TestReceiptOfLaterStateByState(t *testing.T) {
 		}
 		for _, w := range works {
 			if *w.Receipt != first {
-				t.Errorf("%s: loads %v, not the receipt that the journal has", test.state, *w.Receipt)
+				t.Errorf("%s: loads %v, not the receipt in the journal", test.state, *w.Receipt)
 			}
 		}
 	}
 }
 
-// TestReceiptOfObjectWithoutEntryIsLoaded: the journal lost its entry, the receipt is
-// proof enough.
+// TestReceiptOfObjectWithoutEntryIsLoaded: the journal lost the entry, and the receipt
+// proves the arrival.
 func TestReceiptOfObjectWithoutEntryIsLoaded(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), receiptOf(landed("shop/order/day.csv"))
@@ -137,16 +137,16 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 		d      fault.Disposition
 		code   fault.Code
 	}{
-		{"gone", func(_ *testing.T, b *fixture) { delete(b.receipts, locationOf(r).Key) }, fault.Permanent, fault.ReceiptMissing},
-		{"gone, object unknown", func(_ *testing.T, b *fixture) {
+		{"deleted", func(_ *testing.T, b *fixture) { delete(b.receipts, locationOf(r).Key) }, fault.Permanent, fault.ReceiptMissing},
+		{"deleted, object unknown", func(_ *testing.T, b *fixture) {
 			delete(b.receipts, locationOf(r).Key)
 			delete(b.journal.entries, r.ObjectID)
 		}, fault.Permanent, fault.ReceiptMissing},
-		{"gone, journal away", func(_ *testing.T, b *fixture) {
+		{"deleted, journal unavailable", func(_ *testing.T, b *fixture) {
 			delete(b.receipts, locationOf(r).Key)
 			b.journal.unavailable[r.ObjectID] = true
 		}, fault.RetryAfter, fault.JournalAway},
-		{"S3 away", func(_ *testing.T, b *fixture) { b.receipts[locationOf(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
+		{"S3 unavailable", func(_ *testing.T, b *fixture) { b.receipts[locationOf(r).Key] = nil }, fault.RetryAfter, fault.StoreAway},
 		{"no JSON", func(_ *testing.T, b *fixture) { b.receipts[locationOf(r).Key] = []byte("{") }, fault.Permanent, fault.ReceiptMismatch},
 		{"of another object", func(t *testing.T, b *fixture) {
 			b.addReceipt(t, other, journal.Transforming)
@@ -174,7 +174,7 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 			}
 		})
 	}
-	t.Run("gone, object loaded", func(t *testing.T) {
+	t.Run("deleted, object loaded", func(t *testing.T) {
 		t.Parallel()
 		b := newFixture(t)
 		b.addReceipt(t, r, journal.Loaded)
@@ -185,10 +185,10 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 	})
 }
 
-// refused is a receipt of an object that broke its contract.
+// refused returns a receipt of an object with too many rejects.
 func refused() work.Receipt {
 	r := receiptOf(landed("shop/order/day.csv"))
-	r.Outcome, r.Code, r.Cause, r.Hint = work.Refused, "too_many_rejects", "too many rows break the contract", "mend it"
+	r.Outcome, r.Code, r.Cause, r.Hint = work.Refused, "too_many_rejects", "too many rows break the contract", "fix it"
 	r.RowsRead, r.RowsWritten, r.RowsRejected = 100, 88, 12
 	r.Data, r.Rejects = nil, nil
 	for i := range 7 {
@@ -203,17 +203,17 @@ func TestRefusalIsAPermanentFault(t *testing.T) {
 	b.addReceipt(t, r, journal.Transforming)
 	f := b.handle(receiptEvent(r))
 	checkFault(t, f, fault.Permanent, fault.TooManyRejects)
-	const cause = "too many rows break the contract; 100 rows were read, 12 rejected, none is loaded; first rejects: " +
+	const cause = "too many rows break the contract; 100 records were read, 12 rejected, none is loaded; first rejects: " +
 		"record 1 (line 2) dep_delay:integer, record 2 (line 3) dep_delay:integer, record 3 (line 4) dep_delay:integer, " +
 		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer"
 	if diff := cmp.Diff(cause, f.Cause()); diff != "" {
 		t.Errorf("cause (-want +got):\n%s", diff)
 	}
-	if f.Advice() != "mend it" || f.Subject != r.Object.URI() || f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
+	if f.Advice() != "fix it" || f.Subject != r.Object.URI() || f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {
 		t.Errorf("fault is %+v", f)
 	}
 	if len(b.sqs.sent) != 0 {
-		t.Error("a refused object was sent on")
+		t.Error("work of a refused object was sent")
 	}
 }
 
@@ -234,10 +234,10 @@ func TestLateRefusalIsIgnored(t *testing.T) {
 		{"redriven later", journal.Received, func(e *journal.Entry) {
 			e.Redrives, e.Times = 1, map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(time.Second)}
 		}, true},
-		{"redriven before", journal.Transforming, func(e *journal.Entry) {
+		{"redriven earlier", journal.Transforming, func(e *journal.Entry) {
 			e.Redrives, e.Times = 1, map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(-time.Second)}
 		}, false},
-		{"clocks that differ, never redriven", journal.Transforming, func(e *journal.Entry) {
+		{"different clocks, never redriven", journal.Transforming, func(e *journal.Entry) {
 			e.Times = map[journal.State]time.Time{journal.Received: refused().FinishedAt.Add(time.Second)}
 		}, false},
 	}
@@ -263,7 +263,7 @@ func TestRefusalOfObjectWithoutEntryIsRecorded(t *testing.T) {
 	delete(b.journal.entries, r.ObjectID)
 	checkFault(t, b.handle(receiptEvent(r)), fault.Permanent, fault.TooManyRejects)
 	if b.journal.entries[r.ObjectID].State != journal.Received {
-		t.Error("there is no entry for the consumer to fail")
+		t.Error("the journal has no received entry")
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxNamedRejects is how many of the first rejects a cause names.
+// maxNamedRejects is the number of rejects that a cause names.
 const maxNamedRejects = 5
 
-// routeRefusal makes the permanent fault of an object that broke its contract
-// as a whole, unless the receipt is older than what the journal knows.
+// routeRefusal returns the permanent fault of a refused object, or nil if the journal
+// already has a later result.
 func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work.Location) error {
 	entry, err := r.Journal.Get(ctx, receipt.ObjectID)
 	if errors.Is(err, journal.ErrNotFound) {
@@ -31,9 +31,8 @@ func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work
 	return refusal(receipt)
 }
 
-// isLateRefusal reports whether a refusal is a late duplicate: the object is done,
-// was transformed by another attempt, was reloaded, or was redriven after this
-// attempt ended.
+// isLateRefusal reports whether a refusal has no effect any more: the object is done,
+// another attempt transformed the object, or a reload or redrive followed the attempt.
 func isLateRefusal(entry journal.Entry, receipt work.Receipt, at work.Location) bool {
 	otherReceipt := entry.Receipt != nil && *entry.Receipt != at
 	redriven := entry.Redrives > 0 && receipt.FinishedAt.Before(entry.Times[journal.Received])
@@ -43,8 +42,9 @@ func isLateRefusal(entry journal.Entry, receipt work.Receipt, at work.Location) 
 		redriven
 }
 
-// refusal is the receipt's code, cause and hint as a fault, with its counts and
-// first rejects in words: record numbers and rules, never a row's content.
+// refusal returns the receipt's code, cause and hint as a fault, with the counts and
+// the first rejects. A cause names record numbers and rules, never the content of a
+// row.
 func refusal(r work.Receipt) error {
 	code := fault.Code(r.Code)
 	if code == "" {
@@ -52,10 +52,10 @@ func refusal(r work.Receipt) error {
 	}
 	words := []string{r.Cause}
 	if r.Cause == "" {
-		words[0] = "the transform refused it without a cause"
+		words[0] = "the transform refused the object without a cause"
 	}
 	if r.RowsRead > 0 {
-		words = append(words, fmt.Sprintf("%d rows were read, %d rejected, none is loaded", r.RowsRead, r.RowsRejected))
+		words = append(words, fmt.Sprintf("%d records were read, %d rejected, none is loaded", r.RowsRead, r.RowsRejected))
 	}
 	if len(r.FirstRejects) > 0 {
 		words = append(words, "first rejects: "+describeRejects(r.FirstRejects))

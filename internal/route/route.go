@@ -1,6 +1,6 @@
-// Package route is the stage that turns what S3 announces into work: it finds
-// the dataset of a landing object, writes the journal, and asks transform or
-// load to go on. It is the only place that knows which key belongs to whom.
+// Package route is the stage that turns S3 events into work. route finds the dataset of
+// a landing object, writes the journal, and sends work to transform or load. Only route
+// decides which dataset a key belongs to.
 package route
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Journal is what route writes of an object's state.
+// Journal is route's part of the journal.
 type Journal interface {
 	Receive(ctx context.Context, o object.Object, dataset string) (journal.Entry, error)
 	Ignore(ctx context.Context, o object.Object, reason string) error
@@ -33,59 +33,61 @@ type Journal interface {
 	Sweeps
 }
 
-// Sweeps is what a sweep asks of the journal, and notes there.
+// Sweeps is the sweep's part of the journal.
 type Sweeps interface {
-	// Stuck returns what has been in the state since before the time, at most
-	// limit a shard of the index.
+	// Stuck returns the objects that have been in the state since before the time, at
+	// most limit for each shard of the index.
 	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
-	// ClaimForSweep claims an object that stands still, and counts; false if it has moved
-	// on, or was looked at since before.
-	ClaimForSweep(ctx context.Context, e journal.Entry, looker string, before time.Time) (journal.Entry, bool, error)
-	// SweptUntil is the time before which the journal knows every version.
+	// ClaimForSweep claims a stuck object for the sweep's message and increments the
+	// object's sweep count. It returns false if the object has moved on, or if another
+	// message claimed the object after the time before.
+	ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error)
+	// SweptUntil returns the time up to which the journal has an entry for every
+	// version.
 	SweptUntil(ctx context.Context) (time.Time, error)
 	SetSweptUntil(ctx context.Context, until time.Time) error
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
-// Receipts reads receipts from the curated bucket. Without s3:ListBucket on
-// that bucket, S3 answers 403 for a receipt that is gone (AmazonS3 API
-// reference, GetObject), which looks like a missing grant.
+// Receipts reads receipts from the curated bucket. Without s3:ListBucket on this
+// bucket, S3 answers 403 for a deleted receipt (AmazonS3 API reference, GetObject),
+// like for a missing grant.
 type Receipts interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
-// Lister lists what a sweep looks for. Both need a grant on the bucket:
+// Lister lists versions and receipts for a sweep. The calls need a grant on the bucket:
 // s3:ListBucketVersions on landing, s3:ListBucket on curated.
 type Lister interface {
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Router routes the events of the landing and the curated bucket, whichever
-// queue they come from: an event's bucket decides what it means. Its sweep finds
-// what no event announced and what stands still.
+// Router routes the events of the landing and the curated bucket from any queue. The
+// bucket of an event decides its meaning. Sweeps find unannounced versions and stuck
+// objects.
 type Router struct {
 	Contracts contract.Set
 	Journal   Journal
 	Receipts  Receipts
 	Lister    Lister
 	Sender    sqsbatch.Client
-	// LandingBucket and CuratedBucket are the only buckets whose events are
-	// taken.
+	// LandingBucket and CuratedBucket are the only buckets whose events are routed.
+	// Events of other buckets are a fault.
 	LandingBucket, CuratedBucket string
-	// TransformURL and LoadURL are the queues that take work, RouteURL is
-	// route's own.
+	// TransformURL and LoadURL are the queues for work, and RouteURL is route's own
+	// queue.
 	TransformURL, LoadURL, RouteURL string
-	// LoadEvery delays each load message so that loads come in groups; at most
-	// fifteen minutes, SQS's own limit. The special value -1 (or any negative
-	// one) takes each contract's firn.loadEvery.
+	// LoadEvery delays each load message, so that several objects share a load. The
+	// maximum is 15 minutes, the limit of SQS. A negative value means firn.loadEvery of
+	// each contract.
 	LoadEvery time.Duration
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// Handle routes a batch. A message is done only when all its objects are
-// journaled and all the work that follows from them is sent.
+// Handle routes a batch. A message is done after all its objects are in the journal and
+// all work for the objects is sent.
 func (r *Router) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var out outbox
 	failed := batch.Each(func(ctx context.Context, m batch.Message) error {
@@ -102,7 +104,7 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 		Sweep json.RawMessage `json:"sweep"`
 		Stage work.Stage      `json:"stage"`
 	}
-	_ = json.Unmarshal([]byte(m.Body), &form) // what is no JSON is no event either
+	_ = json.Unmarshal([]byte(m.Body), &form) // a body that isn't JSON isn't an event either, and routeEvent returns the fault
 	switch {
 	case form.Sweep != nil:
 		s, err := work.DecodeSweep(m.Body)
@@ -142,8 +144,8 @@ func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) e
 	return r.combineFaults(ctx, m, faults)
 }
 
-// routeNotice routes one object of an event. Every fault on the object's path gets
-// the object's names here, and nowhere else.
+// routeNotice routes the object of a notice. Only routeNotice adds the object's names
+// to the faults of the object.
 func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
 	about := subject{uri: n.Object.URI()}
 	var err error
@@ -170,8 +172,8 @@ func subjectOf(o object.Object, dataset string) subject {
 	return subject{id: o.ID(), dataset: dataset, uri: o.URI()}
 }
 
-// name returns err as a fault with the subject's names; nil stays nil. A fault
-// keeps the names that it has.
+// name returns err as a fault with the subject's names; nil stays nil. Names in the
+// fault stay unchanged.
 func (s subject) name(err error) error {
 	if err == nil {
 		return nil
@@ -179,9 +181,10 @@ func (s subject) name(err error) error {
 	return fault.ForObject(err, string(s.id), s.dataset, s.uri)
 }
 
-// combineFaults returns the one fault that a message with several may have. The others
-// that are permanent are journaled here, since the consumer sees one only. AWS
-// sends one record a message, so this is for what others forward.
+// combineFaults returns the single fault of a message with several faults.
+// combineFaults records the other permanent faults in the journal, because the consumer
+// records only the returned fault. AWS sends one record in each message, so only
+// forwarded messages have several faults.
 func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []error) error {
 	var chosen error
 	for _, err := range faults {
@@ -202,9 +205,9 @@ func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []er
 	return chosen
 }
 
-// mostRetryable returns the fault that brings the message back most readily: one
-// object's permanent fault must not end the message of another that can still
-// succeed.
+// mostRetryable returns the fault with the most retries: retry after, then retry, then
+// permanent. A permanent fault of one object must not end a message while another
+// object can still succeed.
 func mostRetryable(a, b error) error {
 	rank := map[fault.Disposition]int{fault.RetryAfter: 0, fault.Retry: 1, fault.Permanent: 2}
 	switch {
@@ -217,7 +220,8 @@ func mostRetryable(a, b error) error {
 	}
 }
 
-// addFailed adds another object to the cause, so that one mail tells of both.
+// addFailed adds another failed object to the cause, so that a single mail reports
+// both.
 func addFailed(err error, other *fault.Fault) error {
 	both := *fault.As(err)
 	both.Err = fmt.Errorf("%s; also %s: %s: %s", both.Cause(), other.Subject, other.Code, other.Cause())

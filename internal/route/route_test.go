@@ -23,12 +23,12 @@ func TestUndecodableMessageIsAPermanentFault(t *testing.T) {
 	elsewhere.Bucket = "elsewhere"
 	noReceipt := object.Object{Bucket: curated, Key: "shop/order/x/receipt.json"}
 	for name, body := range map[string]string{
-		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "no receipt's key": records(noReceipt),
+		"no event": `{"hello": 1}`, "other bucket": records(elsewhere), "key of no receipt": records(noReceipt),
 	} {
 		b := newFixture(t)
 		checkFault(t, b.handle(body), fault.Permanent, fault.Undecodable)
 		if len(b.journal.entries)+len(b.sqs.sent) != 0 {
-			t.Errorf("%s: something was written", name)
+			t.Errorf("%s: an entry or a message was written", name)
 		}
 	}
 	checkFault(t, newFixture(t).handle(`{"sweep": "soon"}`), fault.Permanent, fault.Undecodable, "decode sweep")
@@ -38,7 +38,7 @@ func TestUndecodableMessageIsAPermanentFault(t *testing.T) {
 	}
 }
 
-// TestOneBadMessageLeavesTheOthers puts every kind of failure into one batch of ten.
+// TestOneBadMessageLeavesTheOthers has every kind of failure in a batch of ten.
 func TestOneBadMessageLeavesTheOthers(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -107,7 +107,7 @@ func TestQueueErrorFailsOnlyItsMessages(t *testing.T) {
 		})
 		checkFault(t, fault.As(failed["landing"]), fault.RetryAfter, wantCode)
 		if failed["receipt"] != nil {
-			t.Errorf("the load queue answers, but: %v", failed["receipt"])
+			t.Errorf("the fault of the load queue is %v, want nil", failed["receipt"])
 		}
 	}
 }
@@ -127,21 +127,21 @@ func TestEveryRecordOfAMessageIsRouted(t *testing.T) {
 	}
 }
 
-// TestEveryFaultOfAMessageIsRecorded: every object that fails for good is journaled,
-// and the message stays until the others are through.
+// TestEveryFaultOfAMessageIsRecorded: every permanent fault is recorded in the journal,
+// and the message stays until all other objects are sent.
 func TestEveryFaultOfAMessageIsRecorded(t *testing.T) {
 	t.Parallel()
-	good, one, two, away := landed("shop/order/day.csv"), landed("x/1.csv"), landed("x/2.csv"), landed("shop/order/away.csv")
+	good, one, two, unreadable := landed("shop/order/day.csv"), landed("x/1.csv"), landed("x/2.csv"), landed("shop/order/unreadable.csv")
 	b := newFixture(t)
 	checkFault(t, b.handle(records(one, good, two)), fault.Permanent, fault.NoDataset, "x/1.csv", "also "+two.URI())
 	if b.journal.entries[two.ID()].State != journal.Failed {
-		t.Errorf("the second is %+v", b.journal.entries[two.ID()])
+		t.Errorf("the entry of the second object is %+v", b.journal.entries[two.ID()])
 	}
-	b.journal.unavailable[away.ID()] = true
-	f := b.handle(records(one, away, good))
+	b.journal.unavailable[unreadable.ID()] = true
+	f := b.handle(records(one, unreadable, good))
 	checkFault(t, f, fault.RetryAfter, fault.JournalAway, "also "+one.URI())
-	if f.ObjectID != string(away.ID()) || b.journal.entries[one.ID()].State != journal.Failed {
-		t.Errorf("fault %+v, the first is %+v", f, b.journal.entries[one.ID()])
+	if f.ObjectID != string(unreadable.ID()) || b.journal.entries[one.ID()].State != journal.Failed {
+		t.Errorf("fault %+v, the entry of the first object is %+v", f, b.journal.entries[one.ID()])
 	}
 	if len(b.sqs.sent) != 2 {
 		t.Errorf("the good object was sent %d times by two messages", len(b.sqs.sent))
@@ -157,10 +157,10 @@ func TestRepeatedEventIsSentOnce(t *testing.T) {
 		messages = append(messages, batch.Message{ID: fmt.Sprint(i), Body: records(landed("shop/order/day.csv"))})
 	}
 	if failed := b.router.Handle(context.Background(), messages); len(failed) != 5 {
-		t.Errorf("%d messages failed, want all that wait for the send", len(failed))
+		t.Errorf("%d messages failed, want all waiting messages", len(failed))
 	}
 	b.sqs.refuse = nil
 	if failed := b.router.Handle(context.Background(), messages); len(failed) != 0 || len(b.sqs.sent) != 1 {
-		t.Errorf("failed %v, %d sent, want one", failed, len(b.sqs.sent))
+		t.Errorf("failed %v, %d sent, want 1", failed, len(b.sqs.sent))
 	}
 }

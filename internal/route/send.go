@@ -11,13 +11,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// outbox collects the work that a batch of messages leads to, so that it is
-// sent in few requests.
-type outbox struct{ letters []*letter }
+// outbox collects the work of a batch of messages, so that few requests send the work.
+type outbox struct{ letters []*outgoing }
 
-// letter is a message for one queue, the work that it is about, and the messages
-// that wait until it is sent.
-type letter struct {
+// outgoing is a message for one queue, with its work and the ids of the messages that
+// wait for the send.
+type outgoing struct {
 	queue  string
 	delay  time.Duration
 	work   work.Work
@@ -25,13 +24,13 @@ type letter struct {
 	owners []string
 }
 
-// add puts work into the outbox. Equal work for the same queue goes out once
-// for all messages that ask for it: S3 may announce an object several times.
+// add puts work into the outbox. Equal work for the same queue is sent once for all its
+// messages, because S3 may announce an object several times.
 func (o *outbox) add(owner, queue string, delay time.Duration, w work.Work) {
 	o.put(owner, queue, delay, w, w.Encode())
 }
 
-// put is add for a message that says in other words what the work is about.
+// put adds a message whose body isn't the encoded work.
 func (o *outbox) put(owner, queue string, delay time.Duration, w work.Work, body string) {
 	for _, l := range o.letters {
 		if l.queue == queue && l.body == body {
@@ -39,31 +38,32 @@ func (o *outbox) put(owner, queue string, delay time.Duration, w work.Work, body
 			return
 		}
 	}
-	o.letters = append(o.letters, &letter{queue: queue, delay: delay, work: w, body: body, owners: []string{owner}})
+	o.letters = append(o.letters, &outgoing{queue: queue, delay: delay, work: w, body: body, owners: []string{owner}})
 }
 
-// hasObject reports whether the letter is about an object; the rest of a sweep isn't.
-func (l *letter) hasObject() bool { return l.work.Object.Key != "" }
+// hasObject reports whether the letter is about an object. The next page of a sweep has
+// no object.
+func (l *outgoing) hasObject() bool { return l.work.Object.Key != "" }
 
-// fault names the letter's object on a fault.
-func (l *letter) fault(err error) error {
+// fault adds the letter's object to a fault.
+func (l *outgoing) fault(err error) error {
 	if !l.hasObject() {
 		return err
 	}
 	return subjectOf(l.work.Object, l.work.Dataset).name(err)
 }
 
-// names are the attributes that name the letter's object in a log.
-func (l *letter) names() []any {
+// names returns the log attributes of the letter's object.
+func (l *outgoing) names() []any {
 	if !l.hasObject() {
 		return nil
 	}
 	return telemetry.Object(l.work.Object, l.work.Dataset)
 }
 
-// byQueue returns the letters of each queue.
-func (o *outbox) byQueue() map[string][]*letter {
-	queues := make(map[string][]*letter)
+// byQueue returns the letters by the URL of the queue.
+func (o *outbox) byQueue() map[string][]*outgoing {
+	queues := make(map[string][]*outgoing)
 	for _, l := range o.letters {
 		queues[l.queue] = append(queues[l.queue], l)
 	}

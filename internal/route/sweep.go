@@ -22,32 +22,32 @@ import (
 )
 
 const (
-	// defaultGrace is how old a version must be to be missed: its event may be on its
-	// way, or wait in a long queue.
+	// defaultGrace is the minimum age of an unannounced version. The event of a younger
+	// version may be delayed, or wait in a long queue.
 	defaultGrace = time.Hour
-	// defaultStuck is how long an object must stand still to be looked at: a message
-	// that is put off comes back within a quarter of an hour.
+	// defaultStuck is the age of a state after which an object counts as stuck. A
+	// delayed message returns within 15 minutes.
 	defaultStuck = 6 * time.Hour
-	// sweepOverlap is how far before the last sweep's end the next one begins. S3
-	// dates an upload by parts by its begin (AmazonS3 userguide, UsingMetadata),
-	// so it may be dated before a sweep that couldn't see it. What took longer is
-	// found by `firn audit`.
+	// sweepOverlap is the time by which a sweep repeats the interval of the sweep
+	// before. S3 dates a multipart upload by its start (AmazonS3 userguide,
+	// UsingMetadata), so a version can be older than a sweep that couldn't list the
+	// version. `firn audit` finds uploads that took longer.
 	sweepOverlap = 24 * time.Hour
-	// maxListingTime is how long one message may list the bucket. The rest is another
-	// message's, so that the others of the batch don't wait.
+	// maxListingTime is the time limit of a message for the listing of the bucket.
+	// Another message continues the list, and the rest of the batch doesn't wait.
 	maxListingTime = 10 * time.Second
-	// maxStuckPerShard bounds what one sweep looks at, for each state and shard of the
-	// index.
+	// maxStuckPerShard is the number of stuck objects in a sweep for each state and
+	// shard of the index.
 	maxStuckPerShard = 100
-	// maxParallelReads is how many questions the journal gets at a time.
+	// maxParallelReads is the number of concurrent reads of the journal.
 	maxParallelReads = 10
 )
 
-// sweep looks for what S3 and Glue didn't tell: both promise to do their best.
-// It begins with what stands still and goes on with the landing bucket, page by
-// page; what a message has no time for, it hands on. Everything that it finds
-// becomes a message of its own, with faults, dead letter and redrive of its own.
-// Sweeps may overlap: whatever they find twice counts once.
+// sweep finds lost events and lost messages, because S3 and Glue announce only on a
+// best-effort basis. A sweep first reads the stuck objects, then lists the landing
+// bucket page by page. Another message continues a long list. Each result becomes a
+// message with its own faults, dead letter and redrive. Sweeps may overlap, because a
+// repeated result has no effect.
 func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error {
 	if s.Page == nil {
 		if err := r.sweepStuck(ctx, m, s); err != nil {
@@ -62,7 +62,8 @@ func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error
 	return r.sweepLanding(ctx, m, s)
 }
 
-// sweepStart is where a sweep of the landing bucket begins: where the last one ended.
+// sweepStart returns the start of a sweep of the landing bucket: the end of the last
+// sweep, minus the overlap.
 func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error) {
 	if s.All {
 		return time.Time{}, nil
@@ -74,8 +75,8 @@ func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error
 	return swept.Add(-sweepOverlap), nil
 }
 
-// sweepStuck asks for a look at each object that has stood still for too long.
-// While Snowflake is away, what waits for its load is no wonder.
+// sweepStuck sends a message for each stuck object. During an outage of Snowflake,
+// transformed objects don't count as stuck.
 func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
 	outage, err := r.Journal.Outage(ctx, breaker.Snowflake)
 	if err != nil {
@@ -99,11 +100,11 @@ func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) 
 			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
 		}
 	}
-	return r.sendAll(ctx, m, &out, "objects stand still")
+	return r.sendAll(ctx, m, &out, "stuck objects found")
 }
 
-// sweepLanding announces the versions in the landing bucket that the journal
-// doesn't know.
+// sweepLanding announces the versions in the landing bucket without an entry in the
+// journal.
 func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep) error {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(r.LandingBucket)}
 	if s.Page.Key != "" {
@@ -129,16 +130,15 @@ func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep
 	}
 }
 
-// sendNextPage leaves the rest of the list to another message. Each one gets further,
-// so the chain has an end.
+// sendNextPage sends the rest of the list to another message. Each message continues
+// after the last page, so the chain ends.
 func (r *Router) sendNextPage(ctx context.Context, m batch.Message, s work.Sweep) error {
 	var out outbox
 	out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route}, s.Encode())
-	return r.sendAll(ctx, m, &out, "sweep goes on")
+	return r.sendAll(ctx, m, &out, "sweep continues")
 }
 
-// announce sends for each version that the journal doesn't know the event that
-// S3 didn't send.
+// announce sends an event for each version without an entry in the journal.
 func (r *Router) announce(ctx context.Context, m batch.Message, page work.Page, versions []types.ObjectVersion) error {
 	candidates := r.candidates(page, versions)
 	unknown := make([]bool, len(candidates))
@@ -165,9 +165,8 @@ func (r *Router) announce(ctx context.Context, m batch.Message, page work.Page, 
 	return r.sendAll(ctx, m, &out, "versions were not announced")
 }
 
-// candidates are the versions that a sweep looks for: none that may be on their
-// way, none that an earlier sweep saw, nothing that is nobody's data. The list
-// has no sequencers.
+// candidates returns the versions in the interval of the sweep, without ignored names.
+// The listed versions have no sequencer.
 func (r *Router) candidates(page work.Page, versions []types.ObjectVersion) []object.Object {
 	var all []object.Object
 	for _, v := range versions {
@@ -184,8 +183,8 @@ func (r *Router) candidates(page work.Page, versions []types.ObjectVersion) []ob
 	return all
 }
 
-// sendAll sends at once, and not with the rest of the batch: a sweep notes how
-// far it came only when all is sent.
+// sendAll sends immediately, not with the rest of the batch. A sweep may record its
+// progress only after all messages are sent.
 func (r *Router) sendAll(ctx context.Context, m batch.Message, out *outbox, found string) error {
 	if len(out.letters) == 0 {
 		return nil

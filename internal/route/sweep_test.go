@@ -21,20 +21,20 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// scheduledSweep is what the schedule sends.
+// scheduledSweep returns the message of the schedule.
 func scheduledSweep(at time.Time) string { return fmt.Sprintf(`{"sweep":%q}`, at.Format(time.RFC3339)) }
 
-// putVersion puts a version into the landing bucket, of an age at noon.
+// putVersion adds a version to the landing bucket. age is the version's age at noon.
 func (b *fixture) putVersion(o object.Object, age time.Duration) object.Object {
 	b.lister.versions = append(b.lister.versions, s3types.ObjectVersion{
 		Key: aws.String(o.Key), VersionId: aws.String(o.Version), ETag: aws.String(`"` + o.ETag + `"`),
 		Size: aws.Int64(o.Size), LastModified: aws.Time(noon.Add(-age)),
 	})
-	o.Sequencer = "" // the list has none
+	o.Sequencer = "" // the list has no sequencers
 	return o
 }
 
-// takeAnnounced takes from route's own queue what a sweep announced.
+// takeAnnounced removes the announced objects from route's own queue.
 func (b *fixture) takeAnnounced(t *testing.T) []object.Object {
 	t.Helper()
 	return objectsAnnouncedBy(t, b.takeOwnMessages()...)
@@ -55,7 +55,7 @@ func objectsAnnouncedBy(t *testing.T, bodies ...string) []object.Object {
 	return all
 }
 
-// takeOwnMessages takes what route sent to itself.
+// takeOwnMessages removes and returns the messages of route to its own queue.
 func (b *fixture) takeOwnMessages() []string {
 	var own []string
 	b.sqs.sent = slices.DeleteFunc(b.sqs.sent, func(s sentMessage) bool {
@@ -83,13 +83,13 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	b.lister.versions[2].Size = aws.Int64(0)
 	b.putVersion(known, 2*time.Hour)
 	b.putVersion(landed("shop/order/manifest/_manifest.json"), 2*time.Hour)
-	nobodys := b.putVersion(landed("nobodys/file.csv"), 2*time.Hour)
-	b.putVersion(landed("shop/order/on-its-way.csv"), time.Hour-time.Second)
+	unclaimed := b.putVersion(landed("unclaimed/file.csv"), 2*time.Hour)
+	b.putVersion(landed("shop/order/young.csv"), time.Hour-time.Second)
 	if f := b.handle(scheduledSweep(noon)); f != nil {
 		t.Fatal(f)
 	}
 	messages := b.takeOwnMessages()
-	if diff := cmp.Diff([]object.Object{missed, older, nobodys}, objectsAnnouncedBy(t, messages...)); diff != "" {
+	if diff := cmp.Diff([]object.Object{missed, older, unclaimed}, objectsAnnouncedBy(t, messages...)); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	if !b.journal.sweptUntil.Equal(noon.Add(-time.Hour)) {
@@ -104,13 +104,13 @@ func TestSweepAnnouncesWhatTheJournalDoesNotKnow(t *testing.T) {
 	if len(b.sqs.sent) != 2 || b.sqs.sent[0].Queue != transformURL {
 		t.Errorf("sent %+v, want two transforms", b.sqs.sent)
 	}
-	if f := b.handle(scheduledSweep(noon.Add(time.Hour))); f != nil || len(b.takeAnnounced(t)) != 1 { // the one that was on its way
+	if f := b.handle(scheduledSweep(noon.Add(time.Hour))); f != nil || len(b.takeAnnounced(t)) != 1 { // the young version
 		t.Errorf("the next sweep: %v, %+v", f, b.sqs.sent)
 	}
 }
 
-// TestSweepReadsJournalOnlyForNewVersions: what an earlier sweep saw costs no question,
-// but for what S3 may have dated before that sweep.
+// TestSweepReadsJournalOnlyForNewVersions: a sweep doesn't read the entries of versions
+// that an earlier sweep listed. The exception is the overlap of the two sweeps.
 func TestSweepReadsJournalOnlyForNewVersions(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -121,7 +121,7 @@ func TestSweepReadsJournalOnlyForNewVersions(t *testing.T) {
 		t.Fatal(f)
 	}
 	if got := b.takeAnnounced(t); len(got) != 1 || got[0].Key != late.Key || b.journal.reads[old.ID()] > 0 {
-		t.Errorf("announced %+v, asked %d times for the old one", got, b.journal.reads[old.ID()])
+		t.Errorf("announced %+v, read the old entry %d times", got, b.journal.reads[old.ID()])
 	}
 	all := work.Sweep{At: noon, All: true}
 	if f := b.handle(all.Encode()); f != nil || len(b.takeAnnounced(t)) != 2 {
@@ -129,8 +129,8 @@ func TestSweepReadsJournalOnlyForNewVersions(t *testing.T) {
 	}
 }
 
-// TestSweepContinuesPageByPage sweeps a bucket that takes many messages, each of which sees
-// one page only.
+// TestSweepContinuesPageByPage sweeps a bucket with many messages, and each message
+// lists one page.
 func TestSweepContinuesPageByPage(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
@@ -140,8 +140,8 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 	}
 	b.lister.listed = func() { b.now = b.now.Add(11 * time.Second) }
 	var got []string
-	turns := 0
-	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; turns++ {
+	messages := 0
+	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; messages++ {
 		message := pending[0]
 		pending = pending[1:]
 		if f := b.handle(message); f != nil {
@@ -151,7 +151,7 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 			if _, err := work.DecodeSweep(body); err == nil {
 				pending = append(pending, body)
 				if !b.journal.sweptUntil.IsZero() {
-					t.Error("the end was noted before the end")
+					t.Error("the end of the sweep was recorded too early")
 				}
 				continue
 			}
@@ -160,24 +160,24 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(put, got); diff != "" || turns != 5 {
-		t.Errorf("%d turns announced (-want +got):\n%s", turns, diff)
+	if diff := cmp.Diff(put, got); diff != "" || messages != 5 {
+		t.Errorf("%d messages announced (-want +got):\n%s", messages, diff)
 	}
 	if !b.journal.sweptUntil.Equal(noon.Add(-time.Hour)) {
 		t.Errorf("swept until %s", b.journal.sweptUntil)
 	}
 }
 
-// TestFailedSweepStartsAgain: what isn't sent is swept again.
+// TestFailedSweepStartsAgain: a sweep with an unsent message is repeated.
 func TestFailedSweepStartsAgain(t *testing.T) {
 	t.Parallel()
 	for name, breaks := range map[string]func(*fixture){
-		"S3 is away":  func(b *fixture) { b.lister.err = &smithy.GenericAPIError{Code: "SlowDown"} },
-		"SQS is away": func(b *fixture) { b.sqs.unavailable = map[string]error{routeURL: fmt.Errorf("no answer")} },
-		"SQS takes one and not the other": func(b *fixture) {
+		"S3 is unavailable":  func(b *fixture) { b.lister.err = &smithy.GenericAPIError{Code: "SlowDown"} },
+		"SQS is unavailable": func(b *fixture) { b.sqs.unavailable = map[string]error{routeURL: fmt.Errorf("no answer")} },
+		"SQS refuses the second message": func(b *fixture) {
 			b.sqs.refuse = map[string]sqstypes.BatchResultErrorEntry{"second": {Code: aws.String("InternalError")}}
 		},
-		"the journal is away": func(b *fixture) { b.journal.unavailable[landed("shop/order/first.csv").ID()] = true },
+		"the journal is unavailable": func(b *fixture) { b.journal.unavailable[landed("shop/order/first.csv").ID()] = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,7 +192,7 @@ func TestFailedSweepStartsAgain(t *testing.T) {
 	}
 }
 
-// TestSweepSendsStuckObjects at what stands still, and at nothing else.
+// TestSweepSendsStuckObjects expects messages for stuck objects only.
 func TestSweepSendsStuckObjects(t *testing.T) {
 	t.Parallel()
 	entry := func(name string, state journal.State, since time.Duration) journal.Entry {
@@ -216,9 +216,9 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 		outage bool
 		want   string
 	}{
-		{"by itself", work.Sweep{At: noon}, false, "received transformed transforming"},
-		{"while Snowflake is away", work.Sweep{At: noon}, true, "received transforming"},
-		{"at younger ones", work.Sweep{At: noon, Stuck: &younger}, false, "received seen transformed transforming young"},
+		{"defaults", work.Sweep{At: noon}, false, "received transformed transforming"},
+		{"during an outage of Snowflake", work.Sweep{At: noon}, true, "received transforming"},
+		{"younger objects", work.Sweep{At: noon, Stuck: &younger}, false, "received seen transformed transforming young"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 			}
 			slices.Sort(names)
 			if got := strings.Join(names, " "); got != test.want {
-				t.Errorf("looks at %q, want %q", got, test.want)
+				t.Errorf("stuck messages for %q, want %q", got, test.want)
 			}
 		})
 	}

@@ -1,10 +1,10 @@
-// Package shell writes commands that a person can paste: mails and the
-// operator's command name the same ones.
+// Package shell quotes words of a command. People paste these commands from mails and
+// from the output of firn.
 package shell
 
 import "strings"
 
-// plain are the characters that no POSIX shell gives a meaning to.
+// plain are the characters without a special meaning in every POSIX shell.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@,+"
 
 // Quote returns a text as one word of a POSIX shell.

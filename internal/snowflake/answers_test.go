@@ -19,9 +19,9 @@ import (
 // queryID is the id of every failed statement.
 const queryID = "01b2c3d4-0000-0001"
 
-// fakeSnowflake is a fake Snowflake server for the real driver. The server accepts or refuses
-// logins and answers statements with one error. Tests need the real driver because the
-// driver wraps the error numbers before the package reads them.
+// fakeSnowflake is a fake Snowflake server for the real driver. The server accepts or
+// refuses logins and answers statements with one error. Tests need the real driver
+// because the driver wraps the error numbers before the package reads them.
 type fakeSnowflake struct {
 	// login and statement are the answers. The zero value accepts each request.
 	login, statement failure

@@ -20,8 +20,8 @@ type Config struct {
 	// Account is the account identifier, "<organization>-<account>".
 	Account string
 	// Database, Schema, Warehouse and Role apply to the session. An empty field takes
-	// the user's default. A name without an object or role in Snowflake makes the login
-	// fail.
+	// the user's default. If Snowflake doesn't have the database, schema, warehouse or
+	// role, the login fails.
 	Database, Schema, Warehouse, Role string
 	// User is required with PrivateKey only.
 	User string

@@ -73,7 +73,8 @@ func (p KeyPair) publicDER() []byte {
 // secretForm is the JSON of a pair in a secret.
 type secretForm struct {
 	User string `json:"user"`
-	// PrivateKey is PKCS #8 in PEM, unencrypted: the secret's own key encrypts it.
+	// PrivateKey is PKCS #8 in PEM, unencrypted: the secret's own key encrypts the
+	// whole secret.
 	PrivateKey  string    `json:"private_key"`
 	Slot        int       `json:"slot"`
 	Fingerprint string    `json:"public_key_fingerprint"`

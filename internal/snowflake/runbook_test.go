@@ -22,7 +22,7 @@ type runbookRow struct {
 	situation, at     string
 	failures          []failure
 	code, disposition string
-	// action is firn's reaction, typed the person's command.
+	// action is firn's reaction, and command is the command for a person.
 	action, command string
 }
 
@@ -97,8 +97,8 @@ var statements = map[string][]string{
 	"any statement": {copyStatement, otherStatement}, "COPY": {copyStatement}, "another statement": {otherStatement},
 }
 
-// TestFaultsMatchRunbookTable compares each row with the fault for the row's answer. The real
-// driver gets the answer over HTTP.
+// TestFaultsMatchRunbookTable compares each row with the fault for the row's answer.
+// The real driver gets the answer over HTTP.
 func TestFaultsMatchRunbookTable(t *testing.T) {
 	t.Parallel()
 	rows := runbookTable(t)

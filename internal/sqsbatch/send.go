@@ -1,6 +1,6 @@
-// Package sqsbatch sends messages to SQS in batches. It is a package of its own,
-// and no part of internal/batch, because the command `firn` sends messages too: the
-// command needs neither batch's consumer nor Lambda's event types.
+// Package sqsbatch sends messages to SQS in batches. The package is separate from
+// internal/batch because the command `firn` sends messages too: the command needs
+// neither the consumer of internal/batch nor Lambda's event types.
 package sqsbatch
 
 import (
@@ -31,17 +31,17 @@ type Message struct {
 // Refused is the error of a message that SQS didn't take, although SQS answered the
 // request.
 type Refused struct {
-	// Code and Text are SQS's.
+	// Code and Text come from SQS.
 	Code, Text string
-	// SenderFault is SQS's opinion on the sender: true for a bad message, and also
-	// for some missing grants.
+	// SenderFault is SQS's opinion on the sender: true for a bad message, and also for
+	// some missing grants.
 	SenderFault bool
 }
 
 func (r *Refused) Error() string { return r.Code + ": " + r.Text }
 
 // ErrUnanswered is the error of a message without an answer in SQS's response.
-var ErrUnanswered = errors.New("SQS's answer doesn't mention it")
+var ErrUnanswered = errors.New("the response of SQS has no result for the message")
 
 // MostEntries is SQS's limit of messages in one request.
 const MostEntries = 10
@@ -52,8 +52,8 @@ const MostEntries = 10
 // failed request doesn't stop the next one.
 func Send(ctx context.Context, client Client, queueURL string, messages []Message) []error {
 	failed := make([]error, 0, len(messages))
-	for some := range slices.Chunk(messages, MostEntries) {
-		failed = append(failed, send(ctx, client, queueURL, some)...)
+	for chunk := range slices.Chunk(messages, MostEntries) {
+		failed = append(failed, send(ctx, client, queueURL, chunk)...)
 	}
 	return failed
 }

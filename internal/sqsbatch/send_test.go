@@ -14,8 +14,8 @@ import (
 	"github.com/firn-data/firn/internal/sqsbatch"
 )
 
-// service answers each message by its body: "sent", "refused", "unanswered", or
-// "away" for the whole request.
+// service answers each message according to the body: "sent", "refused", "unanswered",
+// or "away" for the whole request.
 type service struct{ requests []*sqs.SendMessageBatchInput }
 
 var errAway = errors.New("no answer")
@@ -75,6 +75,6 @@ func TestSend(t *testing.T) {
 		}
 	}
 	if got := sqsbatch.Send(t.Context(), s, "", nil); len(got) != 0 || len(s.requests) != 3 {
-		t.Errorf("no message makes a request: %v", got)
+		t.Errorf("Send without messages: errors %v, or a request", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package telemetry is how firn logs: one JSON line an object and stage, with
-// fixed keys. A row's content is never logged.
+// Package telemetry writes firn's logs: a JSON line for each object and stage, with
+// fixed keys. Logs never hold the content of a row.
 package telemetry
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// The fixed keys. Nothing else may be a key of a log line.
+// The fixed keys. A log line has no other key.
 const (
 	KeyStage      = "stage"
 	KeyObject     = "object" // the object id
@@ -25,7 +25,7 @@ const (
 	KeyQueryID    = "query_id"
 	KeyRunID      = "run_id"
 	KeyManifest   = "manifest"
-	KeyLeft       = "left" // objects of a run without a receipt
+	KeyLeft       = "left" // number of objects of a Glue run without a receipt
 	KeyLoadID     = "load_id"
 	KeyDuration   = "duration_ms"
 	KeyMessage    = "message_id"
@@ -40,7 +40,7 @@ const (
 	KeyOperation  = "op"
 	KeyDependency = "dependency"
 
-	// KeyDuplicateOf is the id of the object whose bytes these are.
+	// KeyDuplicateOf is the id of the other object with the same bytes.
 	KeyDuplicateOf = "duplicate_of"
 )
 
@@ -49,17 +49,17 @@ func NewLogger(out io.Writer, stage string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(out, nil)).With(KeyStage, stage)
 }
 
-// Discard returns a logger that drops everything, for tests.
+// Discard returns a logger without output.
 func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 type contextKey struct{}
 
-// WithLogger returns a context that carries the logger.
+// WithLogger returns a context with the logger.
 func WithLogger(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, contextKey{}, log)
 }
 
-// Logger returns the context's logger, or one that drops everything.
+// Logger returns the context's logger, or a logger without output.
 func Logger(ctx context.Context) *slog.Logger {
 	if log, ok := ctx.Value(contextKey{}).(*slog.Logger); ok {
 		return log

@@ -12,7 +12,7 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
-// TestFaultIsOneLogLine logs a fault as a stage does, through its context.
+// TestFaultIsOneLogLine logs a fault with the logger of a context, like a stage.
 func TestFaultIsOneLogLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -30,7 +30,7 @@ func TestFaultIsOneLogLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, timed := got["time"]; !timed {
-		t.Error("no time")
+		t.Error("the line has no time")
 	}
 	delete(got, "time")
 	want := map[string]any{
@@ -42,11 +42,11 @@ func TestFaultIsOneLogLine(t *testing.T) {
 	}
 }
 
-// TestContextWithoutLoggerDiscardsLog: code that logs must not need a logger.
+// TestContextWithoutLoggerDiscardsLog logs without a logger in the context.
 func TestContextWithoutLoggerDiscardsLog(t *testing.T) {
 	t.Parallel()
-	telemetry.Logger(t.Context()).Info("to nobody")
+	telemetry.Logger(t.Context()).Info("discarded")
 	if telemetry.Discard().Enabled(t.Context(), 8) {
-		t.Error("Discard writes errors")
+		t.Error("the logger of Discard is enabled")
 	}
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// BenchmarkTransform reports the megabytes of plain input that a second of CPU
-// turns into Parquet (MB/cpu-s; the wall clock tells little on a busy machine),
-// about one row in a hundred rejected.
+// BenchmarkTransform reports the megabytes of uncompressed input per second of CPU time
+// (MB/cpu-s), from input to Parquet. Wall-clock time means little on a busy machine.
+// About one row in a hundred is rejected.
 func BenchmarkTransform(b *testing.B) {
 	const rows = 500_000
 	csv, ndjson := generate(rows)
@@ -52,10 +52,9 @@ func BenchmarkTransform(b *testing.B) {
 	}
 }
 
-// BenchmarkStages reports what the stages of a CSV object cost, each alone, in
-// megabytes of plain input that a second of CPU takes: its bytes read and
-// hashed, split into records, held against the contract, and written as Parquet
-// at both levels.
+// BenchmarkStages reports the cost of each stage of a CSV object alone, in megabytes of
+// uncompressed input per second of CPU time. The stages are read and hash, split into
+// records, check by the contract, and write Parquet at both levels.
 func BenchmarkStages(b *testing.B) {
 	const rows = 500_000
 	body, _ := generate(rows)
@@ -86,7 +85,7 @@ func split(b *testing.B, body []byte, c *contract.Contract) {
 	lines := reader.NewCSV(bytes.NewReader(body), c.Delimiter)
 	for {
 		if _, err := lines.NextBlock(row.BlockRecords); err != nil {
-			return // io.EOF, or the benchmark of the whole would fail too
+			return // io.EOF; BenchmarkTransform fails for any other error
 		}
 	}
 }
@@ -103,7 +102,7 @@ func encodeAt(level parquetfile.Level) func(*testing.B, []byte, *contract.Contra
 	}
 }
 
-// parse hands over each full batch.
+// parse calls full with each full batch and with the last batch.
 func parse(b *testing.B, body []byte, c *contract.Contract, full func(*row.Batch)) {
 	b.Helper()
 	lines := reader.NewCSV(bytes.NewReader(body), c.Delimiter)
@@ -156,7 +155,7 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// orderColumns are ten columns of every common type.
+// orderColumns are ten columns with all common types.
 func orderColumns() []contract.Column {
 	return []contract.Column{
 		{Name: "order_id", Type: contract.Integer, Required: true},
@@ -196,7 +195,7 @@ func generate(rows int) (csv, ndjson []byte) {
 	return c.Bytes(), n.Bytes()
 }
 
-// discardStore is a store that costs nothing.
+// discardStore is a store without any cost.
 type discardStore struct{ body []byte }
 
 func (d discardStore) Open(context.Context, object.Object) (io.ReadCloser, error) {

@@ -15,13 +15,13 @@ import (
 
 var update = flag.Bool("update", false, "write the expected files of testdata instead of comparing")
 
-// TestEngineMatchesExpectedFiles holds the engine against every case of the suite that all
-// engines must pass: input and contract in; rows, rejects or a refusal out.
-// test/engines holds the engine on Glue against the same cases.
+// TestEngineMatchesExpectedFiles runs the engine on every case of the suite for all
+// engines. Input and contract go in; rows, rejects or a refusal come out. test/engines
+// runs the engine on Glue on the same cases.
 func TestEngineMatchesExpectedFiles(t *testing.T) { testExpectedFiles(t, false) }
 
-// TestLargeObjectsMatchExpectedFiles tests the cases whose object is too large to
-// keep. `make test` runs a test named TestLarge... without the race detector.
+// TestLargeObjectsMatchExpectedFiles tests the cases with an object too large for the
+// repository. `make test` runs tests named TestLarge... without the race detector.
 func TestLargeObjectsMatchExpectedFiles(t *testing.T) { testExpectedFiles(t, true) }
 
 func testExpectedFiles(t *testing.T, large bool) {
@@ -64,20 +64,20 @@ func checkReceiptCounts(t *testing.T, o outcome) {
 		t.Errorf("%d rows read, but %d written and %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected)
 	}
 	if int64(len(o.rows)) != r.RowsWritten || r.Outcome == work.Accepted && int64(len(o.rejects)) != r.RowsRejected {
-		t.Errorf("files hold %d and %d rows, the receipt says %d and %d", len(o.rows), len(o.rejects), r.RowsWritten, r.RowsRejected)
+		t.Errorf("files have %d rows and %d rejects, the receipt has %d and %d", len(o.rows), len(o.rejects), r.RowsWritten, r.RowsRejected)
 	}
 	if keys := o.store.keys(); !strings.HasSuffix(keys[len(keys)-1], "/receipt.json") {
-		t.Errorf("the receipt must be written last: %v", keys)
+		t.Errorf("the receipt isn't the last file: %v", keys)
 	}
 }
 
-// lines returns rows as the suite keeps them. Each must say the object's id,
-// which no expected file repeats.
+// lines returns rows in the format of the suite. Each row must have the object's id,
+// which the expected files leave out.
 func lines(t *testing.T, o outcome, rows []map[string]any) string {
 	t.Helper()
 	for _, row := range rows {
 		if row[parquetfile.ObjectColumn] != string(o.receipt.ObjectID) {
-			t.Errorf("a row says that it comes from %v", row[parquetfile.ObjectColumn])
+			t.Errorf("a row has the object %v", row[parquetfile.ObjectColumn])
 		}
 	}
 	text, err := suite.Lines(rows)

@@ -29,8 +29,8 @@ func gzipped(t *testing.T, text string) []byte {
 	return packed.Bytes()
 }
 
-// TestMadeUpDatasets transforms the files of the made-up project by their
-// contracts: every row is good.
+// TestMadeUpDatasets transforms the files of the made-up project. Every row must be
+// accepted.
 func TestMadeUpDatasets(t *testing.T) {
 	t.Parallel()
 	contracts, err := contract.ReadAll(os.DirFS(datasets))
@@ -75,7 +75,7 @@ func read(t *testing.T, path string) []byte {
 	return body
 }
 
-// features writes a GeoJSON collection as ingest does: one feature a line.
+// features writes a GeoJSON collection in the format of ingest: one feature per line.
 func features(t *testing.T, packed []byte) []byte {
 	t.Helper()
 	plain, err := gzip.NewReader(bytes.NewReader(packed))

@@ -8,25 +8,26 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// What the prediction reckons with, in bytes a second and times. The rates are
-// of one vCPU and well below what bench/README.md measures: a wrong "yes"
-// costs an invocation, a wrong "no" costs a Glue run.
+// Values of the prediction. The rates are in bytes per second of one vCPU, well below
+// the measured rates in bench/README.md. A wrong "yes" costs an invocation, a wrong
+// "no" costs a Glue run.
 const (
-	// networkRate is a function's share of the network, about 625 Mbit/s
+	// networkRate is the network rate of a function, about 625 Mbit/s
 	// (docs/decisions.md, D29).
 	networkRate = 78e6
 	csvRate     = 60e6
 	ndjsonRate  = 45e6
-	// packedRatio is how often a packed file is larger once it is unpacked:
-	// texts pack 4 to 10 times.
+	// packedRatio is the assumed ratio of unpacked size to packed size. Texts have 4 to
+	// 10.
 	packedRatio = 8
-	// maxShareOfTime is the share of the time that is left which a prediction may
-	// take.
+	// maxShareOfTime is the largest share of the remaining time for a predicted
+	// transform.
 	maxShareOfTime = 0.66
 )
 
-// predict returns how long the Lambda's engine takes for an object of the size
-// as stored. Download and work run side by side: the slower one counts.
+// predict returns the predicted time of the Lambda engine. size is the stored size of
+// the object in bytes. Download and transform run in parallel, so the slower of them
+// counts.
 func predict(size int64, compression reader.Compression, format contract.Format) time.Duration {
 	plain := float64(size)
 	if compression != reader.Plain {
@@ -39,16 +40,16 @@ func predict(size int64, compression reader.Compression, format contract.Format)
 	return time.Duration(max(float64(size)/networkRate, plain/rate) * float64(time.Second))
 }
 
-// glueAllowed reports whether Glue may take the object at all: there is a queue
-// for it, the contract allows it, and Spark reads the compression. It has no
-// decoder for zstd that refuses what firn refuses.
+// glueAllowed reports whether Glue may transform the object: there is a Glue queue, the
+// contract allows Glue, and the compression isn't zstd. Spark's zstd decoder accepts
+// files refused by firn.
 func (s *Stage) glueAllowed(w work.Work, c *contract.Contract) bool {
 	compression, err := reader.CompressionOf(w.Object.Key, c.Format)
 	return s.Glue != nil && c.Engine != contract.LambdaEngine && err == nil && compression != reader.Zstd
 }
 
-// needsGlue decides for an object that Glue may take: where the contract says
-// so, and where this invocation wouldn't come to the object's end.
+// needsGlue reports whether an object allowed on Glue must go there: the contract
+// requires Glue, or this invocation has too little time for the object.
 func needsGlue(w work.Work, c *contract.Contract, left time.Duration) bool {
 	if c.Engine == contract.GlueEngine {
 		return true

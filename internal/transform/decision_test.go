@@ -18,7 +18,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fakeGlueQueue is a Glue queue that keeps what it is sent.
+// fakeGlueQueue is a Glue queue with a record of its messages.
 type fakeGlueQueue struct {
 	works []work.Work
 	err   error
@@ -39,20 +39,20 @@ func TestEngineByContractSizeAndTime(t *testing.T) {
 		key    string
 		size   int64
 		engine contract.Engine
-		// before is how many attempts there were.
+		// before is the number of earlier attempts.
 		before int
 		glue   bool
 	}{
 		{"a small file", "a.csv", 6, contract.AutoEngine, 0, false},
-		{"30 GB of CSV fit into ten minutes", "a.csv", 30 * gigabyte, contract.AutoEngine, 0, false},
-		{"40 GB don't", "a.csv", 40 * gigabyte, contract.AutoEngine, 0, true},
-		{"gzip is larger than it looks", "a.csv.gz", 5 * gigabyte, contract.AutoEngine, 0, true},
-		{"a contract may force the Lambda", "a.csv", 40 * gigabyte, contract.LambdaEngine, 0, false},
-		{"a contract may force Glue", "a.csv", 6, contract.GlueEngine, 0, true},
+		{"30 GB of CSV need less than ten minutes", "a.csv", 30 * gigabyte, contract.AutoEngine, 0, false},
+		{"40 GB of CSV need more than ten minutes", "a.csv", 40 * gigabyte, contract.AutoEngine, 0, true},
+		{"5 GB of gzip unpack to 40 GB", "a.csv.gz", 5 * gigabyte, contract.AutoEngine, 0, true},
+		{"a contract can require Lambda", "a.csv", 40 * gigabyte, contract.LambdaEngine, 0, false},
+		{"a contract can require Glue", "a.csv", 6, contract.GlueEngine, 0, true},
 		{"zstd never goes to Glue", "a.csv.zst", 40 * gigabyte, contract.GlueEngine, 0, false},
-		{"one that was killed", "a.csv", 6, contract.AutoEngine, 1, true},
-		{"one that was killed, for the Lambda only", "a.csv", 6, contract.LambdaEngine, 1, false},
-		{"a key that no engine reads", "a.pdf", 40 * gigabyte, contract.AutoEngine, 0, false},
+		{"a killed attempt", "a.csv", 6, contract.AutoEngine, 1, true},
+		{"a killed attempt with a contract for Lambda", "a.csv", 6, contract.LambdaEngine, 1, false},
+		{"a key with an unsupported ending", "a.pdf", 40 * gigabyte, contract.AutoEngine, 0, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestEngineByContractSizeAndTime(t *testing.T) {
 	}
 }
 
-// TestHandOverToGlueSendsBeforeRelease: a claim that is given back without a
-// message would be nobody's.
+// TestHandOverToGlueSendsBeforeRelease lets the message fail. The claim must stay, so
+// that a later delivery retries the object.
 func TestHandOverToGlueSendsBeforeRelease(t *testing.T) {
 	t.Parallel()
 	b := newFixture("n\n1\n")
@@ -88,7 +88,7 @@ func TestHandOverToGlueSendsBeforeRelease(t *testing.T) {
 	}
 }
 
-// slowStore takes a minute for each line that it gives.
+// slowStore takes a minute for each line of the object.
 type slowStore struct {
 	transform.Store
 
@@ -114,8 +114,8 @@ func (m *slowReader) Read(p []byte) (int, error) {
 	return copy(p, "1\n"), nil
 }
 
-// TestSlowEngineHandsOverToGlue: it stops as soon as it sees that it won't
-// come to the end, not when its time is over; without Glue it goes on.
+// TestSlowEngineHandsOverToGlue lets the engine stop early, before the end of its time.
+// Without Glue, the engine must continue.
 func TestSlowEngineHandsOverToGlue(t *testing.T) {
 	t.Parallel()
 	for _, withGlue := range []bool{true, false} {
@@ -136,7 +136,7 @@ func TestSlowEngineHandsOverToGlue(t *testing.T) {
 			began := now
 			f := fault.As(b.stage.Handle(ctx, batch.Message{ID: "m1", Body: b.work.Encode()}))
 			if took := now.Sub(began); (took < 5*time.Minute) != withGlue {
-				t.Errorf("it stopped after %s", took)
+				t.Errorf("the engine stopped after %s", took)
 			}
 			if f != nil || (len(glue.works) == 1) != withGlue || (len(b.journal.released) == 1) != withGlue {
 				t.Errorf("fault %v, to Glue %v, released %v", f, glue.works, b.journal.released)

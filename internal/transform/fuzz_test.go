@@ -7,7 +7,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fuzzColumns are of every type, with a rule of every sort.
+// fuzzColumns are columns of every type, with every kind of rule.
 func fuzzColumns() []contract.Column {
 	one, nine := 1, 9
 	return []contract.Column{
@@ -33,7 +33,7 @@ const (
 		`"moment":"2024-02-29T12:00:00.5Z","clock":"23:59:59","body":{"a":[1]},"note":"a\"b"}` + "\n"
 )
 
-// FuzzCSV runs the whole engine on any bytes below the header.
+// FuzzCSV runs the whole engine on any bytes after the header.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"", fuzzRow, fuzzRow + fuzzRow, "1\n", "2,,,,,,,,,,,\r\n\r\n", ",,,,,,,,,,,", "3,\"open", "3,\"a\"b,", "\xff,,,,,,,,,,,\n", "4,\x00,,,,,,,,,,\n",
@@ -57,15 +57,15 @@ func FuzzNDJSON(f *testing.F) {
 	})
 }
 
-// tolerant is a contract that no number of rejects refuses.
+// tolerant returns a contract without a limit of rejects.
 func tolerant(format contract.Format) *contract.Contract {
 	c := newContract(format, fuzzColumns()...)
 	c.MaxRejectRatio = 1
 	return c
 }
 
-// checkRowCounts holds that every row is accounted for: in the receipt, in the files,
-// and under its number once.
+// checkRowCounts checks the counts of the receipt and the files. Each record number
+// must occur once.
 func checkRowCounts(t *testing.T, o outcome) {
 	t.Helper()
 	if o.err != nil {
@@ -82,7 +82,7 @@ func checkRowCounts(t *testing.T, o outcome) {
 		t.Fatalf("%d rows read, %d written, %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected)
 	}
 	if int64(len(o.rows)) != r.RowsWritten || int64(len(o.rejects)) != r.RowsRejected {
-		t.Fatalf("files hold %d and %d rows, the receipt says %d and %d", len(o.rows), len(o.rejects), r.RowsWritten, r.RowsRejected)
+		t.Fatalf("files have %d rows and %d rejects, the receipt has %d and %d", len(o.rows), len(o.rejects), r.RowsWritten, r.RowsRejected)
 	}
 	numbers := make(map[any]bool)
 	for _, row := range append(o.rows, o.rejects...) {

@@ -18,8 +18,8 @@ var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return start }
 
-// newContract returns a CSV contract with the defaults that a contract file
-// gets, and the header or pointer of each column where the test gives none.
+// newContract returns a contract with the defaults of a contract file. Columns without
+// a header or pointer get one from their name.
 func newContract(format contract.Format, columns ...contract.Column) *contract.Contract {
 	c := &contract.Contract{
 		Version: "1.0.0", Source: "shop", Entity: "order", Format: format, Delimiter: ',',
@@ -43,7 +43,7 @@ func fillNames(c *contract.Contract) {
 	}
 }
 
-// outcome is all that a job left behind.
+// outcome is the result of a job, with its files.
 type outcome struct {
 	receipt work.Receipt
 	rows    []map[string]any
@@ -79,7 +79,7 @@ func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *m
 	}
 	decoded, err := work.DecodeReceipt(written)
 	if err != nil {
-		t.Fatalf("receipt as written: %v", err)
+		t.Fatalf("decode the written receipt: %v", err)
 	}
 	o.receipt = decoded
 	o.rows = rowsOf(t, store, decoded.Data)
@@ -97,17 +97,17 @@ func rowsOf(t *testing.T, store *memoryStore, files []work.File) []map[string]an
 	for _, f := range files {
 		body, found := store.files[f.Key]
 		if !found {
-			t.Fatalf("%s is in the receipt and not in the store", f.Key)
+			t.Fatalf("%s is in the receipt but not in the store", f.Key)
 		}
 		if int64(len(body)) != f.Bytes {
-			t.Errorf("%s has %d bytes, its receipt says %d", f.Key, len(body), f.Bytes)
+			t.Errorf("%s has %d bytes, want %d as in the receipt", f.Key, len(body), f.Bytes)
 		}
 		read, err := suite.ReadParquet(body)
 		if err != nil {
 			t.Fatalf("%s: %v", f.Key, err)
 		}
 		if int64(len(read)) != f.Rows {
-			t.Errorf("%s has %d rows, its receipt says %d", f.Key, len(read), f.Rows)
+			t.Errorf("%s has %d rows, want %d as in the receipt", f.Key, len(read), f.Rows)
 		}
 		rows = append(rows, read...)
 	}

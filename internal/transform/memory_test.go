@@ -15,18 +15,18 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// memoryStore is a store of which every visible file and the order of their
-// appearance are known. Stricter than S3: a file that appears twice, a write
-// after commit, and an upload that is neither committed nor aborted are errors.
+// memoryStore is a store in memory with a record of the files and their order. It is
+// stricter than S3. A second file with the same key, a write after commit, and an open
+// upload at the end are errors.
 type memoryStore struct {
 	mutex   sync.Mutex
 	landing map[object.ID][]byte
 	files   map[string][]byte
 	order   []string
 	open    int
-	// failRead makes reading the object fail after so many bytes. 0: never.
+	// failRead is the number of bytes before a read of the object fails. 0 means never.
 	failRead int
-	// failCreate is the fault of every write to a file.
+	// failCreate is the fault of every write.
 	failCreate error
 	// reading is called before each read of an object.
 	reading func()
@@ -53,7 +53,7 @@ func (m *memoryStore) Open(_ context.Context, o object.Object) (io.ReadCloser, e
 	return io.NopCloser(source), nil
 }
 
-// chunkedReader gives few bytes a read, as a network does.
+// chunkedReader returns few bytes per read, like a network connection.
 type chunkedReader struct {
 	body   []byte
 	before func()
@@ -89,7 +89,7 @@ func (m *memoryStore) Put(_ context.Context, at work.Location, body []byte) erro
 func (m *memoryStore) addFile(key string, body []byte) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if _, twice := m.files[key]; twice {
+	if _, isDuplicate := m.files[key]; isDuplicate {
 		return fmt.Errorf("%s was written twice", key)
 	}
 	m.files[key] = body
@@ -97,7 +97,7 @@ func (m *memoryStore) addFile(key string, body []byte) error {
 	return nil
 }
 
-// checkNoOpenUploads fails the test if an upload was left open.
+// checkNoOpenUploads fails the test if an upload is still open.
 func (m *memoryStore) checkNoOpenUploads(t *testing.T) {
 	t.Helper()
 	if m.open != 0 {
@@ -116,7 +116,7 @@ type memoryUpload struct {
 
 func (u *memoryUpload) Write(p []byte) (int, error) {
 	if u.ended {
-		return 0, fmt.Errorf("%s: written after its end", u.key)
+		return 0, fmt.Errorf("%s: write after commit or abort", u.key)
 	}
 	if u.memory.failCreate != nil {
 		return 0, u.memory.failCreate

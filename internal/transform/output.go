@@ -10,27 +10,27 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// rollBytes is the size at which a file is closed and the next one begins.
-// Snowflake loads files of 100 to 250 MB best
-// (docs.snowflake.com, data-load-considerations-prepare).
+// rollBytes is the default size in bytes at which a file ends and the next file starts.
+// Snowflake loads files of 100 to 250 MB best (docs.snowflake.com,
+// data-load-considerations-prepare).
 const rollBytes = 200 << 20
 
-// output writes batches to files of one layout, in a goroutine of its own. No
-// file appears before commit.
+// output writes batches to files of one layout, in a separate goroutine. No file is
+// visible before commit.
 type output struct {
 	store  Store
 	bucket string
-	// key names the nth file, from 0.
+	// key returns the key of file n, from 0.
 	key    func(n int) string
 	layout parquetfile.Layout
 	level  parquetfile.Level
-	// roll is the size in bytes at which the next file begins.
+	// roll is the size in bytes at which the next file starts.
 	roll int64
 
-	// pending are the batches to be written, and free the empty ones; nil until
-	// there is something to write.
+	// pending has the full batches, and free the empty batches. Both are nil before the
+	// first write.
 	pending, free chan *row.Batch
-	// ended is closed when no more is written; err is why, if it failed.
+	// ended is closed after the last batch. err is the first error.
 	ended  chan struct{}
 	err    error
 	failed atomic.Bool
@@ -38,17 +38,17 @@ type output struct {
 
 	// current is nil between files.
 	current *parquetfile.File
-	// uploads are all that were begun, files those that are complete.
+	// uploads are all uploads, and files the complete files.
 	uploads []Upload
 	files   []work.File
 }
 
-// batchesPerOutput is how many there are of an output: one is filled, one waits, and
-// one is written.
+// batchesPerOutput is the number of batches of an output: one to fill, one waiting, and
+// one in progress.
 const batchesPerOutput = 3
 
-// write hands the batch over, and returns an empty one to be filled next. An
-// empty batch opens no file.
+// write passes the batch to the goroutine and returns an empty batch. An empty batch
+// starts no file.
 func (o *output) write(ctx context.Context, batch *row.Batch) (*row.Batch, error) {
 	if batch.Len() == 0 {
 		return batch, nil
@@ -81,7 +81,7 @@ func (o *output) begin(ctx context.Context, batch *row.Batch) {
 	}()
 }
 
-// end waits until all batches are written, and returns why one wasn't.
+// end waits for all batches and returns the first error.
 func (o *output) end() error {
 	if o.pending == nil {
 		return nil
@@ -109,7 +109,7 @@ func (o *output) encode(ctx context.Context, batch *row.Batch) error {
 	return nil
 }
 
-// finish writes what is left, and ends the file that is open.
+// finish writes the last batches and ends the open file.
 func (o *output) finish() error {
 	if err := o.end(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (o *output) finish() error {
 	return o.close()
 }
 
-// close ends the file that is open, if one is.
+// close ends the open file, if any.
 func (o *output) close() error {
 	if o.current == nil {
 		return nil
@@ -130,7 +130,7 @@ func (o *output) close() error {
 	return nil
 }
 
-// commit makes the files appear and returns them.
+// commit makes the files visible and returns them.
 func (o *output) commit(ctx context.Context) ([]work.File, error) {
 	for _, upload := range o.uploads {
 		if err := upload.Commit(ctx); err != nil {
@@ -140,9 +140,9 @@ func (o *output) commit(ctx context.Context) ([]work.File, error) {
 	return append([]work.File{}, o.files...), nil
 }
 
-// abort drops all files, those too that were finished.
+// abort drops all files, including complete files.
 func (o *output) abort(ctx context.Context) error {
-	_ = o.end() // its fault was the reason to abort, or comes second to it
+	_ = o.end() // the caller has this fault already, or a more important fault
 	var failures []error
 	for _, upload := range o.uploads {
 		failures = append(failures, upload.Abort(ctx))

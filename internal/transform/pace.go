@@ -9,11 +9,11 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// paceTrialTime is how long an engine works before its pace is judged.
+// paceTrialTime is the time before the first check of the pace.
 const paceTrialTime = 30 * time.Second
 
-// pacedReader ends a read that won't come to the end of size bytes before the
-// context's deadline at the pace it had so far.
+// pacedReader ends a read with a fault if the current pace is too slow: it wouldn't
+// read size bytes before the context's deadline.
 type pacedReader struct {
 	io.ReadCloser
 
@@ -22,8 +22,8 @@ type pacedReader struct {
 	size, read    int64
 }
 
-// withPace returns the stored bytes, watched if the job may stop and there is a
-// deadline.
+// withPace returns the stored bytes with a check of the pace. Without MayStop or
+// without a deadline, withPace returns stored itself.
 func withPace(ctx context.Context, stored io.ReadCloser, job Job, now func() time.Time) io.ReadCloser {
 	deadline, ok := ctx.Deadline()
 	if !ok || !job.MayStop {
@@ -40,7 +40,7 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 		whole := time.Duration(float64(taken) * float64(p.size) / float64(p.read))
 		if p.begin.Add(whole).After(p.before) {
 			return n, fault.Retryable("transform object", fault.OutOfTime,
-				fmt.Errorf("%d of %d bytes took %s: the rest won't end in time", p.read, p.size, taken.Round(time.Second)))
+				fmt.Errorf("%d of %d bytes took %s: the remaining time is too short for the rest", p.read, p.size, taken.Round(time.Second)))
 		}
 	}
 	return n, err

@@ -9,16 +9,16 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// records gives an object's records, some at once, with their values in the
-// contract's order, or with the rule that a record as a whole breaks. io.EOF
-// ends them; any other error refuses the object.
+// records returns the records of an object in blocks. A record has its values in the
+// contract's order, or a broken rule for the whole record. io.EOF ends the records; any
+// other error refuses the object.
 type records interface {
 	next() (*row.Block, error)
-	// extra names what the object has and the contract hasn't.
+	// extra returns the names of the object's columns without a column in the contract.
 	extra() []string
 }
 
-// openRecords begins to read plain bytes in the contract's format.
+// openRecords returns the records of uncompressed UTF-8 text in the contract's format.
 func openRecords(plain io.Reader, c *contract.Contract) (records, error) {
 	switch c.Format {
 	case contract.CSV:

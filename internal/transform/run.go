@@ -24,14 +24,13 @@ type run struct {
 	store   Store
 	now     func() time.Time
 	attempt object.Attempt
-	// rows and rejected are the batches that are being filled; data and
-	// rejects are where they are written to once they are full.
+	// rows and rejected are the open batches. data and rejects write the full batches.
 	rows, rejected *row.Batch
 	data, rejects  *output
 	// source is nil until the object is open.
 	source *source
 	counts rowCounts
-	// receipt is filled in as things become known.
+	// receipt is completed step by step.
 	receipt work.Receipt
 }
 
@@ -60,7 +59,7 @@ func (e *Engine) begin(job Job) (*run, error) {
 	return r, nil
 }
 
-// transform reads the object to its end. What it wrote isn't visible yet.
+// transform reads the object to the end. The written files aren't visible yet.
 func (r *run) transform(ctx context.Context) error {
 	compression, err := reader.CompressionOf(r.job.Work.Object.Key, r.job.Contract.Format)
 	if err != nil {
@@ -90,7 +89,7 @@ func (r *run) transform(ctx context.Context) error {
 	return r.end(ctx)
 }
 
-// uncheckedRules names the rules that the object was too long for.
+// uncheckedRules returns the rules with a limit below the number of records.
 func uncheckedRules(c *contract.Contract, records int64) []string {
 	var rules []string
 	for _, column := range c.Columns {
@@ -101,7 +100,7 @@ func uncheckedRules(c *contract.Contract, records int64) []string {
 	return rules
 }
 
-// checkRecords holds every record against the contract and puts it where it belongs.
+// checkRecords checks every record by the contract, and writes rows and rejects.
 func (r *run) checkRecords(ctx context.Context, records records) error {
 	for {
 		block, err := records.next()
@@ -123,7 +122,7 @@ func (r *run) checkRecords(ctx context.Context, records records) error {
 	}
 }
 
-// countBlock counts the records of a block, and writes the rejected ones down.
+// countBlock counts the records of a block and writes the rejects.
 func (r *run) countBlock(ctx context.Context, block *row.Block) error {
 	r.counts.read += int64(block.Len())
 	r.counts.written += int64(block.Len())
@@ -153,7 +152,7 @@ func (r *run) reject(ctx context.Context, record reader.Record, rule string) err
 	return err
 }
 
-// end writes the last batches and decides whether the object is good enough.
+// end checks the number of rejects and writes the last batches.
 func (r *run) end(ctx context.Context) error {
 	if err := r.counts.check(r.job.Contract); err != nil {
 		return err
@@ -167,8 +166,8 @@ func (r *run) end(ctx context.Context) error {
 	return errors.Join(r.data.finish(), r.rejects.finish())
 }
 
-// commit makes all files visible, once the object was read to its end and
-// every check sum fitted.
+// commit makes all files visible. The caller has read the whole object, with correct
+// checksums.
 func (r *run) commit(ctx context.Context) (err error) {
 	if r.receipt.Data, err = r.data.commit(ctx); err != nil {
 		return err
@@ -177,16 +176,16 @@ func (r *run) commit(ctx context.Context) (err error) {
 	return err
 }
 
-// abort drops what was written. Where that fails too, the bucket's lifecycle
-// rule for incomplete uploads drops it.
+// abort drops the written files. If abort fails, the bucket's lifecycle rule for
+// incomplete uploads drops the files.
 func (r *run) abort(ctx context.Context) {
 	if err := errors.Join(r.data.abort(ctx), r.rejects.abort(ctx)); err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "upload not aborted", telemetry.KeyObject, string(r.attempt.Object), telemetry.KeyError, err.Error())
 	}
 }
 
-// refuse makes the receipt say why nothing of the object may be loaded. The
-// counts stay: they tell how far the engine came.
+// refuse adds the cause of the refusal to the receipt. The counts stay, and show the
+// last record of the engine.
 func (r *run) refuse(f *fault.Fault) {
 	r.receipt.Outcome = work.Refused
 	r.receipt.Code, r.receipt.Cause, r.receipt.Hint = string(f.Code), f.Cause(), f.Advice()

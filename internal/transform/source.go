@@ -9,14 +9,14 @@ import (
 	"io"
 )
 
-// Sizes of what is read ahead: that much in all, a chunk at once.
+// Sizes of the read-ahead: bytes per chunk, and number of chunks.
 const (
 	readAheadChunkBytes = 256 << 10
 	readAheadChunks     = 4
 )
 
-// source reads an object's stored bytes ahead of who needs them, hashes them,
-// and ends with the context.
+// source reads the stored bytes of an object ahead of the engine and hashes the bytes.
+// Reads end with the context.
 type source struct {
 	ctx    context.Context //nolint:containedctx // io.Reader has no place for it
 	bytes  io.Reader
@@ -25,20 +25,20 @@ type source struct {
 	free   chan []byte
 	quit   chan struct{}
 	ended  chan struct{}
-	// rest and err are what is left of the chunk that came last.
+	// rest is the unread part of the last chunk. err is the error after that chunk.
 	rest  []byte
 	last  []byte
 	err   error
 	whole bool
 }
 
-// chunk is bytes of the object, and why none come after them.
+// chunk is bytes of the object, and the error after these bytes.
 type chunk struct {
 	bytes []byte
 	err   error
 }
 
-// newSource begins to read. It must be stopped before the bytes are closed.
+// newSource starts to read ahead. Stop the source before the bytes are closed.
 func newSource(ctx context.Context, bytes io.Reader) *source {
 	s := &source{
 		ctx: ctx, bytes: bytes, hash: sha256.New(),
@@ -46,13 +46,13 @@ func newSource(ctx context.Context, bytes io.Reader) *source {
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	for range readAheadChunks {
-		s.free <- nil // made when it is needed: most objects are small
+		s.free <- nil // allocated on first use: most objects are small
 	}
 	go s.readAhead()
 	return s
 }
 
-// readAhead reads until there is an error, io.EOF for one, or nobody needs more.
+// readAhead reads until stop or the first error, also io.EOF.
 func (s *source) readAhead() {
 	defer close(s.ended)
 	for {
@@ -67,14 +67,14 @@ func (s *source) readAhead() {
 		}
 		n, err := s.fill(buffer)
 		s.hash.Write(buffer[:n])
-		s.chunks <- chunk{buffer[:n], err} // there is room: a chunk has one of the buffers
+		s.chunks <- chunk{buffer[:n], err} // never blocks: there is one place for each buffer
 		if err != nil {
 			return
 		}
 	}
 }
 
-// fill reads until the buffer is full or there is an error.
+// fill reads until the buffer is full or an error occurs.
 func (s *source) fill(buffer []byte) (n int, err error) {
 	for n < len(buffer) && err == nil {
 		if err = s.ctx.Err(); err != nil {
@@ -108,14 +108,14 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, s.err
 }
 
-// stop ends the reading ahead.
+// stop ends readAhead.
 func (s *source) stop() {
 	close(s.quit)
 	<-s.ended
 }
 
-// contentHash returns "sha256:" and hex, or "" if the object wasn't read to its
-// end: it was refused before.
+// contentHash returns "sha256:" and the hash in hex. If the object was refused before
+// its end, contentHash returns "".
 func (s *source) contentHash() string {
 	if s == nil || !s.whole {
 		return ""

@@ -15,20 +15,20 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Journal is what the stage needs of the objects' states.
+// Journal is the part of the journal used by the stage.
 type Journal interface {
-	// Start claims an object until the given time and counts the attempt
-	// before it begins, so that a kill counts. It returns false if another
-	// message holds the object or it is past this state.
+	// Start claims an object until the given time. The attempt is counted before it
+	// starts, so that a killed attempt counts too. Start returns false if another
+	// message has the claim, or if the object is past this state.
 	Start(ctx context.Context, w work.Work, owner string, until time.Time) (journal.Entry, bool, error)
-	// Release gives a claim back and takes its attempt off the count, for
-	// faults that never count.
+	// Release gives a claim back and subtracts its attempt, for faults that never
+	// count.
 	Release(ctx context.Context, id object.ID, owner string) error
 }
 
-// Glue takes what the Lambda can't hold.
+// Glue transforms objects too large for the Lambda function.
 type Glue interface {
-	// Send asks for a Glue run that has the object.
+	// Send asks for a Glue run with the object.
 	Send(ctx context.Context, w work.Work) error
 }
 
@@ -37,17 +37,17 @@ type Stage struct {
 	Contracts contract.Set
 	Journal   Journal
 	Engine    *Engine
-	// Glue is nil where there is no Glue job.
+	// Glue is nil without a Glue job.
 	Glue Glue
-	// Attempts is how often an object may be started.
+	// Attempts is the maximum number of starts of an object.
 	Attempts int
 	Now      func() time.Time
-	// NewID returns a text that no other attempt has.
+	// NewID returns a unique text for an attempt.
 	NewID func() string
 }
 
-// Handle transforms the object that the message names. A refused object is
-// done: its receipt tells route, which makes it the permanent fault.
+// Handle transforms the object of the message. A refused object is no error: route
+// reads its receipt and reports the permanent fault.
 func (s *Stage) Handle(ctx context.Context, m batch.Message) error {
 	w, err := work.Decode(m.Body, work.Transform)
 	if err != nil {
@@ -64,8 +64,8 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	if c == nil {
 		return fault.Permanentf("find contract", fault.NoDataset, "no contract of this deployment is named %s", w.Dataset)
 	}
-	glueReads := s.glueAllowed(w, c)
-	if glueReads && needsGlue(w, c, s.remainingTime(ctx)) {
+	mayUseGlue := s.glueAllowed(w, c)
+	if mayUseGlue && needsGlue(w, c, s.remainingTime(ctx)) {
 		return s.Glue.Send(ctx, w)
 	}
 	entry, claimed, err := s.Journal.Start(ctx, w, m.ID, batch.InvocationEnd(ctx, s.Now()))
@@ -77,14 +77,14 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 		log.InfoContext(ctx, "object not claimed", telemetry.KeyState, string(entry.State))
 		return nil
 	}
-	if glueReads && entry.Attempts > 1 { // it was killed, or ran out of time
+	if mayUseGlue && entry.Attempts > 1 { // killed before, or out of time
 		return s.handOver(ctx, m, w)
 	}
 	if entry.Attempts > s.Attempts {
-		return fault.Permanentf("transform object", fault.Crashed, "it was started %d times and never came to an end", entry.Attempts-1)
+		return fault.Permanentf("transform object", fault.Crashed, "the object was started %d times and never finished", entry.Attempts-1)
 	}
-	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: object.AttemptName(w.Generation, entry.Attempts, s.NewID()), MayStop: glueReads})
-	if glueReads && fault.Is(err, fault.OutOfTime) {
+	receipt, err := s.Engine.Transform(ctx, Job{Work: w, Contract: c, Attempt: object.AttemptName(w.Generation, entry.Attempts, s.NewID()), MayStop: mayUseGlue})
+	if mayUseGlue && fault.Is(err, fault.OutOfTime) {
 		return s.handOver(ctx, m, w)
 	}
 	if err != nil {
@@ -94,8 +94,8 @@ func (s *Stage) handle(ctx context.Context, m batch.Message, w work.Work) error 
 	return nil
 }
 
-// handOver sends a claimed object to Glue. The message goes first: a claim that
-// is given back without one would be nobody's.
+// handOver sends a claimed object to Glue. The message must come before the release of
+// the claim. Otherwise a failure in between would leave the object without both.
 func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) error {
 	if err := s.Glue.Send(ctx, w); err != nil {
 		return err
@@ -103,12 +103,13 @@ func (s *Stage) handOver(ctx context.Context, m batch.Message, w work.Work) erro
 	return s.Journal.Release(ctx, w.Object.ID(), m.ID)
 }
 
-// remainingTime is the time that this invocation has.
+// remainingTime is the remaining time of this invocation.
 func (s *Stage) remainingTime(ctx context.Context) time.Duration {
 	return batch.InvocationEnd(ctx, s.Now()).Sub(s.Now())
 }
 
-// attemptFault numbers the attempt, and takes it off the count if it doesn't count.
+// attemptFault adds the number of the attempt to the fault. If the fault never counts,
+// attemptFault releases the claim.
 func (s *Stage) attemptFault(ctx context.Context, m batch.Message, w work.Work, entry journal.Entry, err error) error {
 	f := *fault.As(err)
 	f.Attempt = entry.Attempts

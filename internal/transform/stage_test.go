@@ -17,7 +17,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fakeJournal is a journal of one object: it counts attempts, and lets go of them.
+// fakeJournal is a journal of one object with a count of its attempts.
 type fakeJournal struct {
 	attempts int
 	held     bool
@@ -89,10 +89,10 @@ func TestStageKeepsGeneration(t *testing.T) {
 	if f := b.handle(t); f != nil {
 		t.Fatal(f)
 	}
-	home := object.Attempt{Dataset: "shop.order", Object: b.work.Object.ID(), Name: "02-01-unique"}
-	receipt, err := work.DecodeReceipt(b.store.files[home.Receipt()])
-	if err != nil || receipt.Generation != 2 || home.Generation() != 2 {
-		t.Errorf("receipt %+v, %v, of generation %d", receipt, err, home.Generation())
+	attempt := object.Attempt{Dataset: "shop.order", Object: b.work.Object.ID(), Name: "02-01-unique"}
+	receipt, err := work.DecodeReceipt(b.store.files[attempt.Receipt()])
+	if err != nil || receipt.Generation != 2 || attempt.Generation() != 2 {
+		t.Errorf("receipt %+v, %v, of generation %d", receipt, err, attempt.Generation())
 	}
 }
 
@@ -110,7 +110,8 @@ func TestStageClaimsUntilTheDeadline(t *testing.T) {
 	}
 }
 
-// TestRefusedObjectIsDone: its receipt tells route, so the message is over.
+// TestRefusedObjectIsDone: the stage is done with the message, because route reads the
+// receipt.
 func TestRefusedObjectIsDone(t *testing.T) {
 	t.Parallel()
 	b := newFixture("other\n1\n")
@@ -118,7 +119,7 @@ func TestRefusedObjectIsDone(t *testing.T) {
 		t.Fatal(f)
 	}
 	if keys := b.store.keys(); len(keys) != 1 || !strings.HasSuffix(keys[0], "receipt.json") {
-		t.Errorf("files %v, want the receipt alone", keys)
+		t.Errorf("files %v, want only the receipt", keys)
 	}
 }
 
@@ -133,11 +134,11 @@ func TestStageReturnsFaultWithAttempt(t *testing.T) {
 		attempt     int
 		released    int
 	}{
-		{"journal away", func(b *fixture) { b.journal.err = away }, fault.JournalAway, fault.RetryAfter, 0, 0},
+		{"journal unavailable", func(b *fixture) { b.journal.err = away }, fault.JournalAway, fault.RetryAfter, 0, 0},
 		{"unknown dataset", func(b *fixture) { b.work.Dataset = "shop.unknown" }, fault.NoDataset, fault.Permanent, 0, 0},
 		{"started too often", func(b *fixture) { b.journal.attempts = 3 }, fault.Crashed, fault.Permanent, 0, 0},
 		{"object gone", func(b *fixture) { clear(b.store.landing) }, fault.ObjectGone, fault.Permanent, 1, 0},
-		{"store away never counts", func(b *fixture) { b.store.failRead = 1 }, fault.StoreAway, fault.RetryAfter, 1, 1},
+		{"store unavailable, never counted", func(b *fixture) { b.store.failRead = 1 }, fault.StoreAway, fault.RetryAfter, 1, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestStageReturnsFaultWithAttempt(t *testing.T) {
 				t.Fatalf("fault %+v", f)
 			}
 			if f.ObjectID != string(b.work.Object.ID()) || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
-				t.Errorf("the fault names %q, %q, %q", f.ObjectID, f.Dataset, f.Subject)
+				t.Errorf("the fault has object id %q, dataset %q, subject %q", f.ObjectID, f.Dataset, f.Subject)
 			}
 			if len(b.journal.released) != test.released {
 				t.Errorf("released %v", b.journal.released)

@@ -8,23 +8,23 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Store is where objects come from and where files go. Its errors are faults:
-// object_gone (permanent), access_denied and store_away (they never count).
+// Store reads objects and writes files. Its errors are faults: object_gone (permanent),
+// access_denied and store_away (never counted).
 type Store interface {
-	// Open returns the bytes of exactly this version, as stored. A read that
-	// breaks off is resumed or fails: io.EOF means that all bytes came.
+	// Open returns the stored bytes of exactly this version. A broken read is resumed
+	// or fails: io.EOF means that all bytes were read.
 	Open(ctx context.Context, o object.Object) (io.ReadCloser, error)
-	// Create begins a file that appears only when it is committed.
+	// Create starts a file. The file becomes visible by Commit.
 	Create(ctx context.Context, at work.Location) Upload
-	// Put writes a small file at once.
+	// Put writes a small file in one request.
 	Put(ctx context.Context, at work.Location, body []byte) error
 }
 
-// Upload is a file that is being written.
+// Upload is an open file.
 type Upload interface {
 	io.Writer
-	// Commit makes the file appear, whole. Nothing may be written afterwards.
+	// Commit makes the whole file visible. No write may follow.
 	Commit(ctx context.Context) error
-	// Abort drops what was written. It is harmless after Commit.
+	// Abort drops the written bytes. After Commit, Abort has no effect.
 	Abort(ctx context.Context) error
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxFirstRejects is how many rejects a receipt names.
+// maxFirstRejects is the maximum number of rejects in a receipt.
 const maxFirstRejects = 10
 
-// rowCounts accounts for every row: read = written + rejected.
+// rowCounts counts the rows: read = written + rejected.
 type rowCounts struct {
 	read, written, rejected int64
 	first                   []work.Reject
@@ -24,8 +24,8 @@ func (t *rowCounts) reject(r work.Reject) {
 	}
 }
 
-// check refuses an object that has more rejects than its contract tolerates by
-// number and by share.
+// check refuses an object with more rejects than allowed by the contract, both by
+// number and by ratio.
 func (t *rowCounts) check(c *contract.Contract) error {
 	share := float64(t.rejected) / float64(max(t.read, 1))
 	if t.rejected <= c.MaxRejects || share <= c.MaxRejectRatio {
@@ -37,7 +37,8 @@ func (t *rowCounts) check(c *contract.Contract) error {
 		t.rejected, t.read, 100*share, c.MaxRejects, 100*c.MaxRejectRatio, count, rule)
 }
 
-// mostBrokenRule returns the rule that is broken most often; of equals, the first by name.
+// mostBrokenRule returns the rule with the most rejects. Of rules with equal counts,
+// the first by name is returned.
 func (t *rowCounts) mostBrokenRule() (rule string, count int64) {
 	for r, n := range t.byRule {
 		if n > count || n == count && r < rule {

@@ -1,6 +1,6 @@
-// Package transform makes typed Parquet of one landing object, row by row and
-// by its contract: what keeps the rules goes to data files, what breaks one to
-// rejects files, and a receipt, written last, accounts for both.
+// Package transform converts one landing object to typed Parquet, record by record, by
+// the object's contract. Accepted records go to data files, and rejects to rejects
+// files. A receipt, written last, has the names and counts of the files.
 package transform
 
 import (
@@ -18,28 +18,28 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// EngineName is this engine's name in receipts.
+// EngineName is the name of this engine in receipts.
 const EngineName = "lambda"
 
-// Reserve is how long before the context's deadline the engine gives up, so
-// that there is time to drop its uploads and to say so.
+// Reserve is the time between the engine's own deadline and the context's deadline. In
+// this time, the engine aborts its uploads and returns the fault.
 const Reserve = 15 * time.Second
 
-// Engine transforms one object at a time, streaming: its memory doesn't grow
-// with the object.
+// Engine transforms one object at a time, as a stream: its memory doesn't grow with the
+// object.
 type Engine struct {
 	Store Store
 	// Bucket is the curated bucket.
 	Bucket string
 	Now    func() time.Time
-	// RollBytes is the size at which the next file begins. 0 takes 200 MiB.
+	// RollBytes is the size in bytes at which the next file starts. 0 means 200 MiB.
 	RollBytes int64
-	// Level is how hard the files' pages are compressed. 0 takes zstd's 1.
+	// Level is the compression level of pages. 0 means level 1 of zstd.
 	Level parquetfile.Level
 }
 
-// Check reports every contract that asks for what its columns' types don't
-// have, so that a deployment fails rather than an object.
+// Check reports every contract with a rule unsupported by its columns' types. Such a
+// contract must fail a deployment instead of objects.
 func Check(contracts contract.Set) error {
 	var faults []error
 	for _, c := range contracts {
@@ -54,20 +54,19 @@ func Check(contracts contract.Set) error {
 type Job struct {
 	Work     work.Work
 	Contract *contract.Contract
-	// Attempt is the attempt's name, a part of every key that it writes.
+	// Attempt is the name of the attempt, and a part of all its keys.
 	Attempt string
-	// MayStop lets the engine give up, with code out_of_time, as soon as it
-	// sees that it won't come to the object's end in time: another engine waits.
+	// MayStop lets the engine stop early, with code out_of_time, if its pace is too
+	// slow for the deadline. Set MayStop only if another engine takes over.
 	MayStop bool
-	// Rejected is told of every rejected record, in order, and even if the object
-	// is refused in the end; the record is valid until it returns. Nil tells nobody.
+	// Rejected, if not nil, is called for each reject in order, also for an object
+	// refused later. The record is valid until Rejected returns.
 	Rejected func(record reader.Record, rule string)
 }
 
-// Transform runs the job and returns the receipt that it wrote. An object that
-// breaks its contract as a whole gets a receipt too, with outcome refused, and
-// no error. After an error nothing of the attempt is visible but, at worst,
-// files that no receipt names.
+// Transform runs the job and returns the written receipt. If the object as a whole
+// breaks its contract, the outcome of the receipt is refused and the error is nil.
+// After an error, the attempt has no visible files, or only files without a receipt.
 func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
 	bounded, cancel := e.withReserve(ctx)
 	defer cancel()
@@ -89,7 +88,7 @@ func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
 	return e.finish(ctx, r)
 }
 
-// withReserve ends the work before the context's own deadline.
+// withReserve returns a context that ends before the context's own deadline.
 func (e *Engine) withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-Reserve))
@@ -97,7 +96,7 @@ func (e *Engine) withReserve(ctx context.Context) (context.Context, context.Canc
 	return context.WithCancel(ctx)
 }
 
-// classify names the deadline where it is the true cause of a failed call.
+// classify returns an out_of_time fault if the deadline caused the error.
 func classify(bounded context.Context, err error) error {
 	if bounded.Err() == nil {
 		return err
@@ -105,14 +104,14 @@ func classify(bounded context.Context, err error) error {
 	return fault.Retryable("transform object", fault.OutOfTime, fmt.Errorf("the time of this invocation is over: %w", bounded.Err()))
 }
 
-// isRefusal reports whether an error is a property of the object's bytes, so
-// that a receipt tells it.
+// isRefusal reports whether the error is a property of the object's bytes. Such an
+// error goes to the receipt.
 func isRefusal(err error) bool {
 	f := fault.As(err)
 	return f.Disposition == fault.Permanent && f.Code != fault.ObjectGone
 }
 
-// finish completes the receipt and writes it, last of all.
+// finish completes and writes the receipt, after all other files.
 func (e *Engine) finish(ctx context.Context, r *run) (work.Receipt, error) {
 	receipt := r.receipt
 	receipt.RowsRead, receipt.RowsWritten, receipt.RowsRejected = r.counts.read, r.counts.written, r.counts.rejected

@@ -62,11 +62,11 @@ func TestRefusedObjectHasReceiptOnly(t *testing.T) {
 		cause           string
 		read            int64
 	}{
-		{"bad quoting far down", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000},
+		{"bad quoting after 50,000 records", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000},
 		{"truncated gzip", "a.csv.gz", string(gzipped(t, "n\n"+rows))[:60], fault.BadCompression, "ends too early", 0},
 		{"rejects", "a.csv", "n\n" + rows + strings.Repeat("x\n", 100_000), fault.TooManyRejects, "100000 of 150000 rows (66.7 %) break the contract, which tolerates 10 and 5.0 %; 100000 break n:integer", 150_000},
 		{"record too long", "a.csv", "n\n1\n" + strings.Repeat("1", 16<<20+1) + "\n", fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
-		{"quote never closed", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
+		{"open quote", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestRefusedObjectHasReceiptOnly(t *testing.T) {
 				t.Errorf("%d rows read, %d written", r.RowsRead, r.RowsWritten)
 			}
 			if keys := got.store.keys(); len(keys) != 1 || !strings.HasSuffix(keys[0], "receipt.json") {
-				t.Errorf("files %v, want the receipt alone", keys)
+				t.Errorf("files %v, want only the receipt", keys)
 			}
 		})
 	}
@@ -102,7 +102,7 @@ func TestLongRecordsAreWrittenWhole(t *testing.T) {
 	}
 	for i, want := range []string{threeMB, long, "z"} {
 		if got.rows[i]["s"] != want {
-			t.Errorf("row %d isn't what was written", i+1)
+			t.Errorf("row %d differs from the written row", i+1)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestOutputIsSplitAtRollBytes(t *testing.T) {
 	for _, file := range receipt.Data {
 		for _, row := range rowsOf(t, store, []work.File{file}) {
 			if fmt.Sprint(row["_firn_record"]) != fmt.Sprint(next) || fmt.Sprint(row["n"]) != fmt.Sprint((next-1)*7919) {
-				t.Fatalf("row %v where record %d belongs", row, next)
+				t.Fatalf("row %v, want record %d", row, next)
 			}
 			next++
 		}
@@ -149,8 +149,8 @@ func TestFailedTransformLeavesNoFiles(t *testing.T) {
 		disposition fault.Disposition
 	}{
 		{"object gone", func(*memoryStore) {}, true, fault.ObjectGone, fault.Permanent},
-		{"reading breaks off", func(m *memoryStore) { m.failRead = 1000 }, false, fault.StoreAway, fault.RetryAfter},
-		{"writing is denied", func(m *memoryStore) { m.failCreate = denied }, false, fault.AccessDenied, fault.RetryAfter},
+		{"broken read", func(m *memoryStore) { m.failRead = 1000 }, false, fault.StoreAway, fault.RetryAfter},
+		{"denied write", func(m *memoryStore) { m.failCreate = denied }, false, fault.AccessDenied, fault.RetryAfter},
 	}
 	for _, test := range tests {
 		for _, key := range []string{"a.csv", "a.csv.gz"} {
@@ -187,8 +187,8 @@ func incompressible(rows int) string {
 	return body.String()
 }
 
-// TestEngineStopsBeforeDeadline lets the context's deadline come nearer than the
-// reserve while the object is read.
+// TestEngineStopsBeforeDeadline reads an object until only the reserve is left before
+// the context's deadline.
 func TestEngineStopsBeforeDeadline(t *testing.T) {
 	t.Parallel()
 	store, w := landed("a.csv", []byte("n\n"+strings.Repeat("1\n", 1<<20)))
@@ -212,8 +212,8 @@ func TestEngineStopsBeforeDeadline(t *testing.T) {
 	}
 }
 
-// TestEveryRowIsAccountedFor holds read = written + rejected for any mixture,
-// and that the files say of each record what it was.
+// TestEveryRowIsAccountedFor checks read = written + rejected for any mixture of
+// records. Each record must be in one of the files.
 func TestEveryRowIsAccountedFor(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -226,7 +226,7 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 		records, good := 0, 0
 		for _, value := range values {
 			if value == "" {
-				continue // a blank line is no record
+				continue // an empty line is no record
 			}
 			records++
 			if value == "1" || value == "-5" || value == "\"7\"" {
@@ -238,13 +238,13 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 			rt.Fatalf("%d read, %d written, %d rejected; want %d, %d, %d", r.RowsRead, r.RowsWritten, r.RowsRejected, records, good, records-good)
 		}
 		if len(got.rows) != good || len(got.rejects) != records-good {
-			rt.Fatalf("files hold %d rows and %d rejects", len(got.rows), len(got.rejects))
+			rt.Fatalf("files have %d rows and %d rejects", len(got.rows), len(got.rejects))
 		}
 		seen := make(map[string]bool)
 		for _, row := range append(got.rows, got.rejects...) {
 			record := fmt.Sprint(row["_firn_record"])
 			if seen[record] {
-				rt.Fatalf("record %s stands twice", record)
+				rt.Fatalf("record %s occurs twice", record)
 			}
 			seen[record] = true
 		}

@@ -7,9 +7,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// DeadLetter is the fault of a dead letter. The letter's body is the message as
-// the stage received it; the fault is in the letter's message attributes, at most
-// ten, the limit of SQS.
+// DeadLetter is the fault of a dead letter. The letter's body is the message to the
+// stage. The fault is in the message attributes: at most ten, the limit of SQS.
 type DeadLetter struct {
 	// Stage is the stage with the fault.
 	Stage string
@@ -25,12 +24,12 @@ type DeadLetter struct {
 	QueryID string
 	// RunID is the id of the failed ingestion run; empty for none.
 	RunID string
-	// Queue is the name of the queue that the message came from.
+	// Queue is the name of the queue that the stage received the message from.
 	Queue string
 }
 
-// attributeCode is the attribute that every dead letter of a stage has. A message
-// that SQS moved to the dead-letter queue by itself doesn't have the attribute.
+// attributeCode is an attribute of every dead letter from a stage. A message that SQS
+// moved to the dead-letter queue doesn't have the attribute.
 const attributeCode = "code"
 
 // attribute is one message attribute and its field.
@@ -65,9 +64,9 @@ func (l DeadLetter) Encode() map[string]string {
 	return encoded
 }
 
-// DecodeDeadLetter reads the message attributes of a dead letter. It returns false
-// for a message that no stage sent: SQS moved the message to the dead-letter
-// queue after too many receives.
+// DecodeDeadLetter reads the message attributes of a dead letter. It returns false for
+// a message without a code: SQS moved such a message to the dead-letter queue after too
+// many receives.
 func DecodeDeadLetter(encoded map[string]string) (DeadLetter, bool) {
 	var l DeadLetter
 	for _, a := range attributes {

@@ -13,7 +13,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// TestDeadLetterEncode fixes the attributes' names: alarms and people read them.
+// TestDeadLetterEncode compares the names of the attributes, because alarms and people
+// read these names.
 func TestDeadLetterEncode(t *testing.T) {
 	t.Parallel()
 	const longest = 8 << 10
@@ -31,7 +32,7 @@ func TestDeadLetterEncode(t *testing.T) {
 		}},
 		{"empty values have no attribute", work.DeadLetter{Code: fault.Undecodable}, map[string]string{"code": "undecodable_message"}},
 		{"characters that SQS refuses", work.DeadLetter{Code: "c", Cause: "a\x00b\x1bc\tä\n\uFFFE\uFFFF."}, map[string]string{"code": "c", "cause": "abc\tä\n."}},
-		{"nothing but such characters", work.DeadLetter{Code: "c", Cause: "\x00\x01"}, map[string]string{"code": "c"}},
+		{"only characters that SQS refuses", work.DeadLetter{Code: "c", Cause: "\x00\x01"}, map[string]string{"code": "c"}},
 		{"a long value", work.DeadLetter{Code: "c", Cause: strings.Repeat("x", longest+1)}, map[string]string{"code": "c", "cause": strings.Repeat("x", longest)}},
 		{"a cut within a character", work.DeadLetter{Code: "c", Cause: strings.Repeat("x", longest-1) + "ä"}, map[string]string{"code": "c", "cause": strings.Repeat("x", longest-1)}},
 	}
@@ -45,18 +46,20 @@ func TestDeadLetterEncode(t *testing.T) {
 	}
 }
 
-// TestDecodeDeadLetterOfNoStage: a message without a code was moved by SQS.
+// TestDecodeDeadLetterOfNoStage decodes messages without a code: SQS moved such
+// messages.
 func TestDecodeDeadLetterOfNoStage(t *testing.T) {
 	t.Parallel()
 	for _, attributes := range []map[string]string{nil, {}, {"stage": "load"}, {"code": ""}} {
 		if l, ok := work.DecodeDeadLetter(attributes); ok {
-			t.Errorf("%v is taken as %+v", attributes, l)
+			t.Errorf("%v decodes as %+v", attributes, l)
 		}
 	}
 }
 
-// TestDeadLetterRoundTrip: a letter of legible values survives its message. Every
-// other letter loses its illegible part once, and has attributes that SQS accepts.
+// TestDeadLetterRoundTrip encodes and decodes a letter. Legible values stay equal.
+// Other values lose the illegible characters once, and every attribute is acceptable to
+// SQS.
 func TestDeadLetterRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -69,12 +72,12 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 		sent := drawn.Encode()
 		for name, value := range sent {
 			if value == "" || len(value) > 8<<10 || !utf8.ValidString(value) || strings.ContainsAny(value, "\x00\x1b\uFFFE\uFFFF") {
-				t.Errorf("attribute %s=%q", name, value)
+				t.Errorf("invalid attribute %s=%q", name, value)
 			}
 		}
 		received, ok := work.DecodeDeadLetter(sent)
 		if !ok {
-			t.Fatal("it isn't a dead letter")
+			t.Fatal("DecodeDeadLetter returned false")
 		}
 		again, _ := work.DecodeDeadLetter(received.Encode())
 		if diff := cmp.Diff(received, again); diff != "" {

@@ -33,7 +33,7 @@ func TestManifestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := work.DecodeManifest(body); err == nil {
-		t.Error("an id that isn't the object's was taken")
+		t.Error("the id of another object was accepted")
 	}
 }
 
@@ -41,11 +41,11 @@ func TestCheckRuns(t *testing.T) {
 	t.Parallel()
 	body, err := json.Marshal(work.CheckRuns())
 	if err != nil || !work.IsCheckRuns(string(body)) {
-		t.Errorf("%s isn't recognized: %v", body, err)
+		t.Errorf("IsCheckRuns(%s) is false, error %v", body, err)
 	}
 	for _, other := range []string{"", "x", `{"check":"other"}`, `{"stage":"glue"}`} {
 		if work.IsCheckRuns(other) {
-			t.Errorf("%q is recognized", other)
+			t.Errorf("IsCheckRuns(%q) is true", other)
 		}
 	}
 }

@@ -6,44 +6,46 @@ import (
 	"time"
 )
 
-// Sweep asks route to look for what no event announced and for what stands
-// still. A schedule or an operator sends it with a time alone: {"sweep": <when>}.
-// What doesn't fit into one invocation goes on with a Page.
+// Sweep asks route to search for objects without an event and for objects that stopped
+// moving. A schedule or an operator sends only a time: {"sweep": <time>}. If the sweep
+// doesn't fit into one invocation, a message with a Page continues the sweep.
 type Sweep struct {
-	// At is when the sweep was asked for.
+	// At is the time of the request.
 	At time.Time `json:"sweep"`
-	// All looks at all versions, and not only at those that were written since
-	// the last sweep.
+	// All searches all versions. Without All, the sweep searches the versions since the
+	// last sweep.
 	All bool `json:"all,omitempty"`
-	// Grace is how old a version must be to be missed. Nil takes route's own.
+	// Grace is the shortest age of a version without an event. Nil for route's default.
 	Grace *Seconds `json:"grace_seconds,omitempty"`
-	// Stuck is how long an object must have stood still. Nil takes route's own.
+	// Stuck is the shortest time without progress of an object. Nil for route's
+	// default.
 	Stuck *Seconds `json:"stuck_seconds,omitempty"`
-	// Page is where the list of the landing bucket goes on. Nil for a sweep that
-	// begins.
+	// Page is the place at which the sweep continues the list of the landing bucket.
+	// Nil for a new sweep.
 	Page *Page `json:"page,omitempty"`
 }
 
 // Page is a place in the list of the landing bucket's versions.
 type Page struct {
-	// Since and Until bound when the versions that are looked for were written:
-	// at Since or later, and before Until.
+	// Since and Until limit the time at which the versions were written: at Since or
+	// later, and before Until.
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
-	// Key and Version are the last that were looked at.
+	// Key and Version name the last searched version.
 	Key     string `json:"key"`
 	Version string `json:"version"`
 }
 
-// Seconds is a duration that a message holds as whole seconds.
+// Seconds is a duration in whole seconds in a message.
 type Seconds time.Duration
 
-// MarshalJSON implements json.Marshaler. What is no whole second is cut off.
+// MarshalJSON implements json.Marshaler. It drops fractions of a second.
 func (s Seconds) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%d", time.Duration(s)/time.Second), nil
 }
 
-// UnmarshalJSON implements json.Unmarshaler. A negative number is an error.
+// UnmarshalJSON implements json.Unmarshaler. A negative number and more than 365 days
+// are errors.
 func (s *Seconds) UnmarshalJSON(text []byte) error {
 	var n int64
 	if err := json.Unmarshal(text, &n); err != nil {
@@ -56,10 +58,10 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// maxSweepDuration bounds what a sweep's message may ask for.
+// maxSweepDuration is the longest duration in a sweep's message.
 const maxSweepDuration = 365 * 24 * time.Hour
 
-// Or returns the duration, or another one where there is none.
+// Or returns the duration, or other if s is nil.
 func (s *Seconds) Or(other time.Duration) time.Duration {
 	if s == nil {
 		return other
@@ -70,7 +72,7 @@ func (s *Seconds) Or(other time.Duration) time.Duration {
 // Encode returns the message's body.
 func (s Sweep) Encode() string {
 	body, err := json.Marshal(s)
-	if err != nil { // only texts, numbers and times: can't happen before the year 10000
+	if err != nil { // unreachable before the year 10000: texts, numbers and times
 		panic(fmt.Sprintf("encode sweep: %v", err))
 	}
 	return string(body)
@@ -84,9 +86,9 @@ func DecodeSweep(body string) (Sweep, error) {
 	}
 	switch {
 	case s.At.IsZero():
-		return Sweep{}, fmt.Errorf("decode sweep: it doesn't say when it was asked for")
+		return Sweep{}, fmt.Errorf("decode sweep: the message has no time")
 	case s.Page != nil && s.Page.Key == "":
-		return Sweep{}, fmt.Errorf("decode sweep: its page names no key")
+		return Sweep{}, fmt.Errorf("decode sweep: the page names no key")
 	}
 	return s, nil
 }

@@ -1,5 +1,5 @@
-// Package work holds what one stage tells the next: the message that asks for
-// work on an object, and the receipt that says what became of it.
+// Package work defines the messages between the stages: work on an object, the receipt
+// of a transform, manifests, sweeps and dead letters.
 package work
 
 import (
@@ -9,33 +9,34 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Stage names one of firn's functions.
+// Stage names a step of the path of an object.
 type Stage string
 
-// The stages, in the order in which an object meets them.
+// The stages, in the order of the path.
 const (
 	Ingest    Stage = "ingest"
 	Route     Stage = "route"
 	Transform Stage = "transform"
-	// Glue is transform by a Glue run: a queue of its own, no function.
+	// Glue is the transform by a Glue run. The stage has a queue of its own and no
+	// function.
 	Glue  Stage = "glue"
 	Load  Stage = "load"
 	Alert Stage = "alert"
 )
 
-// Work asks a stage to do something with an object. It is the whole body of
-// the message on the transform and load queues, and of a sweep's about one
-// object on route's; it holds keys, never rows.
+// Work asks a stage to process an object. Work is the whole body of a message on the
+// transform, glue and load queues. A sweep also sends work about one object to route's
+// queue. Work holds keys, never rows.
 type Work struct {
-	// Stage is the one that is asked: Route, Transform, Glue or Load.
+	// Stage is the receiving stage: Route, Transform, Glue or Load.
 	Stage Stage `json:"stage"`
 	// Dataset is "<source>.<entity>".
 	Dataset string `json:"dataset"`
 	// Object is the landing object.
 	Object object.Object `json:"object"`
-	// Generation counts deliberate reloads; 0 is the first.
+	// Generation is the number of reloads of the object; 0 for the first load.
 	Generation int `json:"generation,omitempty"`
-	// Receipt is where the transform's receipt is. Nil for all but Load.
+	// Receipt is the place of the transform's receipt. Nil for all stages but Load.
 	Receipt *Location `json:"receipt,omitempty"`
 }
 
@@ -48,14 +49,13 @@ type Location struct {
 // Encode returns the message's body.
 func (w Work) Encode() string {
 	body, err := json.Marshal(w)
-	if err != nil { // only strings and numbers: can't happen
+	if err != nil { // unreachable: strings and numbers
 		panic(fmt.Sprintf("encode work: %v", err))
 	}
 	return string(body)
 }
 
-// Decode reads a message's body. It fails if the body isn't work for the given
-// stage.
+// Decode reads a message's body. It fails if the body isn't work for the stage.
 func Decode(body string, stage Stage) (Work, error) {
 	var w Work
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
@@ -63,11 +63,11 @@ func Decode(body string, stage Stage) (Work, error) {
 	}
 	switch {
 	case w.Stage != stage:
-		return Work{}, fmt.Errorf("decode work: it is for stage %q, not %q", w.Stage, stage)
+		return Work{}, fmt.Errorf("decode work: the message is for stage %q, not %q", w.Stage, stage)
 	case w.Object.Bucket == "" || w.Object.Key == "":
-		return Work{}, fmt.Errorf("decode work: it names no object")
+		return Work{}, fmt.Errorf("decode work: the message names no object")
 	case stage == Load && w.Receipt == nil:
-		return Work{}, fmt.Errorf("decode work: it names no receipt")
+		return Work{}, fmt.Errorf("decode work: the message names no receipt")
 	}
 	return w, nil
 }

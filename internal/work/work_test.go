@@ -44,7 +44,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeReceipt(t *testing.T) {
 	t.Parallel()
-	sound := func() work.Receipt {
+	valid := func() work.Receipt {
 		return work.Receipt{
 			Object: landed, ObjectID: landed.ID(), Dataset: "shop.order", Outcome: work.Accepted,
 			RowsRead: 10, RowsWritten: 8, RowsRejected: 2,
@@ -57,18 +57,18 @@ func TestDecodeReceipt(t *testing.T) {
 		change  func(*work.Receipt)
 		wantErr string
 	}{
-		{"sound", func(*work.Receipt) {}, ""},
-		{"refused needs no counts", func(r *work.Receipt) { r.Outcome, r.Data = work.Refused, nil }, ""},
-		{"another object's id", func(r *work.Receipt) { r.ObjectID = "x" }, "isn't that of"},
+		{"valid", func(*work.Receipt) {}, ""},
+		{"refused without counts", func(r *work.Receipt) { r.Outcome, r.Data = work.Refused, nil }, ""},
+		{"another object's id", func(r *work.Receipt) { r.ObjectID = "x" }, "doesn't belong to"},
 		{"unknown outcome", func(r *work.Receipt) { r.Outcome = "fine" }, "unknown"},
-		{"a row is lost", func(r *work.Receipt) { r.RowsRead = 11 }, "11 rows read, but 8 written and 2 rejected"},
-		{"a file is left out", func(r *work.Receipt) { r.Data = r.Data[:1] }, "8 rows written, but its files hold 5"},
-		{"a reject is left out", func(r *work.Receipt) { r.Rejects = nil }, "2 rows rejected, but its files hold 0"},
+		{"lost row", func(r *work.Receipt) { r.RowsRead = 11 }, "11 rows read, but 8 written and 2 rejected"},
+		{"missing data file", func(r *work.Receipt) { r.Data = r.Data[:1] }, "8 rows written, but the files hold 5"},
+		{"missing rejects file", func(r *work.Receipt) { r.Rejects = nil }, "2 rows rejected, but the files hold 0"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := sound()
+			r := valid()
 			test.change(&r)
 			body, err := json.Marshal(r)
 			if err != nil {
@@ -84,6 +84,6 @@ func TestDecodeReceipt(t *testing.T) {
 		})
 	}
 	if _, err := work.DecodeReceipt([]byte("{")); err == nil {
-		t.Error("half a receipt was accepted")
+		t.Error("an incomplete receipt was accepted")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// event is one feature, with what a search may ask about it.
+// event is one feature with the values that a search may use.
 type event struct {
 	id        string
 	time      time.Time
@@ -28,9 +28,9 @@ type feature struct {
 	} `json:"properties"`
 }
 
-// readCatalog reads a FeatureCollection, plain or gzip, and sorts its events
-// by time, then id. It fails if a feature has no id or time, or if two share
-// an id.
+// readCatalog reads a FeatureCollection, plain or gzip, and sorts the events by time,
+// then by id. A feature without id or time is an error, and so are two features with
+// one id.
 func readCatalog(source io.Reader) ([]event, error) {
 	plain, err := decompress(source)
 	if err != nil {
@@ -64,7 +64,7 @@ func readEvent(raw json.RawMessage) (event, error) {
 		return event{}, err
 	}
 	if f.ID == "" || f.Properties.Time == nil {
-		return event{}, fmt.Errorf("it has no id or no time")
+		return event{}, fmt.Errorf("id or time is missing")
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
@@ -87,12 +87,13 @@ func checkUnique(events []event) error {
 	return nil
 }
 
-// decompress tells gzip by its first two bytes (RFC 1952, 2.3.1).
+// decompress returns plain text. Gzip is recognized by the first two bytes (RFC 1952,
+// 2.3.1).
 func decompress(source io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReader(source)
 	magic, err := buffered.Peek(2)
 	if err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return buffered, nil //nolint:nilerr // shorter than two bytes is plain; its reader tells the rest
+		return buffered, nil //nolint:nilerr // text of less than two bytes is plain text; a read error comes again later
 	}
 	plain, err := gzip.NewReader(buffered)
 	if err != nil {
@@ -109,7 +110,8 @@ func byMagnitude(a, b event) int {
 	return cmp.Or(cmp.Compare(magnitudeOf(a), magnitudeOf(b)), byTime(a, b))
 }
 
-// magnitudeOf sorts events without a magnitude first, as SQL's nulls do there.
+// magnitudeOf returns a very low number for an event without a magnitude. Such events
+// are first in ascending order, like nulls in the service's SQL.
 func magnitudeOf(e event) float64 {
 	if e.magnitude == nil {
 		return -1e9

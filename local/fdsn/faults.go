@@ -4,42 +4,41 @@ import (
 	"net/http"
 )
 
-// Option changes what a handler does, for tests. Requests are numbered from 1
-// in the order in which they arrive, searches and counts alike.
+// Option changes the behaviour of a handler for tests. Requests are numbered from 1 in
+// the order of arrival. Searches and counts share the numbers.
 type Option func(*handler)
 
-// FailAt answers the nth request with a status and words, and with a Retry-After
-// header unless it is empty.
+// FailAt answers request n with a status. If retryAfter isn't empty, the answer has the
+// header Retry-After.
 func FailAt(n, status int, retryAfter string) Option {
 	return func(h *handler) {
 		h.faults.failures = addTo(h.faults.failures, n, failure{status, retryAfter})
 	}
 }
 
-// CutAt breaks the connection of the nth request after so many bytes of the
-// body.
+// CutAt breaks the connection of request n after a number of bytes of the body.
 func CutAt(n, bytes int) Option {
 	return func(h *handler) { h.faults.cuts = addTo(h.faults.cuts, n, bytes) }
 }
 
-// AppearsAt hides an event from every request before the nth: it is published while
-// somebody reads.
+// AppearsAt hides an event from every request before request n, like an event that is
+// published during a reader's work.
 func AppearsAt(n int, id string) Option {
 	return func(h *handler) { h.faults.from = addTo(h.faults.from, id, n) }
 }
 
-// WithdrawnAt hides an event from the nth request and all after it.
+// WithdrawnAt hides an event from request n and from all later requests.
 func WithdrawnAt(n int, id string) Option {
 	return func(h *handler) { h.faults.until = addTo(h.faults.until, id, n) }
 }
 
-// SearchLimit replaces the limit of 20,000 events a search.
+// SearchLimit replaces the limit of 20,000 events per search.
 func SearchLimit(limit int) Option {
 	return func(h *handler) { h.limit = limit }
 }
 
-// NoContent answers a query without a match with status 204, as the FDSN
-// specification has it for every format, instead of an empty collection.
+// NoContent answers a query without a match with status 204 instead of an empty
+// collection. The FDSN specification has 204 for every format.
 func NoContent() Option {
 	return func(h *handler) { h.noContent = true }
 }
@@ -49,8 +48,8 @@ type failure struct {
 	retryAfter string
 }
 
-// faults are what the options asked for, by number of the request or by id of
-// the event.
+// faults holds the faults of the options, by number of the request or by id of the
+// event.
 type faults struct {
 	failures map[int]failure
 	cuts     map[int]int
@@ -66,22 +65,23 @@ func addTo[K comparable, V any](values map[K]V, key K, value V) map[K]V {
 	return values
 }
 
-// visible returns the events that the request may see.
+// visible returns the events that a request may return.
 func (f faults) visible(events []event, number int) []event {
 	if len(f.from) == 0 && len(f.until) == 0 {
 		return events
 	}
-	var seen []event
+	var shown []event
 	for _, e := range events {
 		until, withdrawn := f.until[e.id]
 		if number >= f.from[e.id] && (!withdrawn || number < until) {
-			seen = append(seen, e)
+			shown = append(shown, e)
 		}
 	}
-	return seen
+	return shown
 }
 
-// countRequest counts the request and fails it if it is to fail.
+// countRequest counts a request. If an option has a failure for the number,
+// countRequest answers with the failure.
 func (h *handler) countRequest(next func(http.ResponseWriter, *http.Request, int)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		number := int(h.requests.Add(1))
@@ -93,6 +93,6 @@ func (h *handler) countRequest(next func(http.ResponseWriter, *http.Request, int
 		if fail.retryAfter != "" {
 			w.Header().Set("Retry-After", fail.retryAfter)
 		}
-		writeError(w, fail.status, "this failure was asked for")
+		writeError(w, fail.status, "failure by an option of the stand-in")
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// fourEvents events: b and c tie, a has no magnitude.
+// fourEvents has events b and c at the same time, and event a without a magnitude.
 const fourEvents = `{"type":"FeatureCollection","features":[
 {"type":"Feature","properties":{"mag":4.5,"time":1517443203000},"id":"d0"},
 {"type":"Feature","properties":{"mag":2,"time":1517443201500},"id":"c"},
@@ -52,7 +52,7 @@ func ids(t *testing.T, body []byte) string {
 		t.Fatalf("%v in %s", err, body)
 	}
 	if collection.Type != "FeatureCollection" || collection.Metadata.Count != len(collection.Features) {
-		t.Errorf("type %q with a count of %d", collection.Type, collection.Metadata.Count)
+		t.Errorf("the collection has type %q and count %d", collection.Type, collection.Metadata.Count)
 	}
 	names := make([]string, len(collection.Features))
 	for i, f := range collection.Features {
@@ -69,14 +69,14 @@ func TestQueryReturnsMatchingEvents(t *testing.T) {
 		{"strongest first", "&orderby=magnitude", "d0 b c a"},
 		{"weakest first", "&orderby=magnitude-asc", "a c b d0"},
 		{"minimum magnitude", "&minmagnitude=3&orderby=time-asc", "b d0"},
-		{"a page", "&orderby=time-asc&limit=2&offset=2", "b c"},
-		{"the last page", "&orderby=time-asc&limit=3&offset=4", "d0"},
-		{"a page behind the last", "&orderby=time-asc&limit=3&offset=5", ""},
-		{"the end is inclusive", "&endtime=2018-02-01T00:00:03&orderby=time-asc", "a b c d0"},
-		{"the end's fraction is cut off", "&endtime=2018-02-01T00:00:01.999&orderby=time-asc", "a"},
-		{"a time with a zone", "&endtime=2018-02-01T01:00:02%2B01:00&orderby=time-asc", "a b c"},
-		{"a date", "&endtime=2018-02-01", "a"},
-		{"an empty value is none", "&limit=&nodata=404", "d0 c b a"},
+		{"page", "&orderby=time-asc&limit=2&offset=2", "b c"},
+		{"last page", "&orderby=time-asc&limit=3&offset=4", "d0"},
+		{"page after the last page", "&orderby=time-asc&limit=3&offset=5", ""},
+		{"inclusive end", "&endtime=2018-02-01T00:00:03&orderby=time-asc", "a b c d0"},
+		{"end without its fraction of a second", "&endtime=2018-02-01T00:00:01.999&orderby=time-asc", "a"},
+		{"time with a zone", "&endtime=2018-02-01T01:00:02%2B01:00&orderby=time-asc", "a b c"},
+		{"date", "&endtime=2018-02-01", "a"},
+		{"empty values", "&limit=&nodata=404", "d0 c b a"},
 	}
 	handler := newHandler(t, strings.NewReader(fourEvents))
 	for _, test := range tests {
@@ -104,12 +104,12 @@ func TestStartIsInclusive(t *testing.T) {
 
 func TestInvalidSearchIsRefused(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, target, words string }{
+	tests := []struct{ name, target, want string }{
 		{"unknown parameter", fdsn.QueryPath + "?format=geojson&" + from + "&page=2", `unknown parameter "page"`},
-		{"parameter of the service that isn't served", fdsn.QueryPath + "?format=geojson&" + from + "&maxdepth=2", `unknown parameter "maxdepth"`},
+		{"unsupported parameter of the service", fdsn.QueryPath + "?format=geojson&" + from + "&maxdepth=2", `unknown parameter "maxdepth"`},
 		{"parameter given twice", fdsn.QueryPath + "?format=geojson&" + from + "&limit=1&limit=2", "2 times"},
-		{"default format", fdsn.QueryPath + "?" + from, `format "" isn't served`},
-		{"csv", fdsn.QueryPath + "?format=csv&" + from, `format "csv" isn't served`},
+		{"default format", fdsn.QueryPath + "?" + from, `format "" isn't supported here`},
+		{"csv", fdsn.QueryPath + "?format=csv&" + from, `format "csv" isn't supported here`},
 		{"unknown format", fdsn.QueryPath + "?format=parquet&" + from, "bad format"},
 		{"limit too large", fdsn.QueryPath + "?format=geojson&" + from + "&limit=20001", "from 1 to 20000"},
 		{"limit 0", fdsn.QueryPath + "?format=geojson&" + from + "&limit=0", "bad limit"},
@@ -123,7 +123,7 @@ func TestInvalidSearchIsRefused(t *testing.T) {
 		{"nodata", fdsn.QueryPath + "?format=geojson&" + from + "&nodata=200", "bad nodata"},
 		{"query string", fdsn.QueryPath + "?format=geojson;" + from, "can't be parsed"},
 		{"too many events", fdsn.QueryPath + "?format=geojson&limit=1&" + from, "4 events match, more than the limit of 3"},
-		{"count in xml", fdsn.CountPath + "?format=xml&" + from, `format "xml" isn't served`},
+		{"count in xml", fdsn.CountPath + "?format=xml&" + from, `format "xml" isn't supported here`},
 		{"count of an unknown parameter", fdsn.CountPath + "?" + from + "&page=2", "unknown parameter"},
 	}
 	handler := newHandler(t, strings.NewReader(fourEvents), fdsn.SearchLimit(3))
@@ -131,7 +131,7 @@ func TestInvalidSearchIsRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answer := get(handler, test.target)
-			if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), test.words) {
+			if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), test.want) {
 				t.Errorf("status %d: %s", answer.Code, answer.Body)
 			}
 		})
@@ -145,9 +145,9 @@ func TestCountReturnsNumberOfMatches(t *testing.T) {
 		{"plain", "", "4"},
 		{"text", "&format=text&endtime=2018-02-01T00:00:02", "3"},
 		{"geojson", "&format=geojson&endtime=2018-02-01T00:00:02", `{"count":3,"maxAllowed":3}`},
-		{"paging has no effect", "&format=geojson&minmagnitude=3&limit=1&offset=2", `{"count":2,"maxAllowed":3}`},
+		{"limit and offset have no effect", "&format=geojson&minmagnitude=3&limit=1&offset=2", `{"count":2,"maxAllowed":3}`},
 		{
-			"beyond the limit", "&format=geojson",
+			"over the limit", "&format=geojson",
 			`{"count":4,"error":"4 events match, more than the limit of 3: the query would fail","maxAllowed":3}`,
 		},
 	}
@@ -181,8 +181,8 @@ func TestFaultOptionsApplyToNumberedRequests(t *testing.T) {
 		fdsn.FailAt(1, http.StatusServiceUnavailable, "3"), fdsn.CutAt(2, 50), fdsn.NoContent(),
 		fdsn.AppearsAt(4, "a"), fdsn.WithdrawnAt(5, "b")))
 	t.Cleanup(server.Close)
-	ask := func(query string) (*http.Response, string, error) {
-		response, err := server.Client().Get(server.URL + fdsn.QueryPath + "?format=geojson&orderby=time-asc&" + query)
+	query := func(search string) (*http.Response, string, error) {
+		response, err := server.Client().Get(server.URL + fdsn.QueryPath + "?format=geojson&orderby=time-asc&" + search)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,18 +190,18 @@ func TestFaultOptionsApplyToNumberedRequests(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		return response, string(body), err
 	}
-	if r, body, err := ask(from); r.StatusCode != 503 || r.Header.Get("Retry-After") != "3" || err != nil {
+	if r, body, err := query(from); r.StatusCode != 503 || r.Header.Get("Retry-After") != "3" || err != nil {
 		t.Errorf("request 1: %s %s %v", r.Status, body, err)
 	}
-	if r, body, err := ask(from); r.StatusCode != 200 || len(body) != 50 || err == nil {
+	if r, body, err := query(from); r.StatusCode != 200 || len(body) != 50 || err == nil {
 		t.Errorf("request 2: %s %s %v", r.Status, body, err)
 	}
 	for _, want := range []string{"b c d0", "a b c d0", "a c d0"} {
-		if _, body, _ := ask(from); ids(t, []byte(body)) != want {
+		if _, body, _ := query(from); ids(t, []byte(body)) != want {
 			t.Errorf("got %q, want %q", ids(t, []byte(body)), want)
 		}
 	}
-	if r, body, err := ask("starttime=2019-01-01"); r.StatusCode != 204 || body != "" || err != nil {
+	if r, body, err := query("starttime=2019-01-01"); r.StatusCode != 204 || body != "" || err != nil {
 		t.Errorf("no content: %s %s %v", r.Status, body, err)
 	}
 }
@@ -209,31 +209,31 @@ func TestFaultOptionsApplyToNumberedRequests(t *testing.T) {
 func TestBadCatalogIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, geojson := range map[string]string{
-		"no JSON":         "id,time",
-		"one feature":     `{"type":"Feature"}`,
-		"no id":           `{"type":"FeatureCollection","features":[{"properties":{"time":1}}]}`,
-		"no time":         `{"type":"FeatureCollection","features":[{"id":"a","properties":{}}]}`,
-		"the same twice":  `{"type":"FeatureCollection","features":[{"id":"a","properties":{"time":1}},{"id":"a","properties":{"time":2}}]}`,
-		"damaged gzip":    "\x1f\x8b\x08",
-		"nothing":         "",
-		"a text for time": `{"type":"FeatureCollection","features":[{"id":"a","properties":{"time":"now"}}]}`,
+		"no JSON":        "id,time",
+		"single feature": `{"type":"Feature"}`,
+		"no id":          `{"type":"FeatureCollection","features":[{"properties":{"time":1}}]}`,
+		"no time":        `{"type":"FeatureCollection","features":[{"id":"a","properties":{}}]}`,
+		"repeated id":    `{"type":"FeatureCollection","features":[{"id":"a","properties":{"time":1}},{"id":"a","properties":{"time":2}}]}`,
+		"damaged gzip":   "\x1f\x8b\x08",
+		"empty file":     "",
+		"text as time":   `{"type":"FeatureCollection","features":[{"id":"a","properties":{"time":"now"}}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := fdsn.NewHandler(strings.NewReader(geojson)); err == nil {
-				t.Error("it was accepted")
+				t.Error("NewHandler returned no error")
 			}
 		})
 	}
 }
 
-// TestPackedFile serves a gzip file: the number of events is the number in the
-// file's own metadata.
+// TestPackedFile serves a gzip file. The number of events is the number in the file's
+// metadata.
 func TestPackedFile(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../testdata/project/datasets/station/event/*.geojson.gz")
 	if err != nil || len(files) != 1 {
-		t.Fatalf("the events should be one file, not %v (%v)", files, err)
+		t.Fatalf("want one file of events, got %v (%v)", files, err)
 	}
 	body, err := os.ReadFile(files[0])
 	if err != nil {
@@ -249,6 +249,6 @@ func TestPackedFile(t *testing.T) {
 	}
 	answer := get(newHandler(t, bytes.NewReader(body)), fdsn.QueryPath+"?format=geojson&starttime=2018-01-01")
 	if n := len(strings.Fields(ids(t, answer.Body.Bytes()))); n != packed.Metadata.Count || n != 668 {
-		t.Errorf("it serves %d events, its metadata says %d", n, packed.Metadata.Count)
+		t.Errorf("the handler returns %d events, the file's metadata has %d", n, packed.Metadata.Count)
 	}
 }

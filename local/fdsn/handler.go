@@ -1,10 +1,11 @@
-// Package fdsn answers searches for events from a file: the laptop's stand-in
-// for an FDSN event web service.
+// Package fdsn answers searches for events from a file. The package is the laptop's
+// stand-in for an FDSN event web service.
 //
-// It follows https://earthquake.usgs.gov/fdsnws/event/1/ and, where that page
-// is silent, the service's published source (github.com/usgs/earthquake-event-ws,
-// FDSNEventWebService and WebService, October 2020). Where the service lets a
-// request pass that can't mean what it says, the stand-in refuses it.
+// The behaviour follows https://earthquake.usgs.gov/fdsnws/event/1/. For questions
+// without an answer on this page, the behaviour follows the service's published source
+// (github.com/usgs/earthquake-event-ws, FDSNEventWebService and WebService, October
+// 2020). The stand-in is stricter: it refuses requests with parameters that the service
+// would ignore.
 package fdsn
 
 import (
@@ -18,7 +19,7 @@ import (
 	"sync/atomic"
 )
 
-// QueryPath and CountPath are the paths that the handler answers.
+// QueryPath and CountPath are the handler's paths.
 const (
 	QueryPath = "/fdsnws/event/1/query"
 	CountPath = "/fdsnws/event/1/count"
@@ -32,8 +33,8 @@ type handler struct {
 	requests  atomic.Int64
 }
 
-// NewHandler answers searches from a GeoJSON FeatureCollection, plain or gzip.
-// Options make it fail on purpose, for tests.
+// NewHandler returns a handler that answers searches from a GeoJSON FeatureCollection,
+// plain or gzip. Options add faults for tests.
 func NewHandler(geojson io.Reader, options ...Option) (http.Handler, error) {
 	events, err := readCatalog(geojson)
 	if err != nil {
@@ -49,13 +50,13 @@ func NewHandler(geojson io.Reader, options ...Option) (http.Handler, error) {
 	return mux, nil
 }
 
-// query answers a page of events. A search that matches more events than the
-// service's limit is refused, whatever its limit parameter says: the page
-// promises it, though the published source counts after applying limit.
+// query answers with a page of events. A search with more matches than the service's
+// limit is refused, even with a small limit parameter. The service's page promises this
+// refusal, but the published source counts after limit.
 func (h *handler) query(w http.ResponseWriter, r *http.Request, number int) {
 	s, err := parseSearch(r.URL.RawQuery)
 	if err == nil && s.format != "geojson" {
-		err = refusal(fmt.Sprintf("format %q isn't served here: ask for geojson", s.format))
+		err = refusal(fmt.Sprintf("format %q isn't supported here: use geojson", s.format))
 	}
 	if err != nil {
 		refuse(w, err)
@@ -65,7 +66,7 @@ func (h *handler) query(w http.ResponseWriter, r *http.Request, number int) {
 	page := s.page(matching)
 	switch {
 	case len(matching) > h.limit:
-		refuse(w, refusal(fmt.Sprintf("%d events match, more than the limit of %d: search for fewer", len(matching), h.limit)))
+		refuse(w, refusal(fmt.Sprintf("%d events match, more than the limit of %d: narrow the search", len(matching), h.limit)))
 	case len(page) == 0 && h.noContent:
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -73,11 +74,12 @@ func (h *handler) query(w http.ResponseWriter, r *http.Request, number int) {
 	}
 }
 
-// count answers how many events match; plain text unless GeoJSON is asked for.
+// count answers with the number of matching events: as plain text, or as GeoJSON if the
+// request has this format.
 func (h *handler) count(w http.ResponseWriter, r *http.Request, number int) {
 	s, err := parseSearch(r.URL.RawQuery)
 	if err == nil && s.format != "" && s.format != "geojson" && s.format != "text" {
-		err = refusal(fmt.Sprintf("format %q isn't served here: ask for geojson or text", s.format))
+		err = refusal(fmt.Sprintf("format %q isn't supported here: use geojson or text", s.format))
 	}
 	if err != nil {
 		refuse(w, err)
@@ -95,8 +97,8 @@ func (h *handler) count(w http.ResponseWriter, r *http.Request, number int) {
 	h.answer(w, number, "application/json", encode(answer))
 }
 
-// collection is the GeoJSON answer, one feature a line. The bbox that the
-// service adds when there are features is left out.
+// collection returns the GeoJSON answer with one feature per line. Unlike the service's
+// answer, the collection has no bbox.
 func collection(r *http.Request, s search, page []event) []byte {
 	metadata := map[string]any{
 		"url": "http://" + r.Host + r.URL.RequestURI(), "title": "Events",
@@ -121,27 +123,27 @@ func collection(r *http.Request, s search, page []event) []byte {
 
 func encode(value map[string]any) []byte {
 	body, err := json.Marshal(value)
-	if err != nil { // only strings and numbers: can't happen
+	if err != nil { // impossible: the map has only strings and numbers
 		panic(err)
 	}
 	return body
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	var words refusal
-	if !errors.As(err, &words) {
+	var refused refusal
+	if !errors.As(err, &refused) {
 		panic(err)
 	}
-	writeError(w, http.StatusBadRequest, string(words))
+	writeError(w, http.StatusBadRequest, string(refused))
 }
 
-func writeError(w http.ResponseWriter, status int, words string) {
+func writeError(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "Error %d: %s\n\n%s\n", status, http.StatusText(status), words)
+	_, _ = fmt.Fprintf(w, "Error %d: %s\n\n%s\n", status, http.StatusText(status), message)
 }
 
-// answer writes a whole body, or the part of it that a fault lets through.
+// answer writes the whole body, or the first part for a request with CutAt.
 func (h *handler) answer(w http.ResponseWriter, number int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

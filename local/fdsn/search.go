@@ -10,26 +10,25 @@ import (
 	"time"
 )
 
-// serviceLimit is the most events that one search may match or return.
+// serviceLimit is the largest number of events for one search.
 const serviceLimit = 20_000
 
-// search is what a request asks for.
+// search holds the parameters of a request.
 type search struct {
-	start, end       time.Time // both inclusive; a zero end is no bound
+	start, end       time.Time // both inclusive; a zero end means no limit
 	minimumMagnitude float64
-	limit, offset    int // offset counts from 1; limit 0 is none
+	limit, offset    int // offset counts from 1; limit 0 means no limit
 	order            string
 	format           string
 }
 
-// refusal is a request that the service answers with 400 and these words.
+// refusal is the text of an answer with status 400.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// parameters sets one field of a search each. The service knows more of them;
-// asking for one of those is refused here too, so that a caller learns that
-// the stand-in doesn't honour it.
+// parameters has a setter for each supported parameter. The stand-in refuses the
+// service's other parameters, so that a caller doesn't rely on them.
 var parameters = map[string]func(s *search, name, value string) error{
 	"starttime": func(s *search, name, value string) (err error) { s.start, err = parseTime(name, value); return },
 	"endtime":   func(s *search, name, value string) (err error) { s.end, err = parseTime(name, value); return },
@@ -47,7 +46,8 @@ var parameters = map[string]func(s *search, name, value string) error{
 	"nodata":       parseNoData,
 }
 
-// parseSearch reads a request's parameters. An empty value counts as absent.
+// parseSearch returns the parameters of a request. An empty value means a missing
+// parameter.
 func parseSearch(query string) (search, error) {
 	s := search{offset: 1, order: "time", minimumMagnitude: math.Inf(-1)}
 	values, err := url.ParseQuery(query)
@@ -71,26 +71,25 @@ func parseSearch(query string) (search, error) {
 	return s, s.check(values)
 }
 
-// check refuses what the service would answer with something that surprises:
-// no start means "the last 30 days" there, and an offset without a limit is
-// ignored in silence.
+// check refuses requests with a surprising effect. Without a start the service searches
+// the last 30 days. Without a limit the service ignores an offset.
 func (s search) check(values url.Values) error {
 	switch {
 	case s.start.IsZero():
-		return refusal("starttime is missing; this catalog holds a fixed week, not the last 30 days")
+		return refusal("starttime is missing; this catalog has a fixed week, not the last 30 days")
 	case values.Get("offset") != "" && s.limit == 0:
 		return refusal("offset has no effect without limit")
 	}
 	return nil
 }
 
-// timeLayouts are ISO 8601; without a zone UTC is meant.
+// timeLayouts lists forms of ISO 8601. A time without a zone is in UTC.
 var timeLayouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02",
 }
 
-// parseTime cuts the fraction of a second off, as the service's own validateTime
-// does: a caller that asks "until 23:59:59.999" misses the day's last second.
+// parseTime removes the fraction of a second, as the service's own validateTime does.
+// So a search until 23:59:59.999 misses the events of the day's last second.
 func parseTime(name, value string) (time.Time, error) {
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, value); err == nil {
@@ -127,8 +126,8 @@ func parseFormat(s *search, name, value string) (err error) {
 	return err
 }
 
-// parseNoData checks the value and drops it: the service heeds nodata for XML
-// only, and answers a GeoJSON search without a match with an empty collection.
+// parseNoData checks the value and ignores it. The service uses nodata only for XML.
+// For a GeoJSON search without a match, the service answers with an empty collection.
 func parseNoData(_ *search, name, value string) error {
 	_, err := parseWord(name, value, "204", "404")
 	return err
@@ -141,8 +140,7 @@ func parseWord(name, value string, words ...string) (string, error) {
 	return value, nil
 }
 
-// matching returns the events that the search is about, ordered, before limit
-// and offset.
+// matching returns the sorted events of a search, before limit and offset.
 func (s search) matching(events []event) []event {
 	var found []event
 	for _, e := range events {
@@ -173,7 +171,7 @@ func (s search) sort(events []event) {
 	}
 }
 
-// page returns what limit and offset leave of the matching events.
+// page applies limit and offset to the matching events.
 func (s search) page(matching []event) []event {
 	first := min(s.offset-1, len(matching))
 	if s.limit == 0 {

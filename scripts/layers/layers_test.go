@@ -19,7 +19,7 @@ import (
 const (
 	module = "github.com/firn-data/firn/"
 	// tags are the build tags of all tests.
-	tags = "standin,endtoend,account"
+	tags = "standin,cdk,endtoend,account"
 	// helpers is the line of layers.txt with the packages for all test files.
 	helpers = "tests"
 )
@@ -28,14 +28,14 @@ const (
 type table struct {
 	// names are the layers, from the lowest.
 	names []string
-	// rooms are the patterns of all layers, in the file's order.
-	rooms []room
+	// patterns are the patterns of all layers, in the file's order.
+	patterns []layerPattern
 	// helpers are the patterns of the packages for all test files.
 	helpers []string
 }
 
-// room is a pattern of packages that belong to one layer.
-type room struct {
+// layerPattern is a pattern of packages that belong to one layer.
+type layerPattern struct {
 	pattern string
 	// layer is the layer's place, from 0.
 	layer int
@@ -62,7 +62,7 @@ func parse(text string) (table, error) {
 		}
 		t.names = append(t.names, words[0])
 		for _, pattern := range words[1:] {
-			t.rooms = append(t.rooms, room{pattern: pattern, layer: len(t.names) - 1})
+			t.patterns = append(t.patterns, layerPattern{pattern: pattern, layer: len(t.names) - 1})
 		}
 	}
 	return t, nil
@@ -75,14 +75,14 @@ func matches(pattern, path string) bool {
 
 // room returns the package's room, or -1.
 func (t table) room(path string) int {
-	return slices.IndexFunc(t.rooms, func(r room) bool { return matches(r.pattern, path) })
+	return slices.IndexFunc(t.patterns, func(r layerPattern) bool { return matches(r.pattern, path) })
 }
 
 // isAbove reports whether a package belongs to a higher layer than a room. A package
 // without a room has a fault of its own.
-func (t table) isAbove(path string, home int) bool {
+func (t table) isAbove(path string, place int) bool {
 	other := t.room(path)
-	return other >= 0 && t.rooms[other].layer > t.rooms[home].layer
+	return other >= 0 && t.patterns[other].layer > t.patterns[place].layer
 }
 
 func (t table) isHelper(path string) bool {
@@ -96,24 +96,24 @@ func (t table) check(packages []goPackage) []string {
 	used := make(map[int]bool)
 	for _, p := range packages {
 		from := strings.TrimPrefix(p.ImportPath, module)
-		home := t.room(from)
-		if home < 0 {
+		place := t.room(from)
+		if place < 0 {
 			faultf("%s has no layer", from)
 			continue
 		}
-		used[home] = true
+		used[place] = true
 		for _, to := range own(p.Imports) {
-			if t.isAbove(to, home) {
+			if t.isAbove(to, place) {
 				faultf("%s (%s) imports %s (%s)", from, t.layer(from), to, t.layer(to))
 			}
 		}
 		for _, to := range own(append(slices.Clone(p.TestImports), p.XTestImports...)) {
-			if t.isAbove(to, home) && !t.isHelper(to) {
+			if t.isAbove(to, place) && !t.isHelper(to) {
 				faultf("a test of %s (%s) imports %s (%s)", from, t.layer(from), to, t.layer(to))
 			}
 		}
 	}
-	for i, r := range t.rooms {
+	for i, r := range t.patterns {
 		if !used[i] {
 			faultf("layers.txt: %s is no package", r.pattern)
 		}
@@ -123,7 +123,7 @@ func (t table) check(packages []goPackage) []string {
 	return slices.Compact(faults)
 }
 
-func (t table) layer(path string) string { return t.names[t.rooms[t.room(path)].layer] }
+func (t table) layer(path string) string { return t.names[t.patterns[t.room(path)].layer] }
 
 // own returns the imports of this module, without the module's path.
 func own(imports []string) []string {
@@ -161,7 +161,7 @@ func (t table) cycles(packages []goPackage) []string {
 	}
 	var left []string
 	for from := range imports {
-		left = append(left, t.rooms[from].pattern)
+		left = append(left, t.patterns[from].pattern)
 	}
 	if len(left) == 0 {
 		return nil
@@ -218,27 +218,28 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := func(path string, imports ...string) goPackage {
+	newPackage := func(path string, imports ...string) goPackage {
 		p := goPackage{ImportPath: module + path, Imports: []string{"fmt"}}
 		for _, to := range imports {
 			p.Imports = append(p.Imports, module+to)
 		}
 		return p
 	}
-	tested := made("a")
+	tested := newPackage("a")
 	tested.TestImports, tested.XTestImports = []string{module + "c"}, []string{module + "d/helper", "testing"}
 	tests := []struct {
 		name     string
 		packages []goPackage
 		want     []string
 	}{
-		{"good", []goPackage{made("a"), made("b/x", "a"), made("c", "a", "b/x"), made("d", "c"), made("d/helper", "c")}, nil},
-		{"no layer", []goPackage{made("a"), made("b"), made("c"), made("d"), made("bb")}, []string{"bb has no layer"}},
-		{"upwards", []goPackage{made("a", "c"), made("b"), made("c"), made("d")}, []string{"a (low) imports c (high)"}},
-		{"a test upwards", []goPackage{tested, made("b"), made("c"), made("d/helper")}, []string{"a test of a (low) imports c (high)"}},
-		{"no such package", []goPackage{made("a"), made("b"), made("c")}, []string{"layers.txt: d/... is no package"}},
+		{"good", []goPackage{newPackage("a"), newPackage("b/x", "a"), newPackage("c", "a", "b/x"), newPackage("d", "c"), newPackage("d/helper", "c")}, nil},
+		{"no layer", []goPackage{newPackage("a"), newPackage("b"), newPackage("c"), newPackage("d"), newPackage("bb")}, []string{"bb has no layer"}},
+		{"upwards", []goPackage{newPackage("a", "c"), newPackage("b"), newPackage("c"), newPackage("d")}, []string{"a (low) imports c (high)"}},
+		{"a test upwards", []goPackage{tested, newPackage("b"), newPackage("c"), newPackage("d/helper")}, []string{"a test of a (low) imports c (high)"}},
+		{"no such package", []goPackage{newPackage("a"), newPackage("b"), newPackage("c")}, []string{"layers.txt: d/... is no package"}},
 		{
-			"a cycle", []goPackage{made("a", "b/x"), made("b/x"), made("b/y", "a"), made("c", "a"), made("d")},
+			"a cycle",
+			[]goPackage{newPackage("a", "b/x"), newPackage("b/x"), newPackage("b/y", "a"), newPackage("c", "a"), newPackage("d")},
 			[]string{"in or above a cycle: a, b/..., c"},
 		},
 	}
@@ -251,6 +252,6 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	if _, err := parse("low a\nlow b\n"); err == nil {
-		t.Error("a layer with two lines is taken")
+		t.Error("a layer with two lines gives no error")
 	}
 }

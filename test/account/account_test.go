@@ -17,7 +17,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// The account's variables: see docs/account.md.
+// The variables of the account. docs/account.md describes each variable.
 const (
 	accountVariable = "FIRN_TEST_SNOWFLAKE_ACCOUNT"
 	userVariable    = "FIRN_TEST_SNOWFLAKE_USER"
@@ -25,10 +25,11 @@ const (
 	bucketVariable  = "FIRN_TEST_CURATED_BUCKET"
 )
 
-// TestMain starts nothing: the account is there.
+// TestMain starts no stand-in, because the account exists already.
 func TestMain(m *testing.M) { os.Exit(m.Run()) }
 
-// account is the bench of the account that the environment names.
+// account returns the account in the environment variables. If a variable is missing,
+// the test is skipped.
 func account(t *testing.T) *loadtest.Snowflake {
 	t.Helper()
 	var missing []string
@@ -38,7 +39,7 @@ func account(t *testing.T) *loadtest.Snowflake {
 		}
 	}
 	if len(missing) > 0 {
-		t.Skipf("no account to test: set %s (docs/account.md says what each is)", strings.Join(missing, ", "))
+		t.Skipf("no account to test: set %s (see docs/account.md)", strings.Join(missing, ", "))
 	}
 	text, err := os.ReadFile(os.Getenv(keyVariable))
 	if err != nil {
@@ -57,7 +58,8 @@ func account(t *testing.T) *loadtest.Snowflake {
 		Database:  setting("FIRN_TEST_SNOWFLAKE_DATABASE", "FIRN"),
 		Warehouse: setting("FIRN_TEST_SNOWFLAKE_WAREHOUSE", "FIRN_LOAD"),
 		Role:      setting("FIRN_TEST_SNOWFLAKE_LOADER_ROLE", "FIRN_LOADER"),
-		// Shorter than the product's, for the cases that wait in vain.
+		// The timeout is shorter than in the product, because some cases wait until the
+		// timeout.
 		LockTimeout: 2 * time.Second,
 	}
 	owner := loader
@@ -72,22 +74,23 @@ func setting(name, fallback string) string {
 	return fallback
 }
 
-// TestSuitePassesOnAccount runs the suite against a real account.
+// TestSuitePassesOnAccount runs the suite on a real account.
 func TestSuitePassesOnAccount(t *testing.T) {
-	bench := account(t)
-	t.Run("suite", func(t *testing.T) { loadtest.Run(t, bench) })
-	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, bench) })
+	warehouse := account(t)
+	t.Run("suite", func(t *testing.T) { loadtest.Run(t, warehouse) })
+	t.Run("refusals", func(t *testing.T) { loadtest.CheckRefusals(t, warehouse) })
 }
 
-// TestAccountAnswersUndocumentedQuestions asks what nobody documents, and prints what was found.
+// TestAccountAnswersUndocumentedQuestions asks the account about undocumented
+// behaviour, and prints the answers.
 func TestAccountAnswersUndocumentedQuestions(t *testing.T) {
-	bench := account(t)
+	warehouse := account(t)
 	var table strings.Builder
 	out := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "question\tassumed\tfound")
 	for _, question := range loadtest.Questions {
 		t.Run(question.Name, func(t *testing.T) {
-			answer := question.Ask(t, bench)
+			answer := question.Ask(t, warehouse)
 			mark := ""
 			if answer.Found != answer.Assumed {
 				mark = "  <- differs: see docs/account.md"

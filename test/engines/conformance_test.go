@@ -15,37 +15,37 @@ import (
 
 const conformance = repository + "/internal/transform/testdata/conformance"
 
-// TestGlueEngineMatchesExpectedFiles holds the engine on Glue against every case of the suite, and
-// the types of its files against those of the engine on Lambda, whose rows
-// internal/transform holds against the suite.
+// TestGlueEngineMatchesExpectedFiles compares the Glue engine with every case of the
+// suite. It also compares the types of the output files with the Lambda engine's types.
+// internal/transform compares the Lambda engine's rows with the suite.
 func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases(conformance)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newEnvironment(t)
-	subjects := make([]testObject, len(cases))
+	e := newEnvironment(t)
+	objects := make([]testObject, len(cases))
 	for i, c := range cases {
-		subjects[i] = testObjectOf(t, c)
-		w.add(t, subjects[i])
+		objects[i] = testObjectOf(t, c)
+		e.add(t, objects[i])
 	}
-	w.runGlue(t, "")
-	differing := 0
+	e.runGlue(t, "")
+	different := 0
 	for i, c := range cases {
-		got := w.answer(t, glue, subjects[i])
+		got := e.answer(t, glue, objects[i])
 		compare(t, c, suite.Rows, got.rows)
 		compare(t, c, suite.Rejects, got.rejects)
 		compare(t, c, suite.Receipt, got.summary)
 		if c.HasOwnAnswer(glue) {
-			differing++
-			t.Logf("%s differs on purpose: %s", c.Name, got.receipt.Cause)
+			different++
+			t.Logf("%s has a different expected answer: %s", c.Name, got.receipt.Cause)
 			continue
 		}
-		w.runLambda(t, subjects[i])
-		compareEngines(t, c.Name, w.answer(t, lambda, subjects[i]), got)
+		e.runLambda(t, objects[i])
+		compareEngines(t, c.Name, e.answer(t, lambda, objects[i]), got)
 	}
-	t.Logf("%d cases, %d of them with a difference that is meant; the run took %v", len(cases), differing, w.took)
+	t.Logf("%d cases, %d of them with a different expected answer; the run took %v", len(cases), different, e.took)
 }
 
 func testObjectOf(t *testing.T, c suite.Case) testObject {
@@ -71,7 +71,7 @@ func compare(t *testing.T, c suite.Case, kind, got string) {
 	}
 }
 
-// withoutLines makes the line of each reject null: Spark knows none.
+// withoutLines sets the line of each reject to null, because Spark has no line numbers.
 func withoutLines(t *testing.T, rejects string) string {
 	t.Helper()
 	var rows []map[string]any
@@ -92,8 +92,8 @@ func withoutLines(t *testing.T, rejects string) string {
 	return text
 }
 
-// compareEngines holds one engine's answer against the other's: all that
-// doesn't name the engine, its files and its times.
+// compareEngines compares the answers of two engines, without the fields for engine,
+// files and times.
 func compareEngines(t *testing.T, name string, want, got answer) (same bool) {
 	t.Helper()
 	differences := cmp.Diff(want.rows, got.rows) +
@@ -102,7 +102,7 @@ func compareEngines(t *testing.T, name string, want, got answer) (same bool) {
 	if want.types != nil && got.types != nil {
 		differences += cmp.Diff(want.types, got.types)
 	}
-	if strings.Contains(want.summary, `"rows_read"`) { // how far an engine came before it refused is its own affair
+	if strings.Contains(want.summary, `"rows_read"`) { // without a count of rows in the summary, the rejects before the refusal may differ
 		differences += cmp.Diff(firstOf(want), firstOf(got))
 	}
 	if want.receipt.Hint != got.receipt.Hint {
@@ -117,7 +117,7 @@ func compareEngines(t *testing.T, name string, want, got answer) (same bool) {
 	return differences == ""
 }
 
-// firstOf returns a receipt's first rejects without their lines.
+// firstOf returns a receipt's first rejects without line numbers.
 func firstOf(a answer) []work.Reject {
 	var first []work.Reject
 	for _, reject := range a.receipt.FirstRejects {

@@ -9,10 +9,10 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// pick returns one of the values.
+// pick returns a random value.
 func pick[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// oneIn reports true once in n times.
+// oneIn returns true with a probability of 1/n.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
 var columnTypes = []contract.Type{
@@ -20,7 +20,7 @@ var columnTypes = []contract.Type{
 	contract.Date, contract.Timestamp, contract.Time, contract.JSON,
 }
 
-// newContract makes a contract with one to seven columns and any rules.
+// newContract returns a random contract with one to seven columns and random rules.
 func newContract(r *rand.Rand) *contract.Contract {
 	c := &contract.Contract{
 		Version: "1.0.0", Source: "shop", Entity: "order", Format: contract.CSV, Delimiter: ',', Encoding: contract.UTF8,
@@ -74,18 +74,18 @@ func addRules(r *rand.Rand, c *contract.Column) {
 		addBounds(r, c, "-5.55", "0", "1.5", "0.001", "99999999999999999999", "1e2")
 	case contract.Double:
 		addBounds(r, c, "-5.55", "0", "0.1", "1e300")
-	default: // the other types have no rules of their own
+	default: // no rules for the other types
 	}
 }
 
 func addTextRules(r *rand.Rand, c *contract.Column) {
 	if oneIn(r, 4) {
-		shortest := r.IntN(4)
-		c.MinLength = &shortest
+		minimum := r.IntN(4)
+		c.MinLength = &minimum
 	}
 	if oneIn(r, 4) {
-		longest := 4 + r.IntN(30)
-		c.MaxLength = &longest
+		maximum := 4 + r.IntN(30)
+		c.MaxLength = &maximum
 	}
 	switch r.IntN(6) {
 	case 0:

@@ -16,127 +16,131 @@ import (
 )
 
 var (
-	differential = flag.Int("differential", 60, "how many random files both engines transform; half as many malformed ones follow")
-	seed         = flag.Uint64("seed", 1, "what the random files are made from")
+	differential = flag.Int("differential", 60, "number of random files; half as many malformed files follow")
+	seed         = flag.Uint64("seed", 1, "seed of the random files")
 )
 
-// A run of the engine on Glue takes so many files; a contract has so many.
+// Numbers of files per run of the Glue engine and per contract.
 const (
 	filesPerRun      = 200
 	filesPerContract = 20
-	// filesForEveryRule is the number of files from which on every rule must have fired.
+	// filesForEveryRule is the number of files from which the test demands each rule,
+	// type and form.
 	filesForEveryRule = 1000
 )
 
-// TestEnginesAgreeOnRandomFiles gives both engines the same random files. Whatever differs
-// is an error, and so is a rule, a type or a form that never came up.
+// TestEnginesAgreeOnRandomFiles transforms the same random files with both engines.
+// Every difference is an error. With enough files, a rule, type or form without an
+// occurrence is also an error.
 func TestEnginesAgreeOnRandomFiles(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(*seed, 0))
-	fired := expectedOccurrences()
-	wellFormed := newRuns(t, r, *differential, false, fired)
-	malformed := newRuns(t, r, *differential/2, true, fired)
-	t.Run("batch", func(t *testing.T) {
-		for i, b := range append(slices.Clone(wellFormed), malformed...) {
-			t.Run(fmt.Sprint(i), b.compare)
+	seen := expectedOccurrences()
+	wellFormed := newRuns(t, r, *differential, false, seen)
+	malformed := newRuns(t, r, *differential/2, true, seen)
+	t.Run("runs", func(t *testing.T) {
+		for i, run := range append(slices.Clone(wellFormed), malformed...) {
+			t.Run(fmt.Sprint(i), run.compare)
 		}
 	})
-	wellFormedSum, malformedSum := sum(wellFormed, fired), sum(malformed, fired)
-	for _, name := range slices.Sorted(maps.Keys(fired)) {
-		t.Logf("%6d %s", fired[name], name)
-		if fired[name] == 0 && *differential >= filesForEveryRule {
-			t.Errorf("%s never came up in %d files", name, *differential)
+	wellFormedSum, malformedSum := sum(wellFormed, seen), sum(malformed, seen)
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		t.Logf("%6d %s", seen[name], name)
+		if seen[name] == 0 && *differential >= filesForEveryRule {
+			t.Errorf("%s doesn't occur in %d files", name, *differential)
 		}
 	}
 	t.Logf("seed %d: %s; malformed: %s", *seed, wellFormedSum, malformedSum)
 }
 
-// expectedOccurrences lists what must come up.
+// expectedOccurrences returns the names of all rules, types and forms, with counts of
+// 0.
 func expectedOccurrences() occurrences {
-	fired := make(occurrences)
+	seen := make(occurrences)
 	for rule := range strings.FieldsSeq(`_row:columns _row:utf8 _row:json _row:object _row:depth _row:duplicate required unique format
 		pattern enum minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum nul`) {
-		fired["rule "+rule] = 0
+		seen["rule "+rule] = 0
 	}
 	for _, kind := range columnTypes {
-		fired["rule "+string(kind)], fired["type "+string(kind)] = 0, 0
+		seen["rule "+string(kind)], seen["type "+string(kind)] = 0, 0
 	}
-	for _, form := range []string{
+	for _, name := range []string{
 		"bare", "bare with a quote inside", "quoted", "quoted empty", "doubled quote", "line end in quotes", "delimiter in quotes",
 		"blank line", `line end "\n"`, `line end "\r\n"`, "mark", "gzip", "accepted", "refused",
 	} {
-		fired[form] = 0
+		seen[name] = 0
 	}
-	return fired
+	return seen
 }
 
-// comparisonCounts is how many files were compared, and how many differed.
+// comparisonCounts has the numbers of compared, refused and different files.
 type comparisonCounts struct{ files, refused, different int }
 
 func (a comparisonCounts) String() string {
-	return fmt.Sprintf("%d files, %d refused, %d differ", a.files, a.refused, a.different)
+	return fmt.Sprintf("%d files, %d refused, %d different", a.files, a.refused, a.different)
 }
 
-// runOfFiles is the files of one run of the engine on Glue, and what became of them.
+// runOfFiles has the files of one run of the Glue engine and the results of the
+// comparison.
 type runOfFiles struct {
 	groups [][]testObject
-	fired  occurrences
+	seen   occurrences
 	comparisonCounts
 }
 
-// newRuns makes the files one after the other, so that a seed says them all;
-// the batches run side by side.
-func newRuns(t *testing.T, r *rand.Rand, files int, malformed bool, fired occurrences) []*runOfFiles {
+// newRuns creates the files in sequence, so that the seed determines all files. The
+// runs themselves are parallel.
+func newRuns(t *testing.T, r *rand.Rand, files int, malformed bool, seen occurrences) []*runOfFiles {
 	t.Helper()
-	var batches []*runOfFiles
-	for made := 0; made < files; {
-		b := &runOfFiles{fired: make(occurrences)}
-		for full := made + min(filesPerRun, files-made); made < full; {
-			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, made), files, malformed, fired)
-			b.groups = append(b.groups, group)
-			made += len(group)
+	var runs []*runOfFiles
+	for count := 0; count < files; {
+		run := &runOfFiles{seen: make(occurrences)}
+		for end := count + min(filesPerRun, files-count); count < end; {
+			group := newGroup(t, r, fmt.Sprintf("%t-%d", malformed, count), files, malformed, seen)
+			run.groups = append(run.groups, group)
+			count += len(group)
 		}
-		batches = append(batches, b)
+		runs = append(runs, run)
 	}
-	return batches
+	return runs
 }
 
-func (b *runOfFiles) compare(t *testing.T) {
+func (run *runOfFiles) compare(t *testing.T) {
 	t.Parallel()
-	w := newEnvironment(t)
-	for _, group := range b.groups {
-		w.add(t, group...)
+	e := newEnvironment(t)
+	for _, group := range run.groups {
+		e.add(t, group...)
 	}
-	w.runGlue(t, interpretedSettings)
-	for _, group := range b.groups {
-		for _, s := range group {
-			w.runLambda(t, s)
-			b.add(t, w, s, b.fired)
+	e.runGlue(t, interpretedSettings)
+	for _, group := range run.groups {
+		for _, o := range group {
+			e.runLambda(t, o)
+			run.add(t, e, o, run.seen)
 		}
 	}
 }
 
-// sum adds up what became of the batches' files, and what fired.
-func sum(batches []*runOfFiles, fired occurrences) comparisonCounts {
+// sum returns the total counts of the runs, and adds the runs' occurrences to seen.
+func sum(runs []*runOfFiles, seen occurrences) comparisonCounts {
 	var total comparisonCounts
-	for _, b := range batches {
-		total.files += b.files
-		total.refused += b.refused
-		total.different += b.different
-		for name, count := range b.fired {
-			fired[name] += count
+	for _, run := range runs {
+		total.files += run.files
+		total.refused += run.refused
+		total.different += run.different
+		for name, count := range run.seen {
+			seen[name] += count
 		}
 	}
 	return total
 }
 
-// newGroup makes the files of one contract.
-func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, fired occurrences) []testObject {
+// newGroup creates the files of one contract.
+func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool, seen occurrences) []testObject {
 	t.Helper()
 	c := newContract(r)
 	var group []testObject
 	for i := range max(1, min(filesPerContract, files/15)) {
-		file, body := newFile(t, r, c, malformed, fired)
+		file, body := newFile(t, r, c, malformed, seen)
 		group = append(group, testObject{name: fmt.Sprintf("%s-%d", name, i), file: file, contract: c, body: body})
 	}
 	return group
@@ -144,15 +148,15 @@ func newGroup(t *testing.T, r *rand.Rand, name string, files int, malformed bool
 
 var ruleOf = regexp.MustCompile(`"rule":"([^"]*)"`)
 
-func (a *comparisonCounts) add(t *testing.T, w *environment, s testObject, fired occurrences) {
+func (a *comparisonCounts) add(t *testing.T, e *environment, o testObject, seen occurrences) {
 	t.Helper()
-	want, got := w.answer(t, lambda, s), w.answer(t, glue, s)
+	want, got := e.answer(t, lambda, o), e.answer(t, glue, o)
 	a.files++
-	if !compareEngines(t, s.name, want, got) {
+	if !compareEngines(t, o.name, want, got) {
 		a.different++
-		explain(t, s)
+		explain(t, o)
 	}
-	fired[string(want.receipt.Outcome)]++
+	seen[string(want.receipt.Outcome)]++
 	if want.receipt.Outcome == work.Refused {
 		a.refused++
 	}
@@ -161,20 +165,20 @@ func (a *comparisonCounts) add(t *testing.T, w *environment, s testObject, fired
 		if column, name, _ := strings.Cut(rule, ":"); column != "_row" {
 			rule = name
 		}
-		fired["rule "+rule]++
+		seen["rule "+rule]++
 	}
-	for _, c := range s.contract.Columns {
+	for _, c := range o.contract.Columns {
 		nulls := strings.Count(want.rows, fmt.Sprintf("%q:null", c.Name))
-		fired["type "+string(c.Type)] += strings.Count(want.rows, "\n") - nulls
+		seen["type "+string(c.Type)] += strings.Count(want.rows, "\n") - nulls
 	}
 }
 
-// explain writes out what is needed to make a case of a difference.
-func explain(t *testing.T, s testObject) {
+// explain logs the data for a new case of the suite.
+func explain(t *testing.T, o testObject) {
 	t.Helper()
-	portable, err := s.contract.Portable()
+	portable, err := o.contract.Portable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s %s\ncontract %s\nbody %q", s.name, s.file, portable, s.body[:min(len(s.body), 4000)])
+	t.Logf("%s %s\ncontract %s\nbody %q", o.name, o.file, portable, o.body[:min(len(o.body), 4000)])
 }

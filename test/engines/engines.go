@@ -1,5 +1,5 @@
-// Package engines holds the transform's two engines against each other: the one
-// on Lambda (internal/transform) and the one on Glue (glue/transform.py) must
-// make the same of every object. It is tests only, and needs build/venv/glue
-// and Java 17.
+// Package engines compares the transform's two engines: the Lambda engine
+// (internal/transform) and the Glue engine (glue/transform.py). Both engines must give
+// the same result for every object. The package has only tests. The tests need
+// build/venv/glue and Java 17.
 package engines

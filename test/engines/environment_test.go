@@ -25,18 +25,18 @@ const (
 	attempt    = "01"
 )
 
-// The engines, by the names that they have in receipts. Each writes to a
-// curated bucket of this name.
+// The names of the engines in receipts. Each engine writes to a curated bucket with its
+// name.
 const (
 	lambda = "lambda"
 	glue   = "glue"
 )
 
-// environment is a folder with a landing bucket, and what the engines made of it.
+// environment is a folder with a landing bucket and the output of the engines.
 type environment struct {
 	root folderStore
 	uris []string
-	// took is how long the run of the engine on Glue took.
+	// took is the duration of the Glue engine's run.
 	took time.Duration
 }
 
@@ -47,9 +47,9 @@ func newEnvironment(t *testing.T) *environment {
 
 // testObject is one object to transform.
 type testObject struct {
-	// name tells the objects of a world apart.
+	// name is unique in an environment.
 	name string
-	// file is the last part of its key.
+	// file is the last part of the object's key.
 	file     string
 	contract *contract.Contract
 	body     []byte
@@ -64,20 +64,20 @@ func (s testObject) work() work.Work {
 	return work.Work{Stage: work.Transform, Dataset: s.contract.Dataset(), Object: s.object()}
 }
 
-// add puts objects of one contract into the landing bucket, and their manifest
-// into the curated one.
-func (w *environment) add(t *testing.T, subjects ...testObject) {
+// add writes objects of one contract to the landing bucket, and their manifest to the
+// curated bucket.
+func (e *environment) add(t *testing.T, objects ...testObject) {
 	t.Helper()
-	portable, err := subjects[0].contract.Portable()
+	portable, err := objects[0].contract.Portable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := work.Manifest{
-		ID: subjects[0].name, Dataset: subjects[0].contract.Dataset(), CuratedBucket: glue, Contract: portable,
+		ID: objects[0].name, Dataset: objects[0].contract.Dataset(), CuratedBucket: glue, Contract: portable,
 	}
-	for _, s := range subjects {
+	for _, s := range objects {
 		o := s.object()
-		w.put(t, work.Location{Bucket: landing, Key: o.Key}, s.body)
+		e.put(t, work.Location{Bucket: landing, Key: o.Key}, s.body)
 		m.Objects = append(m.Objects, work.Assignment{
 			Object: o, ObjectID: o.ID(), Attempt: attempt, Source: work.Location{Bucket: landing, Key: o.Key},
 		})
@@ -87,64 +87,64 @@ func (w *environment) add(t *testing.T, subjects ...testObject) {
 		t.Fatal(err)
 	}
 	at := work.Location{Bucket: glue, Key: work.ManifestKey(m.ID)}
-	w.put(t, at, body)
-	w.uris = append(w.uris, "file://"+w.root.path(at.Bucket, at.Key))
+	e.put(t, at, body)
+	e.uris = append(e.uris, "file://"+e.root.path(at.Bucket, at.Key))
 }
 
-func (w *environment) put(t *testing.T, at work.Location, body []byte) {
+func (e *environment) put(t *testing.T, at work.Location, body []byte) {
 	t.Helper()
-	if err := w.root.Put(t.Context(), at, body); err != nil {
+	if err := e.root.Put(t.Context(), at, body); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// interpretedSettings are settings of Spark for many small objects: their queries are
-// run as they are, which is faster than to compile each.
+// interpretedSettings are Spark settings for many small objects. Interpreted queries
+// are faster here than the compilation of each query.
 const interpretedSettings = "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
 
-// runGlue transforms all objects by the engine on Glue, in one process, with
-// more settings of Spark.
-func (w *environment) runGlue(t *testing.T, settings string) {
+// runGlue transforms all objects with the Glue engine in one process. settings are
+// additional Spark settings.
+func (e *environment) runGlue(t *testing.T, settings string) {
 	t.Helper()
-	w.put(t, work.Location{Bucket: glue, Key: "spark.conf"}, []byte(settings))
+	e.put(t, work.Location{Bucket: glue, Key: "spark.conf"}, []byte(settings))
 	runner := filepath.Join(repository, "glue", "run_local.sh")
 	script := filepath.Join(repository, "glue", "transform.py")
-	command := exec.CommandContext(t.Context(), runner, script, "--manifest", strings.Join(w.uris, ","))
-	command.Env = append(os.Environ(), "AWS_ENDPOINT_URL=", "FIRN_SPARK_CONF="+w.root.path(glue, "spark.conf"))
+	command := exec.CommandContext(t.Context(), runner, script, "--manifest", strings.Join(e.uris, ","))
+	command.Env = append(os.Environ(), "AWS_ENDPOINT_URL=", "FIRN_SPARK_CONF="+e.root.path(glue, "spark.conf"))
 	started := time.Now()
 	output, err := command.CombinedOutput()
-	w.took = time.Since(started)
+	e.took = time.Since(started)
 	if err != nil {
 		t.Fatalf("glue/transform.py: %v\n%s", err, output[max(0, len(output)-8000):])
 	}
 }
 
-// runLambda transforms one object by the engine on Lambda.
-func (w *environment) runLambda(t *testing.T, s testObject) {
+// runLambda transforms one object with the Lambda engine.
+func (e *environment) runLambda(t *testing.T, s testObject) {
 	t.Helper()
-	engine := &transform.Engine{Store: w.root, Bucket: lambda, Now: time.Now}
+	engine := &transform.Engine{Store: e.root, Bucket: lambda, Now: time.Now}
 	if _, err := engine.Transform(t.Context(), transform.Job{Work: s.work(), Contract: s.contract, Attempt: attempt}); err != nil {
 		t.Fatalf("%s: transform: %v", s.name, err)
 	}
 }
 
-// answer is all that an engine said of an object.
+// answer is the output of an engine for one object.
 type answer struct {
 	receipt work.Receipt
-	// rows and rejects are in the form of suite.Lines; summary is suite.Summary.
+	// rows and rejects have the form of suite.Lines; summary has the form of
+	// suite.Summary.
 	rows, rejects, summary string
-	// types are the columns' types in the files of rows.
+	// types maps columns to their types in the files of rows.
 	types map[string]string
 }
 
-// answer reads what an engine made of an object, and checks the receipt
-// against the files.
-func (w *environment) answer(t *testing.T, engine string, s testObject) answer {
+// answer reads the output of an engine for an object and checks the receipt.
+func (e *environment) answer(t *testing.T, engine string, s testObject) answer {
 	t.Helper()
 	var a answer
 	id := s.object().ID()
 	key := object.Attempt{Dataset: s.contract.Dataset(), Object: id, Name: attempt}.Receipt()
-	body, err := os.ReadFile(w.root.path(engine, key))
+	body, err := os.ReadFile(e.root.path(engine, key))
 	if err != nil {
 		t.Fatalf("%s: no receipt of %s: %v", s.name, engine, err)
 	}
@@ -152,22 +152,22 @@ func (w *environment) answer(t *testing.T, engine string, s testObject) answer {
 		t.Fatalf("%s: %v", s.name, err)
 	}
 	if a.receipt.Engine != engine || a.receipt.Object != s.object() || a.receipt.Contract != s.contract.Version {
-		t.Errorf("%s: the receipt is of another job: %s", s.name, body)
+		t.Errorf("%s: the receipt belongs to another job: %s", s.name, body)
 	}
-	a.rows = w.read(t, engine, a.receipt.Data, &a)
-	a.rejects = w.read(t, engine, a.receipt.Rejects, nil)
+	a.rows = e.read(t, engine, a.receipt.Data, &a)
+	a.rejects = e.read(t, engine, a.receipt.Rejects, nil)
 	if a.summary, err = suite.Summary(a.receipt); err != nil {
 		t.Fatal(err)
 	}
-	w.checkLeftovers(t, engine, a.receipt)
+	e.checkLeftovers(t, engine, a.receipt)
 	return a
 }
 
-func (w *environment) read(t *testing.T, engine string, files []work.File, typesOf *answer) string {
+func (e *environment) read(t *testing.T, engine string, files []work.File, typesOf *answer) string {
 	t.Helper()
 	var rows []map[string]any
 	for _, f := range files {
-		body, err := os.ReadFile(w.root.path(engine, f.Key))
+		body, err := os.ReadFile(e.root.path(engine, f.Key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func (w *environment) read(t *testing.T, engine string, files []work.File, types
 			t.Fatalf("%s: %v", f.Key, err)
 		}
 		if int64(len(read)) != f.Rows || int64(len(body)) != f.Bytes {
-			t.Errorf("%s: %d rows and %d bytes, its receipt says %d and %d", f.Key, len(read), len(body), f.Rows, f.Bytes)
+			t.Errorf("%s: %d rows and %d bytes, the receipt has %d and %d", f.Key, len(read), len(body), f.Rows, f.Bytes)
 		}
 		rows = append(rows, read...)
 		if typesOf != nil {
@@ -192,18 +192,18 @@ func (w *environment) read(t *testing.T, engine string, files []work.File, types
 	return text
 }
 
-// checkLeftovers holds the attempt's folder against the receipt: no other
-// Parquet file may be there.
-func (w *environment) checkLeftovers(t *testing.T, engine string, r work.Receipt) {
+// checkLeftovers checks that the attempt's folder has no Parquet files other than the
+// receipt's files.
+func (e *environment) checkLeftovers(t *testing.T, engine string, r work.Receipt) {
 	t.Helper()
-	named := make(map[string]bool)
+	inReceipt := make(map[string]bool)
 	for _, f := range append(append([]work.File{}, r.Data...), r.Rejects...) {
-		named[w.root.path(engine, f.Key)] = true
+		inReceipt[e.root.path(engine, f.Key)] = true
 	}
-	home := w.root.path(engine, object.Attempt{Dataset: r.Dataset, Object: r.ObjectID, Name: r.Attempt}.Prefix())
-	err := filepath.WalkDir(home, func(path string, _ os.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".parquet") && !named[path] {
-			return fmt.Errorf("%s is left behind", path)
+	folder := e.root.path(engine, object.Attempt{Dataset: r.Dataset, Object: r.ObjectID, Name: r.Attempt}.Prefix())
+	err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".parquet") && !inReceipt[path] {
+			return fmt.Errorf("the receipt lacks the file %s", path)
 		}
 		return err
 	})

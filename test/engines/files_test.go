@@ -16,10 +16,10 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// occurrences says how often something was made or fired.
+// occurrences maps names of rules, types and forms to their counts.
 type occurrences map[string]int
 
-// file is an object that is being made.
+// file is a file under construction.
 type file struct {
 	r     *rand.Rand
 	c     *contract.Contract
@@ -27,8 +27,8 @@ type file struct {
 	forms occurrences
 }
 
-// newFile makes an object of a contract and its name; a malformed one may be
-// refused by both engines.
+// newFile creates a file for a contract and its name. Both engines may refuse a
+// malformed file.
 func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, forms occurrences) (name string, body []byte) {
 	t.Helper()
 	f := &file{r: r, c: c, forms: forms}
@@ -57,7 +57,7 @@ func newFile(t *testing.T, r *rand.Rand, c *contract.Contract, malformed bool, f
 	return name, body
 }
 
-// encode leaves out what an encoding doesn't have.
+// encode drops characters that the encoding lacks.
 func encode(encoding contract.Encoding, text []byte) []byte {
 	table := map[contract.Encoding]*charmap.Charmap{contract.Latin1: charmap.ISO8859_1, contract.Windows1252: charmap.Windows1252}[encoding]
 	if table == nil {
@@ -72,24 +72,24 @@ func encode(encoding contract.Encoding, text []byte) []byte {
 	return append(body, pick(rand.New(rand.NewPCG(uint64(len(body)), 1)), "", "\x81", "\xe9")...)
 }
 
-// pack writes one gzip member, or two.
+// pack compresses the body to one or two gzip members.
 func pack(t *testing.T, r *rand.Rand, body []byte) []byte {
 	t.Helper()
 	cut := pick(r, 0, len(body)/2)
 	var packed bytes.Buffer
 	for _, part := range [][]byte{body[:cut], body[cut:]} {
-		packer := gzip.NewWriter(&packed)
-		if _, err := packer.Write(part); err != nil {
+		writer := gzip.NewWriter(&packed)
+		if _, err := writer.Write(part); err != nil {
 			t.Fatal(err)
 		}
-		if err := packer.Close(); err != nil {
+		if err := writer.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return packed.Bytes()
 }
 
-// damage damages a body at a few places.
+// damage changes a copy of a body at a few random places.
 func damage(r *rand.Rand, body []byte) []byte {
 	body = bytes.Clone(body)
 	for range 1 + r.IntN(3) {
@@ -111,10 +111,10 @@ func damage(r *rand.Rand, body []byte) []byte {
 }
 
 func (f *file) csv() {
-	place := f.r.Perm(len(f.c.Columns))
+	order := f.r.Perm(len(f.c.Columns))
 	extra := pick(f.r, 0, 0, 1, 2)
 	var names []string
-	for _, i := range place {
+	for _, i := range order {
 		names = append(names, f.c.Columns[i].Header)
 	}
 	for i := range extra {
@@ -123,7 +123,7 @@ func (f *file) csv() {
 	f.record(names)
 	for range f.r.IntN(30) {
 		var values []string
-		for _, i := range place {
+		for _, i := range order {
 			values = append(values, f.csvText(f.c.Columns[i]))
 		}
 		for range extra {
@@ -156,8 +156,8 @@ func (f *file) csvText(c contract.Column) string {
 	return textFor(f.r, c)
 }
 
-// record writes a record that is well formed: a field is quoted where it must
-// be, and sometimes where it need not.
+// record writes a well-formed record. Fields that need quotes have quotes, and some
+// other fields too.
 func (f *file) record(values []string) {
 	for i, value := range values {
 		if i > 0 {
@@ -171,9 +171,9 @@ func (f *file) record(values []string) {
 }
 
 func (f *file) field(value string, isLast bool) {
-	must := strings.Contains(value, "\n") || strings.Contains(value, string(f.c.Delimiter)) || strings.HasPrefix(value, `"`) ||
+	needsQuotes := strings.Contains(value, "\n") || strings.Contains(value, string(f.c.Delimiter)) || strings.HasPrefix(value, `"`) ||
 		isLast && strings.HasSuffix(value, "\r")
-	if !must && !oneIn(f.r, 4) {
+	if !needsQuotes && !oneIn(f.r, 4) {
 		form := "bare"
 		if strings.Contains(value, `"`) {
 			form = "bare with a quote inside"
@@ -182,11 +182,11 @@ func (f *file) field(value string, isLast bool) {
 		f.text.WriteString(value)
 		return
 	}
-	for form, holds := range map[string]bool{
+	for form, applies := range map[string]bool{
 		"quoted": true, "quoted empty": value == "", "doubled quote": strings.Contains(value, `"`),
 		"line end in quotes": strings.Contains(value, "\n"), "delimiter in quotes": strings.Contains(value, string(f.c.Delimiter)),
 	} {
-		if holds {
+		if applies {
 			f.forms[form]++
 		}
 	}
@@ -212,7 +212,7 @@ func (f *file) ndjson() {
 	}
 }
 
-// object writes the members where the contract's pointers lead.
+// object writes the members at the pointers of the contract.
 func (f *file) object() string {
 	members := map[string][]string{"": nil, "o": nil, "l": nil}
 	for i, c := range f.c.Columns {
@@ -241,13 +241,13 @@ func member(name, value string) string { return quotedJSON(name) + ":" + value }
 
 func quotedJSON(text string) string {
 	quoted, err := json.Marshal(text)
-	if err != nil { // a text can be encoded always
+	if err != nil { // impossible for a text
 		panic(err)
 	}
 	return string(quoted)
 }
 
-// jsonText writes a value in the JSON kind of its type, but for some.
+// jsonText writes most values in the JSON kind of their type.
 func (f *file) jsonText(c contract.Column) string {
 	text := textFor(f.r, c)
 	if oneIn(f.r, 15) {

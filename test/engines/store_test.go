@@ -14,8 +14,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// folderStore is a store whose buckets are folders below it, as the engine on Glue
-// reads them by file://.
+// folderStore is a store with one folder per bucket. The Glue engine reads the same
+// folders through file://.
 type folderStore string
 
 var _ transform.Store = folderStore("")

@@ -10,8 +10,7 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Texts of which most are nearly right: of a type, and of the rules that a
-// contract may have.
+// Texts that are often almost valid for a type or a rule.
 var (
 	strangeNumbers = []string{
 		"007", "+7", " 7 ", "7.9", "1e3", "-0", "-", ".5", "5.", "9223372036854775808", "-9223372036854775808", "1_000",
@@ -36,7 +35,7 @@ var (
 	}
 )
 
-// textFor makes a value of a column: mostly of its type.
+// textFor returns a value of a column. Most values are valid for the column's type.
 func textFor(r *rand.Rand, c contract.Column) string {
 	switch r.IntN(12) {
 	case 0:

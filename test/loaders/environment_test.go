@@ -28,7 +28,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// cloud is what all tests share: the stage is one.
+// cloud has the shared services of all tests. The stand-in has only one stage.
 type cloud struct {
 	config  aws.Config
 	store   *s3.Client
@@ -67,12 +67,12 @@ func sharedCloud(t testing.TB) cloud {
 		shared.journal = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: time.Now}
 	})
 	if shared.journal == nil {
-		t.Fatal("the cloud that the tests share isn't there")
+		t.Fatal("the shared cloud is missing: its setup failed in an earlier test")
 	}
 	return shared
 }
 
-// landing makes the bucket that objects come to.
+// landing creates the landing bucket with versions.
 func landing(ctx context.Context, store *s3.Client) error {
 	if _, err := store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(loadtest.Landing)}); err != nil {
 		return err
@@ -83,11 +83,11 @@ func landing(ctx context.Context, store *s3.Client) error {
 	return err
 }
 
-// version puts a version of a key into the landing bucket, and returns its id.
-func (w *environment) version(t testing.TB, key string) string {
+// version puts a version of a key into the landing bucket, and returns the version id.
+func (e *environment) version(t testing.TB, key string) string {
 	t.Helper()
-	name := strings.Replace(w.Dataset, ".", "/", 1) + "/" + key
-	output, err := w.store.PutObject(t.Context(), &s3.PutObjectInput{
+	name := strings.Replace(e.Dataset, ".", "/", 1) + "/" + key
+	output, err := e.store.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String(loadtest.Landing), Key: &name, Body: strings.NewReader(key),
 	})
 	if err != nil {
@@ -96,14 +96,14 @@ func (w *environment) version(t testing.TB, key string) string {
 	return aws.ToString(output.VersionId)
 }
 
-// environment is one dataset, with receipts and journal where other processes find
-// them.
+// environment is one dataset with receipts in S3 and a journal in DynamoDB, for other
+// processes.
 type environment struct {
 	*loadtest.Fixture
 	cloud
 
 	mutex sync.Mutex
-	// announced are the loads that were published.
+	// announced has the load ids of the announcements.
 	announced map[string]bool
 }
 
@@ -112,102 +112,103 @@ func newEnvironment(t testing.TB, of *loadtest.Fixture) *environment {
 	return &environment{Fixture: of, cloud: sharedCloud(t), announced: make(map[string]bool)}
 }
 
-// loaderSettings are a loader's, straight to Snowflake.
-func (w *environment) loaderSettings() loaderSettings {
-	return loaderSettings{Login: w.laptop.Config, Bucket: w.laptop.Bucket(), Journal: w.journal.Name}
+// loaderSettings returns the settings of a loader with a direct connection to
+// Snowflake.
+func (e *environment) loaderSettings() loaderSettings {
+	return loaderSettings{Login: e.laptop.Config, Bucket: e.laptop.Bucket(), Journal: e.journal.Name}
 }
 
-// recordAnnouncement notes what a loader published.
-func (w *environment) recordAnnouncement(n load.Announcement) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.announced[n.LoadID] = true
+// recordAnnouncement records an announcement of a loader.
+func (e *environment) recordAnnouncement(n load.Announcement) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.announced[n.LoadID] = true
 }
 
-func (w *environment) start(t testing.TB, o loaderSettings) *process {
-	return start(t, o, w.recordAnnouncement)
+func (e *environment) start(t testing.TB, settings loaderSettings) *process {
+	return start(t, settings, e.recordAnnouncement)
 }
 
-// transformed makes objects as a transform leaves them: files and receipts in
-// the bucket, and the journal's entries.
-func (w *environment) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loadtest.Delivered {
+// transformed creates objects in the state after a transform, with files, receipts and
+// journal entries.
+func (e *environment) transformed(t testing.TB, deliveries ...loadtest.Delivery) []loadtest.Delivered {
 	t.Helper()
 	delivered := make([]loadtest.Delivered, len(deliveries))
-	var shares errgroup.Group
-	shares.SetLimit(8)
+	var writes errgroup.Group
+	writes.SetLimit(8)
 	for i, d := range deliveries {
-		made := w.Deliver(t, d)
-		at := *made.Work.Receipt
-		at.Bucket = w.laptop.Bucket()
-		made.Work.Receipt = &at
-		delivered[i] = made
-		shares.Go(func() error { return w.storeForLoaders(t.Context(), made) })
+		stored := e.Deliver(t, d)
+		at := *stored.Work.Receipt
+		at.Bucket = e.laptop.Bucket()
+		stored.Work.Receipt = &at
+		delivered[i] = stored
+		writes.Go(func() error { return e.storeForLoaders(t.Context(), stored) })
 	}
-	if err := shares.Wait(); err != nil {
+	if err := writes.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return delivered
 }
 
-// storeForLoaders writes receipt and journal entry where other processes find them.
-func (w *environment) storeForLoaders(ctx context.Context, d loadtest.Delivered) error {
+// storeForLoaders writes the receipt and the journal entry for the other processes.
+func (e *environment) storeForLoaders(ctx context.Context, d loadtest.Delivered) error {
 	at := *d.Work.Receipt
 	body, err := json.Marshal(d.Receipt)
 	if err != nil {
 		return err
 	}
-	if _, err := w.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &at.Bucket, Key: &at.Key, Body: bytes.NewReader(body)}); err != nil {
+	if _, err := e.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &at.Bucket, Key: &at.Key, Body: bytes.NewReader(body)}); err != nil {
 		return err
 	}
-	if _, err := w.journal.Receive(ctx, d.Object, w.Dataset); err != nil {
+	if _, err := e.journal.Receive(ctx, d.Object, e.Dataset); err != nil {
 		return err
 	}
-	_, err = w.journal.Transformed(ctx, d.Receipt, at)
+	_, err = e.journal.Transformed(ctx, d.Receipt, at)
 	return err
 }
 
-// messages are one each for the objects.
-func (w *environment) messages(delivered ...loadtest.Delivered) []batch.Message {
+// messages returns one message for each object.
+func (e *environment) messages(delivered ...loadtest.Delivered) []batch.Message {
 	messages := make([]batch.Message, len(delivered))
 	for i, d := range delivered {
-		messages[i] = w.Message(d)
+		messages[i] = e.Message(d)
 	}
 	return messages
 }
 
-// load loads the objects in this process, as a loader that nothing happens to.
-func (w *environment) load(t testing.TB, delivered ...loadtest.Delivered) {
+// load loads the objects in this process, without any fault.
+func (e *environment) load(t testing.TB, delivered ...loadtest.Delivered) {
 	t.Helper()
-	for id, err := range newLoader(w.config, w.loaderSettings(), publisher(w.recordAnnouncement)).Handle(t.Context(), w.messages(delivered...)) {
+	for id, err := range newLoader(e.config, e.loaderSettings(), publisher(e.recordAnnouncement)).Handle(t.Context(), e.messages(delivered...)) {
 		t.Fatalf("message %s: %v", id, err)
 	}
 }
 
-// wantState holds the journal's state of an object.
-func (w *environment) wantState(t testing.TB, id object.ID, want journal.State) {
+// wantState checks the state of an object in the journal.
+func (e *environment) wantState(t testing.TB, id object.ID, want journal.State) {
 	t.Helper()
-	entry, err := w.journal.Get(t.Context(), id)
+	entry, err := e.journal.Get(t.Context(), id)
 	if err != nil || entry.State != want {
-		t.Errorf("the journal has %s as %q (%v), want %q", id, entry.State, err, want)
+		t.Errorf("journal state of %s: %q (%v), want %q", id, entry.State, err, want)
 	}
 }
 
-// wantAnnounced: whoever subscribes was told of every load that stands.
-func (w *environment) wantAnnounced(t testing.TB, ledger []load.LedgerRow) {
+// wantAnnounced checks the announcement of every load in the ledger.
+func (e *environment) wantAnnounced(t testing.TB, ledger []load.LedgerRow) {
 	t.Helper()
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
 	for _, row := range ledger {
-		if !w.announced[row.LoadID] {
+		if !e.announced[row.LoadID] {
 			t.Errorf("load %s of object %s was never announced", row.LoadID, row.ID)
 		}
 	}
 }
 
-// wantUnlocked: nobody holds the dataset's lock any more.
-func (w *environment) wantUnlocked(t testing.TB) {
+// wantUnlocked checks that no session holds the dataset's lock.
+func (e *environment) wantUnlocked(t testing.TB) {
 	t.Helper()
-	session, err := w.laptop.Open(t.Context(), w.Dataset, "lock")
+	session, err := e.laptop.Open(t.Context(), e.Dataset, "lock")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func (w *environment) wantUnlocked(t testing.TB) {
 		t.Fatal(err)
 	}
 	if _, err := session.TakeLock(t.Context()); err != nil {
-		t.Errorf("a lock is left: %v", err)
+		t.Errorf("the dataset is still locked: %v", err)
 	}
 	if err := session.Rollback(t.Context()); err != nil {
 		t.Error(err)

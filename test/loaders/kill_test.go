@@ -22,47 +22,48 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// expectedRequests are what the loader asks of Snowflake for the scene, in order. A
-// statement that the protocol gains or loses changes this list, and is killed
-// like the others.
+// expectedRequests lists the loader's requests to Snowflake for the scenario, in order.
+// A new or removed statement of the protocol changes this list. The test kills the
+// loader at every statement of the list.
 var expectedRequests = []string{
 	"log in", "begin", "take the lock", "read the ledger", "forget", "delete rows", "delete rejects",
 	"copy rows", "count rows", "copy rows by force", "copy rejects", "record", "check the ledger", "commit", "close",
 }
 
-// cuts are what can happen to a statement.
+// cuts are the possible faults of a statement.
 var cuts = []struct {
 	name string
 	cut  cut
 }{
-	{"killed before it is sent", cut{killed: true}},
-	{"killed before its answer", cut{killed: true, forwarded: true}},
-	{"request cut", cut{}},
-	{"answer cut", cut{forwarded: true}},
+	{"killed before the request", cut{killed: true}},
+	{"killed before the answer", cut{killed: true, forwarded: true}},
+	{"request lost", cut{}},
+	{"answer lost", cut{forwarded: true}},
 }
 
-// scenario is a dataset in which every statement of the protocol has something to
-// do: of one key a newer version, of another a reload, a third is new to the
-// ledger and known to the load history.
+// scenario is a dataset in which every statement of the protocol has an effect. One key
+// has a newer version, a second key has a reload. A third key is in the load history,
+// but not in the ledger.
 type scenario struct {
 	*environment
 
-	// before and after are the rows that stand.
+	// before and after are the rows of each object, before and after the load.
 	before, after map[object.ID]int64
-	// ledgerBefore and ledgerAfter are the generations that the ledger has.
+	// ledgerBefore and ledgerAfter are the generations in the ledger.
 	ledgerBefore, ledgerAfter map[object.ID]int
-	// currentBefore and currentAfter are what the mode's view shows.
+	// currentBefore and currentAfter are the rows in the mode's view.
 	currentBefore, currentAfter []string
 	replaced                    loadtest.Delivered
 	group                       []loadtest.Delivered
 }
 
-// mode is a way to say which rows of the table are the current ones. Where all
-// are, the table itself is held.
+// mode is a mode of a dataset with a view of the current rows. Mode append isn't here:
+// all rows are current, and allOrNothing checks the table itself.
 type mode struct {
 	name   string
 	change func(c *contract.Contract)
-	// current are those of the rows of these objects, newest last.
+	// current returns the current rows of these objects. Newer objects are later in the
+	// list.
 	current func(objects ...loadtest.Delivery) []string
 }
 
@@ -95,7 +96,7 @@ func ofGreatestName(objects ...loadtest.Delivery) []string {
 
 func textOf(v loadtest.Value) string { return fmt.Sprintf("%d %d %s", v.ID, *v.Updated, v.Name) }
 
-// updated are rows of these keys, changed at that time.
+// updated returns one row for each primary key, all with the same value of "updated".
 func updated(at int64, ids ...int64) []loadtest.Value {
 	values := make([]loadtest.Value, len(ids))
 	for i, id := range ids {
@@ -106,23 +107,23 @@ func updated(at int64, ids ...int64) []loadtest.Value {
 
 func newScenario(t *testing.T, m mode) *scenario {
 	t.Helper()
-	w := newEnvironment(t, loadtest.NewModeFixture(t, sharedCloud(t).laptop, m.change))
-	first, reloaded := w.version(t, "versions.csv"), w.version(t, "reload.csv")
+	e := newEnvironment(t, loadtest.NewModeFixture(t, sharedCloud(t).laptop, m.change))
+	first, reloaded := e.version(t, "versions.csv"), e.version(t, "reload.csv")
 	earlier := []loadtest.Delivery{
 		{Key: "versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
 		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(2, 2, 4, 5, 6)},
 	}
-	old := w.transformed(t, earlier...)
-	w.load(t, old...)
+	old := e.transformed(t, earlier...)
+	e.load(t, old...)
 	later := []loadtest.Delivery{
-		{Key: "versions.csv", Version: w.version(t, "versions.csv"), Sequencer: "2", Values: updated(3, 1, 2, 3, 7, 8)},
+		{Key: "versions.csv", Version: e.version(t, "versions.csv"), Sequencer: "2", Values: updated(3, 1, 2, 3, 7, 8)},
 		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(4, 2, 4), Rejects: 2, Generation: 1},
-		{Key: "history.csv", Version: w.version(t, "history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
+		{Key: "history.csv", Version: e.version(t, "history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
 	}
-	group := w.transformed(t, later...)
-	w.addToLoadHistory(t, group[2])
+	group := e.transformed(t, later...)
+	e.addToLoadHistory(t, group[2])
 	return &scenario{
-		environment: w, replaced: old[0], group: group,
+		environment: e, replaced: old[0], group: group,
 		currentBefore: m.current(earlier...), currentAfter: m.current(later...),
 		before:       map[object.ID]int64{old[0].ID: 3, old[1].ID: 4},
 		after:        map[object.ID]int64{group[0].ID: 5, group[1].ID: 2, group[2].ID: 6},
@@ -131,10 +132,11 @@ func newScenario(t *testing.T, m mode) *scenario {
 	}
 }
 
-// addToLoadHistory puts an object's files into the load history, without their rows.
-func (w *environment) addToLoadHistory(t *testing.T, d loadtest.Delivered) {
+// addToLoadHistory adds an object's files to the load history, without rows in the
+// table.
+func (e *environment) addToLoadHistory(t *testing.T, d loadtest.Delivered) {
 	t.Helper()
-	session, err := w.laptop.Open(t.Context(), w.Dataset, "history")
+	session, err := e.laptop.Open(t.Context(), e.Dataset, "history")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,46 +150,46 @@ func (w *environment) addToLoadHistory(t *testing.T, d loadtest.Delivered) {
 	if err := session.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.laptop.Erase(t, w.Dataset, d.ID)
+	e.laptop.Erase(t, e.Dataset, d.ID)
 }
 
-// checksAfterCut are held after each cut, while its transaction may still be open,
-// and again at the end: what a reader must never see otherwise.
+// checksAfterCut run after each cut and at the end. After the cut the transaction may
+// still be open. A reader must always see a consistent state.
 var checksAfterCut = []struct {
-	name string
-	hold func(s *scenario, t *testing.T)
+	name  string
+	check func(s *scenario, t *testing.T)
 }{
 	{"rows and ledger", (*scenario).allOrNothing},
 	{"current rows", (*scenario).currentOrFormer},
 }
 
-// everyKill is what `make test-loaders` asks for. A loader that is killed
-// before an answer was killed before the next statement too, so without it each
-// statement has one way, in one mode, and COMMIT all.
-var everyKill = flag.Bool("every-kill", false, "cut each statement in every way, in every mode")
+// everyKill is set by `make test-loaders`. Without the flag, each statement has only
+// the cut "killed before the answer", in one mode; COMMIT has all cuts and modes. A
+// loader killed before an answer is also killed before its next statement.
+var everyKill = flag.Bool("every-kill", false, "cut each statement in all ways and in all modes")
 
-// TestKillAtAnyStatementLosesNothing kills a loader at each of its statements, and cuts each
-// statement's answer, the COMMIT's too. Then another loader gets the messages
-// that weren't acknowledged, until all are.
+// TestKillAtAnyStatementLosesNothing kills a loader at each statement, and cuts each
+// statement's request and answer, COMMIT included. Then a second loader gets the
+// unacknowledged messages until all messages are done.
 func TestKillAtAnyStatementLosesNothing(t *testing.T) {
 	t.Parallel()
 	for i, statement := range expectedRequests {
-		for _, way := range cuts {
-			if !*everyKill && statement != "commit" && way.cut != (cut{killed: true, forwarded: true}) {
+		for _, variant := range cuts {
+			if !*everyKill && statement != "commit" && variant.cut != (cut{killed: true, forwarded: true}) {
 				continue
 			}
 			for j, m := range modes {
 				if !*everyKill && statement != "commit" && i%len(modes) != j {
 					continue
 				}
-				t.Run(statement+"/"+way.name+"/"+m.name, func(t *testing.T) {
+				t.Run(statement+"/"+variant.name+"/"+m.name, func(t *testing.T) {
 					t.Parallel()
 					s := newScenario(t, m)
-					c := way.cut
+					c := variant.cut
 					c.statement = i + 1
-					left := s.runWithCut(t, c)
+					unacknowledged := s.runWithCut(t, c)
 					s.checkAlways(t)
-					s.redeliver(t, left)
+					s.redeliver(t, unacknowledged)
 					s.checkAlways(t)
 					s.wantAfter(t)
 				})
@@ -196,14 +198,14 @@ func TestKillAtAnyStatementLosesNothing(t *testing.T) {
 	}
 }
 
-// TestLoaderSendsExpectedStatements holds the list of statements against what a loader that nothing
-// happens to asks for.
+// TestLoaderSendsExpectedStatements compares the list of statements with the requests
+// of a loader without faults.
 func TestLoaderSendsExpectedStatements(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, modes[0])
 	wire, p := s.startBehindWire(t, cut{})
-	if failed, lives := p.handle(s.messages(s.group...)); !lives || len(failed) > 0 {
-		t.Fatalf("alive %t, failed %v", lives, failed)
+	if failed, alive := p.handle(s.messages(s.group...)); !alive || len(failed) > 0 {
+		t.Fatalf("alive %t, failed %v", alive, failed)
 	}
 	if diff := cmp.Diff(expectedRequests, wire.seen()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
@@ -226,27 +228,28 @@ func portOf(t testing.TB, address net.Addr) int {
 
 func (s *scenario) startBehindWire(t *testing.T, c cut) (*proxy, *process) {
 	t.Helper()
-	o := s.loaderSettings()
-	wire, port := newProxy(t, net.JoinHostPort(o.Login.Host, strconv.Itoa(o.Login.Port)), c)
-	o.Login.Port = port
-	p := s.start(t, o)
+	settings := s.loaderSettings()
+	wire, port := newProxy(t, net.JoinHostPort(settings.Login.Host, strconv.Itoa(settings.Login.Port)), c)
+	settings.Login.Port = port
+	p := s.start(t, settings)
 	wire.setKill(p.kill)
 	return wire, p
 }
 
-// runWithCut lets a loader meet the cut, and returns what it didn't acknowledge.
-func (s *scenario) runWithCut(t *testing.T, c cut) (left []loadtest.Delivered) {
+// runWithCut runs a loader with the cut, and returns the objects of the unacknowledged
+// messages.
+func (s *scenario) runWithCut(t *testing.T, c cut) (unacknowledged []loadtest.Delivered) {
 	t.Helper()
 	wire, p := s.startBehindWire(t, c)
 	messages := s.messages(s.group...)
-	failed, lives := p.handle(messages)
+	failed, alive := p.handle(messages)
 	if wire.cutNothing() {
-		t.Fatalf("statement %d never came: %v", c.statement, wire.seen())
+		t.Fatalf("statement %d was never sent, only %v", c.statement, wire.seen())
 	}
-	if lives == c.killed {
-		t.Fatalf("the loader lives: %t, killed: %t", lives, c.killed)
+	if alive == c.killed {
+		t.Fatalf("the loader is alive: %t, want %t", alive, !c.killed)
 	}
-	if !lives {
+	if !alive {
 		return s.group
 	}
 	for i, m := range messages {
@@ -255,23 +258,24 @@ func (s *scenario) runWithCut(t *testing.T, c cut) (left []loadtest.Delivered) {
 			t.Errorf("%s: %s", m.ID, f.Text)
 		}
 		if bad {
-			left = append(left, s.group[i])
+			unacknowledged = append(unacknowledged, s.group[i])
 		}
 	}
-	return left
+	return unacknowledged
 }
 
-// maxDeliveries is how often a message may come back here. Real queues allow far
-// more; what waits for a killed loader's lock needs few.
+// maxDeliveries is the limit of deliveries of a message in this test. Real queues allow
+// far more deliveries. A message that waits for a killed loader's lock needs few
+// deliveries.
 const maxDeliveries = 5
 
-func (s *scenario) redeliver(t *testing.T, left []loadtest.Delivered) {
+func (s *scenario) redeliver(t *testing.T, open []loadtest.Delivered) {
 	t.Helper()
 	p := s.start(t, s.loaderSettings())
 	for range maxDeliveries {
-		messages := s.messages(left...)
-		failed, lives := p.handle(messages)
-		if !lives {
+		messages := s.messages(open...)
+		failed, alive := p.handle(messages)
+		if !alive {
 			t.Fatal("the second loader died")
 		}
 		var again []loadtest.Delivered
@@ -281,31 +285,31 @@ func (s *scenario) redeliver(t *testing.T, left []loadtest.Delivered) {
 				t.Errorf("%s: %s", m.ID, f.Text)
 			}
 			if bad {
-				again = append(again, left[i])
+				again = append(again, open[i])
 			}
 		}
-		if left = again; len(left) == 0 {
+		if open = again; len(open) == 0 {
 			break
 		}
 	}
-	if len(left) > 0 {
-		t.Fatalf("%d messages come back for ever", len(left))
+	if len(open) > 0 {
+		t.Fatalf("%d messages still fail after %d deliveries", len(open), maxDeliveries)
 	}
-	if failed, _ := p.handle(s.messages(s.group...)); len(failed) > 0 { // at least once is more than once
-		t.Errorf("delivered again: %v", failed)
+	if failed, _ := p.handle(s.messages(s.group...)); len(failed) > 0 { // a queue may deliver a done message again
+		t.Errorf("failed in one more delivery: %v", failed)
 	}
 }
 
-// checkAlways holds what must be true at any time.
+// checkAlways runs checksAfterCut.
 func (s *scenario) checkAlways(t *testing.T) {
 	t.Helper()
-	for _, each := range checksAfterCut {
-		t.Run(each.name, func(t *testing.T) { each.hold(s, t) })
+	for _, c := range checksAfterCut {
+		t.Run(c.name, func(t *testing.T) { c.check(s, t) })
 	}
 }
 
-// allOrNothing: a reader sees the table as it was or as it is to be, and the
-// ledger with it.
+// allOrNothing: a reader sees the complete table before the load or the complete table
+// after the load, with the matching ledger.
 func (s *scenario) allOrNothing(t *testing.T) {
 	t.Helper()
 	got := s.laptop.Contents(t, s.Dataset)
@@ -323,8 +327,8 @@ func (s *scenario) allOrNothing(t *testing.T) {
 	}
 }
 
-// currentOrFormer: the mode's view shows what it showed or is to show, as the
-// table does.
+// currentOrFormer: the mode's view shows the current rows before the load or after the
+// load, and matches the table.
 func (s *scenario) currentOrFormer(t *testing.T) {
 	t.Helper()
 	want := s.currentBefore
@@ -336,7 +340,7 @@ func (s *scenario) currentOrFormer(t *testing.T) {
 	}
 }
 
-// wantAfter holds how everything ends.
+// wantAfter checks rows, ledger, announcements, lock and journal at the end.
 func (s *scenario) wantAfter(t *testing.T) {
 	t.Helper()
 	got := s.CheckRows(t, s.after)

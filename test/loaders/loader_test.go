@@ -29,64 +29,64 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// settingsVariable makes the test binary a loader.
+// settingsVariable has the loaderSettings as JSON. With this variable the test binary
+// is a loader.
 const settingsVariable = "FIRN_TEST_LOADER"
 
-// loaderSettings is what a loader is told when it starts.
+// loaderSettings are the settings of a loader process.
 type loaderSettings struct {
 	Login   snowflake.Config
 	Bucket  string
 	Journal string
-	// Objects bounds a transaction; 0 is the product's default.
+	// Objects limits the objects of a transaction. 0 is the product's default.
 	Objects int
 }
 
-// invocationTime is what a function of the product has for one batch.
+// invocationTime is the time for one batch, as in the product's function.
 const invocationTime = time.Minute
 
-// output is one line of a loader's: news that it published, or its answer to a
-// batch.
+// output is one line of a loader's output: an announcement, or the answer to a batch.
 type output struct {
 	Announcement *load.Announcement
-	// Failed are the messages that aren't done, by id. Nil for news.
+	// Failed has the failed messages by id. Nil if the line is an announcement.
 	Failed map[string]failure
 }
 
-// failure is a fault as far as a queue needs it.
+// failure is the part of a fault that a queue needs.
 type failure struct {
 	Code        fault.Code
 	Disposition fault.Disposition
 	Text        string
 }
 
-// newLoader wires a loader as the function does, to what the orders name.
-func newLoader(cfg aws.Config, o loaderSettings, news load.Publisher) *load.Loader {
+// newLoader wires a loader as the load function does.
+func newLoader(cfg aws.Config, settings loaderSettings, publisher load.Publisher) *load.Loader {
 	bucket := load.Bucket{Client: s3.NewFromConfig(cfg, func(s *s3.Options) { s.UsePathStyle = true })}
 	return &load.Loader{
-		Warehouse: warehouse.Warehouse{Config: o.Login}, Receipts: bucket, Versions: bucket, Publisher: news,
-		Journal:       &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: o.Journal, Now: time.Now},
-		CuratedBucket: o.Bucket, NewID: uuid.NewString, Limits: load.Limits{Objects: o.Objects},
+		Warehouse: warehouse.Warehouse{Config: settings.Login}, Receipts: bucket, Versions: bucket, Publisher: publisher,
+		Journal:       &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: settings.Journal, Now: time.Now},
+		CuratedBucket: settings.Bucket, NewID: uuid.NewString, Limits: load.Limits{Objects: settings.Objects},
 	}
 }
 
-// outputWriter is a loader's standard output: one word a line.
+// outputWriter is a loader's standard output, with one output value on each line.
 type outputWriter struct {
 	mutex   sync.Mutex
 	encoder *json.Encoder
 }
 
-func (s *outputWriter) write(w output) error {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.encoder.Encode(w)
+func (w *outputWriter) write(line output) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.encoder.Encode(line)
 }
 
 // Publish implements load.Publisher.
-func (s *outputWriter) Publish(_ context.Context, n load.Announcement) error {
-	return s.write(output{Announcement: &n})
+func (w *outputWriter) Publish(_ context.Context, n load.Announcement) error {
+	return w.write(output{Announcement: &n})
 }
 
-// runLoader handles the batches on standard input until it ends.
+// runLoader handles the batches from standard input until the end of the input.
 func runLoader(text string) int {
 	if err := handleAll(context.Background(), text); err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
@@ -96,8 +96,8 @@ func runLoader(text string) int {
 }
 
 func handleAll(ctx context.Context, text string) error {
-	var o loaderSettings
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
+	var settings loaderSettings
+	if err := json.Unmarshal([]byte(text), &settings); err != nil {
 		return err
 	}
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -105,7 +105,7 @@ func handleAll(ctx context.Context, text string) error {
 		return err
 	}
 	out := &outputWriter{encoder: json.NewEncoder(os.Stdout)}
-	loader := newLoader(cfg, o, out)
+	loader := newLoader(cfg, settings, out)
 	for in := json.NewDecoder(os.Stdin); ; {
 		var messages []batch.Message
 		if err := in.Decode(&messages); errors.Is(err, io.EOF) {
@@ -127,7 +127,7 @@ func handleAll(ctx context.Context, text string) error {
 	}
 }
 
-// process is a loader that runs beside the test.
+// process is a loader in a process of its own.
 type process struct {
 	command *exec.Cmd
 	in      *json.Encoder
@@ -135,11 +135,11 @@ type process struct {
 	log     bytes.Buffer
 }
 
-// start starts a loader. What it publishes goes to news. It ends with the
-// test, if nobody kills it before.
-func start(t testing.TB, o loaderSettings, news func(load.Announcement)) *process {
+// start starts a loader. The function record receives the loader's announcements. The
+// loader ends with the test, or earlier by kill.
+func start(t testing.TB, settings loaderSettings, record func(load.Announcement)) *process {
 	t.Helper()
-	text, err := json.Marshal(o)
+	text, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,45 +158,45 @@ func start(t testing.TB, o loaderSettings, news func(load.Announcement)) *proces
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go p.readOutput(out, news)
+	go p.readOutput(out, record)
 	t.Cleanup(func() {
 		_ = in.Close()
 		for ended := false; !ended; {
 			_, more := <-p.answers
 			ended = !more
 		}
-		_ = p.command.Wait()               // a killed one ends in an error, as it should
-		if t.Failed() && p.log.Len() > 0 { // the SDK warns of connections that a stand-in closed
-			t.Logf("a loader said:\n%s", p.log.String())
+		_ = p.command.Wait()               // an error is expected after a kill
+		if t.Failed() && p.log.Len() > 0 { // the SDK warns about connections that a stand-in closed
+			t.Logf("log of a loader:\n%s", p.log.String())
 		}
 	})
 	return p
 }
 
-func (p *process) readOutput(out io.Reader, news func(load.Announcement)) {
+func (p *process) readOutput(out io.Reader, record func(load.Announcement)) {
 	defer close(p.answers)
 	for in := json.NewDecoder(out); ; {
-		var w output
-		if err := in.Decode(&w); err != nil {
-			return // it has ended
+		var line output
+		if err := in.Decode(&line); err != nil {
+			return // the loader has ended
 		}
-		if w.Announcement != nil {
-			news(*w.Announcement)
+		if line.Announcement != nil {
+			record(*line.Announcement)
 			continue
 		}
-		p.answers <- w.Failed
+		p.answers <- line.Failed
 	}
 }
 
-// kill is kill -9.
+// kill sends SIGKILL to the loader.
 func (p *process) kill() { _ = p.command.Process.Kill() }
 
-// handle gives the loader a batch. It reports false if the loader died over
-// it.
-func (p *process) handle(messages []batch.Message) (failed map[string]failure, lives bool) {
+// handle gives the loader a batch. The result alive is false if the loader died during
+// the batch.
+func (p *process) handle(messages []batch.Message) (failed map[string]failure, alive bool) {
 	if err := p.in.Encode(messages); err != nil {
 		return nil, false
 	}
-	failed, lives = <-p.answers
-	return failed, lives
+	failed, alive = <-p.answers
+	return failed, alive
 }

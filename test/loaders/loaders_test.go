@@ -20,7 +20,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// publisher is a function as a load.Publisher.
+// publisher makes a function a load.Publisher.
 type publisher func(load.Announcement)
 
 // Publish implements load.Publisher.
@@ -29,17 +29,17 @@ func (p publisher) Publish(_ context.Context, n load.Announcement) error {
 	return nil
 }
 
-// lockTimeout is how long these loaders wait for the lock. The product's five
-// seconds leave the rest to SQS's backoff, which isn't here: what comes back is
-// delivered again at once.
+// lockTimeout is these loaders' longest wait for the lock. The product waits five
+// seconds and then relies on the backoff of SQS. This test has no backoff, and delivers
+// failed messages again at once.
 const lockTimeout = 15 * time.Second
 
-// loadTest is how much a run of TestManyLoadersLoadEachObjectOnce asks for.
+// loadTest is the size of a run of TestManyLoadersLoadEachObjectOnce.
 type loadTest struct{ loaders, receipts, deliveries int }
 
-// TestManyLoadersLoadEachObjectOnce: loaders in processes of their own, far more than an account
-// runs, get each receipt three times in any order. `make test-loaders` runs it
-// ten times.
+// TestManyLoadersLoadEachObjectOnce delivers each receipt three times in random order,
+// to loaders in separate processes. An account has far fewer loaders. `make
+// test-loaders` runs the test ten times.
 func TestManyLoadersLoadEachObjectOnce(t *testing.T) { //nolint:paralleltest // sixteen processes are enough for one machine
 	c := loadTest{loaders: 16, receipts: 200, deliveries: 3}
 	if testing.Short() {
@@ -56,7 +56,7 @@ func TestManyLoadersLoadEachObjectOnce(t *testing.T) { //nolint:paralleltest // 
 
 func (c loadTest) run(t *testing.T, seed uint64) {
 	order := rand.New(rand.NewPCG(seed, 0))
-	w := newEnvironment(t, loadtest.NewFixture(t, sharedCloud(t).laptop))
+	e := newEnvironment(t, loadtest.NewFixture(t, sharedCloud(t).laptop))
 	deliveries := make([]loadtest.Delivery, c.receipts)
 	for i := range deliveries {
 		deliveries[i] = loadtest.Delivery{
@@ -66,10 +66,10 @@ func (c loadTest) run(t *testing.T, seed uint64) {
 	want := make(map[object.ID]int64)
 	rejects := int64(0)
 	var messages []batch.Message
-	for _, d := range w.transformed(t, deliveries...) {
+	for _, d := range e.transformed(t, deliveries...) {
 		want[d.ID], rejects = d.Receipt.RowsWritten, rejects+d.Receipt.RowsRejected
 		for range c.deliveries {
-			messages = append(messages, w.Message(d))
+			messages = append(messages, e.Message(d))
 		}
 	}
 	order.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
@@ -78,17 +78,17 @@ func (c loadTest) run(t *testing.T, seed uint64) {
 	q := newQueue(messages)
 	var loaders sync.WaitGroup
 	for i := range c.loaders {
-		o := w.loaderSettings()
-		o.Objects = []int{5, 10, 20, 100}[i%4] // small transactions, so that there are many
-		o.Login.LockTimeout = lockTimeout
-		p := w.start(t, o)
+		settings := e.loaderSettings()
+		settings.Objects = []int{5, 10, 20, 100}[i%4] // small limits, for many transactions
+		settings.Login.LockTimeout = lockTimeout
+		p := e.start(t, settings)
 		sizes := rand.New(rand.NewPCG(seed, uint64(i+1)))
 		loaders.Go(func() { q.feed(t, p, sizes) })
 	}
 	loaders.Wait()
 	took := time.Since(began)
 
-	got := w.CheckRows(t, want)
+	got := e.CheckRows(t, want)
 	if len(got.Ledger) != c.receipts || got.LockRows != 1 {
 		t.Errorf("the ledger has %d rows and %d lock rows, want %d and 1", len(got.Ledger), got.LockRows, c.receipts)
 	}
@@ -96,22 +96,22 @@ func (c loadTest) run(t *testing.T, seed uint64) {
 	for _, row := range got.Ledger {
 		rows += row.RowsLoaded
 		loads[row.LoadID]++
-		w.wantState(t, row.ID, journal.Loaded)
+		e.wantState(t, row.ID, journal.Loaded)
 	}
-	w.wantAnnounced(t, got.Ledger)
-	w.wantUnlocked(t)
+	e.wantAnnounced(t, got.Ledger)
+	e.wantUnlocked(t)
 	t.Logf("seed %d: %d loaders, %d receipts, %d deliveries: %d rows and %d rejects in %d transactions of 1 to %d objects, %v; %d deliveries came back (%v)",
 		seed, c.loaders, c.receipts, len(messages), rows, rejects, len(loads), slices.Max(slices.Collect(maps.Values(loads))), took.Round(100*time.Millisecond), q.returned(), q.retries)
 }
 
-// queue gives messages out as SQS does: one that isn't done is delivered again.
+// queue delivers messages as SQS does. Failed messages are delivered again.
 type queue struct {
 	mutex   sync.Mutex
 	changed *sync.Cond
 	waiting []batch.Message
-	// inFlight are messages that a loader has.
+	// inFlight is the number of messages in the hands of loaders.
 	inFlight int
-	// retries are the deliveries that came back, by code.
+	// retries counts the failed deliveries by code.
 	retries map[fault.Code]int
 }
 
@@ -121,25 +121,25 @@ func newQueue(messages []batch.Message) *queue {
 	return q
 }
 
-// feed gives one loader batches of any size until nothing is left.
+// feed gives one loader batches of random size until the queue is empty.
 func (q *queue) feed(t *testing.T, p *process, sizes *rand.Rand) {
 	for {
 		messages := q.take(1 + sizes.IntN(10))
 		if len(messages) == 0 {
 			return
 		}
-		failed, lives := p.handle(messages)
-		if !lives {
+		failed, alive := p.handle(messages)
+		if !alive {
 			t.Error("a loader died")
 		}
-		q.settle(t, messages, failed, lives)
-		if !lives {
+		q.settle(t, messages, failed, alive)
+		if !alive {
 			return
 		}
 	}
 }
 
-// take waits for messages; none is the end.
+// take waits for messages. An empty result means that all messages are done.
 func (q *queue) take(most int) []batch.Message {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -153,7 +153,7 @@ func (q *queue) take(most int) []batch.Message {
 	return taken
 }
 
-// settle puts back what isn't done.
+// settle puts failed messages back into the queue.
 func (q *queue) settle(t *testing.T, messages []batch.Message, failed map[string]failure, answered bool) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()

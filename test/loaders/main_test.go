@@ -1,8 +1,8 @@
 //go:build endtoend
 
-// Package processes_test runs loaders as processes of the operating system,
-// against the laptop's Snowflake, its S3 and its journal: many at once, and
-// killed at every statement.
+// Package processes_test runs loaders as processes of the operating system, with the
+// laptop's Snowflake, S3 and journal. One test runs many loaders at once, and one test
+// kills a loader at every statement.
 package processes_test
 
 import (
@@ -15,26 +15,27 @@ import (
 )
 
 var (
-	runs = flag.Int("runs", 1, "how often the loaders run")
-	seed = flag.Uint64("seed", 0, "of the first run's order; 0 takes the clock")
+	runs = flag.Int("runs", 1, "number of runs of the loaders")
+	seed = flag.Uint64("seed", 0, "seed of the first run's random order; 0 means the current time")
 )
 
-// idleBlocker is Snowflake's five minutes, made short: a killed loader's
-// transaction is aborted once another one waits for it this long. It is longer
-// than a living loader pauses between two statements on a busy machine.
-const idleBlocker = 2 * time.Second
+// idleTransactionTimeout replaces Snowflake's five minutes. Snowflake aborts an idle transaction of
+// this age if another transaction waits. So the transaction of a killed loader ends soon.
+// Even on a busy machine, a living loader pauses for a shorter time between two
+// statements.
+const idleTransactionTimeout = 2 * time.Second
 
-// parallelCases is how many cases run at once: most of their time is waiting for
-// what a killed loader left locked.
+// parallelCases is the number of parallel cases. Most cases wait for the lock of a
+// killed loader most of the time.
 const parallelCases = "6"
 
-// TestMain is the loader if the process was started as one.
+// TestMain runs a loader if the process was started with settings.
 func TestMain(m *testing.M) {
-	if orders := os.Getenv(settingsVariable); orders != "" {
-		os.Exit(runLoader(orders))
+	if settings := os.Getenv(settingsVariable); settings != "" {
+		os.Exit(runLoader(settings))
 	}
 	if err := flag.Set("test.parallel", parallelCases); err != nil {
 		panic(err)
 	}
-	os.Exit(laptoptest.MainWith(m, idleBlocker, "aws", "snowflake"))
+	os.Exit(laptoptest.MainWith(m, idleTransactionTimeout, "aws", "snowflake"))
 }

@@ -22,8 +22,8 @@ import (
 // Source is the parsed production code of some folders.
 type Source struct{ files []*ast.File }
 
-// Parse reads the Go files of the folders below root, without tests. A folder stands for
-// its subfolders too.
+// Parse reads the Go files of the folders below root, without tests. A folder includes
+// its subfolders.
 func Parse(root string, folders ...string) (Source, error) {
 	var source Source
 	set := token.NewFileSet()

@@ -1,4 +1,3 @@
-// Package outage has tests of what happens while a dependency is away: the real
-// consumer, loader, breaker and watcher, on the DynamoDB stand-in, with a clock
-// that the test moves.
+// Package outage tests the outage of a dependency. The real consumer, loader, breaker
+// and watcher run on the DynamoDB stand-in, with a clock that the test moves.
 package outage

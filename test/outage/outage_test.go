@@ -25,11 +25,12 @@ var (
 	}
 )
 
-// backoffsDuringOutage is how often each message is put off before Snowflake is back.
+// backoffsDuringOutage is the number of backoffs of each message during the outage.
 const backoffsDuringOutage = 30
 
-// TestLongOutageLosesNothingAndSendsTwoMails: Snowflake is away for the length of thirty backoffs. No dead
-// letter, one mail when it goes, one when it is back, every object loaded once.
+// TestLongOutageLosesNothingAndSendsTwoMails: Snowflake is away for thirty backoffs. No
+// message becomes a dead letter. One mail reports the start and one mail reports the
+// end. Every object is loaded once.
 func TestLongOutageLosesNothingAndSendsTwoMails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -47,155 +48,155 @@ func TestLongOutageLosesNothingAndSendsTwoMails(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newSimulation(t)
-			began := w.clock.read()
-			w.warehouse.setError(test.fault)
-			delivered := []loadtest.Delivered{w.deliver(t, "a.csv"), w.deliver(t, "b.csv")}
+			s := newSimulation(t)
+			began := s.clock.read()
+			s.warehouse.setError(test.fault)
+			delivered := []loadtest.Delivered{s.deliver(t, "a.csv"), s.deliver(t, "b.csv")}
 			for range 20 * backoffsDuringOutage {
-				if w.queue.receives() == backoffsDuringOutage {
+				if s.queue.receives() == backoffsDuringOutage {
 					break
 				}
-				if len(delivered) == 2 && w.queue.receives() > 2 { // one comes in the middle
-					delivered = append(delivered, w.deliver(t, "c.csv"))
+				if len(delivered) == 2 && s.queue.receives() > 2 { // one object arrives during the outage
+					delivered = append(delivered, s.deliver(t, "c.csv"))
 				}
-				w.step(t)
+				s.step(t)
 			}
-			lasted := w.clock.read().Sub(began)
-			if w.queue.receives() != backoffsDuringOutage || w.warehouse.count() > backoffsDuringOutage {
-				t.Errorf("%d receives, %d logins; want %d, and no more than one a backoff", w.queue.receives(), w.warehouse.count(), backoffsDuringOutage)
+			lasted := s.clock.read().Sub(began)
+			if s.queue.receives() != backoffsDuringOutage || s.warehouse.count() > backoffsDuringOutage {
+				t.Errorf("%d receives, %d logins; want %d receives, and at most one login for each", s.queue.receives(), s.warehouse.count(), backoffsDuringOutage)
 			}
-			if lasted < 5*time.Hour || len(w.queue.dead) != 0 || len(w.mails.subjects) != 1 {
-				t.Errorf("after %v: dead letters %v, mails %q; want none, and one", lasted, w.queue.dead, w.mails.subjects)
+			if lasted < 5*time.Hour || len(s.queue.dead) != 0 || len(s.mails.subjects) != 1 {
+				t.Errorf("after %v: dead letters %v, mails %q; want no dead letter and one mail", lasted, s.queue.dead, s.mails.subjects)
 			}
-			w.warehouse.setError(nil)
+			s.warehouse.setError(nil)
 			for range 100 {
-				if len(w.mails.subjects) == 2 && w.queue.receives() == 0 {
+				if len(s.mails.subjects) == 2 && s.queue.receives() == 0 {
 					break
 				}
-				w.step(t)
+				s.step(t)
 			}
-			w.tickAlert(t)
-			if diff := cmp.Diff(test.subjects, w.mails.subjects); diff != "" || len(w.queue.dead) != 0 || w.queue.receives() != 0 {
-				t.Errorf("dead letters %v, receives %d, mails (-want +got):\n%s", w.queue.dead, w.queue.receives(), diff)
+			s.tickAlert(t)
+			if diff := cmp.Diff(test.subjects, s.mails.subjects); diff != "" || len(s.queue.dead) != 0 || s.queue.receives() != 0 {
+				t.Errorf("dead letters %v, receives %d, mails (-want +got):\n%s", s.queue.dead, s.queue.receives(), diff)
 			}
-			w.wantLoaded(t, delivered...)
+			s.wantLoaded(t, delivered...)
 		})
 	}
 }
 
-// wantLoaded holds rows, ledger and journal.
-func (w *simulation) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
+// wantLoaded checks rows, ledger and journal.
+func (s *simulation) wantLoaded(t *testing.T, delivered ...loadtest.Delivered) {
 	t.Helper()
 	want := make(map[object.ID]int64)
 	for _, d := range delivered {
 		want[d.ID] = 3
-		if entry, err := w.table.Get(t.Context(), d.ID); err != nil || entry.State != journal.Loaded {
-			t.Errorf("the journal has %s as %s, %v", d.Object.Key, entry.State, err)
+		if entry, err := s.table.Get(t.Context(), d.ID); err != nil || entry.State != journal.Loaded {
+			t.Errorf("journal state of %s: %s, %v", d.Object.Key, entry.State, err)
 		}
 	}
-	w.CheckRows(t, want)
+	s.CheckRows(t, want)
 }
 
-// TestShortOutageSendsNoMail is told to nobody.
+// TestShortOutageSendsNoMail: an outage shorter than MinDuration sends no mail.
 func TestShortOutageSendsNoMail(t *testing.T) {
 	t.Parallel()
-	w := newSimulation(t)
-	w.warehouse.setError(noAnswer)
-	d := w.deliver(t, "a.csv")
-	w.step(t)
-	w.step(t)
-	w.warehouse.setError(nil)
+	s := newSimulation(t)
+	s.warehouse.setError(noAnswer)
+	d := s.deliver(t, "a.csv")
+	s.step(t)
+	s.step(t)
+	s.warehouse.setError(nil)
 	for range 5 {
-		w.step(t)
+		s.step(t)
 	}
-	if len(w.mails.subjects) != 0 || len(w.queue.dead) != 0 {
-		t.Errorf("mails %q, dead letters %v", w.mails.subjects, w.queue.dead)
+	if len(s.mails.subjects) != 0 || len(s.queue.dead) != 0 {
+		t.Errorf("mails %q, dead letters %v", s.mails.subjects, s.queue.dead)
 	}
-	w.wantLoaded(t, d)
+	s.wantLoaded(t, d)
 }
 
-// TestOutageThatReturnsBetweenTicksIsOne: what comes back and goes again between two ticks is one
-// outage.
+// TestOutageThatReturnsBetweenTicksIsOne: the dependency comes back and goes away
+// between two ticks, so the alert function reports one outage.
 func TestOutageThatReturnsBetweenTicksIsOne(t *testing.T) {
 	t.Parallel()
-	w := newSimulation(t)
-	delivered := []loadtest.Delivered{w.deliver(t, "a.csv")}
-	w.warehouse.setError(noAnswer)
+	s := newSimulation(t)
+	delivered := []loadtest.Delivered{s.deliver(t, "a.csv")}
+	s.warehouse.setError(noAnswer)
 	for range 100 {
-		if len(w.mails.subjects) > 0 {
+		if len(s.mails.subjects) > 0 {
 			break
 		}
-		w.step(t)
+		s.step(t)
 	}
 	for _, key := range []string{"b.csv", "c.csv"} {
-		w.warehouse.setError(nil)
-		w.settle(t)
-		w.warehouse.setError(noAnswer)
-		delivered = append(delivered, w.deliver(t, key))
-		w.handle(t)
-		w.tickAlert(t)
+		s.warehouse.setError(nil)
+		s.settle(t)
+		s.warehouse.setError(noAnswer)
+		delivered = append(delivered, s.deliver(t, key))
+		s.handle(t)
+		s.tickAlert(t)
 	}
-	w.warehouse.setError(nil)
-	w.settle(t)
-	w.tickAlert(t)
-	w.tickAlert(t)
+	s.warehouse.setError(nil)
+	s.settle(t)
+	s.tickAlert(t)
+	s.tickAlert(t)
 	want := []string{"firn: snowflake: snowflake_away (1 object waiting)", "firn: snowflake: back after"}
-	if got := w.mails.subjects; len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
-		t.Errorf("mails %q, want two like %q", got, want)
+	if got := s.mails.subjects; len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], want[1]) {
+		t.Errorf("mails %q, want two mails that start with %q", got, want)
 	}
-	w.wantLoaded(t, delivered...)
+	s.wantLoaded(t, delivered...)
 }
 
-// settle handles messages until there are none, without a tick.
-func (w *simulation) settle(t *testing.T) {
+// settle handles messages until the queue is empty, without a tick.
+func (s *simulation) settle(t *testing.T) {
 	t.Helper()
 	for range 20 {
-		at, some := w.queue.next()
-		if !some {
+		at, found := s.queue.next()
+		if !found {
 			return
 		}
-		if at.After(w.clock.read()) {
-			w.clock.set(at)
+		if at.After(s.clock.read()) {
+			s.clock.set(at)
 		}
-		w.handle(t)
+		s.handle(t)
 	}
-	t.Fatal("messages come back for ever")
+	t.Fatal("messages still come back after 20 deliveries")
 }
 
-// TestTenLoadersSendOneLoginAfterRefusal: one refused login is one, however many loaders
-// there are, and five minutes later it is two: nobody locks the user.
+// TestTenLoadersSendOneLoginAfterRefusal: after a refused login, any number of loaders
+// makes one login in five minutes. So Snowflake doesn't lock the user.
 func TestTenLoadersSendOneLoginAfterRefusal(t *testing.T) {
 	t.Parallel()
-	w := newSimulation(t)
-	w.warehouse.setError(refusedLogin)
+	s := newSimulation(t)
+	s.warehouse.setError(refusedLogin)
 	for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"} {
-		w.deliver(t, key)
+		s.deliver(t, key)
 	}
-	event := w.queue.receive()
+	event := s.queue.receive()
 	one := event
 	one.Records = event.Records[:1]
-	response, err := w.consumer.Consume(t.Context(), one)
-	if err != nil || len(response.BatchItemFailures) != 1 || w.warehouse.count() != 1 {
-		t.Fatalf("response %v, %v, %d logins", response, err, w.warehouse.count())
+	response, err := s.consumer.Consume(t.Context(), one)
+	if err != nil || len(response.BatchItemFailures) != 1 || s.warehouse.count() != 1 {
+		t.Fatalf("response %v, %v, %d logins", response, err, s.warehouse.count())
 	}
 	allAtOnce := func() {
 		var all sync.WaitGroup
 		for i := range event.Records {
 			all.Go(func() {
-				mine := event
-				mine.Records = event.Records[i : i+1]
-				if _, err := w.newConsumer().Consume(t.Context(), mine); err != nil {
+				single := event
+				single.Records = event.Records[i : i+1]
+				if _, err := s.newConsumer().Consume(t.Context(), single); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
 	}
-	for i, pass := range []time.Duration{0, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
-		w.clock.set(w.clock.read().Add(pass))
+	for i, delay := range []time.Duration{0, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
+		s.clock.set(s.clock.read().Add(delay))
 		allAtOnce()
-		if want := []int{1, 2, 2, 3}[i]; w.warehouse.count() != want {
-			t.Errorf("%d logins after ten loaders came for the %d. time, want %d", w.warehouse.count(), i+1, want)
+		if want := []int{1, 2, 2, 3}[i]; s.warehouse.count() != want {
+			t.Errorf("%d logins after round %d of the ten loaders, want %d", s.warehouse.count(), i+1, want)
 		}
 	}
 }

@@ -32,16 +32,19 @@ import (
 func TestMain(m *testing.M) { os.Exit(laptoptest.Main(m, "aws", "snowflake")) }
 
 const (
-	backoff = 5 * time.Second
-	tick    = 5 * time.Minute
-	quiet   = time.Minute
-	// visibilityTimeout is for how long a queue hides a message that nobody put off.
+	backoff   = 5 * time.Second
+	tick      = 5 * time.Minute
+	minOutage = time.Minute
+	// visibilityTimeout hides a received message, unless ChangeMessageVisibility sets
+	// another time.
 	visibilityTimeout = 6 * time.Minute
-	// maxReceives is after how many SQS moves a message itself.
+	// maxReceives is the number of receives after which SQS moves a message to the
+	// dead-letter queue.
 	maxReceives = 1000
 )
 
-// simulation is firn from the load queue on, with a clock that only the test moves.
+// simulation is the load stage and the alert stage, with a clock that only the test
+// moves.
 type simulation struct {
 	*loadtest.Fixture
 
@@ -55,7 +58,7 @@ type simulation struct {
 	nextTick  time.Time
 }
 
-// clock is the time of everything but Snowflake.
+// clock is the time of all parts except Snowflake.
 type clock struct {
 	mutex sync.Mutex
 	now   time.Time
@@ -75,34 +78,34 @@ func (c *clock) set(now time.Time) {
 
 var stacks atomic.Int64
 
-// newSimulation makes a journal, and so a breaker, of its own.
+// newSimulation creates a simulation with a separate journal and so a separate breaker.
 func newSimulation(t *testing.T) *simulation {
 	t.Helper()
-	w := &simulation{clock: &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}, mails: &fakeTopic{}}
-	w.nextTick = w.clock.now.Add(tick)
-	w.table = newTable(t, w.clock)
-	w.queue = &queue{clock: w.clock}
+	s := &simulation{clock: &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}, mails: &fakeTopic{}}
+	s.nextTick = s.clock.now.Add(tick)
+	s.table = newTable(t, s.clock)
+	s.queue = &queue{clock: s.clock}
 	fake := loadtest.NewFake()
-	w.Fixture = loadtest.NewFixture(t, fake)
-	w.warehouse = &switchedWarehouse{Warehouse: fake}
-	w.consumer = w.newConsumer()
-	w.watcher = &alert.Watcher{
-		Outages: w.table, Mailer: alert.Mailer{Topic: w.mails, ARN: "arn:alerts"}, Datasets: []string{w.Dataset},
-		MinDuration: quiet, Now: w.clock.read,
+	s.Fixture = loadtest.NewFixture(t, fake)
+	s.warehouse = &switchedWarehouse{Warehouse: fake}
+	s.consumer = s.newConsumer()
+	s.watcher = &alert.Watcher{
+		Outages: s.table, Mailer: alert.Mailer{Topic: s.mails, ARN: "arn:alerts"}, Datasets: []string{s.Dataset},
+		MinDuration: minOutage, Now: s.clock.read,
 	}
-	return w
+	return s
 }
 
-// newConsumer is a loader's whole function, wired as internal/app/load does.
-func (w *simulation) newConsumer() *batch.Consumer {
-	loader := w.NewLoaderOn(load.GuardedWarehouse{
-		Warehouse: w.warehouse,
-		Breaker:   &breaker.Breaker{Store: w.table, Dependency: breaker.Snowflake, Backoff: backoff, Now: w.clock.read},
+// newConsumer returns the consumer of the load function, wired as in internal/app/load.
+func (s *simulation) newConsumer() *batch.Consumer {
+	loader := s.NewLoaderOn(load.GuardedWarehouse{
+		Warehouse: s.warehouse,
+		Breaker:   &breaker.Breaker{Store: s.table, Dependency: breaker.Snowflake, Backoff: backoff, Now: s.clock.read},
 	})
-	loader.Journal = w.table
+	loader.Journal = s.table
 	return &batch.Consumer{
-		Stage: "load", Queues: []batch.Queue{{URL: "https://sqs/1/load", DeadLetterURL: "https://sqs/1/load-dead"}}, SQS: w.queue,
-		Journal: w.table, Handler: loader.Handle, Attempts: 3, Backoff: backoff, Log: telemetry.Discard(),
+		Stage: "load", Queues: []batch.Queue{{URL: "https://sqs/1/load", DeadLetterURL: "https://sqs/1/load-dead"}}, SQS: s.queue,
+		Journal: s.table, Handler: loader.Handle, Attempts: 3, Backoff: backoff, Log: telemetry.Discard(),
 	}
 }
 
@@ -123,23 +126,24 @@ func newTable(t *testing.T, c *clock) *journal.Table {
 	return &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: c.read}
 }
 
-// deliver makes an object that waits for its load, in the journal and the queue.
-func (w *simulation) deliver(t *testing.T, key string) loadtest.Delivered {
+// deliver creates an object that waits for its load, in the journal and in the queue.
+func (s *simulation) deliver(t *testing.T, key string) loadtest.Delivered {
 	t.Helper()
-	d := w.Deliver(t, loadtest.Delivery{Key: key, Rows: 3})
+	d := s.Deliver(t, loadtest.Delivery{Key: key, Rows: 3})
 	ctx := t.Context()
-	_, err := w.table.Receive(ctx, d.Object, w.Dataset)
+	_, err := s.table.Receive(ctx, d.Object, s.Dataset)
 	if err == nil {
-		_, err = w.table.Transformed(ctx, d.Receipt, *d.Work.Receipt)
+		_, err = s.table.Transformed(ctx, d.Receipt, *d.Work.Receipt)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.queue.put(d.Work.Encode())
+	s.queue.put(d.Work.Encode())
 	return d
 }
 
-// switchedWarehouse is a warehouse with a switch, that counts logins.
+// switchedWarehouse is a warehouse that counts logins. While an error is set, each
+// login fails with the error.
 type switchedWarehouse struct {
 	load.Warehouse
 
@@ -148,32 +152,32 @@ type switchedWarehouse struct {
 	logins int
 }
 
-func (m *switchedWarehouse) setError(off error) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	m.err = off
+func (w *switchedWarehouse) setError(err error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.err = err
 }
 
 // Open implements load.Warehouse.
-func (m *switchedWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
-	m.mutex.Lock()
-	m.logins++
-	off := m.err
-	m.mutex.Unlock()
-	if off != nil {
-		return nil, off
+func (w *switchedWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	w.mutex.Lock()
+	w.logins++
+	err := w.err
+	w.mutex.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	return m.Warehouse.Open(ctx, dataset, loadID)
+	return w.Warehouse.Open(ctx, dataset, loadID)
 }
 
-func (m *switchedWarehouse) count() int {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	return m.logins
+func (w *switchedWarehouse) count() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.logins
 }
 
-// queue is SQS by the test's clock: a message that is received is hidden until
-// somebody says how long, or for the queue's own time.
+// queue is SQS with the test's clock. A received message is hidden for
+// visibilityTimeout, or for the time of ChangeMessageVisibility.
 type queue struct {
 	clock *clock
 
@@ -196,7 +200,8 @@ func (q *queue) put(body string) {
 	q.messages = append(q.messages, &message{id: fmt.Sprint("m", q.serial), body: body, visible: q.clock.read()})
 }
 
-// next is when a message is visible next; false if there is none.
+// next returns the earliest time at which a message is visible, or false for an empty
+// queue.
 func (q *queue) next() (time.Time, bool) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -209,7 +214,7 @@ func (q *queue) next() (time.Time, bool) {
 	return first, len(q.messages) > 0
 }
 
-// receive returns what is visible, at most ten.
+// receive returns the visible messages, at most ten.
 func (q *queue) receive() events.SQSEvent {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -229,7 +234,7 @@ func (q *queue) receive() events.SQSEvent {
 	return event
 }
 
-// settle deletes what isn't kept.
+// settle deletes the messages that the consumer didn't report as failed.
 func (q *queue) settle(event events.SQSEvent, response events.SQSEventResponse) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -266,8 +271,7 @@ func (q *queue) ChangeMessageVisibility(_ context.Context, in *sqs.ChangeMessage
 	return &sqs.ChangeMessageVisibilityOutput{}, nil
 }
 
-// SendMessage implements batch.SQS: the consumer sends dead letters and nothing
-// else.
+// SendMessage implements batch.SQS. The consumer sends only dead letters.
 func (q *queue) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -275,7 +279,7 @@ func (q *queue) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...fu
 	return &sqs.SendMessageOutput{}, nil
 }
 
-// receives is how often the first message was received; 0 if there is none.
+// receives returns the number of receives of the first message; 0 for an empty queue.
 func (q *queue) receives() int {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
@@ -285,48 +289,48 @@ func (q *queue) receives() int {
 	return q.messages[0].receives
 }
 
-// fakeTopic keeps the subjects of mails.
+// fakeTopic records the subjects of the mails.
 type fakeTopic struct{ subjects []string }
 
 // Publish implements alert.Topic.
-func (i *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
-	i.subjects = append(i.subjects, aws.ToString(in.Subject))
+func (f *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	f.subjects = append(f.subjects, aws.ToString(in.Subject))
 	return &sns.PublishOutput{}, nil
 }
 
-// step moves the clock to whatever is next, a message or a tick, and lets firn
-// handle it.
-func (w *simulation) step(t *testing.T) {
+// step moves the clock to the next message or tick, whichever is earlier, and handles
+// the message or tick.
+func (s *simulation) step(t *testing.T) {
 	t.Helper()
-	at, some := w.queue.next()
-	if !some || at.After(w.nextTick) {
-		w.clock.set(w.nextTick)
-		w.tickAlert(t)
+	at, found := s.queue.next()
+	if !found || at.After(s.nextTick) {
+		s.clock.set(s.nextTick)
+		s.tickAlert(t)
 		return
 	}
-	if at.After(w.clock.read()) {
-		w.clock.set(at)
+	if at.After(s.clock.read()) {
+		s.clock.set(at)
 	}
-	w.handle(t)
+	s.handle(t)
 }
 
-// handle is one invocation of the function load.
-func (w *simulation) handle(t *testing.T) {
+// handle is one invocation of the load function.
+func (s *simulation) handle(t *testing.T) {
 	t.Helper()
-	event := w.queue.receive()
-	response, err := w.consumer.Consume(t.Context(), event)
+	event := s.queue.receive()
+	response, err := s.consumer.Consume(t.Context(), event)
 	if err != nil {
 		t.Error(err)
 	}
-	w.queue.settle(event, response)
+	s.queue.settle(event, response)
 }
 
-// tickAlert is one tick of alert.
-func (w *simulation) tickAlert(t *testing.T) {
+// tickAlert is one tick of the alert function.
+func (s *simulation) tickAlert(t *testing.T) {
 	t.Helper()
-	w.nextTick = w.nextTick.Add(tick)
-	body := fmt.Sprintf(`{"tick":%q}`, w.clock.read().Format(time.RFC3339))
-	if failed := w.watcher.Tick(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
+	s.nextTick = s.nextTick.Add(tick)
+	body := fmt.Sprintf(`{"tick":%q}`, s.clock.read().Format(time.RFC3339))
+	if failed := s.watcher.Tick(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
 		t.Fatal(failed)
 	}
 }

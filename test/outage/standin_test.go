@@ -22,7 +22,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// proxy passes connections on to the stand-in, until it is cut.
+// proxy forwards connections to the stand-in until the cut.
 type proxy struct {
 	listener net.Listener
 	to       string
@@ -38,34 +38,34 @@ func newProxy(t *testing.T, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &proxy{listener: listener, to: to}
+	p := &proxy{listener: listener, to: to}
 	t.Cleanup(func() {
 		_ = listener.Close()
-		w.set(true)
+		p.set(true)
 	})
-	go w.serve()
-	return w
+	go p.serve()
+	return p
 }
 
-func (w *proxy) serve() {
+func (p *proxy) serve() {
 	for {
-		conn, err := w.listener.Accept()
+		conn, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		go w.forward(conn)
+		go p.forward(conn)
 	}
 }
 
-// forward copies both ways until either end closes.
-func (w *proxy) forward(from net.Conn) {
+// forward copies data in both directions until one end closes.
+func (p *proxy) forward(from net.Conn) {
 	defer from.Close()
-	to, err := net.Dial("tcp", w.to)
+	to, err := net.Dial("tcp", p.to)
 	if err != nil {
 		return
 	}
 	defer to.Close()
-	if !w.track(from, to) {
+	if !p.track(from, to) {
 		return
 	}
 	ended := make(chan struct{}, 2)
@@ -78,44 +78,45 @@ func (w *proxy) forward(from net.Conn) {
 	<-ended
 }
 
-func (w *proxy) track(ends ...net.Conn) bool {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.open = append(w.open, ends...)
-	return !w.cut
+func (p *proxy) track(ends ...net.Conn) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.open = append(p.open, ends...)
+	return !p.cut
 }
 
-// set cuts the wire with all that goes through it, or mends it.
-func (w *proxy) set(cut bool) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.cut = cut
-	for _, conn := range w.open {
+// set(true) closes all connections and refuses new connections; set(false) allows new
+// connections.
+func (p *proxy) set(cut bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.cut = cut
+	for _, conn := range p.open {
 		_ = conn.Close()
 	}
-	w.open = nil
+	p.open = nil
 }
 
-// stageMutex keeps two tests from making the one stage at once.
+// stageMutex prevents two tests from creating the only stage at the same time.
 var stageMutex sync.Mutex
 
-// snowflakeBehindProxy is the stand-in for Snowflake, by the driver, behind a wire.
+// snowflakeBehindProxy returns Snowflake's stand-in, with the real driver and a proxy.
 func snowflakeBehindProxy(t *testing.T) (*loadtest.Snowflake, *proxy) {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newProxy(t, net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
+	p := newProxy(t, net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
 	stageMutex.Lock()
 	defer stageMutex.Unlock()
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	return loadtest.NewLaptop(t, w.listener.Addr().String(), store), w
+	return loadtest.NewLaptop(t, p.listener.Addr().String(), store), p
 }
 
-// TestCutConnectionOpensAndClosesBreaker: the real driver loses the stand-in, in the middle of a
-// transaction and at the login after it; the breaker opens, and what works closes
-// it.
+// TestCutConnectionOpensAndClosesBreaker: the real driver loses the stand-in during a
+// transaction and at the next login. The breaker opens. A later successful login closes
+// the breaker.
 func TestCutConnectionOpensAndClosesBreaker(t *testing.T) {
 	t.Parallel()
 	laptop, wire := snowflakeBehindProxy(t)
@@ -136,7 +137,7 @@ func TestCutConnectionOpensAndClosesBreaker(t *testing.T) {
 	wire.set(true)
 	_, err = session.TakeLock(t.Context())
 	wantAway(t, err)
-	_ = session.Close() // nobody hears it
+	_ = session.Close() // the connection is cut
 	wantFailures(t, table, 1)
 	c.set(c.read().Add(backoff))
 	_, err = guarded.Open(t.Context(), "wire.cut", "l2")
@@ -153,10 +154,10 @@ func TestCutConnectionOpensAndClosesBreaker(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rows, err := again.TakeLock(context.WithoutCancel(t.Context())); err != nil && !fault.Is(err, fault.LockBusy) || err == nil && rows != 1 {
-		t.Fatalf("%d lock rows, %v", rows, err) // the cut session's lock may stand for a while
+		t.Fatalf("%d lock rows, %v", rows, err) // the lock of the cut session may remain for a while
 	}
 	if o, err := table.Outage(t.Context(), breaker.Snowflake); err != nil || o.Open {
-		t.Errorf("the breaker is %+v, %v", o, err)
+		t.Errorf("breaker %+v, %v; want it closed", o, err)
 	}
 }
 
@@ -170,11 +171,12 @@ func wantAway(t *testing.T, err error) {
 func wantFailures(t *testing.T, table *journal.Table, want int) {
 	t.Helper()
 	if o, err := table.Outage(t.Context(), breaker.Snowflake); err != nil || !o.Open || o.Failures != want {
-		t.Errorf("the breaker is %+v, %v; want it open after %d failures", o, err, want)
+		t.Errorf("breaker %+v, %v; want it open with %d failures", o, err, want)
 	}
 }
 
-// TestStandInFaultsMatchRunbookTable: what the stand-in can say of the runbook's table.
+// TestStandInFaultsMatchRunbookTable checks the faults in the runbook's table that the
+// stand-in can return.
 func TestStandInFaultsMatchRunbookTable(t *testing.T) {
 	t.Parallel()
 	laptop, _ := snowflakeBehindProxy(t)
@@ -185,8 +187,8 @@ func TestStandInFaultsMatchRunbookTable(t *testing.T) {
 		code            fault.Code
 		disposition     fault.Disposition
 	}{
-		{"no table", "update RAW.NOWHERE_LOADS set seq = seq + 1", time.Minute, fault.TableMissing, fault.Permanent},
-		{"no file", "copy into RAW.OUTAGE_FILE from @RAW.CURATED files = ('a.parquet') file_format = (type = parquet)", time.Minute, fault.ReceiptMissing, fault.Permanent},
+		{"missing table", "update RAW.NOWHERE_LOADS set seq = seq + 1", time.Minute, fault.TableMissing, fault.Permanent},
+		{"missing file", "copy into RAW.OUTAGE_FILE from @RAW.CURATED files = ('a.parquet') file_format = (type = parquet)", time.Minute, fault.ReceiptMissing, fault.Permanent},
 		{
 			"statement timeout", "select count(*) from table(generator(rowcount => 2000000)) a cross join table(generator(rowcount => 1000)) b where random() > 2",
 			time.Second, fault.StatementTimeout, fault.RetryAfter,
@@ -202,7 +204,7 @@ func TestStandInFaultsMatchRunbookTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer session.Close()
-			_, err = session.Query(t.Context(), "do it", test.statement)
+			_, err = session.Query(t.Context(), "run statement", test.statement)
 			if f := fault.As(err); f == nil || f.Code != test.code || f.Disposition != test.disposition {
 				t.Errorf("got %v, want %s, %s", err, test.code, test.disposition)
 			}

@@ -17,7 +17,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// awaitGeneration waits until the journal has the object loaded in a generation.
+// awaitGeneration waits until the object is loaded in a generation.
 func awaitGeneration(t *testing.T, o object.Object, want int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s is loaded in generation %d", o.Key, want), func() (bool, string) {
@@ -34,9 +34,9 @@ func generationOf(t *testing.T, o object.Object) int64 {
 	return queryNumber(t, "select max(GENERATION) as n from RAW.SHOP_CUSTOMER_LOADS where OBJECT = ?", string(o.ID()))
 }
 
-// A reload puts the same rows in the place of the old ones, and the ledger's sum
-// is the table's count at any time.
-func TestReloadReplacesRows(t *testing.T) {
+// A reload replaces the rows with the same rows. The sum of the ledger always equals
+// the count of the table.
+func TestReloadInEveryState(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 5), []byte("TOO LONG,row\n")...))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
@@ -49,14 +49,14 @@ func TestReloadReplacesRows(t *testing.T) {
 	if got := rowsOf(t, o); got != 5 || rejects != 1 {
 		t.Errorf("%d rows and %d rejects, want 5 and 1", got, rejects)
 	}
-	apart := queryNumber(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
+	difference := queryNumber(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
 		"(select sum(ROWS_LOADED) from RAW.SHOP_CUSTOMER_LOADS where OBJECT <> '~lock') as n")
-	if apart != 0 {
-		t.Errorf("the table and its ledger are %d rows apart", apart)
+	if difference != 0 {
+		t.Errorf("the counts of table and ledger differ by %d", difference)
 	}
 }
 
-// A reload that fails leaves what was loaded, and the mail says so.
+// A failed reload keeps the loaded rows, and the mail reports the kept rows.
 func TestFailedReloadKeepsRowsAndSendsMail(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "customers.csv"), customers("gone", 4))
@@ -69,52 +69,52 @@ func TestFailedReloadKeepsRowsAndSendsMail(t *testing.T) {
 	firn(t, "reload", "--object", string(o.ID()))
 	entry := awaitState(t, o, journal.Failed)
 	if entry.Code != string(fault.ObjectGone) || entry.Generation != 1 || entry.RowsLoaded != 4 {
-		t.Errorf("entry %+v", entry)
+		t.Errorf("unexpected entry %+v", entry)
 	}
 	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 4 || rowsOf(t, o) != 4 || generationOf(t, o) != 0 {
 		t.Errorf("the ledger has %d entries with %d rows, the table %d, generation %d", entries, rows, rowsOf(t, o), generationOf(t, o))
 	}
-	if m := awaitMail(t, o); !strings.Contains(m.Body, "its reload failed: the 4 rows of before stay") {
-		t.Errorf("the mail doesn't say what stays:\n%s", m.Body)
+	if m := awaitMail(t, o); !strings.Contains(m.Body, "failed; the table keeps the 4 rows of the earlier load") {
+		t.Errorf("the mail lacks the kept rows:\n%s", m.Body)
 	}
 }
 
-// audit runs `firn audit` on a dataset that no other test uses, without grace,
-// and returns what it says and how it ends.
+// audit runs `firn audit` without grace on a dataset that no other test uses. audit
+// returns the output and the exit code.
 func audit(t *testing.T) (text string, code int) {
 	t.Helper()
-	said, err := exec.CommandContext(t.Context(), stack.cloud.Program, "audit", "--dataset", "shop.item", "--grace", "0s").Output()
+	printed, err := exec.CommandContext(t.Context(), stack.cloud.Program, "audit", "--dataset", "shop.item", "--grace", "0s").Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return string(said) + string(exit.Stderr), exit.ExitCode()
+		return string(printed) + string(exit.Stderr), exit.ExitCode()
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return string(said), 0
+	return string(printed), 0
 }
 
-// After a load everything adds up. A row that somebody deletes is told with a
-// command, and the command brings it back.
+// After a load, audit finds no difference. For a deleted row audit prints a command,
+// and the command restores the row.
 func TestAuditNamesCommandForDeletedRow(t *testing.T) {
 	t.Parallel()
 	body := "sku,name,price,weight,stock,gift,category,since,updated_at\nIT9001,chair,40.63,73.778925,13,true,home,2025-01-31,2026-01-31T10:00:00Z\n" +
 		"IT9002,table,40.77,NA,22,false,NA,2025-02-01,2026-02-01T10:00:00Z\n"
 	o := put(t, "shop/item/audited.csv", []byte(body))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
-	if said, code := audit(t); code != 0 {
-		t.Fatalf("after a load it ends with %d:\n%s", code, said)
+	if text, code := audit(t); code != 0 {
+		t.Fatalf("audit after a load has exit code %d:\n%s", code, text)
 	}
 	if _, err := warehouse(t).Exec(t.Context(), "delete a row", "delete from RAW.SHOP_ITEM where SKU = 'IT9001'"); err != nil {
 		t.Fatal(err)
 	}
-	said, code := audit(t)
+	text, code := audit(t)
 	line := "shop.item  table_rows  " + o.URI() + "  " + string(o.ID()) + "  ledger: 2 rows  table: 1 row  type: firn reload --object " + string(o.ID()) + "\n"
-	if code != 1 || !strings.Contains(said, line) {
-		t.Fatalf("it ends with %d and lacks %q:\n%s", code, line, said)
+	if code != 1 || !strings.Contains(text, line) {
+		t.Fatalf("audit has exit code %d, want 1, or lacks %q:\n%s", code, line, text)
 	}
 	_, command, _ := strings.Cut(line, "type: ")
 	shell(t, command)
 	awaitGeneration(t, o, 1)
-	if said, code := audit(t); code != 0 {
-		t.Errorf("after its command it ends with %d:\n%s", code, said)
+	if text, code := audit(t); code != 0 {
+		t.Errorf("audit after the command has exit code %d:\n%s", code, text)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-// notEnforced are the grants that the laptop's cloud doesn't ask for, so that
-// taking them away would prove nothing. The tests of infra/stack hold them
-// against what needs them instead. An empty role, statement or action is any.
+// notEnforced lists the grants that the AWS stand-in doesn't check. A test without such
+// a grant would prove nothing. The tests of infra/stack check these grants in the
+// template. An empty role, statement or action matches any value.
 var notEnforced = []struct{ role, statement, action, reason string }{
-	{"", "Log", "", "the stand-in writes a function's log itself"},
-	{"", "Consume", "sqs:DeleteMessage", "the stand-in's poller asks for no grant"},
-	{"", "Consume", "sqs:GetQueueAttributes", "the stand-in's poller asks for no grant"},
-	{"", "Consume", "sqs:ReceiveMessage", "the stand-in's poller asks for no grant"},
-	{"", "DataKey", "", "the stand-in's S3 asks for no grant on a key"},
-	{"", "TopicKey", "", "the stand-in's SNS asks for no grant on a key"},
-	{"LoadRole", "ReadReceiptsMissing", "s3:ListBucket", "the stand-in tells everybody that an object isn't there"},
-	{"", "ReadCuratedMissing", "s3:ListBucket", "the stand-in tells everybody that an object isn't there"},
-	{"", "ReadLandingMissing", "s3:ListBucket", "the stand-in tells everybody that an object isn't there"},
-	{"GlueRole", "Measure", "", "the stand-in's runs measure nothing"},
-	{"GlueRole", "WriteCurated", "s3:AbortMultipartUpload", "S3A aborts uploads that failed only, and parts of this size don't"},
-	{"GlueRole", "ReadScript", "", "the stand-in fetches the script itself"},
+	{"", "Log", "", "the stand-in itself writes a function's log"},
+	{"", "Consume", "sqs:DeleteMessage", "the stand-in's poller checks no grant"},
+	{"", "Consume", "sqs:GetQueueAttributes", "the stand-in's poller checks no grant"},
+	{"", "Consume", "sqs:ReceiveMessage", "the stand-in's poller checks no grant"},
+	{"", "DataKey", "", "the stand-in's S3 checks no grant on a key"},
+	{"", "TopicKey", "", "the stand-in's SNS checks no grant on a key"},
+	{"LoadRole", "ReadReceiptsMissing", "s3:ListBucket", "the stand-in answers 404 for a missing object without a check"},
+	{"", "ReadCuratedMissing", "s3:ListBucket", "the stand-in answers 404 for a missing object without a check"},
+	{"", "ReadLandingMissing", "s3:ListBucket", "the stand-in answers 404 for a missing object without a check"},
+	{"GlueRole", "Measure", "", "the stand-in's runs publish no metrics"},
+	{"GlueRole", "WriteCurated", "s3:AbortMultipartUpload", "S3A aborts only failed uploads, and uploads of this size don't fail"},
+	{"GlueRole", "ReadScript", "", "the stand-in itself reads the script"},
 	{"TickRole", "", "", "the stand-in's Scheduler sends as root"},
 	{"SweepRole", "", "", "the stand-in's Scheduler sends as root"},
 	{"ScheduleRole", "", "", "the stand-in's Scheduler sends as root"},
@@ -34,8 +34,8 @@ var notEnforced = []struct{ role, statement, action, reason string }{
 // granted is one action on one resource in the template.
 type granted struct{ role, statement, action, resource string }
 
-// Each grant of the template is in exactly one of grantRows and notEnforced: a
-// new one must be tested, or the reason told.
+// Each grant of the template is in exactly one of grantRows and notEnforced. A new
+// grant needs a test or a reason.
 func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 	rows, reasons := make(map[int]bool), make(map[int]bool)
 	for _, g := range grantsOfTheTemplate(t) {
@@ -50,17 +50,17 @@ func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 			reasons[reason] = true
 		}
 		if tested == (reason >= 0) {
-			t.Errorf("%+v: tested %t, listed as not enforced %t; want one of them", g, tested, reason >= 0)
+			t.Errorf("%+v: tested %t, in notEnforced %t, want exactly one", g, tested, reason >= 0)
 		}
 	}
 	if len(rows) != len(grantRows)+len(runRows) || len(reasons) != len(notEnforced) {
-		t.Errorf("%d of %d rows and %d of %d reasons are about grants that the template has",
+		t.Errorf("%d of %d rows and %d of %d reasons match a grant of the template, want all",
 			len(rows), len(grantRows)+len(runRows), len(reasons), len(notEnforced))
 	}
 }
 
-// grantsOfTheTemplate reads what the tests of infra/stack wrote down: role,
-// statement, actions and resources, each indented by two more.
+// grantsOfTheTemplate reads the golden file of infra/stack. The file has roles,
+// statements, actions and resources, each level with two more spaces.
 func grantsOfTheTemplate(t *testing.T) []granted {
 	t.Helper()
 	content, err := os.ReadFile("../../infra/stack/testdata/grants.golden")
@@ -87,35 +87,35 @@ func grantsOfTheTemplate(t *testing.T) []granted {
 	}
 	for _, function := range functions {
 		if !slices.ContainsFunc(all, func(g granted) bool { return g.role == function+"Role" }) {
-			t.Fatalf("no grants of %s were read", function)
+			t.Fatalf("the golden file has no grants of %s", function)
 		}
 	}
 	return all
 }
 
-// What the laptop's cloud doesn't ask for can go all at once. When this fails,
-// a newer stand-in enforces more, and the list above must become shorter.
+// The use cases work without all grants that the stand-in doesn't check. If this test
+// fails, a newer stand-in checks more grants, and notEnforced must become shorter.
 func TestStandInIgnoresUnenforcedGrants(t *testing.T) {
 	for _, function := range functions {
 		var all []removedGrant
 		for _, g := range grantsOfTheTemplate(t) {
-			w := removedGrant{function: function, statement: g.statement, action: g.action}
-			if g.role == function+"Role" && reasonFor(g) >= 0 && !slices.Contains(all, w) {
-				all = append(all, w)
+			removed := removedGrant{function: function, statement: g.statement, action: g.action}
+			if g.role == function+"Role" && reasonFor(g) >= 0 && !slices.Contains(all, removed) {
+				all = append(all, removed)
 			}
 		}
 		removeGrants(t, all...)
 	}
-	for _, d := range []useCase{customerFile, ingestRun, silentDeadLetter, deletedObject} {
-		t.Run(d.name, func(t *testing.T) { eventually(t, d.name, d.start(t).done) })
+	for _, u := range []useCase{customerFile, ingestRun, silentDeadLetter, deletedObject} {
+		t.Run(u.name, func(t *testing.T) { eventually(t, u.name, u.start(t).done) })
 	}
 }
 
-// reasonFor is the place of a grant's reason in notEnforced, or -1.
+// reasonFor returns the index of a grant's reason in notEnforced, or -1.
 func reasonFor(g granted) int {
-	is := func(pattern, value string) bool { return pattern == "" || pattern == value }
+	matches := func(pattern, value string) bool { return pattern == "" || pattern == value }
 	for i, n := range notEnforced {
-		if is(n.role, g.role) && is(n.statement, g.statement) && is(n.action, g.action) {
+		if matches(n.role, g.role) && matches(n.statement, g.statement) && matches(n.action, g.action) {
 			return i
 		}
 	}

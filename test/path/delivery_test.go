@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// The same event five times at once, before any is loaded: the loads are held
-// until every copy was routed.
+// The same event arrives five times before the first load. Loads are paused until every
+// copy is routed.
 func TestRepeatedEventLoadsOnce(t *testing.T) {
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "customers.csv"), customers("five times", 7)) })
@@ -41,12 +41,12 @@ func TestRepeatedEventLoadsOnce(t *testing.T) {
 	}
 }
 
-// A second version of a key replaces the rows of the first, whichever event
-// comes first.
+// A second version of a key replaces the rows of the first version. The order of the
+// events doesn't matter.
 func TestNewVersionReplacesRows(t *testing.T) {
 	tests := []struct {
 		name string
-		// order is that of the events: 0 is the older version.
+		// order is the order of the events; 0 is the older version.
 		order []int
 	}{
 		{"in order", []int{0, 1}},
@@ -68,20 +68,21 @@ func TestNewVersionReplacesRows(t *testing.T) {
 			awaitState(t, versions[0], journal.Superseded)
 			awaitState(t, versions[1], journal.Loaded)
 			if got := rowsOf(t, versions[0]); got != 0 {
-				t.Errorf("the older version has %d rows left", got)
+				t.Errorf("the older version has %d rows, want 0", got)
 			}
 			if got := rowsOf(t, versions[1]); got != 3 {
 				t.Errorf("the newer version has %d rows, want 3", got)
 			}
 			newest, err := stack.operator.Status(t.Context(), versions[1].URI())
 			if err != nil || newest.ID != versions[1].ID() {
-				t.Errorf("status names version %s: %v", newest.Object.Version, err)
+				t.Errorf("status shows version %s: %v", newest.Object.Version, err)
 			}
 		})
 	}
 }
 
-// Two versions whose loads wait at the same time: one transaction sees both.
+// Two versions wait for their loads at the same time. One transaction loads the newer
+// version.
 func TestNewestOfTwoWaitingVersionsIsLoaded(t *testing.T) {
 	t.Parallel()
 	release := pauseLoads(t)
@@ -98,16 +99,16 @@ func TestNewestOfTwoWaitingVersionsIsLoaded(t *testing.T) {
 	}
 }
 
-// One poisoned message in the middle of ten that one invocation gets: nine
-// load on their first receive, one is in the inbox.
+// One unreadable message is among ten messages of one invocation. Nine objects are
+// loaded on the first receive. The unreadable message causes a mail.
 func TestUnreadableMessageFailsAlone(t *testing.T) {
-	const poison = 4
+	const unreadable = 4
 	var objects []object.Object
 	bodies := make([]string, 10)
 	withoutLandingNotifications(t, func() {
 		for i := range bodies {
-			if i == poison {
-				bodies[i] = `{"poison": "` + t.Name() + `"`
+			if i == unreadable {
+				bodies[i] = `{"unreadable": "` + t.Name() + `"`
 				continue
 			}
 			o := put(t, keyOf(t, fmt.Sprintf("%d.csv", i)), customers(fmt.Sprint("batch ", i), 2))
@@ -120,7 +121,7 @@ func TestUnreadableMessageFailsAlone(t *testing.T) {
 	for _, entry := range awaitStopped(t, objects...) {
 		checkState(t, entry, journal.Loaded)
 	}
-	eventually(t, "one mail tells of the poison", func() (bool, string) {
+	eventually(t, "the unreadable message causes one mail", func() (bool, string) {
 		mails := mailsAbout(t, t.Name()+`"`)
 		return len(mails) == 1, fmt.Sprint(len(mails), " mails")
 	})
@@ -128,10 +129,10 @@ func TestUnreadableMessageFailsAlone(t *testing.T) {
 	for i, id := range ids {
 		lines := linesAbout(logOf(t, "Route", since), id)
 		if len(lines) != 1 || lines[0].Receives != 1 {
-			t.Fatalf("message %d was handled %d times: %+v", i, len(lines), lines)
+			t.Fatalf("message %d has %d log lines, want 1 of the first receive: %+v", i, len(lines), lines)
 		}
-		if want := map[bool]string{true: "message failed", false: "message done"}[i == poison]; lines[0].Message != want {
-			t.Errorf("message %d: %q, want %q", i, lines[0].Message, want)
+		if want := map[bool]string{true: "message failed", false: "message done"}[i == unreadable]; lines[0].Message != want {
+			t.Errorf("message %d has the log line %q, want %q", i, lines[0].Message, want)
 		}
 		requests[lines[0].Request] = true
 	}

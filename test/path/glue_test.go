@@ -28,10 +28,10 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// glueDataset is the dataset whose contract sends its files to Glue.
+// glueDataset is a dataset whose contract sends files to Glue.
 const glueDataset = "shop.visit"
 
-// visits reads the sample file; its header is the first line.
+// visits returns the lines of the sample file. The first line is the header.
 func visits(t *testing.T) []string {
 	t.Helper()
 	body, err := os.ReadFile("../../testdata/project/datasets/shop/visit/visits.csv")
@@ -46,8 +46,8 @@ func visitKey(t *testing.T, name string) string {
 	return path.Join("shop/visit", t.Name(), name)
 }
 
-// putFive puts five files of a few rows each within one batch of the glue queue:
-// what special names has another body. The files' order is that of the run.
+// putFive uploads five small files within one batch of the glue queue. The file with
+// the number special has the content body. The run has the files in this order.
 func putFive(t *testing.T, special int, body []byte) []object.Object {
 	t.Helper()
 	lines := visits(t)
@@ -62,7 +62,7 @@ func putFive(t *testing.T, special int, body []byte) []object.Object {
 	return objects
 }
 
-// runsOf returns the job's runs whose manifest names the object.
+// runsOf returns the job's runs whose manifest has the object.
 func runsOf(t *testing.T, o object.Object) []types.JobRun {
 	t.Helper()
 	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})
@@ -99,38 +99,38 @@ func manifestOf(t *testing.T, run types.JobRun) work.Manifest {
 	return m
 }
 
-// onlyOneFails waits until the five stand still, and holds that four are loaded
-// and one is in the inbox with its cause.
+// onlyOneFails waits until the five objects stop. Four must be loaded. The object with
+// the number failing must cause a mail with the cause.
 func onlyOneFails(t *testing.T, objects []object.Object, failing int, code fault.Code, cause string) {
 	t.Helper()
 	for i, e := range awaitStopped(t, objects...) {
 		if i != failing {
 			checkState(t, e, journal.Loaded)
 			if e.Engine != "glue" || e.RowsLoaded != 10 {
-				t.Errorf("%s: %d rows by %s", e.Object.Key, e.RowsLoaded, e.Engine)
+				t.Errorf("%s: %d rows by engine %s, want 10 by glue", e.Object.Key, e.RowsLoaded, e.Engine)
 			}
 			continue
 		}
 		checkState(t, e, journal.Failed)
 		if e.Code != string(code) || !strings.Contains(e.Cause, cause) {
-			t.Errorf("%s failed for %s: %s", e.Object.Key, e.Code, e.Cause)
+			t.Errorf("%s failed with code %s: %s", e.Object.Key, e.Code, e.Cause)
 		}
 	}
 	id := string(objects[failing].ID())
-	eventually(t, "the mail", func() (bool, string) { return len(mailsAbout(t, id)) == 1, "no mail" })
+	eventually(t, "a mail arrives", func() (bool, string) { return len(mailsAbout(t, id)) == 1, "no mail" })
 	if body := mailsAbout(t, id)[0].Body; !strings.Contains(body, cause) || !strings.Contains(body, "firn redrive") {
-		t.Errorf("the mail:\n%s", body)
+		t.Errorf("the mail lacks cause or command:\n%s", body)
 	}
 }
 
-// TestGlueAndLambdaGiveSameRows sends the file of visits through Spark and
-// through the Go engine, and compares what stands in the table row for row.
+// TestGlueAndLambdaGiveSameRows transforms the file of visits with Spark and with the
+// Go engine, and compares the rows of the two tables.
 func TestGlueAndLambdaGiveSameRows(t *testing.T) {
 	o := put(t, visitKey(t, "visits.csv"), []byte(strings.Join(visits(t), "")))
 	entry := awaitStopped(t, o)[0]
 	checkState(t, entry, journal.Loaded)
 	if entry.Engine != "glue" || entry.Run == "" || entry.RowsLoaded != 240 {
-		t.Fatalf("%d rows by %s, run %s", entry.RowsLoaded, entry.Engine, entry.Run)
+		t.Fatalf("%d rows by engine %s, run %q, want 240 by a run of glue", entry.RowsLoaded, entry.Engine, entry.Run)
 	}
 	receipt := goEngine(t, o)
 	session := warehouse(t)
@@ -138,28 +138,28 @@ func TestGlueAndLambdaGiveSameRows(t *testing.T) {
 		"create or replace table RAW.VISITS_BY_GO like RAW.SHOP_VISIT",
 		copyOf("RAW.VISITS_BY_GO", receipt.Data),
 	} {
-		if _, err := session.Query(t.Context(), "load Go's rows", statement); err != nil {
+		if _, err := session.Query(t.Context(), "load the rows of the Go engine", statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	columns := strings.Join(columnsOf(), ", ")
-	glues := fmt.Sprintf("select %s from RAW.SHOP_VISIT where _FIRN_OBJECT = '%s'", columns, o.ID())
-	gos := fmt.Sprintf("select %s from RAW.VISITS_BY_GO", columns)
+	glueRows := fmt.Sprintf("select %s from RAW.SHOP_VISIT where _FIRN_OBJECT = '%s'", columns, o.ID())
+	goRows := fmt.Sprintf("select %s from RAW.VISITS_BY_GO", columns)
 	for name, statement := range map[string]string{
-		"rows of Glue that Go hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", glues, gos),
-		"rows of Go that Glue hasn't": fmt.Sprintf("select count(*) as n from (%s except %s)", gos, glues),
+		"rows of Glue are missing in Go's table": fmt.Sprintf("select count(*) as n from (%s except %s)", glueRows, goRows),
+		"rows of Go are missing in Glue's table": fmt.Sprintf("select count(*) as n from (%s except %s)", goRows, glueRows),
 	} {
 		if n := queryNumber(t, statement); n != 0 {
 			t.Errorf("%d %s", n, name)
 		}
 	}
 	if n := queryNumber(t, "select count(*) as n from RAW.VISITS_BY_GO"); n != entry.RowsLoaded {
-		t.Errorf("%d rows by Go", n)
+		t.Errorf("the Go engine has %d rows, want as many as Glue", n)
 	}
 }
 
-// goEngine transforms the object as the Lambda would, and returns its receipt.
-// Its attempt lies below the manifests, where no event tells of it.
+// goEngine transforms the object as the Lambda function would, and returns the receipt.
+// The bucket sends no event for the attempt, because no receipt is written.
 func goEngine(t *testing.T, o object.Object) work.Receipt {
 	t.Helper()
 	engine := &transform.Engine{Store: storeWithoutReceipts{&s3store.Store{Client: stack.s3}}, Bucket: stack.operator.Stack.CuratedBucket, Now: time.Now}
@@ -173,7 +173,8 @@ func goEngine(t *testing.T, o object.Object) work.Receipt {
 	return receipt
 }
 
-// storeWithoutReceipts is a store that writes no receipt, so that nobody loads the files.
+// storeWithoutReceipts is a store that writes no receipt, so that no loader loads the
+// files.
 type storeWithoutReceipts struct{ *s3store.Store }
 
 func (storeWithoutReceipts) Put(context.Context, work.Location, []byte) error { return nil }
@@ -199,25 +200,25 @@ func copyOf(table string, files []work.File) string {
 func TestGlueRunWithRefusedObjectLoadsOthers(t *testing.T) {
 	objects := putFive(t, 2, []byte(visits(t)[0]+"\"EST\",2026,\"never closed\n"))
 	onlyOneFails(t, objects, 2, fault.BadQuoting, "record 1")
-	eventually(t, "its one run succeeds", func() (bool, string) {
+	eventually(t, "one run succeeds", func() (bool, string) {
 		runs := runsOf(t, objects[2])
 		return len(runs) == 1 && runs[0].JobRunState == types.JobRunStateSucceeded, fmt.Sprintf("%d runs, first %s", len(runs), runs[0].JobRunState)
 	})
 }
 
-// TestGlueRunThatCrashesOnOneObjectLoadsOthers lets Spark fail on one object for good: the
-// run's role may not read it.
+// TestGlueRunThatCrashesOnOneObjectLoadsOthers makes Spark fail on the same object in
+// each run: the run's role may not read the object.
 func TestGlueRunThatCrashesOnOneObjectLoadsOthers(t *testing.T) {
 	key := visitKey(t, "3.csv")
 	deny(t, "Glue", "s3:GetObject", "arn:aws:s3:::"+stack.operator.Stack.LandingBucket+"/"+key)
 	objects := putFive(t, -1, nil)
-	onlyOneFails(t, objects, 3, fault.GlueFailed, "its run ended FAILED: ")
+	onlyOneFails(t, objects, 3, fault.GlueFailed, "ended FAILED: ")
 	if e, err := stack.journal.Get(t.Context(), objects[3].ID()); err != nil || !strings.Contains(e.Cause, key) {
-		t.Errorf("Glue's message doesn't name the key: %s %v", e.Cause, err)
+		t.Errorf("Glue's message lacks the key: %s %v", e.Cause, err)
 	}
 }
 
-// deny takes an action on one resource away from a role, until the test's end.
+// deny denies a role an action on one resource until the end of the test.
 func deny(t *testing.T, role, action, resource string) {
 	t.Helper()
 	const name = "denied"
@@ -241,8 +242,8 @@ func deny(t *testing.T, role, action, resource string) {
 	})
 }
 
-// TestGlueRunKilledOnOneObjectLoadsOthers stops each run while it works on the same
-// object. That one is large, so that there is a while.
+// TestGlueRunKilledOnOneObjectLoadsOthers stops each run during the same object. The
+// object is large, so that the test has time to stop the run.
 func TestGlueRunKilledOnOneObjectLoadsOthers(t *testing.T) {
 	const large = 4
 	lines := visits(t)
@@ -263,13 +264,13 @@ func TestGlueRunKilledOnOneObjectLoadsOthers(t *testing.T) {
 		return inState(t, objects[large], journal.Failed)
 	})
 	if len(stopped) < 2 {
-		t.Errorf("%d runs were stopped, want 2 at least: with the others, and alone", len(stopped))
+		t.Errorf("%d runs were stopped, want at least 2: one with all objects, one with the large object alone", len(stopped))
 	}
-	onlyOneFails(t, objects, large, fault.GlueFailed, "its run ended STOPPED: ")
+	onlyOneFails(t, objects, large, fault.GlueFailed, "ended STOPPED: ")
 }
 
-// isAt reports whether the run has made the receipts of all that its manifest
-// names before the object.
+// isAt reports whether the run has written the receipts of all objects before this
+// object in its manifest.
 func isAt(t *testing.T, run types.JobRun, o object.Object) bool {
 	t.Helper()
 	m := manifestOf(t, run)
@@ -297,20 +298,20 @@ func stopRun(t *testing.T, id string) {
 	}
 }
 
-// runRows are the grants of a run's own role that the laptop's cloud enforces.
+// runRows lists the grants of a run's own role that the AWS stand-in checks.
 var runRows = []grantRow{
-	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, deed: fileByGlue},
-	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, deed: fileByGlue},
-	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, deed: fileByGlue},
-	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:DeleteObject", ""}, deed: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:DeleteObject", ""}, useCase: fileByGlue},
 }
 
-// Without any one of its grants a run fails; with the grant back, the object
-// that was given back gets through by itself.
+// A run fails without any one of its grants. With the grant back, the object is loaded
+// without a command.
 func TestEveryGrantOfARunIsNeeded(t *testing.T) {
 	for _, row := range runRows {
 		t.Run(row.String(), func(t *testing.T) {
-			putBack := removeGrants(t, row.removedGrant)
+			restore := removeGrants(t, row.removedGrant)
 			o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(visits(t)[:11], "")))
 			eventually(t, "a run fails", func() (bool, string) {
 				runs := runsOf(t, o)
@@ -320,7 +321,7 @@ func TestEveryGrantOfARunIsNeeded(t *testing.T) {
 				first := runs[len(runs)-1]
 				return first.JobRunState == types.JobRunStateFailed, string(first.JobRunState)
 			})
-			putBack()
+			restore()
 			checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 		})
 	}

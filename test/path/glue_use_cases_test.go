@@ -25,16 +25,16 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fileByGlue is a file that a Glue run makes rows of.
-var fileByGlue = useCase{"a file is loaded by way of Glue", func(t *testing.T) startedUseCase {
+// fileByGlue is a file that a Glue run transforms.
+var fileByGlue = useCase{"a file is loaded by a Glue run", func(t *testing.T) startedUseCase {
 	t.Helper()
 	lines := visits(t)
 	o := put(t, visitKey(t, "few.csv"), []byte(strings.Join(lines[:11], "")))
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// endOfARun is news of a run that ended a while ago.
-var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) startedUseCase {
+// endOfARun is the event of an earlier run's end.
+var endOfARun = useCase{"the end of a run is handled", func(t *testing.T) startedUseCase {
 	t.Helper()
 	since := time.Now()
 	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})
@@ -53,16 +53,16 @@ var endOfARun = useCase{"the end of a run is understood", func(t *testing.T) sta
 					return true, ""
 				}
 			}
-			return false, "no line says so"
+			return false, "the line is missing in the log"
 		}}
 	}
-	t.Fatal("no run has ended yet")
+	t.Fatal("no run has succeeded so far")
 	return startedUseCase{}
 }}
 
-// forgottenManifest is an object whose function was killed before it started the
-// run: the check for overdue runs starts it.
-var forgottenManifest = useCase{"a manifest without a run gets one", func(t *testing.T) startedUseCase {
+// forgottenManifest is a manifest without a run, because the function was killed before
+// it started the run. The check for overdue runs starts the run.
+var forgottenManifest = useCase{"a manifest without a run gets a run", func(t *testing.T) startedUseCase {
 	t.Helper()
 	setAllRunsOverdue(t)
 	var o object.Object
@@ -106,7 +106,7 @@ var forgottenManifest = useCase{"a manifest without a run gets one", func(t *tes
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// setAllRunsOverdue makes transform ask for every run, until the test's end.
+// setAllRunsOverdue makes every run overdue for transform until the end of the test.
 func setAllRunsOverdue(t *testing.T) {
 	t.Helper()
 	const variable = "FIRN_GLUE_OVERDUE_SECONDS"

@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// grantRow is one grant, and the least that can't be done without it.
+// grantRow is one grant with a small use case that fails without the grant.
 type grantRow struct {
 	removedGrant
-	deed useCase
-	// logLine is the line of the function's log that says what was refused; empty
-	// is that of a message that failed.
+	useCase useCase
+	// logLine is the message of the function's log line about the refusal. Empty for
+	// messageFailed.
 	logLine string
-	// noText says that S3 refuses without words: an answer to HEAD has no body
+	// noText is for a refusal without a text: an answer to HEAD has no body
 	// (AmazonS3/latest/API/API_HeadObject).
 	noText bool
-	// besides is taken away as well, to make a fault that asks for the grant.
-	besides *removedGrant
+	// alsoRemoved is a second removed grant, which causes a fault. Only after this
+	// fault does the function use the first grant.
+	alsoRemoved *removedGrant
 }
 
 const (
@@ -29,128 +30,128 @@ const (
 	backoffFailed    = "backoff not set"
 )
 
-// grantRows are the grants that the laptop's cloud enforces. These tests change
-// roles, so they don't run beside others.
+// grantRows lists the grants that the AWS stand-in checks. These tests change roles, so
+// the tests don't run in parallel.
 var grantRows = []grantRow{
-	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("IngestQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, deed: ingestRun},
-	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:PutItem", ""}, deed: ingestRun},
-	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, deed: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("IngestQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, useCase: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:PutItem", ""}, useCase: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, useCase: ingestRun},
 	{
-		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("IngestQueue", ingestRun), logLine: backoffFailed,
-		besides: &removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""},
+		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("IngestQueue", ingestRun), logLine: backoffFailed,
+		alsoRemoved: &removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""},
 	},
-	{removedGrant: removedGrant{"Ingest", "Send", "sqs:SendMessage", ""}, deed: withShortVisibility("IngestQueue", handOver)},
+	{removedGrant: removedGrant{"Ingest", "Send", "sqs:SendMessage", ""}, useCase: withShortVisibility("IngestQueue", handOver)},
 
-	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, deed: unreadableMessage("RouteQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, deed: unreadableMessage("ReceiptsQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, deed: unannouncedFile},
-	{removedGrant: removedGrant{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, deed: unannouncedFile},
-	{removedGrant: removedGrant{"Route", "JournalIndex", "dynamodb:Query", ""}, deed: unannouncedReceipt},
-	{removedGrant: removedGrant{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, deed: unannouncedReceipt},
-	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, deed: customerFile},
-	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, deed: customerFile},
-	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:GetItem", ""}, deed: refusedFile},
-	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "RouteDeadLetters"}, useCase: unreadableMessage("RouteQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Route", "Bury", "sqs:SendMessage", "ReceiptsDeadLetters"}, useCase: unreadableMessage("ReceiptsQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "RouteQueue"}, useCase: unannouncedFile},
+	{removedGrant: removedGrant{"Route", "LandingVersions", "s3:ListBucketVersions", ""}, useCase: unannouncedFile},
+	{removedGrant: removedGrant{"Route", "JournalIndex", "dynamodb:Query", ""}, useCase: unannouncedReceipt},
+	{removedGrant: removedGrant{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, useCase: unannouncedReceipt},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, useCase: customerFile},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, useCase: customerFile},
+	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:GetItem", ""}, useCase: refusedFile},
+	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
 	{
-		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("RouteQueue", customerFile), logLine: backoffFailed,
-		besides: &removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""},
-	},
-
-	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, deed: unreadableMessage("TransformQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, deed: unreadableMessage("GlueQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, deed: fileByGlue},
-	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, deed: fileByGlue, noText: true},
-	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, deed: fileByGlue},
-	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRun", ""}, deed: endOfARun},
-	{removedGrant: removedGrant{"Transform", "ReadCurated", "s3:GetObject", ""}, deed: endOfARun},
-	{removedGrant: removedGrant{"Transform", "JournalIndex", "dynamodb:Query", ""}, deed: forgottenManifest},
-	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRuns", ""}, deed: forgottenManifest},
-	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:GetItem", ""}, deed: repeatedWork},
-	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:PutObject", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, deed: largeBrokenFile, logLine: "upload not aborted"},
-	{
-		removedGrant: removedGrant{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformQueue", customerFile), logLine: backoffFailed,
-		besides: &removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
+		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("RouteQueue", customerFile), logLine: backoffFailed,
+		alsoRemoved: &removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""},
 	},
 
-	{removedGrant: removedGrant{"Load", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("LoadQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:GetItem", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:UpdateItem", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, deed: lostLoadMessage, logLine: "waiting objects not read"},
-	{removedGrant: removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""}, deed: customerFile},
-	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, deed: newVersionWithoutSequencer},
-	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, deed: customerFile},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "TransformDeadLetters"}, useCase: unreadableMessage("TransformQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Transform", "Bury", "sqs:SendMessage", "GlueDeadLetters"}, useCase: unreadableMessage("GlueQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, useCase: fileByGlue, noText: true},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRun", ""}, useCase: endOfARun},
+	{removedGrant: removedGrant{"Transform", "ReadCurated", "s3:GetObject", ""}, useCase: endOfARun},
+	{removedGrant: removedGrant{"Transform", "JournalIndex", "dynamodb:Query", ""}, useCase: forgottenManifest},
+	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRuns", ""}, useCase: forgottenManifest},
+	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:GetItem", ""}, useCase: repeatedWork},
+	{removedGrant: removedGrant{"Transform", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:PutObject", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Transform", "WriteCurated", "s3:AbortMultipartUpload", ""}, useCase: largeBrokenFile, logLine: "upload not aborted"},
 	{
-		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("LoadQueue", customerFile), logLine: backoffFailed,
-		besides: &removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""},
+		removedGrant: removedGrant{"Transform", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("TransformQueue", customerFile), logLine: backoffFailed,
+		alsoRemoved: &removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
 	},
 
-	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:GetItem", ""}, deed: silentDeadLetter},
-	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:UpdateItem", ""}, deed: silentDeadLetter},
-	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, deed: silentDeadLetter},
-	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, deed: unreadableMessage("AlertQueue"), logLine: deadLetterFailed},
-	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, deed: outageCounted, logLine: "waiting objects not counted"},
+	{removedGrant: removedGrant{"Load", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("LoadQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:GetItem", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, useCase: lostLoadMessage, logLine: "waiting objects not read"},
+	{removedGrant: removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, useCase: newVersionWithoutSequencer},
+	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, useCase: customerFile},
 	{
-		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, deed: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: backoffFailed,
-		besides: &removedGrant{"Alert", "Publish", "sns:Publish", ""},
+		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("LoadQueue", customerFile), logLine: backoffFailed,
+		alsoRemoved: &removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""},
+	},
+
+	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:GetItem", ""}, useCase: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:UpdateItem", ""}, useCase: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, useCase: silentDeadLetter},
+	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("AlertQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, useCase: outageCounted, logLine: "waiting objects not counted"},
+	{
+		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: backoffFailed,
+		alsoRemoved: &removedGrant{"Alert", "Publish", "sns:Publish", ""},
 	},
 }
 
-// Without any one of its grants a function can't do its work; with the grant
-// back, what failed gets through by itself: so it is the grant that was missing.
+// A function's work fails without any one of its grants. With the grant back, the
+// failed work succeeds without a command. So the missing grant was the cause.
 func TestEveryGrantIsNeeded(t *testing.T) {
 	for _, row := range grantRows {
 		t.Run(row.String(), func(t *testing.T) {
 			since := time.Now()
 			all := []removedGrant{row.removedGrant}
-			if row.besides != nil {
-				all = append(all, *row.besides)
+			if row.alsoRemoved != nil {
+				all = append(all, *row.alsoRemoved)
 			}
-			putBack := removeGrants(t, all...)
-			attempt := row.deed.start(t)
+			restore := removeGrants(t, all...)
+			started := row.useCase.start(t)
 			line := awaitRefusal(t, row, since)
-			if done, last := attempt.done(); done {
-				t.Fatalf("%s got through without the grant: %s", row.deed.name, last)
+			if done, last := started.done(); done {
+				t.Fatalf("%s: done without the grant: %s", row.useCase.name, last)
 			}
 			t.Logf("after %.1f s: %s: %s", time.Since(since).Seconds(), line.Message, line.Error)
-			putBack()
-			if attempt.repair != nil {
-				attempt.repair()
+			restore()
+			if started.repair != nil {
+				started.repair()
 			}
-			eventually(t, row.deed.name+" gets through with the grant", attempt.done)
+			eventually(t, row.useCase.name+" is done with the grant", started.done)
 		})
 	}
 }
 
-// awaitRefusal waits for the line that tells of the grant's refusal, to the
-// function's own role.
+// awaitRefusal waits for the log line about the refused grant of the function's own
+// role.
 func awaitRefusal(t *testing.T, row grantRow, since time.Time) logLine {
 	t.Helper()
-	told := row.logLine
-	if told == "" {
-		told = messageFailed
+	message := row.logLine
+	if message == "" {
+		message = messageFailed
 	}
 	var found logLine
-	eventually(t, "the log of "+row.function+" tells of "+row.action, func() (bool, string) {
+	eventually(t, "the log of "+row.function+" has the refusal of "+row.action, func() (bool, string) {
 		lines := logOf(t, row.function, since)
 		for _, line := range lines {
-			named := strings.Contains(line.Error, "is not authorized to perform: "+row.action)
-			if line.Message == told && (named || row.noText && line.Code == "access_denied") {
+			refused := strings.Contains(line.Error, "is not authorized to perform: "+row.action)
+			if line.Message == message && (refused || row.noText && line.Code == "access_denied") {
 				found = line
 				return true, ""
 			}
 		}
 		return false, fmt.Sprint(lines)
 	})
-	if told == messageFailed && found.Code != "access_denied" {
-		t.Errorf("the code is %q", found.Code)
+	if message == messageFailed && found.Code != "access_denied" {
+		t.Errorf("the code is %q, want access_denied", found.Code)
 	}
 	if !row.noText && !strings.Contains(found.Error, ":assumed-role/"+roleName(row.function)+"/") {
-		t.Errorf("it isn't the role %s that is refused: %s", roleName(row.function), found.Error)
+		t.Errorf("the refusal isn't about the role %s: %s", roleName(row.function), found.Error)
 	}
 	return found
 }

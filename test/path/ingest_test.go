@@ -10,8 +10,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// A day of events comes through the API, in as many parts as it has
-// pages, and asking for it again changes nothing.
+// A run of one day loads all events of the day, with one part per page of the API. A
+// second run of the day changes nothing.
 func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2018, 2, 1, 0, 0, 0, 0, time.UTC)
@@ -42,14 +42,14 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 		checkState(t, entry, journal.Loaded)
 		read += entry.RowsRead
 	}
-	const inTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
+	const ofTheDay = "TIME >= 1517443200000 and TIME < 1517529600000"
 	count := func() int64 {
-		return queryNumber(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+inTheDay)
+		return queryNumber(t, "select count(distinct ID) as n from RAW.STATION_EVENT where "+ofTheDay)
 	}
 	if rows := count(); rows != read || rows == 0 {
-		t.Errorf("%d events in the table, %d read", rows, read)
+		t.Errorf("the table has %d events, the objects have %d rows", rows, read)
 	}
 	if again := ingest(); len(again) != len(first) {
-		t.Errorf("asked again, the run has %d parts, want %d", len(again), len(first))
+		t.Errorf("the second run has %d parts, want %d", len(again), len(first))
 	}
 }

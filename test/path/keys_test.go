@@ -9,28 +9,28 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// S3 form-encodes keys in its events: a space is a plus, a plus is %2B. Every
-// key must come out as its owner typed it.
+// S3 form-encodes keys in events: a space is a plus, and a plus is %2B. The decoded key
+// must be the uploaded key.
 func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 	t.Parallel()
 	names := map[string]string{
-		"a space":       "all customers.csv",
-		"a plus":        "air+lines.csv",
-		"a percent":     "100%.csv",
-		"an escape":     "a%20b.csv",
-		"an equals":     "day=1/lines.csv",
-		"an umlaut":     "Flüge.csv",
+		"space":         "all customers.csv",
+		"plus":          "air+lines.csv",
+		"percent sign":  "100%.csv",
+		"escape":        "a%20b.csv",
+		"equals sign":   "day=1/lines.csv",
+		"umlaut":        "Flüge.csv",
 		"CJK":           "航空会社.csv",
-		"an ampersand":  "a&b.csv",
-		"a quote":       "it's.csv",
-		"a question":    "what?.csv",
-		"a hash":        "no#1.csv",
+		"ampersand":     "a&b.csv",
+		"quote":         "it's.csv",
+		"question mark": "what?.csv",
+		"hash sign":     "no#1.csv",
 		"several kinds": "a b+c%d=é.csv",
 	}
-	for what, name := range names {
-		t.Run(what, func(t *testing.T) {
+	for kind, name := range names {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			o := put(t, "shop/customer/keys/"+name, customers(what, 3))
+			o := put(t, "shop/customer/keys/"+name, customers(kind, 3))
 			checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 			if got := rowsOf(t, o); got != 3 {
 				t.Errorf("%d rows, want 3", got)
@@ -43,7 +43,7 @@ func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 	}
 }
 
-// S3 sends this once when a notification is set up. It is no object and no
+// S3 sends this event once for a new notification. The event is neither an object nor a
 // fault.
 func TestS3TestEventIsIgnored(t *testing.T) {
 	t.Parallel()
@@ -55,7 +55,7 @@ func TestS3TestEventIsIgnored(t *testing.T) {
 				continue
 			}
 			if line.Code != "" || line.Error != "" {
-				t.Fatalf("the test event was no silence: %+v", line)
+				t.Fatalf("the test event caused a fault: %+v", line)
 			}
 			if line.Message == "message done" {
 				return true, ""
@@ -64,7 +64,7 @@ func TestS3TestEventIsIgnored(t *testing.T) {
 		return false, "no line"
 	})
 	if mails := mailsAbout(t, id); len(mails) > 0 {
-		t.Errorf("it was mailed: %s", mails[0].Subject)
+		t.Errorf("the test event caused a mail: %s", mails[0].Subject)
 	}
 }
 

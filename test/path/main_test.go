@@ -1,7 +1,7 @@
 //go:build endtoend
 
-// Package path_test proves the whole path on the laptop's cloud: the deployed
-// template, the functions' own roles, S3 to Snowflake.
+// Package path_test tests the whole path in the laptop's cloud, from S3 to Snowflake,
+// with the deployed template and the functions' own roles.
 package path_test
 
 import (
@@ -29,12 +29,11 @@ import (
 	"github.com/firn-data/firn/internal/operator"
 )
 
-// waitLimit bounds every wait of these tests: far beyond what a wait takes on
-// a busy machine.
+// waitLimit is the longest wait in these tests. Even on a busy machine a wait takes
+// much less time.
 const waitLimit = 90 * time.Second
 
-// environment is the deployed stack and the clients that tests look at it with, as
-// the account's root.
+// environment has the deployed stack, and clients of the account's root user.
 type environment struct {
 	cloud    *laptop.Cloud
 	operator *operator.Operator
@@ -62,8 +61,8 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	// FIRN_PATH_DIRECTORY is the folder below build/ that keeps the cloud's
-	// state, for a run beside another one.
+	// FIRN_PATH_DIRECTORY is the folder below build/ for the state of the stand-ins.
+	// Two runs of the tests at the same time need two folders.
 	directory := cmp.Or(os.Getenv("FIRN_PATH_DIRECTORY"), "path")
 	cloud, err := laptop.Open(root, filepath.Join(root, "build", directory), filepath.Join(root, "build", "bin", "firn"))
 	if err != nil {
@@ -105,37 +104,37 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {
 	}, nil
 }
 
-// eventually polls until the condition holds, and fails the test with what it
-// said last when it never does.
-func eventually(t *testing.T, what string, holds func() (bool, string)) {
+// eventually polls a condition. The test fails after waitLimit, with the condition's
+// last text.
+func eventually(t *testing.T, condition string, check func() (bool, string)) {
 	t.Helper()
-	within(t, waitLimit, what, holds)
+	within(t, waitLimit, condition, check)
 }
 
-// within is eventually with a limit of its own.
-func within(t *testing.T, limit time.Duration, what string, holds func() (bool, string)) {
+// within is eventually with another limit.
+func within(t *testing.T, limit time.Duration, condition string, check func() (bool, string)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		ok, last := holds()
+		ok, last := check()
 		if ok {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %s; last seen: %s", what, limit, last)
+			t.Fatalf("%s: not true within %s; last text: %s", condition, limit, last)
 		case <-ticker.C:
 		}
 	}
 }
 
-// checkState fails the test unless the entry is in the state.
+// checkState fails the test if the entry isn't in the state.
 func checkState(t *testing.T, e journal.Entry, want journal.State) {
 	t.Helper()
 	if e.State != want {
-		t.Fatalf("%s is %s, want %s: %s %s", e.Object.URI(), e.State, want, e.Code, e.Cause)
+		t.Fatalf("%s has state %s, want %s: %s %s", e.Object.URI(), e.State, want, e.Code, e.Cause)
 	}
 }

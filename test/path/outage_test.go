@@ -18,49 +18,49 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// outage is for `make test-outage`: a mail waits for a minute of outage and for
-// the tick, and the breaker for its next try; and a cloud that is killed takes
-// what other tests have under way along.
-var outage = flag.Bool("outage", false, "end Snowflake, and wait for both mails; kill the whole cloud, and sweep")
+// outage enables the slow tests of `make test-outage`. A mail needs a minute of outage
+// and a tick, and the breaker needs its next try. A kill of the whole cloud would also
+// disturb other tests.
+var outage = flag.Bool("outage", false, "run the slow tests with an outage of Snowflake and a kill of the whole cloud")
 
-// outageSchema is in every mail of an outage.
+// outageSchema is in each mail about an outage.
 const outageSchema = `"schema": "firn.outage/1"`
 
-// Snowflake is ended, and comes back: one mail for each, by the deployed
-// schedule; what came meanwhile is loaded by itself, and nothing is buried.
+// Snowflake stops and starts again. The deployed schedule sends one mail for each.
+// Objects of the outage are loaded without a command, and no dead letter appears.
 func TestSnowflakeOutageSendsTwoMailsAndLosesNothing(t *testing.T) {
 	if !*outage {
-		t.Skip("run it by `make test-outage`")
+		t.Skip("the test needs `make test-outage`")
 	}
-	earlier, since := len(mailsAbout(t, outageSchema)), time.Now()
+	before, since := len(mailsAbout(t, outageSchema)), time.Now()
 	if err := stack.cloud.Kill("snowflake"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { runSnowflake(t) })
 	o := put(t, keyOf(t, "customers.csv"), customers("outage", 4))
 	awaitState(t, o, journal.Transformed)
-	away := awaitOutageMail(t, earlier, "snowflake_away")
+	startMail := awaitOutageMail(t, before, "snowflake_away")
 	for _, part := range []string{"connection refused", "shop.customer ", "Nothing is lost", "Then type   firn status"} {
-		if !strings.Contains(away.Body, part) {
-			t.Errorf("the mail lacks %q:\n%s", part, away.Body)
+		if !strings.Contains(startMail.Body, part) {
+			t.Errorf("the mail lacks %q:\n%s", part, startMail.Body)
 		}
 	}
 	startSnowflake(t)
 	awaitStateWithin(t, longWaitLimit, o, journal.Loaded) // at the breaker's next try
-	back := awaitOutageMail(t, earlier+1, "back after ")
-	if !strings.Contains(back.Body, "Snowflake is back since") {
-		t.Errorf("the mail is:\n%s", back.Body)
+	endMail := awaitOutageMail(t, before+1, "back after ")
+	if !strings.Contains(endMail.Body, "Snowflake is back.") {
+		t.Errorf("the mail doesn't report the end of the outage:\n%s", endMail.Body)
 	}
 	if got := rowsOf(t, o); got != 4 {
 		t.Errorf("%d rows, want 4", got)
 	}
 	for _, line := range logOf(t, "Alert", since) {
 		if line.Message == "alert published" {
-			t.Errorf("a dead letter was mailed: %+v", line)
+			t.Errorf("alert sent a mail about a dead letter: %+v", line)
 		}
 	}
 	if n := messagesIn(t, "LoadDeadLetters"); n != 0 {
-		t.Errorf("%d dead letters are left", n)
+		t.Errorf("the load queue has %d dead letters, want 0", n)
 	}
 }
 
@@ -71,36 +71,37 @@ func runSnowflake(t *testing.T) {
 	}
 }
 
-// startSnowflake starts what was killed, with its tables. The stand-in forgets
-// its stages.
+// startSnowflake starts the killed stand-in with its tables. The stand-in has lost the
+// stages.
 func startSnowflake(t *testing.T) {
 	t.Helper()
 	runSnowflake(t)
-	_, err := warehouse(t).Query(context.WithoutCancel(t.Context()), "make the stage",
+	_, err := warehouse(t).Query(context.WithoutCancel(t.Context()), "create the stage",
 		"create stage if not exists RAW.CURATED url = 's3://"+stack.operator.Stack.CuratedBucket+"/'")
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// awaitOutageMail waits until there is one outage mail more than before, and
+// awaitOutageMail waits for the next outage mail after the first before mails. The
+// subject must contain word.
 // wants a word in its subject.
-func awaitOutageMail(t *testing.T, before int, word string) demo.Mail {
+func awaitOutageMail(t *testing.T, before int, subject string) demo.Mail {
 	t.Helper()
 	var mails []demo.Mail
-	eventually(t, "a mail says "+word, func() (bool, string) {
+	eventually(t, "a mail with the subject "+subject+" arrives", func() (bool, string) {
 		mails = mailsAbout(t, outageSchema)
 		return len(mails) > before, fmt.Sprintf("%d mails", len(mails))
 	})
-	if newest := mails[len(mails)-1]; strings.Contains(newest.Subject, word) && len(mails) == before+1 {
+	if newest := mails[len(mails)-1]; strings.Contains(newest.Subject, subject) && len(mails) == before+1 {
 		return newest
 	}
-	t.Fatalf("%d mails, want one more than %d that says %q", len(mails), before, word)
+	t.Fatalf("%d mails, want %d and one more with the subject %q", len(mails), before, subject)
 	return demo.Mail{}
 }
 
-// outageCounted is an outage whose mail counts what waits for its end.
-var outageCounted = useCase{"an outage's mail counts what waits", func(t *testing.T) startedUseCase {
+// outageCounted is an outage whose mail has the number of waiting objects.
+var outageCounted = useCase{"an outage's mail has the number of waiting objects", func(t *testing.T) startedUseCase {
 	t.Helper()
 	t.Cleanup(pauseLoads(t))
 	o := put(t, keyOf(t, "customers.csv"), customers("waits", 2))
@@ -125,8 +126,8 @@ var outageCounted = useCase{"an outage's mail counts what waits", func(t *testin
 	}
 }}
 
-// beginOutage opens Snowflake's breaker as of a minute ago, for longer than a test
-// takes.
+// beginOutage opens Snowflake's breaker with a start a minute ago, until after the end
+// of the test.
 func beginOutage(t *testing.T, cause string) {
 	t.Helper()
 	b := breakerOf(tableAt(-time.Minute))
@@ -136,7 +137,7 @@ func beginOutage(t *testing.T, cause string) {
 }
 
 // endOutage closes the breaker and records the notice of the end, so that the next
-// outage is a new one.
+// outage is a new outage.
 func endOutage(t *testing.T) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -161,14 +162,14 @@ func permit(t *testing.T, b *breaker.Breaker) breaker.Permit {
 	return p
 }
 
-// tableAt is the journal by a clock that is wrong.
+// tableAt returns the journal with a shifted clock.
 func tableAt(by time.Duration) *journal.Table {
 	table := *stack.journal.(*journal.Table)
 	table.Now = func() time.Time { return time.Now().Add(by) }
 	return &table
 }
 
-// breakerOf is Snowflake's breaker, by the journal's clock.
+// breakerOf returns Snowflake's breaker with the journal's clock.
 func breakerOf(table *journal.Table) *breaker.Breaker {
 	return &breaker.Breaker{Store: table, Dependency: breaker.Snowflake, Now: table.Now}
 }

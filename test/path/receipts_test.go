@@ -27,99 +27,100 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// manyReceipts is how many `make test-receipts` loads, a thousand: they take
-// minutes, so that the other targets load none.
-var manyReceipts = flag.Int("receipts", 0, "load as many receipts, and half as many of which three are bad")
+// manyReceipts is the number of receipts, 1,000 for `make test-receipts`. The tests
+// take minutes, so other targets skip them.
+var manyReceipts = flag.Int("receipts", 0, "number of receipts to load; a second test loads half as many, with three bad receipts")
 
-// longWaitLimit bounds the waits for all of them.
+// longWaitLimit is the longest wait for all receipts.
 const longWaitLimit = 5 * time.Minute
 
 const customer = "shop.customer"
 
-// defect is what is wrong with what a transform left of an object.
+// defect is an error in the output of a transform.
 type defect string
 
 const (
 	noDefect     defect = ""
-	wrongReceipt defect = "its receipt claims a row too many"
-	corruptFile  defect = "its file is no Parquet"
-	missingFile  defect = "its file isn't there"
+	wrongReceipt defect = "the receipt counts one row too many"
+	corruptFile  defect = "the file isn't Parquet"
+	missingFile  defect = "the file is missing"
 )
 
-// Many receipts wait for the load function, which gets ten messages at a time:
-// it takes what waits beside them, so that three transactions are enough.
+// Many receipts wait for the load function, which receives ten messages at once. The
+// function also loads other waiting objects, so a few transactions are enough.
 func TestManyReceiptsLoadInFewTransactions(t *testing.T) {
-	const most = 3
+	const maxTransactions = 3
 	receipts := *manyReceipts
 	objects := waitingReceipts(t, receipts, nil)
 	took := runLoads(t)
 	for _, entry := range awaitStopped(t, objects...) {
 		checkState(t, entry, journal.Loaded)
 	}
-	mine := " where KEY like 'shop/customer/" + t.Name() + "/%'"
-	if rows := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+mine); rows != int64(receipts) {
+	where := " where KEY like 'shop/customer/" + t.Name() + "/%'"
+	if rows := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_LOADS"+where); rows != int64(receipts) {
 		t.Errorf("the ledger has %d rows, want %d", rows, receipts)
 	}
 	answer, err := warehouse(t).Query(t.Context(), "read ledger", "select LOAD_ID, count(*) as n, min(STARTED_AT) as began, max(LOADED_AT) as ended from RAW.SHOP_CUSTOMER_LOADS"+
-		mine+" group by LOAD_ID order by began")
+		where+" group by LOAD_ID order by began")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range answer.Rows {
-		t.Logf("transaction %d: %d objects, %.1f s from its lock to its ledger rows", i+1, answer.Number(i, "n"),
+		t.Logf("transaction %d: %d objects, %.1f s from the lock to the ledger rows", i+1, answer.Number(i, "n"),
 			answer.Time(i, "ended").Sub(answer.Time(i, "began")).Seconds())
 	}
-	t.Logf("all loaded %.1f s after the load function began", took.Seconds())
-	if len(answer.Rows) > most {
-		t.Errorf("%d receipts took %d transactions, want at most %d", receipts, len(answer.Rows), most)
+	t.Logf("all loaded %.1f s after the start of the load function", took.Seconds())
+	if len(answer.Rows) > maxTransactions {
+		t.Errorf("%d receipts needed %d transactions, want at most %d", receipts, len(answer.Rows), maxTransactions)
 	}
 }
 
-// One receipt lies, one file is corrupt, one is missing: the other 497 of 500
-// load within a minute, and the three are mailed, each once and nobody else.
+// One receipt has a false count, one file is corrupt, and one file is missing. The
+// other 497 of 500 objects are loaded within a minute. Each of the three causes exactly
+// one mail.
 func TestThreeBadReceiptsFailAlone(t *testing.T) {
 	const limit = time.Minute
 	receipts := *manyReceipts / 2
-	flaws := map[int]defect{receipts / 4: wrongReceipt, receipts / 2: corruptFile, 3 * receipts / 4: missingFile}
+	defects := map[int]defect{receipts / 4: wrongReceipt, receipts / 2: corruptFile, 3 * receipts / 4: missingFile}
 	before := inbox(t)
-	objects := waitingReceipts(t, receipts, flaws)
+	objects := waitingReceipts(t, receipts, defects)
 	took := runLoads(t)
-	t.Logf("all handled %.1f s after the load function began", took.Seconds())
+	t.Logf("all handled %.1f s after the start of the load function", took.Seconds())
 	if took > limit {
-		t.Errorf("that took longer than %s", limit)
+		t.Errorf("the loads took longer than %s", limit)
 	}
 	for i, entry := range awaitStopped(t, objects...) {
 		want := journal.Loaded
-		if flaws[i] != noDefect {
+		if defects[i] != noDefect {
 			want = journal.Failed
 		}
 		if entry.State != want {
-			t.Errorf("%s, of which %q: %s, want %s: %s %s", entry.Object.Key, flaws[i], entry.State, want, entry.Code, entry.Cause)
+			t.Errorf("%s with the defect %q has state %s, want %s: %s %s", entry.Object.Key, defects[i], entry.State, want, entry.Code, entry.Cause)
 		}
 	}
-	eventually(t, "three objects are mailed", func() (bool, string) {
+	eventually(t, "three objects cause mails", func() (bool, string) {
 		mails := inbox(t)[len(before):]
 		named := namedIn(mails, objects)
-		return len(named) == len(flaws), fmt.Sprintf("%d objects in %d mails", len(named), len(mails))
+		return len(named) == len(defects), fmt.Sprintf("%d objects in %d mails", len(named), len(mails))
 	})
-	eventually(t, "no dead letter is left", func() (bool, string) {
+	eventually(t, "the dead-letter queues are empty", func() (bool, string) {
 		n := messagesIn(t, "LoadDeadLetters") + messagesIn(t, "ReceiptsDeadLetters")
 		return n == 0, fmt.Sprint(n, " messages")
 	})
 	for i, times := range namedIn(inbox(t)[len(before):], objects) {
-		if flaws[i] == noDefect || times != 1 {
-			t.Errorf("object %d, of which %q, is in %d mails", i, flaws[i], times)
+		if defects[i] == noDefect || times != 1 {
+			t.Errorf("object %d with the defect %q is in %d mails", i, defects[i], times)
 		}
 	}
 }
 
-// waitingReceipts leaves what a transform leaves of as many objects, by their
-// number some with a flaw, while the load function doesn't run, and returns the
-// objects when all loads were asked for.
-func waitingReceipts(t *testing.T, n int, flaws map[int]defect) []object.Object {
+// waitingReceipts writes the output of a transform for n objects while the load
+// function is stopped. flaws gives some objects a defect, by the object's number. The
+// function returns the objects after all requests for loads are in the queue.
+func waitingReceipts(t *testing.T, n int, defects map[int]defect) []object.Object {
 	t.Helper()
 	if *manyReceipts == 0 {
-		t.Skip("run it by `make test-receipts`")
+		t.Skip("the test needs `make test-receipts`")
 	}
 	setLoads(t, false)
 	t.Cleanup(func() { setLoads(t, true) })
@@ -131,44 +132,45 @@ func waitingReceipts(t *testing.T, n int, flaws map[int]defect) []object.Object 
 			Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, fmt.Sprintf("%04d.csv", i)), Version: fmt.Sprintf("v%d", i),
 			ETag: "e", Size: 100, Sequencer: object.NormalizeSequencer("01"),
 		}
-		writers.Go(func() error { return writeTransformOutput(ctx, objects[i], flaws[i]) })
+		writers.Go(func() error { return writeTransformOutput(ctx, objects[i], defects[i]) })
 	}
 	if err := writers.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	within(t, longWaitLimit, "all loads are asked for", func() (bool, string) {
+	within(t, longWaitLimit, "the queue has all requests for loads", func() (bool, string) {
 		waiting := messagesIn(t, "LoadQueue")
 		return waiting == n, fmt.Sprintf("%d of %d", waiting, n)
 	})
 	return objects
 }
 
-// writeTransformOutput leaves what a transform leaves of an object: a journal entry that says
-// `transforming`, a file of two rows and, last, the receipt, which S3 announces.
-func writeTransformOutput(ctx context.Context, o object.Object, f defect) error {
+// writeTransformOutput writes the output of a transform: a journal entry in state
+// transforming, a file of two rows and at last the receipt. S3 sends an event for the
+// receipt.
+func writeTransformOutput(ctx context.Context, o object.Object, d defect) error {
 	const rows = 2
 	table, isTable := stack.journal.(*journal.Table)
 	if !isTable {
-		return fmt.Errorf("the journal is a %T", stack.journal)
+		return fmt.Errorf("the journal has type %T", stack.journal)
 	}
 	if _, err := table.Receive(ctx, o, customer); err != nil {
 		return err
 	}
-	asked := work.Work{Stage: work.Transform, Dataset: customer, Object: o}
-	_, claimed, err := table.Start(ctx, asked, "test", time.Now().Add(time.Hour))
+	request := work.Work{Stage: work.Transform, Dataset: customer, Object: o}
+	_, claimed, err := table.Start(ctx, request, "test", time.Now().Add(time.Hour))
 	if err != nil {
 		return err
 	}
 	if !claimed {
-		return fmt.Errorf("somebody transforms %s already", o.URI())
+		return fmt.Errorf("another attempt already transforms %s", o.URI())
 	}
 	attempt := object.Attempt{Dataset: customer, Object: o.ID(), Name: object.AttemptName(0, 1, "test")}
-	claims := int64(rows)
-	if f == wrongReceipt {
-		claims++
+	receiptRows := int64(rows)
+	if d == wrongReceipt {
+		receiptRows++
 	}
-	if f != missingFile {
-		body, err := loadtest.File{Object: o.ID(), Rows: rows, Broken: f == corruptFile}.Parquet(load.Rows)
+	if d != missingFile {
+		body, err := loadtest.File{Object: o.ID(), Rows: rows, Broken: d == corruptFile}.Parquet(load.Rows)
 		if err != nil {
 			return err
 		}
@@ -179,7 +181,7 @@ func writeTransformOutput(ctx context.Context, o object.Object, f defect) error 
 	receipt, err := json.Marshal(work.Receipt{
 		Object: o, Dataset: customer, ObjectID: o.ID(), Contract: stack.operator.Contracts.ByDataset(customer).Version,
 		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: "sha256:00",
-		RowsRead: claims, RowsWritten: claims, Data: []work.File{{Key: attempt.Data(0), Rows: claims, Bytes: 100}}, Rejects: []work.File{},
+		RowsRead: receiptRows, RowsWritten: receiptRows, Data: []work.File{{Key: attempt.Data(0), Rows: receiptRows, Bytes: 100}}, Rejects: []work.File{},
 		StartedAt: time.Now().UTC(), FinishedAt: time.Now().UTC(),
 	})
 	if err != nil {
@@ -195,20 +197,19 @@ func putCurated(ctx context.Context, key string, body []byte) error {
 	return err
 }
 
-// runLoads lets the load function run and returns how long it took until its
-// queue was empty.
+// runLoads starts the load function and returns the time until its queue is empty.
 func runLoads(t *testing.T) time.Duration {
 	t.Helper()
-	began := time.Now()
+	start := time.Now()
 	setLoads(t, true)
-	within(t, longWaitLimit, "every load is done", func() (bool, string) {
-		left := messagesIn(t, "LoadQueue")
-		return left == 0, fmt.Sprint(left, " messages are left")
+	within(t, longWaitLimit, "the load queue is empty", func() (bool, string) {
+		waiting := messagesIn(t, "LoadQueue")
+		return waiting == 0, fmt.Sprint(waiting, " messages wait")
 	})
-	return time.Since(began)
+	return time.Since(start)
 }
 
-// setLoads starts the load function's reading of its queue, or stops it.
+// setLoads starts or stops the load function's reading of its queue.
 func setLoads(t *testing.T, run bool) {
 	t.Helper()
 	ctx, client := context.WithoutCancel(t.Context()), lambdas(t)
@@ -216,7 +217,7 @@ func setLoads(t *testing.T, run bool) {
 		FunctionName: aws.String(stack.cloud.Outputs["LoadFunctionName"]),
 	})
 	if err != nil || len(answer.EventSourceMappings) != 1 {
-		t.Fatalf("load has %d mappings: %v", len(answer.EventSourceMappings), err)
+		t.Fatalf("the load function has %d mappings, want 1: %v", len(answer.EventSourceMappings), err)
 	}
 	_, err = client.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{
 		UUID: answer.EventSourceMappings[0].UUID, Enabled: aws.Bool(run),
@@ -226,8 +227,8 @@ func setLoads(t *testing.T, run bool) {
 	}
 }
 
-// messagesIn counts a queue's messages, those too that somebody has or that are
-// put off.
+// messagesIn returns the number of a queue's messages, including messages in flight and
+// delayed messages.
 func messagesIn(t *testing.T, queue string) int {
 	t.Helper()
 	names := []sqstypes.QueueAttributeName{
@@ -261,7 +262,7 @@ func inbox(t *testing.T) []demo.Mail {
 	return mails
 }
 
-// namedIn counts the mails that name an object, by the object's number.
+// namedIn returns the number of mails with each object's id, by the object's number.
 func namedIn(mails []demo.Mail, objects []object.Object) map[int]int {
 	named := make(map[int]int)
 	for _, m := range mails {

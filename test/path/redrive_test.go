@@ -21,18 +21,18 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// A file that the contract refuses is mailed with its cause; nothing of it is
-// loaded, and `firn status` says the same as the mail.
+// A refused file causes a mail with the cause. No row is loaded, and `firn status`
+// shows the same cause as the mail.
 func TestRefusedFileSendsMailAndLoadsNothing(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "all customers.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	entry := awaitStopped(t, o)[0]
 	checkState(t, entry, journal.Failed)
 	if entry.Code != string(fault.BadQuoting) || entry.Cause == "" || entry.Hint == "" {
-		t.Errorf("code %q, cause %q, hint %q", entry.Code, entry.Cause, entry.Hint)
+		t.Errorf("unexpected code %q, cause %q or hint %q", entry.Code, entry.Cause, entry.Hint)
 	}
 	if got := rowsOf(t, o); got != 0 {
-		t.Errorf("%d rows of a refused file are in the table", got)
+		t.Errorf("the table has %d rows of a refused file, want 0", got)
 	}
 	m := awaitMail(t, o)
 	for _, part := range []string{entry.Cause, entry.Hint, string(o.ID()), o.Version} {
@@ -48,7 +48,7 @@ func TestRefusedFileSendsMailAndLoadsNothing(t *testing.T) {
 	}
 }
 
-// status tells of a loaded object when it entered each state, and its counts.
+// For a loaded object, status shows the time of each state and the counts.
 func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "customers.csv"), append(customers("status", 20), []byte("TOO LONG,row\n")...))
@@ -65,12 +65,12 @@ func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	}
 	rejects := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ? and _FIRN_RECORD = 21", string(o.ID()))
 	if rejects != 1 {
-		t.Errorf("the reject stands %d times in its table, want once", rejects)
+		t.Errorf("the table of rejects has %d rows of the reject, want 1", rejects)
 	}
 }
 
-// What a mail tells to type works: the file of one object is deleted before
-// its load, the mail names the command, the command mends it.
+// The command in a mail works. The test deletes an object's data file before the load,
+// and the command in the mail transforms and loads the object again.
 func TestCommandInMailLoadsObject(t *testing.T) {
 	t.Parallel()
 	o := putAndDeleteData(t, "all customers.csv", customers("redrive", 6))[0]
@@ -86,7 +86,7 @@ func TestCommandInMailLoadsObject(t *testing.T) {
 	}
 }
 
-// All that failed in a dataset with one code is redriven at once.
+// One command redrives all failed objects of a dataset with the same code.
 func TestRedriveByCodeLoadsAllFailedObjects(t *testing.T) {
 	t.Parallel()
 	objects := putAndDeleteData(t, "lost.csv", customers("first", 2), customers("second", 3))
@@ -104,7 +104,7 @@ func TestRedriveByCodeLoadsAllFailedObjects(t *testing.T) {
 	}
 }
 
-// A key that no contract claims is in somebody's inbox too.
+// A key without a contract causes a mail.
 func TestKeyWithoutContractSendsMail(t *testing.T) {
 	t.Parallel()
 	o := put(t, "unknown/thing/"+t.Name()+".csv", []byte("a\n1\n"))
@@ -116,8 +116,8 @@ func TestKeyWithoutContractSendsMail(t *testing.T) {
 	awaitMail(t, o)
 }
 
-// putAndDeleteData puts files, numbered from 1 before the key's name, and deletes their
-// data files before they are loaded: loads are held back before the first is put.
+// putAndDeleteData uploads files and deletes their data files before the load. A number
+// from 1 begins the key's name. Loads are paused before the first upload.
 func putAndDeleteData(t *testing.T, name string, bodies ...[]byte) []object.Object {
 	t.Helper()
 	release := pauseLoads(t)
@@ -132,7 +132,7 @@ func putAndDeleteData(t *testing.T, name string, bodies ...[]byte) []object.Obje
 	return objects
 }
 
-// deleteData deletes the data files of an object that waits for its load.
+// deleteData deletes the data files of an object that waits for a load.
 func deleteData(t *testing.T, o object.Object) {
 	t.Helper()
 	entry := awaitState(t, o, journal.Transformed)
@@ -152,11 +152,11 @@ func deleteData(t *testing.T, o object.Object) {
 	}
 }
 
-// awaitRetried waits until an object that failed before is settled otherwise.
+// awaitRetried waits until a redriven object has an end state or has failed again.
 func awaitRetried(t *testing.T, o object.Object) journal.Entry {
 	t.Helper()
 	var entry journal.Entry
-	eventually(t, o.Key+" is settled again", func() (bool, string) {
+	eventually(t, o.Key+" is loaded or fails again", func() (bool, string) {
 		var err error
 		if entry, err = stack.journal.Get(t.Context(), o.ID()); err != nil {
 			t.Fatal(err)
@@ -166,18 +166,18 @@ func awaitRetried(t *testing.T, o object.Object) journal.Entry {
 	return entry
 }
 
-// awaitMail waits for the one mail that names the object.
+// awaitMail waits for a mail with the object's id.
 func awaitMail(t *testing.T, o object.Object) demo.Mail {
 	t.Helper()
 	var mails []demo.Mail
-	eventually(t, "a mail names "+o.Key, func() (bool, string) {
+	eventually(t, "a mail has the id of "+o.Key, func() (bool, string) {
 		mails = mailsAbout(t, string(o.ID()))
 		return len(mails) > 0, "no mail"
 	})
 	return mails[0]
 }
 
-// commandIn returns the command that a mail tells to type.
+// commandIn returns the command in a mail.
 func commandIn(t *testing.T, m demo.Mail) string {
 	t.Helper()
 	for line := range strings.Lines(m.Body) {
@@ -185,17 +185,17 @@ func commandIn(t *testing.T, m demo.Mail) string {
 			return strings.TrimSpace(command)
 		}
 	}
-	t.Fatalf("the mail names no command:\n%s", m.Body)
+	t.Fatalf("the mail has no command:\n%s", m.Body)
 	return ""
 }
 
-// firn runs the operator's command and returns what it prints.
+// firn runs the operator's command and returns its output.
 func firn(t *testing.T, arguments ...string) string {
 	t.Helper()
 	return output(t, exec.CommandContext(t.Context(), stack.cloud.Program, arguments...))
 }
 
-// shell runs a command as a person who pastes it.
+// shell runs a command in a shell, like a user who pastes the command.
 func shell(t *testing.T, command string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)

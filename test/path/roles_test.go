@@ -21,40 +21,40 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// policyName is that of the one inline policy of each role.
+// policyName is the name of each role's one inline policy.
 const policyName = "grants"
 
 var functions = []string{"Ingest", "Route", "Transform", "Load", "Alert"}
 
-// removedGrant is what a test takes away from a function's role: one action of one
+// removedGrant is a grant that a test removes from a function's role: one action of one
 // statement.
 type removedGrant struct {
 	function, statement, action string
-	// queue is the queue that loses the action, by the template's name for it;
-	// empty takes it from all that the statement names.
+	// queue is the queue, by its name in the template, that loses the action. If queue
+	// is empty, all resources of the statement lose the action.
 	queue string
 }
 
-func (w removedGrant) String() string {
-	return strings.TrimSuffix(strings.Join([]string{w.function, w.statement, w.action, w.queue}, " "), " ")
+func (r removedGrant) String() string {
+	return strings.TrimSuffix(strings.Join([]string{r.function, r.statement, r.action, r.queue}, " "), " ")
 }
 
-// removeGrants takes grants away from one function's role. The returned function,
-// or else the test's end, puts the policy back as it was.
-func removeGrants(t *testing.T, all ...removedGrant) (putBack func()) {
+// removeGrants removes grants from one function's role. The returned function restores
+// the policy. The end of the test restores the policy too.
+func removeGrants(t *testing.T, all ...removedGrant) (restore func()) {
 	t.Helper()
 	role := roleName(all[0].function)
 	answer, err := stack.iam.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String(role), PolicyName: aws.String(policyName)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := url.PathUnescape(aws.ToString(answer.PolicyDocument)) // IAM encodes by RFC 3986
+	original, err := url.PathUnescape(aws.ToString(answer.PolicyDocument)) // IAM encodes as in RFC 3986
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := decodePolicy(t, whole)
-	for _, w := range all {
-		p = p.without(t, w)
+	p := decodePolicy(t, original)
+	for _, removed := range all {
+		p = p.without(t, removed)
 	}
 	reduced, err := json.Marshal(p)
 	if err != nil {
@@ -68,15 +68,15 @@ func removeGrants(t *testing.T, all ...removedGrant) (putBack func()) {
 			t.Fatal(err)
 		}
 	}
-	putBack = func() { put(whole) }
-	t.Cleanup(putBack)
+	restore = func() { put(original) }
+	t.Cleanup(restore)
 	put(string(reduced))
-	return putBack
+	return restore
 }
 
 func roleName(function string) string { return stack.cloud.Outputs[function+"RoleName"] }
 
-// queueURL is a queue's address, by the template's name for it: "LoadQueue",
+// queueURL returns a queue's URL by the queue's name in the template: "LoadQueue",
 // "LoadDeadLetters".
 func queueURL(queue string) string {
 	return stack.cloud.Outputs[strings.TrimSuffix(queue, "s")+"Url"]
@@ -93,13 +93,13 @@ type statement struct {
 	Condition        json.RawMessage `json:",omitempty"`
 }
 
-// texts is what IAM writes as a text where it is one, else as a list.
+// texts is a list of texts. IAM writes a list with a single text as a text.
 type texts []string
 
 func (l *texts) UnmarshalJSON(content []byte) error {
-	var one string
-	if json.Unmarshal(content, &one) == nil {
-		*l = texts{one}
+	var single string
+	if json.Unmarshal(content, &single) == nil {
+		*l = texts{single}
 		return nil
 	}
 	return json.Unmarshal(content, (*[]string)(l))
@@ -116,47 +116,46 @@ func decodePolicy(t *testing.T, document string) policy {
 	return p
 }
 
-// without returns the policy without one grant. It fails the test if there is
-// no such grant.
-func (p policy) without(t *testing.T, w removedGrant) policy {
+// without returns the policy without one grant. A missing grant fails the test.
+func (p policy) without(t *testing.T, removed removedGrant) policy {
 	t.Helper()
-	left := policy{Version: p.Version}
+	result := policy{Version: p.Version}
 	found := false
 	for _, s := range p.Statement {
-		lost := lostResources(s, w)
-		if s.Sid != w.statement || !slices.Contains(s.Action, w.action) || len(lost) == 0 {
-			left.Statement = append(left.Statement, s)
+		resources := lostResources(s, removed)
+		if s.Sid != removed.statement || !slices.Contains(s.Action, removed.action) || len(resources) == 0 {
+			result.Statement = append(result.Statement, s)
 			continue
 		}
 		found = true
-		kept, other := s, s
-		kept.Resource = subtract(s.Resource, lost...)
-		other.Resource, other.Action = lost, subtract(s.Action, w.action)
+		kept, reduced := s, s
+		kept.Resource = subtract(s.Resource, resources...)
+		reduced.Resource, reduced.Action = resources, subtract(s.Action, removed.action)
 		if len(kept.Resource) > 0 {
-			other.Sid += "Reduced" // ids are unique in a policy
+			reduced.Sid += "Reduced" // ids are unique in a policy
 		}
-		for _, rest := range []statement{kept, other} {
+		for _, rest := range []statement{kept, reduced} {
 			if len(rest.Action) > 0 && len(rest.Resource) > 0 {
-				left.Statement = append(left.Statement, rest)
+				result.Statement = append(result.Statement, rest)
 			}
 		}
 	}
 	if !found {
-		t.Fatalf("the role has no grant %s", w)
+		t.Fatalf("the role has no grant %s", removed)
 	}
-	return left
+	return result
 }
 
-func lostResources(s statement, w removedGrant) texts {
-	if w.queue == "" {
+func lostResources(s statement, removed removedGrant) texts {
+	if removed.queue == "" {
 		return s.Resource
 	}
-	name := path.Base(queueURL(w.queue))
+	name := path.Base(queueURL(removed.queue))
 	return slices.DeleteFunc(slices.Clone(s.Resource), func(arn string) bool { return !strings.HasSuffix(arn, ":"+name) })
 }
 
-func subtract(from texts, lost ...string) texts {
-	return slices.DeleteFunc(slices.Clone(from), func(text string) bool { return slices.Contains(lost, text) })
+func subtract(from texts, excluded ...string) texts {
+	return slices.DeleteFunc(slices.Clone(from), func(text string) bool { return slices.Contains(excluded, text) })
 }
 
 func lambdas(t *testing.T) *lambda.Client {
@@ -168,9 +167,9 @@ func lambdas(t *testing.T) *lambda.Client {
 	return lambda.NewFromConfig(cfg)
 }
 
-// setTimeout changes how long a function may run, in seconds; the returned
-// function, or else the test's end, puts it back.
-func setTimeout(t *testing.T, function string, seconds int32) (putBack func()) {
+// setTimeout changes a function's timeout, in seconds. The returned function restores
+// the timeout. The end of the test restores the timeout too.
+func setTimeout(t *testing.T, function string, seconds int32) (restore func()) {
 	t.Helper()
 	client, name := lambdas(t), aws.String(stack.cloud.Outputs[function+"FunctionName"])
 	current, err := client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: name})
@@ -185,17 +184,17 @@ func setTimeout(t *testing.T, function string, seconds int32) (putBack func()) {
 			t.Fatal(err)
 		}
 	}
-	putBack = func() { set(current.Timeout) }
-	t.Cleanup(putBack)
+	restore = func() { set(current.Timeout) }
+	t.Cleanup(restore)
 	set(&seconds)
-	return putBack
+	return restore
 }
 
-// withShortVisibility is the deed on a queue whose messages come back in two seconds
-// where nobody puts them off: the queue's own time is minutes.
-func withShortVisibility(queue string, d useCase) useCase {
+// withShortVisibility is the use case with a visibility timeout of two seconds on a
+// queue. The queue's own timeout is minutes.
+func withShortVisibility(queue string, u useCase) useCase {
 	const seconds = "2"
-	return useCase{d.name + ", its messages seen soon again on " + queue, func(t *testing.T) startedUseCase {
+	return useCase{u.name + " with a short visibility timeout on " + queue, func(t *testing.T) startedUseCase {
 		t.Helper()
 		url, name := aws.String(queueURL(queue)), string(sqstypes.QueueAttributeNameVisibilityTimeout)
 		current, err := stack.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -214,12 +213,12 @@ func withShortVisibility(queue string, d useCase) useCase {
 		}
 		t.Cleanup(func() { set(current.Attributes[name]) })
 		set(seconds)
-		return d.start(t)
+		return u.start(t)
 	}}
 }
 
-// Each function runs as a role of its own, and none as the account's root. The
-// test of the grants sees the same from the inside: what is refused names it.
+// Each function has its own role, and no function has the account's root user. The
+// tests of the grants check the same: a refusal names the role.
 func TestEachFunctionHasItsOwnRole(t *testing.T) {
 	users := make(map[string]string)
 	for _, function := range functions {
@@ -235,7 +234,7 @@ func TestEachFunctionHasItsOwnRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := aws.ToString(configuration.Role); got != arn || !strings.Contains(arn, ":role/") {
-			t.Errorf("%s runs as %s, its role is %s", function, got, arn)
+			t.Errorf("%s runs as %s, want the role %s", function, got, arn)
 		}
 		if other, shared := users[arn]; shared {
 			t.Errorf("%s and %s share the role %s", function, other, arn)

@@ -19,8 +19,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// unannouncedFile is a file that S3 doesn't announce, and that a sweep finds.
-var unannouncedFile = useCase{"a file that nobody announced is loaded", func(t *testing.T) startedUseCase {
+// unannouncedFile is a file without an event. A sweep finds the file.
+var unannouncedFile = useCase{"a file without an event is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "un announced.csv"), customers("unannounced", 2)) })
@@ -28,8 +28,8 @@ var unannouncedFile = useCase{"a file that nobody announced is loaded", func(t *
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// unannouncedReceipt is a file whose receipt S3 doesn't announce.
-var unannouncedReceipt = useCase{"a file whose receipt nobody announced is loaded", func(t *testing.T) startedUseCase {
+// unannouncedReceipt is a file whose receipt has no event.
+var unannouncedReceipt = useCase{"a file without an event for its receipt is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutNotifications(t, stack.operator.Stack.CuratedBucket, func() {
@@ -50,12 +50,12 @@ func awaitTransform(t *testing.T, o object.Object, since time.Time) {
 				return true, ""
 			}
 		}
-		return false, "no line says so"
+		return false, "the line is missing in the log"
 	})
 }
 
-// Two versions of a key that nobody announced: the sweep has no sequencers, so
-// the bucket's own order decides, and the next sweep changes nothing.
+// Two versions of a key have no event. The sweep has no sequencers and uses the
+// bucket's order. The next sweep changes nothing.
 func TestSweepLoadsUnannouncedVersions(t *testing.T) {
 	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
@@ -71,17 +71,17 @@ func TestSweepLoadsUnannouncedVersions(t *testing.T) {
 	}
 	before := time.Now()
 	firn(t, "sweep", "--grace", "0s")
-	eventually(t, "the next sweep is over", func() (bool, string) {
+	eventually(t, "the next sweep ends", func() (bool, string) {
 		for _, line := range logOf(t, "Route", before) {
 			if line.Message == "landing bucket swept" {
 				return true, ""
 			}
 		}
-		return false, "no line says so"
+		return false, "the line is missing in the log"
 	})
 	for _, line := range logOf(t, "Route", before) {
 		if line.Message == "versions were not announced" {
-			t.Error("the next sweep announced something once more")
+			t.Error("the next sweep found versions without an event")
 		}
 	}
 	if entries, rows := ledgerOf(t, newer); entries != 1 || rows != 3 {
@@ -89,16 +89,16 @@ func TestSweepLoadsUnannouncedVersions(t *testing.T) {
 	}
 }
 
-// An object that lost its message, whichever it waits for, gets another one.
+// A sweep sends a lost message again, in each state of an object.
 func TestSweepSendsLostMessagesAgain(t *testing.T) {
 	table, isTable := stack.journal.(*journal.Table)
 	if !isTable {
-		t.Fatalf("the journal is a %T", stack.journal)
+		t.Fatalf("the journal has type %T", stack.journal)
 	}
 	setLoads(t, false)
 	t.Cleanup(func() { setLoads(t, true) })
 	transformed := put(t, keyOf(t, "transformed.csv"), customers("transformed", 2))
-	eventually(t, "its load is asked for", func() (bool, string) {
+	eventually(t, "the request for the load is in the queue", func() (bool, string) {
 		n := messagesIn(t, "LoadQueue")
 		return n == 1, fmt.Sprint(n)
 	})
@@ -115,37 +115,37 @@ func TestSweepSendsLostMessagesAgain(t *testing.T) {
 	awaitState(t, received, journal.Loaded)
 	awaitState(t, transformed, journal.Loaded)
 	if entry, err := stack.journal.Get(t.Context(), received.ID()); err != nil || entry.Attempts != 1 || entry.SweepCount != 0 {
-		t.Errorf("entry %+v, %v", entry, err)
+		t.Errorf("unexpected entry %+v, %v", entry, err)
 	}
 }
 
-// The laptop's cloud is killed with files under way, and comes back without the
-// journal entries and messages of its last seconds. The bucket has the files, and
-// the ledger what was loaded: a sweep brings the rest, and no row comes twice.
+// The laptop's cloud is killed during loads. After the restart the journal entries and
+// messages of the last seconds are missing. The bucket has the files, and the ledger
+// has the loads. A sweep loads the other objects, and no row is loaded twice.
 func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
-	if !*outage { // it kills the cloud that the other tests use
-		t.Skip("run it by `make test-outage`")
+	if !*outage { // the test kills the cloud of the other tests
+		t.Skip("the test needs `make test-outage`")
 	}
 	const files, rows, writers = 60, 2, 8
-	awaitSnapshot(t) // so that it forgets all that follows
+	awaitSnapshot(t) // so that the stand-in loses all later changes
 	objects := make([]object.Object, files)
 	writing, ctx := errgroup.WithContext(t.Context())
 	writing.SetLimit(writers)
 	for i := range objects {
 		writing.Go(func() (err error) {
-			objects[i], err = upload(ctx, keyOf(t, fmt.Sprintf("%02d.csv", i)), customers(fmt.Sprint("forgotten", i), rows))
+			objects[i], err = upload(ctx, keyOf(t, fmt.Sprintf("%02d.csv", i)), customers(fmt.Sprint("killed", i), rows))
 			return err
 		})
 	}
 	if err := writing.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	mine := " from RAW.SHOP_CUSTOMER_LOADS where KEY like 'shop/customer/" + t.Name() + "/%'"
-	eventually(t, "something is loaded", func() (bool, string) {
-		n := queryNumber(t, "select count(*) as n"+mine)
+	fromLedger := " from RAW.SHOP_CUSTOMER_LOADS where KEY like 'shop/customer/" + t.Name() + "/%'"
+	eventually(t, "some object is loaded", func() (bool, string) {
+		n := queryNumber(t, "select count(*) as n"+fromLedger)
 		return n > 0, fmt.Sprint(n)
 	})
-	for _, server := range []string{"aws", "snowflake"} { // else a killed loader's lock lasts for minutes, as on an account
+	for _, server := range []string{"aws", "snowflake"} { // otherwise the killed loader's lock would last for minutes, as on an account
 		if err := stack.cloud.Kill(server); err != nil {
 			t.Fatal(err)
 		}
@@ -154,15 +154,15 @@ func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	startSnowflake(t)
-	forgotten := 0
+	lost := 0
 	for _, o := range objects {
 		if _, err := stack.journal.Get(t.Context(), o.ID()); errors.Is(err, journal.ErrNotFound) {
-			forgotten++
+			lost++
 		}
 	}
-	t.Logf("%d of %d objects are forgotten, %d were loaded", forgotten, files, queryNumber(t, "select count(*) as n"+mine))
-	if forgotten == 0 {
-		t.Fatal("nothing was forgotten: this proves nothing")
+	t.Logf("%d of %d objects have no journal entry, %d are loaded", lost, files, queryNumber(t, "select count(*) as n"+fromLedger))
+	if lost == 0 {
+		t.Fatal("the stand-in lost no journal entry, so the test proves nothing")
 	}
 	firn(t, "sweep", "--grace", "0s", "--stuck", "0s")
 	for _, o := range objects {
@@ -173,7 +173,7 @@ func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 	}
 }
 
-// awaitSnapshot waits until the AWS stand-in has written its state down.
+// awaitSnapshot waits until the AWS stand-in has saved its state.
 func awaitSnapshot(t *testing.T) {
 	t.Helper()
 	newest := func() (last time.Time) {
@@ -187,14 +187,14 @@ func awaitSnapshot(t *testing.T) {
 			}
 			return err
 		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it replaces its files
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the stand-in replaces its files
 			t.Fatal(err)
 		}
 		return last
 	}
 	before := newest()
-	put(t, keyOf(t, "_marker"), nil) // something to write down
-	eventually(t, "the state is written down", func() (bool, string) {
+	put(t, keyOf(t, "_marker"), nil) // a change to save
+	eventually(t, "the stand-in saves the state", func() (bool, string) {
 		now := newest()
 		return now.After(before), now.String()
 	})

@@ -28,8 +28,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// customers makes a small file of shop.customer with rows of its own: the
-// names tell tests apart, codes needn't be unique across files in RAW.
+// customers returns a small file of shop.customer. The rows' names identify a test.
+// Codes may repeat across files in RAW.
 func customers(name string, rows int) []byte {
 	var text strings.Builder
 	text.WriteString("code,name\n")
@@ -49,7 +49,7 @@ func put(t *testing.T, key string, body []byte) object.Object {
 	return o
 }
 
-// upload is put for another goroutine than the test's.
+// upload uploads bytes to a landing key, also from a goroutine.
 func upload(ctx context.Context, key string, body []byte) (object.Object, error) {
 	output, err := stack.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(stack.operator.Stack.LandingBucket), Key: aws.String(key), Body: strings.NewReader(string(body)),
@@ -63,7 +63,7 @@ func upload(ctx context.Context, key string, body []byte) (object.Object, error)
 	}, nil
 }
 
-// awaitStopped waits until the objects stand still.
+// awaitStopped waits until each object has an end state or failed.
 func awaitStopped(t *testing.T, objects ...object.Object) []journal.Entry {
 	t.Helper()
 	ids := make([]object.ID, len(objects))
@@ -75,7 +75,7 @@ func awaitStopped(t *testing.T, objects ...object.Object) []journal.Entry {
 	entries, err := stack.operator.Wait(ctx, ids, func(journal.Entry) {})
 	if err != nil {
 		for i, e := range entries {
-			t.Logf("%s is %s: %s %s", objects[i].Key, e.State, e.Code, e.Cause)
+			t.Logf("%s has state %s: %s %s", objects[i].Key, e.State, e.Code, e.Cause)
 		}
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func awaitStateWithin(t *testing.T, limit time.Duration, o object.Object, want j
 	return entry
 }
 
-// warehouse opens a Snowflake session that the test closes.
+// warehouse opens a Snowflake session. The end of the test closes the session.
 func warehouse(t *testing.T) *snowflake.Session {
 	t.Helper()
 	session, err := app.OpenSnowflake(t.Context(), os.LookupEnv)
@@ -113,7 +113,7 @@ func warehouse(t *testing.T) *snowflake.Session {
 	return session
 }
 
-// queryNumber runs a query that answers with one number in a column "n".
+// queryNumber runs a query whose result is one number in a column "n".
 func queryNumber(t *testing.T, statement string, args ...any) int64 {
 	t.Helper()
 	answer, err := warehouse(t).Query(t.Context(), "count", statement, args...)
@@ -123,14 +123,14 @@ func queryNumber(t *testing.T, statement string, args ...any) int64 {
 	return answer.Number(0, "n")
 }
 
-// rowsOf counts the customer rows that came from an object.
+// rowsOf returns the number of the object's customer rows.
 func rowsOf(t *testing.T, o object.Object) int64 {
 	t.Helper()
 	return queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER where _FIRN_OBJECT = ?", string(o.ID()))
 }
 
-// ledgerOf sums what the customer ledger says of an object: its entries and
-// its rows.
+// ledgerOf returns the number of the object's entries in the customer ledger and their
+// sum of rows.
 func ledgerOf(t *testing.T, o object.Object) (entries, rows int64) {
 	t.Helper()
 	answer, err := warehouse(t).Query(t.Context(), "read ledger",
@@ -141,8 +141,8 @@ func ledgerOf(t *testing.T, o object.Object) (entries, rows int64) {
 	return answer.Number(0, "n"), answer.Number(0, "r")
 }
 
-// pauseLoads keeps every load of customers waiting until the returned function
-// is called, as another loader would.
+// pauseLoads takes the lock of the customer loads, as another loader would. The
+// returned function releases the lock.
 func pauseLoads(t *testing.T) (release func()) {
 	t.Helper()
 	session := warehouse(t)
@@ -159,8 +159,7 @@ func pauseLoads(t *testing.T) (release func()) {
 	}
 }
 
-// s3Event is the message that S3 sends for an object. Sequencers order the
-// versions of one key.
+// s3Event returns S3's event for an object. Sequencers order the versions of one key.
 func s3Event(o object.Object, sequencer string) string {
 	key := strings.ReplaceAll(url.QueryEscape(o.Key), "%2F", "/")
 	body, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
@@ -177,8 +176,8 @@ func s3Event(o object.Object, sequencer string) string {
 	return string(body)
 }
 
-// send sends up to ten messages at once to the route queue and returns their
-// ids.
+// send sends up to ten messages in one request to the route queue and returns the
+// message ids.
 func send(t *testing.T, bodies ...string) []string {
 	t.Helper()
 	var entries []sqstypes.SendMessageBatchRequestEntry
@@ -192,21 +191,21 @@ func send(t *testing.T, bodies ...string) []string {
 		t.Fatalf("send: %v %v", err, output.Failed)
 	}
 	ids := make([]string, len(bodies))
-	for i, sent := range output.Successful {
-		ids[i] = aws.ToString(sent.MessageId)
+	for i, result := range output.Successful {
+		ids[i] = aws.ToString(result.MessageId)
 	}
 	return ids
 }
 
-// withoutLandingNotifications keeps the landing bucket from announcing objects while do runs,
-// so that the test alone decides which events come, and in which order. Tests
-// that use it don't run in parallel.
+// withoutLandingNotifications runs do without events from the landing bucket. So the
+// test alone decides which events are sent, and in which order. Tests with this
+// function don't run in parallel.
 func withoutLandingNotifications(t *testing.T, do func()) {
 	t.Helper()
 	withoutNotifications(t, stack.operator.Stack.LandingBucket, do)
 }
 
-// withoutNotifications keeps a bucket from announcing objects while do runs.
+// withoutNotifications runs do without events from a bucket.
 func withoutNotifications(t *testing.T, name string, do func()) {
 	t.Helper()
 	bucket := aws.String(name)
@@ -264,19 +263,19 @@ func logOf(t *testing.T, function string, since time.Time) []logLine {
 	return lines
 }
 
-// mailsAbout returns the mails whose body names a text.
+// mailsAbout returns the mails with a text in their body.
 func mailsAbout(t *testing.T, text string) []demo.Mail {
 	t.Helper()
-	var about []demo.Mail
+	var found []demo.Mail
 	for _, m := range inbox(t) {
 		if strings.Contains(m.Body, text) {
-			about = append(about, m)
+			found = append(found, m)
 		}
 	}
-	return about
+	return found
 }
 
-// keyOf makes a landing key that no other test uses.
+// keyOf returns a landing key for this test only.
 func keyOf(t *testing.T, name string) string {
 	t.Helper()
 	return path.Join("shop/customer", t.Name(), name)

@@ -15,25 +15,25 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// largeBrokenFile is a file that is refused after some of its rows were
-// written, which must be dropped again.
-var largeBrokenFile = useCase{"what a broken file left behind is dropped", func(t *testing.T) startedUseCase {
+// largeBrokenFile is a file that is refused after the first rows are written. The
+// transform must abort the unfinished upload.
+var largeBrokenFile = useCase{"the unfinished upload of a broken file is aborted", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "large.csv"), largeAndBroken(t))
 	checkState(t, awaitStopped(t, o)[0], journal.Failed)
-	inParts := unfinishedUploads(t, o)
+	uploads := unfinishedUploads(t, o)
 	return startedUseCase{
 		done: func() (bool, string) {
 			uploads := unfinishedUploads(t, o)
 			return len(uploads) == 0, strings.Join(uploads, ", ")
 		},
-		repair: func() { dropUploads(t, o, inParts) },
+		repair: func() { dropUploads(t, o, uploads) },
 	}
 }}
 
-// largeAndBroken is a file of customers whose names don't compress. Its first
-// 1,048,576 rows are one row group, and more than one part of an upload; then
-// comes a quote that is never closed.
+// largeAndBroken returns a file of customers whose names don't compress. The first
+// 1,048,576 rows are one row group and more than one part of an upload. The last line
+// has an open quote.
 func largeAndBroken(t *testing.T) []byte {
 	t.Helper()
 	const rows, width = 1_100_000, 18
@@ -50,8 +50,8 @@ func largeAndBroken(t *testing.T) []byte {
 	return []byte(text.String())
 }
 
-// unfinishedUploads are the keys of an object's files in the curated bucket
-// that were begun and neither completed nor dropped, with the upload's id.
+// unfinishedUploads returns key and upload id of an object's unfinished uploads in the
+// curated bucket.
 func unfinishedUploads(t *testing.T, o object.Object) []string {
 	t.Helper()
 	answer, err := stack.s3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(stack.operator.Stack.CuratedBucket)})
@@ -67,8 +67,8 @@ func unfinishedUploads(t *testing.T, o object.Object) []string {
 	return found
 }
 
-// dropUploads drops what was left behind as the lifecycle rule would, and then
-// lets the object be tried, and refused, again.
+// dropUploads aborts unfinished uploads, as the lifecycle rule would. Then the object
+// is redriven and refused again.
 func dropUploads(t *testing.T, o object.Object, uploads []string) {
 	t.Helper()
 	for _, upload := range uploads {

@@ -19,30 +19,30 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// useCase is something that a user sees firn do.
+// useCase is an effect of firn that a user can see.
 type useCase struct {
 	name string
-	// start begins it.
+	// start starts the use case.
 	start func(*testing.T) startedUseCase
 }
 
 type startedUseCase struct {
-	// done reports whether it is done, and how it stands.
+	// done reports whether the use case is done, with a text about the current state.
 	done func() (bool, string)
-	// repair is done once nothing stands in the way any more, before done
-	// is waited for. Nil where firn tries again by itself.
+	// repair runs after the grants are back and before the wait for done. nil if firn
+	// tries again by itself.
 	repair func()
 }
 
-// customerFile is a file that becomes rows.
+// customerFile is a file whose rows are loaded.
 var customerFile = useCase{"a file is loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// refusedFile is a file that the contract refuses, and that is mailed.
-var refusedFile = useCase{"a broken file is mailed", func(t *testing.T) startedUseCase {
+// refusedFile is a file that breaks the contract and causes a mail.
+var refusedFile = useCase{"a broken file causes a mail", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	return startedUseCase{done: func() (bool, string) {
@@ -51,8 +51,8 @@ var refusedFile = useCase{"a broken file is mailed", func(t *testing.T) startedU
 	}}
 }}
 
-// deletedObject is an object that is deleted before anybody reads it.
-var deletedObject = useCase{"an object that isn't there is reported", func(t *testing.T) startedUseCase {
+// deletedObject is an object that is deleted before any function reads it.
+var deletedObject = useCase{"a deleted object fails with code object_gone", func(t *testing.T) startedUseCase {
 	t.Helper()
 	var o object.Object
 	withoutLandingNotifications(t, func() { o = put(t, keyOf(t, "gone.csv"), customers("gone", 2)) })
@@ -70,8 +70,8 @@ var deletedObject = useCase{"an object that isn't there is reported", func(t *te
 	}}
 }}
 
-// repeatedWork is work on an object that was transformed before.
-var repeatedWork = useCase{"repeated work is told from new work", func(t *testing.T) startedUseCase {
+// repeatedWork is work on an object that is already transformed.
+var repeatedWork = useCase{"repeated work is ignored", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := put(t, keyOf(t, "customers.csv"), customers("grants", 2))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
@@ -83,13 +83,13 @@ var repeatedWork = useCase{"repeated work is told from new work", func(t *testin
 				return true, ""
 			}
 		}
-		return false, "no line says so"
+		return false, "the line is missing in the log"
 	}}
 }}
 
-// newVersionWithoutSequencer is a second version of a key where only the
-// bucket knows which is newer.
-var newVersionWithoutSequencer = useCase{"a version that no sequencer orders replaces its elder", func(t *testing.T) startedUseCase {
+// newVersionWithoutSequencer is a second version of a key without sequencers. Only the
+// bucket knows the order of the versions.
+var newVersionWithoutSequencer = useCase{"a newer version without a sequencer replaces the older version", func(t *testing.T) startedUseCase {
 	t.Helper()
 	key := keyOf(t, "customers.csv")
 	var older, newer object.Object
@@ -102,31 +102,31 @@ var newVersionWithoutSequencer = useCase{"a version that no sequencer orders rep
 	send(t, s3Event(newer, ""))
 	return startedUseCase{done: func() (bool, string) {
 		loaded, last := inState(t, newer, journal.Loaded)
-		superseded, of := inState(t, older, journal.Superseded)
-		return loaded && superseded, last + ", the older one " + of
+		superseded, olderState := inState(t, older, journal.Superseded)
+		return loaded && superseded, last + ", and the older version: " + olderState
 	}}
 }}
 
-// lostLoadMessage is an object whose message to the load queue is lost: it is
-// loaded beside the next one of its dataset.
-var lostLoadMessage = useCase{"an object without a message is loaded beside the next", func(t *testing.T) startedUseCase {
+// lostLoadMessage is an object whose message to the load queue is lost. A load of the
+// dataset's next object also loads the first object.
+var lostLoadMessage = useCase{"an object without a message is loaded together with the next object", func(t *testing.T) startedUseCase {
 	t.Helper()
 	since := time.Now()
-	giveBack := removeGrants(t, removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
+	restore := removeGrants(t, removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"})
 	lost := put(t, keyOf(t, "lost.csv"), customers("lost", 2))
-	eventually(t, "its load can't be asked for", func() (bool, string) {
+	eventually(t, "the request for the load fails", func() (bool, string) {
 		for _, line := range logOf(t, "Route", since) {
 			if line.Message == messageFailed && line.Object == string(lost.ID()) {
 				return true, ""
 			}
 		}
-		return false, "no line says so"
+		return false, "the line is missing in the log"
 	})
 	awaitState(t, lost, journal.Transformed)
 	if _, err := stack.sqs.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: aws.String(queueURL("ReceiptsQueue"))}); err != nil {
 		t.Fatal(err)
 	}
-	giveBack()
+	restore()
 	next := func(name string) {
 		checkState(t, awaitStopped(t, put(t, keyOf(t, name), customers("next", 2)))[0], journal.Loaded)
 	}
@@ -137,7 +137,7 @@ var lostLoadMessage = useCase{"an object without a message is loaded beside the 
 	}
 }}
 
-// ingestRun fetches half an hour of events, another one each time.
+// ingestRun ingests half an hour of events. Each call uses another half hour.
 var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
 	return startedUseCase{done: beginRun(t)}
@@ -162,69 +162,69 @@ func beginRun(t *testing.T) (done func() (bool, string)) {
 		}
 		for _, id := range parts {
 			if entry, err := stack.journal.Get(t.Context(), id); err != nil || entry.State != journal.Loaded {
-				return false, fmt.Sprintf("part %s is %s", id, entry.State)
+				return false, fmt.Sprintf("part %s has state %s", id, entry.State)
 			}
 		}
 		return complete && len(parts) > 0, fmt.Sprintf("%s: %d parts, complete %t", prefix, len(parts), complete)
 	}
 }
 
-// handOver is a run that hasn't the time to end, and hands on to the next
-// invocation: the function may run for no longer than it keeps for giving up
-// in order.
-var handOver = useCase{"a run is handed on and ends", func(t *testing.T) startedUseCase {
+// handOver is a run that continues in a new message, because the function's timeout is
+// short. The whole timeout is less than the time that the function reserves for its
+// end.
+var handOver = useCase{"a run continues in a new message and ends", func(t *testing.T) startedUseCase {
 	t.Helper()
 	const tooShort = 30
 	since := time.Now()
-	enough := setTimeout(t, "Ingest", tooShort)
+	restore := setTimeout(t, "Ingest", tooShort)
 	return startedUseCase{
 		done: beginRun(t),
 		repair: func() {
-			eventually(t, "the run is handed on", func() (bool, string) {
+			eventually(t, "the run continues in a new message", func() (bool, string) {
 				lines := logOf(t, "Ingest", since)
 				for _, line := range lines {
-					if line.Message == "run handed on" {
+					if line.Message == "run continues in a new message" {
 						return true, ""
 					}
 				}
 				return false, fmt.Sprint(lines)
 			})
-			enough()
+			restore()
 		},
 	}
 }}
 
-// unreadableMessage is a message that nobody can read, on a stage's queue.
+// unreadableMessage is a message that no stage can decode, on the queue of a stage.
 func unreadableMessage(queue string) useCase {
-	return useCase{"an unreadable message on " + queue + " is mailed", func(t *testing.T) startedUseCase {
+	return useCase{"an unreadable message on " + queue + " causes a mail", func(t *testing.T) startedUseCase {
 		t.Helper()
-		word := "poison-" + rand.Text()
-		sendTo(t, queue, word)
-		return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, word)) > 0, "no mail" }}
+		text := "unreadable-" + rand.Text()
+		sendTo(t, queue, text)
+		return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, text)) > 0, "no mail" }}
 	}}
 }
 
-// silentDeadLetter is what SQS moves by itself after a function died: nothing
-// but the message.
-var silentDeadLetter = useCase{"a dead letter is mailed", func(t *testing.T) startedUseCase {
+// silentDeadLetter is a dead letter that SQS itself moves after a function's crash.
+// Such a dead letter has no attributes.
+var silentDeadLetter = useCase{"a dead letter causes a mail", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
 	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
 	return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 
-// inState reports whether the journal has the object in a state, and where it
-// has it.
+// inState reports whether the journal has the object in a state. The text has the
+// current state.
 func inState(t *testing.T, o object.Object, want journal.State) (bool, string) {
 	t.Helper()
 	entry, err := stack.journal.Get(t.Context(), o.ID())
 	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		t.Fatal(err)
 	}
-	return entry.State == want, fmt.Sprintf("%s is %q: %s", o.Key, entry.State, entry.Cause)
+	return entry.State == want, fmt.Sprintf("%s has state %q: %s", o.Key, entry.State, entry.Cause)
 }
 
-// sendTo puts a message in a queue, by the template's name for it.
+// sendTo sends a message to a queue. queue is the queue's name in the template.
 func sendTo(t *testing.T, queue, body string) {
 	t.Helper()
 	_, err := stack.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(queueURL(queue)), MessageBody: aws.String(body)})

@@ -19,8 +19,8 @@ import (
 
 const datasets = "../../datasets"
 
-// samples are the files beside the contracts and their records, as
-// datasets/README.md states them.
+// samples lists the sample files of the contracts, with the numbers of records in
+// datasets/README.md.
 var samples = map[string]struct {
 	file    string
 	records int
@@ -46,7 +46,7 @@ func TestEveryDatasetIsDescribed(t *testing.T) {
 	for _, c := range set {
 		for _, column := range c.Columns {
 			if !strings.HasSuffix(column.Description, ".") {
-				t.Errorf("%s:%d: %s has no description of whole sentences", c.File, column.Line, column.Name)
+				t.Errorf("%s:%d: the description of %s isn't a sentence with a full stop", c.File, column.Line, column.Name)
 			}
 		}
 		if len(c.PrimaryKeyColumns()) == 0 {
@@ -55,8 +55,8 @@ func TestEveryDatasetIsDescribed(t *testing.T) {
 	}
 }
 
-// Every sample has the columns that its contract names, the stated number of
-// records, and a primary key that tells all of them apart.
+// Every sample has the contract's columns, the expected number of records, and a unique
+// primary key.
 func TestSamplesFitTheirContracts(t *testing.T) {
 	t.Parallel()
 	set, err := contract.ReadAll(os.DirFS(datasets))
@@ -87,7 +87,7 @@ func TestSamplesFitTheirContracts(t *testing.T) {
 				seen[key(c, record)] = true
 			}
 			if len(seen) != len(records) {
-				t.Errorf("%d keys tell %d records apart", len(seen), len(records))
+				t.Errorf("%d different keys for %d records", len(seen), len(records))
 			}
 		})
 	}
@@ -109,7 +109,7 @@ func key(c *contract.Contract, record map[string]string) string {
 	return key.String()
 }
 
-// open returns the sample's records by column name, "" for null.
+// open returns the sample's records by column name. "" means null.
 func open(t *testing.T, path string, c *contract.Contract) []map[string]string {
 	t.Helper()
 	file, err := os.Open(path)
@@ -158,8 +158,8 @@ func rows(t *testing.T, from io.Reader, c *contract.Contract) []map[string]strin
 	return records
 }
 
-// features reads a GeoJSON document, whose features are the records that an
-// ingestion writes one a line.
+// features returns the features of a GeoJSON document. An ingestion writes each feature
+// as one line.
 func features(t *testing.T, from io.Reader, c *contract.Contract) []map[string]string {
 	t.Helper()
 	var document struct{ Features []any }
@@ -172,7 +172,7 @@ func features(t *testing.T, from io.Reader, c *contract.Contract) []map[string]s
 		for _, column := range c.Columns {
 			found, ok := point(feature, column.Path)
 			if !ok {
-				t.Fatalf("feature %d: nothing at %s", i+1, column.Path)
+				t.Fatalf("feature %d: no value at %s", i+1, column.Path)
 			}
 			if text, err := json.Marshal(found); err == nil && string(text) != "null" {
 				records[i][column.Name] = string(text)
@@ -182,7 +182,7 @@ func features(t *testing.T, from io.Reader, c *contract.Contract) []map[string]s
 	return records
 }
 
-// point follows a JSON pointer without escapes.
+// point returns the value at a JSON pointer without escapes.
 func point(from any, path string) (any, bool) {
 	if path == "" {
 		return from, true

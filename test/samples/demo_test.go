@@ -22,12 +22,13 @@ import (
 	"github.com/firn-data/firn/internal/demo"
 )
 
-var runDemo = flag.Bool("demo", false, "run the tests that run the whole demo")
+var runDemo = flag.Bool("demo", false, "run the slow tests of the whole demo")
 
-// demoLimit bounds one demo, set-up done: far beyond what it takes.
+// demoLimit is the longest duration of a demo without setup. A demo needs much less
+// time.
 const demoLimit = 8 * time.Minute
 
-// demoOutput is what `firn demo --json` prints.
+// demoOutput is the output of `firn demo --json`.
 type demoOutput struct {
 	demo.Result
 	Steps []struct {
@@ -36,14 +37,14 @@ type demoOutput struct {
 	} `json:"steps"`
 }
 
-// TestDemoCountsRows proves that the demo's account moves with the data, and that it
-// fails when a row goes missing. Its runs share a folder: one after the other.
+// TestDemoCountsRows checks that the demo's counts follow the data, and that the demo
+// fails for a missing row. The runs share a folder, so they run in sequence.
 func TestDemoCountsRows(t *testing.T) { //nolint:paralleltest // one demo at a time
 	if !*runDemo {
-		t.Skip("run by make test-demo")
+		t.Skip("the test needs `make test-demo`")
 	}
-	t.Run("one line less, one reject more", testRemovedRow)
-	t.Run("a row goes missing", testMissingRow)
+	t.Run("removed line and broken line", testRemovedRow)
+	t.Run("missing row", testMissingRow)
 }
 
 func testRemovedRow(t *testing.T) {
@@ -72,35 +73,35 @@ func testRemovedRow(t *testing.T) {
 	}
 	for i := range result.Rows {
 		if result.Rows[i].Dataset == "usgs.event" && result.Rows[i].Objects > 0 {
-			result.Rows[i].Objects = 1 // as many parts as pages, which is not what is tested
+			result.Rows[i].Objects = 1 // the number of pages doesn't matter here
 		}
 	}
 	if diff := cmp.Diff(want, result.Rows); diff != "" {
-		t.Errorf("account (-want +got):\n%s", diff)
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	if len(result.Unaccounted) > 0 || len(result.Steps) == 0 {
-		t.Errorf("unaccounted %q, %d steps", result.Unaccounted, len(result.Steps))
+		t.Errorf("missing rows %q, %d steps, want no missing rows and some steps", result.Unaccounted, len(result.Steps))
 	}
 	if !regexp.MustCompile(`PASS=[1-9]\d* .*ERROR=0\b`).MatchString(result.DBT) {
 		t.Errorf("dbt: %s", result.DBT)
 	}
 	if result.Mail.Subject == "" || !strings.Contains(result.Mail.Body, "nycflights/plane/planes broken.csv") {
-		t.Errorf("the mail doesn't name the broken file: %+v", result.Mail)
+		t.Errorf("the mail lacks the name of the broken file: %+v", result.Mail)
 	}
 }
 
 func testMissingRow(t *testing.T) {
 	got := runDemoWith(t, "--before-count", "delete from RAW.NYCFLIGHTS_AIRLINE where CARRIER = 'AA'")
-	const want = "nycflights.airline: 16 rows loaded by the ledger, but the table holds 15"
+	const want = "nycflights.airline: 16 rows in the ledger, but the table has 15"
 	if got.code != 1 || !strings.Contains(got.stderr, "firn: not every row is accounted for:\n  "+want+"\n") {
 		t.Errorf("exit code %d:\n%s", got.code, got.stderr)
 	}
 	if diff := cmp.Diff([]string{want}, decode(t, got.stdout).Unaccounted); diff != "" {
-		t.Errorf("unaccounted (-want +got):\n%s", diff)
+		t.Errorf("missing rows (-want +got):\n%s", diff)
 	}
 }
 
-// breakPlanes deletes one line and makes another one break its contract.
+// breakPlanes deletes one line and breaks the contract in another line.
 func breakPlanes(t *testing.T, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -108,24 +109,24 @@ func breakPlanes(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	lines := bytes.SplitAfter(content, []byte("\n"))
-	spoilt := bytes.Replace(lines[200], []byte(","), []byte(",nineteen-"), 1) // no year
-	if bytes.Equal(spoilt, lines[200]) {
+	broken := bytes.Replace(lines[200], []byte(","), []byte(",nineteen-"), 1) // an invalid year
+	if bytes.Equal(broken, lines[200]) {
 		t.Fatalf("line 201 of %s has no comma", path)
 	}
-	lines[200] = spoilt
+	lines[200] = broken
 	if err := os.WriteFile(path, bytes.Join(slices.Delete(lines, 100, 101), nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// answer is what one run of the demo printed, and its exit code.
+// answer is the output of one demo run, and its exit code.
 type answer struct {
 	stdout, stderr string
 	code           int
 }
 
-// runDemoWith builds the command, runs the demo in the repository, and searches
-// for processes and state that the demo left.
+// runDemoWith builds the command, runs the demo in the repository, and checks for
+// leftover processes and state.
 func runDemoWith(t *testing.T, arguments ...string) answer {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "firn")
@@ -143,18 +144,18 @@ func runDemoWith(t *testing.T, arguments ...string) answer {
 	}
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); ctx.Err() != nil || err != nil && !errors.As(err, &exit) {
-		t.Fatalf("firn demo: %v, within %s; it said %s", err, demoLimit, stderr.String())
+		t.Fatalf("firn demo: %v, limit %s, stderr: %s", err, demoLimit, stderr.String())
 	}
 	for _, process := range processes(t, filepath.Join(root(t), "build", "demo"), program) {
-		t.Errorf("it left %s", process)
+		t.Errorf("the demo left the process %s", process)
 	}
 	if _, err := os.Stat(filepath.Join(root(t), "build", "demo", "cloud.json")); err == nil {
-		t.Error("it left the state of a cloud that runs")
+		t.Error("the demo left the state of a running cloud")
 	}
 	return answer{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// root is the repository.
+// root returns the root folder of the repository.
 func root(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.Abs("../..")
@@ -170,7 +171,7 @@ func decode(t *testing.T, text string) demoOutput {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {
-		t.Fatalf("not the JSON that it should be: %v\n%s", err, text)
+		t.Fatalf("invalid JSON: %v\n%s", err, text)
 	}
 	return value
 }

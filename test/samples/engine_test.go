@@ -26,8 +26,8 @@ func read(t *testing.T) contract.Set {
 	return set
 }
 
-// TestShippedDatasetsHaveNoRejects transforms the real data by its own contracts: every row
-// is good.
+// TestShippedDatasetsHaveNoRejects transforms the real data with the real contracts.
+// Every row is good.
 func TestShippedDatasetsHaveNoRejects(t *testing.T) {
 	t.Parallel()
 	set := read(t)
@@ -43,8 +43,9 @@ func TestShippedDatasetsHaveNoRejects(t *testing.T) {
 	}
 }
 
-// TestInferredContractsFitShippedFiles infers a contract of each file of real data: the file
-// fits the contract, and the contract has the columns of the real contract.
+// TestInferredContractsFitShippedFiles infers a contract from each file of real data.
+// The file fits the inferred contract. The inferred contract has the columns of the
+// real contract.
 func TestInferredContractsFitShippedFiles(t *testing.T) {
 	t.Parallel()
 	set := read(t)
@@ -59,11 +60,11 @@ func TestInferredContractsFitShippedFiles(t *testing.T) {
 			}
 			report := checked(t, path, draft.Contract)
 			if !report.Clean() || report.RowsRead < 16 || !draft.Whole || report.RowsRead != draft.Records {
-				t.Errorf("of %d records: %+v", draft.Records, report)
+				t.Errorf("the draft has %d records, the report is %+v", draft.Records, report)
 			}
 			for _, column := range c.Columns {
 				if c.Format == contract.CSV && draft.Contract.Column(column.Name) == nil {
-					t.Errorf("no column %s in\n%s", column.Name, draft.Text)
+					t.Errorf("column %s is missing in\n%s", column.Name, draft.Text)
 				}
 			}
 		})
@@ -79,8 +80,8 @@ func checked(t *testing.T, path string, c *contract.Contract) check.Report {
 	return report
 }
 
-// landing returns the path of the file as it lands: of a GeoJSON collection, the
-// NDJSON file that ingest writes.
+// landing returns the path of a landing file. For a GeoJSON collection, the landing
+// file is the NDJSON file that ingest writes.
 func landing(t *testing.T, path string) string {
 	t.Helper()
 	if !strings.HasSuffix(path, ".geojson.gz") {

@@ -8,8 +8,8 @@ import (
 	"github.com/firn-data/firn/internal/demo"
 )
 
-// TestDemoIsDescribed reads datasets/demo.yaml: the description fits the
-// contracts, and the files that the demo uses are there.
+// TestDemoIsDescribed reads datasets/demo.yaml. The plan fits the contracts, and the
+// demo's files exist.
 func TestDemoIsDescribed(t *testing.T) {
 	t.Parallel()
 	plan, err := demo.ReadPlan(datasets, read(t))

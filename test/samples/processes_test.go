@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// processes returns the commands of this machine's processes whose command or
-// environment names one of the texts.
+// processes returns the commands of all processes that have one of the texts in their
+// command or environment.
 func processes(t *testing.T, texts ...string) []string {
 	t.Helper()
 	folders, err := filepath.Glob("/proc/[0-9]*")
@@ -18,7 +18,7 @@ func processes(t *testing.T, texts ...string) []string {
 	}
 	var found []string
 	for _, folder := range folders {
-		command, _ := os.ReadFile(filepath.Join(folder, "cmdline")) // one that has just ended has none
+		command, _ := os.ReadFile(filepath.Join(folder, "cmdline")) // empty if the process has ended
 		variables, _ := os.ReadFile(filepath.Join(folder, "environ"))
 		for _, text := range texts {
 			if bytes.Contains(command, []byte(text)) || bytes.Contains(variables, []byte(text)) {
@@ -30,13 +30,13 @@ func processes(t *testing.T, texts ...string) []string {
 	return found
 }
 
-// TestProcessesFindsChild: what looks for leftovers finds one.
+// TestProcessesFindsChild checks the search for leftover processes.
 func TestProcessesFindsChild(t *testing.T) {
 	t.Parallel()
 	mark := filepath.Join(t.TempDir(), "mark")
 	for _, c := range []*exec.Cmd{
 		{Path: "/bin/sleep", Args: []string{"sleep", "60"}, Env: []string{"STATE=" + mark}},
-		{Path: "/bin/sh", Args: []string{"sh", "-c", "read line", mark}}, // a shell that forks would show up twice
+		{Path: "/bin/sh", Args: []string{"sh", "-c", "read line", mark}}, // a shell that forks would appear twice
 	} {
 		if _, err := c.StdinPipe(); err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func TestProcessesFindsChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		if found := processes(t, mark); len(found) != 1 {
-			t.Errorf("%s: found %q", c, found)
+			t.Errorf("%s: found %q, want one process", c, found)
 		}
 		if err := c.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -53,6 +53,6 @@ func TestProcessesFindsChild(t *testing.T) {
 		_ = c.Wait()
 	}
 	if found := processes(t, mark); len(found) > 0 {
-		t.Errorf("none is left, found %q", found)
+		t.Errorf("found %q after the kill, want none", found)
 	}
 }

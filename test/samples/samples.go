@@ -1,5 +1,4 @@
-// Package samples holds the tests about the sample project, and nothing else:
-// the real data in datasets/nycflights and datasets/usgs, their contracts, and
-// the figures of `firn demo`. All other tests use the made-up project in
-// testdata/project.
+// Package samples has the tests of the sample project and no other tests: the real data
+// in datasets/nycflights and datasets/usgs, the contracts, and the counts of `firn
+// demo`. All other tests use the project in testdata/project.
 package samples

@@ -13,8 +13,8 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// TestShippedWeekMatchesItsMetadata serves the week of earthquakes: the number of events is the
-// number in the file's own metadata.
+// TestShippedWeekMatchesItsMetadata serves the week of earthquakes. The number of
+// events is the number in the file's metadata.
 func TestShippedWeekMatchesItsMetadata(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile(filepath.Join(datasets, "usgs/event", samples["usgs.event"].file))
@@ -43,6 +43,6 @@ func TestShippedWeekMatchesItsMetadata(t *testing.T) {
 		t.Fatalf("%v in %s", err, answer.Body)
 	}
 	if n := len(served.Features); n != served.Metadata.Count || n != shipped.Metadata.Count || n != samples["usgs.event"].records {
-		t.Errorf("%d events are served with a count of %d; the file's metadata says %d", n, served.Metadata.Count, shipped.Metadata.Count)
+		t.Errorf("the handler returns %d events with a count of %d, the file's metadata has %d", n, served.Metadata.Count, shipped.Metadata.Count)
 	}
 }

@@ -55,7 +55,7 @@ def body(report: Report) -> str:
     fault = report.fault
     lines = [f"1 run of {printable(report.dataset)} failed: {printable(fault.code)}", ""]
     for name, value in [
-        ("What to do", first_line(fault.advice)),
+        ("To do", first_line(fault.advice)),
         ("Then type", report.command),
         ("More", f"docs/airflow.md, entry {printable(fault.code)}"),
     ]:

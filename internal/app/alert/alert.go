@@ -1,4 +1,5 @@
-// Package alert wires the function that announces dead letters and outages.
+// Package alert wires the alert function. The function sends mails about dead letters
+// and outages.
 package alert
 
 import (
@@ -21,14 +22,14 @@ type settings struct {
 	// Source is the queue of ticks.
 	function.Source
 	TopicARN string `env:"FIRN_ALERTS_TOPIC_ARN"`
-	// DeadLetterURLs are the queues whose messages are told of.
+	// DeadLetterURLs are the URLs of the queues whose messages become mails.
 	DeadLetterURLs []string `env:"FIRN_DEAD_LETTER_URLS"`
-	// OutageAfter is how long a dependency must be away to be told of.
+	// OutageAfter is the shortest outage with a mail.
 	OutageAfter time.Duration `env:"FIRN_OUTAGE_AFTER,default=1m"`
 }
 
-// New returns the function's handler. Its error joins every fault of the
-// environment and the contracts.
+// New returns the function's handler. The error joins all faults of the environment and
+// the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
 	contracts, err := function.Read(lookup, &s, &s.Contracts)
@@ -60,8 +61,9 @@ func datasets(contracts contract.Set) []string {
 	return names
 }
 
-// deadLetterQueues have no dead-letter queue themselves: what can't be
-// announced stays, and an alarm on its age tells.
+// deadLetterQueues returns the queues without dead-letter queues of their own. A
+// message without a mail stays in its queue. An alarm watches the age of the oldest
+// message.
 func deadLetterQueues(urls []string) []batch.Queue {
 	queues := make([]batch.Queue, len(urls))
 	for i, url := range urls {

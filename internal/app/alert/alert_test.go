@@ -18,7 +18,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := alert.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_BACKOFF_SECONDS": "soon"}), io.Discard)
 	if err == nil {
-		t.Fatal("New took an empty environment")
+		t.Fatal("New with an empty environment: no error")
 	}
 	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT"} {
 		if !strings.Contains(err.Error(), name) {
@@ -27,7 +27,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// completeEnvironment is an environment of a zip with one contract.
+// completeEnvironment returns an environment with the contracts of one source.
 func completeEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
@@ -36,7 +36,8 @@ func completeEnvironment(t *testing.T) map[string]string {
 	}
 }
 
-// serveAWS plays AWS by the handler, and sets what clients need.
+// serveAWS starts a stand-in of AWS with the handler, and sets the environment of the
+// clients.
 func serveAWS(t *testing.T, handler http.HandlerFunc) {
 	t.Helper()
 	cloud := httptest.NewServer(handler)
@@ -48,8 +49,8 @@ func serveAWS(t *testing.T, handler http.HandlerFunc) {
 	}
 }
 
-// TestTickChecksBreakerAndSendsMail: a message of the queue of ticks makes the function look
-// at the breaker, count what waits of the zip's datasets, and tell.
+// TestTickChecksBreakerAndSendsMail: after a tick, the function reads the breaker,
+// counts the waiting objects of the contracts' datasets, and sends a mail.
 func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 	var subject, counted string
 	serveAWS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -83,15 +84,15 @@ func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 	}
 }
 
-// TestDeadLetterIsPublished sends a dead letter without an object through the
-// whole function; while SNS refuses, the message is kept and put off.
+// TestDeadLetterIsPublished passes a dead letter without an object through the whole
+// function. During a refusal by SNS, the message stays in the queue and gets a delay.
 func TestDeadLetterIsPublished(t *testing.T) {
-	var subject, topic, putOff string
+	var subject, topic, delayed string
 	refuse := true
 	serveAWS(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Amz-Target") == "AmazonSQS.ChangeMessageVisibility" {
 			body, _ := io.ReadAll(r.Body)
-			putOff = string(body)
+			delayed = string(body)
 			_, _ = io.WriteString(w, "{}")
 			return
 		}
@@ -113,8 +114,8 @@ func TestDeadLetterIsPublished(t *testing.T) {
 		MessageAttributes: map[string]events.SQSMessageAttribute{"code": {DataType: "String", StringValue: &code}},
 	}}}
 	response, err := handle(context.Background(), event)
-	if err != nil || len(response.BatchItemFailures) != 1 || !strings.Contains(putOff, `"https://sqs/1/b"`) {
-		t.Fatalf("while SNS refuses: response %v, error %v, put off %q", response, err, putOff)
+	if err != nil || len(response.BatchItemFailures) != 1 || !strings.Contains(delayed, `"https://sqs/1/b"`) {
+		t.Fatalf("while SNS refuses: response %v, error %v, delayed %q", response, err, delayed)
 	}
 	refuse = false
 	response, err = handle(context.Background(), event)

@@ -1,5 +1,5 @@
-// Package environment decodes a function's environment variables into a typed
-// configuration and reports every fault at once.
+// Package environment decodes environment variables into a struct and reports all
+// faults in one error.
 package environment
 
 import (
@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// Lookup is os.LookupEnv or a test's stand-in.
+// Lookup returns the value of an environment variable. os.LookupEnv is a Lookup.
 type Lookup func(name string) (value string, found bool)
 
-// Decode fills the fields of the struct that into points to. A field names its
-// variable in a tag: `env:"NAME"` is required, `env:"NAME,default=VALUE"` has a
-// default, `env:"NAME,optional"` may be missing. Kinds: string, int, bool,
-// time.Duration, []string (comma-separated). An empty variable counts as
-// missing. Embedded structs are filled in too. The error joins all faults.
+// Decode sets the fields of the struct behind the pointer into. A tag names the
+// variable of a field: `env:"NAME"` is required, `env:"NAME,default=VALUE"` has a
+// default, `env:"NAME,optional"` may be missing. Fields may be string, int, bool,
+// time.Duration and []string (comma-separated). Decode panics for another type. An
+// empty variable counts as missing. Embedded structs are decoded too. Fields without a
+// tag stay as before. The error joins all faults.
 func Decode(lookup Lookup, into any) error {
 	target := reflect.ValueOf(into).Elem()
 	var faults []error
@@ -65,19 +66,19 @@ func set(field reflect.Value, text string) error {
 	case int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return errors.New("it must be a whole number")
+			return errors.New("not a whole number")
 		}
 		field.SetInt(int64(n))
 	case bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return errors.New("it must be true or false")
+			return errors.New("not true or false")
 		}
 		field.SetBool(b)
 	case time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return errors.New(`it must be a duration such as "30s"`)
+			return errors.New(`not a duration such as "30s"`)
 		}
 		field.SetInt(int64(d))
 	case []string:

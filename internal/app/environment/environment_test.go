@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/app/environment"
 )
 
-// Shared is embedded, as the settings of every function are.
+// Shared is embedded, like the settings of every function.
 type Shared struct {
 	Region string `env:"REGION,default=eu-central-1"`
 }
@@ -43,13 +43,13 @@ func TestDecode(t *testing.T) {
 			want:      config{Shared: Shared{"us-east-1"}, Table: "j", Count: 7, Quick: true, Queues: []string{"a", "b"}},
 		},
 		{
-			name:      "every fault at once",
+			name:      "all faults in one error",
 			variables: map[string]string{"TABLE": "", "COUNT": "x", "QUICK": "maybe", "WAIT": "5"},
 			want:      config{Shared: Shared{"eu-central-1"}},
 			wantErr: "environment variable TABLE is missing\n" +
-				"environment variable COUNT=\"x\": it must be a whole number\n" +
-				"environment variable QUICK=\"maybe\": it must be true or false\n" +
-				"environment variable WAIT=\"5\": it must be a duration such as \"30s\"",
+				"environment variable COUNT=\"x\": not a whole number\n" +
+				"environment variable QUICK=\"maybe\": not true or false\n" +
+				"environment variable WAIT=\"5\": not a duration such as \"30s\"",
 		},
 	}
 	for _, test := range tests {

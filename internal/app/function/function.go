@@ -1,5 +1,5 @@
-// Package function is what the wiring of every function shares: common
-// settings, the clients that all need, the consumer of its queues.
+// Package function has the shared parts of all functions' wiring: common settings, AWS
+// clients and the consumer of the queues.
 package function
 
 import (
@@ -26,44 +26,44 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Handler is what the Lambda runtime calls.
+// Handler is a Lambda handler of SQS events.
 type Handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
-// Common are the settings of every function, embedded in its own.
+// Common has the settings of every function. Each function embeds Common in its own
+// settings.
 type Common struct {
 	JournalTable string `env:"FIRN_JOURNAL_TABLE"`
-	// Attempts is how often a counted fault is tried.
+	// Attempts is the largest number of attempts at an object.
 	Attempts int `env:"FIRN_ATTEMPTS,default=3"`
-	// BackoffSeconds is the first retry's delay.
+	// BackoffSeconds is the delay of the first retry, in seconds.
 	BackoffSeconds int `env:"FIRN_BACKOFF_SECONDS,default=5"`
-	// Endpoint is set where stand-ins play AWS: S3 by path, not by host name.
+	// Endpoint is the address of a stand-in of AWS; empty in an account.
 	Endpoint string `env:"AWS_ENDPOINT_URL,optional"`
 }
 
-// PathStyle reports whether S3 is reached by path.
+// PathStyle reports whether the S3 client must put the bucket into the path instead of
+// the host name.
 func (c Common) PathStyle() bool { return c.Endpoint != "" }
 
-// Source is one queue that a function consumes, embedded in its settings by
-// those that have one only.
+// Source has the settings of a function's only queue, or of the main queue of several.
 type Source struct {
 	QueueURL      string `env:"FIRN_QUEUE_URL"`
 	DeadLetterURL string `env:"FIRN_DEAD_LETTER_URL"`
 }
 
-// Queue returns the source as its consumer takes it.
+// Queue returns the source as a queue of the consumer.
 func (s Source) Queue() batch.Queue {
 	return batch.Queue{URL: s.QueueURL, DeadLetterURL: s.DeadLetterURL}
 }
 
-// Contracts are where the contracts lie: in the folder contracts of the
-// function's zip.
+// Contracts has the place of the contracts: the folder contracts in the function's zip.
 type Contracts struct {
-	// TaskRoot is where Lambda unpacks the zip.
+	// TaskRoot is the folder of the unpacked zip.
 	TaskRoot string `env:"LAMBDA_TASK_ROOT"`
 }
 
-// Read reads the settings and the contracts. The error joins everything that
-// is wrong with both.
+// Read decodes the settings and reads the contracts. The error joins all faults of
+// both.
 func Read(lookup environment.Lookup, settings any, contracts *Contracts) (contract.Set, error) {
 	environmentErr := environment.Decode(lookup, settings)
 	if contracts == nil || contracts.TaskRoot == "" {
@@ -73,17 +73,17 @@ func Read(lookup environment.Lookup, settings any, contracts *Contracts) (contra
 	return set, errors.Join(environmentErr, err)
 }
 
-// Cloud holds the clients that every function needs. Making them connects to
-// nothing.
+// Cloud has the clients of every function. The creation of a client opens no
+// connection.
 type Cloud struct {
-	// Config makes a function's further clients.
+	// Config is the configuration for further clients.
 	Config  aws.Config
 	Queues  *sqs.Client
 	Journal *journal.Table
 	common  Common
 }
 
-// Connect makes the clients, with credentials from the function's role.
+// Connect returns the clients, with credentials of the function's role.
 func Connect(ctx context.Context, common Common) (*Cloud, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -97,13 +97,13 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 	}, nil
 }
 
-// Breaker returns the breaker of a dependency. Its first delay is that of a
-// message that is put off.
+// Breaker returns the breaker of a dependency. The first delay is the delay of a
+// message's first retry.
 func (c *Cloud) Breaker(dependency string) *breaker.Breaker {
 	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.backoff(), Now: c.Journal.Now}
 }
 
-// Consume returns the handler that feeds a stage from its queues.
+// Consume returns a handler that passes the messages of the queues to a stage.
 func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, queues ...batch.Queue) Handler {
 	consumer := &batch.Consumer{
 		Stage:    string(stage),

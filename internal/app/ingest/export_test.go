@@ -1,4 +1,4 @@
 package ingest
 
-// Redirect is redirect, for tests.
+// Redirect exports redirect for tests.
 var Redirect = redirect

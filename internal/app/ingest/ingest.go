@@ -28,21 +28,21 @@ type settings struct {
 	LandingBucket string `env:"FIRN_LANDING_BUCKET"`
 }
 
-// sourceVariable begins the name of the variable that sends all requests for a
-// source elsewhere: FIRN_SOURCE_URL_SHOP replaces firn.ingest's url of every
-// dataset of shop. The laptop's cloud sets it.
+// sourceVariable is the prefix of variables with another address for a source.
+// FIRN_SOURCE_URL_SHOP replaces the url of firn.ingest in every contract of shop. The
+// laptop's cloud sets such variables.
 const sourceVariable = "FIRN_SOURCE_URL_"
 
-// The bounds of one request to a source. It must be over before
-// ingest.Stage.Margin is, and a page of 20,000 events has about 15 MB.
+// Limits of one request to a source. requestTimeout must be shorter than
+// ingest.Stage.Margin. A page of 20,000 events has about 15 MB.
 const (
 	connectTimeout       = 5 * time.Second
 	requestTimeout       = 25 * time.Second
 	maxAnswerBytes int64 = 64 << 20
 )
 
-// New returns the function's handler. Its error joins every fault of the
-// environment and the contracts.
+// New returns the function's handler. The error joins all faults of the environment and
+// the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
 	contracts, err := function.Read(lookup, &s, &s.Contracts)
@@ -69,8 +69,8 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	return cloud.Consume(work.Ingest, stage.Handler(), log, s.Queue()), nil
 }
 
-// redirect returns the contracts with the addresses that the environment
-// gives instead of their own.
+// redirect returns the contracts with the addresses from the environment. Contracts
+// without such an address stay the same.
 func redirect(contracts contract.Set, lookup func(string) (string, bool)) (contract.Set, error) {
 	var faults []error
 	redirected := make(contract.Set, len(contracts))
@@ -82,18 +82,19 @@ func redirect(contracts contract.Set, lookup func(string) (string, bool)) (contr
 			continue
 		}
 		if u, err := url.Parse(address); err != nil || u.Host == "" {
-			faults = append(faults, fmt.Errorf("environment variable %s=%q: it must be an address", name, address))
+			faults = append(faults, fmt.Errorf("environment variable %s=%q: not an address", name, address))
 			continue
 		}
-		elsewhere, whence := *c, *c.Ingest
-		whence.URL = address
-		elsewhere.Ingest = &whence
-		redirected[i] = &elsewhere
+		changed, ingestion := *c, *c.Ingest
+		ingestion.URL = address
+		changed.Ingest = &ingestion
+		redirected[i] = &changed
 	}
 	return redirected, errors.Join(faults...)
 }
 
-// client holds one connection to a source: requests go one at a time.
+// client returns an HTTP client with at most one connection to a source, because
+// requests run one after another.
 func client() *http.Client {
 	return &http.Client{
 		Timeout: requestTimeout,
@@ -107,7 +108,7 @@ func client() *http.Client {
 	}
 }
 
-// version is firn's own, "dev" for a build from a working tree.
+// version returns firn's version; "dev" for a build from a working tree.
 func version() string {
 	if info, found := debug.ReadBuildInfo(); found && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

@@ -17,13 +17,13 @@ func TestEnvironmentFaultsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := app.New(t.Context(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
 	want := `environment variable FIRN_JOURNAL_TABLE is missing
-environment variable FIRN_ATTEMPTS="many": it must be a whole number
+environment variable FIRN_ATTEMPTS="many": not a whole number
 environment variable LAMBDA_TASK_ROOT is missing
 environment variable FIRN_QUEUE_URL is missing
 environment variable FIRN_DEAD_LETTER_URL is missing
 environment variable FIRN_LANDING_BUCKET is missing`
 	if err == nil {
-		t.Fatal("it started")
+		t.Fatal("New with an empty environment: no error")
 	}
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
@@ -47,7 +47,7 @@ func TestNew(t *testing.T) {
 	}
 	complete["LAMBDA_TASK_ROOT"] = t.TempDir()
 	if _, err := app.New(t.Context(), functiontest.Environment(complete), io.Discard); err == nil {
-		t.Error("it started without contracts")
+		t.Error("New without contracts: no error")
 	}
 }
 
@@ -69,6 +69,6 @@ func TestRedirect(t *testing.T) {
 		t.Errorf("station (-want +got):\n%s", diff)
 	}
 	if got[0].Ingest != nil || got[2].Ingest.URL != "https://other.test/query" || contracts[1].Ingest.URL != "https://source.test/query" {
-		t.Error("it changed a contract that it shouldn't")
+		t.Error("redirect changed the wrong contract")
 	}
 }

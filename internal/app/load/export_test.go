@@ -7,7 +7,7 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Login is how a function with this environment logs in.
+// Login returns the login configuration of a function in this environment.
 func Login(lookup environment.Lookup) (snowflake.Config, error) {
 	var s settings
 	err := environment.Decode(lookup, &s)

@@ -48,7 +48,8 @@ const (
 	dataset   = "keys.case"
 )
 
-// fixture is a stack without functions, and the function load in this process.
+// fixture is a stack without deployed functions. The load function runs in the test
+// process.
 type fixture struct {
 	cfg     aws.Config
 	stack   operator.Stack
@@ -60,31 +61,33 @@ type fixture struct {
 	objects int
 }
 
-// The function logs in by the secret's key under a role that has the stack's own
-// grant, and follows a rotation without a new start.
+// TestLoadByKeyPair logs in with the key of the secret. The role of the function gets
+// the stack's grant on the secret. After a rotation, the function uses the new key
+// without a restart.
 func TestLoadByKeyPair(t *testing.T) {
-	b := newFixture(t)
-	handle := b.start(t)
-	b.checkRefused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
-	b.permit(t, "secretsmanager:GetSecretValue", b.stack.LoginSecret)
-	b.checkRefused(t, handle, "snowflake_login_refused", "the JSON that `firn keys rotate` writes")
+	f := newFixture(t)
+	handle := f.start(t)
+	f.checkRefused(t, handle, "access_denied", "is not authorized to perform: secretsmanager:GetSecretValue")
+	f.permit(t, "secretsmanager:GetSecretValue", f.stack.LoginSecret)
+	f.checkRefused(t, handle, "snowflake_login_refused", "the JSON that `firn keys rotate` writes")
 
-	first := b.rotate(t)
-	b.checkLoad(t, handle, 0)
-	b.checkLoad(t, handle, 0)
-	second := b.rotate(t)
-	b.checkLoad(t, handle, 1) // the key that it holds is refused, the secret's isn't
-	b.checkLoad(t, handle, 0)
+	first := f.rotate(t)
+	f.checkLoad(t, handle, 0)
+	f.checkLoad(t, handle, 0)
+	second := f.rotate(t)
+	f.checkLoad(t, handle, 1) // Snowflake refuses the function's old key and accepts the secret's new key
+	f.checkLoad(t, handle, 0)
 	if first == second {
-		t.Error("the rotation left the key as it was")
+		t.Error("the rotation kept the old key")
 	}
 }
 
-// closeBreaker spares the test the delay after a refusal.
-func (b *fixture) closeBreaker(t *testing.T) {
+// closeBreaker deletes the breaker's state, so that the test doesn't wait after a
+// refusal.
+func (f *fixture) closeBreaker(t *testing.T) {
 	t.Helper()
-	_, err := dynamodb.NewFromConfig(b.cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
-		TableName: aws.String(b.stack.JournalTable),
+	_, err := dynamodb.NewFromConfig(f.cfg).DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
+		TableName: aws.String(f.stack.JournalTable),
 		Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "breaker#" + breaker.Snowflake}},
 	})
 	if err != nil {
@@ -108,36 +111,37 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &fixture{
+	f := &fixture{
 		cfg: cfg, stack: o.Stack, session: laptoptest.OpenSnowflake(t, database),
 		store: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}
-	if b.rotator, err = app.NewRotator(ctx, os.LookupEnv, o.Stack, b.session); err != nil {
+	if f.rotator, err = app.NewRotator(ctx, os.LookupEnv, o.Stack, f.session); err != nil {
 		t.Fatal(err)
 	}
-	b.role = b.createRole(t)
+	f.role = f.createRole(t)
 	source, entity, _ := strings.Cut(dataset, ".")
-	tables := ddl.File(&contract.Contract{
+	script := ddl.File(&contract.Contract{
 		Source: source, Entity: entity, Version: "1.0.0", Columns: []contract.Column{{Name: "name", Type: contract.String}},
 	})
-	laptoptest.MakeTables(t, b.session, tables)
-	b.run(t, "create or replace stage RAW.CURATED url = 's3://"+b.stack.CuratedBucket+"/'", "create user firn_loader type = service")
-	return b
+	laptoptest.MakeTables(t, f.session, script)
+	f.run(t, "create or replace stage RAW.CURATED url = 's3://"+f.stack.CuratedBucket+"/'", "create user firn_loader type = service")
+	return f
 }
 
-func (b *fixture) run(t *testing.T, statements ...string) {
+func (f *fixture) run(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
-		if _, err := b.session.Query(t.Context(), "set up test", statement); err != nil {
+		if _, err := f.session.Query(t.Context(), "set up test", statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// createRole makes a role that may do what a load does, and not read secrets.
-func (b *fixture) createRole(t *testing.T) (arn string) {
+// createRole creates a role with the permissions of a load, but without read access to
+// secrets.
+func (f *fixture) createRole(t *testing.T) (arn string) {
 	t.Helper()
-	made, err := iam.NewFromConfig(b.cfg).CreateRole(t.Context(), &iam.CreateRoleInput{
+	created, err := iam.NewFromConfig(f.cfg).CreateRole(t.Context(), &iam.CreateRoleInput{
 		RoleName: aws.String("keys-load"),
 		AssumeRolePolicyDocument: aws.String(
 			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}`),
@@ -146,15 +150,15 @@ func (b *fixture) createRole(t *testing.T) (arn string) {
 		t.Fatal(err)
 	}
 	for _, service := range []string{"dynamodb", "s3", "sqs", "sns"} {
-		b.permit(t, service+":*", "*")
+		f.permit(t, service+":*", "*")
 	}
-	return aws.ToString(made.Role.Arn)
+	return aws.ToString(created.Role.Arn)
 }
 
-func (b *fixture) permit(t *testing.T, action, resource string) {
+func (f *fixture) permit(t *testing.T, action, resource string) {
 	t.Helper()
 	name := strings.NewReplacer(":", "-", "*", "all").Replace(action)
-	_, err := iam.NewFromConfig(b.cfg).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+	_, err := iam.NewFromConfig(f.cfg).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
 		RoleName: aws.String("keys-load"), PolicyName: aws.String(name), PolicyDocument: aws.String(fmt.Sprintf(
 			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %q, "Resource": %q}]}`, action, resource)),
 	})
@@ -163,15 +167,15 @@ func (b *fixture) permit(t *testing.T, action, resource string) {
 	}
 }
 
-// start starts the function under the role.
-func (b *fixture) start(t *testing.T) function.Handler {
+// start creates the load function with the credentials of the role.
+func (f *fixture) start(t *testing.T) function.Handler {
 	t.Helper()
-	topic, err := sns.NewFromConfig(b.cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("loaded")})
+	topic, err := sns.NewFromConfig(f.cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("loaded")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	assumed, err := sts.NewFromConfig(b.cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String(b.role), RoleSessionName: aws.String("load"),
+	assumed, err := sts.NewFromConfig(f.cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String(f.role), RoleSessionName: aws.String("load"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -179,46 +183,46 @@ func (b *fixture) start(t *testing.T) function.Handler {
 	t.Setenv("AWS_ACCESS_KEY_ID", aws.ToString(assumed.Credentials.AccessKeyId))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", aws.ToString(assumed.Credentials.SecretAccessKey))
 	t.Setenv("AWS_SESSION_TOKEN", aws.ToString(assumed.Credentials.SessionToken))
-	own := map[string]string{
-		"FIRN_JOURNAL_TABLE": b.stack.JournalTable, "FIRN_CURATED_BUCKET": b.stack.CuratedBucket,
-		"FIRN_QUEUE_URL": b.stack.Queues["load"], "FIRN_DEAD_LETTER_URL": b.stack.Queues["route"],
+	variables := map[string]string{
+		"FIRN_JOURNAL_TABLE": f.stack.JournalTable, "FIRN_CURATED_BUCKET": f.stack.CuratedBucket,
+		"FIRN_QUEUE_URL": f.stack.Queues["load"], "FIRN_DEAD_LETTER_URL": f.stack.Queues["route"],
 		"FIRN_LOADED_TOPIC_ARN": aws.ToString(topic.TopicArn), "FIRN_SNOWFLAKE_DATABASE": database,
-		"FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"), "FIRN_SNOWFLAKE_SECRET_ARN": b.stack.LoginSecret,
+		"FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"), "FIRN_SNOWFLAKE_SECRET_ARN": f.stack.LoginSecret,
 	}
-	own["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
+	variables["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
 	lookup := func(name string) (string, bool) {
-		value := cmp.Or(own[name], os.Getenv(name))
+		value := cmp.Or(variables[name], os.Getenv(name))
 		return value, value != ""
 	}
-	handle, err := load.New(t.Context(), lookup, &b.log)
+	handle, err := load.New(t.Context(), lookup, &f.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return handle
 }
 
-func (b *fixture) rotate(t *testing.T) (fingerprint string) {
+func (f *fixture) rotate(t *testing.T) (fingerprint string) {
 	t.Helper()
-	status, err := b.rotator.Rotate(t.Context())
+	status, err := f.rotator.Rotate(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return status.Fingerprint
 }
 
-// logLine is what these tests read of a line of the log.
+// logLine has the fields of a log line for these tests.
 type logLine struct {
 	Message string `json:"msg"`
 	Code    string `json:"code"`
 	Error   string `json:"err"`
 }
 
-// invoke hands a new object to the function, and returns how many messages it
-// gave back, and its log.
-func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []logLine) {
+// invoke passes a new object to the function. It returns the object, the number of
+// failed messages and the log lines.
+func (f *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object, failed int, lines []logLine) {
 	t.Helper()
-	b.log.Reset()
-	o, w := b.transformed(t)
+	f.log.Reset()
+	o, w := f.transformed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	answer, err := handle(ctx, events.SQSEvent{Records: []events.SQSMessage{{
@@ -228,10 +232,10 @@ func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := b.log.String(); strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "MII") { // how its PEM and base64 begin
-		t.Error("the log tells the key")
+	if text := f.log.String(); strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "MII") { // the beginnings of its PEM and base64
+		t.Error("the log has the private key")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(b.log.Bytes()))
+	decoder := json.NewDecoder(bytes.NewReader(f.log.Bytes()))
 	for {
 		var l logLine
 		if err := decoder.Decode(&l); err == io.EOF {
@@ -243,14 +247,14 @@ func (b *fixture) invoke(t *testing.T, handle function.Handler) (o object.Object
 	}
 }
 
-// checkLoad proves that an object is loaded after so many refused logins.
-func (b *fixture) checkLoad(t *testing.T, handle function.Handler, refusals int) {
+// checkLoad loads a new object and checks the number of refused logins.
+func (f *fixture) checkLoad(t *testing.T, handle function.Handler, refusals int) {
 	t.Helper()
-	o, failed, lines := b.invoke(t, handle)
+	o, failed, lines := f.invoke(t, handle)
 	if failed > 0 {
 		t.Fatalf("the load failed: %+v", lines)
 	}
-	answer, err := b.session.Query(t.Context(), "count", "select count(*) as n from RAW.KEYS_CASE where _firn_object = '"+string(o.ID())+"'")
+	answer, err := f.session.Query(t.Context(), "count", "select count(*) as n from RAW.KEYS_CASE where _firn_object = '"+string(o.ID())+"'")
 	if err != nil || answer.Number(0, "n") != 1 {
 		t.Errorf("%d rows, %v; want 1", answer.Number(0, "n"), err)
 	}
@@ -265,11 +269,11 @@ func (b *fixture) checkLoad(t *testing.T, handle function.Handler, refusals int)
 	}
 }
 
-// checkRefused proves that a load fails with a code and a cause.
-func (b *fixture) checkRefused(t *testing.T, handle function.Handler, code, cause string) {
+// checkRefused checks that a load fails with the code and the cause.
+func (f *fixture) checkRefused(t *testing.T, handle function.Handler, code, cause string) {
 	t.Helper()
-	_, failed, lines := b.invoke(t, handle)
-	b.closeBreaker(t)
+	_, failed, lines := f.invoke(t, handle)
+	f.closeBreaker(t)
 	for _, l := range lines {
 		if failed == 1 && l.Message == "message failed" && l.Code == code && strings.Contains(l.Error, cause) {
 			return
@@ -284,11 +288,11 @@ type row struct {
 	Record int64  `parquet:"_firn_record,zstd"`
 }
 
-// transformed writes what a transform leaves of an object with one row.
-func (b *fixture) transformed(t *testing.T) (object.Object, work.Work) {
+// transformed writes the data file and the receipt of an object with one row.
+func (f *fixture) transformed(t *testing.T) (object.Object, work.Work) {
 	t.Helper()
-	b.objects++
-	o := object.Object{Bucket: b.stack.LandingBucket, Key: fmt.Sprintf("keys/case/%d.csv", b.objects), Version: "v1", Sequencer: object.NormalizeSequencer("1")}
+	f.objects++
+	o := object.Object{Bucket: f.stack.LandingBucket, Key: fmt.Sprintf("keys/case/%d.csv", f.objects), Version: "v1", Sequencer: object.NormalizeSequencer("1")}
 	attempt := object.Attempt{Dataset: dataset, Object: o.ID(), Name: "attempt"}
 	var data bytes.Buffer
 	if err := parquet.Write(&data, []row{{Name: "n", Object: string(o.ID()), Record: 1}}); err != nil {
@@ -303,13 +307,13 @@ func (b *fixture) transformed(t *testing.T) (object.Object, work.Work) {
 		t.Fatal(err)
 	}
 	for key, content := range map[string][]byte{attempt.Data(0): data.Bytes(), attempt.Receipt(): receipt} {
-		if _, err := b.store.PutObject(t.Context(), &s3.PutObjectInput{
-			Bucket: aws.String(b.stack.CuratedBucket), Key: aws.String(key), Body: bytes.NewReader(content),
+		if _, err := f.store.PutObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(f.stack.CuratedBucket), Key: aws.String(key), Body: bytes.NewReader(content),
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return o, work.Work{
-		Stage: work.Load, Dataset: dataset, Object: o, Receipt: &work.Location{Bucket: b.stack.CuratedBucket, Key: attempt.Receipt()},
+		Stage: work.Load, Dataset: dataset, Object: o, Receipt: &work.Location{Bucket: f.stack.CuratedBucket, Key: attempt.Receipt()},
 	}
 }

@@ -1,4 +1,4 @@
-// Package load wires the load function: environment, clients, handler.
+// Package load wires the load function: environment, clients and handler.
 package load
 
 import (
@@ -31,20 +31,20 @@ type settings struct {
 	Database      string `env:"FIRN_SNOWFLAKE_DATABASE,default=FIRN"`
 	Warehouse     string `env:"FIRN_SNOWFLAKE_WAREHOUSE,default=FIRN_LOAD"`
 	Role          string `env:"FIRN_SNOWFLAKE_ROLE,default=FIRN_LOADER"`
-	// SecretARN names the secret with the key pair to log in by; without it
-	// the login is by the function's role.
+	// SecretARN is the ARN of the secret with the key pair for the login. Without
+	// SecretARN, the function logs in by its role.
 	SecretARN string `env:"FIRN_SNOWFLAKE_SECRET_ARN,optional"`
-	// OCSP lets the driver ask whether Snowflake's certificates were revoked.
+	// OCSP enables the driver's check for revoked certificates of Snowflake.
 	OCSP bool `env:"FIRN_SNOWFLAKE_OCSP,default=true"`
-	// Host, Port and Protocol are the laptop's; Snowflake's follow from the
-	// account.
+	// Host, Port and Protocol are the address of the laptop's Snowflake. Without Host,
+	// the driver uses the address of the account.
 	Host     string `env:"SNOWFLAKE_HOST,optional"`
 	Port     int    `env:"SNOWFLAKE_PORT,default=443"`
 	Protocol string `env:"SNOWFLAKE_PROTOCOL,default=https"`
 }
 
-// New returns the function's handler. Its error joins every fault of the
-// environment and the contracts.
+// New returns the function's handler. The error joins all faults of the environment and
+// the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
 	contracts, err := function.Read(lookup, &s, &s.Contracts)
@@ -71,7 +71,8 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	return cloud.Consume(work.Load, loader.Handle, log, s.Queue()), nil
 }
 
-// login is by workload identity, on the laptop too, unless there is a secret.
+// login returns the configuration of the login: by key pair with a SecretARN, else by
+// workload identity. The laptop uses workload identity too.
 func (s settings) login(cfg aws.Config) snowflake.Config {
 	login := snowflake.Config{
 		Account: s.Account, Database: s.Database, Schema: "RAW", Warehouse: s.Warehouse, Role: s.Role, SkipRevocation: !s.OCSP, Now: time.Now,

@@ -21,7 +21,7 @@ func TestNew(t *testing.T) {
 	variables := maps.Clone(completeEnvironment)
 	variables["LAMBDA_TASK_ROOT"] = t.TempDir()
 	if _, err := load.New(t.Context(), functiontest.Environment(variables), io.Discard); err == nil {
-		t.Error("a zip without contracts is no error")
+		t.Error("New without contracts: no error")
 	}
 	variables["LAMBDA_TASK_ROOT"] = functiontest.TaskRoot(t)
 	handler, err := load.New(t.Context(), functiontest.Environment(variables), io.Discard)
@@ -30,7 +30,7 @@ func TestNew(t *testing.T) {
 	}
 	_, err = load.New(t.Context(), functiontest.Environment(map[string]string{"SNOWFLAKE_PORT": "x"}), io.Discard)
 	if err == nil {
-		t.Fatal("an empty environment is no error")
+		t.Fatal("New with an empty environment: no error")
 	}
 	for name := range variables {
 		if !strings.Contains(err.Error(), name) {
@@ -42,8 +42,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Without a secret the login is by the function's role, and certificates are
-// held against OCSP.
+// TestLoginFollowsSecret: without a secret, the function logs in by its role. The
+// driver checks certificates with OCSP unless FIRN_SNOWFLAKE_OCSP is false.
 func TestLoginFollowsSecret(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -13,11 +13,11 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/keys"
 )
 
-// NewRotator returns a rotator of the key pair by which the stack's load
-// function logs in. The session changes the function's user.
+// NewRotator returns a rotator for the key pair of the load function. The session
+// changes the function's Snowflake user. A stack without a login secret is an error.
 func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.Stack, session keys.Session) (*keys.Rotator, error) {
 	if stack.LoginSecret == "" {
-		return nil, fmt.Errorf("the load function of stack %s logs in by its role and has no key: to give it one, "+
+		return nil, fmt.Errorf("the load function of stack %s logs in by its role, without a key: for a key, "+
 			"deploy with -c firn:snowflakeLogin=keypair first", stack.Name)
 	}
 	l, err := readLogin(lookup)
@@ -37,7 +37,7 @@ func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.S
 	}, nil
 }
 
-// checkLogin logs in by a pair, once.
+// checkLogin logs in with the key pair and closes the session.
 func checkLogin(ctx context.Context, c snowflake.Config, pair snowflake.KeyPair) error {
 	c.User, c.PrivateKey = pair.User, pair.PrivateKey
 	session, err := snowflake.Open(ctx, c)

@@ -9,7 +9,8 @@ import (
 	"github.com/firn-data/firn/internal/operator"
 )
 
-// A stack whose function logs in by its role has nothing to rotate.
+// TestNewRotatorWithoutSecretFails has a stack whose load function logs in by its role,
+// without a key.
 func TestNewRotatorWithoutSecretFails(t *testing.T) {
 	t.Parallel()
 	_, err := app.NewRotator(t.Context(), os.LookupEnv, operator.Stack{Name: "Firn"}, nil)

@@ -1,5 +1,5 @@
-// Package operator wires the operator's command to a deployed stack: an
-// account's, or the laptop's.
+// Package operator connects an operator to a deployed stack in AWS or in the laptop's
+// cloud.
 package operator
 
 import (
@@ -24,20 +24,20 @@ import (
 )
 
 type settings struct {
-	// Stack is the CloudFormation stack's name.
+	// Stack is the name of the CloudFormation stack.
 	Stack string `env:"FIRN_STACK,default=Firn"`
-	// Contracts is the folder of the contracts that the stack was deployed with.
+	// Contracts is the folder with the contracts of the deployed stack.
 	Contracts string `env:"FIRN_DATASETS,default=datasets"`
 	Endpoint  string `env:"AWS_ENDPOINT_URL,optional"`
 	Database  string `env:"SNOWFLAKE_DATABASE,default=FIRN"`
 }
 
-// pollEvery is how often a waiting command reads the journal: seldom enough
-// not to be felt in an account's bill.
+// pollEvery is the time between two reads of the journal by a waiting command. The cost
+// of such reads in an AWS account is negligible.
 const pollEvery = 250 * time.Millisecond
 
-// New returns an operator of the stack that the environment names, with AWS
-// credentials from the SDK's default chain.
+// New returns an operator for the stack in the environment. The AWS credentials come
+// from the SDK's default chain.
 func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, error) {
 	var s settings
 	if err := environment.Decode(lookup, &s); err != nil {
@@ -45,7 +45,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	}
 	contracts, err := contract.ReadAll(os.DirFS(s.Contracts))
 	if err != nil {
-		return nil, fmt.Errorf("the contracts in %s (set FIRN_DATASETS for other ones): %w", s.Contracts, err)
+		return nil, fmt.Errorf("the contracts in %s (set FIRN_DATASETS for another folder): %w", s.Contracts, err)
 	}
 	cfg, err := configureAWS(ctx)
 	if err != nil {
@@ -66,8 +66,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	}, nil
 }
 
-// configureAWS leaves out the SDK's own log lines, which are for services: a
-// person gets errors only.
+// configureAWS turns off the SDK's own log lines. An operator needs only errors.
 func configureAWS(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
@@ -76,14 +75,14 @@ func configureAWS(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-// outputs reads the stack's parts by their output names.
+// outputs returns the stack's resources from its CloudFormation outputs.
 func outputs(ctx context.Context, client *cloudformation.Client, name string) (operator.Stack, error) {
 	answer, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err == nil && len(answer.Stacks) != 1 {
-		err = fmt.Errorf("%d stacks have that name", len(answer.Stacks))
+		err = fmt.Errorf("%d stacks have this name", len(answer.Stacks))
 	}
 	if err != nil {
-		return operator.Stack{}, fmt.Errorf("stack %s can't be read: deploy it, set FIRN_STACK, or start the laptop's cloud with `firn up`: %w", name, err)
+		return operator.Stack{}, fmt.Errorf("stack %s can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: %w", name, err)
 	}
 	values := make(map[string]string)
 	for _, output := range answer.Stacks[0].Outputs {

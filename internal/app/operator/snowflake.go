@@ -9,8 +9,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// login is who an operator is in Snowflake. Without a key file it is the AWS
-// role of the environment (workload identity).
+// login has the Snowflake settings of an operator. Without a key file, the login uses
+// the AWS role of the environment (workload identity).
 type login struct {
 	Account   string `env:"SNOWFLAKE_ACCOUNT"`
 	Database  string `env:"SNOWFLAKE_DATABASE,default=FIRN"`
@@ -23,14 +23,13 @@ type login struct {
 	Protocol  string `env:"SNOWFLAKE_PROTOCOL,default=https"`
 }
 
-// OpenSnowflake opens a session for the operator in the database that firn
-// loads.
+// OpenSnowflake opens an operator's session in firn's database.
 func OpenSnowflake(ctx context.Context, lookup environment.Lookup) (*snowflake.Session, error) {
 	return openSnowflake(ctx, lookup, true)
 }
 
-// OpenSnowflakeAccount opens a session that is in no database, for scripts that
-// make one.
+// OpenSnowflakeAccount opens an operator's session without a database, for scripts that
+// create a database.
 func OpenSnowflakeAccount(ctx context.Context, lookup environment.Lookup) (*snowflake.Session, error) {
 	return openSnowflake(ctx, lookup, false)
 }
@@ -60,12 +59,12 @@ func openSnowflake(ctx context.Context, lookup environment.Lookup, inDatabase bo
 func readLogin(lookup environment.Lookup) (login, error) {
 	var l login
 	if err := environment.Decode(lookup, &l); err != nil {
-		return l, fmt.Errorf("no Snowflake is named: start the laptop's cloud with `firn up`, or set the account's variables: %w", err)
+		return l, fmt.Errorf("the Snowflake settings are incomplete: start the laptop's cloud with `firn up`, or set the account's variables: %w", err)
 	}
 	return l, nil
 }
 
-// config is the account's, without anybody who logs in.
+// config returns the account's configuration without user and key.
 func (l login) config() snowflake.Config {
 	return snowflake.Config{Account: l.Account, Host: l.Host, Port: l.Port, Protocol: l.Protocol, Tag: "firn operator"}
 }

@@ -1,4 +1,4 @@
-// Package route wires the function that turns S3 events into work.
+// Package route wires the route function. The function turns S3 events into work.
 package route
 
 import (
@@ -24,12 +24,13 @@ type settings struct {
 	ReceiptsDeadLetterURL string `env:"FIRN_RECEIPTS_DEAD_LETTER_URL"`
 	TransformQueueURL     string `env:"FIRN_TRANSFORM_QUEUE_URL"`
 	LoadQueueURL          string `env:"FIRN_LOAD_QUEUE_URL"`
-	// LoadEvery overrides every contract's; a negative one doesn't.
+	// LoadEvery replaces the load interval of every contract. A negative value replaces
+	// nothing.
 	LoadEvery time.Duration `env:"FIRN_LOAD_EVERY,default=-1s"`
 }
 
-// New returns the function's handler. Its error joins every fault of the
-// environment and the contracts.
+// New returns the function's handler. The error joins all faults of the environment and
+// the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
 	contracts, err := function.Read(lookup, &s, &s.Contracts)

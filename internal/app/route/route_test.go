@@ -18,7 +18,7 @@ import (
 	"github.com/firn-data/firn/internal/app/route"
 )
 
-// variables are what the stack sets.
+// variables returns the environment variables of the stack.
 func variables(taskRoot string) map[string]string {
 	return map[string]string{
 		"LAMBDA_TASK_ROOT": taskRoot, "FIRN_JOURNAL_TABLE": "journal",
@@ -33,7 +33,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := route.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many", "FIRN_LOAD_EVERY": "5"}), io.Discard)
 	if err == nil {
-		t.Fatal("New took an empty environment")
+		t.Fatal("New with an empty environment: no error")
 	}
 	for name := range variables("") {
 		if !strings.Contains(err.Error(), name) {
@@ -50,12 +50,12 @@ func TestNewReportsEveryFault(t *testing.T) {
 func TestNewReportsMissingContracts(t *testing.T) {
 	t.Parallel()
 	if _, err := route.New(context.Background(), functiontest.Environment(variables(t.TempDir())), io.Discard); err == nil {
-		t.Error("New took a zip without contracts")
+		t.Error("New without contracts: no error")
 	}
 }
 
-// TestDeadLettersGoToTheirOwnQueue sends a message that nobody can decode
-// through the whole function, once by each of its queues.
+// TestDeadLettersGoToTheirOwnQueue passes an undecodable message of each queue through
+// the whole function.
 func TestDeadLettersGoToTheirOwnQueue(t *testing.T) {
 	var mu sync.Mutex
 	sent := make(map[string]string)

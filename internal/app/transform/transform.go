@@ -1,4 +1,5 @@
-// Package transform wires the function that makes Parquet of landing objects.
+// Package transform wires the transform function. The function turns landing objects
+// into Parquet.
 package transform
 
 import (
@@ -24,18 +25,18 @@ type settings struct {
 	function.Contracts
 	function.Source
 	CuratedBucket string `env:"FIRN_CURATED_BUCKET"`
-	// GlueJob is empty where the stack has no Glue job; the function then does
-	// everything itself.
+	// GlueJob is the name of the Glue job. Empty for a stack without a Glue job: the
+	// function then transforms every object itself.
 	GlueJob           string `env:"FIRN_GLUE_JOB,optional"`
 	GlueQueueURL      string `env:"FIRN_GLUE_QUEUE_URL,optional"`
 	GlueDeadLetterURL string `env:"FIRN_GLUE_DEAD_LETTER_URL,optional"`
-	// OverdueSeconds is how long an object may be with Glue before its run is
-	// asked for.
+	// OverdueSeconds is the longest time of an object in Glue before the function asks
+	// for the state of the Glue run.
 	OverdueSeconds int `env:"FIRN_GLUE_OVERDUE_SECONDS,default=900"`
 }
 
-// New returns the function's handler. Its error joins every fault of the
-// environment and the contracts.
+// New returns the function's handler. The error joins all faults of the environment and
+// the contracts.
 func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer) (function.Handler, error) {
 	var s settings
 	contracts, err := function.Read(lookup, &s, &s.Contracts)

@@ -31,7 +31,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := transform.New(context.Background(), functiontest.Environment(map[string]string{"FIRN_ATTEMPTS": "many"}), io.Discard)
 	if err == nil {
-		t.Fatal("New took an empty environment")
+		t.Fatal("New with an empty environment: no error")
 	}
 	for name := range variables("") {
 		if !strings.Contains(err.Error(), name) {

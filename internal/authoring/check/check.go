@@ -1,6 +1,6 @@
-// Package check holds a file of this machine against a contract by the engine
-// that transforms the dataset's objects, and tells what a person needs to mend
-// either. Nothing is kept but the report.
+// Package check checks a local file against a contract with the Lambda engine. The
+// report helps a person to fix the file or the contract. The engine's output is
+// discarded.
 package check
 
 import (
@@ -19,60 +19,62 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Check is one file that is held against a contract.
+// Check is the check of one file against one contract.
 type Check struct {
-	// File is the path of the file; the end of its name says how it is packed.
+	// File is the path of the file. The ending of the name gives the compression.
 	File     string
 	Contract *contract.Contract
-	// Rejects is how many rejected rows the report shows; 0 shows none.
+	// Rejects is the largest number of rejects in the report; 0 means none.
 	Rejects int
 	Now     func() time.Time
 }
 
-// Report is what the engine made of the file. It holds content of the file: it
-// is for the eyes of who has the file, not for logs.
+// Report is the result of a check. It has values of the file, so the report doesn't
+// belong in logs.
 type Report struct {
 	File     string `json:"file"`
 	Contract string `json:"contract"`
 	Dataset  string `json:"dataset"`
 	Version  string `json:"version"`
-	// Format is the contract's; values of NDJSON are JSON.
+	// Format is the contract's format. In NDJSON, the values of rejects are JSON.
 	Format contract.Format `json:"format"`
-	// Outcome tells whether the file would be loaded; Code, Cause and Hint say
-	// why it would not.
+	// Outcome is the outcome of a transform of the file. Code, Cause and Hint are empty
+	// for an accepted file.
 	Outcome work.Outcome `json:"outcome"`
 	Code    string       `json:"code,omitempty"`
 	Cause   string       `json:"cause,omitempty"`
 	Hint    string       `json:"hint,omitempty"`
-	// RowsRead = RowsGood + RowsRejected. Of a file that was refused before its
-	// end, they count the rows before that.
+	// RowsRead is RowsGood + RowsRejected. In a file refused before its end, the counts
+	// cover the rows before the refusal.
 	RowsRead     int64 `json:"rows_read"`
 	RowsGood     int64 `json:"rows_good"`
 	RowsRejected int64 `json:"rows_rejected"`
-	// Rules are the broken ones, the most often broken first.
+	// Rules are the broken rules. The most frequent rule comes first.
 	Rules []Rule `json:"rules"`
-	// Rejects are the first rejected rows.
+	// Rejects are the first rejects of the file.
 	Rejects []Reject `json:"rejects"`
-	// ExtraColumns are what the file has and the contract hasn't.
+	// ExtraColumns are the columns of the file without a column in the contract.
 	ExtraColumns []string `json:"extra_columns"`
-	// Unchecked are rules that the file is too long for.
+	// Unchecked are the rules not checked for all rows, because the file is too long.
 	Unchecked []string `json:"unchecked"`
 }
 
-// Rule is a rule of the contract, and how many rows broke it first.
+// Rule is a rule of the contract. Rows is the number of rows with this rule as the
+// first broken rule.
 type Rule struct {
 	Rule     string `json:"rule"`
 	Rows     int64  `json:"rows"`
 	Expected string `json:"expected"`
 }
 
-// Clean reports whether the file would be loaded with every row.
+// Clean reports whether the file would be loaded without rejects.
 func (r Report) Clean() bool { return r.Outcome == work.Accepted && r.RowsRejected == 0 }
 
-// attemptName names the only attempt of a check.
+// attemptName is the name of a check's only attempt.
 const attemptName = "check"
 
-// Run returns the report. It fails only if the file can't be read from the disk.
+// Run checks the file and returns the report. It returns an error only for an
+// unreadable file.
 func (c *Check) Run(ctx context.Context) (Report, error) {
 	info, err := os.Stat(c.File)
 	if err != nil {
@@ -110,17 +112,17 @@ func (c *Check) report(receipt work.Receipt, found *rejects) Report {
 	}
 }
 
-// rejects collects what the engine rejects.
+// rejects collects the engine's rejects.
 type rejects struct {
 	check  *Check
 	values values
 	byRule map[string]int64
 	first  []Reject
-	// err is why a value couldn't be found.
+	// err is the first error of a search for a value.
 	err error
 }
 
-// add is told by the engine of each rejected record.
+// add counts a reject. The engine calls add for each rejected record.
 func (r *rejects) add(record reader.Record, rule string) {
 	r.byRule[rule]++
 	if len(r.first) >= r.check.Rejects || r.err != nil {

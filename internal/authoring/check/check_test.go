@@ -70,7 +70,7 @@ func run(t *testing.T, contractText, name, content string, rejects int) check.Re
 	return report
 }
 
-const integer = `digits only, "-" before them if negative, at most 64 bits`
+const integer = `digits only, with "-" before a negative number, at most 64 bits`
 
 func TestReportListsRejects(t *testing.T) {
 	t.Parallel()
@@ -81,7 +81,7 @@ func TestReportListsRejects(t *testing.T) {
 		{"types and rules of CSV", orders, "o.csv", "shop;No.;amount\nA;1;1.5\nA;x;1\nA;0;1\nA;NA;1\n", []check.Reject{
 			{Record: 2, Line: 3, Column: "number", Rule: "integer", Value: new("x"), Expected: integer},
 			{Record: 3, Line: 4, Column: "number", Rule: "minimum", Value: new("0"), Expected: "at least 1"},
-			{Record: 4, Line: 5, Column: "number", Rule: "required", Value: new("NA"), Expected: `a value; an empty field is none, and so is "NA"`},
+			{Record: 4, Line: 5, Column: "number", Rule: "required", Value: new("NA"), Expected: `a value; empty fields and "NA" mean no value`},
 		}},
 		{"values with line ends and quotes", orders, "o.csv", "No.;amount;shop\n1;1234;\"A\nB\"\n2;1;\"a\"\"\nb\"\n2;1;ABCD\n", []check.Reject{
 			{Record: 1, Line: 2, Column: "amount", Rule: "decimal", Value: new("1234"), Expected: "at most 3 digits before the point and 2 after it, no exponent"},
@@ -89,16 +89,16 @@ func TestReportListsRejects(t *testing.T) {
 			{Record: 3, Line: 6, Column: "shop", Rule: "maxLength", Value: new("ABCD"), Expected: "at most 3 characters"},
 		}},
 		{"whole records of CSV", orders, "o.csv", "No.;amount;shop\n1;1\n2;1;\xff\n3;1;a\n", []check.Reject{
-			{Record: 1, Line: 2, Rule: "columns", Value: new("1;1"), Expected: "as many fields as the header; here are 2"},
+			{Record: 1, Line: 2, Rule: "columns", Value: new("1;1"), Expected: "as many fields as the header; the record has 2"},
 			{Record: 2, Line: 3, Rule: "utf8", Value: new("2;1;\uFFFD"), Expected: "text in the contract's encoding, without the character U+FFFD"},
 			{Record: 3, Line: 4, Column: "shop", Rule: "pattern", Value: new("a"), Expected: "the whole text matches [A-Z]+"},
 		}},
-		{"a value twice", orders, "o.csv", "No.;amount;shop\n1;1;A\n1;1;A\n", []check.Reject{
-			{Record: 2, Line: 3, Column: "number", Rule: "unique", Value: new("1"), Expected: "a value that no row before has"},
+		{"repeated value", orders, "o.csv", "No.;amount;shop\n1;1;A\n1;1;A\n", []check.Reject{
+			{Record: 2, Line: 3, Column: "number", Rule: "unique", Value: new("1"), Expected: "a value different from all earlier rows"},
 		}},
 		{"kinds of JSON", events, "o.ndjson", `{"a":{"n":"5"}}` + "\n" + `{"a":{"n":null}}` + "\n" + `{"a":{"n":1},"day":"2026-13-01"}` + "\n" + `{"a":{"n":[1]}}` + "\n", []check.Reject{
 			{Record: 1, Line: 1, Column: "number", Rule: "integer", Value: new(`"5"`), Expected: "a JSON number: " + integer},
-			{Record: 2, Line: 2, Column: "number", Rule: "required", Expected: "a value; null is none"},
+			{Record: 2, Line: 2, Column: "number", Rule: "required", Expected: "a value; null means no value"},
 			{Record: 3, Line: 3, Column: "day", Rule: "date", Value: new(`"2026-13-01"`), Expected: "a JSON string: a day such as 2026-01-02"},
 			{Record: 4, Line: 4, Column: "number", Rule: "integer", Value: new(`[1]`), Expected: "a JSON number: " + integer},
 		}},
@@ -122,7 +122,7 @@ func TestReportListsRejects(t *testing.T) {
 	}
 }
 
-// TestReportOfFile: everything but the rejects themselves.
+// TestReportOfFile compares a whole report.
 func TestReportOfFile(t *testing.T) {
 	t.Parallel()
 	got := run(t, orders, "o.csv", "No.;amount;shop;more\n1;1;A;\n2;x;A;\n3;x;A;\n4;1;a;\n4;1;A;\n4;1;A;\n", 1)
@@ -141,7 +141,8 @@ func TestReportOfFile(t *testing.T) {
 	}
 }
 
-// TestRefusedFileHasCauseAndRejects: what refuses a file is told, and the rejects before it too.
+// TestRefusedFileHasCauseAndRejects: the report of a refused file has the cause, and
+// the rejects before the refusal.
 func TestRefusedFileHasCauseAndRejects(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -149,11 +150,11 @@ func TestRefusedFileHasCauseAndRejects(t *testing.T) {
 		read, rejected                   int64
 	}{
 		{"too many rejects", "o.csv", "No.;amount;shop\nx;;\nx;;\nx;;\nx;;\n1;;\n", "too_many_rejects", "4 of 5 rows", 5, 4},
-		{"a quote", "o.csv", "No.;amount;shop\nx;;\n1;;\"a\"b\n", "bad_quoting", "record 2 (line 3)", 1, 1},
-		{"the header", "o.csv", "No.;shop\n1;A\n", "bad_header", `"amount"`, 0, 0},
-		{"nothing", "o.csv", "", "empty_object", "no header line", 0, 0},
-		{"the name", "o.json", "No.;amount;shop\n", "unsupported_format", ".json", 0, 0},
-		{"the packing", "o.csv.gz", "No.;amount;shop\n", "bad_compression", "", 0, 0},
+		{"a broken quote", "o.csv", "No.;amount;shop\nx;;\n1;;\"a\"b\n", "bad_quoting", "record 2 (line 3)", 1, 1},
+		{"a bad header", "o.csv", "No.;shop\n1;A\n", "bad_header", `"amount"`, 0, 0},
+		{"an empty file", "o.csv", "", "empty_object", "no header line", 0, 0},
+		{"an unknown ending", "o.json", "No.;amount;shop\n", "unsupported_format", ".json", 0, 0},
+		{"a bad compression", "o.csv.gz", "No.;amount;shop\n", "bad_compression", "", 0, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -182,7 +183,8 @@ func TestUnreadableFileIsAnError(t *testing.T) {
 	}
 }
 
-// TestFindUsesNearestFolderThenKeyPrefix: from the nearest folder above the file, else by the key's prefix.
+// TestFindUsesNearestFolderThenKeyPrefix looks in the folders above the file, then for
+// a key prefix in the file's path.
 func TestFindUsesNearestFolderThenKeyPrefix(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -191,11 +193,11 @@ func TestFindUsesNearestFolderThenKeyPrefix(t *testing.T) {
 	item := put(t, filepath.Join(datasets, "shop/item", contract.FileName),
 		strings.ReplaceAll(strings.ReplaceAll(orders, "shop.order", "shop.item"), "- name: order", "- name: item"))
 	tests := []struct{ name, file, want, fault string }{
-		{"beside the file", "datasets/shop/order/o.csv", order, ""},
-		{"above the file", "datasets/shop/order/2026/01/o.csv", order, ""},
-		{"by the prefix", "landing/shop/item/2026/o.csv", item, ""},
-		{"no prefix, but a name like it", "landing/myshop/order/o.csv", "", "name one with --contract"},
-		{"none", "o.csv", "", "name one with --contract"},
+		{"in the file's folder", "datasets/shop/order/o.csv", order, ""},
+		{"in a folder above", "datasets/shop/order/2026/01/o.csv", order, ""},
+		{"by the key prefix", "landing/shop/item/2026/o.csv", item, ""},
+		{"another source with the same ending", "landing/myshop/order/o.csv", "", "name a contract with --contract"},
+		{"none", "o.csv", "", "name a contract with --contract"},
 		{"several", "shop/item/shop/order/o.csv", "", "2 contracts fit the path of "},
 	}
 	for _, test := range tests {

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// localStore is the engine's store: an object's key is a path, and what is written is
-// dropped, for the report is made of what the engine tells.
+// localStore is a transform.Store of local files. An object's key is a path. Writes are
+// discarded.
 type localStore struct{}
 
 // Open implements transform.Store.

@@ -9,21 +9,21 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// maxNamed is how many texts of a list are named.
+// maxNamed is the largest number of texts in a list.
 const maxNamed = 5
 
-// expectedOfRecord says what a record must be, by rule.
+// expectedOfRecord describes a valid record by rule.
 var expectedOfRecord = map[string]string{
 	row.RuleColumns:   "as many fields as the header",
 	row.RuleUTF8:      "text in the contract's encoding, without the character U+FFFD",
 	row.RuleJSON:      "valid JSON on one line",
 	row.RuleObject:    "a JSON object",
-	row.RuleDepth:     fmt.Sprintf("at most %d objects and arrays in each other", row.MaxDepth),
+	row.RuleDepth:     fmt.Sprintf("at most %d nested objects and arrays", row.MaxDepth),
 	row.RuleDuplicate: "each name once in an object",
 }
 
-// expectedBy says in words what a rule asks for; the rule itself if it is one
-// that has no words.
+// expectedBy returns a description of the values allowed by a rule. Without a
+// description, expectedBy returns the rule.
 func expectedBy(c *contract.Contract, rule string) string {
 	if text := expectedOfRecord[rule]; text != "" {
 		return text
@@ -42,11 +42,11 @@ func expectedBy(c *contract.Contract, rule string) string {
 	return rule
 }
 
-// expectedType says what a value of the column's type looks like.
+// expectedType returns a description of the values of a column's type.
 func expectedType(format contract.Format, column contract.Column) string {
 	text, ok := map[contract.Type]string{
 		contract.String:  "a text",
-		contract.Integer: `digits only, "-" before them if negative, at most 64 bits`,
+		contract.Integer: `digits only, with "-" before a negative number, at most 64 bits`,
 		contract.Decimal: fmt.Sprintf("at most %d digits before the point and %d after it, no exponent",
 			column.Precision-column.Scale, column.Scale),
 		contract.Double:    `a number such as -1.5 or 2e9, finite`,
@@ -74,11 +74,12 @@ func expectedType(format contract.Format, column contract.Column) string {
 	}
 }
 
-// expectedRule says what the column's rules ask for, by rule.
+// expectedRule returns descriptions of the values allowed by the column's rules, by
+// rule.
 func expectedRule(c *contract.Contract, column contract.Column) map[string]string {
 	expected := map[string]string{
 		"required":         expectedPresent(c),
-		"unique":           "a value that no row before has",
+		"unique":           "a value different from all earlier rows",
 		"nul":              "text without the character NUL",
 		"format":           "the format " + column.Format,
 		"pattern":          "the whole text matches " + column.Pattern,
@@ -100,11 +101,11 @@ func expectedRule(c *contract.Contract, column contract.Column) map[string]strin
 func expectedPresent(c *contract.Contract) string {
 	switch {
 	case c.Format == contract.NDJSON:
-		return "a value; null is none"
+		return "a value; null means no value"
 	case len(c.NullValues) == 0:
-		return "a value; an empty field is none"
+		return "a value; an empty field means no value"
 	default:
-		return "a value; an empty field is none, and so is " + listTexts(c.NullValues)
+		return "a value; empty fields and " + listTexts(c.NullValues) + " mean no value"
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Read reads one contract wherever it stands: a draft need not be in its
-// dataset's folder.
+// Read reads one contract from any folder. A draft need not be in the folder of its
+// dataset.
 func Read(path string) (*contract.Contract, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func Read(path string) (*contract.Contract, error) {
 	return c, nil
 }
 
-// nameFile makes every Problem name the path that the contract was read from.
+// nameFile sets the path of the contract in every Problem of the error.
 func nameFile(err error, path string) {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -41,8 +41,9 @@ func nameFile(err error, path string) {
 	}
 }
 
-// Find returns the contract of a file: the one in the nearest folder above it,
-// else the one of the datasets' folder whose firn.keyPrefix is in the file's path.
+// Find returns the contract for a file. The contract in the nearest folder above the
+// file comes first. Next is the contract below the folder datasets whose firn.keyPrefix
+// is in the file's path. No match and several matches are errors.
 func Find(file, datasets string) (*contract.Contract, error) {
 	path, err := filepath.Abs(file)
 	if err != nil {
@@ -62,7 +63,8 @@ func Find(file, datasets string) (*contract.Contract, error) {
 	return findByPrefix(file, path, datasets)
 }
 
-// shortestPath returns the path from the working directory, if it is below it.
+// shortestPath returns the path relative to the working directory for a path below that
+// directory. Any other path stays the same.
 func shortestPath(path string) string {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -92,7 +94,7 @@ func findByPrefix(file, path, datasets string) (*contract.Contract, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("no contract for %s: there is no %s in a folder above it, and no firn.keyPrefix of %s is in its path; name one with --contract",
+		return nil, fmt.Errorf("no contract for %s: no folder above the file has a %s, and the path has no firn.keyPrefix of %s; name a contract with --contract",
 			file, contract.FileName, datasets)
 	case 1:
 		return found[0], nil

@@ -11,22 +11,23 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// Reject is a row that breaks a rule.
+// Reject is one rejected record with the first broken rule.
 type Reject struct {
-	// Record counts from 1, without header; Line is where it begins.
+	// Record is the number of the record, from 1 and without the header. Line is the
+	// record's first line, from 1.
 	Record int64 `json:"record"`
 	Line   int64 `json:"line"`
-	// Column is empty if the record as a whole breaks the rule.
+	// Column is empty for a rule of the whole record.
 	Column string `json:"column"`
 	Rule   string `json:"rule"`
-	// Value is the text of a CSV file's field, or what JSON says; the record, if
-	// it breaks the rule as a whole. Nil if an NDJSON record has no such value.
+	// Value is the text of a CSV field or the JSON of a value. For a rule of the whole
+	// record, Value is the record. Nil if the record has no such value.
 	Value *string `json:"value"`
-	// Expected says in words what the rule asks for.
+	// Expected describes the values allowed by the rule.
 	Expected string `json:"expected"`
 }
 
-// describe finds the value that broke the rule.
+// describe returns the reject of a record, with the value that broke the rule.
 func (r *rejects) describe(record reader.Record, rule string) Reject {
 	c := r.check.Contract
 	name, kind := split(rule)
@@ -41,15 +42,16 @@ func (r *rejects) describe(record reader.Record, rule string) Reject {
 		reject.Value = r.values.of(record, place)
 		return reject
 	}
-	whole := string(row.Legible(nil, record.Raw))
-	reject.Value = &whole
+	text := string(row.Legible(nil, record.Raw))
+	reject.Value = &text
 	if rule == row.RuleColumns {
-		reject.Expected = fmt.Sprintf("%s; here are %d", reject.Expected, len(record.Fields))
+		reject.Expected = fmt.Sprintf("%s; the record has %d", reject.Expected, len(record.Fields))
 	}
 	return reject
 }
 
-// split cuts a rule into its column, empty for a record's, and the rest.
+// split splits a rule into the column and the kind. The column of a rule for whole
+// records is empty.
 func split(rule string) (column, kind string) {
 	column, kind, _ = strings.Cut(rule, ":")
 	if column == wholeRecord {
@@ -60,7 +62,7 @@ func split(rule string) (column, kind string) {
 
 const wholeRecord = "_row"
 
-// values finds the value of a contract's column in a record; nil if there is none.
+// values returns the value of a contract's column in a record; nil for a missing value.
 type values interface {
 	of(record reader.Record, column int) *string
 }
@@ -84,7 +86,7 @@ func valuesOf(c *Check) (values, error) {
 	return places, nil
 }
 
-// header reads the file's header, which the engine has accepted.
+// header reads the header of the CSV file. The engine has accepted the header before.
 func (c *Check) header() ([]string, error) {
 	file, err := os.Open(c.File)
 	if err != nil {
@@ -102,7 +104,7 @@ func (c *Check) header() ([]string, error) {
 	return reader.NewCSV(plain, c.Contract.Delimiter).Header()
 }
 
-// csvFields are a CSV file's, by contract column.
+// csvFields has the field's index in a CSV record for each column of the contract.
 type csvFields []int
 
 func (f csvFields) of(record reader.Record, column int) *string {
@@ -113,7 +115,7 @@ func (f csvFields) of(record reader.Record, column int) *string {
 	return &text
 }
 
-// jsonMembers are those of NDJSON records.
+// jsonMembers reads values from NDJSON records.
 type jsonMembers struct{ document *row.Document }
 
 func (m jsonMembers) of(record reader.Record, column int) *string {
@@ -124,7 +126,7 @@ func (m jsonMembers) of(record reader.Record, column int) *string {
 	text := string(found[column].Text)
 	if found[column].Kind == row.JSONString {
 		quoted, err := json.Marshal(text)
-		if err != nil { // a string always has a JSON form
+		if err != nil { // every string has a JSON form
 			panic(err)
 		}
 		text = string(quoted)

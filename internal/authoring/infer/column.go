@@ -8,24 +8,26 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// nullTexts are the texts that often mean "no value" in CSV files.
+// nullTexts are common texts for "no value" in CSV files.
 var nullTexts = []string{"NA", "N/A", "n/a", "#N/A", "NULL", "null", `\N`, "NaN", "nan", "None", "-"}
 
-// column is what is known of a column.
+// column has the observations of one column.
 type column struct {
 	name string
-	// header is the column's in a CSV file, path the pointer in NDJSON.
+	// header is the column's header in a CSV file. path is the JSON pointer in NDJSON.
 	header, path string
 	guess        *typeGuess
 	missing      int64
-	// nulls counts those of nullTexts, which the judge doesn't see.
+	// nulls counts the values that are one of nullTexts. The guess doesn't see these
+	// values.
 	nulls map[string]int64
-	// distinct is nil unless the name looks like an identifier's; repeated says
-	// that it has seen a value twice.
+	// distinct finds repeated values. It is nil unless the column's name looks like the
+	// name of an identifier. repeated is true after a repeated value, or after too many
+	// records for distinct.
 	distinct *row.Batch
 	repeated bool
 	records  int64
-	// decided is the type, once all was read.
+	// decided is the guessed type after the last record.
 	decided  contract.Column
 	required bool
 }
@@ -40,7 +42,7 @@ func newColumn(name string) *column {
 	return c
 }
 
-// observe takes the column's value of the next record.
+// observe takes the column's value in the next record.
 func (c *column) observe(v row.Value) {
 	c.records++
 	switch {
@@ -58,15 +60,14 @@ func (c *column) observe(v row.Value) {
 	}
 }
 
-// hasType tells whether the values alone, without texts that may mean "no value",
-// are more than text.
+// hasType reports whether the values without nullTexts have a narrower type than text.
 func (c *column) hasType() bool {
 	decided, fits := c.guess.decide()
 	return c.guess.values > 0 && fits && decided.Type != contract.String
 }
 
-// decide settles the type, once the texts that mean "no value" are known. It
-// returns false if no type takes the column's values.
+// decide sets the type after the choice of null values. It returns false if no type
+// fits all values.
 func (c *column) decide(nullValues []string, whole bool) bool {
 	for _, text := range nullValues {
 		c.missing += c.nulls[text]
@@ -77,7 +78,7 @@ func (c *column) decide(nullValues []string, whole bool) bool {
 	return fits
 }
 
-// canBePrimaryKey tells whether the column may be the primary key.
+// canBePrimaryKey reports whether the sample allows the column as a primary key.
 func (c *column) canBePrimaryKey() bool {
 	keyable := c.decided.Type != contract.Double && c.decided.Type != contract.JSON
 	return c.distinct != nil && !c.repeated && c.missing == 0 && c.records > 1 && keyable

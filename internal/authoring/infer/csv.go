@@ -12,7 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// readCSV finds out how the file is written, then what its columns hold.
+// readCSV finds the encoding, the delimiter, the columns, the null values and the
+// types.
 func (s *sample) readCSV(ctx context.Context) error {
 	if err := s.findEncoding(ctx); err != nil {
 		return err
@@ -27,13 +28,14 @@ func (s *sample) readCSV(ctx context.Context) error {
 	for _, c := range s.columns {
 		if !c.decide(s.nullValues, s.whole) {
 			c.decided = contract.Column{Type: contract.String}
-			s.notef("Column %q holds a character NUL, whose records would be rejected.", c.header)
+			s.notef("Column %q has the character NUL. Records with NUL would be rejected.", c.header)
 		}
 	}
 	return nil
 }
 
-// observe shows every value of the sample to its column.
+// observe passes every value of the sample to its column. It skips records with invalid
+// text or a wrong number of fields.
 func (s *sample) observe(ctx context.Context) error {
 	lines, header, closeFile, err := s.lines(s.delimiter)
 	if err != nil {
@@ -66,8 +68,8 @@ func textOf(field []byte) row.Value {
 	return row.Value{Kind: row.Text, Text: field}
 }
 
-// nameColumns makes a column of every field of the header that can be named, and
-// returns their places. A header that the engine refuses is an error.
+// nameColumns makes a column for every field of the header with a usable name. It
+// returns the indexes of these fields. A header refused by the engine is an error.
 func (s *sample) nameColumns(header []string) (places []int, err error) {
 	if _, err := row.NewFields(header, &contract.Contract{}); err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (s *sample) nameColumns(header []string) (places []int, err error) {
 	var candidates []string
 	for i, name := range header {
 		if name == "" || strings.ContainsAny(name, "\r\n") {
-			s.notef("Column %d is left out: its header, %q, is no name.", i+1, name)
+			s.notef("Column %d is left out: the header %q is not a valid name.", i+1, name)
 			continue
 		}
 		places = append(places, i)
@@ -96,8 +98,8 @@ func (s *sample) nameColumns(header []string) (places []int, err error) {
 	return places, nil
 }
 
-// findNullValues takes a text for "no value" if it stands in a column whose
-// other values are more than text. It then means that in every column.
+// findNullValues adds a text to the null values if a column has this text among
+// numbers, dates or other typed values. The text then means no value in every column.
 func (s *sample) findNullValues() {
 	for _, text := range nullTexts {
 		in, texts := []string{}, []string{}
@@ -114,19 +116,19 @@ func (s *sample) findNullValues() {
 			continue
 		}
 		s.nullValues = append(s.nullValues, text)
-		note := fmt.Sprintf("firn.nullValues has %s: it stands among the values of %s", strconv.Quote(text), firstNames(in))
+		note := fmt.Sprintf("firn.nullValues has %s, found among the values of %s", strconv.Quote(text), firstNames(in))
 		if len(texts) > 0 {
-			note += ", and now means no value in the text of " + firstNames(texts) + " too"
+			note += ". In the text of " + firstNames(texts) + ", " + strconv.Quote(text) + " now means no value too"
 		}
 		s.notes = append(s.notes, note+".")
 	}
 }
 
-// firstNames names at most a few of the names.
+// firstNames lists at most 5 names and counts the others.
 func firstNames(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	const limit = 5
+	if len(names) > limit {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
 	}
 	return strings.Join(names, ", ")
 }

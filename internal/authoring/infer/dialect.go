@@ -11,23 +11,24 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// lineCounts counts a file's lines in one encoding.
+// lineCounts counts the lines of a file in one encoding.
 type lineCounts struct {
-	// bad lines aren't text, wide ones are and have characters beyond ASCII.
-	bad, wide int64
-	// badHeader says that the first line is bad, which refuses the file.
+	// invalid counts lines with invalid text. nonASCII counts valid lines with
+	// characters beyond ASCII.
+	invalid, nonASCII int64
+	// badHeader means an invalid first line. The engine refuses such a file.
 	badHeader bool
 }
 
-// findEncoding reads the whole file, for one line beyond the sample would be
-// rejected, too.
+// findEncoding reads the whole file, because the engine would reject invalid lines
+// after the sample too.
 func (s *sample) findEncoding(ctx context.Context) error {
 	utf8, err := s.linesIn(ctx, contract.UTF8)
-	if err != nil || utf8.bad == 0 {
+	if err != nil || utf8.invalid == 0 {
 		return err
 	}
-	if utf8.wide >= utf8.bad && !utf8.badHeader {
-		s.notef("Lines that aren't UTF-8: %d; lines that are, with letters beyond ASCII: %d. The former's records would be rejected.", utf8.bad, utf8.wide)
+	if utf8.nonASCII >= utf8.invalid && !utf8.badHeader {
+		s.notef("Lines with invalid UTF-8: %d. Lines with valid UTF-8 beyond ASCII: %d. Records with invalid UTF-8 would be rejected.", utf8.invalid, utf8.nonASCII)
 		return nil
 	}
 	for _, encoding := range []contract.Encoding{contract.Windows1252, contract.Latin1} {
@@ -38,13 +39,13 @@ func (s *sample) findEncoding(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if lines.bad == 0 {
+		if lines.invalid == 0 {
 			s.encoding = encoding
-			s.notef("The file isn't UTF-8; firn.encoding is guessed to be %s: look whether names with accents are right.", encoding)
+			s.notef("The file isn't UTF-8. firn.encoding is a guess, %s: check the letters with accents.", encoding)
 			return nil
 		}
 	}
-	s.notef("Lines that aren't UTF-8: %d. Their records would be rejected.", utf8.bad)
+	s.notef("Lines with invalid UTF-8: %d. Records with invalid UTF-8 would be rejected.", utf8.invalid)
 	return nil
 }
 
@@ -59,39 +60,38 @@ func (s *sample) linesIn(ctx context.Context, encoding contract.Encoding) (lineC
 	_, _, err = all.eachRecord(ctx, reader.NewNDJSON(text).Next, func(line reader.Record) {
 		switch {
 		case !row.ValidText(line.Raw):
-			found.bad++
+			found.invalid++
 			found.badHeader = found.badHeader || line.Number == 1
 		case slices.ContainsFunc(line.Raw, func(b byte) bool { return b >= 0x80 }):
-			found.wide++
+			found.nonASCII++
 		}
 	})
 	return found, err
 }
 
-// delimiters are those that a contract may name, the most usual first.
+// delimiters are the delimiters allowed in a contract. The most common comes first.
 const delimiters = ",;\t|:~^"
 
-// maxMisfits is the share of records that may have another number of fields than
-// the header before the delimiter is taken for a wrong one.
+// maxMisfits is the largest share of misfits with a correct delimiter.
 const maxMisfits = 0.1
 
-// dialect is what a delimiter makes of the file.
+// dialect is the result of one delimiter.
 type dialect struct {
 	delimiter byte
 	columns   int
-	// misfits is the share of records with another number of fields than the
-	// header's; unsound says that the engine refuses the header.
-	misfits float64
-	unsound bool
+	// misfits is the share of records with another number of fields than the header.
+	// badHeader means that the engine refuses the header.
+	misfits   float64
+	badHeader bool
 }
 
-// findDelimiter takes the one that cuts the header into more than one field and
-// the records into as many; of several, the one that fits most records, then the
-// one that cuts most. A file of one column has the first that cuts nothing.
+// findDelimiter prefers delimiters with several columns and at most maxMisfits. Among
+// these, a valid header comes first, then the fewest misfits, then the most columns.
+// For a file of one column, findDelimiter takes the first delimiter without an effect.
 func (s *sample) findDelimiter(ctx context.Context) error {
-	best, err := s.bestDialect(ctx, func(c dialect) bool { return c.columns > 1 && c.misfits <= maxMisfits })
+	best, err := s.bestDialect(ctx, func(d dialect) bool { return d.columns > 1 && d.misfits <= maxMisfits })
 	if err == nil && best.delimiter == 0 {
-		best, err = s.bestDialect(ctx, func(c dialect) bool { return c.columns == 1 })
+		best, err = s.bestDialect(ctx, func(d dialect) bool { return d.columns == 1 })
 	}
 	if err != nil || best.delimiter == 0 {
 		return err
@@ -102,25 +102,25 @@ func (s *sample) findDelimiter(ctx context.Context) error {
 	return nil
 }
 
-// bestDialect returns the best of those that may be taken; the zero cut if none may.
-// What is wrong with the file itself is found again by who reads it in the end.
-func (s *sample) bestDialect(ctx context.Context, may func(dialect) bool) (dialect, error) {
-	var cuts []dialect
+// bestDialect returns the best accepted dialect; the zero dialect without an accepted
+// one. It ignores errors of the file, because the later read returns the same errors.
+func (s *sample) bestDialect(ctx context.Context, accept func(dialect) bool) (dialect, error) {
+	var dialects []dialect
 	for i := range len(delimiters) {
-		c, err := s.tryDelimiter(ctx, delimiters[i])
+		d, err := s.tryDelimiter(ctx, delimiters[i])
 		if ctx.Err() != nil {
 			return dialect{}, ctx.Err()
 		}
-		if err == nil && may(c) {
-			cuts = append(cuts, c)
+		if err == nil && accept(d) {
+			dialects = append(dialects, d)
 		}
 	}
-	if len(cuts) == 0 {
+	if len(dialects) == 0 {
 		return dialect{}, nil
 	}
 	rank := map[bool]int{false: 0, true: 1}
-	return slices.MinFunc(cuts, func(a, b dialect) int {
-		return cmp.Or(rank[a.unsound]-rank[b.unsound], cmp.Compare(a.misfits, b.misfits), cmp.Compare(b.columns, a.columns))
+	return slices.MinFunc(dialects, func(a, b dialect) int {
+		return cmp.Or(rank[a.badHeader]-rank[b.badHeader], cmp.Compare(a.misfits, b.misfits), cmp.Compare(b.columns, a.columns))
 	}), nil
 }
 
@@ -130,28 +130,28 @@ func (s *sample) tryDelimiter(ctx context.Context, delimiter byte) (dialect, err
 		return dialect{}, err
 	}
 	defer closeFile()
-	c := dialect{delimiter: delimiter, columns: len(header)}
+	d := dialect{delimiter: delimiter, columns: len(header)}
 	_, err = row.NewFields(header, &contract.Contract{})
-	c.unsound = err != nil
+	d.badHeader = err != nil
 	misfits := 0
 	records, _, err := s.eachRecord(ctx, lines.Next, func(record reader.Record) {
 		if len(record.Fields) != len(header) {
 			misfits++
 		}
 	})
-	if c.misfits = float64(misfits) / float64(max(records, 1)); c.unsound && records == 0 {
-		c.misfits = 1 // nothing but the header speaks for it
+	if d.misfits = float64(misfits) / float64(max(records, 1)); d.badHeader && records == 0 {
+		d.misfits = 1 // only the header supports this delimiter
 	}
-	return c, err
+	return d, err
 }
 
-// lines begins to read the file as CSV.
+// lines opens the file as CSV and reads the header.
 func (s *sample) lines(delimiter byte) (lines *reader.CSV, header []string, closeFile func(), err error) {
 	text, file, err := s.open(s.encoding)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	closeFile = func() { _ = file.Close() } // it was only read
+	closeFile = func() { _ = file.Close() } // opened for reading only
 	lines = reader.NewCSV(text, delimiter)
 	if header, err = lines.Header(); err != nil {
 		closeFile()

@@ -1,6 +1,6 @@
-// Package infer writes a first contract of a dataset from a file of it. Every
-// value is judged by the engine's own columns, so that what the contract says
-// of a value is what the engine will find; the rest is for a person to review.
+// Package infer drafts the contract of a dataset from a file. It tests every value with
+// the engine's own columns, so that the file's values fit the draft. A person must
+// review the draft.
 package infer
 
 import (
@@ -16,34 +16,35 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// DefaultRows is how many records are read unless a person says otherwise.
+// DefaultRows is the default of Infer.Rows.
 const DefaultRows = 100_000
 
-// Infer is one file of a dataset that has no contract yet.
+// Infer drafts a contract for one file of a dataset without a contract.
 type Infer struct {
-	// File is the path of the file. The end of its name says its format and how
-	// it is packed, as an object's key does.
+	// File is the path of the file. The ending of the name gives format and
+	// compression, as in a landing key.
 	File string
-	// Source and Entity name the dataset: one word each, lower case.
+	// Source and Entity name the dataset. Each is one word in lower case.
 	Source, Entity string
-	// Rows is how many records are read; 0 reads all.
+	// Rows is the largest number of records to read; 0 means all.
 	Rows int64
 }
 
 // Draft is a contract that a person must review.
 type Draft struct {
-	// Text is the contract's file, and Contract what firn reads in it.
+	// Text is the contract's YAML file. Contract is the decoded Text.
 	Text     []byte
 	Contract *contract.Contract
-	// Records are those that were read; Whole says that there are no others.
+	// Records is the number of records read. Whole means that the file has no more
+	// records.
 	Records int64
 	Whole   bool
-	// Notes are what was found and decided, a sentence each.
+	// Notes are observations and decisions for the reviewer. Each note is a sentence.
 	Notes []string
 }
 
-// Run reads the file and returns the draft. An error is either the disk's or the
-// fault that refuses the file whatever its contract says.
+// Run reads the file and returns the draft. It returns errors of the disk, an invalid
+// dataset name, and faults that refuse the file under any contract.
 func (i *Infer) Run(ctx context.Context) (Draft, error) {
 	if _, err := refusedNames(i.Source, i.Entity, nil); err != nil {
 		return Draft{}, err
@@ -57,7 +58,7 @@ func (i *Infer) Run(ctx context.Context) (Draft, error) {
 		read = s.readNDJSON
 	}
 	if err := read(ctx); err != nil {
-		return Draft{}, fmt.Errorf("infer a contract of %s: %w", i.File, err)
+		return Draft{}, fmt.Errorf("infer a contract from %s: %w", i.File, err)
 	}
 	s.noteUnreadable()
 	text, err := s.render()
@@ -66,12 +67,12 @@ func (i *Infer) Run(ctx context.Context) (Draft, error) {
 	}
 	c, err := contract.Read(contract.FileName, text)
 	if err != nil {
-		return Draft{}, fmt.Errorf("the contract inferred of %s isn't valid, which is a fault of firn: %w", i.File, err)
+		return Draft{}, fmt.Errorf("the contract inferred from %s is invalid, a bug in firn: %w", i.File, err)
 	}
 	return Draft{Text: text, Contract: c, Records: s.records, Whole: s.whole, Notes: s.notes}, nil
 }
 
-// sample is what is known of the file.
+// sample has the observations of the file.
 type sample struct {
 	*Infer
 
@@ -83,20 +84,19 @@ type sample struct {
 	columns     []*column
 	records     int64
 	whole       bool
-	// unreadable are the records that break a rule of the whole record, whatever
-	// the contract says.
+	// unreadable counts, by rule, the records that are rejected under any contract.
 	unreadable map[string]int64
 	notes      []string
 }
 
-// notef says something to the person who reviews the contract.
+// notef adds a note for the reviewer.
 func (s *sample) notef(format string, arguments ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, arguments...))
 }
 
 func (s *sample) name() string { return filepath.Base(s.File) }
 
-// describeSample says how much was read, in words.
+// describeSample returns a description of the sample's size.
 func (s *sample) describeSample() string {
 	if s.whole {
 		return fmt.Sprintf("all %d records", s.records)
@@ -111,12 +111,12 @@ func (s *sample) findFormat() error {
 			return nil
 		}
 	}
-	refused := fault.Permanentf("infer a contract", fault.UnsupportedFormat, "the name of %s says no format", s.File)
-	refused.Hint = "Name the file .csv, .tsv, .txt, .ndjson or .jsonl, with or without .gz or .zst: a landing key must end so, too."
+	refused := fault.Permanentf("infer a contract", fault.UnsupportedFormat, "the name of %s has no ending of a known format", s.File)
+	refused.Hint = "Rename the file to end in .csv, .tsv, .txt, .ndjson or .jsonl, with or without .gz or .zst. Landing keys need the same endings."
 	return refused
 }
 
-// open returns the file's text from its beginning, and what closes it.
+// open returns the file's text from the beginning. The caller must close the closer.
 func (s *sample) open(encoding contract.Encoding) (io.Reader, io.Closer, error) {
 	file, err := os.Open(s.File)
 	if err != nil {
@@ -129,9 +129,9 @@ func (s *sample) open(encoding contract.Encoding) (io.Reader, io.Closer, error) 
 	return text, file, nil
 }
 
-// eachRecord gives the sample's records, and tells how many there were and whether
-// the file has no others.
-func (s *sample) eachRecord(ctx context.Context, next func() (reader.Record, error), see func(reader.Record)) (records int64, whole bool, err error) {
+// eachRecord calls visit for each record of the sample. It returns the number of
+// records. With whole, the file has no more records.
+func (s *sample) eachRecord(ctx context.Context, next func() (reader.Record, error), visit func(reader.Record)) (records int64, whole bool, err error) {
 	for {
 		record, err := next()
 		if errors.Is(err, io.EOF) {
@@ -147,12 +147,12 @@ func (s *sample) eachRecord(ctx context.Context, next func() (reader.Record, err
 			return records, false, nil
 		}
 		records++
-		see(record)
+		visit(record)
 	}
 }
 
 func (s *sample) noteUnreadable() {
 	for _, rule := range sortedKeys(s.unreadable) {
-		s.notef("Records that break %s whatever a contract says, and would be rejected: %d.", rule, s.unreadable[rule])
+		s.notef("Records rejected by the rule %s under any contract: %d.", rule, s.unreadable[rule])
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// written writes a file of the name and returns its path.
+// written writes a file with this name and returns its path.
 func written(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -45,7 +45,7 @@ func packed(t *testing.T, content string) []byte {
 	return out.Bytes()
 }
 
-// checkDraft holds the file against the draft.
+// checkDraft checks the file against the draft.
 func checkDraft(t *testing.T, path string, draft infer.Draft) check.Report {
 	t.Helper()
 	report, err := (&check.Check{File: path, Contract: draft.Contract, Rejects: 3, Now: time.Now}).Run(t.Context())
@@ -55,8 +55,8 @@ func checkDraft(t *testing.T, path string, draft infer.Draft) check.Report {
 	return report
 }
 
-// TestDraftMatchesGolden: the whole contract, as a person gets it; the file keeps it unless
-// the file itself is at fault.
+// TestDraftMatchesGolden compares whole drafts. The file fits its draft, except for
+// records that are rejected under any contract or that come after the sample.
 func TestDraftMatchesGolden(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -123,7 +123,7 @@ func TestUnusableFileIsRefused(t *testing.T) {
 		want                        string
 	}{
 		{"no format", "order.parquet", "x", "shop", fault.UnsupportedFormat, "the name of"},
-		{"nothing", "order.csv", "", "shop", fault.EmptyObject, "holds no byte"},
+		{"an empty file", "order.csv", "", "shop", fault.EmptyObject, "holds no byte"},
 		{"no records", "order.ndjson", "\n", "shop", fault.EmptyObject, "no record has a member"},
 		{"no names", "order.csv", ",\n1,2\n", "shop", fault.BadHeader, "stands twice"},
 		{"a column twice", "order.csv", "a;a;b\n1;2;3\n", "shop", fault.BadHeader, `"a" stands twice`},
@@ -144,9 +144,8 @@ func TestUnusableFileIsRefused(t *testing.T) {
 	}
 }
 
-// TestMadeUpDatasets infers a contract of each file of the made-up project: the
-// file fits the contract, and the contract has the columns of the file's own
-// contract.
+// TestMadeUpDatasets drafts a contract for each file of the made-up project. The file
+// fits the draft. A CSV draft has the columns of the project's contract.
 func TestMadeUpDatasets(t *testing.T) {
 	t.Parallel()
 	const datasets = "../../../testdata/project/datasets"
@@ -175,8 +174,8 @@ func TestMadeUpDatasets(t *testing.T) {
 	}
 }
 
-// shipped returns the dataset's one data file, a GeoJSON collection as the
-// NDJSON that ingest makes of it.
+// shipped returns the path of the dataset's one data file. A GeoJSON collection becomes
+// NDJSON, as in ingest.
 func shipped(t *testing.T, folder string) string {
 	t.Helper()
 	for _, pattern := range []string{"*.csv", "*.csv.gz", "*.geojson.gz"} {
@@ -223,7 +222,7 @@ func features(t *testing.T, path string) []byte {
 	return lines.Bytes()
 }
 
-// TestCompressionChangesNothing: how the file is packed changes nothing.
+// TestCompressionChangesNothing compares the drafts of a plain file and a gzip file.
 func TestCompressionChangesNothing(t *testing.T) {
 	t.Parallel()
 	const content = "a,b\n1,x\n2,y\n"

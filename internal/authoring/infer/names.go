@@ -13,14 +13,15 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// maxName leaves room for what is added to tell columns apart.
+// maxName is shorter than the limit of names, to leave room for prefixes and numbers.
 const maxName = 100
 
-// replacedLetters are letters that aren't a letter and an accent.
+// replacedLetters replaces letters that Unicode doesn't decompose into a letter and an
+// accent.
 var replacedLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "Æ", "Ae", "œ", "oe", "Œ", "Oe", "ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D")
 
-// columnName makes a column's name of any text: lower-case letters, digits and
-// underscores; "" if none of it can be kept.
+// columnName makes a column name from any text: lower-case letters, digits and
+// underscores. The name is empty if the text has no usable character.
 func columnName(text string) string {
 	letters := []rune(norm.NFD.String(replacedLetters.Replace(text)))
 	var name strings.Builder
@@ -36,14 +37,15 @@ func columnName(text string) string {
 			name.WriteRune(unicode.ToLower(r))
 		}
 	}
-	snaked := strings.Join(strings.FieldsFunc(name.String(), func(r rune) bool { return r == '_' }), "_")
-	if len(snaked) > maxName {
-		snaked = strings.Trim(snaked[:maxName], "_")
+	joined := strings.Join(strings.FieldsFunc(name.String(), func(r rune) bool { return r == '_' }), "_")
+	if len(joined) > maxName {
+		joined = strings.Trim(joined[:maxName], "_")
 	}
-	return snaked
+	return joined
 }
 
-// beginsWord tells where magType and URLPath are to be cut, but not IDs.
+// beginsWord reports whether a word begins at letter i. It splits magType and URLPath,
+// but not IDs.
 func beginsWord(letters []rune, i int) bool {
 	if i == 0 || !unicode.IsUpper(letters[i]) {
 		return false
@@ -55,8 +57,8 @@ func beginsWord(letters []rune, i int) bool {
 	return unicode.IsUpper(letters[i-1]) && lower(i+1) && lower(i+2)
 }
 
-// validNames makes valid names of the candidates, each another. What the contract's
-// reader refuses, a reserved word, gets the entity before it.
+// validNames returns a different valid name for each candidate. A reserved word gets
+// the entity as prefix.
 func (s *sample) validNames(candidates []string) ([]string, error) {
 	names := make([]string, len(candidates))
 	for i, name := range candidates {
@@ -87,8 +89,8 @@ func (s *sample) validNames(candidates []string) ([]string, error) {
 
 var nameOfColumn = regexp.MustCompile(`^schema\[0\]\.properties\[([0-9]+)\]\.name$`)
 
-// refusedNames asks the contract's reader which names it refuses besides those
-// that stand twice. The error says that it refuses the dataset's own name.
+// refusedNames returns the indexes of the names refused by the contract's reader. It
+// doesn't look for repeated names. An invalid dataset name is an error.
 func refusedNames(source, entity string, names []string) (map[int]bool, error) {
 	refused := make(map[int]bool)
 	seen := make(map[string]bool)
@@ -116,10 +118,10 @@ func refusedNames(source, entity string, names []string) (map[int]bool, error) {
 			return nil, each
 		}
 		if p.Path == "name" {
-			return nil, fmt.Errorf("the dataset's name, %s", p.Message)
+			return nil, fmt.Errorf("the dataset's name is invalid: %s", p.Message)
 		}
 		if match := nameOfColumn.FindStringSubmatch(p.Path); match != nil {
-			place, _ := strconv.Atoi(match[1]) // the pattern lets only digits through
+			place, _ := strconv.Atoi(match[1]) // the pattern allows only digits
 			refused[places[place]] = true
 			for i, name := range names {
 				refused[i] = refused[i] || name == names[places[place]]

@@ -13,18 +13,19 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// A nested object's members become columns of their own if there are at most
-// maxMembers, and its records have half of them on average: else the names are
-// rather values, and the object is one JSON column.
+// maxMembers is the largest number of members for a nested object with a column for
+// each member. Also, the objects must have at least half of these members on average.
+// Otherwise the member names are probably values, and the object becomes one JSON
+// column.
 const maxMembers = 100
 
-// maxColumns bounds the columns of an NDJSON contract.
+// maxColumns is the largest number of columns in an NDJSON contract.
 const maxColumns = 1000
 
-// recordColumn is the name of a column that holds the whole record.
+// recordColumn is the name of the column with the whole record.
 const recordColumn = "record"
 
-// readNDJSON finds out which members records have, then what these hold.
+// readNDJSON reads the sample twice: first for the members, then for the values.
 func (s *sample) readNDJSON(ctx context.Context) error {
 	root := &member{}
 	if err := s.eachDocument(ctx, root.addRecord, &contract.Contract{}); err != nil {
@@ -50,8 +51,9 @@ func (s *sample) readNDJSON(ctx context.Context) error {
 	return err
 }
 
-// eachDocument shows every sound record, with the values of the layout.
-func (s *sample) eachDocument(ctx context.Context, see func(raw []byte, values []row.Value), layout *contract.Contract) error {
+// eachDocument calls visit for every valid record, with the values of the layout's
+// columns.
+func (s *sample) eachDocument(ctx context.Context, visit func(raw []byte, values []row.Value), layout *contract.Contract) error {
 	text, file, err := s.open(contract.UTF8)
 	if err != nil {
 		return err
@@ -68,22 +70,22 @@ func (s *sample) eachDocument(ctx context.Context, see func(raw []byte, values [
 			s.unreadable[broken]++
 			return
 		}
-		see(record.Raw, values)
+		visit(record.Raw, values)
 	})
 	return err
 }
 
-// member is what records have under one name.
+// member has the observations of one name in the records.
 type member struct {
 	name    string
 	members []*member
 	byName  map[string]*member
-	// objects and others count the values that are objects and that are neither
-	// object nor null; inside counts the members of all objects.
-	objects, others, inside int64
+	// objects counts values that are objects. others counts values that are neither
+	// object nor null. nested is the number of members in all objects together.
+	objects, others, nested int64
 }
 
-// addRecord remembers the names of a record's members, and those of its objects.
+// addRecord observes the members of a record and the members of its nested objects.
 func (m *member) addRecord(raw []byte, _ []row.Value) {
 	eachMember(raw, func(name string, value jsontext.Value) {
 		child := m.child(name)
@@ -92,7 +94,7 @@ func (m *member) addRecord(raw []byte, _ []row.Value) {
 			return
 		}
 		eachMember(value, func(name string, value jsontext.Value) {
-			child.inside++
+			child.nested++
 			child.child(name).count(value)
 		})
 	})
@@ -119,8 +121,8 @@ func (m *member) child(name string) *member {
 	return m.byName[name]
 }
 
-// eachMember gives the members of a JSON object that is known to be valid.
-func eachMember(object []byte, see func(name string, value jsontext.Value)) {
+// eachMember calls visit for each member of a valid JSON object.
+func eachMember(object []byte, visit func(name string, value jsontext.Value)) {
 	decoder := jsontext.NewDecoder(bytes.NewReader(object))
 	_, err := decoder.ReadToken()
 	for err == nil && decoder.PeekKind() != '}' {
@@ -131,19 +133,19 @@ func eachMember(object []byte, see func(name string, value jsontext.Value)) {
 		}
 		text := name.String()
 		if value, err = decoder.ReadValue(); err == nil {
-			see(text, value)
+			visit(text, value)
 		}
 	}
 }
 
-// becomesColumns tells whether the member's own members become columns.
+// becomesColumns reports whether each nested member becomes a column.
 func (m *member) becomesColumns() bool {
 	names := int64(len(m.members))
-	return m.objects > 0 && m.others == 0 && names > 0 && names <= maxMembers && 2*m.inside >= m.objects*names
+	return m.objects > 0 && m.others == 0 && names > 0 && names <= maxMembers && 2*m.nested >= m.objects*names
 }
 
-// nameMembers makes the columns: a nested member is called by its own name
-// unless another one has it.
+// nameMembers makes the columns. A nested member keeps its own name. If several members
+// have the same name, the parent's name becomes a prefix.
 func (s *sample) nameMembers(root *member) error {
 	type place struct{ parent, leaf, path string }
 	var places []place
@@ -155,41 +157,41 @@ func (s *sample) nameMembers(root *member) error {
 		for _, leaf := range top.members {
 			places = append(places, place{columnName(top.name), columnName(leaf.name), pointer(top.name) + pointer(leaf.name)})
 		}
-		s.notef("%q is always an object: its %d members are columns of their own.", top.name, len(top.members))
+		s.notef("%q is always an object: the %d members are separate columns.", top.name, len(top.members))
 	}
 	if len(places) > maxColumns {
-		s.notef("There are %d members: the first %d are columns.", len(places), maxColumns)
+		s.notef("The records have %d members: only the first %d are columns.", len(places), maxColumns)
 		places = places[:maxColumns]
 	}
-	names := make(map[string]int)
+	counts := make(map[string]int)
 	for _, p := range places {
-		names[p.leaf]++
+		counts[p.leaf]++
 	}
 	candidates := make([]string, len(places))
 	for i, p := range places {
-		if candidates[i] = p.leaf; p.parent != "" && names[p.leaf] > 1 {
+		if candidates[i] = p.leaf; p.parent != "" && counts[p.leaf] > 1 {
 			candidates[i] = p.parent + "_" + p.leaf
 		}
 	}
-	unlike, err := s.validNames(candidates)
+	names, err := s.validNames(candidates)
 	if err != nil {
 		return err
 	}
 	for i, p := range places {
-		c := newColumn(unlike[i])
+		c := newColumn(names[i])
 		c.path = p.path
 		s.columns = append(s.columns, c)
 	}
 	return nil
 }
 
-// pointer is RFC 6901's for one name.
+// pointer returns the JSON pointer (RFC 6901) of one name.
 func pointer(name string) string {
 	return "/" + strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
-// decideMembers leaves out members that no type takes, such as one that is a
-// number here and a text there, and keeps the whole record instead.
+// decideMembers leaves out members without a type that fits all values. For these
+// members, the column of the whole record is added.
 func (s *sample) decideMembers() {
 	var kept []*column
 	for _, c := range s.columns {
@@ -197,7 +199,7 @@ func (s *sample) decideMembers() {
 			kept = append(kept, c)
 			continue
 		}
-		s.notef("%q is left out: no type takes all its values, which are of several kinds; the column of the whole record has them.", c.path)
+		s.notef("%q is left out: no type fits all values. The column of the whole record has the values.", c.path)
 	}
 	if len(kept) < len(s.columns) {
 		kept = append(kept, s.recordOf(kept))

@@ -16,8 +16,8 @@ import (
 	"github.com/firn-data/firn/internal/authoring/infer"
 )
 
-// fileTexts are texts that files have, without those that every contract rejects:
-// U+FFFD and NUL.
+// fileTexts generates texts for files, without U+FFFD and NUL. Every contract rejects
+// these two characters.
 var fileTexts = rapid.Custom(func(t *rapid.T) string {
 	text := rapid.OneOf(
 		rapid.StringOfN(rapid.RuneFrom([]rune("abcXYZ019 _-.,;:|\t\"'~^/\\#{}[]\n\r")), 0, 8, -1),
@@ -32,7 +32,7 @@ var fileTexts = rapid.Custom(func(t *rapid.T) string {
 	}, text)
 })
 
-// cells gives a column's values: of one type mostly, of any sometimes.
+// cells has generators of values: one for each type, and one for any text.
 var cells = []*rapid.Generator[string]{
 	rapid.StringMatching(`-?[0-9]{1,21}`),
 	rapid.StringMatching(`-?(0|[1-9][0-9]{0,17})`),
@@ -47,16 +47,16 @@ var cells = []*rapid.Generator[string]{
 	fileTexts,
 }
 
-// table is a header and its records.
+// table draws a header and records.
 func table(t *rapid.T, texts *rapid.Generator[string], values []*rapid.Generator[string]) [][]string {
 	header := rapid.SliceOfNDistinct(texts, 1, 6, rapid.ID).Draw(t, "header")
 	columns := make([]*rapid.Generator[string], len(header))
 	for i := range columns {
-		some := rapid.SliceOfN(rapid.SampledFrom(values), 1, 2).Draw(t, "kinds")
+		generators := rapid.SliceOfN(rapid.SampledFrom(values), 1, 2).Draw(t, "kinds")
 		if rapid.Bool().Draw(t, "gaps") {
-			some = append(some, rapid.SampledFrom([]string{"", "NA", "-"}))
+			generators = append(generators, rapid.SampledFrom([]string{"", "NA", "-"}))
 		}
-		columns[i] = rapid.OneOf(some...)
+		columns[i] = rapid.OneOf(generators...)
 	}
 	rows := [][]string{header}
 	for range rapid.IntRange(0, 12).Draw(t, "records") {
@@ -69,7 +69,7 @@ func table(t *rapid.T, texts *rapid.Generator[string], values []*rapid.Generator
 	return rows
 }
 
-// asCSV writes a table as RFC 4180 has it, with more quotes than it needs at times.
+// asCSV returns the table as CSV (RFC 4180). Some fields have quotes without need.
 func asCSV(t *rapid.T, rows [][]string) string {
 	delimiter := rapid.SampledFrom([]string{",", ";", "\t", "|", ":", "~", "^"}).Draw(t, "delimiter")
 	end := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "line end")
@@ -89,7 +89,7 @@ func asCSV(t *rapid.T, rows [][]string) string {
 	return out.String()
 }
 
-// checkFits infers a contract of the file, and holds the file against it.
+// checkFits drafts a contract for the file, and checks the file against the draft.
 func checkFits(t *rapid.T, folder, name string, content []byte) {
 	path := filepath.Join(folder, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -108,8 +108,7 @@ func checkFits(t *rapid.T, folder, name string, content []byte) {
 	}
 }
 
-// named tells whether a header has a column that can be named and taken for a
-// record: a header of blank names is no table.
+// named reports whether a header has at least one column with a usable name.
 func named(rows [][]string) bool {
 	for _, name := range rows[0] {
 		if name != "" && !strings.ContainsAny(name, "\r\n") {
@@ -131,7 +130,8 @@ func TestAnyCSVFitsItsDraft(t *testing.T) {
 	})
 }
 
-// TestAnyEncodingFitsItsDraft: letters that no UTF-8 text has alone.
+// TestAnyEncodingFitsItsDraft writes CSV in Windows-1252. The accented letters aren't
+// valid UTF-8.
 func TestAnyEncodingFitsItsDraft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -145,14 +145,14 @@ func TestAnyEncodingFitsItsDraft(t *testing.T) {
 	})
 }
 
-// document draws any JSON value, an object at the top.
+// document draws a JSON object with any values.
 func document(t *rapid.T, names []string, depth int) map[string]any {
 	object := make(map[string]any)
 	for _, name := range names {
 		switch rapid.IntRange(0, 9).Draw(t, "kind of "+name) {
 		case 0:
 			object[name] = nil
-		case 1: // it is missing
+		case 1: // missing
 		case 2:
 			object[name] = rapid.Bool().Draw(t, "boolean")
 		case 3:
@@ -166,7 +166,7 @@ func document(t *rapid.T, names []string, depth int) map[string]any {
 				object[name] = document(t, names, depth+1)
 			}
 		default:
-			// Most members have one type: that of the name's length.
+			// Most members have one type. The number of names selects the type.
 			object[name] = []any{"x" + strconv.Itoa(len(names)), 5, json.Number("1.25"), "2026-01-02", true}[len(name)%5]
 		}
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// apiVersion is that of ODCS.
+// apiVersion is the version of ODCS.
 const apiVersion = "v3.1.0"
 
-// render writes the contract.
+// render returns the contract's YAML.
 func (s *sample) render() ([]byte, error) {
 	document := mapping(
 		"apiVersion", text(apiVersion), "kind", text("DataContract"),
 		"id", text("firn."+s.Source+"."+s.Entity), "name", text(s.Source+"."+s.Entity),
 		"version", text("1.0.0"), "status", text("draft"),
-		"description", mapping("purpose", text("Inferred from "+s.name()+"; say here what the data is for, and what one row is.")),
+		"description", mapping("purpose", text("Inferred from "+s.name()+"; describe the purpose of the data and the meaning of one row.")),
 		"customProperties", s.properties(),
 		"schema", list(mapping("name", text(s.Entity), "logicalType", text("object"), "properties", s.columnNodes())),
 	)
@@ -35,11 +35,11 @@ func (s *sample) render() ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-// head is the comment above all.
+// head returns the comment at the top of the contract.
 func (s *sample) head() string {
 	lines := []string{
 		fmt.Sprintf("# Inferred from %s of %s.", s.describeSample(), strconv.Quote(s.name())),
-		"# Review it: names, types and descriptions, what is required, and what the primary key is.",
+		"# Review the contract: names, types, descriptions, required columns and the primary key.",
 	}
 	for _, note := range s.notes {
 		lines = append(lines, "# - "+note)
@@ -95,7 +95,7 @@ func (s *sample) columnNode(c *column) *yaml.Node {
 	if c.required {
 		add("required", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
 	}
-	add("description", text(fmt.Sprintf("Inferred from %s of %s; say here what it means.", strconv.Quote(place), s.name())))
+	add("description", text(fmt.Sprintf("Inferred from %s of %s; describe the meaning of the column.", strconv.Quote(place), s.name())))
 	if s.format == contract.NDJSON && c.path != "/"+c.name {
 		paths := list(property("firn.path", text(c.path)))
 		paths.Style = yaml.FlowStyle
@@ -105,8 +105,8 @@ func (s *sample) columnNode(c *column) *yaml.Node {
 	return node
 }
 
-// logicalType returns the type as ODCS says it, and physicalType where firn asks
-// for one.
+// logicalType returns the type in ODCS. physical is empty for types without a
+// physicalType in firn.
 func (c *column) logicalType() (logical, physical string) {
 	switch c.decided.Type {
 	case contract.Decimal:
@@ -123,22 +123,23 @@ func (c *column) logicalType() (logical, physical string) {
 	}
 }
 
-// suggestion is what the sample lets suppose and no contract should say unreviewed.
+// suggestion returns a comment with guesses that need a review before they become part
+// of the contract.
 func (s *sample) suggestion(c *column) string {
 	var lines []string
 	if c.canBePrimaryKey() {
-		lines = append(lines, "# No value stands twice in "+s.describeSample()+": primaryKey: true, or unique: true?")
+		lines = append(lines, "# No value occurs twice in "+s.describeSample()+": primaryKey: true, or unique: true?")
 	}
 	if !s.whole && c.records > 0 && c.missing == 0 {
 		lines = append(lines, "# No value is missing in "+s.describeSample()+": required: true?")
 	}
 	if c.guess != nil && c.guess.values == 0 && c.decided.Type == contract.String {
-		lines = append(lines, "# There is no value, so its type is unknown.")
+		lines = append(lines, "# The column has no value, so the type is unknown.")
 	}
 	return strings.Join(lines, "\n")
 }
 
-// mapping takes keys and nodes in turn.
+// mapping makes a YAML mapping from keys and nodes in turn.
 func mapping(pairs ...any) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for _, each := range pairs {
@@ -162,7 +163,7 @@ func property(name string, value *yaml.Node) *yaml.Node {
 	return node
 }
 
-// text is a scalar that reads as a text again, whatever it looks like.
+// text makes a YAML scalar that is always decoded as a string.
 func text(value string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
 	if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -11,38 +11,38 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// chunk is one column's part of the row group that is open. Its pages are kept
-// until the row group is written.
+// chunk is one column's part of the open row group. The pages stay in memory until the
+// row group is written.
 type chunk struct {
 	field     *field
 	pageBytes int
 	values    values
 	levels    bitmap
 	packer    packer
-	// methods are those of pages by their encoding.
+	// methods are the compression methods of pages, by encoding.
 	methods map[format.Encoding]method
 	scratch []byte
 
-	// pages are the finished data pages, first the dictionary page, and
-	// pagesSize the size of the former. spare are pages that were written.
+	// pages are the finished data pages, and pagesSize is their size in bytes. first is
+	// the dictionary page. spare has the buffers of written pages.
 	pages, spare [][]byte
 	pagesSize    int64
 	first        []byte
 	rows, nulls  int64
 	pageRows     int
-	// unpacked is the size of all pages before they were compressed.
+	// unpacked is the size of all pages before compression, in bytes.
 	unpacked int64
 	counts   map[format.Encoding]int32
 }
 
-func newChunk(f *field, pageBytes int, most dictionaryLimits, level Level) *chunk {
+func newChunk(f *field, pageBytes int, limits dictionaryLimits, level Level) *chunk {
 	return &chunk{
-		field: f, pageBytes: pageBytes, values: valuesOf(f, most), packer: packer{level: level},
+		field: f, pageBytes: pageBytes, values: valuesOf(f, limits), packer: packer{level: level},
 		methods: make(map[format.Encoding]method), counts: make(map[format.Encoding]int32),
 	}
 }
 
-// write appends a batch's values.
+// write appends the values of a batch.
 func (c *chunk) write(batch *row.Batch) error {
 	if c.field.optional {
 		c.levels.append(batch.Columns[c.field.place].Present)
@@ -55,7 +55,7 @@ func (c *chunk) write(batch *row.Batch) error {
 	return c.endPage()
 }
 
-// endPage ends the open page.
+// endPage compresses the open page and starts the next page.
 func (c *chunk) endPage() error {
 	page := c.scratch[:0]
 	nulls := c.levels.count - c.levels.set
@@ -81,7 +81,7 @@ func (c *chunk) endPage() error {
 	return nil
 }
 
-// packPage appends the header and the compressed page.
+// packPage appends the page's header and the compressed page.
 func (c *chunk) packPage(dst, page []byte, head, length int, encoding format.Encoding, header func(size int) *format.PageHeader) ([]byte, error) {
 	if c.methods[encoding] == undecided {
 		c.methods[encoding] = c.packer.choose(page, head, length)
@@ -96,7 +96,7 @@ func (c *chunk) packPage(dst, page []byte, head, length int, encoding format.Enc
 	return append(append(dst, described...), packed...), nil
 }
 
-// emptyBuffer returns an empty buffer, one of a page that was written if there is one.
+// emptyBuffer returns the buffer of a written page, or nil.
 func (c *chunk) emptyBuffer() []byte {
 	last := len(c.spare) - 1
 	if last < 0 {
@@ -107,11 +107,11 @@ func (c *chunk) emptyBuffer() []byte {
 	return buffer[:0]
 }
 
-// dictionaryPage stands for the encoding of dictionary pages among methods:
-// they are compressed in a way of their own.
+// dictionaryPage is the key of dictionary pages in methods: their compression method is
+// independent of the data pages.
 const dictionaryPage format.Encoding = -1
 
-// finish ends the last page and writes the dictionary.
+// finish ends the last page and compresses the dictionary page.
 func (c *chunk) finish() error {
 	if c.pageRows > 0 {
 		if err := c.endPage(); err != nil {
@@ -132,10 +132,11 @@ func (c *chunk) finish() error {
 	return err
 }
 
-// size is that of the compressed pages in bytes.
+// size returns the size of the compressed pages in bytes.
 func (c *chunk) size() int64 { return int64(len(c.first)) + c.pagesSize }
 
-// describe returns the metadata of the chunk, which begins at the offset.
+// describe returns the metadata of the chunk. offset is the position of the chunk in
+// the file.
 func (c *chunk) describe(offset int64) format.ColumnChunk {
 	data := format.ColumnMetaData{
 		Type: c.field.element.Type.V, PathInSchema: thrift.Slice[string]{c.field.name}, Codec: format.Zstd,
@@ -161,7 +162,7 @@ func (c *chunk) describe(offset int64) format.ColumnChunk {
 	return format.ColumnChunk{FileOffset: 0, MetaData: data}
 }
 
-// reset begins the next row group's chunk.
+// reset starts the chunk of the next row group.
 func (c *chunk) reset() {
 	c.values.reset()
 	c.levels.reset()

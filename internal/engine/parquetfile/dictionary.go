@@ -5,27 +5,28 @@ import (
 	"math/bits"
 )
 
-// dictionaryLimits bound a dictionary, and with it the memory of a column.
+// dictionaryLimits bound a dictionary and so the memory of a column.
 type dictionaryLimits struct{ entries, bytes int }
 
-// A dictionary is given up after trialValues values if more than 4 of 5 of the
-// last of them were new: it would grow nearly as fast as the column.
+// After trialValues values, a dictionary is dropped if more than 4 of 5 values in the
+// last trialTail values were new. Such a dictionary would grow nearly as fast as the
+// column.
 const (
 	trialValues = 32 << 10
 	trialTail   = 8 << 10
 )
 
-// dictionaryTrial tells whether a dictionary pays.
+// dictionaryTrial decides whether a dictionary saves space.
 type dictionaryTrial struct {
-	values int // seen so far
-	// where the tail began
+	values int // number of values so far
+	// numbers at the start of the tail
 	tailValues, tailEntries int
 	over                    bool
 }
 
-// fails is to be called before each batch of values. It reports once, after
-// the trial, whether too many values of its tail were new.
-func (t *dictionaryTrial) fails(entries, coming int) bool {
+// fails must be called before each batch of values. After the trial, fails returns true
+// once if the tail had too many new values.
+func (t *dictionaryTrial) fails(entries, count int) bool {
 	if t.over {
 		return false
 	}
@@ -36,38 +37,39 @@ func (t *dictionaryTrial) fails(entries, coming int) bool {
 	if t.values < trialValues-trialTail {
 		t.tailValues, t.tailEntries = t.values, entries
 	}
-	t.values += coming
+	t.values += count
 	return false
 }
 
-// repeats reports whether the values of a page are worth a dictionary: at least
-// 1 of 3 stands there again.
+// repeats reports whether a dictionary saves space for a page: at least 1 of 3 values
+// must be a repetition.
 func repeats(entries, values int) bool { return 3*entries <= 2*values }
 
-// textDictionary numbers texts in the order in which they come.
+// textDictionary numbers texts in the order of their first use.
 type textDictionary struct {
 	limits dictionaryLimits
-	// page is the dictionary page's content: each text behind its length.
+	// page is the content of the dictionary page: for each text its length and its
+	// bytes.
 	page []byte
-	// ends are the ends of the texts in the page.
+	// ends are the offsets of the texts' ends in page.
 	ends  []uint32
 	slots []textSlot
 	shift int
-	// texts are looked up together, lookups is how far each has come.
+	// texts are the texts of the current lookup. lookups has the state of each text.
 	texts   [][]byte
 	lookups []lookup
-	// touched makes the processor fetch texts before they are needed.
+	// touched keeps the reads that bring texts into the processor's cache.
 	touched byte
 }
 
-// lookup is the hash of a text, and the slot that it leads to.
+// lookup is the hash of a text and the slot of the hash.
 type lookup struct {
 	hash uint64
 	slot textSlot
 }
 
-// textSlot is free if its number, which counts from 1, is zero. tag is a part
-// of the text's hash; end is where the text ends in the page.
+// textSlot is one slot of the hash table. number counts from 1; 0 means a free slot.
+// tag is a part of the text's hash; end is the offset of the text's end in page.
 type textSlot struct{ tag, number, end, length uint32 }
 
 const (
@@ -75,9 +77,8 @@ const (
 	lengthSize = 4
 )
 
-// stride is how many values are looked up together: their slots and texts are
-// fetched in loops of their own, so that the processor waits for memory once
-// and not for each.
+// stride is the number of values in one lookup. Slots and texts are read in separate
+// loops, so that the processor waits for memory once for all values.
 const stride = 256
 
 func (d *textDictionary) reset() {
@@ -102,7 +103,7 @@ func (d *textDictionary) text(number uint32) []byte {
 	return d.page[start+lengthSize : d.ends[number]]
 }
 
-// add puts a text among those that are looked up next.
+// add adds a text to the next lookup.
 func (d *textDictionary) add(dst []uint32, text []byte) []uint32 {
 	d.texts = append(d.texts, text)
 	if len(d.texts) < stride {
@@ -111,8 +112,7 @@ func (d *textDictionary) add(dst []uint32, text []byte) []uint32 {
 	return d.flush(dst)
 }
 
-// flush appends the numbers of the texts that were added, and gives numbers to
-// those that have none.
+// flush appends the numbers of the added texts. New texts get the next numbers.
 func (d *textDictionary) flush(dst []uint32) []uint32 {
 	lookups := d.lookups[:len(d.texts)]
 	for i, text := range d.texts {
@@ -136,13 +136,12 @@ func (d *textDictionary) flush(dst []uint32) []uint32 {
 	return dst
 }
 
-// matches reports whether the slot is the text's.
+// matches reports whether the slot belongs to the text.
 func (d *textDictionary) matches(s *textSlot, tag uint32, text []byte) bool {
 	return s.tag == tag && s.number > 0 && int(s.length) == len(text) && string(d.page[s.end-s.length:s.end]) == string(text)
 }
 
-// number returns the number of a text by its hash, and gives it one if it has
-// none.
+// number returns the number of a text by its hash. A new text gets the next number.
 func (d *textDictionary) number(h uint64, text []byte) uint32 {
 	mask := len(d.slots) - 1
 	for at := int(h >> d.shift); ; at = (at + 1) & mask {
@@ -170,7 +169,7 @@ func (d *textDictionary) insert(slot *textSlot, tag uint32, text []byte) uint32 
 	return number - 1
 }
 
-// grow makes a table of the size, a power of two.
+// grow makes a hash table of the given size, a power of two.
 func (d *textDictionary) grow(size int) {
 	old := d.slots
 	d.slots = make([]textSlot, size)
@@ -187,14 +186,14 @@ func (d *textDictionary) grow(size int) {
 	}
 }
 
-// Odd numbers with about as many ones as zeros.
+// Odd numbers with about as many one bits as zero bits.
 const (
 	factor1 = 0x9E3779B97F4A7C15
 	factor2 = 0xD6E8FEB86659FD93
 )
 
-// hashText mixes eight bytes at once. The values of a file choose nothing but
-// their own file's speed, so the hash needs no secret.
+// hashText mixes eight bytes at a time. The hash needs no secret, because the values of
+// a file influence only the speed of the same file.
 func hashText(text []byte) uint64 {
 	const word = 8
 	h := uint64(len(text)) * factor1
@@ -232,8 +231,7 @@ func mix(a, b uint64) uint64 {
 	return high ^ low
 }
 
-// numberDictionary gives numbers to values, themselves numbers, in the order in
-// which they come.
+// numberDictionary numbers numeric values in the order of their first use.
 type numberDictionary struct {
 	limits  dictionaryLimits
 	numbers []int64
@@ -241,7 +239,7 @@ type numberDictionary struct {
 	shift   int
 }
 
-// numberSlot is free if its number, which counts from 1, is zero.
+// numberSlot is one slot of the hash table. number counts from 1; 0 means a free slot.
 type numberSlot struct {
 	value  int64
 	number uint32
@@ -258,8 +256,7 @@ func (d *numberDictionary) reset() {
 
 func (d *numberDictionary) full() bool { return len(d.numbers) >= d.limits.entries }
 
-// numberAll appends the values' numbers, and gives numbers to those that have
-// none.
+// numberAll appends the numbers of the values. New values get the next numbers.
 func (d *numberDictionary) numberAll(dst []uint32, values []int64) []uint32 {
 	var found [stride]numberSlot
 	for len(values) > 0 {
@@ -279,7 +276,7 @@ func (d *numberDictionary) numberAll(dst []uint32, values []int64) []uint32 {
 	return dst
 }
 
-// number returns the value's number, and gives it one if it has none.
+// number returns the number of a value. A new value gets the next number.
 func (d *numberDictionary) number(value int64) uint32 {
 	mask := len(d.slots) - 1
 	for at := d.place(value); ; at = (at + 1) & mask {

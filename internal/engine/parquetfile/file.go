@@ -14,16 +14,15 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// A row group is written at whichever comes first. Its compressed pages are
-// what a file keeps in memory.
+// A row group is written at rowGroupRows rows or rowGroupBytes bytes of compressed
+// pages, at the first of both limits. A file keeps these pages in memory.
 const (
 	rowGroupRows  = 1 << 20
 	rowGroupBytes = 32 << 20
 )
 
-// Sizes of the buffers of one file: all columns share pageBytes and
-// dictionaryBytes, within the limits a column, so that a wide contract takes
-// no more memory.
+// Buffer sizes of one file in bytes. All columns share pageBytes and dictionaryBytes,
+// within the limits for each column, so that a wide contract needs no more memory.
 const (
 	pageBytes       = 16 << 20
 	minPage         = 64 << 10
@@ -31,20 +30,20 @@ const (
 	dictionaryBytes = 32 << 20
 	minDictionary   = 256 << 10
 	maxDictionary   = 4 << 20
-	// entryBytes is the least that an entry takes.
+	// entryBytes is the minimum size of a dictionary entry.
 	entryBytes = 16
 	maxEntries = 1 << 17
 )
 
-// magic begins and ends a file.
+// magic is at the start and the end of a file.
 const magic = "PAR1"
 
-// createdBy has the form that readers take apart
-// (github.com/apache/parquet-format, parquet.thrift, FileMetaData).
+// createdBy has a form that readers can parse (github.com/apache/parquet-format,
+// parquet.thrift, FileMetaData).
 const createdBy = "firn version 1 (build 0)"
 
-// File writes one Parquet file. It isn't safe for concurrent use. Its bytes
-// depend on the batches alone, not on the number of processors.
+// File writes one Parquet file. It isn't safe for concurrent use. The bytes of the file
+// depend only on the batches, not on the number of processors.
 type File struct {
 	layout  Layout
 	output  *countingWriter
@@ -52,24 +51,24 @@ type File struct {
 	workers int
 	groups  []format.RowGroup
 	rows    int64
-	// open is the number of rows in the row group that is open.
+	// open is the number of rows in the open row group.
 	open int64
 }
 
-// New begins a file of the layout.
+// New starts a file with the layout.
 func New(output io.Writer, layout Layout, level Level) *File {
 	f := &File{layout: layout, output: &countingWriter{output: output}, workers: runtime.GOMAXPROCS(0)}
 	columns := len(layout.fields)
 	page := min(max(pageBytes/columns, minPage), maxPage)
 	dictionary := min(max(dictionaryBytes/columns, minDictionary), maxDictionary)
-	most := dictionaryLimits{bytes: dictionary, entries: min(dictionary/entryBytes, maxEntries)}
+	limits := dictionaryLimits{bytes: dictionary, entries: min(dictionary/entryBytes, maxEntries)}
 	for i := range layout.fields {
-		f.chunks = append(f.chunks, newChunk(&layout.fields[i], page, most, level))
+		f.chunks = append(f.chunks, newChunk(&layout.fields[i], page, limits, level))
 	}
 	return f
 }
 
-// Write appends the rows of a batch, whose columns are those of the layout.
+// Write appends the rows of a batch. The batch must have the columns of the layout.
 func (f *File) Write(batch *row.Batch) error {
 	if err := f.each(func(c *chunk) error { return c.write(batch) }); err != nil {
 		return err
@@ -86,7 +85,7 @@ func (f *File) Write(batch *row.Batch) error {
 	return f.flush()
 }
 
-// each calls the function for all chunks, as many at once as there are
+// each calls the function for all chunks, in as many goroutines as there are
 // processors.
 func (f *File) each(do func(*chunk) error) error {
 	var next atomic.Int64
@@ -132,7 +131,7 @@ func (f *File) flush() error {
 	return nil
 }
 
-// begin writes the mark at the file's start.
+// begin writes magic at the start of the file.
 func (f *File) begin() error {
 	if f.output.count > 0 {
 		return nil
@@ -143,14 +142,14 @@ func (f *File) begin() error {
 	return nil
 }
 
-// Rows returns the number of rows written so far.
+// Rows returns the number of rows so far.
 func (f *File) Rows() int64 { return f.rows }
 
-// Size returns the number of bytes written so far, without the row group that
-// is still open. After Close it is the file's size.
+// Size returns the number of bytes so far, without the open row group. After Close, it
+// is the size of the file.
 func (f *File) Size() int64 { return f.output.count }
 
-// Close writes what is buffered and the footer. It doesn't close the output.
+// Close writes the open row group and the footer. It doesn't close the output.
 func (f *File) Close() error {
 	if f.open > 0 {
 		if err := f.flush(); err != nil {

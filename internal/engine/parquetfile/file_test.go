@@ -31,8 +31,7 @@ var columns = []contract.Column{
 	{Name: "alpha", Type: contract.JSON},
 }
 
-// write writes rows of the columns, a null in every third optional value, and
-// returns the file.
+// write returns a file with rows of the columns. Every third optional value is null.
 func write(t *testing.T, rows int) *parquet.File {
 	t.Helper()
 	body := writeBody(t, rows)
@@ -76,7 +75,7 @@ func writeBody(t *testing.T, rows int) []byte {
 		t.Fatal(err)
 	}
 	if file.Rows() != int64(rows) || file.Size() != int64(body.Len()) {
-		t.Fatalf("the file says %d rows and %d bytes, it has %d bytes", file.Rows(), file.Size(), body.Len())
+		t.Fatalf("File counts %d rows and %d bytes, the output has %d bytes", file.Rows(), file.Size(), body.Len())
 	}
 	return body.Bytes()
 }
@@ -104,7 +103,8 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestFileMeetsSnowflakeScannerRequirements holds what Snowflake's vectorized scanner asks for.
+// TestFileMeetsSnowflakeScannerRequirements checks the requirements of Snowflake's
+// vectorized scanner.
 func TestFileMeetsSnowflakeScannerRequirements(t *testing.T) {
 	t.Parallel()
 	file := write(t, 30_000)
@@ -132,8 +132,8 @@ func TestFileMeetsSnowflakeScannerRequirements(t *testing.T) {
 	}
 }
 
-// TestFullDictionaryFallsBackToPlainPages: zulu has more distinct bytes than a dictionary may
-// hold, so its later pages are plain, and every value comes back.
+// TestFullDictionaryFallsBackToPlainPages writes more distinct bytes to column zulu
+// than a dictionary may hold. The later pages are plain, and every value is read back.
 func TestFullDictionaryFallsBackToPlainPages(t *testing.T) {
 	t.Parallel()
 	const rows = 30_000

@@ -5,14 +5,14 @@ import (
 	"math/bits"
 )
 
-// group is the number of values that bit-packing takes at once.
+// group is the number of values in a group of bit-packing.
 const group = 8
 
 // appendHybrid appends the values in the hybrid of run lengths and bit-packing
-// (github.com/apache/parquet-format, Encodings.md, RLE = 3), each of the width
-// in bits, 1 to 32.
+// (github.com/apache/parquet-format, Encodings.md, RLE = 3). width is the width of a
+// value in bits, 1 to 32.
 func appendHybrid(dst []byte, values []uint32, width int) []byte {
-	packed, at := 0, 0 // what is before at and not before packed is to be packed
+	packed, at := 0, 0 // values from packed to at are still to be bit-packed
 	for at+group <= len(values) {
 		run := runLength(values[at:])
 		if run < group {
@@ -27,7 +27,7 @@ func appendHybrid(dst []byte, values []uint32, width int) []byte {
 	return appendPacked(dst, values[packed:], width)
 }
 
-// runLength returns how often the first value stands there in a row.
+// runLength returns the number of repetitions of the first value at the start.
 func runLength(values []uint32) int {
 	n := 1
 	for n < len(values) && values[n] == values[0] {
@@ -36,7 +36,7 @@ func runLength(values []uint32) int {
 	return n
 }
 
-// appendRun appends one value that stands there count times.
+// appendRun appends a run of count equal values.
 func appendRun(dst []byte, value uint32, count, width int) []byte {
 	dst = binary.AppendUvarint(dst, uint64(count)<<1)
 	for range (width + 7) / 8 {
@@ -46,7 +46,7 @@ func appendRun(dst []byte, value uint32, count, width int) []byte {
 	return dst
 }
 
-// appendPacked appends the values bit-packed, with zeros up to a whole group.
+// appendPacked appends the values bit-packed. Zeros fill the last group.
 func appendPacked(dst []byte, values []uint32, width int) []byte {
 	if len(values) == 0 {
 		return dst
@@ -72,17 +72,17 @@ func appendPacked(dst []byte, values []uint32, width int) []byte {
 	return dst
 }
 
-// bitWidth returns the bits that the indices of so many values need, at least 1.
+// bitWidth returns the bits for an index into count values, at least 1.
 func bitWidth(count int) int { return max(bits.Len(uint(max(count, 1)-1)), 1) }
 
-// bitmap is a row of bits, the first in the lowest bit of its byte.
+// bitmap is a sequence of bits. The first bit is the lowest bit of its byte.
 type bitmap struct {
 	bytes []byte
 	count int
 	set   int
 }
 
-// append appends one bit a value.
+// append appends one bit for each value.
 func (b *bitmap) append(values []bool) {
 	for _, v := range values {
 		if b.count%group == 0 {
@@ -98,8 +98,8 @@ func (b *bitmap) append(values []bool) {
 
 func (b *bitmap) reset() { b.bytes, b.count, b.set = b.bytes[:0], 0, 0 }
 
-// appendLevels appends the bits as definition levels of a page (Encodings.md):
-// the size in bytes, then the hybrid.
+// appendLevels appends the bits as the definition levels of a page (Encodings.md): the
+// size in bytes, then the hybrid.
 func (b *bitmap) appendLevels(dst []byte) []byte {
 	const sizeBytes = 4
 	start := len(dst)

@@ -9,74 +9,75 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// numbers are INT64, INT32 and DOUBLE values; doubles as their bits.
+// numbers are INT64, INT32 and DOUBLE values. A double is stored as its bits.
 type numbers struct {
-	// read returns a batch's values without its nulls.
+	// read returns the values of a batch, without nulls.
 	read   func(*row.Batch) []int64
 	size64 bool
 	double bool
 
-	known   *numberDictionary // nil: never
+	known   *numberDictionary // nil: no dictionary
 	trial   dictionaryTrial
 	indices []uint32 // of the open page, while indexing
-	plain   []byte   // of the open page, after that
-	// indexing says that values go to the dictionary, used that a page did.
+	plain   []byte   // of the open page, after indexing
+	// indexing means that values go to the dictionary. used means that a page has used
+	// the dictionary.
 	indexing, used bool
 	valueBounds    numberBounds
 	scratch        []int64
 }
 
-func newNumbers(f *field, most dictionaryLimits) *numbers {
-	n := &numbers{size64: f.physical != row.Int32, double: f.physical == row.Float64, known: &numberDictionary{limits: most}}
+func newNumbers(f *field, limits dictionaryLimits) *numbers {
+	n := &numbers{size64: f.physical != row.Int32, double: f.physical == row.Float64, known: &numberDictionary{limits: limits}}
 	n.read = func(batch *row.Batch) []int64 { return n.column(batch.Columns[f.place]) }
 	n.reset()
 	return n
 }
 
-// column returns a column's values without its nulls, valid until the next call.
+// column returns the values of a column without nulls, valid until the next call.
 func (n *numbers) column(c *row.Column) []int64 {
 	if c.Physical == row.Int64 && c.Nulls() == 0 {
 		return c.Int64s
 	}
-	known := n.scratch[:0]
+	values := n.scratch[:0]
 	switch c.Physical {
 	case row.Int64:
 		for i, v := range c.Int64s {
 			if c.Present[i] {
-				known = append(known, v)
+				values = append(values, v)
 			}
 		}
 	case row.Int32:
 		for i, v := range c.Int32s {
 			if c.Present[i] {
-				known = append(known, int64(v))
+				values = append(values, int64(v))
 			}
 		}
 	default:
 		for i, v := range c.Float64s {
 			if c.Present[i] {
-				known = append(known, int64(math.Float64bits(v)))
+				values = append(values, int64(math.Float64bits(v)))
 			}
 		}
 	}
-	n.scratch = known
-	return known
+	n.scratch = values
+	return values
 }
 
 func (n *numbers) append(batch *row.Batch) {
-	coming := n.read(batch)
-	if n.indexing && (n.known.full() || n.trial.fails(len(n.known.numbers), len(coming))) {
+	values := n.read(batch)
+	if n.indexing && (n.known.full() || n.trial.fails(len(n.known.numbers), len(values))) {
 		n.dropDictionary()
 	}
 	if !n.indexing {
-		n.plain = n.appendPlain(n.plain, coming)
-		n.extendBounds(coming)
+		n.plain = n.appendPlain(n.plain, values)
+		n.extendBounds(values)
 		return
 	}
-	n.indices = n.known.numberAll(n.indices, coming)
+	n.indices = n.known.numberAll(n.indices, values)
 }
 
-// dropDictionary goes on without the dictionary. Pages that used it stay.
+// dropDictionary continues without the dictionary. Earlier pages keep their indices.
 func (n *numbers) dropDictionary() {
 	n.extendBounds(n.known.numbers)
 	for _, index := range n.indices {
@@ -114,7 +115,7 @@ func (n *numbers) length() int {
 	return short
 }
 
-// size counts an index as a whole word: that bounds the rows of a page.
+// size counts a whole word for each index, which limits the rows of a page.
 func (n *numbers) size() int { return len(n.plain) + len(n.indices)*indexSize }
 
 func (n *numbers) page(dst []byte) ([]byte, format.Encoding, int) {

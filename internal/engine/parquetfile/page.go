@@ -12,7 +12,7 @@ import (
 	"github.com/firn-data/firn/internal/engine/parquetfile/frame"
 )
 
-// Level is how hard zstd searches: its own levels 1 and 3.
+// Level is the compression level of zstd: 1 or 3.
 type Level int
 
 // The levels.
@@ -21,11 +21,12 @@ const (
 	Default Level = 3
 )
 
-// searchWindow bounds in bytes how far back zstd searches, and its memory.
+// searchWindow is the distance in bytes in which zstd searches for matches. It bounds
+// the memory of a compressor.
 const searchWindow = 1 << 20
 
-// compressors are shared by all files: each keeps a table for every page that
-// is compressed at once.
+// compressors are shared by all files. A compressor has one table for each page in
+// progress.
 var compressors = map[Level]func() *zstd.Encoder{
 	Fastest: compressor(Fastest),
 	Default: compressor(Default),
@@ -35,21 +36,22 @@ func compressor(level Level) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
 		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(int(level))),
 			zstd.WithEncoderCRC(false), zstd.WithWindowSize(searchWindow), zstd.WithLowerEncoderMem(true))
-		if err != nil { // the options are fixed: can't happen
+		if err != nil { // impossible: the options are fixed
 			panic(err)
 		}
 		return encoder
 	})
 }
 
-// method is how the pages of a column chunk are compressed. All are zstd frames.
+// method is the compression method for the pages of a column chunk. Each method writes
+// zstd frames.
 type method int
 
 const (
 	undecided method = iota
-	searched         // what zstd finds at its level
-	recorded         // as records of one length, see package frame
-	stored           // as they are
+	searched         // matches found by zstd at its level
+	recorded         // records of one length, see package frame
+	stored           // uncompressed
 )
 
 // packer compresses pages.
@@ -60,17 +62,17 @@ type packer struct {
 	packed []byte
 }
 
-// Bytes of the first page by which the method is chosen; what a method must
-// save to be taken, and what records may cost more than a search that takes
-// ten times as long.
+// sampleBytes is the part of the first page for the choice of a method. minSaving is
+// the minimum saving of a method. maxRecordCost is the allowed size of records relative
+// to a search, which takes ten times as long.
 const (
 	sampleBytes   = 64 << 10
 	minSaving     = 0.03
 	maxRecordCost = 1.1
 )
 
-// choose finds the method for a page of head bytes and, if length isn't zero,
-// records of the length.
+// choose returns the method for a page. The page has head bytes and then, if length
+// isn't zero, records of that length.
 func (p *packer) choose(page []byte, head, length int) method {
 	size := min(len(page), sampleBytes)
 	if length > 0 {
@@ -106,7 +108,7 @@ func (p *packer) pack(dst, page []byte, head, length int, m method) []byte {
 	return compressors[p.level]().EncodeAll(page, dst)
 }
 
-// protocol encodes the metadata of a file.
+// protocol encodes the metadata of files.
 var protocol thrift.CompactProtocol
 
 func encodeMetadata(v any) ([]byte, error) {
@@ -117,8 +119,7 @@ func encodeMetadata(v any) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// dataPageHeader describes a page of the first version, whose levels are part
-// of what is compressed.
+// dataPageHeader describes a version 1 page: the levels are compressed with the values.
 func dataPageHeader(rows, nulls, size, packed int, encoding format.Encoding) *format.PageHeader {
 	return &format.PageHeader{
 		Type: format.DataPage, UncompressedPageSize: int32(size), CompressedPageSize: int32(packed),

@@ -20,7 +20,7 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// texts makes the nth of the values of a type as CSV has it.
+// texts returns the CSV text of value n, by type.
 var texts = map[contract.Type]func(n uint64) string{
 	contract.String: func(n uint64) string {
 		return strings.Repeat("ü", int(n%40)) + fmt.Sprint(n)
@@ -44,7 +44,7 @@ func textOf(c contract.Column, n uint64) string {
 	return "-" + digits[:min(len(digits), c.Precision-1)] + ".5"
 }
 
-// drawColumns draws a schema, and for each column how many values it has.
+// drawColumns draws columns, and the number of distinct values of each column.
 func drawColumns(t *rapid.T) (columns []contract.Column, distinct []uint64) {
 	types := slices.Sorted(maps.Keys(texts))
 	for i := range rapid.IntRange(1, 8).Draw(t, "columns") {
@@ -58,14 +58,14 @@ func drawColumns(t *rapid.T) (columns []contract.Column, distinct []uint64) {
 	return columns, distinct
 }
 
-// TestAnyColumnsReadBackEqual: any columns of any type come back by another reader, with
-// their nulls and within their bounds.
+// TestAnyColumnsReadBackEqual writes columns of any types and reads the file with
+// parquet-go: the same values and nulls, within the written bounds.
 func TestAnyColumnsReadBackEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		columns, distinct := drawColumns(t)
 		rows := rapid.OneOf(rapid.IntRange(0, 50), rapid.IntRange(0, 60_000)).Draw(t, "rows")
-		nulls := rapid.SampledFrom([]int{1, 2, 50, 1 << 30}).Draw(t, "one in how many is null")
+		nulls := rapid.SampledFrom([]int{1, 2, 50, 1 << 30}).Draw(t, "values per null")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		batch, err := row.NewBatch(columns)
 		if err != nil {
@@ -103,7 +103,7 @@ func TestAnyColumnsReadBackEqual(t *testing.T) {
 	})
 }
 
-// appendShown appends a column's values as parquet-go shows them.
+// appendShown appends the values of a column in the form of shown.
 func appendShown(dst []string, c *row.Column) []string {
 	for i, isPresent := range c.Present {
 		v := parquet.NullValue()
@@ -136,8 +136,8 @@ func wide(n row.Int128) []byte {
 	return b
 }
 
-// shown makes values of all lengths comparable: leading sign bytes of a wide
-// decimal say nothing.
+// shown formats a value. It removes the leading sign bytes of a wide decimal, so that
+// values of different lengths are comparable.
 func shown(v parquet.Value) string {
 	if v.IsNull() {
 		return "null"
@@ -174,7 +174,8 @@ func compare(t *rapid.T, body []byte, want [][]string, rows int) {
 	}
 }
 
-// read returns a chunk's values, each held against the chunk's bounds.
+// read returns the values of a chunk, and compares each value with the bounds of the
+// chunk.
 func read(t *rapid.T, chunk *parquet.FileColumnChunk) []string {
 	low, high, bounded := chunk.Bounds()
 	kind := chunk.Type()
@@ -187,21 +188,21 @@ func read(t *rapid.T, chunk *parquet.FileColumnChunk) []string {
 			return all
 		}
 		values := make([]parquet.Value, page.NumValues())
-		n, _ := page.Values().ReadValues(values) // io.EOF comes with the last
+		n, _ := page.Values().ReadValues(values) // io.EOF comes with the last value
 		if int64(n) != page.NumValues() {
-			t.Fatalf("a page has %d values and says %d", n, page.NumValues())
+			t.Fatalf("a page has %d values, its header has %d", n, page.NumValues())
 		}
 		for _, v := range values {
 			all = append(all, shown(v))
 			if bounded && !v.IsNull() && (kind.Compare(v, low) < 0 || kind.Compare(v, high) > 0) {
-				t.Fatalf("%+v isn't between %+v and %+v", v, low, high)
+				t.Fatalf("value %+v is outside of the bounds %+v and %+v", v, low, high)
 			}
 		}
 		parquet.Release(page)
 	}
 }
 
-// TestProcessorCountChangesNoByte: the number of processors doesn't change a byte.
+// TestProcessorCountChangesNoByte writes the same file with 1, 2 and 7 processors.
 func TestProcessorCountChangesNoByte(t *testing.T) { //nolint:paralleltest // it sets the number of processors of all tests
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var bodies [][]byte
@@ -211,7 +212,7 @@ func TestProcessorCountChangesNoByte(t *testing.T) { //nolint:paralleltest // it
 	}
 	for _, body := range bodies[1:] {
 		if !bytes.Equal(body, bodies[0]) {
-			t.Error("files of other numbers of processors differ")
+			t.Error("the files differ")
 		}
 	}
 }

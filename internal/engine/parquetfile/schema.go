@@ -1,12 +1,12 @@
-// Package parquetfile writes batches of rows as Parquet that Snowflake's
-// vectorized scanner reads: zstd, data page version 1, encodings PLAIN, RLE and
-// RLE_DICTIONARY only, logical types instead of INT96 and bare bytes
+// Package parquetfile writes batches of rows as Parquet for Snowflake's vectorized
+// scanner. The files have zstd, data pages of version 1, and only the encodings PLAIN,
+// RLE and RLE_DICTIONARY. Columns have logical types instead of INT96 and bare bytes
 // (docs.snowflake.com, "Faster Parquet data ingestion" and create-file-format).
 //
-// It knows flat columns only, and takes them whole: a column of a batch goes to
-// its chunk by one loop. Numbers and texts that repeat go to a dictionary that
-// is given up where it doesn't pay; every page is one zstd frame, searched by a
-// general compressor only where that finds something.
+// The package supports only flat columns, so a chunk takes a whole column of a batch in
+// one loop. Repeated numbers and texts go to a dictionary, which is dropped if it saves
+// no space. Every page is one zstd frame. The general search of zstd runs only on pages
+// with matches.
 package parquetfile
 
 import (
@@ -21,19 +21,19 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// The columns that say where a row comes from.
+// The columns with the origin of a row.
 const (
 	ObjectColumn = "_firn_object"
 	RecordColumn = "_firn_record"
 )
 
-// Layout is the columns of a file, in order.
+// Layout is the sequence of a file's columns.
 type Layout struct {
 	fields []field
 }
 
-// field is one column of a file. place is its column in the batch, or one of
-// the two below zero.
+// field is one column of a file. place is the index of the column in the batch, or
+// placeObject or placeRecord.
 type field struct {
 	name      string
 	element   format.SchemaElement
@@ -41,7 +41,7 @@ type field struct {
 	precision int
 	place     int
 	object    object.ID
-	opaque    bool // minimum and maximum mean nothing, or would be wrong
+	opaque    bool // no minimum and maximum: meaningless or wrong for the type
 	optional  bool
 }
 
@@ -50,14 +50,15 @@ const (
 	placeRecord = -2
 )
 
-// Data returns the layout of accepted rows: the contract's columns, then where
-// the row comes from.
+// Data returns the layout of accepted rows: the contract's columns, then the origin
+// columns.
 func Data(columns []contract.Column, id object.ID) Layout {
 	fields := columnFields(columns)
 	return Layout{fields: append(fields, originFields(id)...)}
 }
 
-// Rejects returns the layout of rejected rows.
+// Rejects returns the layout of rejects: the origin columns, then the columns of the
+// batch.
 func Rejects(columns []*row.Column, id object.ID) Layout {
 	contracts := make([]contract.Column, len(columns))
 	for i, c := range columns {
@@ -73,8 +74,8 @@ func originFields(id object.ID) []field {
 	}
 }
 
-// columnFields makes columns that the contract requires REQUIRED, all others
-// OPTIONAL.
+// columnFields returns the fields of columns. Columns required by the contract are
+// REQUIRED, all others OPTIONAL.
 func columnFields(columns []contract.Column) []field {
 	fields := make([]field, len(columns))
 	for i, c := range columns {
@@ -87,8 +88,8 @@ func columnFields(columns []contract.Column) []field {
 	return fields
 }
 
-// elementOf describes a column by its logical type, and by the converted type
-// that older readers know.
+// elementOf describes a column by its logical type, and by the converted type for older
+// readers.
 func elementOf(c contract.Column) format.SchemaElement {
 	e := format.SchemaElement{
 		Name: c.Name, Type: thrift.New(physicalType(row.PhysicalOf(c))), RepetitionType: thrift.New(format.Optional),
@@ -106,7 +107,7 @@ func elementOf(c contract.Column) format.SchemaElement {
 		annotate(&e, deprecated.Date, &format.DateType{})
 	case contract.Timestamp:
 		annotate(&e, deprecated.TimestampMicros, &format.TimestampType{IsAdjustedToUTC: true, Unit: micros})
-	case contract.Time: // TIME_MICROS would say that it is UTC
+	case contract.Time: // the converted type TIME_MICROS would mean UTC
 		e.LogicalType.Value = &format.TimeType{Unit: micros}
 	case contract.Decimal:
 		scale, precision := int32(c.Scale), int32(c.Precision)
@@ -115,7 +116,7 @@ func elementOf(c contract.Column) format.SchemaElement {
 		if e.Type.V == format.FixedLenByteArray {
 			e.TypeLength = thrift.New(int32(fixedLength(c.Precision)))
 		}
-	default: // the physical type says it all
+	default: // the physical type is enough
 	}
 	return e
 }
@@ -142,14 +143,14 @@ func physicalType(p row.Physical) format.Type {
 	}
 }
 
-// fixedLength returns the fewest bytes that hold a decimal of the precision.
+// fixedLength returns the minimum number of bytes for a decimal of the precision.
 func fixedLength(precision int) int {
 	largest := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil)
 	largest.Sub(largest, big.NewInt(1))
-	return largest.BitLen()/8 + 1 // one bit more, for the sign
+	return largest.BitLen()/8 + 1 // one more bit for the sign
 }
 
-// schema is the tree of columns, its root first.
+// schema returns the tree of columns, with the root first.
 func (l Layout) schema() thrift.Slice[format.SchemaElement] {
 	elements := thrift.Slice[format.SchemaElement]{{Name: "row", NumChildren: thrift.New(int32(len(l.fields)))}}
 	for _, f := range l.fields {

@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// maxBound is the longest minimum or maximum in bytes that a footer holds;
-// where one is longer, the column has neither.
+// maxBound is the maximum length in bytes of a minimum or maximum in the footer. With a
+// longer value, the column has neither.
 const maxBound = 256
 
-// numberBounds are the smallest and the largest number of a column chunk.
+// numberBounds are the smallest and largest number of a column chunk.
 type numberBounds struct {
 	known     bool
 	low, high int64
@@ -30,8 +30,7 @@ func (b *numberBounds) addAll(values []int64) {
 	b.low, b.high = low, high
 }
 
-// addDoubles takes the numbers for the bits of doubles. A contract's double is
-// finite; zero of either sign is written as the format asks.
+// addDoubles adds doubles, given as bits. Doubles of a contract are finite.
 func (b *numberBounds) addDoubles(values []int64) {
 	for _, v := range values {
 		value := math.Float64frombits(uint64(v))
@@ -58,11 +57,11 @@ func (b *numberBounds) zeros() {
 	}
 }
 
-// textBounds are the smallest and the largest text of a column chunk, by bytes.
+// textBounds are the smallest and largest text of a column chunk, in byte order.
 type textBounds struct {
 	known     bool
 	low, high []byte
-	// first eight bytes of both: they decide nearly always.
+	// First eight bytes of low and high. They decide nearly every comparison.
 	lowKey, highKey uint64
 }
 
@@ -82,7 +81,7 @@ func (b *textBounds) add(text []byte) {
 	}
 }
 
-// orderKey returns a number that orders texts by their first eight bytes.
+// orderKey returns the first eight bytes as a number with the same order.
 func orderKey(text []byte) uint64 {
 	const size = 8
 	if len(text) >= size {

@@ -8,10 +8,11 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// indexSize is what the size of a page counts for an index into a dictionary.
+// indexSize is the size of a dictionary index in the size of a page.
 const indexSize = 8
 
-// appendIndices appends a page of indices into a dictionary of so many entries.
+// appendIndices appends a page of indices into a dictionary. entries is the number of
+// the dictionary's entries.
 func appendIndices(dst []byte, indices []uint32, entries int) []byte {
 	width := bitWidth(entries)
 	return appendHybrid(append(dst, byte(width)), indices, width)
@@ -25,10 +26,11 @@ type texts struct {
 	words   textDictionary
 	trial   dictionaryTrial
 	indices []uint32 // of the open page, while indexing
-	plain   []byte   // of the open page, after that
-	// length is that of all texts in plain, or unequal.
+	plain   []byte   // of the open page, after indexing
+	// length is the length of all texts in plain, or unequalLength.
 	length int
-	// indexing says that values go to the dictionary, used that a page did.
+	// indexing means that values go to the dictionary. used means that a page has used
+	// the dictionary.
 	indexing, used bool
 	valueBounds    textBounds
 }
@@ -60,7 +62,7 @@ func (t *texts) index(c *row.Column) {
 	t.indices = t.words.flush(t.indices)
 }
 
-// add appends one text to the open page without a dictionary.
+// add appends one text to the open page, without a dictionary.
 func (t *texts) add(text []byte) {
 	switch {
 	case len(t.plain) == 0:
@@ -75,7 +77,7 @@ func (t *texts) add(text []byte) {
 	}
 }
 
-// dropDictionary goes on without the dictionary. Pages that used it stay.
+// dropDictionary continues without the dictionary. Earlier pages keep their indices.
 func (t *texts) dropDictionary() {
 	t.extendBounds()
 	for _, index := range t.indices {
@@ -93,7 +95,7 @@ func (t *texts) extendBounds() {
 	}
 }
 
-// size counts an index as a whole word: that bounds the rows of a page.
+// size counts a whole word for each index, which limits the rows of a page.
 func (t *texts) size() int { return len(t.plain) + len(t.indices)*indexSize }
 
 func (t *texts) page(dst []byte) ([]byte, format.Encoding, int) {

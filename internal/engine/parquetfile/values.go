@@ -8,27 +8,26 @@ import (
 	"github.com/firn-data/firn/internal/engine/row"
 )
 
-// values encodes the values of one column chunk, page by page. Nulls are no
-// values.
+// values encodes the values of one column chunk, page by page. Nulls aren't encoded.
 type values interface {
-	// append adds a batch's values to the open page.
+	// append adds the values of a batch to the open page.
 	append(batch *row.Batch)
-	// size is about that of the open page in bytes.
+	// size returns the approximate size of the open page in bytes.
 	size() int
-	// page appends the open page's values and begins the next. length is that
-	// of each value in bytes, or 0 if they differ.
+	// page appends the values of the open page and starts the next page. length is the
+	// length of each value in bytes, or 0 for different lengths.
 	page(dst []byte) (page []byte, encoding format.Encoding, length int)
-	// dictionary returns the dictionary's values as PLAIN writes them, or
-	// nothing if no page has used it.
+	// dictionary returns the dictionary's values in PLAIN encoding, or no entries if no
+	// page has used the dictionary.
 	dictionary() (page []byte, entries, length int)
-	// bounds returns the smallest and the largest value as PLAIN writes them,
-	// texts without their length, or nil.
+	// bounds returns the smallest and largest value in PLAIN encoding, texts without
+	// their length, or nil.
 	bounds() (low, high []byte)
 	reset()
 }
 
 // valuesOf returns the encoder of a field.
-func valuesOf(f *field, most dictionaryLimits) values {
+func valuesOf(f *field, limits dictionaryLimits) values {
 	switch f.place {
 	case placeObject:
 		return &constant{text: []byte(f.object)}
@@ -41,16 +40,16 @@ func valuesOf(f *field, most dictionaryLimits) values {
 	case row.Wide:
 		return &wideNumbers{place: f.place, length: fixedLength(f.precision)}
 	case row.Bytes:
-		t := &texts{place: f.place, opaque: f.opaque, words: textDictionary{limits: most}}
+		t := &texts{place: f.place, opaque: f.opaque, words: textDictionary{limits: limits}}
 		t.reset()
 		return t
 	default:
-		return newNumbers(f, most)
+		return newNumbers(f, limits)
 	}
 }
 
-// swapOrAppend appends the plain values to the page, or changes both where the page
-// is empty, and returns the page and an empty buffer.
+// swapOrAppend returns a page with the plain values, and an empty buffer. If page is
+// empty, the two buffers are swapped instead of copied.
 func swapOrAppend(page, plain []byte) (filled, empty []byte) {
 	if len(page) == 0 {
 		return plain, page
@@ -58,7 +57,7 @@ func swapOrAppend(page, plain []byte) (filled, empty []byte) {
 	return append(page, plain...), plain[:0]
 }
 
-// constant is one text in every row.
+// constant is the same text in every row.
 type constant struct {
 	text  []byte
 	count int
@@ -87,12 +86,12 @@ func (c *constant) bounds() (low, high []byte) { return c.text, c.text }
 
 func (c *constant) reset() { c.count, c.used = 0, false }
 
-// booleans are bits, the first in the lowest bit of its byte.
+// booleans are bits. The first bit is the lowest bit of its byte.
 type booleans struct {
 	place   int
 	bits    bitmap
 	scratch []bool
-	// of the chunk: whether there is a true and a false, and how many there are
+	// Of the chunk: whether true and false occur, and the number of values.
 	hasTrue, hasFalse bool
 	count             int
 }
@@ -145,7 +144,7 @@ func (b *booleans) reset() {
 	b.hasTrue, b.hasFalse, b.count = false, false, 0
 }
 
-// wideNumbers are numbers of up to 128 bits, as bytes of one length.
+// wideNumbers are numbers of up to 128 bits, as bytes of a fixed length.
 type wideNumbers struct {
 	place, length int
 	plain         []byte

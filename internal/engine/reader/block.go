@@ -2,41 +2,40 @@ package reader
 
 import "bytes"
 
-// Block is records that follow each other, split in one go. Nothing of it is
-// valid after the next is read.
+// Block is a run of consecutive records. A block is valid until the next block is read.
 type Block struct {
-	// Text is what the spans lead into.
+	// Text has the bytes of the spans.
 	Text []byte
 	// First is the number of the first record.
 	First int64
-	// raws and lines are by record; starts are where a record's fields begin,
-	// and one more at the end.
+	// raws and lines have one element for each record. starts has the index of each
+	// record's first field, and the number of all fields at the end.
 	raws   []Span
 	lines  []int64
 	starts []uint32
 	fields []Span
-	// unquoted are the values that had doubled quotes.
+	// unquoted has the values with doubled quotes, after unquoting.
 	unquoted []byte
 }
 
-// Span is a value's place: in the text or, with inUnquoted, among the values
-// that had doubled quotes.
+// Span is the place of a value in Text. With inUnquoted, the place is in unquoted.
 type Span struct{ Start, End uint32 }
 
-// inUnquoted marks both ends of a span; a window is shorter than that.
+// inUnquoted is a flag in both ends of a span. Text is shorter than this number.
 const inUnquoted = 1 << 31
 
 // Len returns the number of records.
 func (b *Block) Len() int { return len(b.raws) }
 
-// Raw returns a record as it stands in the object.
+// Raw returns a record as written in the object.
 func (b *Block) Raw(i int) []byte { return b.Text[b.raws[i].Start:b.raws[i].End] }
 
-// Spans returns the values of all records, and where each record's begin, and
-// one more at the end.
+// Spans returns the values of all records. starts has the index of each record's first
+// value, and the number of all values at the end.
 func (b *Block) Spans() (values []Span, starts []uint32) { return b.fields, b.starts }
 
-// HasByte reports whether the byte is anywhere in the records or between them.
+// HasByte reports whether the records, or the bytes between the records, contain the
+// byte.
 func (b *Block) HasByte(c byte) bool {
 	if b.Len() == 0 {
 		return false
@@ -44,10 +43,10 @@ func (b *Block) HasByte(c byte) bool {
 	return bytes.IndexByte(b.Text[b.raws[0].Start:b.raws[b.Len()-1].End], c) >= 0
 }
 
-// Fields returns a CSV record's values; Value returns their bytes.
+// Fields returns the values of a CSV record. Value returns their bytes.
 func (b *Block) Fields(i int) []Span { return b.fields[b.starts[i]:b.starts[i+1]] }
 
-// Value returns the bytes at a place.
+// Value returns the bytes of a span.
 func (b *Block) Value(s Span) []byte {
 	if s.Start&inUnquoted != 0 {
 		return b.unquoted[s.Start&^inUnquoted : s.End&^inUnquoted]
@@ -55,7 +54,7 @@ func (b *Block) Value(s Span) []byte {
 	return b.Text[s.Start:s.End]
 }
 
-// Record returns one record of the block.
+// Record returns the record at an index of the block.
 func (b *Block) Record(i int) Record {
 	record := Record{Number: b.First + int64(i), Line: b.lines[i], Raw: b.Raw(i)}
 	for _, field := range b.Fields(i) {
@@ -70,7 +69,7 @@ func (b *Block) reset(text []byte, first int64) {
 	b.starts = append(b.starts[:0], 0)
 }
 
-// add ends a record, whose fields were appended before.
+// add ends a record. The caller has appended the fields of the record.
 func (b *Block) add(raw Span, line int64) {
 	b.raws = append(b.raws, raw)
 	b.lines = append(b.lines, line)

@@ -11,36 +11,35 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Why a record's quotes refuse the object (rule Q): a reader that resumes after
-// either would guess where records begin.
+// Bad quotes refuse the object (rule Q). A reader can only guess the start of the next
+// record.
 var (
 	errTextAfterQuote = errors.New("there is text after a closing quote")
 	errOpenQuote      = errors.New("its quote is never closed")
 )
 
-// CSV reads records as RFC 4180 defines them, and strictly so: "\n" ends a
-// record, one "\r" before it is dropped, a quote counts only as the first byte
-// of a field, and text after a closing quote refuses the object. A line
-// without any byte is no record.
+// CSV reads records by RFC 4180, strictly: "\n" ends a record, and a "\r" before the
+// "\n" is dropped. A quote has a meaning only as the first byte of a field. Text after
+// a closing quote refuses the object. An empty line is no record.
 type CSV struct {
 	window    *window
 	delimiter byte
 	header    bool
 	number    int64
 	line      int64
-	newlines  int64 // in the record that is being split
-	rawEnd    int   // of that record
-	// block holds the fields of the records that were split last.
+	newlines  int64 // in the current record
+	rawEnd    int   // end of the current record
+	// block has the last records.
 	block Block
 }
 
-// NewCSV returns a reader of the stream, which must hold plain bytes.
+// NewCSV returns a reader of uncompressed text.
 func NewCSV(source io.Reader, delimiter byte) *CSV {
 	return &CSV{window: newWindow(source), delimiter: delimiter, line: 1}
 }
 
-// Header reads the first record: the column names. It must be called first,
-// and once. An object without a record is refused.
+// Header reads the first record: the column names. Call Header once, before any other
+// method. An object without a record is refused.
 func (c *CSV) Header() ([]string, error) {
 	c.header = true
 	record, err := c.read()
@@ -58,8 +57,8 @@ func (c *CSV) Header() ([]string, error) {
 	return names, nil
 }
 
-// Next returns the next record, or io.EOF after the last. Any other error is a
-// fault that names the record.
+// Next returns the next record, or io.EOF after the last. Any other error is a fault
+// with the number of the record.
 func (c *CSV) Next() (Record, error) { return c.read() }
 
 func (c *CSV) read() (Record, error) {
@@ -70,16 +69,16 @@ func (c *CSV) read() (Record, error) {
 	return block.Record(0), nil
 }
 
-// NextBlock returns the next records, 1 to most, or io.EOF after the last. Any
-// other error is a fault that names the record. The block is valid until the
-// next call.
-func (c *CSV) NextBlock(most int) (*Block, error) {
+// NextBlock returns the next records, at most the given number, or io.EOF after the
+// last. Any other error is a fault with the number of the record. The block is valid
+// until the next call.
+func (c *CSV) NextBlock(limit int) (*Block, error) {
 	for {
 		c.block.reset(c.window.unread(), c.number+1)
-		size, err := c.splitAll(most)
+		size, err := c.splitAll(limit)
 		c.window.skip(size)
 		switch {
-		case c.block.Len() > 0: // an error comes again with the next block
+		case c.block.Len() > 0: // the next call returns the error again
 			return &c.block, nil
 		case err != nil:
 			return nil, err
@@ -92,11 +91,11 @@ func (c *CSV) NextBlock(most int) (*Block, error) {
 	}
 }
 
-// splitAll splits the block's text into records, most of them at most, and
-// skips blank lines. It returns the bytes that it took.
-func (c *CSV) splitAll(most int) (size int, err error) {
+// splitAll splits the block's text into records, at most the given number, and skips
+// empty lines. size is the number of used bytes.
+func (c *CSV) splitAll(limit int) (size int, err error) {
 	b := &c.block
-	for b.Len() < most && size < len(b.Text) {
+	for b.Len() < limit && size < len(b.Text) {
 		fields, unquoted := len(b.fields), len(b.unquoted)
 		end, complete, err := c.split(b.Text, size)
 		switch {
@@ -131,8 +130,8 @@ func (c *CSV) fill() error {
 
 var errTooLong = fmt.Errorf("it is longer than %d MiB", MaxRecord>>20)
 
-// refuse names the record, which the operator must find in an editor: by its
-// number and its line.
+// refuse returns a fault with the number and line of the record, so that an operator
+// finds the record in an editor.
 func (c *CSV) refuse(code fault.Code, cause error) error {
 	name := fmt.Sprintf("record %d", c.number+1)
 	if c.header {
@@ -141,9 +140,8 @@ func (c *CSV) refuse(code fault.Code, cause error) error {
 	return fault.Permanentf("read record", code, "%s (line %d): %w", name, c.line, cause)
 }
 
-// split cuts the record that begins at b[at] into fields, and sets where its
-// raw text ends. It returns where the next record begins, or incomplete if b
-// ends before the record does.
+// split splits the record at b[at] into fields and sets rawEnd. end is the start of the
+// next record. complete is false if b ends before the record.
 func (c *CSV) split(b []byte, at int) (end int, complete bool, err error) {
 	c.newlines = 0
 	delimiters := uint64(c.delimiter) * everyByte
@@ -172,8 +170,8 @@ func (c *CSV) split(b []byte, at int) (end int, complete bool, err error) {
 	}
 }
 
-// end ends a record whose last field, from start on, wasn't quoted: the "\r"
-// before the line end is no part of it.
+// end ends a record with an unquoted last field. start is the start of that field. A
+// "\r" before the line end isn't a part of the field.
 func (c *CSV) end(b []byte, start, at int) (end int, complete bool, err error) {
 	end = at
 	if at < len(b) {
@@ -193,9 +191,9 @@ const (
 	highBits  = 0x8080808080808080
 )
 
-// indexFieldEnd returns the index of the first delimiter or "\n" from at on, or
-// len(b). It looks at eight bytes at once: subtracting 1 sets the high bit of
-// the first byte that is zero, and none before it.
+// indexFieldEnd returns the index of the first delimiter or "\n" from index at on, or
+// len(b). The loop tests eight bytes at once: subtracting 1 sets the high bit of the
+// first zero byte, and of no byte before.
 func indexFieldEnd(b []byte, at int, delimiters uint64) int {
 	for at+8 <= len(b) {
 		word := binary.LittleEndian.Uint64(b[at:])
@@ -211,8 +209,8 @@ func indexFieldEnd(b []byte, at int, delimiters uint64) int {
 	return at
 }
 
-// quotedField appends the field whose opening quote is b[open]. It returns the
-// index after the closing quote.
+// quotedField appends the field with the opening quote b[open]. end is the index after
+// the closing quote.
 func (c *CSV) quotedField(b []byte, open int) (end int, complete bool, err error) {
 	block := &c.block
 	start, at, from := open+1, open+1, len(block.unquoted)
@@ -226,7 +224,7 @@ func (c *CSV) quotedField(b []byte, open int) (end int, complete bool, err error
 		}
 		at += quote + 1
 		if at == len(b) && !c.window.last {
-			return 0, false, nil // the quote may be the first of two
+			return 0, false, nil // possibly the first of two quotes
 		}
 		if at == len(b) || b[at] != '"' {
 			break
@@ -247,8 +245,8 @@ func (c *CSV) quotedField(b []byte, open int) (end int, complete bool, err error
 
 var newline = []byte{'\n'}
 
-// endAfterQuote ends a record whose last field was quoted: only a line end or
-// the end of the object may follow.
+// endAfterQuote ends a record with a quoted last field. Only a line end or the end of
+// the object may follow.
 func (c *CSV) endAfterQuote(b []byte, at int) (size int, complete bool, err error) {
 	c.rawEnd = at
 	rest := b[at:]

@@ -13,15 +13,15 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// An object that unpacks to more than maxRatio times its size and to more than
-// maxUnpacked bytes is taken for a bomb. Real logs compress 10 to 50 times.
+// An object is a bomb if its unpacked size is above maxUnpacked bytes and above
+// maxRatio times its packed size. Real logs compress 10 to 50 times.
 const (
 	maxRatio    = 200
 	maxUnpacked = 1 << 30
 )
 
-// maxZstdWindow bounds what a zstd frame may ask the decoder to keep. 32 MiB
-// covers all levels up to 21; only "--long" asks for more.
+// maxZstdWindow is the largest allowed window of a zstd frame. 32 MiB covers all levels
+// up to 21; only "--long" needs more.
 const maxZstdWindow = 32 << 20
 
 // Open returns the text of an object as UTF-8, without a leading byte order mark.
@@ -71,8 +71,8 @@ func open(packed io.Reader, compression Compression) (io.Reader, error) {
 	}
 }
 
-// counter counts the source's bytes and keeps its error, so that a broken
-// connection is never taken for a damaged file.
+// counter counts the bytes of the source and keeps its error, so that a broken
+// connection isn't reported as a damaged file.
 type counter struct {
 	source io.Reader
 	count  int64
@@ -88,47 +88,47 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checkedReader turns the errors of a decompressor into faults, and stops bombs.
+// checkedReader turns the errors of a decompressor into faults and refuses bombs.
 type checkedReader struct {
 	packed   *counter
 	unpacked io.Reader
 	count    int64
 }
 
-func (g *checkedReader) Read(p []byte) (int, error) {
-	n, err := g.unpacked.Read(p)
-	g.count += int64(n)
-	if g.count > maxUnpacked && g.count > maxRatio*g.packed.count {
+func (r *checkedReader) Read(p []byte) (int, error) {
+	n, err := r.unpacked.Read(p)
+	r.count += int64(n)
+	if r.count > maxUnpacked && r.count > maxRatio*r.packed.count {
 		return 0, fault.Permanentf("decompress object", fault.BadCompression,
-			"it unpacks to more than %d times its size: %d bytes from %d so far", maxRatio, g.count, g.packed.count)
+			"it unpacks to more than %d times its size: %d bytes from %d so far", maxRatio, r.count, r.packed.count)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return n, g.classify(err)
+		return n, r.classify(err)
 	}
 	return n, err
 }
 
-// classify tells a broken source from a broken file.
-func (g *checkedReader) classify(err error) error {
-	if g.packed.err != nil {
-		return g.packed.err
+// classify returns the source's error, if the source failed, or a fault of the file.
+func (r *checkedReader) classify(err error) error {
+	if r.packed.err != nil {
+		return r.packed.err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = errors.New("the compressed data ends too early, or something follows it")
 	}
-	return fault.Permanentf("decompress object", fault.BadCompression, "after %d bytes: %w", g.packed.count, err)
+	return fault.Permanentf("decompress object", fault.BadCompression, "after %d bytes: %w", r.packed.count, err)
 }
 
-// The marks with which plain text may begin, and those that tell another
-// encoding or a compressed file.
+// First bytes of files: the UTF-8 byte order mark, the marks of UTF-16, and the magic
+// numbers of compressed files.
 var (
 	byteOrderMarkUTF8   = []byte{0xEF, 0xBB, 0xBF}
 	byteOrderMarksUTF16 = [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}}
 	signatures          = map[string][]byte{"gzip": {0x1F, 0x8B}, "zstd": {0x28, 0xB5, 0x2F, 0xFD}}
 )
 
-// withoutByteOrderMark drops one UTF-8 byte order mark, says whether it did, and refuses
-// bytes that are no text by their first bytes.
+// withoutByteOrderMark removes a UTF-8 byte order mark; marked reports a removed mark.
+// Text with the first bytes of UTF-16 or of a compressed file is refused.
 func withoutByteOrderMark(source io.Reader) (text io.Reader, marked bool, err error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(source, head)

@@ -37,8 +37,8 @@ func zstandard(t testing.TB, plain []byte, options ...zstd.EOption) []byte {
 	return encoder.EncodeAll(plain, nil)
 }
 
-// repeatingReader gives the same bytes again and again: gzip members that follow each
-// other unpack to one stream.
+// repeatingReader repeats the same bytes: consecutive gzip members unpack to one
+// stream.
 type repeatingReader struct {
 	body []byte
 	left int

@@ -10,9 +10,9 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// toUTF8 converts text of the encoding. A byte that the encoding doesn't define
-// becomes U+FFFD, which rejects its record. Text that began with the mark of
-// UTF-8 isn't in another encoding, whatever the contract says.
+// toUTF8 converts text from the encoding. A byte without a meaning in the encoding
+// becomes U+FFFD and so rejects its record. Text with a UTF-8 mark is refused if the
+// contract has another encoding.
 func toUTF8(text io.Reader, encoding contract.Encoding, marked bool) (io.Reader, error) {
 	if encoding == contract.UTF8 || encoding == "" {
 		return text, nil

@@ -9,10 +9,10 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// Compression is how an object's bytes are packed.
+// Compression is the compression of an object's bytes.
 type Compression string
 
-// The compressions, by the end of the key.
+// The compressions. Each value is the last part of an object key.
 const (
 	Plain Compression = ""
 	Gzip  Compression = ".gz"
@@ -24,8 +24,8 @@ var keyEndings = map[contract.Format][]string{
 	contract.NDJSON: {".ndjson", ".jsonl"},
 }
 
-// CompressionOf tells from a key how its object is compressed. A key whose end
-// doesn't fit the contract's format is refused: nothing is guessed from content.
+// CompressionOf returns the compression of an object from its key. The content is never
+// used for a guess. A key with the wrong ending for the contract's format is refused.
 func CompressionOf(key string, format contract.Format) (Compression, error) {
 	name := strings.ToLower(path.Base(key))
 	compression := Plain

@@ -8,25 +8,25 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// NDJSON reads one record a line: "\n" ends it, one "\r" before it is dropped,
-// and a line without any byte is no record. It doesn't look into the record.
+// NDJSON reads one record for each line. "\n" ends the line, and a "\r" before the "\n"
+// is dropped. An empty line is no record. NDJSON doesn't parse the record.
 type NDJSON struct {
 	window *window
 	number int64
 	line   int64
-	// searched is how much of the unread bytes is known to hold no line end.
+	// searched is the number of unread bytes already searched for a line end.
 	searched int
 	read     bool
 	block    Block
 }
 
-// NewNDJSON returns a reader of the stream, which must hold plain bytes.
+// NewNDJSON returns a reader of uncompressed text.
 func NewNDJSON(source io.Reader) *NDJSON {
 	return &NDJSON{window: newWindow(source), line: 1}
 }
 
-// Next returns the next record, or io.EOF after the last. Any other error is a
-// fault that names the record. An object without any byte is refused.
+// Next returns the next record, or io.EOF after the last. Any other error is a fault
+// with the number of the record. An empty object is refused.
 func (n *NDJSON) Next() (Record, error) {
 	block, err := n.NextBlock(1)
 	if err != nil {
@@ -35,16 +35,16 @@ func (n *NDJSON) Next() (Record, error) {
 	return block.Record(0), nil
 }
 
-// NextBlock returns the next records, 1 to most, or io.EOF after the last. Any
-// other error is as Next's. The block is valid until the next call.
-func (n *NDJSON) NextBlock(most int) (*Block, error) {
+// NextBlock returns the next records, at most the given number, or io.EOF after the
+// last. Other errors are as in Next. The block is valid until the next call.
+func (n *NDJSON) NextBlock(limit int) (*Block, error) {
 	for {
 		n.block.reset(n.window.unread(), n.number+1)
 		n.read = n.read || len(n.block.Text) > 0
-		size, err := n.splitAll(most)
+		size, err := n.splitAll(limit)
 		n.window.skip(size)
 		switch {
-		case n.block.Len() > 0: // an error comes again with the next block
+		case n.block.Len() > 0: // the next call returns the error again
 			return &n.block, nil
 		case err != nil:
 			return nil, err
@@ -57,11 +57,11 @@ func (n *NDJSON) NextBlock(most int) (*Block, error) {
 	}
 }
 
-// splitAll splits the block's text into records, most of them at most, and
-// skips blank lines. It returns the bytes that it took.
-func (n *NDJSON) splitAll(most int) (size int, err error) {
+// splitAll splits the block's text into records, at most the given number, and skips
+// empty lines. size is the number of used bytes.
+func (n *NDJSON) splitAll(limit int) (size int, err error) {
 	b := &n.block
-	for b.Len() < most && size < len(b.Text) {
+	for b.Len() < limit && size < len(b.Text) {
 		end := bytes.IndexByte(b.Text[size+n.searched:], '\n')
 		next := size + n.searched + end + 1
 		switch {

@@ -36,7 +36,8 @@ func readAll(records recordReader) (all []record, err error) {
 	}
 }
 
-// checkCSV holds the reader against the reference, however the bytes arrive.
+// checkCSV compares the reader with the reference, for several ways of delivering the
+// bytes.
 func checkCSV(t *testing.T, text []byte, delimiter byte) {
 	t.Helper()
 	want, badQuote := referenceCSV(text, delimiter)
@@ -75,8 +76,8 @@ func TestCSVWithOtherDelimiters(t *testing.T) {
 	}
 }
 
-// TestRecordsAtWindowEdgesAreWhole puts every kind of line end and quote on the edge of the
-// reader's window of 1 MiB, byte by byte.
+// TestRecordsAtWindowEdgesAreWhole moves every kind of line end and quote across the
+// edge of the reader's window of 1 MiB, byte by byte.
 func TestRecordsAtWindowEdgesAreWhole(t *testing.T) {
 	t.Parallel()
 	const window = 1 << 20
@@ -89,7 +90,7 @@ func TestRecordsAtWindowEdgesAreWhole(t *testing.T) {
 			t.Fatalf("shift %d: %v", shift, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("shift %d: records differ from the reference's", shift)
+			t.Errorf("shift %d: records differ from the records of the reference", shift)
 		}
 	}
 }
@@ -133,7 +134,8 @@ func TestNDJSONRecordTooLong(t *testing.T) {
 	}
 }
 
-// TestSourceErrorIsReturnedUnchanged: a broken connection is no fault of the file.
+// TestSourceErrorIsReturnedUnchanged breaks the connection: the error must not become a
+// fault of the file.
 func TestSourceErrorIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	broken := fault.Dependency("read", fault.StoreAway, io.ErrUnexpectedEOF)

@@ -2,15 +2,15 @@ package reader_test
 
 import "bytes"
 
-// record is what a reader must say of one record.
+// record is the expected record.
 type record struct {
 	Number, Line int64
 	Raw          string
 	Fields       []string
 }
 
-// referenceCSV splits the text one byte at a time, slowly and plainly, by the
-// rules of the package. It returns the records before the first bad quote.
+// referenceCSV splits text byte by byte, by the rules of the package, without
+// optimizations. records are the records before the first bad quote.
 func referenceCSV(text []byte, delimiter byte) (records []record, badQuote bool) {
 	line, number := int64(1), int64(0)
 	for len(text) > 0 {
@@ -48,7 +48,7 @@ func referenceCSV(text []byte, delimiter byte) (records []record, badQuote bool)
 	return records, false
 }
 
-// referenceField returns a field's value and where it ends: before the
+// referenceField returns the value and the end of a field. The end is before the
 // delimiter, before the line end with its "\r", or at the end of the text.
 func referenceField(text []byte, at int, delimiter byte) (value string, next int, ok bool) {
 	if at < len(text) && text[at] == '"' {

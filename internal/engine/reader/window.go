@@ -1,7 +1,6 @@
-// Package reader splits an object's bytes into records: it decompresses,
-// finds where a record begins and ends, and keeps its raw text, number and
-// line. What a record is, and what refuses the whole object, is decided here;
-// what a value means is not.
+// Package reader splits the bytes of an object into records. It decompresses, finds the
+// start and end of each record, and keeps its raw text, number and line. The package
+// refuses unreadable objects; package row checks the values.
 package reader
 
 import (
@@ -9,36 +8,38 @@ import (
 	"io"
 )
 
-// MaxRecord is the longest record in bytes, without its line end. A longer one
-// refuses the object: it is nearly always a quote that was never closed.
+// MaxRecord is the maximum length of a record in bytes, without its line end. A longer
+// record refuses the object: the cause is nearly always an open quote.
 const MaxRecord = 16 << 20
 
-// windowSize is the first size of the window; it doubles up to MaxRecord.
+// windowSize is the first size of the window in bytes. The size doubles up to
+// MaxRecord.
 const windowSize = 1 << 20
 
-// maxEmptyReads bounds how often a source may return nothing in a row.
+// maxEmptyReads is the allowed number of consecutive reads without bytes.
 const maxEmptyReads = 100
 
 var errWindowFull = errors.New("the record doesn't fit into the window")
 
-// Record is one record. Its slices are valid until the next one is read.
+// Record is one record. Its slices are valid until the next record is read.
 type Record struct {
-	// Number counts the records from 1, without header and blank lines.
+	// Number is the number of the record, from 1. The header and empty lines don't
+	// count.
 	Number int64
-	// Line is the line on which the record begins, from 1.
+	// Line is the number of the record's first line, from 1.
 	Line int64
-	// Raw is the record as it stands in the object, without its line end.
+	// Raw is the record as written in the object, without its line end.
 	Raw []byte
-	// Fields are a CSV record's values, without their quotes. Nil for NDJSON.
+	// Fields are the values of a CSV record, without quotes. Nil for NDJSON.
 	Fields [][]byte
 }
 
-// window is a sliding view of a stream that always begins at a record.
+// window is a sliding view of a stream. The unread bytes always start at a record.
 type window struct {
 	source     io.Reader
 	buffer     []byte
 	start, end int
-	// last says that nothing comes after the unread bytes.
+	// last reports that the stream has no bytes after the unread bytes.
 	last bool
 }
 
@@ -50,9 +51,9 @@ func (w *window) unread() []byte { return w.buffer[w.start:w.end] }
 
 func (w *window) skip(n int) { w.start += n }
 
-// readMore reads until the window is full or the stream ends. It keeps the unread
-// bytes, and invalidates every slice that was taken before. It returns
-// errWindowFull if the unread bytes are as long as a record may be.
+// readMore reads until the window is full or the stream ends. The unread bytes stay,
+// but all earlier slices become invalid. errWindowFull means unread bytes of the
+// maximum record length.
 func (w *window) readMore() error {
 	w.end = copy(w.buffer, w.unread())
 	w.start = 0
@@ -80,7 +81,7 @@ func (w *window) readMore() error {
 	return nil
 }
 
-// grow makes room for a record of MaxRecord bytes, its "\r\n" and one more.
+// grow makes room for a record of MaxRecord bytes, its "\r\n" and one more byte.
 func (w *window) grow() bool {
 	const largest = MaxRecord + 3
 	if len(w.buffer) >= largest {

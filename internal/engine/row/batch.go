@@ -7,7 +7,7 @@ import (
 )
 
 // A batch is full at batchRows rows or at batchBytes bytes of text, at the first of
-// both limits. The bytes limit the memory; the rows make the writer fast.
+// both limits. The limit of bytes bounds the memory. The number of rows sets the speed.
 const (
 	batchRows  = 8192
 	batchBytes = 2 << 20
@@ -37,8 +37,8 @@ type Batch struct {
 // first, to the record after the last.
 type span struct{ from, to int }
 
-// NewBatch returns an empty batch with the columns of a contract. An error means a rule
-// or type without a meaning for a column.
+// NewBatch returns an empty batch with the columns of a contract. NewBatch fails for an
+// unknown type, an invalid pattern, or a minimum or maximum on a type without numbers.
 func NewBatch(columns []contract.Column) (*Batch, error) {
 	b := &Batch{Columns: make([]*Column, len(columns)), checkers: make([]*checker, len(columns))}
 	for i, c := range columns {

@@ -51,14 +51,14 @@ func TestBlockProperty(t *testing.T) {
 		together, rulesTogether := addAll(t, c, text.String(), row.BlockRecords, upTo)
 		single, rulesSingle := addAll(t, c, text.String(), 1, upTo)
 		if diff := cmp.Diff(rulesSingle, rulesTogether); diff != "" {
-			t.Fatalf("rules (-one by one +together):\n%s", diff)
+			t.Fatalf("rules (-record by record +in blocks):\n%s", diff)
 		}
 		if diff := cmp.Diff(single.Records, together.Records); diff != "" {
-			t.Fatalf("records (-one by one +together):\n%s", diff)
+			t.Fatalf("records (-record by record +in blocks):\n%s", diff)
 		}
 		for i := range columns {
 			if diff := cmp.Diff(*single.Columns[i], *together.Columns[i]); diff != "" {
-				t.Fatalf("column %d (-one by one +together):\n%s", i, diff)
+				t.Fatalf("column %d (-record by record +in blocks):\n%s", i, diff)
 			}
 		}
 	})

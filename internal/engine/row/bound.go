@@ -75,13 +75,13 @@ func compileBound(c contract.Column, rule, text string) (bound, error) {
 	case contract.Integer, contract.Decimal:
 		exact, ok := new(big.Rat).SetString(text)
 		if !ok {
-			return bound{}, fmt.Errorf("it is no number")
+			return bound{}, fmt.Errorf("not a number")
 		}
 		return exactBound(rule, exact, c.Scale), nil
 	case contract.Double:
 		limit, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return bound{}, fmt.Errorf("it is no number")
+			return bound{}, fmt.Errorf("not a number")
 		}
 		return doubleBound(rule, limit), nil
 	default:

@@ -58,7 +58,7 @@ func (k *checker) add(c *Column, b *Block, column int) {
 // addParsed appends the values of a type with a parser.
 func addParsed[T any](k *checker, present *[]bool, values *[]T, b *Block, column int, parse func([]byte) (T, bool)) {
 	records, place := b.Len(), b.places[column]
-	known, parsed := grow(present, records)[:records], grow(values, records)[:records]
+	isPresent, parsed := grow(present, records)[:records], grow(values, records)[:records]
 	for i, broken := range b.Broken[:records] {
 		if broken != "" {
 			continue
@@ -78,7 +78,7 @@ func addParsed[T any](k *checker, present *[]bool, values *[]T, b *Block, column
 		if parsed[i], ok = parse(b.text.Value(span)); !ok {
 			b.reject(i, k.rules.kind, column)
 		}
-		known[i] = true
+		isPresent[i] = true
 	}
 }
 
@@ -96,7 +96,7 @@ func (k *checker) missing(kind Kind) (broken string) {
 
 func (k *checker) addTexts(c *Column, b *Block, column int) {
 	records, place := b.Len(), b.places[column]
-	known, ends := grow(&c.Present, records)[:records], grow(&c.Ends, records)[:records]
+	isPresent, ends := grow(&c.Present, records)[:records], grow(&c.Ends, records)[:records]
 	for i, broken := range b.Broken[:records] {
 		if broken == "" {
 			span := b.span(i, place)
@@ -106,15 +106,15 @@ func (k *checker) addTexts(c *Column, b *Block, column int) {
 				b.reject(i, rule, column)
 			} else if kind != Null {
 				c.Text = appendText(c.Text, text)
-				known[i] = true
+				isPresent[i] = true
 			}
 		}
 		ends[i] = int32(len(c.Text))
 	}
 }
 
-// appendText is an append optimized for short texts: a copy of two words is faster than
-// a function call.
+// appendText is an append optimized for short texts: a copy of two 8-byte words is
+// faster than a function call.
 func appendText(dst, text []byte) []byte {
 	const short = 16
 	n := len(text)

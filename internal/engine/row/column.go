@@ -36,7 +36,7 @@ type Column struct {
 	Wides    []Int128
 	Float64s []float64
 	Bools    []bool
-	// Text has the values of a Bytes column in a row. The value of row i is
+	// Text has the joined values of a Bytes column. The value of row i is
 	// Text[Ends[i]:Ends[i+1]].
 	Text []byte
 	Ends []int32

@@ -12,8 +12,8 @@ type ruleNames struct {
 	kind, required, unique, format, pattern, enum, minLength, maxLength, nul string
 }
 
-// newChecker compiles the rules of a column. An error means a rule without a meaning
-// for the column's type, an invalid pattern or an unknown type.
+// newChecker compiles the rules of a column. It fails for an unknown type, an invalid
+// pattern, or a minimum or maximum on a type without numbers.
 func newChecker(c contract.Column) (*checker, error) {
 	k := &checker{contract: c, physical: PhysicalOf(c), rules: namesOf(c)}
 	if err := k.compileType(); err != nil {

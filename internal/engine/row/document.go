@@ -142,8 +142,8 @@ func (d *Document) Block(records *reader.Block) *Block {
 }
 
 // checkRecord validates the whole record by RFC 8259, with unique names. checkRecord
-// returns the first broken rule among depth, json, object and duplicate. The depth of
-// an otherwise valid record is checked by walker.
+// returns the first broken rule among depth, json, object and duplicate. In an
+// otherwise valid record, walker checks the depth.
 func checkRecord(raw []byte) (broken string) {
 	value := jsontext.Value(raw)
 	switch {

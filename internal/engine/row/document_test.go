@@ -37,7 +37,7 @@ func FuzzDocument(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !utf8.Valid(raw) {
-			t.Skip("records of other bytes are rejected before")
+			t.Skip("the reader rejects invalid UTF-8 before")
 		}
 		values, broken := document().Values(raw)
 		want, isRecord := decodeStandard(raw)
@@ -49,7 +49,7 @@ func FuzzDocument(f *testing.F) {
 			return
 		}
 		if !isRecord {
-			t.Fatalf("%q is a record", raw)
+			t.Fatalf("%q was accepted as a record", raw)
 		}
 		for i, pointer := range pointers {
 			checkValue(t, raw, pointer, values[i], resolve(want, pointer))
@@ -107,7 +107,7 @@ func checkValue(t *testing.T, raw []byte, pointer string, got row.Value, want an
 		ok = (got.Kind == row.JSONStructure || got.Kind == row.JSONRecord) && reflect.DeepEqual(again, want)
 	}
 	if !ok {
-		t.Fatalf("%q: %q leads to kind %d, %q; want %#v", raw, pointer, got.Kind, got.Text, want)
+		t.Fatalf("%q: pointer %q has kind %d, %q; want %#v", raw, pointer, got.Kind, got.Text, want)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestExtraNamesAreLimited(t *testing.T) {
 	}
 	extra := d.Extra()
 	if len(extra) != 100 || extra[0] != "m0000" || extra[99] != "m0099" {
-		t.Errorf("%d names, from %s on", len(extra), extra[0])
+		t.Errorf("%d names, first %s", len(extra), extra[0])
 	}
 }
 
@@ -178,7 +178,7 @@ func TestRejectedRowLeavesBatchUnchanged(t *testing.T) {
 			}
 		}
 		if again := addRow(4, "2", -1); again != "u:unique" {
-			t.Errorf("column %d: a value twice broke %q", place, again)
+			t.Errorf("column %d: the repeated value broke %q", place, again)
 		}
 	}
 }

@@ -23,8 +23,8 @@ func (w *walker) skipSpace() {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// value reads the next value and the space behind. node is nil for a value without a
-// pointer; depth is the depth of the value.
+// value reads the next value and the white space after it. node is nil for a value
+// without a pointer; depth is the depth of the value.
 func (w *walker) value(node *pathNode, depth int) {
 	start := w.at
 	kind := Null
@@ -66,8 +66,8 @@ func (w *walker) keep(columns []int, kind Kind, text []byte) {
 	}
 }
 
-// unquote returns the content of a string. The content is a part of the record, or
-// without escapes a copy in scratch, valid as long as the record.
+// unquote returns the content of a string, valid as long as the record. Without
+// escapes, the content is a part of the record. With escapes, it is a copy in scratch.
 func (w *walker) unquote(quoted []byte) []byte {
 	content := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(content, '\\') < 0 {

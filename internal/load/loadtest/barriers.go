@@ -9,50 +9,51 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Barrier is one thing that keeps the table right.
+// Barrier is one protection of the load protocol. TestEachBarrierIsNecessary removes
+// each barrier once.
 type Barrier struct {
-	// Name says it in the words of docs/load-protocol.md.
+	// Name is the barrier's name in docs/load-protocol.md.
 	Name string
-	// Case is the case of the suite that fails without it.
+	// Case is the case of the suite that fails without the barrier.
 	Case string
-	// Fake sets the warehouse up so that no other barrier catches what this one
-	// lets through. Nil leaves it as it is.
+	// Fake disables the other barriers that would detect the same fault. Nil changes
+	// nothing.
 	Fake func(*Fake)
-	// without is a session without it.
+	// without wraps a session and removes the barrier from the wrapped session.
 	without func(*sessionWithReceipts) load.Session
 }
 
-// Barriers are the protocol's.
+// Barriers lists the barriers of the load protocol.
 var Barriers = []Barrier{
 	{Name: "lock", Case: "two loaders meet", without: func(s *sessionWithReceipts) load.Session { return withoutLock{s} }},
-	{Name: "ledger read", Case: "the journal forgot", without: func(s *sessionWithReceipts) load.Session { return withoutLedger{s} }},
+	{Name: "ledger read", Case: "the journal lost the load", without: func(s *sessionWithReceipts) load.Session { return withoutLedger{s} }},
 	{Name: "pause", Case: "paused", without: func(s *sessionWithReceipts) load.Session { return withoutPause{s} }},
 	{Name: "table behind", Case: "table behind", without: func(s *sessionWithReceipts) load.Session { return withoutContract{s} }},
 	{Name: "order", Case: "two versions in reverse order", without: func(s *sessionWithReceipts) load.Session { return withoutOrder{s} }},
 	{Name: "replacement", Case: "two versions in order", without: func(s *sessionWithReceipts) load.Session { return withoutDelete{s} }},
 	{
-		Name: "load history", Case: "two loaders meet, one by one",
+		Name: "load history", Case: "two loaders in turn",
 		Fake:    func(f *Fake) { f.ReadBeforeLock = true },
 		without: func(s *sessionWithReceipts) load.Session { return withoutHistory{withoutLedgerCount{s}} },
 	},
-	{Name: "absence before FORCE", Case: "a skipped file of unknown rows", without: func(s *sessionWithReceipts) load.Session { return withoutAbsenceCheck{s} }},
+	{Name: "absence before FORCE", Case: "a skipped file with rows but no ledger row", without: func(s *sessionWithReceipts) load.Session { return withoutAbsenceCheck{s} }},
 	{Name: "FORCE fallback", Case: "files in the load history", without: func(s *sessionWithReceipts) load.Session { return withoutForce{s} }},
-	{Name: "count check", Case: "lying receipt", without: func(s *sessionWithReceipts) load.Session { return withoutCounts{s} }},
-	{Name: "one transaction", Case: "lying receipt", without: func(s *sessionWithReceipts) load.Session { return withoutTransaction{s} }},
-	{Name: "group", Case: "poison in a group of ten", without: func(s *sessionWithReceipts) load.Session { return withoutFileNames{s} }},
+	{Name: "count check", Case: "wrong row count in the receipt", without: func(s *sessionWithReceipts) load.Session { return withoutCounts{s} }},
+	{Name: "one transaction", Case: "wrong row count in the receipt", without: func(s *sessionWithReceipts) load.Session { return withoutTransaction{s} }},
+	{Name: "group", Case: "one bad object in a group of ten", without: func(s *sessionWithReceipts) load.Session { return withoutFileNames{s} }},
 	{
-		Name: "ledger check", Case: "two loaders meet, one by one",
+		Name: "ledger check", Case: "two loaders in turn",
 		Fake:    func(f *Fake) { f.ReadBeforeLock, f.HistoryOff = true, true },
 		without: func(s *sessionWithReceipts) load.Session { return withoutLedgerCount{s} },
 	},
 	{Name: "question after COMMIT", Case: "commit unknown, not applied", without: func(s *sessionWithReceipts) load.Session { return withoutCommitCheck{s} }},
 }
 
-// Disable returns what makes a warehouse lack the barrier, for World.Without.
-// The receipts say what a file claims to bring.
+// Disable returns a wrapper for Fixture.WrapWarehouse that removes the barrier. The
+// receipts have the claimed row counts of the files.
 func (b Barrier) Disable(receipts *Receipts) func(load.Warehouse) load.Warehouse {
-	return func(on load.Warehouse) load.Warehouse {
-		return &warehouseWithoutBarrier{Warehouse: on, barrier: b, receipts: receipts}
+	return func(inner load.Warehouse) load.Warehouse {
+		return &warehouseWithoutBarrier{Warehouse: inner, barrier: b, receipts: receipts}
 	}
 }
 
@@ -63,26 +64,26 @@ type warehouseWithoutBarrier struct {
 }
 
 // Open implements load.Warehouse.
-func (l *warehouseWithoutBarrier) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
-	inner, err := l.Warehouse.Open(ctx, dataset, loadID)
+func (w *warehouseWithoutBarrier) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	inner, err := w.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
 		return nil, err
 	}
-	return l.barrier.without(&sessionWithReceipts{Session: inner, receipts: l.receipts}), nil
+	return w.barrier.without(&sessionWithReceipts{Session: inner, receipts: w.receipts}), nil
 }
 
-// sessionWithReceipts is a session with what the switches need to know.
+// sessionWithReceipts is a session with the receipts of its objects.
 type sessionWithReceipts struct {
 	load.Session
 	receipts *Receipts
 }
 
-// withoutLock lets everybody in at once.
+// withoutLock gives every session the lock at once.
 type withoutLock struct{ *sessionWithReceipts }
 
 func (withoutLock) TakeLock(context.Context) (int64, error) { return 1, nil }
 
-// withoutLedger finds nothing in the ledger.
+// withoutLedger returns no ledger rows.
 type withoutLedger struct{ *sessionWithReceipts }
 
 func (s withoutLedger) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
@@ -90,7 +91,7 @@ func (s withoutLedger) ReadLedger(ctx context.Context, keys []load.Key, contents
 	return lock, nil, err
 }
 
-// withoutPause doesn't see the flag.
+// withoutPause hides the flag "paused".
 type withoutPause struct{ *sessionWithReceipts }
 
 func (s withoutPause) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
@@ -99,7 +100,7 @@ func (s withoutPause) ReadLedger(ctx context.Context, keys []load.Key, contents 
 	return lock, rows, err
 }
 
-// withoutContract takes every table for new enough.
+// withoutContract reports a very new contract version for every table.
 type withoutContract struct{ *sessionWithReceipts }
 
 func (s withoutContract) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
@@ -108,7 +109,8 @@ func (s withoutContract) ReadLedger(ctx context.Context, keys []load.Key, conten
 	return lock, rows, err
 }
 
-// withoutOrder takes what comes last for the newest.
+// withoutOrder gives all ledger rows the lowest sequencer, so the version that arrives
+// last always replaces the other versions.
 type withoutOrder struct{ *sessionWithReceipts }
 
 func (s withoutOrder) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
@@ -119,28 +121,29 @@ func (s withoutOrder) ReadLedger(ctx context.Context, keys []load.Key, contents 
 	return lock, rows, err
 }
 
-// withoutDelete leaves the rows of what was replaced.
+// withoutDelete keeps the rows of replaced versions.
 type withoutDelete struct{ *sessionWithReceipts }
 
 func (withoutDelete) Delete(context.Context, load.Table, []object.ID, load.Window) (int64, error) {
 	return 0, nil
 }
 
-// withoutHistory copies whatever is named.
+// withoutHistory copies every named file with FORCE.
 type withoutHistory struct{ load.Session }
 
 func (s withoutHistory) Copy(ctx context.Context, into load.Table, files []string, _ bool) (load.Copied, error) {
 	return s.Session.Copy(ctx, into, files, true)
 }
 
-// withoutAbsenceCheck copies a skipped file again, whatever the table has of it.
+// withoutAbsenceCheck reports no rows in the table, so skipped files are always copied
+// again.
 type withoutAbsenceCheck struct{ *sessionWithReceipts }
 
 func (withoutAbsenceCheck) Count(context.Context, load.Table, []object.ID) (map[object.ID]int64, error) {
 	return nil, nil
 }
 
-// withoutForce leaves skipped files where they are.
+// withoutForce never copies skipped files.
 type withoutForce struct{ *sessionWithReceipts }
 
 func (s withoutForce) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
@@ -150,7 +153,7 @@ func (s withoutForce) Copy(ctx context.Context, into load.Table, files []string,
 	return s.sessionWithReceipts.Copy(ctx, into, files, force)
 }
 
-// withoutCounts takes a receipt's word for what COPY brought.
+// withoutCounts reports the row count of the receipt as the row count of COPY.
 type withoutCounts struct{ *sessionWithReceipts }
 
 func (s withoutCounts) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
@@ -161,7 +164,7 @@ func (s withoutCounts) Copy(ctx context.Context, into load.Table, files []string
 	return copied, err
 }
 
-// withoutTransaction commits each COPY by itself.
+// withoutTransaction commits after each COPY.
 type withoutTransaction struct{ *sessionWithReceipts }
 
 func (s withoutTransaction) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
@@ -175,18 +178,18 @@ func (s withoutTransaction) Copy(ctx context.Context, into load.Table, files []s
 	return copied, s.Begin(ctx)
 }
 
-// withoutFileNames doesn't say which file a COPY refused, nor that it was a file.
+// withoutFileNames hides the name of the refused file and the kind of the fault.
 type withoutFileNames struct{ *sessionWithReceipts }
 
 func (s withoutFileNames) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	copied, err := s.sessionWithReceipts.Copy(ctx, into, files, force)
 	if err != nil {
-		return copied, fault.Dependency("copy", fault.SnowflakeAway, fmt.Errorf("something failed"))
+		return copied, fault.Dependency("copy", fault.SnowflakeAway, fmt.Errorf("the statement failed"))
 	}
 	return copied, nil
 }
 
-// withoutLedgerCount finds every key once.
+// withoutLedgerCount reports that the ledger has every key once.
 type withoutLedgerCount struct{ *sessionWithReceipts }
 
 func (withoutLedgerCount) CountLedger(_ context.Context, keys []load.Key) (load.LedgerCount, error) {
@@ -194,15 +197,16 @@ func (withoutLedgerCount) CountLedger(_ context.Context, keys []load.Key) (load.
 	return load.LedgerCount{Rows: n, Objects: n, Keys: n}, nil
 }
 
-// withoutCommitCheck takes every COMMIT for done.
+// withoutCommitCheck reports every COMMIT as successful.
 type withoutCommitCheck struct{ *sessionWithReceipts }
 
 func (s withoutCommitCheck) Commit(ctx context.Context) error {
-	_ = s.sessionWithReceipts.Commit(ctx) // whatever it says
+	_ = s.sessionWithReceipts.Commit(ctx) // without the error
 	return nil
 }
 
-// claimedRows is how many rows a receipt says that the file has.
+// claimedRows returns the row count of a file in its receipt; 0 if no receipt has the
+// file.
 func (r *Receipts) claimedRows(name string) int64 {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

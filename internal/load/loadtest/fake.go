@@ -1,5 +1,5 @@
-// Package loadtest proves the load protocol: one suite of cases, run against a
-// strict stand-in in memory, the laptop's Snowflake, and an account.
+// Package loadtest tests the load protocol. One suite of cases runs against a strict
+// fake of Snowflake in memory, the laptop's Snowflake and a real account.
 package loadtest
 
 import (
@@ -16,24 +16,25 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Fake is Snowflake in memory, at the level of the protocol's statements. It
-// isn't kinder than what is documented: a statement sees what was committed
-// before it began and what its own transaction did, even if it waited for a
-// lock meanwhile; keys are not enforced; a failed statement spoils its
-// transaction; an UPDATE or MERGE holds its table until the transaction ends,
-// COPY and INSERT hold nothing.
+// Fake is Snowflake in memory, at the level of the protocol's statements. Fake is never
+// more lenient than Snowflake's documentation:
 //
-// The first switches choose where nobody documents what Snowflake does: the
-// protocol passes with any of them (Harshness). The others take a barrier away,
-// so that tests can show what it is for. Set them before the first use.
+// - A statement sees the commits from before its start, even after waiting for a lock, and the changes of its own transaction.
+// - Keys are not enforced.
+// - A failed statement aborts the transaction.
+// - UPDATE and MERGE lock the table until the end of the transaction. COPY and INSERT take no lock.
+//
+// The fields of UndocumentedBehaviour choose between behaviours without documentation.
+// The load protocol passes with any choice. The other fields remove a barrier, so that
+// tests can show the effect of the barrier. Set all fields before the first use.
 type Fake struct {
 	UndocumentedBehaviour
-	// ReadBeforeLock gives ReadLedger what was committed before TakeLock began:
-	// what a MERGE sees that takes the lock and reads in one statement.
+	// ReadBeforeLock returns to ReadLedger the commits from before the start of
+	// TakeLock. A MERGE that locks and reads in one statement sees the same rows.
 	ReadBeforeLock bool
-	// HistoryOff copies every file that is named.
+	// HistoryOff copies every named file, and ignores the load history.
 	HistoryOff bool
-	// LockTimeout defaults to ten seconds.
+	// LockTimeout is the longest wait for a lock. The default is ten seconds.
 	LockTimeout time.Duration
 
 	mutex    sync.Mutex
@@ -42,80 +43,81 @@ type Fake struct {
 	files    map[string]File
 	datasets map[string]*dataset
 	opened   int
-	// waiting is told each time a TakeLock finds the lock taken.
+	// waiting receives a value each time a statement begins to wait for the lock.
 	waiting chan struct{}
 }
 
-// UndocumentedBehaviour is what no page of Snowflake's says. The zero value is what the
-// laptop's stand-in does, but for Rereads.
+// UndocumentedBehaviour chooses the behaviours without a page in Snowflake's
+// documentation. The zero value is the behaviour of the laptop's stand-in, except for
+// Rereads.
 type UndocumentedBehaviour struct {
-	// Rereads lets a statement that waited for a lock see what was committed
-	// while it waited, as the laptop's stand-in does.
+	// Rereads lets a statement see the commits during its wait for a lock, as the
+	// laptop's stand-in does.
 	Rereads bool
-	// HistorySurvivesRollback keeps files in the load history though the COPY
-	// was rolled back.
+	// HistorySurvivesRollback keeps files in the load history after a rollback of their
+	// COPY.
 	HistorySurvivesRollback bool
-	// ErrorsKeepOpen leaves a transaction usable after a failed statement, as
-	// Snowflake does unless TRANSACTION_ABORT_ON_ERROR is set.
+	// ErrorsKeepOpen leaves a transaction usable after a failed statement. Snowflake
+	// does the same unless TRANSACTION_ABORT_ON_ERROR is set.
 	ErrorsKeepOpen bool
-	// HistoryForgets drops what a COPY loaded from the load history at once:
-	// its 64 days are over.
+	// HistoryForgets records no files in the load history, as if the 64 days of the
+	// history were over at once.
 	HistoryForgets bool
-	// ScanClock is how far the clock behind _FIRN_LOADED_AT is from the one
-	// behind the ledger's times.
+	// ScanClock is the difference of the clock of _FIRN_LOADED_AT from the clock of the
+	// ledger's times.
 	ScanClock time.Duration
 }
 
-// EveryBehaviour is every combination of what nobody documents.
+// EveryBehaviour returns every combination of the undocumented behaviours.
 func EveryBehaviour() []UndocumentedBehaviour {
 	combinations := []UndocumentedBehaviour{{}}
-	for _, turn := range []func(*UndocumentedBehaviour){
-		func(h *UndocumentedBehaviour) { h.Rereads = true },
-		func(h *UndocumentedBehaviour) { h.HistorySurvivesRollback = true },
-		func(h *UndocumentedBehaviour) { h.ErrorsKeepOpen = true },
-		func(h *UndocumentedBehaviour) { h.HistoryForgets = true },
-		func(h *UndocumentedBehaviour) { h.ScanClock = -2 * time.Hour },
+	for _, set := range []func(*UndocumentedBehaviour){
+		func(b *UndocumentedBehaviour) { b.Rereads = true },
+		func(b *UndocumentedBehaviour) { b.HistorySurvivesRollback = true },
+		func(b *UndocumentedBehaviour) { b.ErrorsKeepOpen = true },
+		func(b *UndocumentedBehaviour) { b.HistoryForgets = true },
+		func(b *UndocumentedBehaviour) { b.ScanClock = -2 * time.Hour },
 	} {
-		for _, h := range slices.Clone(combinations) {
-			turn(&h)
-			combinations = append(combinations, h)
+		for _, b := range slices.Clone(combinations) {
+			set(&b)
+			combinations = append(combinations, b)
 		}
 	}
 	return combinations
 }
 
-// String names what differs from the zero value.
-func (h UndocumentedBehaviour) String() string {
-	var turned []string
+// String lists the differences from the zero value.
+func (b UndocumentedBehaviour) String() string {
+	var names []string
 	for name, on := range map[string]bool{
-		"rereads": h.Rereads, "history survives rollback": h.HistorySurvivesRollback, "errors keep open": h.ErrorsKeepOpen,
-		"history forgets": h.HistoryForgets, "another scan clock": h.ScanClock != 0,
+		"rereads": b.Rereads, "history survives rollback": b.HistorySurvivesRollback, "errors keep open": b.ErrorsKeepOpen,
+		"history forgets": b.HistoryForgets, "another scan clock": b.ScanClock != 0,
 	} {
 		if on {
-			turned = append(turned, name)
+			names = append(names, name)
 		}
 	}
-	slices.Sort(turned)
-	return cmp.Or(strings.Join(turned, ", "), "nothing")
+	slices.Sort(names)
+	return cmp.Or(strings.Join(names, ", "), "nothing")
 }
 
-// File is a Parquet file as COPY finds it.
+// File describes a Parquet file on the stage.
 type File struct {
 	// Object is the value of _firn_object in every row.
 	Object object.ID
 	Rows   int64
-	// Values are the rows, where it matters what is in them; then Rows is their
-	// number.
+	// Values has the content of the rows, for tests that compare the content. If Values
+	// is set, Rows must be its length.
 	Values []Value
-	// Broken refuses the COPY. Anonymous leaves the file's name out of the
-	// message.
+	// Broken makes COPY refuse the file. With Anonymous as well, the error doesn't name
+	// the file.
 	Broken, Anonymous bool
 }
 
-// Value is what a row has in a dataset of ModeContract.
+// Value is the content of one row in a dataset of ModeContract.
 type Value struct {
 	ID int64
-	// Updated is null if it is nil.
+	// Updated is null if nil.
 	Updated *int64
 	Name    string
 }
@@ -125,7 +127,7 @@ type dataset struct {
 	paused   bool
 	contract string
 	lock     chan struct{}
-	// queued counts those that wait for the lock.
+	// queued is the number of sessions that wait for the lock.
 	queued  int
 	ledger  map[int64]load.LedgerRow
 	rows    [2]map[int64]row
@@ -150,14 +152,14 @@ func (f *Fake) Open(_ context.Context, name, loadID string) (load.Session, error
 	return &session{fake: f, name: name, loadID: loadID}, nil
 }
 
-// OpenSessions returns how many sessions weren't closed.
+// OpenSessions returns the number of open sessions.
 func (f *Fake) OpenSessions() int {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	return f.opened
 }
 
-// now is the server's clock: no two statements have the same time.
+// now returns the time of the server's clock. Each statement has a different time.
 func (f *Fake) now() time.Time {
 	f.clock++
 	return time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC).Add(time.Duration(f.clock) * time.Second)
@@ -168,8 +170,8 @@ func (f *Fake) next() int64 {
 	return f.serial
 }
 
-// session is one session of the fake. The transaction's own changes are kept
-// apart until COMMIT.
+// session is one session of the fake. The changes of the open transaction are separate
+// until COMMIT.
 type session struct {
 	fake   *Fake
 	name   string
@@ -178,7 +180,7 @@ type session struct {
 	open, failed, holdsLock, closed bool
 
 	takenAt time.Time
-	// ledgerBeforeLock is the ledger as it was when TakeLock began.
+	// ledgerBeforeLock is the ledger at the start of TakeLock.
 	ledgerBeforeLock map[int64]load.LedgerRow
 
 	addedLedger   map[int64]load.LedgerRow
@@ -211,9 +213,9 @@ func (s *session) statement(op string, run func(d *dataset) error) error {
 	case !s.open:
 		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("no transaction is open"))
 	case s.failed:
-		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, roll it back"))
+		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, and needs a ROLLBACK"))
 	case d == nil:
-		err = fault.Permanentf(op, fault.TableMissing, "the tables of %s do not exist", s.name)
+		err = fault.Permanentf(op, fault.TableMissing, "the tables of %s don't exist", s.name)
 	default:
 		err = run(d)
 	}
@@ -226,7 +228,7 @@ func (s *session) Begin(context.Context) error {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
 	if s.open {
-		return fault.Retryable("begin", fault.Unexpected, fmt.Errorf("a transaction is open, BEGIN is ignored"))
+		return fault.Retryable("begin", fault.Unexpected, fmt.Errorf("a transaction is already open"))
 	}
 	s.discardChanges()
 	s.open = true
@@ -258,7 +260,7 @@ func (s *session) Close() error {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
 	if s.closed {
-		return fmt.Errorf("the session is closed already")
+		return fmt.Errorf("the session is closed")
 	}
 	s.finish(s.fake.datasets[s.name], s.fake.HistorySurvivesRollback)
 	s.closed = true
@@ -266,7 +268,7 @@ func (s *session) Close() error {
 	return nil
 }
 
-// finish ends the transaction and gives the lock back.
+// finish ends the transaction and releases the lock.
 func (s *session) finish(d *dataset, keepHistory bool) {
 	if d == nil || !s.open {
 		return
@@ -279,7 +281,7 @@ func (s *session) finish(d *dataset, keepHistory bool) {
 		}
 	}
 	if s.holdsLock {
-		d.queued = max(0, d.queued-1) // the first that waits has it now
+		d.queued = max(0, d.queued-1) // the lock goes to the first waiting session
 		d.lock <- struct{}{}
 		s.holdsLock = false
 	}

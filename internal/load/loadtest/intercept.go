@@ -11,12 +11,12 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Interceptor stands around one step of a loader: it runs the step or doesn't, and
-// returns what the loader is told.
+// Interceptor replaces one step of a loader. The interceptor may call run, and returns
+// the step's error.
 type Interceptor func(step string, run func() error) error
 
-// Intercept puts something around every statement of a warehouse, Open and
-// Close among them.
+// Intercept wraps a warehouse. Every statement goes through the interceptor, Open and
+// Close included.
 func Intercept(on load.Warehouse, around Interceptor) load.Warehouse {
 	return &interceptedWarehouse{Warehouse: on, interceptor: around}
 }
@@ -45,7 +45,7 @@ type interceptedSession struct {
 
 var _ load.Session = (*interceptedSession)(nil)
 
-// Begin implements load.Session, and so do the others.
+// Begin implements load.Session. The other methods do the same for their statements.
 func (s *interceptedSession) Begin(ctx context.Context) error {
 	return s.intercept("begin", func() error { return s.inner.Begin(ctx) })
 }
@@ -91,9 +91,9 @@ func (s *interceptedSession) Record(ctx context.Context, rows []load.LedgerRow) 
 }
 
 // CountLedger implements load.Session.
-func (s *interceptedSession) CountLedger(ctx context.Context, keys []load.Key) (standing load.LedgerCount, err error) {
-	err = s.intercept("check the ledger", func() (err error) { standing, err = s.inner.CountLedger(ctx, keys); return err })
-	return standing, err
+func (s *interceptedSession) CountLedger(ctx context.Context, keys []load.Key) (count load.LedgerCount, err error) {
+	err = s.intercept("check the ledger", func() (err error) { count, err = s.inner.CountLedger(ctx, keys); return err })
+	return count, err
 }
 
 // LoadedBy implements load.Session.
@@ -115,13 +115,13 @@ func (s *interceptedSession) Rollback(ctx context.Context) error {
 // Close implements load.Session.
 func (s *interceptedSession) Close() error { return s.intercept("close", s.inner.Close) }
 
-// Crash ends one loader at a step, as a kill does: nothing that it tries
-// afterwards reaches anybody. What its transaction holds stays until Bury.
+// Crash stops one loader at a step, as a kill does. No later step of this loader has an
+// effect. The open transaction keeps its locks until CloseSessions.
 type Crash struct {
-	// At is the step, from 1: the statements, the news and the journal's
-	// writes. 0 is never.
+	// At is the number of the fatal step, from 1. Statements, announcements and journal
+	// writes are steps. 0 means no crash.
 	At int
-	// After lets the step take effect, and only its answer is lost.
+	// After runs the fatal step, but the loader gets no answer.
 	After bool
 
 	mutex    sync.Mutex
@@ -130,83 +130,83 @@ type Crash struct {
 	sessions []load.Session
 }
 
-// Intercept is an Around.
-func (d *Crash) Intercept(_ string, run func() error) error {
-	if d.crashesNow() {
-		if d.After {
-			_ = run() // nobody hears of it
+// Intercept is an Interceptor.
+func (c *Crash) Intercept(_ string, run func() error) error {
+	if c.crashesNow() {
+		if c.After {
+			_ = run() // the loader doesn't get the error
 		}
 		return crashError()
 	}
-	if d.Crashed() {
+	if c.Crashed() {
 		return crashError()
 	}
 	return run()
 }
 
 func crashError() error {
-	return fault.Dependency("live on", fault.SnowflakeAway, errors.New("the loader is dead"))
+	return fault.Dependency("run the loader", fault.SnowflakeAway, errors.New("the loader has crashed"))
 }
 
-func (d *Crash) crashesNow() bool {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.steps++
-	if d.crashed || d.steps != d.At {
+func (c *Crash) crashesNow() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.steps++
+	if c.crashed || c.steps != c.At {
 		return false
 	}
-	d.crashed = true
+	c.crashed = true
 	return true
 }
 
-// Crashed reports whether the loader has died.
-func (d *Crash) Crashed() bool {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return d.crashed
+// Crashed reports whether the loader has crashed.
+func (c *Crash) Crashed() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.crashed
 }
 
-// Wrap makes a loader mortal.
-func (d *Crash) Wrap(l *load.Loader) *load.Loader {
-	mortal := *l
-	mortal.Warehouse = Intercept(&recordingWarehouse{Warehouse: l.Warehouse, crash: d}, d.Intercept)
-	mortal.Journal = &crashingJournal{Journal: l.Journal, crash: d}
-	mortal.Publisher = &crashingPublisher{inner: l.Publisher, crash: d}
-	return &mortal
+// Wrap returns a copy of the loader that crashes at the step.
+func (c *Crash) Wrap(l *load.Loader) *load.Loader {
+	crashing := *l
+	crashing.Warehouse = Intercept(&recordingWarehouse{Warehouse: l.Warehouse, crash: c}, c.Intercept)
+	crashing.Journal = &crashingJournal{Journal: l.Journal, crash: c}
+	crashing.Publisher = &crashingPublisher{inner: l.Publisher, crash: c}
+	return &crashing
 }
 
-// CloseSessions ends what the dead loader left open, as Snowflake does with an idle
-// transaction that blocks another one.
-func (d *Crash) CloseSessions() error {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if !d.crashed {
+// CloseSessions closes the open sessions of the crashed loader. Snowflake does the same
+// with an idle transaction that blocks another transaction.
+func (c *Crash) CloseSessions() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.crashed {
 		return nil
 	}
 	var faults []error
-	for _, session := range d.sessions {
+	for _, session := range c.sessions {
 		faults = append(faults, session.Close())
 	}
-	d.sessions = nil
+	c.sessions = nil
 	return errors.Join(faults...)
 }
 
-// recordingWarehouse knows which sessions are open.
+// recordingWarehouse records the sessions, for CloseSessions.
 type recordingWarehouse struct {
 	load.Warehouse
 	crash *Crash
 }
 
 // Open implements load.Warehouse.
-func (a *recordingWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
-	inner, err := a.Warehouse.Open(ctx, dataset, loadID)
+func (w *recordingWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	inner, err := w.Warehouse.Open(ctx, dataset, loadID)
 	if err != nil {
 		return nil, err
 	}
 	session := &recordedSession{Session: inner}
-	a.crash.mutex.Lock()
-	defer a.crash.mutex.Unlock()
-	a.crash.sessions = append(a.crash.sessions, session)
+	w.crash.mutex.Lock()
+	defer w.crash.mutex.Unlock()
+	w.crash.sessions = append(w.crash.sessions, session)
 	return session, nil
 }
 
@@ -216,8 +216,8 @@ type recordedSession struct {
 	closed bool
 }
 
-// Close implements load.Session. A session that the dead loader closed is
-// buried already.
+// Close implements load.Session. Close does nothing for a session that the loader
+// closed before the crash.
 func (s *recordedSession) Close() error {
 	if s.closed {
 		return nil

@@ -24,29 +24,31 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// Snowflake is the laptop's or an account's, with the object store that it
-// reads.
+// Snowflake is the laptop's Snowflake or an account, with the object store behind its
+// stage.
 type Snowflake struct {
 	warehouse.Warehouse
-	// owner makes, looks into and drops tables, as the loader can't.
+	// owner is the login that creates, reads and drops the tables. The loader's role
+	// may not do this.
 	owner  snowflake.Config
 	store  *s3.Client
 	bucket string
-	// dropsTables drops what a test made when it ends.
+	// dropsTables makes each test drop its tables and delete its files at the end.
 	dropsTables bool
 }
 
 var _ WarehouseUnderTest = (*Snowflake)(nil)
 
-// NewAccount is a real account: the loader's login, and one that may make and
-// drop tables in RAW. The bucket is the one behind the stage RAW.CURATED. What
-// tests make there is gone when they end.
+// NewAccount returns a real account. The owner may create and drop tables in RAW. The
+// bucket is the bucket behind the stage RAW.CURATED. Each test drops its tables and
+// deletes its files at the end.
 func NewAccount(loader, owner snowflake.Config, store *s3.Client, bucket string) *Snowflake {
 	return &Snowflake{Warehouse: warehouse.Warehouse{Config: loader}, owner: owner, store: store, bucket: bucket, dropsTables: true}
 }
 
-// NewLaptop makes a database, a bucket and the stage over it. The address is
-// host:port of the stand-in; the store must be the one that it reads.
+// NewLaptop returns the laptop's Snowflake with the database FIRN_LOADTEST. NewLaptop
+// creates a bucket with a new name, and a stage on the bucket. The address is host:port of
+// the stand-in. The stand-in must read from the same store.
 func NewLaptop(t testing.TB, address string, store *s3.Client) *Snowflake {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
@@ -65,18 +67,18 @@ func NewLaptop(t testing.TB, address string, store *s3.Client) *Snowflake {
 	if _, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	l := &Snowflake{Warehouse: warehouse.Warehouse{Config: config}, owner: config, store: store, bucket: bucket}
-	l.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
-	return l
+	db := &Snowflake{Warehouse: warehouse.Warehouse{Config: config}, owner: config, store: store, bucket: bucket}
+	db.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
+	return db
 }
 
-// Bucket is the one behind the stage.
-func (l *Snowflake) Bucket() string { return l.bucket }
+// Bucket returns the bucket behind the stage.
+func (db *Snowflake) Bucket() string { return db.bucket }
 
-// run runs a script outside of any transaction.
-func (l *Snowflake) run(t testing.TB, script string) {
+// run runs a script without a transaction.
+func (db *Snowflake) run(t testing.TB, script string) {
 	t.Helper()
-	session := l.session(t)
+	session := db.session(t)
 	defer closeAtEnd(t, session)
 	for _, statement := range migrate.Split(script) {
 		if _, err := session.Query(context.WithoutCancel(t.Context()), "set up test", statement); err != nil {
@@ -85,20 +87,20 @@ func (l *Snowflake) run(t testing.TB, script string) {
 	}
 }
 
-func (l *Snowflake) query(t testing.TB, statement string) snowflake.Result {
+func (db *Snowflake) query(t testing.TB, statement string) snowflake.Result {
 	t.Helper()
-	session := l.session(t)
+	session := db.session(t)
 	defer closeAtEnd(t, session)
-	result, err := session.Query(t.Context(), "look into test", statement)
+	result, err := session.Query(t.Context(), "read test tables", statement)
 	if err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return result
 }
 
-func (l *Snowflake) session(t testing.TB) *snowflake.Session {
+func (db *Snowflake) session(t testing.TB) *snowflake.Session {
 	t.Helper()
-	session, err := snowflake.Open(context.WithoutCancel(t.Context()), l.owner) // it tidies up, too, when the test's time is over
+	session, err := snowflake.Open(context.WithoutCancel(t.Context()), db.owner) // also cleans up after the test's deadline
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,38 +116,38 @@ func closeAtEnd(t testing.TB, session interface{ Close() error }) {
 
 func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Replace(name, ".", "_", 1)) }
 
-// Create implements Bench, with the product's own DDL.
-func (l *Snowflake) Create(t testing.TB, name string) {
+// Create implements WarehouseUnderTest, with the DDL of the product.
+func (db *Snowflake) Create(t testing.TB, name string) {
 	t.Helper()
 	source, entity, _ := strings.Cut(name, ".")
-	l.CreateFrom(t, &contract.Contract{
+	db.CreateFrom(t, &contract.Contract{
 		Source: source, Entity: entity, Version: "1.0.0",
 		Columns: []contract.Column{{Name: "name", Type: contract.String}},
 	})
 }
 
-// CreateFrom makes the tables and the view that a contract asks for.
-func (l *Snowflake) CreateFrom(t testing.TB, c *contract.Contract) {
+// CreateFrom creates the tables and the view of a contract.
+func (db *Snowflake) CreateFrom(t testing.TB, c *contract.Contract) {
 	t.Helper()
-	l.run(t, ddl.File(c)+ddl.View(c))
-	if l.dropsTables {
-		t.Cleanup(func() { l.drop(t, c) })
+	db.run(t, ddl.File(c)+ddl.View(c))
+	if db.dropsTables {
+		t.Cleanup(func() { db.drop(t, c) })
 	}
 }
 
-func (l *Snowflake) drop(t testing.TB, c *contract.Contract) {
+func (db *Snowflake) drop(t testing.TB, c *contract.Contract) {
 	t.Helper()
-	l.run(t, "drop view if exists "+ddl.ViewName(c)+";\n")
+	db.run(t, "drop view if exists "+ddl.ViewName(c)+";\n")
 	for _, table := range []string{ddl.TableName(c), ddl.LedgerName(c), ddl.RejectsName(c)} {
-		l.run(t, "drop table if exists "+table+";\n")
+		db.run(t, "drop table if exists "+table+";\n")
 	}
 }
 
-// Current reads the view of the dataset's current rows, each row as "id updated
-// name", sorted.
-func (l *Snowflake) Current(t testing.TB, name string) []string {
+// Current returns the rows in the view of the dataset's current rows, sorted, each as
+// "id updated name".
+func (db *Snowflake) Current(t testing.TB, name string) []string {
 	t.Helper()
-	rows := l.query(t, "select id, updated, name from "+tableOf(name)+"_CURRENT")
+	rows := db.query(t, "select id, updated, name from "+tableOf(name)+"_CURRENT")
 	current := make([]string, len(rows.Rows))
 	for i := range rows.Rows {
 		current[i] = rows.Text(i, "id") + " " + rows.Text(i, "updated") + " " + rows.Text(i, "name")
@@ -174,40 +176,40 @@ type rejectRow struct {
 	Raw    string `parquet:"raw,zstd"`
 }
 
-// Put implements Bench.
-func (l *Snowflake) Put(t testing.TB, table load.Table, name string, f File) {
+// Put implements WarehouseUnderTest.
+func (db *Snowflake) Put(t testing.TB, table load.Table, name string, f File) {
 	t.Helper()
 	body, err := f.Parquet(table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.put(t, name, body)
+	db.put(t, name, body)
 }
 
-func (l *Snowflake) put(t testing.TB, name string, body []byte) {
+func (db *Snowflake) put(t testing.TB, name string, body []byte) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	_, err := l.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &l.bucket, Key: &name, Body: bytes.NewReader(body)})
+	_, err := db.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &db.bucket, Key: &name, Body: bytes.NewReader(body)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.dropsTables {
+	if db.dropsTables {
 		t.Cleanup(func() {
-			if _, err := l.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &l.bucket, Key: &name}); err != nil {
-				t.Errorf("the file is left: %v", err)
+			if _, err := db.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &db.bucket, Key: &name}); err != nil {
+				t.Errorf("file not deleted: %v", err)
 			}
 		})
 	}
 }
 
-// Parquet is the file's bytes, as a transform would write them: a column "name"
-// and firn's own. One that is to be broken is no Parquet.
+// Parquet returns the file's bytes, as a transform would write the file: the dataset's
+// columns and firn's own columns. A broken file isn't Parquet.
 func (f File) Parquet(table load.Table) ([]byte, error) {
 	var body bytes.Buffer
 	var err error
 	switch {
 	case f.Broken:
-		body.WriteString("PAR1 this is no Parquet PAR1")
+		body.WriteString("PAR1 not a Parquet file PAR1")
 	case table == load.Rejects:
 		rows := make([]rejectRow, f.Rows)
 		for i := range rows {
@@ -230,27 +232,27 @@ func (f File) Parquet(table load.Table) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// Pause implements Bench.
-func (l *Snowflake) Pause(t testing.TB, name string, paused bool) {
+// Pause implements WarehouseUnderTest.
+func (db *Snowflake) Pause(t testing.TB, name string, paused bool) {
 	t.Helper()
-	l.run(t, fmt.Sprintf("update %s_LOADS set paused = %t where object = '%s'", tableOf(name), paused, load.LockRow))
+	db.run(t, fmt.Sprintf("update %s_LOADS set paused = %t where object = '%s'", tableOf(name), paused, load.LockRow))
 }
 
-// Erase implements Bench.
-func (l *Snowflake) Erase(t testing.TB, name string, id object.ID) {
+// Erase implements WarehouseUnderTest.
+func (db *Snowflake) Erase(t testing.TB, name string, id object.ID) {
 	t.Helper()
-	for _, deletion := range []string{"_LOADS where object", " where _firn_object", "_REJECTS where _firn_object"} {
-		l.run(t, fmt.Sprintf("delete from %s%s = '%s'", tableOf(name), deletion, id))
+	for _, condition := range []string{"_LOADS where object", " where _firn_object", "_REJECTS where _firn_object"} {
+		db.run(t, fmt.Sprintf("delete from %s%s = '%s'", tableOf(name), condition, id))
 	}
 }
 
-// Contents implements Bench. It reads the ledger by a session of the product,
-// key by key, so that the product's reading is tested too.
-func (l *Snowflake) Contents(t testing.TB, name string) Contents {
+// Contents implements WarehouseUnderTest. Contents reads the ledger key by key with
+// ReadLedger, which is tested too.
+func (db *Snowflake) Contents(t testing.TB, name string) Contents {
 	t.Helper()
-	c := Contents{Rows: l.count(t, tableOf(name)), Rejects: l.count(t, tableOf(name)+"_REJECTS")}
-	keys := l.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
-	c.LockRows = l.query(t, "select count(*) as n from "+tableOf(name)+"_LOADS where object = '"+load.LockRow+"'").Number(0, "n")
+	c := Contents{Rows: db.count(t, tableOf(name)), Rejects: db.count(t, tableOf(name)+"_REJECTS")}
+	keys := db.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
+	c.LockRows = db.query(t, "select count(*) as n from "+tableOf(name)+"_LOADS where object = '"+load.LockRow+"'").Number(0, "n")
 	if len(keys.Rows) == 0 {
 		return c
 	}
@@ -258,7 +260,7 @@ func (l *Snowflake) Contents(t testing.TB, name string) Contents {
 	for i := range keys.Rows {
 		wanted[i] = load.Key{Bucket: keys.Text(i, "bucket"), Name: keys.Text(i, "key")}
 	}
-	session, err := l.Open(t.Context(), name, "contents")
+	session, err := db.Open(t.Context(), name, "contents")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,15 +271,15 @@ func (l *Snowflake) Contents(t testing.TB, name string) Contents {
 	return c
 }
 
-func (l *Snowflake) count(t testing.TB, table string) map[object.ID]int64 {
+func (db *Snowflake) count(t testing.TB, table string) map[object.ID]int64 {
 	t.Helper()
-	result := l.query(t, "select _firn_object, count(*) as n, count(_firn_loaded_at) as stamped from "+table+" group by _firn_object")
+	result := db.query(t, "select _firn_object, count(*) as n, count(_firn_loaded_at) as stamped from "+table+" group by _firn_object")
 	counts := make(map[object.ID]int64)
 	for i := range result.Rows {
 		id := object.ID(result.Text(i, "_firn_object"))
 		counts[id] = result.Number(i, "n")
 		if stamped := result.Number(i, "stamped"); stamped != counts[id] {
-			t.Errorf("%d of %d rows of %s have a load time", stamped, counts[id], id)
+			t.Errorf("%d of %d rows of object %s have a load time", stamped, counts[id], id)
 		}
 	}
 	return counts

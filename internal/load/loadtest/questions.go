@@ -15,100 +15,101 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Question is something that Snowflake's documentation doesn't say and firn
-// comes near to. docs/account.md says why firn is right under either answer.
+// Question is a question about Snowflake's behaviour without an answer in the
+// documentation. docs/account.md explains why firn is right with either answer.
 type Question struct {
 	Name string
-	// Assumed is the answer that the laptop's stand-in gives.
+	// Assumed is the answer of the laptop's stand-in.
 	Assumed string
-	ask     func(t testing.TB, l *Snowflake, w *Fixture) string
+	ask     func(t testing.TB, db *Snowflake, fixture *Fixture) string
 }
 
-// Questions are what nobody documents, in the order of docs/account.md.
+// Questions lists the undocumented behaviours, in the order of docs/account.md.
 var Questions = []Question{
-	{"Does a ROLLBACK give a file back to the load history?", "it loads again", afterRollback},
+	{"Does a ROLLBACK give a file back to the load history?", "the file loads again", afterRollback},
 	{"What does an empty text in Parquet become?", "an empty text", emptyText},
-	{"What does a MERGE see that waited for a lock?", "what was committed meanwhile", waitedMerge},
-	{"What does an UPDATE build on that waited for a lock?", "what was committed meanwhile", waitedUpdate},
-	{"What does a SELECT see after an UPDATE that waited?", "what was committed meanwhile", selectAfterWait},
+	{"What does a MERGE see after waiting for a lock?", "the commits during the wait", waitedMerge},
+	{"What does an UPDATE build on after waiting?", "the commits during the wait", waitedUpdate},
+	{"What does a SELECT see after an UPDATE that waited?", "the commits during the wait", selectAfterWait},
 	{"What does a lock timeout say?", "000625 (57014)", lockTimeout},
-	{"How does COPY name a file?", "by its whole URL", fileColumn},
-	{"How does COPY answer for a file that it skips?", "a row, LOAD_SKIPPED", skippedFile},
-	{"What does COPY say of a file that isn't there?", "091016 (22000)", missingNumber},
-	{"What does COPY say of a file that is no Parquet?", "100999 (22000)", damagedNumber},
+	{"How does COPY name a file?", "by the full URL", fileColumn},
+	{"How does COPY answer for a skipped file?", "a row, LOAD_SKIPPED", skippedFile},
+	{"What does COPY say about a missing file?", "091016 (22000)", missingNumber},
+	{"What does COPY say about a file that isn't Parquet?", "100999 (22000)", damagedNumber},
 	{"What does COMMIT do after a failed statement?", "090070 (25000)", commitAfterFailedStatement},
-	{"Is the clock of METADATA$START_SCAN_TIME that of CURRENT_TIMESTAMP?", "within a minute", scanClock},
+	{"Is METADATA$START_SCAN_TIME the clock of CURRENT_TIMESTAMP?", "within a minute", scanClock},
 }
 
-// Answer is what was found.
+// Answer is a question with the answer that a warehouse gave.
 type Answer struct {
 	Question
 
 	Found string
 }
 
-// Ask asks a question, in a dataset of its own.
-func (q Question) Ask(t testing.TB, l *Snowflake) Answer {
+// Ask asks the question with a new dataset.
+func (q Question) Ask(t testing.TB, db *Snowflake) Answer {
 	t.Helper()
-	return Answer{Question: q, Found: q.ask(t, l, NewFixture(t, l))}
+	return Answer{Question: q, Found: q.ask(t, db, NewFixture(t, db))}
 }
 
-func afterRollback(t testing.TB, _ *Snowflake, w *Fixture) string {
-	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
-	s := open(t, w, w.Dataset)
+func afterRollback(t testing.TB, _ *Snowflake, fixture *Fixture) string {
+	fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
+	s := open(t, fixture, fixture.Dataset)
 	begin(t, s)
-	checkCopied(t, s, false, file(w, "good"), 2)
+	checkCopied(t, s, false, file(fixture, "good"), 2)
 	if err := s.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	begin(t, s)
-	copied, err := s.Copy(t.Context(), load.Rows, []string{file(w, "good")}, false)
+	copied, err := s.Copy(t.Context(), load.Rows, []string{file(fixture, "good")}, false)
 	switch {
 	case err != nil:
 		return numberOf(err)
 	case len(copied.Loaded) == 0:
-		return "it is skipped"
+		return "the file is skipped"
 	}
-	return "it loads again"
+	return "the file loads again"
 }
 
-func emptyText(t testing.TB, l *Snowflake, w *Fixture) string {
+func emptyText(t testing.TB, db *Snowflake, fixture *Fixture) string {
 	var body bytes.Buffer
 	if err := parquet.Write(&body, []dataRow{{Name: "", Object: "x", Record: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	l.put(t, file(w, "empty"), body.Bytes())
-	s := open(t, w, w.Dataset)
+	db.put(t, file(fixture, "empty"), body.Bytes())
+	s := open(t, fixture, fixture.Dataset)
 	begin(t, s)
-	if err := copyOf(t, s, false, file(w, "empty")); err != nil {
+	if err := copyOf(t, s, false, file(fixture, "empty")); err != nil {
 		return numberOf(err)
 	}
 	commit(t, s)
-	result := l.query(t, "select count_if(name = '') as empty, count_if(name is null) as nulls from "+tableOf(w.Dataset))
+	result := db.query(t, "select count_if(name = '') as empty, count_if(name is null) as nulls from "+tableOf(fixture.Dataset))
 	switch {
 	case result.Number(0, "empty") == 1:
 		return "an empty text"
 	case result.Number(0, "nulls") == 1:
 		return "null"
 	}
-	return "something else"
+	return "another value"
 }
 
-// lockWaitTime is how long a statement has to arrive and wait for a lock. Nothing
-// tells that it does: a longer time only makes the answer surer.
+// lockWaitTime is the time for a statement to arrive and to wait for a lock. The wait
+// itself is not visible, so a longer time only makes the answer more certain.
 const lockWaitTime = time.Second
 
-// afterWaiting lets a second session run a statement that waits for the first
-// one's lock on a table with the row ("lock", 0), while the first adds ("x", 1)
-// and commits. The rest of the second one's transaction is in look.
-func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look func(table string, s *snowflake.Session, affected int64) string) string {
-	table := tableOf(w.Dataset) + "_QUESTION"
-	l.run(t, "create table "+table+" (name varchar, n number)")
-	if l.dropsTables {
-		t.Cleanup(func() { l.run(t, "drop table if exists "+table) })
+// afterWaiting creates a table with the row ("lock", 0). The first session updates this
+// row, which locks the table, and adds the row ("x", 1). The second session runs the
+// statement and waits. Then the first session commits. answerOf runs in the second
+// session's transaction, and returns the answer.
+func afterWaiting(t testing.TB, db *Snowflake, fixture *Fixture, statement string, answerOf func(table string, s *snowflake.Session, affected int64) string) string {
+	table := tableOf(fixture.Dataset) + "_QUESTION"
+	db.run(t, "create table "+table+" (name varchar, n number)")
+	if db.dropsTables {
+		t.Cleanup(func() { db.run(t, "drop table if exists "+table) })
 	}
-	l.run(t, "insert into "+table+" values ('lock', 0)")
-	first, second := l.patientSession(t), l.patientSession(t)
+	db.run(t, "insert into "+table+" values ('lock', 0)")
+	first, second := db.patientSession(t), db.patientSession(t)
 	execute(t, first, "begin transaction")
 	execute(t, first, "update "+table+" set n = n + 1 where name = 'lock'")
 	execute(t, first, "insert into "+table+" values ('x', 1)")
@@ -124,7 +125,7 @@ func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look
 	}()
 	select {
 	case o := <-waited:
-		return fmt.Sprintf("it didn't wait: %d rows, %v", o.affected, o.err)
+		return fmt.Sprintf("the statement didn't wait: %d rows, %v", o.affected, o.err)
 	case <-time.After(lockWaitTime):
 	}
 	execute(t, first, "commit")
@@ -132,18 +133,18 @@ func afterWaiting(t testing.TB, l *Snowflake, w *Fixture, statement string, look
 	if o.err != nil {
 		return numberOf(o.err)
 	}
-	answer := look(table, second, o.affected)
+	answer := answerOf(table, second, o.affected)
 	execute(t, second, "rollback")
 	return answer
 }
 
 const (
-	seesNew = "what was committed meanwhile"
-	seesOld = "what was there before it waited"
+	seesNew = "the commits during the wait"
+	seesOld = "the rows from before the wait"
 )
 
-func waitedMerge(t testing.TB, l *Snowflake, w *Fixture) string {
-	return afterWaiting(t, l, w, "merge into %s as q using (select 'x' as name) as s on q.name = s.name when not matched then insert (name, n) values (s.name, 2)",
+func waitedMerge(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	return afterWaiting(t, db, fixture, "merge into %s as q using (select 'x' as name) as s on q.name = s.name when not matched then insert (name, n) values (s.name, 2)",
 		func(_ string, _ *snowflake.Session, affected int64) string {
 			if affected == 0 {
 				return seesNew
@@ -152,8 +153,8 @@ func waitedMerge(t testing.TB, l *Snowflake, w *Fixture) string {
 		})
 }
 
-func waitedUpdate(t testing.TB, l *Snowflake, w *Fixture) string {
-	return afterWaiting(t, l, w, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
+func waitedUpdate(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	return afterWaiting(t, db, fixture, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
 		if numberIn(t, s, "select n from "+table+" where name = 'lock'") == 2 {
 			return seesNew
 		}
@@ -161,8 +162,8 @@ func waitedUpdate(t testing.TB, l *Snowflake, w *Fixture) string {
 	})
 }
 
-func selectAfterWait(t testing.TB, l *Snowflake, w *Fixture) string {
-	return afterWaiting(t, l, w, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
+func selectAfterWait(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	return afterWaiting(t, db, fixture, "update %s set n = n + 1 where name = 'lock'", func(table string, s *snowflake.Session, _ int64) string {
 		if numberIn(t, s, "select count(*) as n from "+table+" where name = 'x'") == 1 {
 			return seesNew
 		}
@@ -170,8 +171,8 @@ func selectAfterWait(t testing.TB, l *Snowflake, w *Fixture) string {
 	})
 }
 
-func lockTimeout(t testing.TB, _ *Snowflake, w *Fixture) string {
-	holder, waiter := open(t, w, w.Dataset), open(t, w, w.Dataset)
+func lockTimeout(t testing.TB, _ *Snowflake, fixture *Fixture) string {
+	holder, waiter := open(t, fixture, fixture.Dataset), open(t, fixture, fixture.Dataset)
 	begin(t, holder)
 	takeLock(t, holder)
 	begin(t, waiter)
@@ -179,78 +180,78 @@ func lockTimeout(t testing.TB, _ *Snowflake, w *Fixture) string {
 	return numberOf(err)
 }
 
-func fileColumn(t testing.TB, l *Snowflake, w *Fixture) string {
-	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
-	switch named := l.copyAnswer(t, w).Text(0, "file"); {
-	case named == file(w, "good"):
+func fileColumn(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 1})
+	switch named := db.copyAnswer(t, fixture).Text(0, "file"); {
+	case named == file(fixture, "good"):
 		return "relative to the stage"
 	case strings.HasPrefix(named, "s3://"):
-		return "by its whole URL"
+		return "by the full URL"
 	default:
 		return named
 	}
 }
 
-func skippedFile(t testing.TB, l *Snowflake, w *Fixture) string {
-	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
-	l.copyAnswer(t, w)
-	result := l.copyAnswer(t, w)
+func skippedFile(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 1})
+	db.copyAnswer(t, fixture)
+	result := db.copyAnswer(t, fixture)
 	if result.Has("file") {
 		return "a row, " + result.Text(0, "status")
 	}
 	return "no row: " + result.Text(0, "status")
 }
 
-func missingNumber(t testing.TB, _ *Snowflake, w *Fixture) string {
-	s := open(t, w, w.Dataset)
+func missingNumber(t testing.TB, _ *Snowflake, fixture *Fixture) string {
+	s := open(t, fixture, fixture.Dataset)
 	begin(t, s)
-	return numberOf(copyOf(t, s, false, file(w, "nowhere")))
+	return numberOf(copyOf(t, s, false, file(fixture, "nowhere")))
 }
 
-func damagedNumber(t testing.TB, _ *Snowflake, w *Fixture) string {
-	w.Warehouse.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
-	s := open(t, w, w.Dataset)
+func damagedNumber(t testing.TB, _ *Snowflake, fixture *Fixture) string {
+	fixture.Warehouse.Put(t, load.Rows, file(fixture, "damaged"), File{Broken: true})
+	s := open(t, fixture, fixture.Dataset)
 	begin(t, s)
-	return numberOf(copyOf(t, s, false, file(w, "damaged")))
+	return numberOf(copyOf(t, s, false, file(fixture, "damaged")))
 }
 
-func commitAfterFailedStatement(t testing.TB, _ *Snowflake, w *Fixture) string {
-	s := open(t, w, w.Dataset)
-	failStatement(t, w, s)
+func commitAfterFailedStatement(t testing.TB, _ *Snowflake, fixture *Fixture) string {
+	s := open(t, fixture, fixture.Dataset)
+	failStatement(t, fixture, s)
 	return numberOf(s.Commit(t.Context()))
 }
 
-func scanClock(t testing.TB, l *Snowflake, w *Fixture) string {
-	w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
-	s := open(t, w, w.Dataset)
+func scanClock(t testing.TB, db *Snowflake, fixture *Fixture) string {
+	fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 1})
+	s := open(t, fixture, fixture.Dataset)
 	begin(t, s)
-	checkCopied(t, s, false, file(w, "good"), 1)
+	checkCopied(t, s, false, file(fixture, "good"), 1)
 	commit(t, s)
-	apart := l.query(t, "select abs(datediff(second, _firn_loaded_at, current_timestamp())) as n from "+tableOf(w.Dataset)).Number(0, "n")
-	if apart <= 60 {
+	difference := db.query(t, "select abs(datediff(second, _firn_loaded_at, current_timestamp())) as n from "+tableOf(fixture.Dataset)).Number(0, "n")
+	if difference <= 60 {
 		return "within a minute"
 	}
-	return fmt.Sprintf("%d seconds apart", apart)
+	return fmt.Sprintf("%d seconds apart", difference)
 }
 
-// copyAnswer is what COPY answers, as it stands.
-func (l *Snowflake) copyAnswer(t testing.TB, w *Fixture) snowflake.Result {
+// copyAnswer returns the result of a COPY of the file "good".
+func (db *Snowflake) copyAnswer(t testing.TB, fixture *Fixture) snowflake.Result {
 	t.Helper()
-	return l.query(t, "copy into "+tableOf(w.Dataset)+" from @RAW.CURATED files = ('"+file(w, "good")+"')"+
+	return db.query(t, "copy into "+tableOf(fixture.Dataset)+" from @RAW.CURATED files = ('"+file(fixture, "good")+"')"+
 		" file_format = (type = parquet use_vectorized_scanner = true null_if = ()) match_by_column_name = case_insensitive on_error = abort_statement")
 }
 
-// patientSession is a session that waits for locks longer than a question takes.
-func (l *Snowflake) patientSession(t testing.TB) *snowflake.Session {
+// patientSession returns a session with a lock timeout longer than any question.
+func (db *Snowflake) patientSession(t testing.TB) *snowflake.Session {
 	t.Helper()
-	config := l.owner
+	config := db.owner
 	config.LockTimeout = time.Minute
-	s, err := snowflake.Open(t.Context(), config)
+	session, err := snowflake.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeAtEnd(t, s) })
-	return s
+	t.Cleanup(func() { closeAtEnd(t, session) })
+	return session
 }
 
 func execute(t testing.TB, s *snowflake.Session, statement string) {
@@ -269,12 +270,12 @@ func numberIn(t testing.TB, s *snowflake.Session, statement string) int64 {
 	return result.Number(0, "n")
 }
 
-// numberOf is Snowflake's number and state of an error.
+// numberOf returns the number and the SQLSTATE of Snowflake's error.
 func numberOf(err error) string {
 	var answer *sf.SnowflakeError
 	switch {
 	case err == nil:
-		return "nothing: it succeeds"
+		return "no error"
 	case errors.As(err, &answer):
 		return fmt.Sprintf("%06d (%s)", answer.Number, answer.SQLState)
 	}

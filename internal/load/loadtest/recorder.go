@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Recorder is a test that may fail without failing the one that it stands in.
+// Recorder is a test whose failures don't fail the real test around the recorder.
 type Recorder struct {
 	testing.TB
 
@@ -15,12 +15,12 @@ type Recorder struct {
 	failures []string
 }
 
-// Failures runs a case and returns what it complained of.
+// Failures runs a case and returns the texts of the case's failures.
 func Failures(t testing.TB, run func(t testing.TB)) []string {
 	t.Helper()
 	r := &Recorder{TB: t}
 	done := make(chan struct{})
-	go func() { // FailNow ends the goroutine
+	go func() { // FailNow ends this goroutine
 		defer close(done)
 		run(r)
 	}()
@@ -58,7 +58,7 @@ func (r *Recorder) Fatalf(format string, args ...any) {
 }
 
 // Fail implements testing.TB.
-func (r *Recorder) Fail() { r.record("it failed") }
+func (r *Recorder) Fail() { r.record("the test failed") }
 
 // FailNow implements testing.TB.
 func (r *Recorder) FailNow() {

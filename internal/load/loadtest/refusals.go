@@ -9,28 +9,28 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// refusal is a sequence of statements of which the last must be refused.
+// refusal is a sequence of statements. The warehouse must refuse the last statement.
 type refusal struct {
 	name string
-	// code is what both say.
+	// code is the fault code in the fake and in Snowflake.
 	code fault.Code
-	// allowedByStandIn is what the laptop's Snowflake lets pass, and so may an account;
-	// the fake doesn't.
+	// allowedByStandIn marks a statement that the laptop's Snowflake allows, and
+	// perhaps an account too. The fake refuses the statement.
 	allowedByStandIn bool
 	// run returns the last statement's error.
-	run func(t testing.TB, w *Fixture, s load.Session) error
+	run func(t testing.TB, fixture *Fixture, s load.Session) error
 }
 
-// refusals hold the fake against the laptop's Snowflake: what that one refuses,
-// the fake refuses too, by the same code.
+// refusals compare the fake with the laptop's Snowflake. The fake refuses every
+// statement that the laptop's Snowflake refuses, with the same code.
 var refusals = []refusal{
-	{name: "a statement after a failed one", code: fault.Unexpected, run: func(t testing.TB, w *Fixture, s load.Session) error {
-		failStatement(t, w, s)
+	{name: "a statement after a failed statement", code: fault.Unexpected, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+		failStatement(t, fixture, s)
 		_, err := s.Count(t.Context(), load.Rows, []object.ID{"x"})
 		return err
 	}},
-	{name: "COMMIT after a failed statement", code: fault.Unexpected, run: func(t testing.TB, w *Fixture, s load.Session) error {
-		failStatement(t, w, s)
+	{name: "COMMIT after a failed statement", code: fault.Unexpected, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+		failStatement(t, fixture, s)
 		return s.Commit(t.Context())
 	}},
 	{name: "BEGIN inside a transaction", code: fault.Unexpected, allowedByStandIn: true, run: func(t testing.TB, _ *Fixture, s load.Session) error {
@@ -52,32 +52,32 @@ var refusals = []refusal{
 		_, err := s.TakeLock(t.Context())
 		return err
 	}},
-	{name: "a second taker of the lock", code: fault.LockBusy, run: func(t testing.TB, w *Fixture, s load.Session) error {
-		other := open(t, w, w.Dataset)
+	{name: "a second session that takes the lock", code: fault.LockBusy, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+		other := open(t, fixture, fixture.Dataset)
 		begin(t, other)
 		takeLock(t, other)
 		begin(t, s)
 		_, err := s.TakeLock(t.Context())
 		return err
 	}},
-	{name: "COPY of a file that isn't there", code: fault.ReceiptMissing, run: func(t testing.TB, w *Fixture, s load.Session) error {
+	{name: "COPY of a missing file", code: fault.ReceiptMissing, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
 		begin(t, s)
-		return copyOf(t, s, false, file(w, "nowhere"))
+		return copyOf(t, s, false, file(fixture, "nowhere"))
 	}},
-	{name: "COPY of a file that isn't there, by force", code: fault.ReceiptMissing, run: func(t testing.TB, w *Fixture, s load.Session) error {
+	{name: "COPY of a missing file, with FORCE", code: fault.ReceiptMissing, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
 		begin(t, s)
-		return copyOf(t, s, true, file(w, "nowhere"))
+		return copyOf(t, s, true, file(fixture, "nowhere"))
 	}},
-	{name: "COPY of a damaged file", code: fault.CopyRefused, run: func(t testing.TB, w *Fixture, s load.Session) error {
-		w.Warehouse.Put(t, load.Rows, file(w, "damaged"), File{Broken: true})
+	{name: "COPY of a damaged file", code: fault.CopyRefused, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "damaged"), File{Broken: true})
 		begin(t, s)
-		return copyOf(t, s, false, file(w, "damaged"))
+		return copyOf(t, s, false, file(fixture, "damaged"))
 	}},
-	{name: "COPY of 1,001 files", code: fault.CopyRefused, run: func(t testing.TB, w *Fixture, s load.Session) error {
+	{name: "COPY of 1,001 files", code: fault.CopyRefused, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
 		begin(t, s)
 		names := make([]string, maximumFiles+1)
 		for i := range names {
-			names[i] = file(w, fmt.Sprint(i))
+			names[i] = file(fixture, fmt.Sprint(i))
 		}
 		return copyOf(t, s, false, names...)
 	}},
@@ -85,83 +85,83 @@ var refusals = []refusal{
 		begin(t, s)
 		return copyOf(t, s, false)
 	}},
-	{name: "COPY into a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *Fixture, _ load.Session) error {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 1})
-		s := open(t, w, "no"+w.Dataset)
+	{name: "COPY into a missing table", code: fault.TableMissing, run: func(t testing.TB, fixture *Fixture, _ load.Session) error {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 1})
+		s := open(t, fixture, "no"+fixture.Dataset)
 		begin(t, s)
-		return copyOf(t, s, false, file(w, "good"))
+		return copyOf(t, s, false, file(fixture, "good"))
 	}},
-	{name: "the lock of a table that isn't there", code: fault.TableMissing, run: func(t testing.TB, w *Fixture, _ load.Session) error {
-		s := open(t, w, "no"+w.Dataset)
+	{name: "the lock of a missing table", code: fault.TableMissing, run: func(t testing.TB, fixture *Fixture, _ load.Session) error {
+		s := open(t, fixture, "no"+fixture.Dataset)
 		begin(t, s)
 		_, err := s.TakeLock(t.Context())
 		return err
 	}},
 }
 
-// behaviours are what both do, by name.
-var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
-	"a file that was loaded is skipped, and loaded by force": func(t testing.TB, w *Fixture, s load.Session) {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+// behaviours are common behaviours of the fake and Snowflake, by name.
+var behaviours = map[string]func(t testing.TB, fixture *Fixture, s load.Session){
+	"a loaded file is skipped, and loaded with FORCE": func(t testing.TB, fixture *Fixture, s load.Session) {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		checkCopied(t, s, false, file(w, "good"), 2)
+		checkCopied(t, s, false, file(fixture, "good"), 2)
 		commit(t, s)
 		begin(t, s)
-		checkCopied(t, s, false, file(w, "good"), -1)
-		checkCopied(t, s, true, file(w, "good"), 2)
+		checkCopied(t, s, false, file(fixture, "good"), -1)
+		checkCopied(t, s, true, file(fixture, "good"), 2)
 		commit(t, s)
-		checkCount(t, w, 4)
+		checkCount(t, fixture, 4)
 	},
-	"a file is skipped within its transaction": func(t testing.TB, w *Fixture, s load.Session) {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"a file is skipped within the same transaction": func(t testing.TB, fixture *Fixture, s load.Session) {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		checkCopied(t, s, false, file(w, "good"), 2)
-		checkCopied(t, s, false, file(w, "good"), -1)
+		checkCopied(t, s, false, file(fixture, "good"), 2)
+		checkCopied(t, s, false, file(fixture, "good"), -1)
 		commit(t, s)
-		checkCount(t, w, 2)
+		checkCount(t, fixture, 2)
 	},
-	"DELETE keeps the load history": func(t testing.TB, w *Fixture, s load.Session) {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"DELETE keeps the load history": func(t testing.TB, fixture *Fixture, s load.Session) {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		checkCopied(t, s, false, file(w, "good"), 2)
+		checkCopied(t, s, false, file(fixture, "good"), 2)
 		if n, err := s.Delete(t.Context(), load.Rows, []object.ID{"x"}, load.Window{}); n != 2 || err != nil {
 			t.Errorf("%d rows deleted (%v), want 2", n, err)
 		}
-		checkCopied(t, s, false, file(w, "good"), -1)
+		checkCopied(t, s, false, file(fixture, "good"), -1)
 		commit(t, s)
-		checkCount(t, w, 0)
+		checkCount(t, fixture, 0)
 	},
-	"nobody sees rows before COMMIT, nor after ROLLBACK": func(t testing.TB, w *Fixture, s load.Session) {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
+	"no session sees rows before COMMIT or after ROLLBACK": func(t testing.TB, fixture *Fixture, s load.Session) {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
 		begin(t, s)
-		checkCopied(t, s, false, file(w, "good"), 2)
-		checkCount(t, w, 0)
+		checkCopied(t, s, false, file(fixture, "good"), 2)
+		checkCount(t, fixture, 0)
 		if err := s.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		checkCount(t, w, 0)
+		checkCount(t, fixture, 0)
 	},
-	"a closed session rolls back and gives the lock back": func(t testing.TB, w *Fixture, _ load.Session) {
-		w.Warehouse.Put(t, load.Rows, file(w, "good"), File{Object: "x", Rows: 2})
-		gone, err := w.Warehouse.Open(t.Context(), w.Dataset, "gone")
+	"a closed session rolls back and releases the lock": func(t testing.TB, fixture *Fixture, _ load.Session) {
+		fixture.Warehouse.Put(t, load.Rows, file(fixture, "good"), File{Object: "x", Rows: 2})
+		gone, err := fixture.Warehouse.Open(t.Context(), fixture.Dataset, "gone")
 		if err != nil {
 			t.Fatal(err)
 		}
 		begin(t, gone)
 		takeLock(t, gone)
-		checkCopied(t, gone, false, file(w, "good"), 2)
+		checkCopied(t, gone, false, file(fixture, "good"), 2)
 		if err := gone.Close(); err != nil {
 			t.Fatal(err)
 		}
-		next := open(t, w, w.Dataset)
+		next := open(t, fixture, fixture.Dataset)
 		begin(t, next)
 		takeLock(t, next)
-		checkCount(t, w, 0)
+		checkCount(t, fixture, 0)
 	},
-	"a transaction sees what was committed after its BEGIN": func(t testing.TB, w *Fixture, s load.Session) {
+	"a transaction sees commits from after its BEGIN": func(t testing.TB, fixture *Fixture, s load.Session) {
 		o := object.Object{Bucket: Landing, Key: "k", Version: "v", Sequencer: "1"}
 		begin(t, s)
-		other := open(t, w, w.Dataset)
+		other := open(t, fixture, fixture.Dataset)
 		begin(t, other)
 		if err := other.Record(t.Context(), []load.LedgerRow{{ID: o.ID(), Object: o, LoadID: "other"}}); err != nil {
 			t.Fatal(err)
@@ -174,19 +174,19 @@ var behaviours = map[string]func(t testing.TB, w *Fixture, s load.Session){
 	},
 }
 
-// CheckRefusals holds a bench to what must be refused, and to what both benches do.
-// The strict one refuses more than the other.
-func CheckRefusals(t *testing.T, bench WarehouseUnderTest) {
-	_, strict := bench.(*Fake)
+// CheckRefusals runs all refusals and all common behaviours. The fake must also refuse
+// the statements with allowedByStandIn.
+func CheckRefusals(t *testing.T, warehouse WarehouseUnderTest) {
+	_, strict := warehouse.(*Fake)
 	for _, r := range refusals {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := NewFixture(t, bench)
-			err := r.run(t, w, open(t, w, w.Dataset))
+			fixture := NewFixture(t, warehouse)
+			err := r.run(t, fixture, open(t, fixture, fixture.Dataset))
 			switch f := fault.As(err); {
 			case f == nil && r.allowedByStandIn && !strict:
 			case f == nil:
-				t.Errorf("it was let through, want %s", r.code)
+				t.Errorf("the statement succeeded, want %s", r.code)
 			case f.Code != r.code:
 				t.Errorf("refused as %s: %v; want %s", f.Code, f, r.code)
 			}
@@ -195,20 +195,20 @@ func CheckRefusals(t *testing.T, bench WarehouseUnderTest) {
 	for name, run := range behaviours {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := NewFixture(t, bench)
-			run(t, w, open(t, w, w.Dataset))
+			fixture := NewFixture(t, warehouse)
+			run(t, fixture, open(t, fixture, fixture.Dataset))
 		})
 	}
 }
 
-// open opens a session that ends with the test.
-func open(t testing.TB, w *Fixture, dataset string) load.Session {
+// open opens a session and closes the session at the end of the test.
+func open(t testing.TB, fixture *Fixture, dataset string) load.Session {
 	t.Helper()
-	s, err := w.Warehouse.Open(t.Context(), dataset, "by hand")
+	s, err := fixture.Warehouse.Open(t.Context(), dataset, "by hand")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // some cases close it themselves
+	t.Cleanup(func() { _ = s.Close() }) // some cases close the session earlier
 	return s
 }
 
@@ -233,17 +233,17 @@ func takeLock(t testing.TB, s load.Session) {
 	}
 }
 
-// failStatement opens a transaction and lets a statement fail in it.
-func failStatement(t testing.TB, w *Fixture, s load.Session) {
+// failStatement begins a transaction and runs a statement that fails.
+func failStatement(t testing.TB, fixture *Fixture, s load.Session) {
 	t.Helper()
 	begin(t, s)
-	if err := copyOf(t, s, false, file(w, "nowhere")); err == nil {
+	if err := copyOf(t, s, false, file(fixture, "nowhere")); err == nil {
 		t.Fatal("a missing file was copied")
 	}
 }
 
-// file is the name of a file of this world's.
-func file(w *Fixture, name string) string { return w.Dataset + "/" + name + ".parquet" }
+// file returns the name of a file for the fixture's dataset.
+func file(fixture *Fixture, name string) string { return fixture.Dataset + "/" + name + ".parquet" }
 
 func copyOf(t testing.TB, s load.Session, force bool, names ...string) error {
 	t.Helper()
@@ -251,7 +251,7 @@ func copyOf(t testing.TB, s load.Session, force bool, names ...string) error {
 	return err
 }
 
-// checkCopied copies one file; -1 rows are a skipped one.
+// checkCopied copies one file and checks its number of rows. -1 means a skipped file.
 func checkCopied(t testing.TB, s load.Session, force bool, name string, want int64) {
 	t.Helper()
 	copied, err := s.Copy(t.Context(), load.Rows, []string{name}, force)
@@ -263,15 +263,15 @@ func checkCopied(t testing.TB, s load.Session, force bool, name string, want int
 		got = -1
 	}
 	if got != want {
-		t.Errorf("COPY brought %d rows, want %d (-1 is skipped)", got, want)
+		t.Errorf("COPY loaded %d rows, want %d (-1 is skipped)", got, want)
 	}
 }
 
-// checkCount counts the rows of all objects that were committed.
-func checkCount(t testing.TB, w *Fixture, want int64) {
+// checkCount checks the number of committed rows of all objects.
+func checkCount(t testing.TB, fixture *Fixture, want int64) {
 	t.Helper()
 	got := int64(0)
-	for _, n := range w.Warehouse.Contents(t, w.Dataset).Rows {
+	for _, n := range fixture.Warehouse.Contents(t, fixture.Dataset).Rows {
 		got += n
 	}
 	if got != want {

@@ -33,11 +33,11 @@ func (s *session) TakeLock(ctx context.Context) (rows int64, err error) {
 	})
 }
 
-// Merger is a session that can MERGE into the ledger, as firn's loader doesn't.
+// Merger is a session with MERGE into the ledger. firn's loader never uses MERGE.
 type Merger interface {
 	load.Session
-	// Merge inserts the ledger row if the ledger has none of its object, and
-	// returns how many it inserted. It holds the table as an UPDATE does.
+	// Merge inserts the ledger row if the ledger has no row of the same object. The
+	// result is the number of inserted rows. Like an UPDATE, MERGE locks the table.
 	Merge(ctx context.Context, row load.LedgerRow) (int64, error)
 }
 
@@ -61,15 +61,15 @@ func (s *session) Merge(ctx context.Context, row load.LedgerRow) (inserted int64
 	})
 }
 
-// lockLedger waits until the ledger is the transaction's. What the statement sees of
-// it is in early.
+// lockLedger waits until the transaction has the lock of the ledger. ledgerBeforeLock
+// is then the ledger as seen by this statement.
 func (s *session) lockLedger(ctx context.Context, op string) error {
 	var lock chan struct{}
-	look := func(d *dataset) error {
+	read := func(d *dataset) error {
 		s.ledgerBeforeLock, lock = maps.Clone(d.ledger), d.lock
 		return nil
 	}
-	if err := s.statement(op, look); err != nil {
+	if err := s.statement(op, read); err != nil {
 		return err
 	}
 	if s.holdsLock {
@@ -78,7 +78,7 @@ func (s *session) lockLedger(ctx context.Context, op string) error {
 	if err := s.waitForLock(ctx, op, lock); err != nil || !s.fake.Rereads {
 		return err
 	}
-	return s.statement(op, look)
+	return s.statement(op, read)
 }
 
 func (s *session) waitForLock(ctx context.Context, op string, lock chan struct{}) error {
@@ -104,8 +104,8 @@ func (s *session) waitForLock(ctx context.Context, op string, lock chan struct{}
 	})
 }
 
-// granted takes the lock that it waited for, or passes it on if the session
-// ended meanwhile.
+// granted records that the session has the lock after the wait. If the session was
+// closed during the wait, granted releases the lock.
 func (s *session) granted(op string, lock chan struct{}) error {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
@@ -119,7 +119,7 @@ func (s *session) granted(op string, lock chan struct{}) error {
 	return nil
 }
 
-// tryLock takes the lock if nobody has it, else it stands in the queue.
+// tryLock takes the lock if the lock is free. If not, the session joins the queue.
 func (s *session) tryLock(lock chan struct{}) bool {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()
@@ -132,7 +132,7 @@ func (s *session) tryLock(lock chan struct{}) bool {
 	return s.holdsLock
 }
 
-// ledger is what a statement that begins now sees of the ledger.
+// ledger returns the ledger as seen by a statement that starts now.
 func (s *session) ledger(d *dataset) map[int64]load.LedgerRow {
 	return overlay(d.ledger, s.removedLedger, s.addedLedger)
 }
@@ -268,22 +268,22 @@ func (s *session) Record(_ context.Context, rows []load.LedgerRow) error {
 }
 
 // CountLedger implements load.Session.
-func (s *session) CountLedger(_ context.Context, keys []load.Key) (standing load.LedgerCount, err error) {
-	err = s.statement("standing", func(d *dataset) error {
+func (s *session) CountLedger(_ context.Context, keys []load.Key) (count load.LedgerCount, err error) {
+	err = s.statement("check ledger", func(d *dataset) error {
 		objects, names := make(map[object.ID]bool), make(map[load.Key]bool)
 		for _, r := range s.ledger(d) {
 			if key := load.KeyOf(r.Object); slices.Contains(keys, key) {
-				standing.Rows++
+				count.Rows++
 				objects[r.ID], names[key] = true, true
 			}
 		}
-		standing.Objects, standing.Keys = int64(len(objects)), int64(len(names))
+		count.Objects, count.Keys = int64(len(objects)), int64(len(names))
 		return nil
 	})
-	return standing, err
+	return count, err
 }
 
-// LoadedBy implements load.Session. It needs no transaction.
+// LoadedBy implements load.Session. LoadedBy works without an open transaction.
 func (s *session) LoadedBy(_ context.Context, loadID string) ([]object.ID, error) {
 	s.fake.mutex.Lock()
 	defer s.fake.mutex.Unlock()

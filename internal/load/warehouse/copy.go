@@ -12,14 +12,15 @@ import (
 
 // fileFormat describes the transform's Parquet files. Each COPY contains these options,
 // although the stage has a file format with the same options for people. So a change of
-// that file format has no effect on loads, and the loader needs no grant on it.
+// the stage's file format has no effect on loads, and the loader needs no grant on it.
 const fileFormat = "type = parquet use_vectorized_scanner = true null_if = ()"
 
 // Copy implements load.Session. The options have these reasons (docs.snowflake.com,
 // sql-reference/sql/copy-into-table):
-// - NULL_IF=(): the default turns a text \N into null.
-// - INCLUDE_METADATA: a column without data in the file gets null, never its default.
-// - LOAD_UNCERTAIN_FILES: without it, COPY may skip files older than 64 days.
+//   - NULL_IF=(): the default turns a text \N into null.
+//   - INCLUDE_METADATA sets _FIRN_LOADED_AT: a column missing from the file gets null,
+//     never the column's default.
+//   - LOAD_UNCERTAIN_FILES: without it, COPY may skip files older than 64 days.
 func (s *statements) Copy(ctx context.Context, into load.Table, files []string, force bool) (load.Copied, error) {
 	quoted := make([]string, len(files))
 	for i, name := range files {
@@ -53,7 +54,7 @@ func copied(result snowflake.Result, files []string) (load.Copied, error) {
 		name, known := match(named, files)
 		switch status := result.Text(i, "status"); {
 		case !known:
-			return answer, fault.Permanentf("copy files", fault.CopyRefused, "COPY answers for %q, which it wasn't asked for", named)
+			return answer, fault.Permanentf("copy files", fault.CopyRefused, "the answer of COPY names file %q, but the statement doesn't", named)
 		case status == "LOADED":
 			answer.Loaded[name] = result.Number(i, "rows_loaded")
 		case status == "LOAD_SKIPPED":

@@ -49,7 +49,7 @@ func TestCopiedReadsRowCountsByColumnName(t *testing.T) {
 			want:   map[string]int64{},
 		},
 		{
-			name:   "nothing to do has a shape of its own",
+			name:   "answer without files",
 			answer: answer([]string{"status"}, []string{"Copy executed with 0 files processed."}),
 			want:   map[string]int64{},
 		},
@@ -59,12 +59,12 @@ func TestCopiedReadsRowCountsByColumnName(t *testing.T) {
 			code:   fault.CopyRefused,
 		},
 		{
-			name:   "a file that nobody named",
+			name:   "a file without a name in the statement",
 			answer: answer(answerColumns, []string{"s/e/1/a/data-00001.parquet", "LOADED", "3", "3", "1", "0", ""}),
 			code:   fault.CopyRefused,
 		},
 		{
-			name:   "a name that only ends alike",
+			name:   "a different name with the same end",
 			answer: answer(answerColumns, []string{"x" + files[0], "LOADED", "3", "3", "1", "0", ""}),
 			code:   fault.CopyRefused,
 		},
@@ -99,6 +99,6 @@ func TestStageFileFormatEqualsCopyFormat(t *testing.T) {
 	}
 	want := "create file format if not exists {{ database }}.raw.parquet " + warehouse.FileFormat + " comment = "
 	if got := strings.Join(strings.Fields(string(script)), " "); !strings.Contains(got, want) {
-		t.Errorf("the script has no %q", want)
+		t.Errorf("the script doesn't contain %q", want)
 	}
 }

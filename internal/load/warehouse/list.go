@@ -12,9 +12,9 @@ import (
 // maxSingleBinds is the longest list with one bind for each value. The time to compile
 // a statement depends on its length. Measured on the stand-in, with ledger rows of 22
 // columns, in processor time:
-// - 1 row: 42 ms as single binds, 76 ms as one bind.
-// - 200 rows: 843 ms as single binds.
-// - 1,000 rows: 365 ms as one bind.
+//   - 1 row: 42 ms as single binds, 76 ms as one bind.
+//   - 200 rows: 843 ms as single binds.
+//   - 1,000 rows: 365 ms as one bind.
 const maxSingleBinds = 16
 
 // bindTable is the source of a longer list: one bind, whose elements are rows with a

@@ -17,7 +17,7 @@ func TestStatementTimeIsHalfOfRemainingTime(t *testing.T) {
 		20 * time.Second:  20 * time.Second,
 	} {
 		if got := warehouse.StatementTime(left); got != want {
-			t.Errorf("of %v a statement gets %v, want %v", left, got, want)
+			t.Errorf("with %v left, a statement gets %v, want %v", left, got, want)
 		}
 	}
 }

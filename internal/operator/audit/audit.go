@@ -1,6 +1,6 @@
-// Package audit holds the landing bucket, the journal, the ledgers and the tables
-// against each other, and names every difference with the command to type next.
-// It changes nothing, and keeps nobody waiting.
+// Package audit compares the landing bucket, the journal, the ledgers and the tables.
+// Each difference has a command for the operator. The audit changes nothing and locks
+// nothing.
 package audit
 
 import (
@@ -19,18 +19,18 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
-// Journal tells every entry.
+// Journal reads the journal. Each calls do for every entry.
 type Journal interface {
 	Each(ctx context.Context, do func(journal.Entry)) error
 }
 
-// Objects lists buckets.
+// Objects has the audit's calls of S3.
 type Objects interface {
 	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput, ...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Ledger counts a dataset's tables beside its ledger, at one instant.
+// Ledger counts the rows of a dataset's tables and reads its ledger in one statement.
 type Ledger interface {
 	CountTables(ctx context.Context, c *contract.Contract) (ledger.TableCounts, error)
 }
@@ -40,89 +40,92 @@ type Auditor struct {
 	Contracts contract.Set
 	Journal   Journal
 	Objects   Objects
-	// LandingBucket and CuratedBucket are the stack's.
+	// LandingBucket and CuratedBucket are the names of the stack's buckets.
 	LandingBucket, CuratedBucket string
-	// Open opens a session on the ledgers. It is called once the journal was
-	// read: what was committed before a session started is visible to it
+	// Open opens a session with Snowflake. Run calls Open after the read of the
+	// journal. A session sees all transactions committed before its start
 	// (docs.snowflake.com, sql-reference/parameters, READ_CONSISTENCY_MODE).
 	Open func(ctx context.Context) (Ledger, error)
 	Now  func() time.Time
-	// Grace is how long before the audit an object's last change must lie for
-	// bucket, journal and ledger to agree on it: what moves is not judged.
+	// Grace is the shortest time between an object's last change and the audit. A later
+	// change excludes the object from the comparisons between bucket, journal and
+	// ledger.
 	Grace time.Duration
-	// Stuck is how long an object may stay on its way in one state.
+	// Stuck is the longest time in one state for an object that is not settled.
 	Stuck time.Duration
 }
 
-// Result is what an audit found.
+// Result is the result of an audit.
 type Result struct {
 	Datasets    []Summary    `json:"datasets"`
 	Differences []Difference `json:"differences"`
 }
 
-// Summary is what there is of a dataset.
+// Summary has the counts of one dataset.
 type Summary struct {
-	// Dataset is empty for keys that no contract claims.
+	// Dataset is empty for keys without a contract.
 	Dataset string `json:"dataset"`
-	// Versions counts the versions in the landing bucket, without markers.
+	// Versions is the number of versions in the landing bucket, without delete markers.
 	Versions int `json:"versions"`
-	// Journal counts the journal's entries by state.
+	// Journal is the number of journal entries by state.
 	Journal map[journal.State]int `json:"journal"`
-	// Objects and LedgerRows are the ledger's: how many it has, and their rows.
+	// Objects is the number of ledger rows. LedgerRows is the sum of their loaded rows.
 	Objects    int   `json:"objects"`
 	LedgerRows int64 `json:"ledger_rows"`
-	// TableRows and TableRejects are count(*) of the tables.
+	// TableRows and TableRejects are count(*) of the raw table and of the rejects
+	// table.
 	TableRows    int64 `json:"table_rows"`
 	TableRejects int64 `json:"table_rejects"`
 	Differences  int   `json:"differences"`
 }
 
-// Run audits one dataset, or all and the keys that nobody claims if it is "".
+// Run audits one dataset. With an empty dataset, Run audits all datasets and the keys
+// without a contract.
 //
-// The order of the reads is that in which an object moves: bucket, journal,
-// ledger. So an object that moves on in between is further on in what is read
-// later, never missing from it. What moved since shortly before the audit began
-// is judged by the next one; only the tables are held against their ledger up to
-// the last row, since both come from one statement.
+// Run reads in the order of an object's path: bucket, journal, ledger. So an object
+// that moves during the audit is never missing from a later read. Objects changed after
+// the beginning of the audit, or up to Grace before, are left to the next audit. Only
+// the comparison of tables with their ledger has no grace: both come from one
+// statement.
 func (a *Auditor) Run(ctx context.Context, dataset string) (Result, error) {
-	w := a.begin(dataset)
-	if err := a.listLanding(ctx, w); err != nil {
+	s := a.begin(dataset)
+	if err := a.listLanding(ctx, s); err != nil {
 		return Result{}, err
 	}
-	if err := a.Journal.Each(ctx, w.addEntry); err != nil {
+	if err := a.Journal.Each(ctx, s.addEntry); err != nil {
 		return Result{}, err
 	}
-	if err := a.listReceipts(ctx, w); err != nil {
+	if err := a.listReceipts(ctx, s); err != nil {
 		return Result{}, err
 	}
-	if err := a.readLedgers(ctx, w); err != nil {
+	if err := a.readLedgers(ctx, s); err != nil {
 		return Result{}, err
 	}
-	return w.compareAll(), nil
+	return s.compareAll(), nil
 }
 
-// auditState is what was read.
+// auditState has the results of all reads.
 type auditState struct {
-	began        time.Time
-	grace, stuck time.Duration
-	curated      string
-	// known are the ids of all entries, whatever their dataset.
-	known map[object.ID]bool
-	parts map[string]*datasetState
-	// onlyDataset is the one dataset to audit; "" is all.
+	began         time.Time
+	grace, stuck  time.Duration
+	curatedBucket string
+	// known has the ids of all journal entries, of every dataset.
+	known    map[object.ID]bool
+	datasets map[string]*datasetState
+	// onlyDataset is the dataset to audit; empty for all.
 	onlyDataset string
 }
 
-// datasetState is what was read of one dataset.
+// datasetState has the results of the reads for one dataset.
 type datasetState struct {
 	dataset  string
 	contract *contract.Contract
 	versions []version
 	entries  map[object.ID]*journal.Entry
-	// receipts are the keys of receipts that the bucket has.
+	// receipts has the keys of the receipts in the curated bucket.
 	receipts map[string]bool
-	// account is nil if there is no table.
-	account *ledger.TableCounts
+	// tables is nil for a dataset without tables.
+	tables *ledger.TableCounts
 }
 
 // version is one version of a landing key.
@@ -133,69 +136,69 @@ type version struct {
 }
 
 func (a *Auditor) begin(dataset string) *auditState {
-	w := &auditState{
-		began: a.Now(), grace: a.Grace, stuck: a.Stuck, curated: a.CuratedBucket, onlyDataset: dataset,
-		known: make(map[object.ID]bool), parts: make(map[string]*datasetState),
+	s := &auditState{
+		began: a.Now(), grace: a.Grace, stuck: a.Stuck, curatedBucket: a.CuratedBucket, onlyDataset: dataset,
+		known: make(map[object.ID]bool), datasets: make(map[string]*datasetState),
 	}
 	for _, c := range a.Contracts {
-		if p := w.datasetState(c.Dataset()); p != nil {
-			p.contract = c
+		if d := s.datasetState(c.Dataset()); d != nil {
+			d.contract = c
 		}
 	}
-	return w
+	return s
 }
 
-// datasetState returns a dataset's part; nil if it isn't audited.
-func (w *auditState) datasetState(dataset string) *datasetState {
-	if w.onlyDataset != "" && dataset != w.onlyDataset {
+// datasetState returns the state of a dataset; nil if the audit excludes the dataset.
+func (s *auditState) datasetState(dataset string) *datasetState {
+	if s.onlyDataset != "" && dataset != s.onlyDataset {
 		return nil
 	}
-	p := w.parts[dataset]
-	if p == nil {
-		p = &datasetState{dataset: dataset, entries: make(map[object.ID]*journal.Entry), receipts: make(map[string]bool)}
-		w.parts[dataset] = p
+	d := s.datasets[dataset]
+	if d == nil {
+		d = &datasetState{dataset: dataset, entries: make(map[object.ID]*journal.Entry), receipts: make(map[string]bool)}
+		s.datasets[dataset] = d
 	}
-	return p
+	return d
 }
 
-func (w *auditState) addEntry(e journal.Entry) {
-	w.known[e.ID] = true
-	if p := w.datasetState(e.Dataset); p != nil {
-		p.entries[e.ID] = &e
+func (s *auditState) addEntry(e journal.Entry) {
+	s.known[e.ID] = true
+	if d := s.datasetState(e.Dataset); d != nil {
+		d.entries[e.ID] = &e
 	}
 }
 
-func (a *Auditor) readLedgers(ctx context.Context, w *auditState) error {
+func (a *Auditor) readLedgers(ctx context.Context, s *auditState) error {
 	reader, err := a.Open(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range w.parts {
-		if p.contract == nil {
+	for _, d := range s.datasets {
+		if d.contract == nil {
 			continue
 		}
-		account, err := reader.CountTables(ctx, p.contract)
+		tables, err := reader.CountTables(ctx, d.contract)
 		switch {
 		case errors.Is(err, ledger.ErrNoTable):
 		case err != nil:
 			return err
 		default:
-			p.account = &account
+			d.tables = &tables
 		}
 	}
 	return nil
 }
 
-// compareAll compares, dataset by dataset.
-func (w *auditState) compareAll() Result {
+// compareAll compares the datasets in the order of their names.
+func (s *auditState) compareAll() Result {
 	result := Result{Datasets: []Summary{}, Differences: []Difference{}}
 	byName := func(a, b *datasetState) int { return cmp.Compare(a.dataset, b.dataset) }
-	for _, p := range slices.SortedFunc(maps.Values(w.parts), byName) {
-		found := w.compare(p)
-		if p.contract == nil && len(p.entries) == 0 && len(found) == 0 {
+	for _, d := range slices.SortedFunc(maps.Values(s.datasets), byName) {
+		found := s.compare(d)
+		if d.contract == nil && len(d.entries) == 0 && len(found) == 0 {
 			continue
 		}
-		summary := p.summary()
+		summary := d.summary()
 		summary.Differences = len(found)
 		result.Datasets = append(result.Datasets, summary)
 		result.Differences = append(result.Differences, found...)
@@ -203,15 +206,15 @@ func (w *auditState) compareAll() Result {
 	return result
 }
 
-func (p *datasetState) summary() Summary {
-	s := Summary{Dataset: p.dataset, Versions: len(p.versions), Journal: make(map[journal.State]int)}
-	for _, e := range p.entries {
+func (d *datasetState) summary() Summary {
+	s := Summary{Dataset: d.dataset, Versions: len(d.versions), Journal: make(map[journal.State]int)}
+	for _, e := range d.entries {
 		s.Journal[e.State]++
 	}
-	if p.account == nil {
+	if d.tables == nil {
 		return s
 	}
-	for _, count := range p.account.Counts {
+	for _, count := range d.tables.Counts {
 		if count.Row != nil {
 			s.Objects++
 			s.LedgerRows += count.Row.RowsLoaded

@@ -11,11 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// listLanding lists every version of every key that is to be audited. Delete
-// markers come in a list of their own (AmazonS3 API, ListObjectVersions).
-func (a *Auditor) listLanding(ctx context.Context, w *auditState) error {
+// listLanding lists every version of the audited keys. S3 returns delete markers in a
+// list of their own (AmazonS3 API, ListObjectVersions).
+func (a *Auditor) listLanding(ctx context.Context, s *auditState) error {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(a.LandingBucket)}
-	if c := a.Contracts.ByDataset(w.onlyDataset); c != nil {
+	if c := a.Contracts.ByDataset(s.onlyDataset); c != nil {
 		input.Prefix = aws.String(c.KeyPrefix)
 	}
 	pages := s3.NewListObjectVersionsPaginator(a.Objects, input)
@@ -28,15 +28,15 @@ func (a *Auditor) listLanding(ctx context.Context, w *auditState) error {
 			found := version{modified: aws.ToTime(listed.LastModified), Object: object.Object{
 				Bucket: a.LandingBucket, Key: aws.ToString(listed.Key), Version: aws.ToString(listed.VersionId), Size: aws.ToInt64(listed.Size),
 			}}
-			if p := w.datasetState(a.claimant(found.Key)); p != nil && found.IgnoreReason() == "" {
-				p.versions = append(p.versions, found)
+			if d := s.datasetState(a.claimant(found.Key)); d != nil && found.IgnoreReason() == "" {
+				d.versions = append(d.versions, found)
 			}
 		}
 	}
 	return nil
 }
 
-// claimant is the dataset that claims a key; "" if none does.
+// claimant returns the dataset of a key; empty for a key without a contract.
 func (a *Auditor) claimant(key string) string {
 	if c := a.Contracts.ByKey(key); c != nil {
 		return c.Dataset()
@@ -45,12 +45,12 @@ func (a *Auditor) claimant(key string) string {
 }
 
 // listReceipts lists the receipts of each dataset.
-func (a *Auditor) listReceipts(ctx context.Context, w *auditState) error {
-	for _, p := range w.parts {
-		if p.contract == nil {
+func (a *Auditor) listReceipts(ctx context.Context, s *auditState) error {
+	for _, d := range s.datasets {
+		if d.contract == nil {
 			continue
 		}
-		prefix := object.DatasetPrefix(p.dataset)
+		prefix := object.DatasetPrefix(d.dataset)
 		pages := s3.NewListObjectsV2Paginator(a.Objects, &s3.ListObjectsV2Input{Bucket: aws.String(a.CuratedBucket), Prefix: aws.String(prefix)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -59,7 +59,7 @@ func (a *Auditor) listReceipts(ctx context.Context, w *auditState) error {
 			}
 			for _, listed := range page.Contents {
 				if name := aws.ToString(listed.Key); strings.HasSuffix(name, "/"+object.ReceiptName) {
-					p.receipts[name] = true
+					d.receipts[name] = true
 				}
 			}
 		}

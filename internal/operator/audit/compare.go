@@ -14,33 +14,34 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
-// key is one S3 key, whatever its version.
+// key is one S3 key with all its versions.
 type key struct{ bucket, name string }
 
 func keyOf(o object.Object) key { return key{o.Bucket, o.Key} }
 
-// comparison is one dataset's, while it is made.
+// comparison collects the differences of one dataset.
 type comparison struct {
 	*auditState
 	*datasetState
 
 	rows map[object.ID]*ledger.Row
-	// currentRows is the row of each key.
+	// currentRows has the ledger row of each key.
 	currentRows map[key]*ledger.Row
 	differences []Difference
 }
 
-// compare returns the differences in the order of kinds, then of objects.
-func (w *auditState) compare(p *datasetState) []Difference {
-	c := &comparison{auditState: w, datasetState: p, rows: make(map[object.ID]*ledger.Row), currentRows: make(map[key]*ledger.Row)}
+// compare returns the differences of a dataset, in the order of kinds and then of
+// objects.
+func (s *auditState) compare(d *datasetState) []Difference {
+	c := &comparison{auditState: s, datasetState: d, rows: make(map[object.ID]*ledger.Row), currentRows: make(map[key]*ledger.Row)}
 	c.compareBucketWithJournal()
 	switch {
-	case p.account != nil:
+	case d.tables != nil:
 		c.compareLedgerRows()
 		c.compareLedgerWithTables()
 		c.compareLedgerWithJournal()
-	case p.contract != nil:
-		c.add(NoTable, object.Object{}, "contract: "+p.contract.Version, "Snowflake: no table", "firn migrate")
+	case d.contract != nil:
+		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", "firn migrate")
 	}
 	order := Kinds()
 	slices.SortStableFunc(c.differences, func(a, b Difference) int {
@@ -57,11 +58,12 @@ func (c *comparison) add(kind Kind, o object.Object, one, other, command string)
 	c.differences = append(c.differences, d)
 }
 
-// changedRecently reports whether something happened so shortly before the audit, or while
-// it ran, that not everybody may have heard of it.
-func (w *auditState) changedRecently(at time.Time) bool { return at.After(w.began.Add(-w.grace)) }
+// changedRecently reports whether the time is after the beginning of the audit, or less
+// than grace before. The bucket, the journal and the ledger may not agree yet on such a
+// change.
+func (s *auditState) changedRecently(at time.Time) bool { return at.After(s.began.Add(-s.grace)) }
 
-// lastChange is when the journal last wrote of the object's state.
+// lastChange returns the time of the entry's last change of state.
 func lastChange(e *journal.Entry) time.Time {
 	var last time.Time
 	for _, at := range e.Times {
@@ -72,7 +74,8 @@ func lastChange(e *journal.Entry) time.Time {
 	return last
 }
 
-// compareBucketWithJournal finds what nobody announced, and what stays on its way.
+// compareBucketWithJournal finds versions without a journal entry, and objects stuck in
+// one state.
 func (c *comparison) compareBucketWithJournal() {
 	for _, v := range c.versions {
 		if !c.known[v.ID()] && !c.changedRecently(v.modified) {
@@ -81,20 +84,20 @@ func (c *comparison) compareBucketWithJournal() {
 	}
 	for _, e := range c.entries {
 		since := e.Times[e.State]
-		onItsWay := !e.State.Final() && e.State != journal.Failed
-		if onItsWay && since.Before(c.began.Add(-c.stuck)) {
+		moving := !e.State.Final() && e.State != journal.Failed
+		if moving && since.Before(c.began.Add(-c.stuck)) {
 			c.add(Stuck, e.Object, fmt.Sprintf("journal: %s since %s", e.State, stamp(since)),
 				fmt.Sprintf("at most: %s", c.stuck), c.retryCommand(e))
 		}
 	}
 }
 
-// retryCommand is the command that helps an object on its way.
+// retryCommand returns the command that moves a stuck object on.
 func (c *comparison) retryCommand(e *journal.Entry) string {
-	if c.account == nil || len(c.account.Locks) != 1 || e.State != journal.Transformed {
+	if c.tables == nil || len(c.tables.Locks) != 1 || e.State != journal.Transformed {
 		return sweepCommand
 	}
-	switch lock := c.account.Locks[0]; {
+	switch lock := c.tables.Locks[0]; {
 	case lock.Paused:
 		return "firn resume " + c.dataset
 	case semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0:
@@ -104,23 +107,23 @@ func (c *comparison) retryCommand(e *journal.Entry) string {
 	}
 }
 
-// compareLedgerRows holds the ledger's rows against each other, and each against
-// itself.
+// compareLedgerRows checks the lock row, the uniqueness of objects and keys, and the
+// sums of each ledger row.
 func (c *comparison) compareLedgerRows() {
-	if n := len(c.account.Locks); n != 1 {
-		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "there should be: 1", c.ledgerQueryCommand(ddl.LockRow))
+	if n := len(c.tables.Locks); n != 1 {
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", c.ledgerQueryCommand(ddl.LockRow))
 	}
-	for _, count := range c.account.Counts {
+	for _, count := range c.tables.Counts {
 		row := count.Row
 		if row == nil {
 			continue
 		}
 		if _, twice := c.rows[row.ID]; twice {
-			c.add(ObjectTwice, row.Object, "ledger: it is there twice", "there should be: 1", c.ledgerQueryCommand(string(row.ID)))
+			c.add(ObjectTwice, row.Object, "ledger: more than 1 row", "expected: 1", c.ledgerQueryCommand(string(row.ID)))
 			continue
 		}
 		if other, twice := c.currentRows[keyOf(row.Object)]; twice {
-			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "there should be: 1",
+			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "expected: 1",
 				c.ledgerQueryCommand(string(other.ID), string(row.ID)))
 		}
 		c.rows[row.ID], c.currentRows[keyOf(row.Object)] = row, row
@@ -134,9 +137,9 @@ func (c *comparison) compareLedgerRows() {
 	}
 }
 
-// compareLedgerWithTables needs no grace: one statement read both.
+// compareLedgerWithTables compares without grace, because one statement read both.
 func (c *comparison) compareLedgerWithTables() {
-	for _, count := range c.account.Counts {
+	for _, count := range c.tables.Counts {
 		if row := count.Row; row != nil {
 			if count.Rows != row.RowsLoaded {
 				c.add(TableRows, row.Object, countText("ledger", row.RowsLoaded), countText("table", count.Rows), reloadCommand(row.ID))
@@ -151,18 +154,19 @@ func (c *comparison) compareLedgerWithTables() {
 	}
 }
 
-func (c *comparison) addOrphans(kind Kind, id object.ID, says string, n int64, table string) {
+func (c *comparison) addOrphans(kind Kind, id object.ID, text string, n int64, table string) {
 	if n == 0 {
 		return
 	}
-	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: says, Other: "ledger: nothing", Command: deleteCommand(table, id)}
+	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: text, Other: "ledger: nothing", Command: deleteCommand(table, id)}
 	if e := c.entries[id]; e != nil {
 		d.Object = e.Object.URI()
 	}
 	c.differences = append(c.differences, d)
 }
 
-// compareLedgerWithJournal holds what both say of an object that stands still.
+// compareLedgerWithJournal compares the ledger row and the journal entry of each object
+// without a recent change.
 func (c *comparison) compareLedgerWithJournal() {
 	for id, row := range c.rows {
 		if !c.known[id] && !c.changedRecently(row.LoadedAt) {
@@ -170,50 +174,51 @@ func (c *comparison) compareLedgerWithJournal() {
 		}
 	}
 	for _, e := range c.entries {
-		row, standing := c.rows[e.ID], c.currentRows[keyOf(e.Object)]
-		if c.changedRecently(lastChange(e)) || standing != nil && c.changedRecently(standing.LoadedAt) {
+		row, current := c.rows[e.ID], c.currentRows[keyOf(e.Object)]
+		if c.changedRecently(lastChange(e)) || current != nil && c.changedRecently(current.LoadedAt) {
 			continue
 		}
 		switch e.State {
 		case journal.Loaded:
-			c.compareLoaded(e, row, standing)
+			c.compareLoaded(e, row, current)
 		case journal.Superseded:
-			c.compareSuperseded(e, row, standing)
+			c.compareSuperseded(e, row, current)
 		case journal.Failed:
 			if row != nil && row.Generation >= e.Generation {
 				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+describeLoad(row), "firn redrive "+string(e.ID))
 			}
-		default: // on its way, or ignored
+		default: // not settled, or ignored
 		}
 	}
 }
 
-func (c *comparison) compareLoaded(e *journal.Entry, row, standing *ledger.Row) {
-	says := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
+func (c *comparison) compareLoaded(e *journal.Entry, row, current *ledger.Row) {
+	journalText := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
 	switch {
-	case row == nil && standing == nil:
-		c.add(NotInLedger, e.Object, says, "ledger: nothing", reloadCommand(e.ID))
+	case row == nil && current == nil:
+		c.add(NotInLedger, e.Object, journalText, "ledger: nothing", reloadCommand(e.ID))
 	case row == nil:
-		c.add(JournalBehind, e.Object, says, "ledger: version "+string(standing.ID), reloadCommand(e.ID))
+		c.add(JournalBehind, e.Object, journalText, "ledger: version "+string(current.ID), reloadCommand(e.ID))
 	case row.LoadID != e.LoadID || row.Generation != e.Generation || row.RowsLoaded != e.RowsLoaded:
-		c.add(OtherLoad, e.Object, says, "ledger: "+describeLoad(row), reloadCommand(e.ID))
+		c.add(OtherLoad, e.Object, journalText, "ledger: "+describeLoad(row), reloadCommand(e.ID))
 	}
-	if e.Receipt != nil && e.Receipt.Bucket == c.curated && !c.receipts[e.Receipt.Key] {
+	if e.Receipt != nil && e.Receipt.Bucket == c.curatedBucket && !c.receipts[e.Receipt.Key] {
 		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", reloadCommand(e.ID))
 	}
 }
 
-func (c *comparison) compareSuperseded(e *journal.Entry, row, standing *ledger.Row) {
-	says := "journal: superseded by " + string(e.SupersededBy)
+func (c *comparison) compareSuperseded(e *journal.Entry, row, current *ledger.Row) {
+	journalText := "journal: superseded by " + string(e.SupersededBy)
 	switch {
 	case row != nil:
-		c.add(SupersededInLedger, e.Object, says, "ledger: "+describeLoad(row), c.successorCommand(e))
-	case standing == nil:
-		c.add(NoSuccessor, e.Object, says, "ledger: nothing", c.successorCommand(e))
+		c.add(SupersededInLedger, e.Object, journalText, "ledger: "+describeLoad(row), c.successorCommand(e))
+	case current == nil:
+		c.add(NoSuccessor, e.Object, journalText, "ledger: nothing", c.successorCommand(e))
 	}
 }
 
-// successorCommand is the command that loads the version which took the object's place.
+// successorCommand returns the command that loads the newer version of a superseded
+// object.
 func (c *comparison) successorCommand(e *journal.Entry) string {
 	by := c.entries[e.SupersededBy]
 	if by == nil || by.PlanReload().Refused != "" {

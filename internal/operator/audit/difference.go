@@ -10,54 +10,60 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
-// Kind is the stable name of a difference. docs/runbook.md has one entry for each.
+// Kind is the fixed name of a kind of difference. docs/runbook.md has an entry for each
+// kind.
 type Kind string
 
-// The kinds, in the order in which they are told.
+// The kinds, in the order of the report.
 const (
-	// NoTable: the dataset has a contract and no table.
+	// NoTable: the dataset has a contract but no table.
 	NoTable Kind = "no_table"
-	// LockRow: the ledger hasn't exactly one lock row.
+	// LockRow: the ledger has no lock row, or several.
 	LockRow Kind = "lock_row"
-	// ObjectTwice and KeyTwice: the ledger has an object, or a key, twice.
+	// ObjectTwice and KeyTwice: the ledger has several rows of one object, or of one
+	// key.
 	ObjectTwice Kind = "object_twice"
 	KeyTwice    Kind = "key_twice"
-	// RowsRead: the ledger's rows read aren't those written and rejected.
+	// RowsRead: in a ledger row, the rows read aren't the sum of rows written and
+	// rejected.
 	RowsRead Kind = "rows_read"
-	// RowsLoaded: the ledger's rows written aren't those loaded.
+	// RowsLoaded: in a ledger row, the rows written aren't the rows loaded.
 	RowsLoaded Kind = "rows_loaded"
-	// Orphans and RejectOrphans: a table has rows of an object that the ledger
-	// hasn't.
+	// Orphans and RejectOrphans: a table has rows of an object without a ledger row.
 	Orphans       Kind = "orphans"
 	RejectOrphans Kind = "reject_orphans"
-	// TableRows and RejectRows: a table has more or fewer rows of an object than
-	// the ledger says.
+	// TableRows and RejectRows: the number of an object's rows in a table isn't the
+	// number in the ledger.
 	TableRows  Kind = "table_rows"
 	RejectRows Kind = "reject_rows"
-	// Unannounced: the bucket has a version that the journal doesn't know.
+	// Unannounced: the bucket has a version without a journal entry.
 	Unannounced Kind = "unannounced"
-	// Stuck: an object stays on its way.
+	// Stuck: an object has been in one state for too long.
 	Stuck Kind = "stuck"
-	// JournalLost: the ledger has an object that the journal doesn't know.
+	// JournalLost: the ledger has an object without a journal entry.
 	JournalLost Kind = "journal_lost"
-	// NotInLedger: the journal says loaded, and the ledger has nothing of the key.
+	// NotInLedger: the journal has the object as loaded, but the ledger has no row of
+	// the key.
 	NotInLedger Kind = "not_in_ledger"
-	// OtherLoad: the journal says loaded, by another load than the ledger's.
+	// OtherLoad: journal and ledger have different loads of an object.
 	OtherLoad Kind = "other_load"
-	// JournalBehind: the journal says loaded, and the ledger has another version.
+	// JournalBehind: the journal has the object as loaded, but the ledger has another
+	// version of the key.
 	JournalBehind Kind = "journal_behind"
-	// NoSuccessor: the journal says superseded, and the ledger has nothing of the
-	// key.
+	// NoSuccessor: the journal has the object as superseded, but the ledger has no row
+	// of the key.
 	NoSuccessor Kind = "no_successor"
-	// SupersededInLedger: the journal says superseded, and it is in the ledger.
+	// SupersededInLedger: the journal has the object as superseded, but the ledger has
+	// the object.
 	SupersededInLedger Kind = "superseded_in_ledger"
-	// FailedInLedger: the journal says failed, and this generation is in the ledger.
+	// FailedInLedger: the journal has the object as failed, but the ledger has this
+	// generation or a later one.
 	FailedInLedger Kind = "failed_in_ledger"
 	// ReceiptGone: the receipt of a loaded object isn't in the curated bucket.
 	ReceiptGone Kind = "receipt_gone"
 )
 
-// Kinds are all kinds, in the order in which they are told.
+// Kinds returns all kinds in the order of the report.
 func Kinds() []Kind {
 	return []Kind{
 		NoTable, LockRow, ObjectTwice, KeyTwice, RowsRead, RowsLoaded, Orphans, RejectOrphans, TableRows, RejectRows,
@@ -66,43 +72,45 @@ func Kinds() []Kind {
 	}
 }
 
-// Difference is one thing that doesn't add up.
+// Difference is one difference between two sources of state.
 type Difference struct {
 	Dataset string `json:"dataset"`
 	Kind    Kind   `json:"kind"`
-	// Object and ID name the object; empty if it is the dataset's own.
+	// Object is the URI and ID the id of the object. Both are empty for a difference of
+	// the dataset. Orphans without a journal entry have only an ID.
 	Object string    `json:"object,omitempty"`
 	ID     object.ID `json:"id,omitempty"`
-	// One and Other are the two sides, each with who says it.
+	// One and Other are the two sides. Each begins with the name of its source, for
+	// example "ledger: 2 rows".
 	One   string `json:"one"`
 	Other string `json:"other"`
-	// Command is what to type next.
+	// Command is the operator's next command.
 	Command string `json:"command"`
 }
 
-// reloadCommand is the command that transforms an object again.
+// reloadCommand returns the command that transforms and loads an object again.
 func reloadCommand(id object.ID) string { return "firn reload --object " + string(id) }
 
-// sweepCommand announces what nobody announced, and asks once more for what stands
-// still.
+// sweepCommand searches for objects without an event and for stuck objects.
 const sweepCommand = "firn sweep"
 
-// putCommand is the command that puts the file of a key again.
+// putCommand returns the command that uploads the file of a key again.
 func putCommand(o object.Object) string { return "firn put --key " + shell.Quote(o.Key) + " FILE" }
 
 func queryCommand(statement string) string { return "firn query " + shell.Quote(statement) }
 
-// restoreCommand is the command that takes what the ledger has and the journal lost.
-func (p *datasetState) restoreCommand(id object.ID) string {
-	return "firn reload --dataset " + shell.Quote(p.dataset) + " --object " + string(id)
+// restoreCommand returns the command that restores a lost journal entry from the
+// ledger.
+func (d *datasetState) restoreCommand(id object.ID) string {
+	return "firn reload --dataset " + shell.Quote(d.dataset) + " --object " + string(id)
 }
 
-// ledgerQueryCommand is the command that shows the ledger's rows of some objects.
-func (p *datasetState) ledgerQueryCommand(ids ...string) string {
-	return queryCommand("select * from " + ddl.LedgerName(p.contract) + " where object in (" + literals(ids) + ")")
+// ledgerQueryCommand returns the command that prints the ledger rows of some objects.
+func (d *datasetState) ledgerQueryCommand(ids ...string) string {
+	return queryCommand("select * from " + ddl.LedgerName(d.contract) + " where object in (" + literals(ids) + ")")
 }
 
-// deleteCommand is the command that deletes an object's rows from a table.
+// deleteCommand returns the command that deletes an object's rows from a table.
 func deleteCommand(table string, id object.ID) string {
 	return queryCommand("delete from " + table + " where _firn_object = " + snowflake.Literal(string(id)))
 }
@@ -115,8 +123,8 @@ func literals(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// countText says how many rows somebody counts.
-func countText(who string, n int64) string { return who + ": " + plural(n, "row") }
+// countText returns a number of rows after a label.
+func countText(label string, n int64) string { return label + ": " + plural(n, "row") }
 
 func plural(n int64, noun string) string {
 	if n == 1 {

@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/operator/audit"
 )
 
-// TestRunbookHasEveryKind, in the order in which they are told.
+// TestRunbookHasEveryKind compares the kinds and their order with docs/runbook.md.
 func TestRunbookHasEveryKind(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../docs/runbook.md")

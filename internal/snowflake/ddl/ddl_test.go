@@ -108,7 +108,8 @@ func TestFileMatchesGolden(t *testing.T) {
 	compare(t, filepath.Join("testdata", "shop_order.golden.sql"), ddl.File(c))
 }
 
-// TestViewMatchesGolden compares the view of each mode with a golden file. Mode append has no view.
+// TestViewMatchesGolden compares the view of each mode with a golden file. Mode append
+// has no view.
 func TestViewMatchesGolden(t *testing.T) {
 	t.Parallel()
 	columns := `

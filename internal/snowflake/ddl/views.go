@@ -11,8 +11,9 @@ import (
 func ViewName(c *contract.Contract) string { return tableName(c, "_current") }
 
 // View returns the statement that replaces the view of the dataset's current rows. Mode
-// merge shows the newest row of each primary key, mode snapshot the newest complete
-// delivery. Returns "" for mode append, where all rows of the table are current.
+// merge shows the newest row of each primary key. Mode snapshot shows the newest
+// complete delivery. Returns "" for mode append, where all rows of the table are
+// current.
 //
 // The view names its columns, because a view of "select *" keeps the columns from its
 // creation (docs.snowflake.com, sql-reference/sql/create-view). So create the view

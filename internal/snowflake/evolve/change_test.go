@@ -70,8 +70,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestCompareAddsMissingLedgerColumns checks that a ledger of an older firn gets its missing columns,
-// under the same contract version.
+// TestCompareAddsMissingLedgerColumns checks that a ledger of an older firn gets its
+// missing columns, under the same contract version.
 func TestCompareAddsMissingLedgerColumns(t *testing.T) {
 	t.Parallel()
 	table := evolve.TableOf(orders("1.0.0", id))

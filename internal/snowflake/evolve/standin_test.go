@@ -90,8 +90,8 @@ func TestApplyChangesTableToContract(t *testing.T) {
 	}
 }
 
-// TestApplyAddsMissingLedgerColumns adds the missing columns to the ledger of an older firn. The
-// ledger already has a row.
+// TestApplyAddsMissingLedgerColumns adds the missing columns to the ledger of an older
+// firn. The ledger already has a row.
 func TestApplyAddsMissingLedgerColumns(t *testing.T) {
 	t.Parallel()
 	c := orders("1.0.0", id)

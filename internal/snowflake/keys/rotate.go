@@ -27,8 +27,8 @@ type Users interface {
 // Slots are the fingerprints in slots 1 and 2.
 type Slots [2]string
 
-// of returns the slot with the fingerprint, 1 or 2; 0 if no slot has the fingerprint.
-func (s Slots) of(fingerprint string) int {
+// slotWith returns the slot with the fingerprint, 1 or 2; 0 if no slot has the fingerprint.
+func (s Slots) slotWith(fingerprint string) int {
 	for i, inSlot := range s {
 		if inSlot != "" && inSlot == fingerprint {
 			return i + 1
@@ -102,7 +102,7 @@ func (r *Rotator) Rotate(ctx context.Context) (Status, error) {
 
 // rotationState is the state of a rotation.
 type rotationState struct {
-	// current is the current version, next the pending version.
+	// current is the current version, and pending the pending version.
 	current, pending version
 	slots            Slots
 	// usedSlot is the slot of the current pair; 0 if neither slot has the key.
@@ -121,7 +121,7 @@ func (r *Rotator) readState(ctx context.Context) (rotationState, error) {
 	if state.slots, err = r.Users.Fingerprints(ctx, r.User); err != nil {
 		return state, err
 	}
-	state.usedSlot = state.slots.of(state.current.pair.Fingerprint())
+	state.usedSlot = state.slots.slotWith(state.current.pair.Fingerprint())
 	return state, nil
 }
 
@@ -167,15 +167,15 @@ func (r *Rotator) begin(ctx context.Context) (rotationState, error) {
 
 // replace puts the pending pair's public key into the slot, tests the pair by a login,
 // and makes the pair current. Then replace tests the stored pair by a login.
-func (r *Rotator) replace(ctx context.Context, now, next version) error {
-	if err := r.Users.SetKey(ctx, r.User, next.pair.Slot, next.pair.PublicKey()); err != nil {
+func (r *Rotator) replace(ctx context.Context, current, pending version) error {
+	if err := r.Users.SetKey(ctx, r.User, pending.pair.Slot, pending.pair.PublicKey()); err != nil {
 		return err
 	}
-	if err := r.LogIn(ctx, next.pair); err != nil {
+	if err := r.LogIn(ctx, pending.pair); err != nil {
 		return err
 	}
-	if now.id != next.id {
-		if err := r.makeCurrent(ctx, now, next); err != nil {
+	if current.id != pending.id {
+		if err := r.makeCurrent(ctx, current, pending); err != nil {
 			return err
 		}
 	}
@@ -188,19 +188,19 @@ func (r *Rotator) replace(ctx context.Context, now, next version) error {
 
 // makeCurrent makes a version the current version. There is no error if another
 // rotation made the same or a later version current.
-func (r *Rotator) makeCurrent(ctx context.Context, now, next version) error {
-	moveErr := r.Secret.move(ctx, currentLabel, now.id, next.id)
+func (r *Rotator) makeCurrent(ctx context.Context, current, pending version) error {
+	moveErr := r.Secret.move(ctx, currentLabel, current.id, pending.id)
 	if moveErr == nil {
 		return nil
 	}
-	if stored, err := r.Secret.versionWithLabel(ctx, currentLabel); err != nil || stored.id == now.id {
+	if stored, err := r.Secret.versionWithLabel(ctx, currentLabel); err != nil || stored.id == current.id {
 		return moveErr
 	}
 	return nil
 }
 
-// emptyOtherSlot empties the slot without the current pair. retire reads the state right
-// before, to keep another rotation's new key.
+// emptyOtherSlot empties the slot without the current pair. emptyOtherSlot reads the
+// state first, to keep another rotation's new key.
 func (r *Rotator) emptyOtherSlot(ctx context.Context) error {
 	state, err := r.readState(ctx)
 	if err != nil {

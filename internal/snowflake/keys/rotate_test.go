@@ -214,7 +214,7 @@ func TestRotationRepairsBrokenSecretAndSlots(t *testing.T) {
 		}
 	}
 	for name, damage := range map[string]func(){
-		"current version without a key pair":         func() { write("{}", "AWSCURRENT") },
+		"current version without a key pair": func() { write("{}", "AWSCURRENT") },
 		"pending version without a key pair": func() { write("{}", "AWSPENDING") },
 		"no key in Snowflake": func() {
 			if _, err := b.session.Query(t.Context(), "damage", "alter user "+b.user+" unset rsa_public_key, rsa_public_key_2"); err != nil {

@@ -35,8 +35,8 @@ var _ snowflake.Secret = Secret{}
 const (
 	currentLabel = "AWSCURRENT"
 	pendingLabel = "AWSPENDING"
-	// candidateLabel is the label of a version before it becomes pending. Without any label,
-	// Secrets Manager can delete a version at any time.
+	// candidateLabel is the label of a version before the version becomes pending.
+	// Without any label, Secrets Manager can delete a version at any time.
 	candidateLabel = "FIRNCANDIDATE"
 )
 
@@ -64,7 +64,8 @@ func (s Secret) Read(ctx context.Context) (snowflake.KeyPair, error) {
 	return v.pair, nil
 }
 
-// versionWithLabel returns the version with the label; the zero value without such a version.
+// versionWithLabel returns the version with the label; the zero value without such a
+// version.
 func (s Secret) versionWithLabel(ctx context.Context, label string) (version, error) {
 	answer, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.ARN), VersionStage: aws.String(label)})
 	if isUnlabelled(err) {
@@ -128,7 +129,8 @@ func isLabelMoved(err error) bool {
 	return fault.IsAWS(err, "InvalidParameterException", "InvalidRequestException")
 }
 
-// unusableFault returns the fault for a login that can't succeed before the next rotation.
+// unusableFault returns the fault for a login that can't succeed before the next
+// rotation.
 func (s Secret) unusableFault(err error) *fault.Fault {
 	f := fault.Dependency("read the secret of the login", fault.SnowflakeRefused, err)
 	f.Subject = s.ARN

@@ -96,7 +96,7 @@ func TestPageAndFind(t *testing.T) {
 	}
 }
 
-func TestAccountCountsTablesAndLedger(t *testing.T) {
+func TestCountTablesCountsTablesAndLedger(t *testing.T) {
 	t.Parallel()
 	session, _ := newTables(t)
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -146,9 +146,9 @@ func TestReadWithoutTableFails(t *testing.T) {
 	}
 }
 
-// TestAccountSeesWholeTransactions counts rows during the transactions of another
+// TestCountTablesSeesWholeTransactions counts rows during the transactions of another
 // session. Each transaction replaces an object's rows, ledger row and rejects.
-func TestAccountSeesWholeTransactions(t *testing.T) {
+func TestCountTablesSeesWholeTransactions(t *testing.T) {
 	t.Parallel()
 	session, database := newTables(t)
 	loader := laptoptest.OpenSnowflake(t, database)

@@ -81,7 +81,8 @@ var expectedGrants = map[string]map[string]string{
 }
 
 // grant is one grant statement. To is the grantee, "role x" or "user x". On is the
-// object with its kind. Privileges are sorted; "role" stands for a granted role.
+// object with its kind. Privileges are sorted; the privilege of a granted role is
+// "role".
 type grant struct {
 	To, On     string
 	Privileges []string

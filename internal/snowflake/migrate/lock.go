@@ -26,10 +26,10 @@ const (
 	// refreshEvery is the shortest time between two refreshes of the lock. A refresh only
 	// runs between statements.
 	refreshEvery = time.Minute
-	// expiresAfterMinutes is the age by Snowflake's clock at which a lock without refresh
-	// counts as free. The limit is longer than the sum of keepEvery, a statement (5
-	// minutes, snowflake.Config) and a statement with a lost connection (5 minutes
-	// more, ABORT_DETACHED_QUERY).
+	// expiresAfterMinutes is the age by Snowflake's clock at which a lock without
+	// refresh counts as free. The limit exceeds the sum of three times: refreshEvery, a
+	// statement (5 minutes, snowflake.Config) and a statement without connection (5
+	// minutes, ABORT_DETACHED_QUERY).
 	expiresAfterMinutes = 15
 	// releaseTimeout limits the release after the end of the caller's time.
 	releaseTimeout = 10 * time.Second

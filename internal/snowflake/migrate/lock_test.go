@@ -291,7 +291,8 @@ func TestMigrationWithoutWarehouseExplainsSetup(t *testing.T) {
 	}
 }
 
-// sessionWithoutWarehouse is a session without a warehouse: CREATE TABLE … AS SELECT fails.
+// sessionWithoutWarehouse is a session without a warehouse: CREATE TABLE … AS SELECT
+// fails.
 type sessionWithoutWarehouse struct{ migrate.Session }
 
 func (r sessionWithoutWarehouse) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {

@@ -23,8 +23,8 @@ type Migrator struct {
 	Session Session
 	// Database is the database of the history and of the scripts.
 	Database string
-	// Name is the name of this migration for other migrations and people. Each
-	// migration needs its own name.
+	// Name identifies this migration to other migrations and people. Each migration
+	// needs its own name.
 	Name string
 	// BreakLock takes the lock from any holder. Only set BreakLock if the holder is
 	// dead.
@@ -184,8 +184,8 @@ func (m *Migrator) prepare(ctx context.Context, isFirst bool) error {
 	return nil
 }
 
-// explainMissingWarehouse adds a hint to the fault of a missing warehouse. The migration's first
-// statements are the first to need a warehouse.
+// explainMissingWarehouse adds a hint to the fault of a missing warehouse. The
+// migration's first statements are the first to need a warehouse.
 func explainMissingWarehouse(err error) error {
 	if !fault.Is(err, fault.WarehouseAway) {
 		return err

@@ -27,8 +27,8 @@ func newDatabase() string {
 	return fmt.Sprintf("FIRN_MIGRATE_%d_%d", time.Now().UnixNano(), databases.Add(1))
 }
 
-// recordingSession is a session that records the scripts' statements and can call a function
-// before each statement.
+// recordingSession is a session that records the scripts' statements and can call a
+// function before each statement.
 type recordingSession struct {
 	*snowflake.Session
 	ran    []string

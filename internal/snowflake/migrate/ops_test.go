@@ -95,7 +95,7 @@ func TestOpsViewsShowLoads(t *testing.T) {
 			"shop.order | null | null | 0 | false | 1.0.0",
 			"station.event | 2026-03-03T10:00:03Z | 2026-03-03T09:00:00Z | 1 | true | 1.0.0",
 		}},
-		{"every dataset has its freshness", "select count(*) = 5, count(age_minutes), min(age_minutes) > 0 from ops.freshness", []string{"true | 2 | true"}},
+		{"freshness of each dataset", "select count(*) = 5, count(age_minutes), min(age_minutes) > 0 from ops.freshness", []string{"true | 2 | true"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, rows(t, session, test.query)); diff != "" {

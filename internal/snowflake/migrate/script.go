@@ -46,9 +46,10 @@ var (
 	variable       = regexp.MustCompile(`\{\{\s*(\w+)\s*(\|\s*default\('([^']*)'\)\s*)?\}\}`)
 )
 
-// Parse makes a script of a file. Parse replaces {{ name }} and {{ name |
-// default('value') }} by the variable's value. A variable without a value and without a
-// default is an error. schemachange reads both forms the same way, as Jinja templates.
+// Parse makes a script of a file and replaces the variables. {{ name }} becomes the
+// variable's value, and {{ name | default('value') }} has a default. A variable without
+// a value and without a default is an error. schemachange reads both forms the same
+// way, as Jinja templates.
 func Parse(name, body string, variables map[string]string) (Script, error) {
 	s := Script{Name: name, Body: body}
 	switch found := versionedName.FindStringSubmatch(name); {
@@ -146,8 +147,8 @@ func sorted(scripts []Script) []Script {
 	return scripts
 }
 
-// duplicateVersions returns an error for each pair of scripts with the same version. The scripts
-// must be sorted.
+// duplicateVersions returns an error for each pair of scripts with the same version.
+// The scripts must be sorted.
 func duplicateVersions(scripts []Script) []error {
 	var faults []error
 	for i := 1; i < len(scripts); i++ {

@@ -61,7 +61,7 @@ func TestWarehousesAreBounded(t *testing.T) {
 			`warehouse_size = xsmall`, `auto_suspend = 60`, `auto_resume = true`, `initially_suspended = true`, `comment = '[^']+'`,
 			`statement_timeout_in_seconds = [1-9][0-9]*`, `statement_queued_timeout_in_seconds = [1-9][0-9]*`, `resource_monitor = `+w.name)
 		if !monitors[w.name] {
-			t.Errorf("warehouse %s has no own monitor", w.name)
+			t.Errorf("warehouse %s has no resource monitor of the same name", w.name)
 		}
 	}
 }

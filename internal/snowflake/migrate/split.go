@@ -33,9 +33,9 @@ func Split(script string) []string {
 	return statements
 }
 
-// quotedLength returns the length of the comment, string, quoted name or $$ body at the start
-// of the text; 0 for any other start. Without a closing mark, the length is the rest of
-// the text.
+// quotedLength returns the length of the comment, string, quoted name or $$ body at the
+// start of the text; 0 for any other start. Without a closing mark, the length is the
+// rest of the text.
 func quotedLength(text string) (length int, comment bool) {
 	switch {
 	case strings.HasPrefix(text, "--"), strings.HasPrefix(text, "//"):

@@ -13,27 +13,27 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// maxResumes is how often a read that broke off is taken up again. The SDK
-// retries requests, never the reading of a body.
+// maxResumes is the number of times a broken read is resumed. The SDK retries requests,
+// but never the read of a body.
 const maxResumes = 5
 
-// sizeUnknown stands for an answer without a length; S3 always gives one.
+// sizeUnknown means an answer without a length. S3 always returns a length.
 const sizeUnknown = -1
 
-// download reads an object's body, or a range of it, and resumes where the
-// connection broke.
+// download reads the body of an object, or a range, and resumes after a broken
+// connection.
 type download struct {
 	ctx    context.Context //nolint:containedctx // io.Reader has no place for it
 	client Client
 	object object.Object
 	body   io.ReadCloser
-	// read is how far it came in the object, and size where it ends; end is
-	// where it shall end, 0 for the object's own end.
+	// read is the position in the object, size the end of the body, and endAt the
+	// requested end. endAt 0 means the end of the object.
 	read, size, endAt int64
 	resumes           int
 }
 
-// open asks for the bytes that weren't read yet.
+// open requests the unread bytes.
 func (d *download) open() error {
 	input := &s3.GetObjectInput{Bucket: aws.String(d.object.Bucket), Key: aws.String(d.object.Key)}
 	if d.object.Version != "" {
@@ -58,7 +58,7 @@ func (d *download) open() error {
 		d.size = d.read + *output.ContentLength
 	}
 	if d.endAt > 0 && d.size != d.endAt {
-		_ = d.body.Close() // nothing of it was read
+		_ = d.body.Close() // unread
 		return fault.Dependency("read landing object", fault.StoreAway, fmt.Errorf("asked for bytes %d to %d, the answer ends at %d", d.read, d.endAt, d.size))
 	}
 	return nil
@@ -83,9 +83,9 @@ func (d *download) Read(p []byte) (int, error) {
 			fmt.Errorf("the connection broke %d times, last after %d of %d bytes: %w", maxResumes+1, d.read, d.size, err))
 	}
 	d.resumes++
-	_ = d.body.Close() // broken already
+	_ = d.body.Close() // already broken
 	return n, d.open()
 }
 
-// Close ends the download, read to its end or not.
+// Close ends the download, also before the last byte.
 func (d *download) Close() error { return d.body.Close() }

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// rangeSize is how many bytes one request reads of a large object.
+	// rangeSize is the size in bytes of a request for a large object.
 	rangeSize = 4 << 20
-	// rangesInFlight bounds the ranges that are read at once, or wait to be
-	// taken, and so their memory. One connection to S3 gives about 80 MB a
-	// second (AmazonS3/latest/userguide/optimizing-performance-guidelines).
+	// rangesInFlight is the maximum number of ranges in memory: in progress or waiting
+	// for Read. One connection to S3 transfers about 80 MB per second
+	// (AmazonS3/latest/userguide/optimizing-performance-guidelines).
 	rangesInFlight = 4
 )
 
-// ranges reads an object in ranges, several at once, and gives them in order.
+// ranges reads several ranges of an object at once, and returns the bytes in order.
 type ranges struct {
 	cancel context.CancelFunc
-	// pending are the ranges that were asked for, in order; free are buffers.
+	// pending are the requested ranges in order. free has the free buffers.
 	pending chan chan rangeResult
 	free    chan []byte
 	ended   chan struct{}
@@ -27,7 +27,7 @@ type ranges struct {
 	rest    []byte
 }
 
-// rangeResult is the bytes of a range, or why it couldn't be read.
+// rangeResult is the bytes of a range, or the error of the read.
 type rangeResult struct {
 	bytes []byte
 	err   error
@@ -49,7 +49,7 @@ func openRanges(ctx context.Context, client Client, o object.Object) (io.ReadClo
 	return r, nil
 }
 
-// requestRanges begins one range after the other while there are buffers.
+// requestRanges requests the ranges in order, as long as there are free buffers.
 func (r *ranges) requestRanges(ctx context.Context, next *download, size int64) {
 	defer close(r.ended)
 	defer close(r.pending)
@@ -58,14 +58,14 @@ func (r *ranges) requestRanges(ctx context.Context, next *download, size int64) 
 		select {
 		case buffer = <-r.free:
 		case <-ctx.Done():
-			r.pending <- failed(ctx.Err()) // there is room for this one too
+			r.pending <- failed(ctx.Err()) // never blocks: one extra place
 			if next.body != nil {
-				_ = next.Close() // nobody reads it
+				_ = next.Close() // unread
 			}
 			return
 		}
 		answer := make(chan rangeResult, 1)
-		r.pending <- answer // there is room: a range has one of the buffers
+		r.pending <- answer // never blocks: one place per buffer
 		go next.fetch(buffer, answer)
 		if next.endAt == size {
 			return
@@ -117,7 +117,7 @@ func (r *ranges) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the reading, done or not.
+// Close ends the reads, also before the last byte.
 func (r *ranges) Close() error {
 	r.cancel()
 	<-r.ended

@@ -1,5 +1,5 @@
-// Package s3store keeps the transform's objects and files in S3: it reads one
-// version as a stream, and writes files by multipart upload.
+// Package s3store is the transform's store in S3. It reads one version as a stream and
+// writes files by multipart upload.
 package s3store
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Client is what the store needs of S3.
+// Client is the part of S3 used by the store.
 type Client interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
@@ -31,8 +31,8 @@ type Store struct{ Client Client }
 
 var _ transform.Store = (*Store)(nil)
 
-// Open reads exactly the version that the object names. Of a large one several
-// ranges are read at once.
+// Open reads exactly the version of the object. It reads several ranges of a large
+// object at once.
 func (s *Store) Open(ctx context.Context, o object.Object) (io.ReadCloser, error) {
 	if o.Size > rangeSize {
 		return openRanges(ctx, s.Client, o)
@@ -44,12 +44,12 @@ func (s *Store) Open(ctx context.Context, o object.Object) (io.ReadCloser, error
 	return d, nil
 }
 
-// Create begins a file. Nothing is sent before the first part is full.
+// Create starts a file. The first request is sent when the first part is full.
 func (s *Store) Create(ctx context.Context, at work.Location) transform.Upload {
 	return newUpload(ctx, s.Client, at)
 }
 
-// Put writes a small file at once.
+// Put writes a small file in one request.
 func (s *Store) Put(ctx context.Context, at work.Location, body []byte) error {
 	_, err := s.Client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: aws.String(at.Bucket), Key: aws.String(at.Key), Body: bytes.NewReader(body),
@@ -60,8 +60,8 @@ func (s *Store) Put(ctx context.Context, at work.Location, body []byte) error {
 	return nil
 }
 
-// classifyRead tells an object that is gone from a store that is. S3 answers
-// MethodNotAllowed where the version is a delete marker
+// classifyRead returns object_gone for a missing version, and a fault of the store
+// otherwise. S3 answers MethodNotAllowed if the version is a delete marker
 // (AmazonS3/latest/API/API_GetObject).
 func classifyRead(err error) error {
 	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "NotFound") {

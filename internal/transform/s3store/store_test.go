@@ -21,13 +21,12 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// fakeS3 is an S3 that breaks off and refuses on demand. It is as strict as the
-// real one: a part that isn't the last has at least 5 MiB, a list of parts is
-// ascending and complete.
+// fakeS3 is an S3 with injected errors. It is as strict as S3: parts have at least 5
+// MiB, except the last part, and the list of parts is complete and ascending.
 type fakeS3 struct {
 	mutex       sync.Mutex
 	body        []byte
-	breakAt     []int64 // each read breaks after so many more bytes
+	breakAt     []int64 // bytes before each read breaks
 	ranges      []string
 	getErr      error
 	partErr     error
@@ -215,10 +214,10 @@ func TestUpload(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := upload.Abort(t.Context()); err != nil || f.aborted {
-				t.Errorf("abort after commit: %v, sent %t", err, f.aborted)
+				t.Errorf("abort after commit: error %v, request sent %t", err, f.aborted)
 			}
 			if !bytes.Equal(f.objects["curated/data.parquet"], f.body) {
-				t.Error("the file isn't what was written")
+				t.Error("the file differs from the written bytes")
 			}
 			if f.maxInFlight > 2 {
 				t.Errorf("%d parts in flight", f.maxInFlight)
@@ -254,8 +253,8 @@ func TestUploadFails(t *testing.T) {
 	}
 }
 
-// TestOpenRanges: a large object is read in ranges that break, fail and come
-// back in order, and no byte twice.
+// TestOpenRanges reads a large object in ranges with broken connections. All bytes must
+// be read once, in order.
 func TestOpenRanges(t *testing.T) {
 	t.Parallel()
 	const size = 21<<20 + 17
@@ -270,7 +269,7 @@ func TestOpenRanges(t *testing.T) {
 	defer body.Close()
 	got, err := io.ReadAll(body)
 	if err != nil || !bytes.Equal(got, f.body) {
-		t.Errorf("%d bytes of %d came, or others: %v", len(got), size, err)
+		t.Errorf("read %d bytes, want the %d bytes of the object: %v", len(got), size, err)
 	}
 	const ranges, resumed = 6, 4
 	if len(f.ranges) != ranges+resumed {
@@ -278,19 +277,18 @@ func TestOpenRanges(t *testing.T) {
 	}
 }
 
-// TestOpenRangesFails: each failure of a range is told, and closing early
-// leaves nothing behind.
+// TestOpenRangesFails checks the error of a failed range, and Close before the end.
 func TestOpenRangesFails(t *testing.T) {
 	t.Parallel()
 	large := landing
 	large.Size = 30 << 20
-	f := newFake(20 << 20) // the event said more than there is
+	f := newFake(20 << 20) // less than the size in the event
 	body, err := (&s3store.Store{Client: f}).Open(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, body); n != 20<<20 || fault.As(err).Code != fault.StoreAway {
-		t.Errorf("%d bytes came, error %v", n, err)
+		t.Errorf("read %d bytes, error %v", n, err)
 	}
 	if err := body.Close(); err != nil {
 		t.Error(err)
@@ -309,6 +307,6 @@ func TestOpenRangesFails(t *testing.T) {
 	}
 	f.getErr = &smithy.GenericAPIError{Code: "NoSuchVersion"}
 	if _, err := (&s3store.Store{Client: f}).Open(t.Context(), large); fault.As(err).Code != fault.ObjectGone {
-		t.Errorf("error %v for a version that is gone", err)
+		t.Errorf("error %v for a deleted version", err)
 	}
 }

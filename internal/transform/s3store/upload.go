@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// PartSize is a part's size in bytes; S3 takes at least 5 MiB and at most
+	// PartSize is the size of a part in bytes. S3 requires at least 5 MiB and allows
 	// 10,000 parts (AmazonS3/latest/userguide/qfacts).
 	PartSize = 8 << 20
-	// partsInFlight bounds the parts of one file that are sent at once, and so
-	// its memory: these and the one that is filled.
+	// partsInFlight is the maximum number of parts of a file sent at once. The memory
+	// of a file is these parts and the open part.
 	partsInFlight = 2
 )
 
-// upload sends a file in parts while it is written. A file smaller than one
-// part is one PutObject.
+// upload sends a file in parts during the writes. A file smaller than one part is one
+// PutObject.
 type upload struct {
 	ctx     context.Context //nolint:containedctx // io.Writer has no place for it
 	client  Client
@@ -47,7 +47,7 @@ func newUpload(ctx context.Context, client Client, at work.Location) *upload {
 	return &upload{ctx: ctx, client: client, at: at, sending: sending}
 }
 
-// Write implements io.Writer. It waits while too many parts are in flight.
+// Write implements io.Writer. It blocks while too many parts are in flight.
 func (u *upload) Write(p []byte) (int, error) {
 	written := len(p)
 	for len(p) > 0 {
@@ -63,7 +63,7 @@ func (u *upload) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// send hands the pending bytes to a part of their own.
+// send starts to send the pending bytes as a part.
 func (u *upload) send() error {
 	if err := u.begin(); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (u *upload) send() error {
 	return u.failure()
 }
 
-// begin asks for an upload id before the first part.
+// begin requests an upload id before the first part.
 func (u *upload) begin() error {
 	if u.id != "" {
 		return nil
@@ -90,8 +90,8 @@ func (u *upload) begin() error {
 	return nil
 }
 
-// part sends one part. The checksum of each part goes into the completion:
-// S3 holds the whole file against them.
+// part sends one part. Commit sends the checksum of each part again, and S3 compares
+// these with the whole file.
 func (u *upload) part(number int32, body []byte) error {
 	output, err := u.client.UploadPart(u.ctx, &s3.UploadPartInput{
 		Bucket: aws.String(u.at.Bucket), Key: aws.String(u.at.Key), UploadId: aws.String(u.id),
@@ -109,7 +109,7 @@ func (u *upload) part(number int32, body []byte) error {
 	return nil
 }
 
-// take returns an empty buffer, one that a sent part has left if there is one.
+// take returns an empty buffer, if possible from a sent part.
 func (u *upload) take() []byte {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
@@ -121,8 +121,7 @@ func (u *upload) take() []byte {
 	return make([]byte, 0, PartSize)
 }
 
-// failure returns the fault of a part that failed meanwhile: writing on would
-// be in vain.
+// failure returns the fault of a failed part: further writes would be useless.
 func (u *upload) failure() error {
 	if u.ctx.Err() == nil {
 		return nil
@@ -133,7 +132,7 @@ func (u *upload) failure() error {
 	return u.ctx.Err()
 }
 
-// Commit sends the rest and makes the file appear.
+// Commit sends the last part and makes the file visible.
 func (u *upload) Commit(ctx context.Context) error {
 	if u.id == "" {
 		u.done = true
@@ -159,13 +158,13 @@ func (u *upload) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort drops the parts that were sent. A part that is in flight is waited
-// for: S3 would keep it otherwise.
+// Abort drops the sent parts. Abort waits for parts in flight, because S3 would keep
+// them otherwise.
 func (u *upload) Abort(ctx context.Context) error {
 	if u.done || u.id == "" {
 		return nil
 	}
-	_ = u.sending.Wait() // its fault was the reason to abort
+	_ = u.sending.Wait() // the caller has this fault already
 	_, err := u.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: aws.String(u.at.Bucket), Key: aws.String(u.at.Key), UploadId: aws.String(u.id),
 	})

@@ -15,20 +15,21 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// The files of a case that say what must come out.
+// The files with the expected answer of a case.
 const (
 	Rows    = "expected.ndjson"
 	Rejects = "rejects.ndjson"
 	Receipt = "receipt.json"
 )
 
-// answerFile names the file that says an engine's own answer: "receipt.glue.json".
+// answerFile returns the file name of an engine's own answer, for example
+// "receipt.glue.json".
 func answerFile(kind, engine string) string {
 	extension := filepath.Ext(kind)
 	return strings.TrimSuffix(kind, extension) + "." + engine + extension
 }
 
-// Expected returns what an engine must answer, in the form of Lines or Summary.
+// Expected returns the expected answer of an engine in the form of Lines or Summary.
 func (c Case) Expected(kind, engine string) (string, error) {
 	body, err := os.ReadFile(filepath.Join(c.folder, answerFile(kind, engine)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,26 +38,27 @@ func (c Case) Expected(kind, engine string) (string, error) {
 	return string(body), err
 }
 
-// Update writes what the first engine answered.
+// Update writes the answer of the Lambda engine to the case's file.
 func (c Case) Update(kind, answer string) error {
 	return os.WriteFile(filepath.Join(c.folder, kind), []byte(answer), 0o644)
 }
 
-// maxShownText is the length in bytes of a text that is written out.
+// maxShownText is the length in bytes of the longest text in a case's file. Longer
+// texts have length and hash.
 const maxShownText = 2000
 
-// Lines returns rows as NDJSON. The object's id is left out, it is the same in
-// every row, and a long text is said by its length and hash.
+// Lines returns rows as NDJSON, without the object's id, which is the same in every
+// row. Long texts become their length and hash.
 func Lines(rows []map[string]any) (string, error) {
 	var text strings.Builder
 	for _, row := range rows {
-		said := make(map[string]any, len(row))
+		shown := make(map[string]any, len(row))
 		for name, value := range row {
 			if name != parquetfile.ObjectColumn {
-				said[name] = shortened(value)
+				shown[name] = shortened(value)
 			}
 		}
-		line, err := json.Marshal(said)
+		line, err := json.Marshal(shown)
 		if err != nil {
 			return "", fmt.Errorf("encode row: %w", err)
 		}
@@ -72,23 +74,23 @@ func shortened(value any) any {
 	return value
 }
 
-// Summary is what every engine's receipt must say besides the rows. How many
-// rows it read before it refused is an engine's own affair, but for rejects.
+// Summary returns the fields of a receipt that must be equal in all engines. For a
+// refused object the counts are part of the summary only with code too_many_rejects.
 func Summary(r work.Receipt) (string, error) {
-	said := map[string]any{"outcome": r.Outcome}
+	fields := map[string]any{"outcome": r.Outcome}
 	if r.Code != "" {
-		said["code"] = r.Code
+		fields["code"] = r.Code
 	}
 	if len(r.ExtraColumns) > 0 {
-		said["extra_columns"] = r.ExtraColumns
+		fields["extra_columns"] = r.ExtraColumns
 	}
 	if len(r.Unchecked) > 0 {
-		said["unchecked"] = r.Unchecked
+		fields["unchecked"] = r.Unchecked
 	}
 	if r.Outcome == work.Accepted || r.Code == string(fault.TooManyRejects) {
-		said["rows_read"], said["rows_rejected"] = r.RowsRead, r.RowsRejected
+		fields["rows_read"], fields["rows_rejected"] = r.RowsRead, r.RowsRejected
 	}
-	body, err := json.MarshalIndent(said, "", "  ")
+	body, err := json.MarshalIndent(fields, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("encode receipt: %w", err)
 	}

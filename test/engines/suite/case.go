@@ -1,5 +1,5 @@
-// Package suite reads the transform's conformance suite: what goes into an
-// engine, and what must come out of it.
+// Package suite reads the transform's conformance suite: inputs of an engine and
+// expected outputs.
 package suite
 
 import (
@@ -17,18 +17,18 @@ import (
 
 // Case is one case of the suite.
 type Case struct {
-	// Name is the folder's.
+	// Name is the name of the case's folder.
 	Name string
-	// Contract is complete: what contract.json leaves out has the defaults of a
-	// contract file.
+	// Contract is the complete contract. Fields that contract.json lacks have the
+	// defaults of a contract file.
 	Contract *contract.Contract
-	// InputName is the last part of the object's key: its ending is the format.
+	// InputName is the last part of the object's key. The ending determines the format.
 	InputName string
 
 	folder string
 }
 
-// Cases reads all cases of a folder, by name.
+// Cases returns all cases of a folder, sorted by name.
 func Cases(folder string) ([]Case, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -43,7 +43,7 @@ func Cases(folder string) ([]Case, error) {
 		cases = append(cases, c)
 	}
 	if len(cases) == 0 {
-		return nil, fmt.Errorf("read suite: %s holds no case", folder)
+		return nil, fmt.Errorf("read suite: %s has no case", folder)
 	}
 	return cases, nil
 }
@@ -67,13 +67,13 @@ func readCase(folder string) (Case, error) {
 	case recipe != nil && len(inputs) == 0:
 		c.InputName = recipe.Name
 	default:
-		return Case{}, errors.New("it must hold one input file or a recipe")
+		return Case{}, errors.New("the folder needs one input file or a recipe")
 	}
 	return c, nil
 }
 
-// readContract reads the fields of contract.Contract that matter. The path
-// "(record)" stands for the whole record.
+// readContract reads the fields of a contract.Contract. The path "(record)" means the
+// whole record.
 func readContract(path string) (*contract.Contract, error) {
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func readContract(path string) (*contract.Contract, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(c); err != nil { //nolint:musttag // a case says the fields by their names in Go
+	if err := decoder.Decode(c); err != nil { //nolint:musttag // contract.json has Go's names of the fields
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	for i := range c.Columns {
@@ -106,7 +106,8 @@ func fillPlace(column *contract.Column) {
 	}
 }
 
-// IsGenerated reports whether the object is too large to keep: it takes a while.
+// IsGenerated reports whether the object comes from a recipe. A large object takes some
+// time.
 func (c Case) IsGenerated() bool {
 	recipe, err := c.recipe()
 	return recipe != nil || err != nil
@@ -124,8 +125,8 @@ func (c Case) Input() ([]byte, error) {
 	return os.ReadFile(filepath.Join(c.folder, c.InputName))
 }
 
-// Sample returns the object's bytes, or of a recipe the parts once each: enough to
-// see what the object is about.
+// Sample returns the object's bytes. For a recipe, each part is repeated at most 10
+// times, without inner parts.
 func (c Case) Sample() ([]byte, error) {
 	recipe, err := c.recipe()
 	if recipe == nil || err != nil {
@@ -155,8 +156,8 @@ func (c Case) recipe() (*Recipe, error) {
 	return recipe, nil
 }
 
-// HasOwnAnswer reports whether an engine's answer is another than the first
-// engine's, and is so on purpose: the case says it in a file of the engine's name.
+// HasOwnAnswer reports whether an engine's expected answer differs from the Lambda
+// engine's answer. Such a case has a file with the engine's name.
 func (c Case) HasOwnAnswer(engine string) bool {
 	return slices.ContainsFunc([]string{Rows, Rejects, Receipt}, func(kind string) bool {
 		_, err := os.Stat(filepath.Join(c.folder, answerFile(kind, engine)))

@@ -14,8 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// ReadParquet returns a file's rows as JSON-like values by their logical types:
-// what a reader of the table would see.
+// ReadParquet returns a file's rows as JSON-like values, by the columns' logical types.
 func ReadParquet(body []byte) (rows []map[string]any, err error) {
 	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
 	if err != nil {
@@ -51,9 +50,9 @@ func readGroup(rows []map[string]any, leaves []*parquet.Column, reader parquet.R
 	}
 }
 
-// Types returns each column's name and its physical and logical type, as text. A
-// 64-bit integer is the same with and without its annotation
-// (github.com/apache/parquet-format, LogicalTypes.md).
+// Types returns each column's physical and logical type as text. A 64-bit integer has
+// the same text with and without its annotation (github.com/apache/parquet-format,
+// LogicalTypes.md).
 func Types(body []byte) (map[string]string, error) {
 	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
 	if err != nil {
@@ -61,8 +60,8 @@ func Types(body []byte) (map[string]string, error) {
 	}
 	types := make(map[string]string)
 	for _, leaf := range file.Root().Columns() {
-		said := strings.ReplaceAll(leaf.Type().String(), "INT(64,true)", "INT64")
-		types[leaf.Name()] = fmt.Sprintf("%s %s", leaf.Type().Kind(), said)
+		text := strings.ReplaceAll(leaf.Type().String(), "INT(64,true)", "INT64")
+		types[leaf.Name()] = fmt.Sprintf("%s %s", leaf.Type().Kind(), text)
 	}
 	return types, nil
 }

@@ -8,19 +8,18 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Recipe makes an object that is too large to keep: its parts, one after the
-// other, packed if it says so.
+// Recipe describes an object that is too large for the repository.
 type Recipe struct {
 	// Name is the last part of the object's key.
 	Name string `json:"name"`
-	// Gzip packs the parts.
+	// Gzip compresses the object.
 	Gzip bool `json:"gzip,omitempty"`
-	// Parts are texts, each repeated.
+	// Parts are the object's parts in order.
 	Parts []Part `json:"parts"`
 }
 
-// Part is a text and how often it stands in the object; 0 is once. Inner is
-// repeated first, in front of Text, so that a line may be long and come often.
+// Part is a text with its number of repetitions; 0 means 1. Inner comes before Text in
+// each repetition, so that a long line can be repeated.
 type Part struct {
 	Text  string `json:"text"`
 	Times int    `json:"times,omitempty"`
@@ -35,8 +34,8 @@ func (p Part) text() string {
 	return strings.Repeat(text, max(p.Times, 1))
 }
 
-// body writes a part's repetitions one by one: the packed object is small even
-// where the parts are not.
+// body returns the object. For gzip, body writes a part's repetitions one by one, so
+// that only the compressed object is in memory.
 func (r Recipe) body() ([]byte, error) {
 	var body bytes.Buffer
 	if !r.Gzip {
@@ -45,20 +44,20 @@ func (r Recipe) body() ([]byte, error) {
 		}
 		return body.Bytes(), nil
 	}
-	packer, err := gzip.NewWriterLevel(&body, gzip.BestCompression)
+	writer, err := gzip.NewWriterLevel(&body, gzip.BestCompression)
 	if err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
+		return nil, fmt.Errorf("compress: %w", err)
 	}
 	for _, part := range r.Parts {
-		once := Part{Text: part.Text, Inner: part.Inner}.text()
+		repetition := Part{Text: part.Text, Inner: part.Inner}.text()
 		for range max(part.Times, 1) {
-			if _, err := packer.Write([]byte(once)); err != nil {
-				return nil, fmt.Errorf("pack: %w", err)
+			if _, err := writer.Write([]byte(repetition)); err != nil {
+				return nil, fmt.Errorf("compress: %w", err)
 			}
 		}
 	}
-	if err := packer.Close(); err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
+	if err := writer.Close(); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
 	}
 	return body.Bytes(), nil
 }

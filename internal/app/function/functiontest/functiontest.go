@@ -1,5 +1,5 @@
-// Package functiontest gives the functions' wiring what Lambda gives it: a
-// folder with the contracts, and an environment.
+// Package functiontest has a Lambda environment for tests of the functions' wiring: a
+// folder with the contracts, and environment variables.
 package functiontest
 
 import (
@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// datasets is the made-up project's folder, as a package of internal/app sees it.
+// datasets is the folder of the made-up project, relative to a package below
+// internal/app.
 const datasets = "../../../testdata/project/datasets"
 
-// TaskRoot is a function's folder with the made-up contracts, as in its zip. It
-// may be called by tests of packages right below internal/app.
+// TaskRoot returns a function's folder with the made-up contracts, as in the function's
+// zip. Only tests of packages directly below internal/app may call TaskRoot.
 func TaskRoot(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -26,7 +27,7 @@ func TaskRoot(t testing.TB) string {
 	return root
 }
 
-// TaskRootOf is TaskRoot with the contracts of one source only.
+// TaskRootOf returns a folder like TaskRoot, with the contracts of one source.
 func TaskRootOf(t testing.TB, source string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -36,7 +37,7 @@ func TaskRootOf(t testing.TB, source string) string {
 	return root
 }
 
-// Environment looks variables up in the values, and nowhere else.
+// Environment returns a lookup with only these values.
 func Environment(values map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, found := values[name]

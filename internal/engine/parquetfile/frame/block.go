@@ -6,16 +6,16 @@ import (
 	"github.com/klauspost/compress/huff0"
 )
 
-// sequences are the equal sequences of one block: each copies literals, then
-// the match from the offset.
+// sequences are the equal sequences of one block. Each sequence copies its literals and
+// then a match from the offset.
 type sequences struct {
 	count           int
 	literals, match int
 	offset          code
 }
 
-// appendBlock appends a compressed block of the sequences and of the writer's
-// literals; literals that no sequence takes come last.
+// appendBlock appends a compressed block with the sequences and the writer's literals.
+// The literals left over after the sequences come last.
 func (w *Writer) appendBlock(dst []byte, s sequences) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0)
@@ -26,16 +26,16 @@ func (w *Writer) appendBlock(dst []byte, s sequences) []byte {
 	return dst
 }
 
-// minEntropy is the number of literals from which on a Huffman table pays.
+// minEntropy is the minimum number of literals for a Huffman table.
 const minEntropy = 4096
 
-// appendLiterals appends the literals section (RFC 8878, 3.1.1.3.1), by Huffman
-// codes where they shrink.
+// appendLiterals appends the literals section (RFC 8878, 3.1.1.3.1). Literals are
+// Huffman coded if that makes the section smaller.
 func (w *Writer) appendLiterals(dst []byte) []byte {
 	if len(w.literals) >= minEntropy {
 		w.table.Reuse = huff0.ReusePolicyNone
 		packed, _, err := huff0.Compress4X(w.literals, &w.table)
-		if err == nil && len(packed) < len(w.literals) { // an error says that they don't shrink
+		if err == nil && len(packed) < len(w.literals) { // an error means incompressible literals
 			return appendPacked(dst, packed, len(w.literals))
 		}
 	}
@@ -52,7 +52,7 @@ func (w *Writer) appendLiterals(dst []byte) []byte {
 	return append(dst, w.literals...)
 }
 
-// appendPacked appends literals in four Huffman streams and their table.
+// appendPacked appends literals in four Huffman streams, with their table.
 func appendPacked(dst, packed []byte, size int) []byte {
 	const compressed = 2
 	format, width, bytes := uint64(2), 14, 4
@@ -67,8 +67,8 @@ func appendPacked(dst, packed []byte, size int) []byte {
 	return append(dst, packed...)
 }
 
-// appendSequences appends the sequences section (RFC 8878, 3.1.1.3.2). Each of
-// its three tables has one symbol, so that only extra bits are left.
+// appendSequences appends the sequences section (RFC 8878, 3.1.1.3.2). Each of the
+// three tables has one symbol, so that a sequence consists only of extra bits.
 func appendSequences(dst []byte, s sequences) []byte {
 	const oneByte, twoBytes, oneSymbol = 128, 0x7F00, 1
 	switch {
@@ -88,8 +88,8 @@ func appendSequences(dst []byte, s sequences) []byte {
 	return appendExtra(dst, s.count, literals, match, s.offset)
 }
 
-// appendExtra appends the bit stream, which is read from its end: the last
-// sequence comes first, and a single bit ends it.
+// appendExtra appends the bit stream. A decoder reads the stream from the end: the last
+// sequence comes first, and a single bit ends the stream.
 func appendExtra(dst []byte, count int, codes ...code) []byte {
 	var pattern uint64
 	width := 0

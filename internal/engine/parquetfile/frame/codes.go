@@ -2,18 +2,18 @@ package frame
 
 import "math/bits"
 
-// code is a symbol of the sequences section and the extra bits that follow it.
+// code is a symbol of the sequences section, with its extra bits.
 type code struct {
 	symbol byte
 	extra  uint64
 	width  int
 }
 
-// span is the first length of a code, and the width of its extra bits.
+// span is the first length of a code and the width of the extra bits.
 type span struct{ first, width int }
 
-// The codes of lengths that have extra bits (RFC 8878, 3.1.1.3.2.1.1). Shorter
-// lengths are their own code; match lengths count from 3.
+// The codes of lengths with extra bits (RFC 8878, 3.1.1.3.2.1.1). A shorter length is
+// its own code. Match lengths start at 3.
 var (
 	literalSpans = []span{
 		{16, 1},
@@ -66,24 +66,24 @@ func literalCode(length int) code { return lengthCode(length, 0, literalSpans) }
 
 func matchCode(length int) code { return lengthCode(length, minMatch, matchSpans) }
 
-func lengthCode(length, least int, spans []span) code {
+func lengthCode(length, shortest int, spans []span) code {
 	if length < spans[0].first {
-		return code{symbol: byte(length - least)}
+		return code{symbol: byte(length - shortest)}
 	}
 	i := len(spans) - 1
 	for spans[i].first > length {
 		i--
 	}
-	return code{symbol: byte(spans[0].first - least + i), extra: uint64(length - spans[i].first), width: spans[i].width}
+	return code{symbol: byte(spans[0].first - shortest + i), extra: uint64(length - spans[i].first), width: spans[i].width}
 }
 
-// repeated is the code of the offset that the last sequence had, provided that
-// there are literals before the match.
+// repeated is the code for the offset of the last sequence. It is valid only with
+// literals before the match.
 var repeated = code{}
 
-// offsetCode is the code of a new offset (RFC 8878, 3.1.1.3.2.1.1).
+// offsetCode returns the code of a new offset (RFC 8878, 3.1.1.3.2.1.1).
 func offsetCode(offset int) code {
-	const repeats = 3 // the values below stand for recent offsets
+	const repeats = 3 // smaller values mean recent offsets
 	value := uint64(offset + repeats)
 	width := bits.Len64(value) - 1
 	return code{symbol: byte(width), extra: value - 1<<width, width: width}

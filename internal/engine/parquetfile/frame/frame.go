@@ -1,7 +1,7 @@
-// Package frame writes Zstandard frames (RFC 8878) of what a general compressor
-// searches for and this package knows: records of one length of which each
-// repeats some bytes of the one before. All sequences of a block are equal, so
-// they cost no bit, and nothing is searched. Any decoder reads the frames.
+// Package frame writes Zstandard frames (RFC 8878) of records with a fixed length. Each
+// record repeats some bytes of the record before. A general compressor has to search
+// for these matches; this package knows them. All sequences of a block are equal, so a
+// sequence costs no bits. Any decoder can read the frames.
 package frame
 
 import "encoding/binary"
@@ -9,10 +9,10 @@ import "encoding/binary"
 // Sizes of the format (RFC 8878, 3.1.1).
 const (
 	magic = 0xFD2FB528
-	// maxBlock is the most bytes that a block may stand for.
+	// maxBlock is the maximum content of a block in bytes.
 	maxBlock = 128 << 10
-	// singleSegment asks the decoder to keep the whole content, whose size is
-	// given in four bytes.
+	// singleSegment asks the decoder to keep the whole content. The content size has
+	// four bytes.
 	singleSegment = 0xA0
 	minMatch      = 3
 )
@@ -24,8 +24,8 @@ const (
 	blockHeader     = 3
 )
 
-// Store appends a frame that holds the content as it is: for what doesn't
-// shrink. Content is at most 4 GiB.
+// Store appends a frame with uncompressed content, for incompressible pages. The
+// content is at most 4 GiB.
 func Store(dst, content []byte) []byte {
 	dst = appendHeader(dst, len(content))
 	dst = appendRaw(dst, content)
@@ -38,7 +38,7 @@ func appendHeader(dst []byte, size int) []byte {
 	return binary.LittleEndian.AppendUint32(dst, uint32(size))
 }
 
-// appendRaw appends blocks that hold the content as it is.
+// appendRaw appends blocks with uncompressed content.
 func appendRaw(dst, content []byte) []byte {
 	for len(content) > 0 {
 		n := min(len(content), maxBlock)
@@ -49,7 +49,7 @@ func appendRaw(dst, content []byte) []byte {
 	return dst
 }
 
-// appendEnd ends the frame by an empty block.
+// appendEnd ends the frame with an empty block.
 func appendEnd(dst []byte) []byte { return append(dst, lastBlock, 0, 0) }
 
 func appendBlockHeader(dst []byte, kind, size int) []byte {

@@ -26,7 +26,8 @@ func decode(t interface{ Fatalf(string, ...any) }, packed []byte) []byte {
 	return content
 }
 
-// TestAnyNumbersDecodeEqual: any numbers come back, whatever they have in common.
+// TestAnyNumbersDecodeEqual decodes frames of any numbers, with and without common
+// bytes.
 func TestAnyNumbersDecodeEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -46,17 +47,17 @@ func TestAnyNumbersDecodeEqual(t *testing.T) {
 		packed, ok := w.Append(prefix, content, head, 8)
 		if !ok {
 			if !bytes.Equal(packed, prefix) {
-				t.Fatalf("refused, yet %d bytes were appended", len(packed)-len(prefix))
+				t.Fatalf("Append refused the records but appended %d bytes", len(packed)-len(prefix))
 			}
 			return
 		}
 		if got := decode(t, packed[len(prefix):]); !bytes.Equal(got, content) {
-			t.Fatalf("%d bytes came back of %d, or others", len(got), len(content))
+			t.Fatalf("decoded %d bytes, want the %d bytes of the content", len(got), len(content))
 		}
 	})
 }
 
-// TestAnyRecordsDecodeEqual: records that share any bytes come back.
+// TestAnyRecordsDecodeEqual decodes frames of records with any common bytes.
 func TestAnyRecordsDecodeEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -79,18 +80,18 @@ func TestAnyRecordsDecodeEqual(t *testing.T) {
 		packed, ok := w.Append(nil, content, head, length)
 		if !ok {
 			if min(to-from, length-1) >= 3 && len(content)-head >= 2*length {
-				t.Fatalf("refused, though %d of %d bytes are common", to-from, length)
+				t.Fatalf("Append refused records with %d common bytes of %d", to-from, length)
 			}
 			return
 		}
 		if got := decode(t, packed); !bytes.Equal(got, content) {
-			t.Fatalf("%d bytes came back of %d, or others", len(got), len(content))
+			t.Fatalf("decoded %d bytes, want the %d bytes of the content", len(got), len(content))
 		}
 	})
 }
 
-// TestFrameIsSmallerThanInput holds what the package is for: it is smaller than a number's bytes
-// by those that repeat.
+// TestFrameIsSmallerThanInput checks the sizes of frames. A frame must save the
+// repeated bytes.
 func TestFrameIsSmallerThanInput(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -104,7 +105,7 @@ func TestFrameIsSmallerThanInput(t *testing.T) {
 	for name, test := range map[string]struct {
 		content []byte
 		length  int
-		most    float64 // bytes a record
+		most    float64 // bytes per record
 	}{
 		"ascending": {ascending, 8, 1.1},
 		"amounts":   {amounts, 8, 3},
@@ -113,15 +114,15 @@ func TestFrameIsSmallerThanInput(t *testing.T) {
 		var w frame.Writer
 		packed, ok := w.Append(nil, test.content, 0, test.length)
 		if size := float64(len(packed)) / rows; !ok || size > test.most {
-			t.Errorf("%s: %.2f bytes a record, want %.2f at most", name, size, test.most)
+			t.Errorf("%s: %.2f bytes per record, want at most %.2f", name, size, test.most)
 		}
 		if !bytes.Equal(decode(t, packed), test.content) {
-			t.Errorf("%s: other bytes came back", name)
+			t.Errorf("%s: the decoded bytes differ from the content", name)
 		}
 	}
 }
 
-// TestRecordAboveBlockSizeIsNotWritten: a record longer than a block may be is left to others.
+// TestRecordAboveBlockSizeIsNotWritten: Append refuses records longer than a block.
 func TestRecordAboveBlockSizeIsNotWritten(t *testing.T) {
 	t.Parallel()
 	for length, want := range map[int]bool{128 << 10: true, 128<<10 + 1: false} {
@@ -129,7 +130,7 @@ func TestRecordAboveBlockSizeIsNotWritten(t *testing.T) {
 		var w frame.Writer
 		packed, ok := w.Append(nil, content, 0, length)
 		if ok != want || ok && !bytes.Equal(decode(t, packed), content) {
-			t.Errorf("records of %d bytes: %t, or other bytes came back", length, ok)
+			t.Errorf("records of %d bytes: Append returned %t, or the decoded bytes differ", length, ok)
 		}
 	}
 }
@@ -139,7 +140,7 @@ func TestStoredContentDecodesEqual(t *testing.T) {
 	for _, size := range []int{0, 1, 128 << 10, 128<<10 + 1, 1 << 20} {
 		content := bytes.Repeat([]byte{7}, size)
 		if got := decode(t, frame.Store(nil, content)); !bytes.Equal(got, content) {
-			t.Errorf("%d bytes came back of %d", len(got), size)
+			t.Errorf("decoded %d bytes, want the %d bytes of the content", len(got), size)
 		}
 	}
 }

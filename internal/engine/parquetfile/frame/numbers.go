@@ -6,23 +6,23 @@ import (
 )
 
 const (
-	// window is the number of numbers for which one width is chosen.
+	// window is the count of numbers with the same width.
 	window = 1024
-	// maxWidth is the most bytes of a number that are written where the rest,
-	// 3 at least, is that of the number before.
+	// maxWidth is the maximum number of written bytes of a number. The other bytes, at
+	// least 3, equal those of the number before.
 	maxWidth = numberLength - minMatch
-	// exceptionCost is what a wider number costs, in bytes: it stands whole, and a
-	// new block begins.
+	// exceptionCost is the cost of a wider number in bytes: the whole number and a new
+	// block.
 	exceptionCost = numberLength + 13
 )
 
-// numbers is a run of numbers of one width that becomes one block.
+// numbers is a run of numbers with the same width, written as one block.
 type numbers struct {
 	width, count int
 }
 
-// appendNumbers writes little-endian numbers of which most differ from the one
-// before in their low bytes only.
+// appendNumbers writes little-endian numbers. Most of the numbers differ from the
+// number before only in their low bytes.
 func (w *Writer) appendNumbers(dst, content []byte, head int) ([]byte, bool) {
 	records := content[head:]
 	start := len(dst)
@@ -72,8 +72,8 @@ func (w *Writer) appendNumbers(dst, content []byte, head int) ([]byte, bool) {
 	return appendEnd(w.close(dst, &open)), true
 }
 
-// close writes the numbers that are open, and after them the literals that are
-// no part of them.
+// close writes the open numbers as a block, with the remaining literals after the
+// numbers.
 func (w *Writer) close(dst []byte, open *numbers) []byte {
 	switch {
 	case open.count > 0:
@@ -86,8 +86,8 @@ func (w *Writer) close(dst []byte, open *numbers) []byte {
 	return dst
 }
 
-// chooseWidth returns the width in bytes that makes the part smallest, or 0 if
-// it had better stay as it is.
+// chooseWidth returns the width in bytes with the smallest result, or 0 if the part
+// should stay uncompressed.
 func chooseWidth(part []byte, previous uint64) int {
 	var counts [numberLength + 1]int
 	for at := 0; at < len(part); at += numberLength {

@@ -10,13 +10,11 @@ type Writer struct {
 	table    huff0.Scratch
 }
 
-// numberLength is the length of records that are taken for little-endian
-// numbers.
+// numberLength is the length in bytes of records treated as little-endian numbers.
 const numberLength = 8
 
-// Append appends a frame of the content: head bytes of anything, then records
-// of the length. It returns false, and nothing, if the records have too little
-// in common.
+// Append appends a frame of the content: head bytes, then records of the given length.
+// If the records have too few common bytes, Append appends nothing and returns false.
 func (w *Writer) Append(dst, content []byte, head, length int) ([]byte, bool) {
 	records := content[head:]
 	if len(records) < 2*length || len(records)%length != 0 {
@@ -31,8 +29,7 @@ func (w *Writer) Append(dst, content []byte, head, length int) ([]byte, bool) {
 	return w.appendRecords(dst, content, head, length)
 }
 
-// appendRecords writes records that have bytes in common at one place, the
-// same for all.
+// appendRecords writes records with common bytes at the same place in all records.
 func (w *Writer) appendRecords(dst, content []byte, head, length int) ([]byte, bool) {
 	place, match := common(content[head:], length)
 	match = min(match, length-1) // without a literal, "repeated" means another offset
@@ -58,13 +55,13 @@ func (w *Writer) appendRecords(dst, content []byte, head, length int) ([]byte, b
 	return appendEnd(appendRaw(dst, content[at:])), true
 }
 
-// first writes one byte and a match, which makes the offset the recent one.
+// first writes one byte and a match, which makes the offset the recent offset.
 func (w *Writer) first(dst []byte, literal byte, match, offset int) []byte {
 	w.literals = append(w.literals, literal)
 	return w.appendBlock(dst, sequences{count: 1, literals: 1, match: match, offset: offsetCode(offset)})
 }
 
-// common returns the longest row of bytes that all records have at one place.
+// common returns the longest sequence of bytes with the same values in all records.
 func common(records []byte, length int) (place, size int) {
 	differs := make([]byte, length)
 	first := records[:length]

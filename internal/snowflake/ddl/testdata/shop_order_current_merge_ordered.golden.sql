@@ -15,16 +15,16 @@ qualify
     row_number() over (
         partition by loaded.shop, loaded.number
         order by
-            -- What the contract calls newest; a row without a value is the oldest.
+            -- Columns of firn.orderBy; a row without a value is the oldest.
             loaded.paid_at desc nulls last,
             loaded.number desc nulls last,
-            -- S3's order of events, as text of one width. S3 promises it for
-            -- versions of one key only; between two keys it follows the time in
-            -- practice. An object that no event announced has none.
+            -- S3's order of events, as text of fixed width. S3 guarantees the
+            -- order for versions of one key only. Between two keys, the order
+            -- follows the time in practice. An object without an event has no
+            -- sequencer.
             ledger.sequencer desc nulls last,
-            -- Two objects of which nothing tells which is newer: the same one
-            -- each time.
+            -- Two objects of unknown order: always choose the same object.
             loaded._firn_object desc,
-            -- Two rows of one object: the later one.
+            -- Two rows of one object: choose the later row.
             loaded._firn_record desc
     ) = 1

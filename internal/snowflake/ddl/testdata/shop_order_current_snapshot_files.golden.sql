@@ -25,8 +25,8 @@ newest as (
     where delivery is not null
     group by delivery
     having count(*) = 3
-    -- The name says which delivery is the newest, not the time at which it was
-    -- loaded: an old one that is loaded again stays old.
+    -- The delivery's name decides, not the load time: after a reload, an old
+    -- delivery stays old.
     order by delivery desc
     limit 1
 

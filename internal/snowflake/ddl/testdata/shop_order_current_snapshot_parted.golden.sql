@@ -36,14 +36,15 @@ newest as (
     from files
     where delivery is not null
     group by delivery
-    -- Every part once, counted from 0 or 1, and all agree about their number.
+    -- Every part exists once, with numbers from 0 or 1, and all parts have the
+    -- same number of parts in their names.
     having
         min(parts) = max(parts)
         and count(*) = min(parts)
         and count(distinct part) = min(parts)
         and max(part) - min(part) = min(parts) - 1
-    -- The name says which delivery is the newest, not the time at which it was
-    -- loaded: an old one that is loaded again stays old.
+    -- The delivery's name decides, not the load time: after a reload, an old
+    -- delivery stays old.
     order by delivery desc
     limit 1
 
