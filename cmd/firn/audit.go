@@ -81,10 +81,10 @@ func runAudit(ctx context.Context, dataset string, grace, stuck time.Duration) (
 	return auditor.Run(ctx, dataset)
 }
 
-// movingStates are the states of an object that isn't at its end.
+// movingStates are the states of an unsettled object.
 var movingStates = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
 
-// printAudit prints what there is of each dataset, then one line a difference.
+// printAudit prints a row of counts for each dataset and a line for each difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
@@ -106,7 +106,7 @@ func printAudit(out io.Writer, result audit.Result) {
 	}
 }
 
-// differenceLines are a difference's, without what it hasn't.
+// differenceLines returns the filled fields of a difference.
 func differenceLines(d audit.Difference) []string {
 	all := []string{cmp.Or(d.Dataset, "(no dataset)"), string(d.Kind), printable(d.Object), string(d.ID), d.One, d.Other, "type: " + d.Command}
 	return slices.DeleteFunc(all, func(word string) bool { return word == "" })

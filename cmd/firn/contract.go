@@ -23,14 +23,15 @@ func contractCommand() *cobra.Command {
 	return command
 }
 
-// asJSON reads the flag that all commands on contracts have.
+// asJSON reads the flag --json.
 func asJSON(cmd *cobra.Command) bool {
 	flag, err := cmd.Flags().GetBool("json")
 	return err == nil && flag
 }
 
-// datasetsFolder is where the contracts are: as the environment says, else those
-// of the repository that the working directory is in, else below it.
+// datasetsFolder is the folder of the contracts: the value of FIRN_DATASETS, or
+// datasets/ of the repository around the working directory. Outside a repository it is
+// datasets/ below the working directory.
 func datasetsFolder() string {
 	if folder := os.Getenv("FIRN_DATASETS"); folder != "" {
 		return folder
@@ -42,17 +43,17 @@ func datasetsFolder() string {
 	return filepath.Join(root, "datasets")
 }
 
-// codedError is an error that says with which code the command ends.
+// codedError is an error with the exit code of the command.
 type codedError struct {
 	error
 
 	code int
 }
 
-// Unwrap returns the error itself.
+// Unwrap returns the error without the code.
 func (c codedError) Unwrap() error { return c.error }
 
-// exitCode is 1 for an error that doesn't say its own.
+// exitCode returns the code of a codedError, and 1 for any other error.
 func exitCode(err error) int {
 	var c codedError
 	if errors.As(err, &c) {

@@ -18,10 +18,10 @@ import (
 // countWidth is the width of the column of counts.
 const countWidth = 10
 
-// defaultRejects is how many rejects are shown unless a person asks for others.
+// defaultRejects is the default of --rejects.
 const defaultRejects = 10
 
-// uncheckedCode tells a file that couldn't be checked from one that was found
+// uncheckedCode is the exit code of a failed check. A rejected row has exit code 1.
 // wanting.
 const uncheckedCode = 2
 
@@ -64,7 +64,8 @@ func contractCheckCommand() *cobra.Command {
 	return command
 }
 
-// uncheckedError is an error after which nothing is known of the file.
+// uncheckedError gives an error the exit code of a failed check. The result of nil is
+// nil.
 func uncheckedError(err error) error {
 	if err == nil {
 		return nil
@@ -89,7 +90,7 @@ func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report
 	return (&check.Check{File: file, Contract: c, Rejects: rejects, Now: time.Now}).Run(cmd.Context())
 }
 
-// reportError is an error unless every row is good.
+// reportError returns nil if every row is good, and otherwise an error with the counts.
 func reportError(r check.Report) error {
 	switch {
 	case r.Outcome != work.Accepted:
@@ -166,11 +167,11 @@ func printRejects(out io.Writer, r check.Report) error {
 	return table.Flush()
 }
 
-// maxValueLength is how many characters of a value are shown.
+// maxValueLength is the number of shown characters of a value.
 const maxValueLength = 40
 
-// shownValue shortens the value and escapes what no terminal should obey. The
-// text of a CSV file is quoted, so that spaces are seen; JSON has quotes already.
+// shownValue shortens a value and escapes control characters. Text of a CSV file gets
+// quotes, which show spaces. JSON already has quotes.
 func shownValue(format contract.Format, reject check.Reject) string {
 	if reject.Value == nil {
 		return "(none)"
@@ -185,7 +186,7 @@ func shownValue(format contract.Format, reject check.Reject) string {
 	return strconv.Quote(value) + more
 }
 
-// printable escapes what isn't a printable character.
+// printable escapes characters that aren't printable.
 func printable(text string) string {
 	var shown strings.Builder
 	for _, letter := range text {

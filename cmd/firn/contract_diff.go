@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/evolve"
 )
 
-// errRefusedChange ends `contract diff` for a change that can't be made in
-// place. The sentences stand on standard output.
+// errRefusedChange ends `contract diff` after an impossible change. The reasons are on
+// standard output.
 var errRefusedChange = errors.New("the table can't be changed to the new contract")
 
 func contractDiffCommand() *cobra.Command {
@@ -58,8 +58,7 @@ func diff(from, to string) (evolve.Change, error) {
 	return evolve.Diff(older, newer)
 }
 
-// printChange writes what a change does, a line a step; nothing to do is a line
-// too.
+// printChange writes a line for each step and each refusal, or a line without both.
 func printChange(out io.Writer, change evolve.Change) {
 	fmt.Fprintf(out, "%s %s\n", change.Dataset, versions(change))
 	for _, step := range change.Steps {

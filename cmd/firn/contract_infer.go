@@ -42,14 +42,14 @@ func contractInferCommand() *cobra.Command {
 	return command
 }
 
-// inferred is what --json prints.
+// inferred is the JSON of --json.
 type inferred struct {
 	Dataset string   `json:"dataset"`
 	Records int64    `json:"records"`
 	Whole   bool     `json:"whole"`
 	Columns int      `json:"columns"`
 	Notes   []string `json:"notes"`
-	// Out is empty if the contract was written nowhere but here.
+	// Out is empty without --out.
 	Out      string `json:"out,omitempty"`
 	Contract string `json:"contract"`
 }
@@ -99,7 +99,7 @@ func existsError(path string) error {
 	return fmt.Errorf("%s exists already: remove it, or name another file with --out", path)
 }
 
-// writeNew writes a file that must not exist.
+// writeNew writes a new file. A file with this path is an error.
 func writeNew(path string, content []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {

@@ -18,11 +18,11 @@ import (
 	"github.com/firn-data/firn/internal/shell"
 )
 
-// demoDirectory is where the demo keeps its state, below build/: apart from
-// that of `firn up`, so that both may run at once.
+// demoDirectory is the folder of the demo's state, below build/. The folder is not the
+// folder of `firn up`, so both can run at the same time.
 const demoDirectory = "demo"
 
-// demoLimit bounds the whole demo once the cloud is up.
+// demoLimit is the longest time of the demo after the start of the cloud.
 const demoLimit = 5 * time.Minute
 
 type demoOptions struct {
@@ -46,7 +46,7 @@ func demoCommand() *cobra.Command {
 	flags.StringVar(&options.data, "data", "", "folder of the sample files and of demo.yaml; default: datasets/")
 	flags.StringVar(&options.beforeCount, "before-count", "", "statement to run before the count of the tables")
 	flags.BoolVar(&options.asJSON, "json", false, "print JSON")
-	// Suitable only for the test that proves that the count sees the tables.
+	// Only the test of the count uses this flag.
 	_ = flags.MarkHidden("before-count")
 	return command
 }

@@ -41,8 +41,8 @@ func keysCommand() *cobra.Command {
 	return command
 }
 
-// withRotator does something with the key pair of the stack's load function, and
-// prints how it stands.
+// withRotator calls do with the key pair of the stack's load function, and prints the
+// returned status.
 func withRotator(cmd *cobra.Command, do func(*keys.Rotator, context.Context) (keys.Status, error)) error {
 	o, err := openOperator(cmd.Context())
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command firn is the operator's command: it runs the laptop's cloud, puts
-// files, shows where they are, and tries failed ones again.
+// Command firn is the operator's command: it runs the laptop's cloud, puts files, shows
+// states, and retries failed objects.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-// explain adds to a fault what to do about it.
+// explain returns the text of an error, and for a fault also the advice.
 func explain(err error) string {
 	var f *fault.Fault
 	if errors.As(err, &f) && f.Advice() != "" {

@@ -55,18 +55,20 @@ func migrateCommand() *cobra.Command {
 	return command
 }
 
-// migrateFlags are what a person asks of migrate.
+// migrateFlags are the flags of `firn migrate`.
 type migrateFlags struct {
 	plan, apply, breakLock, asJSON bool
-	// variables are the scripts', beside those that the stack gives.
+	// variables are the variables of the scripts from --set. They replace the variables
+	// of the stack.
 	variables map[string]string
 }
 
-// migrationResult is what a migrate did, or would do.
+// migrationResult has the steps of a migration, or of a plan.
 type migrationResult struct {
 	Scripts []migratedScript `json:"scripts"`
 	Tables  []evolve.Change  `json:"tables"`
-	// TookOver is the dead migration that the lock was taken from.
+	// TookOver is the earlier holder of the lock after --break-lock or an expired lock;
+	// else nil.
 	TookOver *migrate.Holder `json:"tookOver,omitempty"`
 }
 
@@ -75,10 +77,10 @@ type migratedScript struct {
 	Reason string `json:"reason"`
 }
 
-// migrateAll brings the tables to their contracts, runs the scripts, and brings
-// what those made to its contracts. The tables come first where there are any:
-// a script's view may name a column that its table is only to get now. What is
-// refused of a table is an error, after all else was done.
+// migrateAll changes the existing tables to their contracts, runs the scripts, and
+// changes the new tables to their contracts. The existing tables come first, because
+// the view of a script may name a new column. After a refused change the migration
+// continues, and the refusal is an error at the end.
 func migrateAll(ctx context.Context, asked migrateFlags) (migrationResult, error) {
 	done := migrationResult{Scripts: []migratedScript{}, Tables: []evolve.Change{}}
 	o, err := openOperator(ctx)
@@ -107,8 +109,8 @@ func migrateAll(ctx context.Context, asked migrateFlags) (migrationResult, error
 	return done, err
 }
 
-// addPlan is what a migrate would do. Before the first there is no database to
-// look into.
+// addPlan adds the steps of the next migration. Before the first migration there is no
+// database, so the plan has only scripts.
 func (m *migrationResult) addPlan(ctx context.Context, migrator migrate.Migrator, scripts []migrate.Script, contracts contract.Set, isFirst bool) error {
 	steps, err := migrator.Plan(ctx, scripts)
 	m.add(steps)
@@ -132,14 +134,14 @@ func (m *migrationResult) apply(ctx context.Context, migrator migrate.Migrator, 
 	return m.evolve(ctx, func(e *evolve.Evolver) ([]evolve.Change, error) { return e.All(ctx, contracts, false) })
 }
 
-// add notes scripts that ran or are to run.
+// add adds finished or planned scripts.
 func (m *migrationResult) add(steps []migrate.Step) {
 	for _, step := range steps {
 		m.Scripts = append(m.Scripts, migratedScript{Script: step.Script.Name, Reason: step.Reason})
 	}
 }
 
-// evolve changes tables, or only looks, and notes each dataset's change once.
+// evolve changes tables or plans changes, and adds the first change of each dataset.
 func (m *migrationResult) evolve(ctx context.Context, change func(*evolve.Evolver) ([]evolve.Change, error)) error {
 	session, err := openSnowflake(ctx)
 	if err != nil {
@@ -155,8 +157,8 @@ func (m *migrationResult) evolve(ctx context.Context, change func(*evolve.Evolve
 	return err
 }
 
-// readScripts reads the scripts in snowflake/, with the variables that the stack
-// and a person give.
+// readScripts reads the scripts in snowflake/. A given variable replaces a variable of
+// the stack.
 func readScripts(stack operator.Stack, given map[string]string) ([]migrate.Script, error) {
 	root, err := repository()
 	if err != nil {
@@ -168,8 +170,9 @@ func readScripts(stack operator.Stack, given map[string]string) ([]migrate.Scrip
 	return migrate.Read(migrate.Files(own, projectScripts(own)), variables)
 }
 
-// projectScripts are the scripts that are generated from the contracts: in
-// snowflake/ beside the folder of the datasets, else among firn's own scripts.
+// projectScripts returns the folder of the scripts that are generated from the
+// contracts: snowflake/ beside the folder of the datasets, or the given folder of
+// firn's own scripts.
 func projectScripts(own fs.FS) fs.FS {
 	folder := filepath.Join(filepath.Dir(datasetsFolder()), "snowflake")
 	if _, err := os.Stat(folder); err != nil {
@@ -178,7 +181,8 @@ func projectScripts(own fs.FS) fs.FS {
 	return os.DirFS(folder)
 }
 
-// migrationName tells a person who finds it running whose migration it is.
+// migrationName returns the name that another migration shows while this migration
+// runs.
 func migrationName() string {
 	name := "unknown user"
 	if u, err := user.Current(); err == nil {

@@ -29,14 +29,14 @@ func resumeCommand() *cobra.Command {
 	}, "resumed", (*evolve.Evolver).Resume)
 }
 
-// switchResult is what pause and resume print as JSON.
+// switchResult is the JSON of pause and resume.
 type switchResult struct {
 	Dataset string `json:"dataset"`
-	// Changed is false if the dataset was so before.
+	// Changed is false if the dataset already had the state.
 	Changed bool `json:"changed"`
 }
 
-// switchCommand makes a command of what pauses or resumes a dataset.
+// switchCommand completes a command that pauses or resumes a dataset with set.
 func switchCommand(command *cobra.Command, done string, set func(*evolve.Evolver, context.Context, *contract.Contract) (bool, error)) *cobra.Command {
 	var asJSON bool
 	command.Args = cobra.ExactArgs(1)

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/term"
 )
 
-// progressBar shows that something is waited for. On anything but a terminal it shows
-// nothing, so that logs stay readable.
+// progressBar shows a wait on a terminal. Other outputs stay empty, so logs stay
+// readable.
 type progressBar struct {
 	progress *progressbar.ProgressBar
 	done     chan struct{}
 	stopped  chan struct{}
 }
 
-// spinner shows a wait of unknown length until stop.
+// spinner shows a wait of unknown length until the call of stop.
 func spinner(out io.Writer, name string) *progressBar {
 	b := &progressBar{progress: newProgress(out, -1, name), done: make(chan struct{}), stopped: make(chan struct{})}
 	_ = b.progress.RenderBlank()
@@ -25,7 +25,7 @@ func spinner(out io.Writer, name string) *progressBar {
 	return b
 }
 
-// counter shows a wait for a number of things; add counts them.
+// counter shows a wait for a number of calls of add.
 func counter(out io.Writer, total int, name string) *progressBar {
 	return &progressBar{progress: newProgress(out, total, name)}
 }

@@ -72,7 +72,8 @@ func putAll(ctx context.Context, o *operator.Operator, files []string, dataset, 
 	return objects, nil
 }
 
-// awaitAll waits under a progress bar until the objects are settled.
+// awaitAll shows a progress bar until all objects are settled. After the limit,
+// awaitAll returns an error.
 func awaitAll(ctx context.Context, out io.Writer, o *operator.Operator, objects []object.Object, limit time.Duration) ([]journal.Entry, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not settled within %s: see `firn status`", limit))
 	defer cancel()
@@ -95,7 +96,7 @@ func printObjects(out io.Writer, objects []object.Object, asJSON bool) error {
 	return nil
 }
 
-// printEntriesOrFail prints entries and fails if one of them failed.
+// printEntriesOrFail prints entries and returns an error for failed entries.
 func printEntriesOrFail(out io.Writer, entries []journal.Entry, asJSON bool) error {
 	if asJSON {
 		if err := printJSON(out, entries); err != nil {

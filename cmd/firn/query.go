@@ -41,8 +41,8 @@ func queryCommand() *cobra.Command {
 	return command
 }
 
-// openSnowflake opens a session on the laptop's Snowflake while it is up, else
-// on the account that the environment names.
+// openSnowflake opens a session on the laptop's Snowflake while the laptop's cloud is
+// up, and otherwise on the account of the environment.
 func openSnowflake(ctx context.Context) (*snowflake.Session, error) {
 	if err := useLaptop(); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func openSnowflake(ctx context.Context) (*snowflake.Session, error) {
 	return app.OpenSnowflake(ctx, os.LookupEnv)
 }
 
-// records turns an answer into one map a row; NULL is null.
+// records turns each row into a map from column to value. NULL becomes nil.
 func records(answer snowflake.Result) []map[string]*string {
 	rows := make([]map[string]*string, 0, len(answer.Rows))
 	for _, values := range answer.Rows {

@@ -62,7 +62,7 @@ func reloadCommand() *cobra.Command {
 	return command
 }
 
-// parseSince reads a time or a day; "" is the zero time.
+// parseSince reads a time or a day. An empty text is the zero time.
 func parseSince(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -75,7 +75,8 @@ func parseSince(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--since %q: write the time as 2018-01-31T00:00:00Z or 2018-01-31", text)
 }
 
-// reloadPrinter prints what becomes of each object, at once or, as JSON, in the end.
+// reloadPrinter prints a line for each object at once, or all objects as JSON at the
+// end.
 type reloadPrinter struct {
 	out          io.Writer
 	asJSON, plan bool
@@ -97,7 +98,7 @@ func (r *reloadPrinter) add(one operator.Reloaded) {
 	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, one.Object.URI(), result)
 }
 
-// end prints the sum. Objects that were left alone are an error.
+// end prints the totals. Skipped objects are an error.
 func (r *reloadPrinter) end(err error) error {
 	var begun, underWay, refused int
 	for _, one := range r.all {

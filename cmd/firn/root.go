@@ -41,7 +41,7 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// withHelp says where to look when a command's arguments are wrong.
+// withHelp adds the help command to the error of wrong arguments.
 func withHelp(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, arguments []string) error {
 		if err := check(cmd, arguments); err != nil {
@@ -51,8 +51,7 @@ func withHelp(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// openCloud returns the laptop's cloud of the repository that the working
-// directory is in.
+// openCloud returns the laptop's cloud of the repository around the working directory.
 func openCloud(directory string) (*laptop.Cloud, error) {
 	root, err := repository()
 	if err != nil {
@@ -67,8 +66,8 @@ func openCloud(directory string) (*laptop.Cloud, error) {
 
 var errNoRepository = errors.New("is not in a firn repository")
 
-// repository returns the nearest folder at or above the working directory that
-// holds cdk.json.
+// repository returns the nearest folder with cdk.json, at or above the working
+// directory.
 func repository() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -84,8 +83,8 @@ func repository() (string, error) {
 	}
 }
 
-// openOperator returns an operator of the laptop's cloud while it is up, else
-// of the account that the environment names.
+// openOperator returns an operator of the laptop's cloud while the cloud is up, and
+// otherwise of the account of the environment.
 func openOperator(ctx context.Context) (*operator.Operator, error) {
 	if err := useLaptop(); err != nil {
 		return nil, err
@@ -93,8 +92,8 @@ func openOperator(ctx context.Context) (*operator.Operator, error) {
 	return app.New(ctx, os.LookupEnv)
 }
 
-// useLaptop sets the variables of build/local.env unless the environment
-// already says where AWS is.
+// useLaptop sets the variables of build/local.env while the laptop's cloud is up. If
+// the environment names an AWS endpoint or profile, useLaptop changes nothing.
 func useLaptop() error {
 	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_PROFILE") != "" {
 		return nil

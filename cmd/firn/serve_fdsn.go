@@ -15,7 +15,8 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// serveFDSNCommand serves the laptop's FDSN event services; `firn up` starts it.
+// serveFDSNCommand serves the FDSN stand-in of the laptop's cloud. `firn up` starts the
+// command.
 func serveFDSNCommand() *cobra.Command {
 	var port int
 	var files map[string]string
@@ -40,8 +41,7 @@ func serveFDSNCommand() *cobra.Command {
 	return command
 }
 
-// eventServices answers the searches of each source below /<source>, from the
-// source's file.
+// eventServices answers searches below /<source> from the file of each source.
 func eventServices(files map[string]string) (http.Handler, error) {
 	services := http.NewServeMux()
 	for source, name := range files {

@@ -61,7 +61,7 @@ func statusCommand() *cobra.Command {
 	return command
 }
 
-// printEntry prints all that is known of one object, for a person.
+// printEntry prints all known values of an object.
 func printEntry(out io.Writer, e journal.Entry) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()
@@ -115,7 +115,7 @@ func statesByTime(e journal.Entry) []journal.State {
 	return states
 }
 
-// printEntries prints one line an object.
+// printEntries prints a line for each object.
 func printEntries(out io.Writer, entries []journal.Entry) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()

@@ -11,10 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// laptopDirectory is where `firn up` keeps its state, below build/.
+// laptopDirectory is the folder of the state of `firn up`, below build/.
 const laptopDirectory = "local"
 
-// environmentFile is what `firn up` leaves to be sourced.
+// environmentFile is the file with the variables for other clients. `firn up` writes
+// the file.
 func environmentFile(cloud *laptop.Cloud) string {
 	return filepath.Join(cloud.Root, "build", "local.env")
 }
@@ -92,7 +93,7 @@ func downCommand() *cobra.Command {
 	return command
 }
 
-// steps shows each step while it runs and keeps how long it took.
+// steps shows the steps of a command and records their seconds.
 type steps struct {
 	out   io.Writer
 	taken []stepTime
@@ -103,7 +104,8 @@ type stepTime struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// run runs one step under a spinner.
+// run runs a step. Run prints a line at the start and a line with the seconds at the
+// end. On a terminal a spinner replaces the first line.
 func (s *steps) run(name string, do func() error) error {
 	started := time.Now()
 	if !isTerminal(s.out) {

@@ -171,8 +171,8 @@ class Engine:
         rule, count = min(by_rule.items(), key=lambda item: (-item[1], item[0]))
         raise Refused(
             "too_many_rejects",
-            f"{tally.rejected} of {tally.read} rows ({100 * share:.1f} %) break the contract,"
-            f" which tolerates {contract.max_rejects} and"
+            f"{tally.rejected} of {tally.read} records ({100 * share:.1f} %) break the contract,"
+            f" above both limits of {contract.max_rejects} records and"
             f" {100 * contract.max_reject_ratio:.1f} %; {count} break {rule}",
         )
 

@@ -12,8 +12,8 @@ HINTS = {
     "record_too_long": "Split the record, or look for a quote without an end, and put the file"
     " again.",
     "empty_object": "The file has no header line; put the complete file again.",
-    "too_many_rejects": "Look at the first rejects; fix the file, or raise firn.maxRejectRatio in"
-    " the contract.",
+    "too_many_rejects": "Look at the first rejects; fix the file, or raise firn.maxRejects or"
+    " firn.maxRejectRatio in the contract and deploy.",
     "unsupported_format": "Name the file .csv or .ndjson as in the contract, with .gz for a"
     " compressed file.",
 }

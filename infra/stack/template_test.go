@@ -271,6 +271,6 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (go test ./infra/stack -update writes it):\n%s", path, diff)
+		t.Errorf("%s (go test -tags cdk ./infra/stack -update writes the file):\n%s", path, diff)
 	}
 }

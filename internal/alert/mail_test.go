@@ -51,7 +51,7 @@ func deadLetter(id string, o object.Object, dataset, code string, more ...string
 		Body: work.Work{Stage: work.Transform, Dataset: dataset, Object: o}.Encode(),
 		Attributes: map[string]string{
 			"stage": "route", "code": code, "object_id": string(o.ID()), "subject": o.URI(), "queue": "q",
-			"cause": "12 of 100 rows break the contract",
+			"cause": "12 of 100 records break the contract",
 		},
 	}
 	if dataset != "" {
@@ -82,7 +82,7 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 		{"one_object", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects",
-				"cause", "12 of 100 rows (12.0 %) break the contract, which tolerates 10 and 5.0 %; 12 break amount:decimal; "+
+				"cause", "12 of 100 records (12.0 %) break the contract, above both limits of 10 records and 5.0 %; 12 break amount:decimal; "+
 					"100 records were read, 12 rejected, none is loaded; first rejects: record 3 (line 4) amount:decimal")}
 		}},
 		{"several_objects", func(b *fixture) []batch.Message {
@@ -110,7 +110,7 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 				Times: map[journal.State]time.Time{journal.Failed: failedAt},
 			})
 			return []batch.Message{deadLetter("m1", o, orders, "receipt_mismatch", "stage", "load", "query_id", "01b2-0002",
-				"cause", "COPY loaded 97 rows of file data-00001.parquet, but the receipt counts 98")}
+				"cause", "COPY counted 97 rows of file data-00001.parquet, but the receipt counts 98; the load was rolled back")}
 		}},
 		{"reload_failed", func(b *fixture) []batch.Message {
 			o := landing("shop/order/day.csv")

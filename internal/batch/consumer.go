@@ -41,10 +41,12 @@ type SQS interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
 
-// Failures records the permanent fault of an object or a run in the journal, before the
-// message goes to the dead-letter queue. recorded is false for an object in a final
-// state, for example after a late duplicate of a message. Then the consumer sends no
-// dead letter, and the message is done.
+// Failures records the permanent fault of an object or a run in the journal, with the
+// body of the message, before the message goes to the dead-letter queue. A second call
+// with the same fault records the fault again and returns true. recorded is false for
+// an object that is loaded, superseded or ignored, for example after a late duplicate
+// of a message. Then the consumer sends no dead letter, and the message is done. For a
+// run recorded is always true.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
 }
@@ -73,13 +75,14 @@ type Consumer struct {
 	SQS     SQS
 	Journal Failures
 	Handler Handler
-	// Attempts is the number of allowed attempts for a counted fault. The number of the
-	// attempt comes from the stage (Fault.Attempt). For a stage that doesn't count, the
-	// number is the message's receive count.
+	// Attempts is the number of allowed attempts for a counted fault. transform counts
+	// attempts in the journal and sets Fault.Attempt. For the other stages the number
+	// of the attempt is the message's receive count, which includes the receives during
+	// an outage.
 	Attempts int
 	// Backoff is the delay after the first receive. The delay doubles with each further
-	// receive of the message, up to fifteen minutes. A fault with a longer After has a
-	// delay of After, also up to fifteen minutes.
+	// receive of the message, up to fifteen minutes. A fault can ask for a longer delay
+	// in Fault.After, also up to fifteen minutes.
 	Backoff time.Duration
 	Log     *slog.Logger
 }
@@ -88,9 +91,10 @@ const maxBackoff = 15 * time.Minute
 
 // Consume handles one invocation. The batch response lists the ids of the messages that
 // SQS must keep, and Lambda deletes all other messages. Without such messages the list
-// is empty and never nil. Lambda takes null for success, but only one page of the
-// documentation says so (lambda/latest/dg, services-sqs-errorhandling). The error is
-// always nil, because an error would bring back all messages of the batch.
+// is empty and never nil: Lambda takes null for success, but only one page of the
+// documentation says so (lambda/latest/dg, services-sqs-errorhandling), so Consume
+// doesn't depend on this rule. The error is always nil, because an error would bring
+// back all messages of the batch.
 func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	log := c.Log
@@ -114,7 +118,8 @@ func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.S
 }
 
 // settle settles a failed message. The result is true if SQS must keep the message. A
-// kept message of an unknown queue comes back after the visibility timeout of the
+// message of a queue outside Queues is kept, without a record in the journal and
+// without a dead letter. Such a message comes back after the visibility timeout of its
 // queue.
 func (c *Consumer) settle(ctx context.Context, m Message, f *fault.Fault) (kept bool) {
 	f = c.permanentIfExhausted(m, f)
@@ -161,9 +166,9 @@ func causeOf(f *fault.Fault) error {
 	return errors.New(string(f.Code))
 }
 
-// sendDeadLetter records the fault in the journal and then sends the dead letter. After
-// this order a redrive has the message, even if another reader deletes the dead letter.
-// A fault without an object and a run has no record in the journal.
+// sendDeadLetter records the fault in the journal and then sends the dead letter. With
+// this order a redrive has the message, even if someone deletes the dead letter. A
+// fault with neither an object nor a run is not recorded.
 func (c *Consumer) sendDeadLetter(ctx context.Context, m Message, f *fault.Fault, queue Queue) error {
 	if f.ObjectID != "" || f.RunID != "" {
 		recorded, err := c.Journal.Fail(ctx, f, c.stage(f), m.Queue, m.Body)

@@ -66,7 +66,7 @@ var hints = map[Code]string{
 	BadCompression:    "The compressed file is damaged, or the ending of its name is wrong; put the file again.",
 	RecordTooLong:     "Split the record, or look for a quote without an end, and put the file again.",
 	EmptyObject:       "The file has no header line; put the complete file again.",
-	TooManyRejects:    "Look at the first rejects; fix the file, or raise firn.maxRejectRatio in the contract.",
+	TooManyRejects:    "Look at the first rejects; fix the file, or raise firn.maxRejects or firn.maxRejectRatio in the contract and deploy.",
 	UnsupportedFormat: "Name the file .csv or .ndjson as in the contract, with .gz for a compressed file.",
 	ReceiptMismatch:   "The counts of the receipt and of the files differ: transform the object again with redrive.",
 	ReceiptMissing:    "The receipt or a file in the receipt was deleted: transform the object again with redrive.",

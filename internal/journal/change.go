@@ -34,8 +34,8 @@ func newChange(to State) *change {
 	return &change{to: to, values: make(map[string]types.AttributeValue), names: make(map[string]bool)}
 }
 
-// from sets the states from which the change may start. Without states the item must
-// not exist.
+// from sets the states from which the change may start. In a change of an object's
+// entry, no state means that the item must not exist yet.
 func (c *change) from(origins ...State) *change {
 	c.origins = origins
 	return c

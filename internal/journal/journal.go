@@ -13,7 +13,7 @@
 //   - Release: from Transforming to Received.
 //   - Transformed: from Received, Transforming or Failed to Transformed.
 //   - Loaded: from Received, Transforming, Transformed or Failed to Loaded.
-//   - Superseded: from any state except Ignored to Superseded.
+//   - Superseded: from any other state except Ignored to Superseded.
 //   - Fail: from Received, Transforming, Transformed or Failed to Failed.
 //   - Redrive: from Failed to Received or Transformed.
 //   - Reload: from Loaded or Failed to Received.
@@ -24,7 +24,8 @@
 // # Claims and attempts
 //
 // [Table.Start] claims an object for a transform until a deadline. The owner of the
-// claim is the id of an SQS message. Until the deadline only the owner may claim again,
+// claim is the id of an SQS message; for an object in a Glue run, the run or the
+// manifest. Until the deadline only the owner may claim again,
 // after SQS delivered the same message again. After the deadline any message may claim
 // the object. The end of a claim alone changes no state: the object stays in
 // Transforming until the next claim.
@@ -47,8 +48,8 @@
 //
 // Work messages, receipts and loads have a generation. Start, [Table.Transformed] and
 // [Table.Loaded] change nothing if the entry has a later generation. If the entry has
-// an earlier generation, the entry takes over the later generation. That happens after
-// a loss of the entry: [Table.Receive] then makes a new entry with generation 0.
+// an earlier generation and an allowed state, the entry takes over the later
+// generation. That happens after a loss of the entry: [Table.Receive] then makes a new entry with generation 0.
 // [Table.Fail] and [Table.Superseded] apply to any generation.
 //
 // # Conditional writes
@@ -57,10 +58,11 @@
 // the allowed states before the change. Depending on the method, the condition also
 // names the owner, the generation or the manifest. DynamoDB checks the condition and
 // writes in one step, so only one of two simultaneous workers succeeds. A condition
-// that doesn't hold is no error: the method returns false or the unchanged entry.
+// that doesn't hold is no error, except in Redrive: the method changes nothing, and
+// reports the unchanged entry or false if the method has such a result.
 //
-// If DynamoDB doesn't answer, a method returns a fault with the code journal_away. The
-// fault never counts as an attempt.
+// If DynamoDB doesn't answer, a method returns a fault with the code journal_away. This
+// fault is retried without a count of attempts.
 //
 // # Lost answers
 //
@@ -134,9 +136,8 @@ const (
 	Ignored State = "ignored"
 )
 
-// Final reports whether the processing of the object has ended. After a final state
-// only a loaded object changes: a newer version makes the object superseded, and a
-// reload makes the object received.
+// Final reports whether the processing of the object has ended: the state is Loaded,
+// Superseded or Ignored. A reload or a newer version can still change a loaded object.
 func (s State) Final() bool { return s == Loaded || s == Superseded || s == Ignored }
 
 // ErrNotFound is the error for an object without an entry.
@@ -149,7 +150,8 @@ type Entry struct {
 	// Dataset is empty if no contract names the object's key.
 	Dataset string `json:"dataset,omitempty"`
 	State   State  `json:"state"`
-	// Times has for each state the time of the last change to the state.
+	// Times has the time of the last write of each state. A repeated claim or a new
+	// Glue run writes Transforming again.
 	Times map[State]time.Time `json:"times"`
 	// Attempts counts the started transforms since the last redrive or reload, with the
 	// current one. A released claim doesn't count.
@@ -190,7 +192,7 @@ type Entry struct {
 	// Redrive sends Message again for an object without a dataset.
 	Message string `json:"-"`
 	Queue   string `json:"queue,omitempty"`
-	// Redrives and Reloads count the redrives and reloads by operators.
+	// Redrives and Reloads count the commands of operators for this entry.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
 	// SweepCount counts the sweeps that found the object without progress since the
@@ -201,7 +203,7 @@ type Entry struct {
 }
 
 // Done reports whether the work of a generation needs no more processing: the object is
-// in a final state, or has a later generation.
+// in a final state of the same generation, or has a later generation.
 func (e Entry) Done(generation int) bool {
 	return e.Generation > generation || e.State.Final() && e.Generation == generation
 }

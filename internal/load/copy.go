@@ -210,5 +210,5 @@ func difference(file work.File, copied copiedFile, found bool) string {
 	if !found {
 		return fmt.Sprintf("file %s has %d rows by its receipt, but COPY skipped the file even with FORCE", file.Key, file.Rows)
 	}
-	return fmt.Sprintf("COPY loaded %d rows of file %s, but the receipt counts %d", copied.rows, file.Key, file.Rows)
+	return fmt.Sprintf("COPY counted %d rows of file %s, but the receipt counts %d; the load was rolled back", copied.rows, file.Key, file.Rows)
 }

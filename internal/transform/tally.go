@@ -33,7 +33,7 @@ func (t *rowCounts) check(c *contract.Contract) error {
 	}
 	rule, count := t.mostBrokenRule()
 	return fault.Permanentf("check rejects", fault.TooManyRejects,
-		"%d of %d rows (%.1f %%) break the contract, which tolerates %d and %.1f %%; %d break %s",
+		"%d of %d records (%.1f %%) break the contract, above both limits of %d records and %.1f %%; %d break %s",
 		t.rejected, t.read, 100*share, c.MaxRejects, 100*c.MaxRejectRatio, count, rule)
 }
 

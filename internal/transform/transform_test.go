@@ -64,7 +64,7 @@ func TestRefusedObjectHasReceiptOnly(t *testing.T) {
 	}{
 		{"bad quoting after 50,000 records", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000},
 		{"truncated gzip", "a.csv.gz", string(gzipped(t, "n\n"+rows))[:60], fault.BadCompression, "ends too early", 0},
-		{"rejects", "a.csv", "n\n" + rows + strings.Repeat("x\n", 100_000), fault.TooManyRejects, "100000 of 150000 rows (66.7 %) break the contract, which tolerates 10 and 5.0 %; 100000 break n:integer", 150_000},
+		{"rejects", "a.csv", "n\n" + rows + strings.Repeat("x\n", 100_000), fault.TooManyRejects, "100000 of 150000 records (66.7 %) break the contract, above both limits of 10 records and 5.0 %; 100000 break n:integer", 150_000},
 		{"record too long", "a.csv", "n\n1\n" + strings.Repeat("1", 16<<20+1) + "\n", fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
 		{"open quote", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
 	}

@@ -149,7 +149,7 @@ func TestRefusedFileHasCauseAndRejects(t *testing.T) {
 		name, file, content, code, cause string
 		read, rejected                   int64
 	}{
-		{"too many rejects", "o.csv", "No.;amount;shop\nx;;\nx;;\nx;;\nx;;\n1;;\n", "too_many_rejects", "4 of 5 rows", 5, 4},
+		{"too many rejects", "o.csv", "No.;amount;shop\nx;;\nx;;\nx;;\nx;;\n1;;\n", "too_many_rejects", "4 of 5 records", 5, 4},
 		{"a broken quote", "o.csv", "No.;amount;shop\nx;;\n1;;\"a\"b\n", "bad_quoting", "record 2 (line 3)", 1, 1},
 		{"a bad header", "o.csv", "No.;shop\n1;A\n", "bad_header", `"amount"`, 0, 0},
 		{"an empty file", "o.csv", "", "empty_object", "no header line", 0, 0},

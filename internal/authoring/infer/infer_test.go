@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// written writes a file with this name and returns its path.
+// written writes a file with this name and returns the path.
 func written(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -55,8 +55,8 @@ func checkDraft(t *testing.T, path string, draft infer.Draft) check.Report {
 	return report
 }
 
-// TestDraftMatchesGolden compares whole drafts. The file fits its draft, except for
-// records that are rejected under any contract or that come after the sample.
+// TestDraftMatchesGolden compares whole drafts. The file fits the draft, except for
+// records after the sample and records rejected under any contract.
 func TestDraftMatchesGolden(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

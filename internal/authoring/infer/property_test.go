@@ -32,7 +32,8 @@ var fileTexts = rapid.Custom(func(t *rapid.T) string {
 	}, text)
 })
 
-// cells has generators of values: one for each type, and one for any text.
+// cells has generators of values: a generator for each type and a generator for any
+// text.
 var cells = []*rapid.Generator[string]{
 	rapid.StringMatching(`-?[0-9]{1,21}`),
 	rapid.StringMatching(`-?(0|[1-9][0-9]{0,17})`),

@@ -14,7 +14,7 @@ import (
 func wrongRowCount(t testing.TB, fixture *Fixture) {
 	d := fixture.Deliver(t, Delivery{Rows: 3, Claimed: 4})
 	f := CheckFault(t, fixture.Handle(t, d)[0], fault.ReceiptMismatch, fault.Permanent, d.ID)
-	if want := fmt.Sprintf("COPY loaded 3 rows of file %s, but the receipt counts 4", d.Receipt.Data[0].Key); f.Cause() != want {
+	if want := fmt.Sprintf("COPY counted 3 rows of file %s, but the receipt counts 4; the load was rolled back", d.Receipt.Data[0].Key); f.Cause() != want {
 		t.Errorf("cause %q, want %q", f.Cause(), want)
 	}
 	if f.QueryID == "" {

@@ -16,7 +16,7 @@ type Kind string
 
 // The kinds, in the order of the report.
 const (
-	// NoTable: the dataset has a contract but no table.
+	// NoTable: the dataset has a contract, but a table is missing.
 	NoTable Kind = "no_table"
 	// LockRow: the ledger has no lock row, or several.
 	LockRow Kind = "lock_row"
