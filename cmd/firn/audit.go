@@ -65,7 +65,7 @@ func runAudit(ctx context.Context, dataset string, grace, stuck time.Duration) (
 	var session *snowflake.Session
 	defer func() {
 		if session != nil {
-			_ = session.Close() // what was read is all that was wanted
+			_ = session.Close() // the session only reads
 		}
 	}()
 	auditor := &audit.Auditor{

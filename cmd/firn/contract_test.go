@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// checkedOrders is a file with good and bad rows, and two columns too many.
+// checkedOrders is a file with good rows, bad rows and two extra columns.
 const checkedOrders = "number,year,kind,customer,channel,lines,boxes,discount,state,more,\"odd\x1b\"\n" +
 	"A10156,2024,Delivery in one box,C4,web,2,55,NA,paid,,\n" +
 	"A10157,20o4,Delivery in one box,C4,web,2,55,NA,paid,,\n" +
 	"A10158,2024\n" +
 	"A10159,2024,\"Delivery\x1b[31m in \"\"one\"\" box, of a length that no terminal shows\",C4,web,two of them,55,NA,paid,,\n"
 
-// orders writes the file where only its path tells the contract.
+// orders writes the file into a folder without a contract. Only the path of the file
+// names the dataset.
 func orders(t *testing.T, content string) (folder, file string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -24,7 +25,8 @@ func orders(t *testing.T, content string) (folder, file string) {
 	return folder, file
 }
 
-// inDatasets runs in a folder, with the contracts of the made-up project.
+// inDatasets returns a call of `firn contract` in a folder with the contracts of the
+// made-up project.
 func inDatasets(t *testing.T, folder string, arguments ...string) call {
 	t.Helper()
 	write(t, filepath.Join(folder, "cdk.json"), "")
@@ -62,7 +64,8 @@ func TestContractCheck(t *testing.T) {
 	}
 }
 
-// TestContractInfer: what is written is what is printed, and keeps the file.
+// TestContractInfer compares the written contract with the printed contract, and checks
+// the file with the contract.
 func TestContractInfer(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -77,13 +80,14 @@ func TestContractInfer(t *testing.T) {
 	golden(t, "infer-out", infer("--out", "contract.odcs.yaml").succeed(t))
 	content, err := os.ReadFile(filepath.Join(folder, "contract.odcs.yaml"))
 	if err != nil || string(content) != printed.stdout {
-		t.Errorf("error %v; written is\n%s\nprinted was\n%s", err, content, printed.stdout)
+		t.Errorf("error %v; the file has\n%s\nwant the printed text\n%s", err, content, printed.stdout)
 	}
 	call{directory: folder, arguments: []string{"contract", "check", "orders.csv", "--contract", "contract.odcs.yaml"}}.succeed(t)
 	expectError(t, infer("--out", "contract.odcs.yaml"), "contract.odcs.yaml exists already: remove it, or name another file with --out")
 }
 
-// TestContractCheckExitCodes: a file that couldn't be checked is told from a bad one.
+// TestContractCheckExitCodes gives wrong arguments and files. A failed check has exit
+// code 2.
 func TestContractCheckExitCodes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -94,35 +98,35 @@ func TestContractCheckExitCodes(t *testing.T) {
 	}{
 		{"no file", []string{"check"}, 2, "see `firn contract check --help`"},
 		{"two files", []string{"check", "a", "b"}, 2, "see `firn contract check --help`"},
-		{"no such flag", []string{"check", "a", "--rejcts"}, 2, "see `firn contract check --help`"},
-		{"less than no rejects", []string{"check", "a", "--rejects", "-1"}, 2, "--rejects -1: give 0 or a larger number"},
+		{"unknown flag", []string{"check", "a", "--rejcts"}, 2, "see `firn contract check --help`"},
+		{"negative number of rejects", []string{"check", "a", "--rejects", "-1"}, 2, "--rejects -1: give 0 or a larger number"},
 		{"no contract", []string{"check", "a.csv"}, 2, "no contract for a.csv: "},
-		{"no such contract", []string{"check", "a.csv", "--contract", "b.yaml"}, 2, "b.yaml: no such file"},
-		{"no such file", []string{"check", "shop/order/a.csv"}, 2, "shop/order/a.csv: no such file"},
-		{"no such command", []string{"chekc"}, 1, "see `firn contract --help`"},
-		{"no file to infer from", []string{"infer"}, 1, "see `firn contract infer --help`"},
-		{"no dataset", []string{"infer", "a.csv"}, 1, "name the dataset with --source and --entity"},
-		{"two words", []string{"infer", "a.csv", "--source", "my shop", "--entity", "order"}, 1, "two words of lower-case letters and digits"},
-		{"less than no rows", []string{"infer", "a.csv", "--source", "a", "--entity", "b", "--rows", "-1"}, 1, "--rows -1: give the number of records"},
-		{"no format", []string{"infer", "a.xlsx", "--source", "a", "--entity", "b"}, 1, "Rename the file to end in .csv, "},
-		{"nothing there", []string{"infer", "a.csv", "--source", "a", "--entity", "b"}, 1, "a.csv: no such file"},
+		{"missing contract", []string{"check", "a.csv", "--contract", "b.yaml"}, 2, "b.yaml: no such file"},
+		{"missing file", []string{"check", "shop/order/a.csv"}, 2, "shop/order/a.csv: no such file"},
+		{"unknown command", []string{"chekc"}, 1, "see `firn contract --help`"},
+		{"infer without a file", []string{"infer"}, 1, "see `firn contract infer --help`"},
+		{"infer without a dataset", []string{"infer", "a.csv"}, 1, "name the dataset with --source and --entity"},
+		{"source of two words", []string{"infer", "a.csv", "--source", "my shop", "--entity", "order"}, 1, "two words of lower-case letters and digits"},
+		{"negative number of rows", []string{"infer", "a.csv", "--source", "a", "--entity", "b", "--rows", "-1"}, 1, "--rows -1: give the number of records"},
+		{"infer from an unknown format", []string{"infer", "a.xlsx", "--source", "a", "--entity", "b"}, 1, "Rename the file to end in .csv, "},
+		{"infer from a missing file", []string{"infer", "a.csv", "--source", "a", "--entity", "b"}, 1, "a.csv: no such file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := inDatasets(t, t.TempDir(), test.arguments...).run(t)
 			if got.code != test.code || got.stdout != "" || !strings.HasPrefix(got.stderr, "firn: ") || strings.Count(got.stderr, "\n") != 1 {
-				t.Errorf("exit code %d, standard output %q; want %d, nothing, and one line:\n%s", got.code, got.stdout, test.code, got.stderr)
+				t.Errorf("exit code %d, standard output %q; want %d, nothing, and a single line in\n%s", got.code, got.stdout, test.code, got.stderr)
 			}
 			if !strings.Contains(got.stderr, test.want) {
-				t.Errorf("it says %q\nwant %q in it", got.stderr, test.want)
+				t.Errorf("standard error is %q\nwant %q in the text", got.stderr, test.want)
 			}
 		})
 	}
 }
 
-// TestContractsFitLastRelease holds contracts against those of the last release, as
-// CI does.
+// TestContractsFitLastRelease compares contracts with the contracts of the last
+// release, as CI does.
 func TestContractsFitLastRelease(t *testing.T) {
 	t.Parallel()
 	folder := copyRepository(t)
@@ -146,11 +150,11 @@ func TestContractsFitLastRelease(t *testing.T) {
 	git("add", "datasets")
 	git("commit", "--quiet", "--message", "release")
 	if output, passes := compare(); !passes || output != "no release yet: no contract to compare\n" {
-		t.Errorf("without a release: %t, %q", passes, output)
+		t.Errorf("without a release: success %t, output %q", passes, output)
 	}
 	git("tag", "v1.0.0")
 	if output, passes := compare(); !passes || !strings.Contains(output, "shop.customer 1.0.0\n  no change of the table\n") {
-		t.Errorf("the release itself: %t, %q", passes, output)
+		t.Errorf("contracts of the release: success %t, output %q", passes, output)
 	}
 	path := filepath.Join(folder, "datasets/shop/customer/contract.odcs.yaml")
 	contract, err := os.ReadFile(path)
@@ -159,6 +163,6 @@ func TestContractsFitLastRelease(t *testing.T) {
 	}
 	write(t, path, string(contract)+"      - name: country\n        logicalType: string\n        required: true\n        description: Its home.\n")
 	if output, passes := compare(); passes || !strings.Contains(output, "  refused: column country is new and required") {
-		t.Errorf("a required column: %t, %q", passes, output)
+		t.Errorf("new required column: success %t, output %q", passes, output)
 	}
 }

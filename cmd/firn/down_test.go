@@ -13,6 +13,6 @@ func TestDown(t *testing.T) {
 	golden(t, "down.json", call{directory: c, arguments: []string{"down", "--json"}}.succeed(t))
 	golden(t, "down", call{directory: c, arguments: []string{"down"}}.succeed(t))
 	if _, err := os.Stat(filepath.Join(c, "build/local.env")); err == nil {
-		t.Error("build/local.env names what is gone")
+		t.Error("build/local.env exists after firn down")
 	}
 }

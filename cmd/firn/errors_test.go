@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// busyPort takes a port for the time of the test.
+// busyPort listens on a free port until the end of the test.
 func busyPort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -21,15 +21,15 @@ func busyPort(t *testing.T) string {
 	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// closedPort is a port on which nobody listens: 1, which only root could take.
+// closedPort is a port without a listener: only root can listen on port 1.
 const closedPort = "1"
 
 const brokenLine = "shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "
 
-// breakContract makes one type of one contract unknown.
-func breakContract(t *testing.T, clone string) {
+// breakContract changes a type in a contract to an unknown type.
+func breakContract(t *testing.T, folder string) {
 	t.Helper()
-	path := filepath.Join(clone, "datasets/shop/order/contract.odcs.yaml")
+	path := filepath.Join(folder, "datasets/shop/order/contract.odcs.yaml")
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -37,13 +37,13 @@ func breakContract(t *testing.T, clone string) {
 	write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
 }
 
-// invalidCredentials are those of nobody: enough to ask, and to be refused.
+// invalidCredentials are credentials for an AWS request, but belong to no account.
 var invalidCredentials = []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=nothing"}
 
 func withCredentials(variables ...string) []string { return append(variables, invalidCredentials...) }
 
-// TestErrorIsOneLineWithExitCode1: each is one line that says what to do, within seconds, with exit
-// code 1 and nothing on standard output.
+// TestErrorIsOneLineWithExitCode1 runs failing commands. Each prints a single line with
+// the next step, nothing on standard output, and exits with 1 within seconds.
 func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 	t.Parallel()
 	contracts := "FIRN_DATASETS=" + filepath.Join(project(t), "datasets")
@@ -52,38 +52,38 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		call func(t *testing.T) call
 		want []string
 	}{
-		{"a busy port", func(t *testing.T) call {
+		{"busy port", func(t *testing.T) call {
 			return call{directory: copyRepository(t), arguments: []string{"up", "--aws-port", busyPort(t)}}
 		}, []string{" is busy: stop the other program, or choose another port with --aws-port"}},
-		{"no environment of the AWS stand-in", func(t *testing.T) call {
+		{"up without the AWS stand-in", func(t *testing.T) call {
 			c := copyRepository(t)
 			remove(t, filepath.Join(c, "build/venv"))
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
-		{"no environment, for the demo", func(t *testing.T) call {
+		{"demo without the Snowflake stand-in", func(t *testing.T) call {
 			c := copyRepository(t)
 			remove(t, filepath.Join(c, "build/venv/snowflake"))
 			return call{directory: c, arguments: []string{"demo"}}
 		}, []string{"build/venv/snowflake/bin/python is missing: run `make setup` first"}},
-		{"no CDK", func(t *testing.T) call {
+		{"up without the CDK", func(t *testing.T) call {
 			c := copyRepository(t)
 			remove(t, filepath.Join(c, "node_modules"))
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
-		{"up with a bad contract", func(t *testing.T) call {
+		{"up with a broken contract", func(t *testing.T) call {
 			c := copyRepository(t)
 			breakContract(t, c)
 			return call{directory: c, arguments: []string{"up"}}
 		}, []string{"fix the contracts in datasets/ first: " + brokenLine}},
-		{"status with a bad contract", func(t *testing.T) call {
+		{"status with a broken contract", func(t *testing.T) call {
 			c := copyRepository(t)
 			breakContract(t, c)
 			return call{variables: withCredentials("FIRN_DATASETS=" + filepath.Join(c, "datasets")), arguments: []string{"status"}}
 		}, []string{"set FIRN_DATASETS", brokenLine}},
-		{"no contracts", func(*testing.T) call {
+		{"status without contracts", func(*testing.T) call {
 			return call{variables: withCredentials("FIRN_DATASETS=/nowhere"), arguments: []string{"status"}}
 		}, []string{"contracts in /nowhere (set FIRN_DATASETS for another folder)"}},
-		{"outside a repository", func(*testing.T) call {
+		{"up outside a repository", func(*testing.T) call {
 			return call{arguments: []string{"up"}}
 		}, []string{"is not in a firn repository: change to the folder with cdk.json"}},
 		{"down outside a repository", func(*testing.T) call {
@@ -101,28 +101,28 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"AWS doesn't answer", func(*testing.T) call {
 			return call{variables: withCredentials(contracts, "AWS_ENDPOINT_URL=http://127.0.0.1:"+closedPort), arguments: []string{"status"}, limit: 20 * time.Second}
 		}, []string{"stack Firn can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "connection refused"}},
-		{"no AWS at all", func(*testing.T) call {
+		{"no AWS credentials", func(*testing.T) call {
 			return call{variables: []string{contracts, "AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere"}, arguments: []string{"status"}}
 		}, []string{"stack Firn can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: "}},
-		{"no file", func(*testing.T) call { return call{arguments: []string{"put"}} }, []string{"see `firn put --help`"}},
-		{"an argument too many", func(*testing.T) call { return call{arguments: []string{"up", "x"}} }, []string{"see `firn up --help`"}},
-		{"no number", func(*testing.T) call { return call{arguments: []string{"up", "--aws-port", "x"}} }, []string{"--aws-port", "see `firn up --help`"}},
-		{"no such command", func(*testing.T) call { return call{arguments: []string{"statsu"}} }, []string{`unknown command "statsu" for "firn": see `, "`firn --help`"}},
-		{"one key for two files", func(*testing.T) call {
+		{"put without a file", func(*testing.T) call { return call{arguments: []string{"put"}} }, []string{"see `firn put --help`"}},
+		{"additional argument", func(*testing.T) call { return call{arguments: []string{"up", "x"}} }, []string{"see `firn up --help`"}},
+		{"port without a number", func(*testing.T) call { return call{arguments: []string{"up", "--aws-port", "x"}} }, []string{"--aws-port", "see `firn up --help`"}},
+		{"unknown command", func(*testing.T) call { return call{arguments: []string{"statsu"}} }, []string{`unknown command "statsu" for "firn": see `, "`firn --help`"}},
+		{"single key for two files", func(*testing.T) call {
 			return call{arguments: []string{"put", "--key", "k", "a.csv", "b.csv"}}
 		}, []string{"--key names one object, but there are 2 files"}},
-		{"redrive of nothing", func(*testing.T) call { return call{arguments: []string{"redrive"}} }, []string{"name one object, or a dataset with --dataset"}},
-		{"redrive of both", func(*testing.T) call {
+		{"redrive without a name", func(*testing.T) call { return call{arguments: []string{"redrive"}} }, []string{"name one object, or a dataset with --dataset"}},
+		{"redrive of an object and a dataset", func(*testing.T) call {
 			return call{arguments: []string{"redrive", "s3://b/k", "--dataset", "a.b"}}
 		}, []string{"name one object, or a dataset with --dataset"}},
-		{"reload of nothing", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
-		{"reload of an object since", func(*testing.T) call {
+		{"reload without a name", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
+		{"reload of an object with --since", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}
 		}, []string{"--since selects objects of a dataset"}},
-		{"reload since no time", func(*testing.T) call {
+		{"reload with an invalid time", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--dataset", "a.b", "--since", "yesterday"}}
 		}, []string{`--since "yesterday": write the time as 2018-01-31T00:00:00Z or 2018-01-31`}},
-		{"no time", func(*testing.T) call {
+		{"ingest with an invalid time", func(*testing.T) call {
 			return call{arguments: []string{"ingest", "station.event", "--start", "yesterday"}}
 		}, []string{`--start "yesterday": write the time as 2018-01-31T00:00:00Z`}},
 	}
@@ -139,11 +139,11 @@ func expectError(t *testing.T, c call, want ...string) {
 	got := c.run(t)
 	line, rest, _ := strings.Cut(got.stderr, "\n")
 	if got.code != 1 || got.stdout != "" || rest != "" || !strings.HasPrefix(line, "firn: ") {
-		t.Errorf("exit code %d, standard output %q; want 1, nothing, and one line:\n%s", got.code, got.stdout, got.stderr)
+		t.Errorf("exit code %d, standard output %q; want 1, nothing, and a single line in\n%s", got.code, got.stdout, got.stderr)
 	}
 	for _, text := range want {
 		if !strings.Contains(line, text) {
-			t.Errorf("it says %q\nwant %q in it", line, text)
+			t.Errorf("standard error is %q\nwant %q in the text", line, text)
 		}
 	}
 }
@@ -155,8 +155,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// TestEveryContractFaultIsShown: several faults are several lines, all of them
-// at once.
+// TestEveryContractFaultIsShown breaks two contracts. The command shows both faults.
 func TestEveryContractFaultIsShown(t *testing.T) {
 	t.Parallel()
 	c := copyRepository(t)

@@ -9,7 +9,7 @@ import (
 
 var listed = regexp.MustCompile(`(?m)^  (\S+) +(\S.*)$`)
 
-// commands are what `firn --help` lists, with their one-line descriptions.
+// commands are the commands in `firn --help` with their short descriptions.
 func commands(t *testing.T) map[string]string {
 	t.Helper()
 	help := call{arguments: []string{"--help"}}.succeed(t)
@@ -31,11 +31,11 @@ func TestHelpListsEveryCommand(t *testing.T) {
 	all := commands(t)
 	for _, name := range []string{"up", "down", "demo", "migrate", "put", "ingest", "status", "redrive", "reload", "audit", "sweep", "pause", "resume", "keys", "query", "contract"} {
 		if all[name] == "" {
-			t.Errorf("no command %s among %v", name, all)
+			t.Errorf("command %s is not in %v", name, all)
 		}
 	}
-	if _, shown := all["serve-fdsn"]; shown {
-		t.Error("serve-fdsn, which only `firn up` needs, is shown")
+	if _, listed := all["serve-fdsn"]; listed {
+		t.Error("the help shows serve-fdsn, an internal command of firn up")
 	}
 	for name, short := range all {
 		if slices.Contains([]string{"help", "completion"}, name) {
@@ -46,13 +46,13 @@ func TestHelpListsEveryCommand(t *testing.T) {
 			help := call{arguments: []string{name, "--help"}}.succeed(t)
 			text, _, _ := strings.Cut(help, "\n\nUsage:")
 			if text == short && !strings.Contains(help, "\nExamples:\n  firn "+name) {
-				t.Errorf("neither an example nor more than %q:\n%s", short, help)
+				t.Errorf("the help has no example and only the description %q:\n%s", short, help)
 			}
 			if !strings.Contains(help, "--json ") {
-				t.Errorf("no --json:\n%s", help)
+				t.Errorf("the help has no --json:\n%s", help)
 			}
 			if name == "demo" && strings.Contains(help, "before-count") {
-				t.Error("the flag for tests is shown")
+				t.Error("the help shows the flag of a test")
 			}
 		})
 	}

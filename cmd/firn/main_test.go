@@ -22,42 +22,32 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// program is the built command, as a user runs it.
+// program is the path of the built command.
 var program string
 
-func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "firn:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (int, error) {
+// runMain builds the command and runs the tests of the package.
+func runMain(runTests func() int) int {
 	folder, err := os.MkdirTemp("", "firn-command-*")
 	if err != nil {
-		return 1, err
+		fmt.Fprintln(os.Stderr, "firn:", err)
+		return 1
 	}
 	defer os.RemoveAll(folder)
 	program = filepath.Join(folder, "firn")
 	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build the command: %w: %s", err, output)
+		fmt.Fprintf(os.Stderr, "firn: build the command: %v: %s\n", err, output)
+		return 1
 	}
-	return runTests(m), nil
+	return runTests()
 }
 
-// runTests runs the tests of the package. The suite of build tag standin runs
-// the tests beside the stand-ins.
-var runTests = (*testing.M).Run
-
-// call is one run of the command, in an environment that is listed here and
-// nothing else.
+// call is a run of the command. The environment has only PATH, HOME and the listed
+// variables.
 type call struct {
 	directory string
 	variables []string
 	arguments []string
-	// limit bounds the run; defaults to a minute.
+	// limit is the longest time of the run. Defaults to a minute.
 	limit time.Duration
 }
 
@@ -83,12 +73,12 @@ func (c call) run(t *testing.T) answer {
 	}
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); ctx.Err() != nil || err != nil && !errors.As(err, &exit) {
-		t.Fatalf("firn %s: %v, within %s; it said %s", strings.Join(c.arguments, " "), err, limit, stderr.String())
+		t.Fatalf("firn %s: %v, limit %s; standard error: %s", strings.Join(c.arguments, " "), err, limit, stderr.String())
 	}
 	return answer{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// succeed runs a command that must end well, and returns what it printed.
+// succeed runs the command, which must exit with 0, and returns standard output.
 func (c call) succeed(t *testing.T) string {
 	t.Helper()
 	got := c.run(t)
@@ -98,7 +88,7 @@ func (c call) succeed(t *testing.T) string {
 	return got.stdout
 }
 
-// golden holds a text against testdata/<name>.golden.
+// golden compares a text with testdata/<name>.golden.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
@@ -112,7 +102,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), -update writes it:\n%s", path, diff)
+		t.Errorf("%s (-want +got), -update writes the file:\n%s", path, diff)
 	}
 }
 
@@ -122,12 +112,12 @@ func decode[T any](t *testing.T, text string) T {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {
-		t.Fatalf("not the JSON that it should be: %v\n%s", err, text)
+		t.Fatalf("unexpected JSON: %v\n%s", err, text)
 	}
 	return value
 }
 
-// root is the repository.
+// root is the folder of the repository.
 func root(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.Abs("../..")
@@ -137,14 +127,14 @@ func root(t *testing.T) string {
 	return folder
 }
 
-// project is the made-up project.
+// project is the folder of the made-up project.
 func project(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(root(t), "testdata", "project")
 }
 
-// copyRepository makes a folder that the command takes for its repository: contracts and
-// scripts of the made-up project, and empty files where `make setup` installs programs.
+// copyRepository makes a repository for the command: contracts and scripts of the
+// made-up project, and empty files in place of the programs of `make setup`.
 func copyRepository(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -23,8 +23,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// fixture is a stack of its own without functions; the test plays the stages on
-// its journal.
+// fixture is a separate stack without functions. The test writes the journal in place
+// of the stages.
 type fixture struct {
 	stages    *journal.Table
 	variables []string
@@ -32,8 +32,8 @@ type fixture struct {
 
 var stacks atomic.Int64
 
-func init() {
-	runTests = func(m *testing.M) int { return laptoptest.Main(m, "aws", "snowflake") }
+func TestMain(m *testing.M) {
+	os.Exit(runMain(func() int { return laptoptest.Main(m, "aws", "snowflake") }))
 }
 
 func newFixture(t *testing.T) fixture {
@@ -51,12 +51,12 @@ func newFixture(t *testing.T) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := fixture{variables: append(laptop(), "FIRN_STACK="+name)}
-	b.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: newClock()}
-	return b
+	f := fixture{variables: append(laptop(), "FIRN_STACK="+name)}
+	f.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: newClock()}
+	return f
 }
 
-// newClock returns a clock that moves on by a second whenever it is read.
+// newClock returns a clock that advances by a second at each call.
 func newClock() func() time.Time {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return func() time.Time {
@@ -65,20 +65,20 @@ func newClock() func() time.Time {
 	}
 }
 
-func (b fixture) command(arguments ...string) call {
-	return call{variables: b.variables, arguments: arguments}
+func (f fixture) command(arguments ...string) call {
+	return call{variables: f.variables, arguments: arguments}
 }
 
-// failed returns an object that failed in its transform.
-func (b fixture) failed(t *testing.T, key string, code fault.Code) object.Object {
+// failed returns an object with a failed transform.
+func (f fixture) failed(t *testing.T, key string, code fault.Code) object.Object {
 	t.Helper()
 	o := object.Object{Bucket: "landing", Key: key, Version: "v1"}
-	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
+	if _, err := f.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	f := fault.Permanentf("test", code, "the header lacks number")
-	f.ObjectID = string(o.ID())
-	if _, err := b.stages.Fail(t.Context(), f, "transform", "arn", "body"); err != nil {
+	failure := fault.Permanentf("test", code, "the header lacks number")
+	failure.ObjectID = string(o.ID())
+	if _, err := f.stages.Fail(t.Context(), failure, "transform", "arn", "body"); err != nil {
 		t.Fatal(err)
 	}
 	return o
@@ -86,24 +86,24 @@ func (b fixture) failed(t *testing.T, key string, code fault.Code) object.Object
 
 func TestPutUploadsNewVersion(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	folder := t.TempDir()
 	for _, name := range []string{"a b+c.csv", "é.csv"} {
 		write(t, filepath.Join(folder, "shop/order", name), "x")
 	}
-	put := b.command("put", "--json", "--wait", "0", "shop/order/a b+c.csv", "shop/order/é.csv")
+	put := f.command("put", "--json", "--wait", "0", "shop/order/a b+c.csv", "shop/order/é.csv")
 	put.directory = folder
 	objects := decode[[]object.Object](t, put.succeed(t))
 	if len(objects) != 2 || objects[0].Key != "shop/order/a b+c.csv" || objects[1].Key != "shop/order/é.csv" || objects[0].Version == "" || objects[0].Size != 1 {
 		t.Errorf("put %+v", objects)
 	}
-	text := b.command("put", "--wait", "0", "--key", "shop/order/other.csv", filepath.Join(folder, "shop/order/é.csv")).succeed(t)
+	text := f.command("put", "--wait", "0", "--key", "shop/order/other.csv", filepath.Join(folder, "shop/order/é.csv")).succeed(t)
 	if want := regexp.MustCompile(`^[0-9a-f]{32}  s3://\S+/shop/order/other\.csv\n$`); !want.MatchString(text) {
-		t.Errorf("it says %q, want %s", text, want)
+		t.Errorf("put prints %q, want %s", text, want)
 	}
-	expectError(t, b.command("put", "/tmp/x.csv"), `no contract for dataset ""`, "shop.order", "--dataset")
-	expectError(t, b.command("put", "--dataset", "shop.order", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
-	expectError(t, b.command("put", "--dataset", "shop.order", folder), "is a folder; name files")
+	expectError(t, f.command("put", "/tmp/x.csv"), `no contract for dataset ""`, "shop.order", "--dataset")
+	expectError(t, f.command("put", "--dataset", "shop.order", "/nowhere/x.csv"), "put: open /nowhere/x.csv: no such file or directory")
+	expectError(t, f.command("put", "--dataset", "shop.order", folder), "is a folder; name files")
 	late := put
 	late.arguments = []string{"put", "--wait", "50ms", "shop/order/é.csv"}
 	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: see `firn status`")
@@ -111,63 +111,63 @@ func TestPutUploadsNewVersion(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	golden(t, "status-nothing.json", b.command("status", "--json").succeed(t))
-	golden(t, "status-nothing", b.command("status").succeed(t))
-	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
-	golden(t, "status-failed", b.command("status").succeed(t))
-	golden(t, "status-object", b.command("status", o.URI()).succeed(t))
-	golden(t, "status-object.json", b.command("status", "--json", string(o.ID())).succeed(t))
-	golden(t, "status-dataset.json", b.command("status", "--json", "--dataset", "shop.order").succeed(t))
-	golden(t, "status-unclaimed.json", b.command("status", "--json", "--dataset", "-").succeed(t))
-	expectError(t, b.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
-	expectError(t, b.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
-	expectError(t, b.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+	f := newFixture(t)
+	golden(t, "status-nothing.json", f.command("status", "--json").succeed(t))
+	golden(t, "status-nothing", f.command("status").succeed(t))
+	o := f.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
+	golden(t, "status-failed", f.command("status").succeed(t))
+	golden(t, "status-object", f.command("status", o.URI()).succeed(t))
+	golden(t, "status-object.json", f.command("status", "--json", string(o.ID())).succeed(t))
+	golden(t, "status-dataset.json", f.command("status", "--json", "--dataset", "shop.order").succeed(t))
+	golden(t, "status-unclaimed.json", f.command("status", "--json", "--dataset", "-").succeed(t))
+	expectError(t, f.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
+	expectError(t, f.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
+	expectError(t, f.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
 }
 
-// TestRedrive redrives one object by the name that a person types, and all that
-// failed in a dataset with one code.
+// TestRedrive redrives an object by its URI, and the failed objects of a dataset by
+// their code.
 func TestRedrive(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	o := b.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
-	redriven := decode[[]json.RawMessage](t, b.command("redrive", "--json", o.URI()).succeed(t))
+	f := newFixture(t)
+	o := f.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
+	redriven := decode[[]json.RawMessage](t, f.command("redrive", "--json", o.URI()).succeed(t))
 	if len(redriven) != 1 || decode[struct{ ID object.ID }](t, idOnly(t, redriven[0])).ID != o.ID() {
 		t.Errorf("redriven %s", redriven)
 	}
-	b.failed(t, "shop/order/1.csv", fault.TooManyRejects)
-	b.failed(t, "shop/order/2.csv", fault.TooManyRejects)
-	text := b.command("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
+	f.failed(t, "shop/order/1.csv", fault.TooManyRejects)
+	f.failed(t, "shop/order/2.csv", fault.TooManyRejects)
+	text := f.command("redrive", "--dataset", "shop.order", "--code", "too_many_rejects").succeed(t)
 	if strings.Count(text, "s3://landing/") != 2 || !strings.HasSuffix(text, "2 redriven; see `firn status` for the result\n") {
-		t.Errorf("it says %q", text)
+		t.Errorf("redrive prints %q", text)
 	}
-	if none := b.command("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
-		t.Errorf("nothing to redrive is %q, want an empty list", none)
+	if none := f.command("redrive", "--json", "--dataset", "-").succeed(t); none != "[]\n" {
+		t.Errorf("redrive without failed objects prints %q, want an empty list", none)
 	}
-	if _, err := b.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
+	if _, err := f.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, b.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: the object is received, not failed")
-	expectError(t, b.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+	expectError(t, f.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: the object is received, not failed")
+	expectError(t, f.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
-// TestReloadInEveryState reloads one object, and a dataset by its ledger.
+// TestReloadInEveryState reloads an object by name, and a dataset by its ledger.
 func TestReloadInEveryState(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
+	f := newFixture(t)
+	f.variables = append(f.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
 	firn := func(arguments ...string) call {
-		c := b.command(arguments...)
+		c := f.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
 	firn("migrate").succeed(t)
 	o := object.Object{Bucket: "landing", Key: "shop/order/it's loaded.csv", Version: "v1"}
-	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
+	if _, err := f.stages.Receive(t.Context(), o, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
 	checkFailure(t, firn("reload", "--object", o.URI()), 1, "1 of 1 objects were skipped")
-	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
+	if err := f.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
 		t.Fatal(err)
 	}
 	line := string(o.ID()) + "  " + o.URI() + "  generation 1"
@@ -176,35 +176,35 @@ func TestReloadInEveryState(t *testing.T) {
 		t.Errorf("the plan is %q", got)
 	}
 	if got := firn("reload", "--object", o.URI()).succeed(t); got != line+"\n1 reloaded"+advice {
-		t.Errorf("it says %q", got)
+		t.Errorf("reload prints %q", got)
 	}
 	if got := firn("reload", "--object", string(o.ID())).succeed(t); got != line+", already being reloaded\n0 reloaded, 1 already being reloaded"+advice {
-		t.Errorf("again it says %q", got)
+		t.Errorf("second reload prints %q", got)
 	}
 	for _, part := range []string{"generation          1\n", "still in the table  3 rows of load l1, from before the reload\n"} {
 		if status := firn("status", o.URI()).succeed(t); !strings.Contains(status, part) {
-			t.Errorf("status lacks %q:\n%s", part, status)
+			t.Errorf("status doesn't print %q:\n%s", part, status)
 		}
 	}
 
 	if none := firn("reload", "--dataset", "shop.order", "--json").succeed(t); none != "[]\n" {
-		t.Errorf("an empty ledger: %q", none)
+		t.Errorf("reload with an empty ledger prints %q", none)
 	}
 	firn("query", "insert into RAW.SHOP_ORDER_LOADS (OBJECT, GENERATION, BUCKET, KEY, VERSION, LOADED_AT)"+
 		" select 'lost', 4, 'landing', 'shop/order/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
 	if late := firn("reload", "--dataset", "shop.order", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
-		t.Errorf("what was loaded before: %q", late)
+		t.Errorf("reload of objects from before --since prints %q", late)
 	}
 	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))
 }
 
-// TestAuditExitCodes audits a dataset that adds up, and one whose table was written to.
+// TestAuditExitCodes audits a consistent dataset, and a table with an additional row.
 func TestAuditExitCodes(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_AUDIT_CLI")
+	f := newFixture(t)
+	f.variables = append(f.variables, "SNOWFLAKE_DATABASE=FIRN_AUDIT_CLI")
 	firn := func(arguments ...string) call {
-		c := b.command(arguments...)
+		c := f.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
@@ -223,14 +223,14 @@ func TestAuditExitCodes(t *testing.T) {
 	golden(t, "audit-orphan.json", firn("audit", "--dataset", "shop.order", "--json").run(t).stdout)
 	_, command, _ := strings.Cut(found.run(t).stdout, "type: ")
 	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
-	shell.Dir, shell.Env = root(t), append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, b.variables...)
+	shell.Dir, shell.Env = root(t), append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, f.variables...)
 	if output, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, output)
 	}
 	firn("audit", "--dataset", "shop.order").succeed(t)
 }
 
-// idOnly drops all but the id.
+// idOnly returns an object with only the id.
 func idOnly(t *testing.T, entry json.RawMessage) string {
 	t.Helper()
 	var fields map[string]json.RawMessage
@@ -242,60 +242,60 @@ func idOnly(t *testing.T, entry json.RawMessage) string {
 
 func TestIngest(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	week := []string{"--start", "2018-01-31T00:00:00Z", "--end", "2018-02-08T00:00:00Z"}
-	golden(t, "ingest.json", b.command(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
-	golden(t, "ingest", b.command(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
-	expectError(t, b.command(append([]string{"ingest", "station.quake"}, week...)...), "the dataset has no contract with firn.ingest: name one of station.event")
+	golden(t, "ingest.json", f.command(append([]string{"ingest", "station.event", "--json"}, week...)...).succeed(t))
+	golden(t, "ingest", f.command(append([]string{"ingest", "station.event"}, week...)...).succeed(t))
+	expectError(t, f.command(append([]string{"ingest", "station.quake"}, week...)...), "the dataset has no contract with firn.ingest: name one of station.event")
 }
 
 func TestQueryReturnsMatchingEvents(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	const statement = "select 1 as number, 'a b' as text, null as nothing union all select 22, '', 'x' order by 1"
-	golden(t, "query", b.command("query", statement).succeed(t))
-	golden(t, "query.json", b.command("query", "--json", statement).succeed(t))
-	expectError(t, b.command("query", "select * from RAW.NO_SUCH_TABLE"), "query: ", "NO_SUCH_TABLE")
+	golden(t, "query", f.command("query", statement).succeed(t))
+	golden(t, "query.json", f.command("query", "--json", statement).succeed(t))
+	expectError(t, f.command("query", "select * from RAW.NO_SUCH_TABLE"), "query: ", "NO_SUCH_TABLE")
 }
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	migrate := func(arguments ...string) string {
-		c := b.command(append([]string{"migrate"}, arguments...)...)
+		c := f.command(append([]string{"migrate"}, arguments...)...)
 		c.directory = root(t)
 		return c.succeed(t)
 	}
 	planned := migrate("--plan", "--json")
 	golden(t, "migrate.json", planned)
 	if ran := migrate("--apply", "--json", "--set", "retention_days=0"); ran != planned {
-		t.Errorf("it ran %s\nnot what it had planned: %s", ran, planned)
+		t.Errorf("migrate ran %s\nwant the plan %s", ran, planned)
 	}
 	if again := migrate("--json"); again != "{\n  \"scripts\": [],\n  \"tables\": []\n}\n" {
-		t.Errorf("a second run: %s", again)
+		t.Errorf("second migrate prints %s", again)
 	}
 	if text := migrate("--plan"); text != "0 scripts to run\n" {
-		t.Errorf("a plan after it: %q", text)
+		t.Errorf("plan after the migration is %q", text)
 	}
-	for _, wrong := range []struct{ flags, says string }{
+	for _, wrong := range []struct{ flags, want string }{
 		{"--plan --apply", "[apply plan] were all set"},
 		{"--plan --break-lock", "[break-lock plan] were all set"},
 		{"--set retention_day=1", "variable retention_day: no script uses this variable"},
 	} {
-		c := b.command(append([]string{"migrate"}, strings.Fields(wrong.flags)...)...)
+		c := f.command(append([]string{"migrate"}, strings.Fields(wrong.flags)...)...)
 		c.directory = root(t)
-		expectError(t, c, wrong.says)
+		expectError(t, c, wrong.want)
 	}
 }
 
-// TestMigrateAddsLedgerColumns begins with ledgers that lack a column which the
-// views over all of them name.
+// TestMigrateAddsLedgerColumns begins with ledgers without a column. The views over all
+// ledgers name this column.
 func TestMigrateAddsLedgerColumns(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
-	b.variables = append(b.variables, "SNOWFLAKE_DATABASE=FIRN_OLDER_CLI")
+	f := newFixture(t)
+	f.variables = append(f.variables, "SNOWFLAKE_DATABASE=FIRN_OLDER_CLI")
 	firn := func(arguments ...string) call {
-		c := b.command(arguments...)
+		c := f.command(arguments...)
 		c.directory = root(t)
 		return c
 	}
@@ -310,20 +310,20 @@ func TestMigrateAddsLedgerColumns(t *testing.T) {
 	got := firn("migrate").succeed(t)
 	for _, part := range []string{"shop.customer", "add column duplicate_of varchar", "R__ops_views.sql (changed)", "1 scripts run"} {
 		if !strings.Contains(got, part) {
-			t.Errorf("it lacks %q:\n%s", part, got)
+			t.Errorf("migrate doesn't print %q:\n%s", part, got)
 		}
 	}
 	firn("query", "select DUPLICATE_OF from OPS.OBJECTS").succeed(t)
 }
 
-// TestMigrateAfterKilledMigration leaves the lock as a migration does that was killed.
+// TestMigrateAfterKilledMigration begins with the lock of a killed migration.
 func TestMigrateAfterKilledMigration(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	folder := copyRepository(t)
-	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
+	f.variables = append(f.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
 	firn := func(arguments ...string) call {
-		c := b.command(arguments...)
+		c := f.command(arguments...)
 		c.directory = folder
 		return c
 	}
@@ -333,18 +333,19 @@ func TestMigrateAfterKilledMigration(t *testing.T) {
 	expectError(t, firn("migrate"), "another migration is running: ann on build-7, last refresh of its lock at 2", "`firn migrate --break-lock` works at once")
 	got := firn("migrate", "--break-lock").succeed(t)
 	if want := regexp.MustCompile(`^took the lock of ann on build-7, last refresh at \S+Z\nV9\.0\.0__more\.sql \(new\)\n1 scripts run\n$`); !want.MatchString(got) {
-		t.Errorf("it says %q", got)
+		t.Errorf("migrate prints %q", got)
 	}
 }
 
-// TestMigrateChangesTable changes a contract whose table is there, as a person does.
+// TestMigrateChangesTable changes the contract of an existing table, and runs the
+// commands of an operator.
 func TestMigrateChangesTable(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t)
+	f := newFixture(t)
 	folder := copyRepository(t)
-	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
+	f.variables = append(f.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
 	firn := func(arguments ...string) call {
-		c := b.command(arguments...)
+		c := f.command(arguments...)
 		c.directory = folder
 		return c
 	}
@@ -363,28 +364,28 @@ func TestMigrateChangesTable(t *testing.T) {
 
 	want := "shop.customer 1.0.0 -> 1.1.0\n  add column country varchar\n"
 	if got := firn("contract", "diff", old, path).succeed(t); got != want {
-		t.Errorf("diff says %q, want %q", got, want)
+		t.Errorf("diff prints %q, want %q", got, want)
 	}
 	if got := firn("pause", "shop.customer").succeed(t); got != "shop.customer was paused\n" {
-		t.Errorf("pause says %q", got)
+		t.Errorf("pause prints %q", got)
 	}
 	checkFailure(t, firn("migrate"), 1, "the dataset is paused, by a person or by another migration", "`firn resume shop.customer`")
 	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was resumed\n" {
-		t.Errorf("resume says %q", got)
+		t.Errorf("resume prints %q", got)
 	}
 	if got := firn("resume", "shop.customer").succeed(t); got != "shop.customer was already resumed\n" {
-		t.Errorf("resume again says %q", got)
+		t.Errorf("second resume prints %q", got)
 	}
 	if got := firn("migrate", "--plan").succeed(t); got != want+"0 scripts to run\n" {
 		t.Errorf("the plan is %q", got)
 	}
 	if got := firn("migrate").succeed(t); got != want+"0 scripts run\n" {
-		t.Errorf("migrate says %q", got)
+		t.Errorf("migrate prints %q", got)
 	}
 	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER").succeed(t)
 	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER_CURRENT").succeed(t)
 	if got := firn("migrate").succeed(t); got != "0 scripts run\n" {
-		t.Errorf("migrate again says %q", got)
+		t.Errorf("second migrate prints %q", got)
 	}
 
 	write(t, path, strings.Replace(changed, "logicalType: string\n        description: Where it is", "logicalType: integer\n        description: Where it is", 1))
@@ -394,17 +395,16 @@ func TestMigrateChangesTable(t *testing.T) {
 	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
 }
 
-// checkFailure runs a command that says on standard output what it did, and on standard
-// error why it ends with the code.
+// checkFailure runs a command and checks the exit code and parts of standard error.
 func checkFailure(t *testing.T, c call, code int, parts ...string) {
 	t.Helper()
 	got := c.run(t)
 	if got.code != code {
-		t.Errorf("firn %v ends with %d, want %d", c.arguments, got.code, code)
+		t.Errorf("firn %v exits with %d, want %d", c.arguments, got.code, code)
 	}
 	for _, part := range parts {
 		if !strings.Contains(got.stderr, part) {
-			t.Errorf("firn %v says %q, not %q", c.arguments, got.stderr, part)
+			t.Errorf("standard error of firn %v is %q, want %q in the text", c.arguments, got.stderr, part)
 		}
 	}
 }
@@ -415,7 +415,7 @@ func TestUnknownStackIsAnError(t *testing.T) {
 		"stack Missing can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")
 }
 
-// laptop is the environment of the stand-ins that this test runs beside.
+// laptop is the environment of the stand-ins of this test.
 func laptop() []string {
 	var variables []string
 	for _, variable := range os.Environ() {
