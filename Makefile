@@ -231,7 +231,7 @@ test-path: installed build/spark.jsa ## end to end on the laptop's cloud
 
 .PHONY: test-demo
 test-demo: installed ## the demo, with changed files and with missing rows
-	@$(ENDTOEND) -timeout 20m ./test/samples -run TestDemo -demo
+	@$(ENDTOEND) -timeout 20m ./test/samples -run TestDemoCountsRows -demo
 
 .PHONY: test-airflow
 test-airflow: installed $(VENVS)/airflow/.done ## the DAGs on the laptop's cloud, without a scheduler

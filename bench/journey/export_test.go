@@ -2,8 +2,8 @@ package journey
 
 // Unexported names for tests.
 var (
-	Percentile = percentile
-	ParseStat  = parseStat
-	Shortened  = shortName
-	WayOf      = stateTimesOf
+	Percentile   = percentile
+	ParseStat    = parseStat
+	ShortName    = shortName
+	StateTimesOf = stateTimesOf
 )

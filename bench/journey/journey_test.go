@@ -48,9 +48,9 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestShortened(t *testing.T) {
+func TestShortName(t *testing.T) {
 	t.Parallel()
-	if got := journey.Shortened("Firn-LoadFunction6E553CA4-AF6B6244223F7"); got != "load" {
+	if got := journey.ShortName("Firn-LoadFunction6E553CA4-AF6B6244223F7"); got != "load" {
 		t.Errorf("the function has the name %q, want load", got)
 	}
 }
@@ -60,7 +60,7 @@ func TestReportMatchesFigures(t *testing.T) {
 	t.Parallel()
 	put := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 	at := func(ms int) time.Time { return put.Add(time.Duration(ms) * time.Millisecond) }
-	times := journey.WayOf(journal.Entry{Times: map[journal.State]time.Time{
+	times := journey.StateTimesOf(journal.Entry{Times: map[journal.State]time.Time{
 		journal.Received: at(40), journal.Transforming: at(100), journal.Transformed: at(180), journal.Loaded: at(430),
 	}}, put)
 	results := journey.Results{

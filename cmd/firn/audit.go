@@ -33,7 +33,7 @@ func auditCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := runAudit(cmd.Context(), dataset, grace, stuck)
 			if err != nil {
-				return codedError{err, uncheckedCode}
+				return codedError{err, failedCheckCode}
 			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), result)
@@ -87,7 +87,7 @@ var movingStates = []journal.State{journal.Received, journal.Transforming, journ
 // printAudit prints a row of counts for each dataset and a line for each difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tFAILED\tIN LEDGER\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tFAILED\tLEDGER OBJECTS\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
 		for _, state := range movingStates {

@@ -21,9 +21,9 @@ const countWidth = 10
 // defaultRejects is the default of --rejects.
 const defaultRejects = 10
 
-// uncheckedCode is the exit code of a failed check. A rejected row has exit code 1.
+// failedCheckCode is the exit code of a failed check. A rejected row has exit code 1.
 // wanting.
-const uncheckedCode = 2
+const failedCheckCode = 2
 
 func contractCheckCommand() *cobra.Command {
 	var path string
@@ -38,12 +38,12 @@ func contractCheckCommand() *cobra.Command {
 		Example: "  firn contract check datasets/shop/order/orders.csv\n" +
 			"  firn contract check /tmp/orders.csv --contract datasets/shop/order/contract.odcs.yaml --rejects 50",
 		Args: func(cmd *cobra.Command, arguments []string) error {
-			return uncheckedError(withHelp(cobra.ExactArgs(1))(cmd, arguments))
+			return failedCheckError(withHelp(cobra.ExactArgs(1))(cmd, arguments))
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			report, err := checkFile(cmd, files[0], path, rejects)
 			if err != nil {
-				return uncheckedError(err)
+				return failedCheckError(err)
 			}
 			if asJSON(cmd) {
 				err = printJSON(cmd.OutOrStdout(), report)
@@ -51,7 +51,7 @@ func contractCheckCommand() *cobra.Command {
 				err = printReport(cmd.OutOrStdout(), report)
 			}
 			if err != nil {
-				return uncheckedError(err)
+				return failedCheckError(err)
 			}
 			return reportError(report)
 		},
@@ -59,18 +59,18 @@ func contractCheckCommand() *cobra.Command {
 	command.Flags().StringVar(&path, "contract", "", "file of the contract; default: found by the path of FILE")
 	command.Flags().IntVar(&rejects, "rejects", defaultRejects, "number of rejected rows to show")
 	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return uncheckedError(cmd.Root().FlagErrorFunc()(cmd, err))
+		return failedCheckError(cmd.Root().FlagErrorFunc()(cmd, err))
 	})
 	return command
 }
 
-// uncheckedError gives an error the exit code of a failed check. The result of nil is
+// failedCheckError gives an error the exit code of a failed check. The result of nil is
 // nil.
-func uncheckedError(err error) error {
+func failedCheckError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return codedError{err, uncheckedCode}
+	return codedError{err, failedCheckCode}
 }
 
 func checkFile(cmd *cobra.Command, file, path string, rejects int) (check.Report, error) {

@@ -26,12 +26,12 @@ func contractDiffCommand() *cobra.Command {
 		Example: "  git show v1.2.0:datasets/shop/order/contract.odcs.yaml >/tmp/old.yaml\n" +
 			"  firn contract diff /tmp/old.yaml datasets/shop/order/contract.odcs.yaml",
 		Args: func(cmd *cobra.Command, arguments []string) error {
-			return uncheckedError(withHelp(cobra.ExactArgs(2))(cmd, arguments))
+			return failedCheckError(withHelp(cobra.ExactArgs(2))(cmd, arguments))
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			change, err := diff(files[0], files[1])
 			if err != nil {
-				return uncheckedError(err)
+				return failedCheckError(err)
 			}
 			if asJSON(cmd) {
 				err = printJSON(cmd.OutOrStdout(), change)

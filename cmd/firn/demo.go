@@ -66,7 +66,7 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), demoLimit, fmt.Errorf("the demo took longer than %s", demoLimit))
 	defer cancel()
-	result, err := demoOf(ctx, cloud, steps, options)
+	result, err := demoOn(ctx, cloud, steps, options)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 	return err
 }
 
-func demoOf(ctx context.Context, cloud *laptop.Cloud, steps *steps, options demoOptions) (demo.Result, error) {
+func demoOn(ctx context.Context, cloud *laptop.Cloud, steps *steps, options demoOptions) (demo.Result, error) {
 	if err := cloud.SetEnvironment(os.Setenv); err != nil {
 		return demo.Result{}, err
 	}

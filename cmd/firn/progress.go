@@ -31,14 +31,17 @@ func counter(out io.Writer, total int, name string) *progressBar {
 }
 
 func newProgress(out io.Writer, total int, name string) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total,
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(out),
 		progressbar.OptionSetVisibility(isTerminal(out)),
 		progressbar.OptionSetDescription(name),
-		progressbar.OptionShowCount(),
 		progressbar.OptionSetElapsedTime(true),
 		progressbar.OptionClearOnFinish(),
-	)
+	}
+	if total > 0 {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return progressbar.NewOptions(total, options...)
 }
 
 func (b *progressBar) spin() {

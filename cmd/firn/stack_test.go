@@ -84,7 +84,7 @@ func (f fixture) failed(t *testing.T, key string, code fault.Code) object.Object
 	return o
 }
 
-func TestPutUploadsNewVersion(t *testing.T) {
+func TestPut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	folder := t.TempDir()
@@ -151,8 +151,8 @@ func TestRedrive(t *testing.T) {
 	expectError(t, f.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
 }
 
-// TestReloadInEveryState reloads an object by name, and a dataset by its ledger.
-func TestReloadInEveryState(t *testing.T) {
+// TestReload reloads an object by name, and a dataset by its ledger.
+func TestReload(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.variables = append(f.variables, "SNOWFLAKE_DATABASE=FIRN_RELOAD_CLI")
@@ -249,7 +249,7 @@ func TestIngest(t *testing.T) {
 	expectError(t, f.command(append([]string{"ingest", "station.quake"}, week...)...), "the dataset has no contract with firn.ingest: name one of station.event")
 }
 
-func TestQueryReturnsMatchingEvents(t *testing.T) {
+func TestQueryPrintsRows(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const statement = "select 1 as number, 'a b' as text, null as nothing union all select 22, '', 'x' order by 1"

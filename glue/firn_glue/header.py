@@ -31,7 +31,7 @@ def read_header(names: list[bytes], contract: Contract) -> Header:
         if name in places:
             raise Refused(
                 "bad_header",
-                f"column {quoted(name)} stands twice, as column {places[name] + 1} and {i + 1}",
+                f"column {quoted(name)} occurs twice, as column {places[name] + 1} and {i + 1}",
             )
         places[name] = i
     missing = [quoted(c.header) for c in contract.columns if c.header not in places]

@@ -11,7 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// contracts are those of a shop whose visits go to Glue.
+// contracts are the contracts of a shop. The visits go to Glue.
 var contracts = contract.Set{
 	{Source: "shop", Entity: "item"}, {Source: "shop", Entity: "order"}, {Source: "shop", Entity: "visit", Engine: contract.GlueEngine},
 }
@@ -20,8 +20,8 @@ func put(key string, state journal.State, cause string) journal.Entry {
 	return journal.Entry{Object: object.Object{Bucket: "landing", Key: key}, State: state, Cause: cause}
 }
 
-// TestMissingRowsAreNamed changes one figure of an account that adds up, and holds the
-// sentences against what a person must read.
+// TestMissingRowsAreNamed changes a number or a state of a complete demo and compares
+// the reported sentences.
 func TestMissingRowsAreNamed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -31,24 +31,24 @@ func TestMissingRowsAreNamed(t *testing.T) {
 		broken  journal.State
 		want    []string
 	}{
-		{name: "all is well", broken: journal.Failed},
+		{name: "complete", broken: journal.Failed},
 		{
-			name: "one row is missing in the table", broken: journal.Failed,
+			name: "missing row in the table", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Counted-- },
 			want:   []string{"shop.order: 9 rows in the ledger, but the table has 8"},
 		},
 		{
-			name: "one row too many in the table", broken: journal.Failed,
+			name: "additional row in the table", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Counted++ },
 			want:   []string{"shop.order: 9 rows in the ledger, but the table has 10"},
 		},
 		{
-			name: "one reject is missing", broken: journal.Failed,
+			name: "missing reject", broken: journal.Failed,
 			change: func(r *demo.Row) { r.CountedRejects-- },
 			want:   []string{"shop.order: 1 rows rejected, but the table of rejects has 0"},
 		},
 		{
-			name: "the ledger's sum differs", broken: journal.Failed,
+			name: "other sum in the ledger", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Loaded-- },
 			want: []string{
 				"shop.order: 10 rows read, but the sum of loaded and rejected rows is 9",
@@ -56,27 +56,27 @@ func TestMissingRowsAreNamed(t *testing.T) {
 			},
 		},
 		{
-			name: "a row was lost before the receipt", broken: journal.Failed,
+			name: "row lost before the receipt", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Read++ },
 			want:   []string{"shop.order: 11 rows read, but the sum of loaded and rejected rows is 10"},
 		},
 		{
-			name: "Glue took what it shouldn't", broken: journal.Failed,
+			name: "Glue in place of Lambda", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Engine = "glue" },
 			want:   []string{"shop.order was transformed by glue"},
 		},
 		{
-			name: "Glue didn't take what it should", broken: journal.Failed,
+			name: "Lambda in place of Glue", broken: journal.Failed,
 			change: func(r *demo.Row) { r.Dataset, r.Engine = "shop.visit", "lambda" },
 			want:   []string{"shop.visit was transformed by lambda"},
 		},
 		{
-			name: "an object isn't loaded", broken: journal.Failed,
+			name: "failed object", broken: journal.Failed,
 			entries: []journal.Entry{put("a.csv", journal.Loaded, ""), put("b.csv", journal.Failed, "no column x")},
 			want:    []string{"s3://landing/b.csv is failed, not loaded: no column x"},
 		},
 		{
-			name: "the broken one loaded", broken: journal.Loaded,
+			name: "loaded broken file", broken: journal.Loaded,
 			want: []string{"s3://landing/broken.csv is broken, but loaded"},
 		},
 	}
@@ -87,8 +87,8 @@ func TestMissingRowsAreNamed(t *testing.T) {
 			if test.change != nil {
 				test.change(&row)
 			}
-			sound := demo.Row{Dataset: "shop.item"}
-			got := demo.Unaccounted([]demo.Row{sound, row}, contracts, test.entries, put("broken.csv", test.broken, ""))
+			complete := demo.Row{Dataset: "shop.item"}
+			got := demo.Unaccounted([]demo.Row{complete, row}, contracts, test.entries, put("broken.csv", test.broken, ""))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("sentences (-want +got):\n%s", diff)
 			}
@@ -96,7 +96,8 @@ func TestMissingRowsAreNamed(t *testing.T) {
 	}
 }
 
-// TestAddCountsLoadedObjectsOfDataset: only loaded objects of the row's own dataset count.
+// TestAddCountsLoadedObjectsOfDataset adds entries with other states and of other
+// datasets, which don't count.
 func TestAddCountsLoadedObjectsOfDataset(t *testing.T) {
 	t.Parallel()
 	entry := func(dataset string, state journal.State) journal.Entry {

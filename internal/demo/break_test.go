@@ -22,8 +22,8 @@ const (
 	orders   = datasets + "/shop/order/orders.csv"
 )
 
-// TestBrokenFileIsRefused reads the broken file as the transform does: good
-// records first, then a fault that refuses the object as a whole.
+// TestBrokenFileIsRefused reads the broken file like the transform: good records first,
+// then a fault that refuses the whole object.
 func TestBrokenFileIsRefused(t *testing.T) {
 	t.Parallel()
 	path, err := demo.BreakFile(orders)
@@ -31,7 +31,7 @@ func TestBrokenFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Remove(path)
-	for name, file := range map[string]string{"as it is": orders, "broken": path} {
+	for name, file := range map[string]string{"intact": orders, "broken": path} {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestBrokenFileIsRefused(t *testing.T) {
 		case file == path && (err == nil || f.Code != fault.BadQuoting || f.Disposition != fault.Permanent):
 			t.Errorf("%s: %d records, %v; want bad_quoting", name, records, err)
 		case file == path && (records < 18 || records > 22):
-			t.Errorf("%s: it breaks after %d records, want it in the middle", name, records)
+			t.Errorf("%s: the fault comes after %d records, want the middle of 40", name, records)
 		}
 	}
 }
@@ -63,15 +63,15 @@ func count(content []byte) (records int, err error) {
 	}
 }
 
-func TestBreakFileOfEmptyFileFails(t *testing.T) {
+func TestBreakFileOfMissingFileFails(t *testing.T) {
 	t.Parallel()
 	if _, err := demo.BreakFile(filepath.Join(t.TempDir(), "missing.csv")); err == nil {
-		t.Error("a file that is missing was broken")
+		t.Error("breakFile of a missing file succeeds")
 	}
 }
 
-// TestSampleFiles lists the files beside the contracts, and no file of an
-// ingested dataset.
+// TestSampleFiles lists the files beside the contracts, without files of ingested
+// datasets.
 func TestSampleFiles(t *testing.T) {
 	t.Parallel()
 	got, err := demo.SampleFiles(datasets, read(t))

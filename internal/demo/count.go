@@ -9,24 +9,24 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Row is one dataset's account.
+// Row has the counts of a dataset.
 type Row struct {
 	Dataset string `json:"dataset"`
 	Objects int    `json:"objects"`
-	// Engine is what transformed the objects: "lambda" or "glue".
+	// Engine is the engine of the transform: "lambda" or "glue".
 	Engine string `json:"engine"`
-	// Read, Written and Rejected are what the receipts say.
+	// Read, Written and Rejected are the sums of the receipts.
 	Read     int64 `json:"read"`
 	Written  int64 `json:"written"`
 	Rejected int64 `json:"rejected"`
-	// Loaded is the ledger's sum.
+	// Loaded is the sum of the ledger.
 	Loaded int64 `json:"loaded"`
 	// Counted and CountedRejects are count(*) of the tables.
 	Counted        int64 `json:"counted"`
 	CountedRejects int64 `json:"counted_rejects"`
 }
 
-// count asks the tables, dataset by dataset.
+// count counts the tables of each dataset.
 func (d *Demo) count(ctx context.Context, entries []journal.Entry) ([]Row, error) {
 	session, err := d.Open(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func countDataset(ctx context.Context, session *snowflake.Session, c *contract.C
 	}, nil
 }
 
-// add adds up the receipts of the dataset's loaded objects.
+// add adds the receipts of the dataset's loaded objects.
 func (r *Row) add(entries []journal.Entry) {
 	for _, e := range entries {
 		if e.Dataset != r.Dataset || e.State != journal.Loaded {
@@ -79,7 +79,8 @@ func (r *Row) add(entries []journal.Entry) {
 	}
 }
 
-// missingRows says in sentences which rows are missing or too many.
+// missingRows returns a sentence for each missing or additional row count, for each
+// unexpected state and for each unexpected engine.
 func missingRows(rows []Row, contracts contract.Set, entries []journal.Entry, broken journal.Entry) []string {
 	var faults []string
 	for _, e := range entries {
@@ -99,8 +100,8 @@ func missingRows(rows []Row, contracts contract.Set, entries []journal.Entry, br
 	return faults
 }
 
-// expectedEngine is Glue if the contract asks for Glue: a Lambda can hold all
-// other sample files.
+// expectedEngine is Glue if the contract names Glue. Lambda can hold all other sample
+// files.
 func expectedEngine(c *contract.Contract) string {
 	if c != nil && c.Engine == contract.GlueEngine {
 		return "glue"

@@ -1,6 +1,5 @@
-// Package demo shows the whole path on a laptop and proves that no row is
-// unaccounted for: real data in, trusted tables and dbt marts out, one broken
-// file in somebody's inbox.
+// Package demo sends sample data through every stage of the laptop's cloud, breaks a
+// file, and compares the counts of files and tables.
 package demo
 
 import (
@@ -17,39 +16,38 @@ import (
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
-// Demo runs against a cloud that is up.
+// Demo runs on a cloud that is up.
 type Demo struct {
 	Operator *operator.Operator
 	// Data is the folder of the sample files, <source>/<entity>/<file>, and of
-	// demo.yaml, which describes the demo.
+	// demo.yaml with the plan of the demo.
 	Data string
-	// Mails is the folder in which mails arrive.
+	// Mails is the folder of the mails.
 	Mails string
 	// Open opens a Snowflake session.
 	Open func(ctx context.Context) (*snowflake.Session, error)
-	// Build builds dbt and returns its last words.
+	// Build builds dbt and returns the last line of dbt.
 	Build func(ctx context.Context) (string, error)
-	// Step runs and shows one step.
+	// Step runs a step and shows its name.
 	Step func(name string, run func() error) error
-	// BeforeCount is a statement that runs before the tables are counted, to
-	// prove that the count sees it. Suitable only for tests; empty for none.
+	// BeforeCount is a statement to run before the count of the tables. Only for tests
+	// of the count; empty for none.
 	BeforeCount string
 }
 
-// Result is what the demo shows.
+// Result is the result of the demo.
 type Result struct {
 	Rows []Row  `json:"datasets"`
 	DBT  string `json:"dbt"`
 	Mail Mail   `json:"mail"`
-	// Unaccounted are the sentences that say which rows are missing; none if
-	// all is well.
+	// Unaccounted are the sentences about missing rows; empty without missing rows.
 	Unaccounted []string `json:"unaccounted"`
-	// Sample is the path of the intact sample file that the demo breaks a copy of.
+	// Sample is the path of an intact sample file: the demo breaks a copy of the file.
 	Sample string `json:"-"`
 }
 
-// Run runs the demo. An error means that it couldn't be shown; rows that are
-// missing are in the result.
+// Run runs the demo. An error means an incomplete demo. Missing rows are in the result,
+// not in the error.
 func (d *Demo) Run(ctx context.Context) (Result, error) {
 	var result Result
 	plan, err := ReadPlan(d.Data, d.Operator.Contracts)
@@ -100,7 +98,7 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
-// put uploads the sample files and one that breaks in the middle.
+// put uploads the sample files and the broken copy of a file.
 func (d *Demo) put(ctx context.Context, plan Plan, files []string) (entries []journal.Entry, broken journal.Entry, err error) {
 	for _, file := range files {
 		path := filepath.Join(d.Data, filepath.FromSlash(file))
@@ -130,8 +128,8 @@ func (d *Demo) upload(ctx context.Context, path, key string) (journal.Entry, err
 	return journal.Entry{ID: put.ID(), Object: put}, err
 }
 
-// breakFile copies a file and opens a quote at the record in its middle that is
-// never closed, as a crashed export does.
+// breakFile copies a file and opens a quote in the middle, like a crashed export. The
+// quote has no end.
 func breakFile(path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -142,13 +140,13 @@ func breakFile(path string) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	half := len(content) / 2
-	half += bytes.IndexByte(content[half:], '\n') + 1
-	_, err = fmt.Fprintf(file, "%s\"%s", content[:half], content[half:])
+	middle := len(content) / 2
+	middle += bytes.IndexByte(content[middle:], '\n') + 1
+	_, err = fmt.Fprintf(file, "%s\"%s", content[:middle], content[middle:])
 	return file.Name(), err
 }
 
-// awaitStopped waits until every object stands still, the ingested ones too.
+// awaitStopped waits until every object is settled, including the ingested objects.
 func (d *Demo) awaitStopped(ctx context.Context, ingested string, entries []journal.Entry, broken journal.Entry) ([]journal.Entry, journal.Entry, error) {
 	parts, err := d.ingested(ctx, ingested)
 	if err != nil {
@@ -162,14 +160,14 @@ func (d *Demo) awaitStopped(ctx context.Context, ingested string, entries []jour
 	return settled[1:], settled[0], err
 }
 
-// ingested returns the objects of the ingestion run once its manifest, which is
-// written last, is there.
+// ingested waits for the manifest of the ingestion run and returns the objects of the
+// run. The run writes the manifest last.
 func (d *Demo) ingested(ctx context.Context, dataset string) ([]object.ID, error) {
 	prefix := d.Operator.Contracts.ByDataset(dataset).KeyPrefix + "run="
 	ticker := time.NewTicker(d.Operator.PollEvery)
 	defer ticker.Stop()
 	for {
-		objects, complete, err := d.Operator.Run(ctx, prefix)
+		objects, complete, err := d.Operator.RunParts(ctx, prefix)
 		if err != nil || complete {
 			return objects, err
 		}

@@ -5,7 +5,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// The package's own, for tests.
+// Exports for tests.
 var (
 	AwaitMail   = awaitMail
 	BreakFile   = breakFile
@@ -16,5 +16,5 @@ var (
 // BrokenKey is the landing key of the broken copy.
 func (p Plan) BrokenKey(contracts contract.Set) string { return p.brokenKey(contracts) }
 
-// Add adds up the receipts of the dataset's loaded objects.
+// Add adds the receipts of the dataset's loaded objects.
 func (r *Row) Add(entries []journal.Entry) { r.add(entries) }

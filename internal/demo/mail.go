@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Mail is a mail as its reader sees it.
+// Mail is a decoded mail.
 type Mail struct {
 	From    string `json:"from"`
 	To      string `json:"to"`
@@ -22,10 +22,10 @@ type Mail struct {
 	Body    string `json:"body"`
 }
 
-// mailPollEvery is how often the inbox is looked at.
+// mailPollEvery is the interval of the reads of the mail folder.
 const mailPollEvery = 50 * time.Millisecond
 
-// awaitMail waits for the mail that names a key.
+// awaitMail waits for a mail with the key in its body.
 func awaitMail(ctx context.Context, directory, key string) (Mail, error) {
 	ticker := time.NewTicker(mailPollEvery)
 	defer ticker.Stop()
@@ -85,7 +85,7 @@ func readMail(path string) (Mail, error) {
 	}, err
 }
 
-// decoded undoes the encoding under which the body travelled (RFC 2045, 6).
+// decoded undoes the transfer encoding of the body (RFC 2045, 6).
 func decoded(message *mail.Message) io.Reader {
 	switch strings.ToLower(message.Header.Get("Content-Transfer-Encoding")) {
 	case "quoted-printable":

@@ -17,8 +17,8 @@ import (
 
 const header = "From: firn <no-reply@firn.example>\r\nTo: operator@firn.example\r\n"
 
-// deliver writes a mail as the sink does: whole under another name, then
-// renamed, so that no reader sees half of it.
+// deliver writes a mail like the mail stand-in: under another name first, then with a
+// rename. So no reader sees an incomplete mail.
 func deliver(t *testing.T, directory, name, content string) {
 	t.Helper()
 	path := filepath.Join(directory, name)
@@ -41,7 +41,7 @@ func TestReadMails(t *testing.T) {
 			"firn: 1 failed", "one\ntwo\n",
 		},
 		{
-			"quoted-printable, with a line that was folded and an equals sign",
+			"quoted-printable, with a folded line and an equals sign",
 			header + "Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
 				"firn redrive 's3://landing/" + strings.Repeat("order/=\r\n", 30) + "a b+c=3D=C3=A9.csv'\r\n",
 			"x", long + "\n",
@@ -62,7 +62,7 @@ func TestReadMails(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
 			deliver(t, directory, "1.eml", test.mail)
-			deliver(t, directory, ".2.eml.part", "half a ma") // one that is being written
+			deliver(t, directory, ".2.eml.part", "half a ma") // an incomplete mail
 			got, err := demo.ReadMails(directory)
 			want := []demo.Mail{{From: "firn <no-reply@firn.example>", To: "operator@firn.example", Subject: test.subject, Body: test.body}}
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -89,7 +89,7 @@ func TestReadMailsRefusesMalformedMail(t *testing.T) {
 	}
 }
 
-// TestAwaitMailReturnsMailOfKey: the mail arrives while it is waited for, after another one.
+// TestAwaitMailReturnsMailOfKey delivers the mail during the wait, after another mail.
 func TestAwaitMailReturnsMailOfKey(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()

@@ -17,25 +17,24 @@ import (
 	"github.com/firn-data/firn/internal/engine/reader"
 )
 
-// PlanName is the file in the folder of the sample files that describes the
-// demo.
+// PlanName is the name of the plan's file in the folder of the sample files.
 const PlanName = "demo.yaml"
 
-// Plan describes the demo of a project.
+// Plan is the plan of a demo.
 type Plan struct {
-	// Ingest is the ingestion that the demo asks for.
+	// Ingest is the ingestion of the demo.
 	Ingest struct {
 		Dataset string    `yaml:"dataset"`
 		Start   time.Time `yaml:"start"`
 		End     time.Time `yaml:"end"`
 	} `yaml:"ingest"`
-	// Broken is the sample file that the demo breaks, <source>/<entity>/<file>:
-	// a CSV file without compression.
+	// Broken is the sample file that the demo copies and breaks,
+	// <source>/<entity>/<file>: a CSV file without compression.
 	Broken string `yaml:"broken"`
 }
 
-// ReadPlan reads the description of the demo in the folder of the sample files
-// and checks it against the contracts.
+// ReadPlan reads the plan in the folder of the sample files and checks the plan with
+// the contracts.
 func ReadPlan(data string, contracts contract.Set) (Plan, error) {
 	var plan Plan
 	name := filepath.Join(data, PlanName)
@@ -68,21 +67,20 @@ func (p Plan) check(contracts contract.Set) error {
 	return errors.Join(faults...)
 }
 
-// brokenContract is the contract beside the file that the demo breaks, or nil.
+// brokenContract is the contract beside the broken file, or nil.
 func (p Plan) brokenContract(contracts contract.Set) *contract.Contract {
 	source, entity := path.Split(path.Dir(p.Broken))
 	return contracts.ByDataset(path.Base(source) + "." + entity)
 }
 
-// brokenKey is the landing key of the broken copy: "orders broken.csv" of
-// "orders.csv".
+// brokenKey is the landing key of the broken copy: "orders broken.csv" of "orders.csv".
 func (p Plan) brokenKey(contracts contract.Set) string {
 	return p.brokenContract(contracts).KeyPrefix + strings.TrimSuffix(path.Base(p.Broken), ".csv") + " broken.csv"
 }
 
-// sampleFiles returns the sample files that the demo puts, as
-// <source>/<entity>/<file>: all files beside the contracts of datasets that
-// aren't ingested and whose name fits the contract's format.
+// sampleFiles returns the sample files that the demo puts, as <source>/<entity>/<file>.
+// A sample file is beside the contract of a dataset without ingestion, and its name
+// fits the format in the contract.
 func sampleFiles(data string, contracts contract.Set) ([]string, error) {
 	var files []string
 	for _, c := range contracts {

@@ -25,10 +25,9 @@
 //
 // [Table.Start] claims an object for a transform until a deadline. The owner of the
 // claim is the id of an SQS message; for an object in a Glue run, the run or the
-// manifest. Until the deadline only the owner may claim again,
-// after SQS delivered the same message again. After the deadline any message may claim
-// the object. The end of a claim alone changes no state: the object stays in
-// Transforming until the next claim.
+// manifest. Until the deadline only the owner may claim again, after SQS delivered the
+// same message again. After the deadline any message may claim the object. The end of a
+// claim alone changes no state: the object stays in Transforming until the next claim.
 //
 // Start counts an attempt before the transform begins, so a killed attempt counts too.
 // [Table.Release] ends a claim early and subtracts the attempt: an outage of a

@@ -1,6 +1,6 @@
-// Package laptop runs the laptop's cloud: stand-ins for AWS, Snowflake, a mail
-// server and FDSN event services, and the same stack that an account gets, deployed to
-// them by the CDK's own command.
+// Package laptop runs the laptop's cloud: stand-ins for AWS, Snowflake, a mail server
+// and FDSN event services. The command of the CDK deploys the stack of an account to
+// the stand-ins.
 package laptop
 
 import (
@@ -17,43 +17,45 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 )
 
-// Cloud is one laptop cloud, running or not.
+// Cloud is a laptop's cloud, running or stopped.
 type Cloud struct {
 	// Root is the repository's folder.
 	Root string `json:"-"`
-	// Project is the folder with datasets/, the scripts in snowflake/ that are
-	// generated from the contracts, and dbt/. Defaults to Root.
+	// Project is the folder with datasets/, dbt/, and snowflake/ with the scripts that
+	// are generated from the contracts. Defaults to Root.
 	Project string `json:"-"`
-	// Directory keeps the cloud's state, logs and mails.
+	// Directory is the folder of the cloud's state, logs and mails.
 	Directory string `json:"-"`
-	// Program is the firn binary, which serves the FDSN stand-in.
+	// Program is the path of the firn binary, which serves the FDSN stand-in.
 	Program string `json:"-"`
-	// EnvironmentFile is what Up leaves to be sourced by a user's own clients
-	// and Down removes. Empty for none.
+	// EnvironmentFile is the file with the variables for other clients. Up writes the
+	// file, and Down removes the file. Empty for no file.
 	EnvironmentFile string `json:"-"`
-	// IdleBlocker is after how long Snowflake's stand-in aborts a transaction
-	// that sits idle and blocks another. Defaults to 5 minutes, as there.
+	// IdleBlocker is the time after which the Snowflake stand-in aborts an idle
+	// transaction that blocks another transaction. Defaults to 5 minutes, as in
+	// Snowflake.
 	IdleBlocker time.Duration `json:"-"`
-	// Tied ends the servers when the process that started the servers ends, also
-	// by a panic or a signal. For tests. Defaults to servers that stay.
-	Tied  bool  `json:"-"`
-	Ports Ports `json:"ports"`
-	// Servers are the process ids by name.
+	// EndWithProcess ends the servers at the end of the process that started them, also after a
+	// panic or a signal. Only for tests: by default the servers stay.
+	EndWithProcess bool  `json:"-"`
+	Ports          Ports `json:"ports"`
+	// Servers are the process ids by name of the server.
 	Servers map[string]int `json:"servers"`
-	// Boot is the boot of the machine in which the servers were started.
+	// Boot is the id of the machine's boot at the start of the servers.
 	Boot string `json:"boot"`
-	// Outputs are the stack's, by name.
+	// Outputs are the outputs of the stack by name.
 	Outputs map[string]string `json:"outputs"`
 }
 
-// startTimeout bounds how long a stand-in may take to answer: the first import
-// ever of its Python packages takes seconds, on a busy machine many.
+// startTimeout is the longest wait for an answer of a stand-in. The first import of the
+// Python packages takes seconds, and longer on a busy machine.
 const startTimeout = 90 * time.Second
 
-// Step runs each step of Up.
+// Step runs a step of Up.
 type Step func(name string, run func() error) error
 
-// Open returns the cloud whose state is in the directory; it need not run.
+// Open returns the cloud with the state in the directory. Without a state, Open returns
+// a stopped cloud.
 func Open(root, directory, program string) (*Cloud, error) {
 	c := &Cloud{Root: root, Directory: directory, Program: program, Servers: make(map[string]int)}
 	content, err := os.ReadFile(c.statePath())
@@ -72,7 +74,7 @@ func Open(root, directory, program string) (*Cloud, error) {
 	return c, nil
 }
 
-// Running reports whether all servers live.
+// Running reports whether all servers run.
 func (c *Cloud) Running() bool {
 	for _, pid := range c.Servers {
 		if !isRunning(pid) {
@@ -82,14 +84,13 @@ func (c *Cloud) Running() bool {
 	return len(c.Servers) > 0
 }
 
-// MailDirectory is where the mails arrive, one .eml file each.
+// MailDirectory is the folder of the mails, with an .eml file for each mail.
 func (c *Cloud) MailDirectory() string { return filepath.Join(c.Directory, "mail") }
 
 func (c *Cloud) statePath() string { return filepath.Join(c.Directory, "cloud.json") }
 
-// Up starts everything and deploys the stack. What is left of an earlier run,
-// servers or state, is removed first. On an error all that was started is
-// stopped.
+// Up starts the servers and deploys the stack. Before the start, Up stops servers and
+// removes the state of an earlier run. On an error, Up stops the started servers.
 func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if c.Running() {
 		return errors.New("the laptop's cloud is already up: stop it with `firn down`")
@@ -110,7 +111,7 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	if err := step("start the stand-ins", func() error { return c.StartServers(ctx) }); err != nil {
 		return errors.Join(err, <-synthesized)
 	}
-	if err := c.writeState(); err != nil { // so that a killed command leaves nothing unknown
+	if err := c.writeState(); err != nil { // so that Down finds the servers of a killed command
 		return errors.Join(err, <-synthesized)
 	}
 	if err := step("build and synthesize the stack", func() error { return <-synthesized }); err != nil {
@@ -128,7 +129,7 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	return c.save()
 }
 
-// Down stops every server that Up started. Its state stays until the next Up.
+// Down stops every server of Up. The cloud's folder stays until the next Up.
 func (c *Cloud) Down() error {
 	err := c.Stop()
 	for _, path := range []string{c.statePath(), c.EnvironmentFile} {
@@ -142,8 +143,8 @@ func (c *Cloud) Down() error {
 	return err
 }
 
-// StartOnly prepares and starts some stand-ins without a stack, for tests of
-// what needs no more.
+// StartOnly starts the named stand-ins without a stack, with empty state. Only for
+// tests.
 func (c *Cloud) StartOnly(ctx context.Context, names ...string) error {
 	if err := c.prepare(names...); err != nil {
 		return err
@@ -172,9 +173,9 @@ func (c *Cloud) prepare(needs ...string) error {
 	return nil
 }
 
-// StartServers starts the stand-ins that don't run, side by side: after a
-// crash of one it brings that one back with its state. Names pick some; none
-// picks all.
+// StartServers starts the servers that don't run, concurrently. A server that crashed
+// continues with its state. Names select servers; without names, StartServers starts
+// all servers.
 func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer within %s", startTimeout))
 	defer cancel()
@@ -214,10 +215,10 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 	return errors.Join(faults...)
 }
 
-// Kill ends one stand-in as a power cut would, for tests.
+// Kill ends a server with SIGKILL, like a power cut. Only for tests.
 func (c *Cloud) Kill(name string) error { return killProcess(c.Servers[name]) }
 
-// Stop stops every server; the state of the cloud stays as it is.
+// Stop stops every server and keeps the state of the cloud.
 func (c *Cloud) Stop() error {
 	var faults []error
 	for name, pid := range c.Servers {
@@ -237,7 +238,7 @@ func (c *Cloud) save() error {
 	return c.writeEnvironment()
 }
 
-// writeState writes the state that Open reads.
+// writeState writes the state for Open.
 func (c *Cloud) writeState() error {
 	c.Boot = bootID()
 	content, err := json.MarshalIndent(c, "", "  ")

@@ -15,8 +15,8 @@ import (
 
 const datasets = "../../testdata/project/datasets"
 
-// repository makes a folder that has what Up asks for before it starts
-// anything: contracts, and files where `make setup` installs programs.
+// repository makes a folder with the prerequisites of Up: contracts, and files in place
+// of the programs of `make setup`.
 func repository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -48,7 +48,7 @@ func open(t *testing.T, root string) *laptop.Cloud {
 	return cloud
 }
 
-// sleepingProcess is a server that only sleeps.
+// sleepingProcess is the id of a server that only sleeps.
 func sleepingProcess(t *testing.T) int {
 	t.Helper()
 	directory := t.TempDir()
@@ -59,13 +59,13 @@ func sleepingProcess(t *testing.T) int {
 	}
 	t.Cleanup(func() {
 		if err := laptop.StopWithin(pid, laptop.Impatient); err != nil {
-			t.Errorf("stop the sleeper: %v", err)
+			t.Errorf("stop the sleeping process: %v", err)
 		}
 	})
 	return pid
 }
 
-// endedProcess is the id of a process that ended.
+// endedProcess is the id of an ended process.
 func endedProcess(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/true")
@@ -77,41 +77,41 @@ func endedProcess(t *testing.T) int {
 
 func failingStep(t *testing.T) laptop.Step {
 	return func(name string, _ func() error) error {
-		t.Errorf("it went on to %q", name)
+		t.Errorf("Up began the step %q", name)
 		return nil
 	}
 }
 
-// TestUpRefusesMissingPrerequisites: what can be known at once is said at once, before anything is
-// started.
+// TestUpRefusesMissingPrerequisites breaks a prerequisite in each case. Up fails before
+// the first step.
 func TestUpRefusesMissingPrerequisites(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name  string
-		spoil func(t *testing.T, root string, cloud *laptop.Cloud)
-		want  []string
+		name    string
+		prepare func(t *testing.T, root string, cloud *laptop.Cloud)
+		want    []string
 	}{
-		{"nothing is installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+		{"without installed programs", func(t *testing.T, root string, _ *laptop.Cloud) {
 			if err := os.RemoveAll(filepath.Join(root, "build")); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"build/venv/aws/bin/python is missing: run `make setup` first"}},
-		{"Spark isn't installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+		{"without Spark", func(t *testing.T, root string, _ *laptop.Cloud) {
 			if err := os.RemoveAll(filepath.Join(root, "build", "venv", "glue")); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"build/venv/glue/bin/python is missing: run `make setup` first"}},
-		{"Spark can't reach S3", func(t *testing.T, root string, _ *laptop.Cloud) {
+		{"without the jars of Spark", func(t *testing.T, root string, _ *laptop.Cloud) {
 			if err := os.RemoveAll(filepath.Join(root, "build", "jars")); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"build/jars is missing: run `make setup` first"}},
-		{"the CDK isn't installed", func(t *testing.T, root string, _ *laptop.Cloud) {
+		{"without the CDK", func(t *testing.T, root string, _ *laptop.Cloud) {
 			if err := os.RemoveAll(filepath.Join(root, "node_modules")); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"node_modules/.bin/cdk is missing: run `make setup` first"}},
-		{"a contract is broken", func(t *testing.T, root string, _ *laptop.Cloud) {
+		{"broken contract", func(t *testing.T, root string, _ *laptop.Cloud) {
 			path := filepath.Join(root, "datasets/shop/order/contract.odcs.yaml")
 			content, err := os.ReadFile(path)
 			if err != nil {
@@ -119,10 +119,10 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 			}
 			write(t, path, strings.Replace(string(content), "logicalType: integer", "logicalType: intiger", 1))
 		}, []string{"fix the contracts in datasets/ first: shop/order/contract.odcs.yaml:26: schema[0].properties[1].logicalType: "}},
-		{"a port is busy", func(t *testing.T, _ string, cloud *laptop.Cloud) {
+		{"busy port", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Ports.Snowflake = listen(t)
 		}, []string{" is busy: ", "--snowflake-port"}},
-		{"it is up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
+		{"already up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Servers["aws"] = sleepingProcess(t)
 		}, []string{"already up", "firn down"}},
 	}
@@ -131,36 +131,36 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 			t.Parallel()
 			root := repository(t)
 			cloud := open(t, root)
-			test.spoil(t, root, cloud)
+			test.prepare(t, root, cloud)
 			err := cloud.Up(t.Context(), failingStep(t))
 			if err == nil {
-				t.Fatal("it came up")
+				t.Fatal("Up succeeded")
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("Up = %q, want %q in it", err, want)
+					t.Errorf("Up = %q, want %q in the error", err, want)
 				}
 			}
 			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("Up says more than one line:\n%v", err)
+				t.Errorf("the error has several lines:\n%v", err)
 			}
 		})
 	}
 }
 
-// TestUpStopsLeftoverServers: after a crash of one server the others must not stay
-// behind, on ports that no state names any more.
+// TestUpStopsLeftoverServers begins with a crashed server and a running server. Up must
+// stop the running server, because the new state doesn't name the old ports.
 func TestUpStopsLeftoverServers(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, repository(t))
-	left := sleepingProcess(t)
-	cloud.Servers = map[string]int{"aws": endedProcess(t), "mail": left}
-	cloud.Ports.AWS = listen(t) // as far as it shall get
+	leftover := sleepingProcess(t)
+	cloud.Servers = map[string]int{"aws": endedProcess(t), "mail": leftover}
+	cloud.Ports.AWS = listen(t) // makes Up fail after the stop
 	if err := cloud.Up(t.Context(), failingStep(t)); err == nil || !strings.Contains(err.Error(), "is busy") {
 		t.Errorf("Up = %v", err)
 	}
-	if laptop.Alive(left) || len(cloud.Servers) > 0 {
-		t.Errorf("a server is left: alive %t, known %v", laptop.Alive(left), cloud.Servers)
+	if laptop.Alive(leftover) || len(cloud.Servers) > 0 {
+		t.Errorf("leftover server: running %t, known servers %v", laptop.Alive(leftover), cloud.Servers)
 	}
 }
 
@@ -184,19 +184,19 @@ func TestOpenReadsSavedState(t *testing.T) {
 		t.Errorf("opened (-saved +opened):\n%s", diff)
 	}
 	if !again.Running() {
-		t.Error("it isn't running")
+		t.Error("the opened cloud isn't running")
 	}
 	if err := again.Down(); err != nil {
 		t.Fatal(err)
 	}
 	if after := open(t, root); after.Running() || len(after.Servers) > 0 {
-		t.Errorf("after Down it knows %v", after.Servers)
+		t.Errorf("servers after Down are %v", after.Servers)
 	}
 	if _, err := os.Stat(cloud.EnvironmentFile); err == nil {
-		t.Error("Down leaves local.env, which names what is gone")
+		t.Error("local.env exists after Down")
 	}
 	if err := again.Down(); err != nil {
-		t.Errorf("a second Down: %v", err)
+		t.Errorf("second Down: %v", err)
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// BuildDBT builds the dbt project against the laptop's Snowflake and returns
-// dbt's last line, which counts what passed.
+// BuildDBT builds the dbt project on the laptop's Snowflake and returns the last line
+// of dbt, with the counts of the results.
 func (c *Cloud) BuildDBT(ctx context.Context) (string, error) {
 	project := filepath.Join(c.project(), "dbt")
-	// dbt's own cache of the parsed project outlives the cloud.
+	// dbt caches the parsed project in this folder, and the cache outlives the cloud.
 	scratch := filepath.Join(c.Root, "build", "dbt", filepath.Base(c.Directory))
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Root, "build", "venv", "dbt", "bin", "dbt"), "build",
 		"--project-dir", project, "--profiles-dir", project,

@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// StackName is the stack's name, in an account and here.
+// StackName is the name of the stack, in an account and on the laptop.
 const StackName = "Firn"
 
-// assembly is where the synthesized stack is kept between runs.
+// assembly is the folder of the synthesized stack, which stays between runs.
 func (c *Cloud) assembly() string {
 	if c.project() == c.Root {
 		return filepath.Join(c.Root, "build", "cdk.out")
@@ -26,8 +26,8 @@ func (c *Cloud) assembly() string {
 
 func (c *Cloud) cdk() string { return filepath.Join(c.Root, "node_modules", ".bin", "cdk") }
 
-// synthesize builds the functions and the template, unless what they are made
-// from is unchanged since the last time.
+// synthesize builds the functions and the template. If the sources are unchanged since
+// the last time, synthesize does nothing.
 func (c *Cloud) synthesize(ctx context.Context) error {
 	product, err := fingerprintOf(c.Root, sources...)
 	if err != nil {
@@ -54,19 +54,20 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 	return os.WriteFile(fingerprintPath, []byte(fingerprint), 0o644)
 }
 
-// glueWindowSeconds is for how long objects are collected for a Glue run: the
-// least that still collects them.
+// glueWindowSeconds is the time during which a Glue run collects objects: the smallest
+// value that still collects.
 const glueWindowSeconds = "1"
 
-// tickMinutes is how often alert looks for what is away: the least that Scheduler
-// knows.
+// tickMinutes is the interval of alert's check for outages: the smallest interval of
+// EventBridge Scheduler.
 const tickMinutes = "1"
 
-// sources are the product's files that the template and its assets are made from.
+// sources are the files and folders of the product that are inputs of the template and
+// its assets.
 var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", glueScript, glueModules}
 
-// architecture is the laptop's own: the stand-in runs the functions' binaries
-// as they are.
+// architecture is the architecture of the laptop, because the stand-in runs the
+// functions' binaries directly.
 func architecture() string {
 	if runtime.GOARCH == "amd64" {
 		return "x86_64"
@@ -95,8 +96,8 @@ func (c *Cloud) deploy(ctx context.Context) error {
 	return nil
 }
 
-// runCDK runs the CDK's command; what it says is kept in cdk.log and shown in
-// the error.
+// runCDK runs the command of the CDK. Its output is in cdk.log, and after a failure
+// also in the error.
 func (c *Cloud) runCDK(ctx context.Context, arguments ...string) error {
 	cmd := exec.CommandContext(ctx, c.cdk(), append([]string{"--no-notices"}, arguments...)...)
 	cmd.Dir = c.Root
@@ -121,7 +122,7 @@ func (c *Cloud) cdkEnvironment() []string {
 	)
 }
 
-// clientEnvironment is what an AWS client needs to reach the laptop's cloud.
+// clientEnvironment has the variables of an AWS client for the laptop's cloud.
 func (c *Cloud) clientEnvironment() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + c.Endpoint(),
@@ -134,10 +135,10 @@ func (c *Cloud) clientEnvironment() []string {
 	}
 }
 
-// errorLines returns the lines of a failed command that say why: those that speak
-// of an error, else the last ones.
+// errorLines returns the last five lines with "error" or "firn:". Without such a line,
+// errorLines returns the last five lines.
 func errorLines(output []byte) string {
-	const most = 5
+	const maxLines = 5
 	lines := strings.Split(string(bytes.TrimSpace(output)), "\n")
 	faults := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		return !strings.Contains(strings.ToLower(line), "error") && !strings.Contains(line, "firn:")
@@ -145,7 +146,7 @@ func errorLines(output []byte) string {
 	if len(faults) == 0 {
 		faults = lines
 	}
-	return strings.Join(faults[max(0, len(faults)-most):], "\n")
+	return strings.Join(faults[max(0, len(faults)-maxLines):], "\n")
 }
 
 func appendFile(path string, content []byte) error {

@@ -19,8 +19,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestInheritedVariablesAreSet: a variable that the functions shall inherit must be
-// the server's own too.
+// TestInheritedVariablesAreSet checks that each variable for the functions is also a
+// variable of the server.
 func TestInheritedVariablesAreSet(t *testing.T) {
 	t.Parallel()
 	cloud := open(t, t.TempDir())
@@ -35,12 +35,12 @@ func TestInheritedVariablesAreSet(t *testing.T) {
 	passed := strings.Split(values["FIRN_LAMBDA_PASS"], ",")
 	for _, name := range passed {
 		if values[name] == "" {
-			t.Errorf("%s is passed, but has no value", name)
+			t.Errorf("%s is in FIRN_LAMBDA_PASS, but has no value", name)
 		}
 	}
 	for _, own := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PATH", "HOME"} {
 		if slices.Contains(passed, own) {
-			t.Errorf("the functions get %s, which an account doesn't give them", own)
+			t.Errorf("the functions inherit %s, but not in an account", own)
 		}
 	}
 	for name, want := range map[string]string{"AUTH": "true", "BIND_HOST": "127.0.0.1"} {
@@ -50,8 +50,8 @@ func TestInheritedVariablesAreSet(t *testing.T) {
 	}
 }
 
-// TestShellReadsEnvironmentFile sources the file as a person does and asks a program that it
-// starts for the values.
+// TestShellReadsEnvironmentFile sources the file in a shell and compares the variables
+// of a child process.
 func TestShellReadsEnvironmentFile(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -68,12 +68,12 @@ func TestShellReadsEnvironmentFile(t *testing.T) {
 	cmd.Env = []string{"SNOWFLAKE_PORT=1"}
 	output, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("source it: %v", err)
+		t.Fatalf("source the file: %v", err)
 	}
 	got := strings.Split(strings.TrimSpace(string(output)), "\n")
 	for _, want := range append(cloud.Environment(), "AWS_ENDPOINT_URL=http://127.0.0.1:4566", "SNOWFLAKE_PORT=4567") {
 		if !slices.Contains(got, want) {
-			t.Errorf("%s isn't among\n%s", want, output)
+			t.Errorf("%s isn't in the variables\n%s", want, output)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestSetEnvironment(t *testing.T) {
 	if got["FIRN_DATASETS"] != filepath.Join(root, "datasets") || got["AWS_ENDPOINT_URL"] != cloud.Endpoint() {
 		t.Errorf("set %v", got)
 	}
-	err := cloud.SetEnvironment(func(string, string) error { return errors.New("no") })
+	err := cloud.SetEnvironment(func(string, string) error { return errors.New("refused") })
 	if err == nil || !strings.Contains(err.Error(), "AWS_ENDPOINT_URL") {
 		t.Errorf("SetEnvironment = %v, want an error that names the variable", err)
 	}
@@ -98,10 +98,10 @@ func TestSetEnvironment(t *testing.T) {
 func TestErrorLines(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, output, want string }{
-		{"the lines that speak of an error", "building\nsome Error: a\nmore\nfirn: b\n", "some Error: a\nfirn: b"},
-		{"else all, if few", "a\nb\n", "a\nb"},
-		{"the last five", "error 1\nerror 2\nerror 3\nerror 4\nerror 5\nerror 6\n", "error 2\nerror 3\nerror 4\nerror 5\nerror 6"},
-		{"nothing", "", ""},
+		{"lines about an error", "building\nsome Error: a\nmore\nfirn: b\n", "some Error: a\nfirn: b"},
+		{"no line about an error", "a\nb\n", "a\nb"},
+		{"more than five lines", "error 1\nerror 2\nerror 3\nerror 4\nerror 5\nerror 6\n", "error 2\nerror 3\nerror 4\nerror 5\nerror 6"},
+		{"no output", "", ""},
 	}
 	for _, test := range tests {
 		if got := laptop.Reason([]byte(test.output)); got != test.want {

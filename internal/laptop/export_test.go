@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The package's own, for tests.
+// Exports for tests.
 var (
 	FingerprintOf = fingerprintOf
 	Names         = names
@@ -14,19 +14,19 @@ var (
 	Alive         = isRunning
 )
 
-// Claim fills in free ports and refuses busy ones.
+// Claim fills in free ports and refuses busy ports.
 func (p *Ports) Claim() error { return p.claim() }
 
-// StartProcess starts a server whose log is in the directory.
+// StartProcess starts a server with the log in the directory.
 func StartProcess(ctx context.Context, name, directory string, environment []string, ready func(context.Context) error, command ...string) (int, error) {
 	return process{name: name, command: command, environment: environment, directory: directory, ready: ready}.start(ctx)
 }
 
-// Save keeps the cloud's state and leaves its environment file.
+// Save writes the cloud's state and the environment file.
 func (c *Cloud) Save() error { return c.save() }
 
-// AWSEnvironment is what the AWS stand-in sees.
+// AWSEnvironment has the variables of the AWS stand-in.
 func (c *Cloud) AWSEnvironment() []string { return c.awsEnvironment(nil) }
 
-// Impatient is shorter than a process needs that doesn't listen.
+// Impatient is too short for a process that ignores SIGTERM.
 const Impatient = 50 * time.Millisecond

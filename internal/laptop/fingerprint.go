@@ -11,9 +11,8 @@ import (
 	"strings"
 )
 
-// fingerprintOf hashes names and contents of files and folders below root.
-// Tests don't count, nor does what Python compiles: they are in nothing that is
-// deployed.
+// fingerprintOf hashes names and contents of files and folders below root. Tests and
+// compiled Python files don't count, because no deployment has them.
 func fingerprintOf(root string, paths ...string) (string, error) {
 	sum := sha256.New()
 	for _, path := range paths {

@@ -8,8 +8,8 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// TestFingerprintChangesWithSources changes one thing in a small tree and looks whether the stack
-// would be built again.
+// TestFingerprintChangesWithSources makes a change in a small tree and compares the
+// fingerprints. Another fingerprint means a new synthesis.
 func TestFingerprintChangesWithSources(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -17,21 +17,21 @@ func TestFingerprintChangesWithSources(t *testing.T) {
 		change func(t *testing.T, root string)
 		want   bool
 	}{
-		{"nothing", func(*testing.T, string) {}, false},
-		{"a file's content", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a.go"), "package b") }, true},
-		{"a new file", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/deep/b.go"), "") }, true},
-		{"a file's name", func(t *testing.T, root string) { rename(t, root, "internal/a.go", "internal/b.go") }, true},
-		{"a file swallows the next one, name and all", func(t *testing.T, root string) {
+		{"no change", func(*testing.T, string) {}, false},
+		{"content of a file", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a.go"), "package b") }, true},
+		{"new file", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/deep/b.go"), "") }, true},
+		{"name of a file", func(t *testing.T, root string) { rename(t, root, "internal/a.go", "internal/b.go") }, true},
+		{"content that ends with name and content of the next file", func(t *testing.T, root string) {
 			write(t, filepath.Join(root, "internal/a.go"), "package ainternal/c.go\x00package c")
 			if err := os.Remove(filepath.Join(root, "internal/c.go")); err != nil {
 				t.Fatal(err)
 			}
 		}, true},
-		{"a single file that is named", func(t *testing.T, root string) { write(t, filepath.Join(root, "go.mod"), "module b") }, true},
-		{"a test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a_test.go"), "package b") }, false},
-		{"what Python compiled", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/__pycache__/a.pyc"), "") }, false},
-		{"a new test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/new_test.go"), "") }, false},
-		{"what isn't named", func(t *testing.T, root string) { write(t, filepath.Join(root, "docs/a.md"), "") }, false},
+		{"file that is given by name", func(t *testing.T, root string) { write(t, filepath.Join(root, "go.mod"), "module b") }, true},
+		{"changed test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/a_test.go"), "package b") }, false},
+		{"compiled Python file", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/__pycache__/a.pyc"), "") }, false},
+		{"new test", func(t *testing.T, root string) { write(t, filepath.Join(root, "internal/new_test.go"), "") }, false},
+		{"file outside the given folders", func(t *testing.T, root string) { write(t, filepath.Join(root, "docs/a.md"), "") }, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestFingerprintChangesWithSources(t *testing.T) {
 			before := fingerprint(t, root)
 			test.change(t, root)
 			if changed := fingerprint(t, root) != before; changed != test.want {
-				t.Errorf("changed: %t, want %t", changed, test.want)
+				t.Errorf("fingerprint changed: %t, want %t", changed, test.want)
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func TestFingerprintChangesWithSources(t *testing.T) {
 func TestFingerprintOfMissingFileFails(t *testing.T) {
 	t.Parallel()
 	if _, err := laptop.FingerprintOf(t.TempDir(), "missing"); err == nil {
-		t.Error("a folder that is missing has a fingerprint")
+		t.Error("a missing folder has a fingerprint")
 	}
 }
 

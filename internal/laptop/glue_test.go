@@ -21,8 +21,8 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// runnerScript stands for Spark: a process with one of its own, which notes both and
-// doesn't end by itself. A path with a blank must not be two words.
+// runnerScript replaces Spark: a process with a child process. The script writes both
+// process ids and doesn't end.
 const runnerScript = `#!/bin/sh
 sleep 600 &
 echo "$$ $!" > "$HOME/pids.part"
@@ -30,10 +30,10 @@ mv "$HOME/pids.part" "$HOME/pids"
 wait
 `
 
-// TestDownStopsGlueRuns: what a run started must not outlive the cloud, whether
-// the cloud is stopped or killed.
+// TestDownStopsGlueRuns checks that no process of a run outlives the cloud. The path of
+// the repository has a blank.
 func TestDownStopsGlueRuns(t *testing.T) {
-	for name, end := range map[string]func(*laptop.Cloud) error{
+	for name, stop := range map[string]func(*laptop.Cloud) error{
 		"stopped": (*laptop.Cloud).Down,
 		"killed":  func(c *laptop.Cloud) error { return c.Kill("aws") },
 	} {
@@ -51,9 +51,9 @@ func TestDownStopsGlueRuns(t *testing.T) {
 				pids = append(pids, pid)
 			}
 			if len(pids) != 2 || slices.ContainsFunc(pids, func(pid int) bool { return !laptop.Alive(pid) }) {
-				t.Fatalf("the run's processes are %v", pids)
+				t.Fatalf("processes of the run are %v, want two running processes", pids)
 			}
-			if err := end(cloud); err != nil {
+			if err := stop(cloud); err != nil {
 				t.Fatal(err)
 			}
 			for _, pid := range pids {
@@ -63,10 +63,10 @@ func TestDownStopsGlueRuns(t *testing.T) {
 	}
 }
 
-// standIn starts the AWS stand-in of a repository whose runner only waits.
+// standIn starts the AWS stand-in of a repository with runnerScript as the runner.
 func standIn(t *testing.T, root string) *laptop.Cloud {
 	t.Helper()
-	here, err := filepath.Abs("../..")
+	source, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,16 +74,19 @@ func standIn(t *testing.T, root string) *laptop.Cloud {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, folder)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(filepath.Join(here, folder), filepath.Join(root, folder)); err != nil {
+		if err := os.Symlink(filepath.Join(source, folder), filepath.Join(root, folder)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.CopyFS(filepath.Join(root, "datasets"), os.DirFS(datasets)); err != nil {
+		t.Fatal(err)
 	}
 	write(t, filepath.Join(root, "glue", "run_local.sh"), runnerScript)
 	if err := os.Chmod(filepath.Join(root, "glue", "run_local.sh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cloud := open(t, root)
-	cloud.Tied = true
+	cloud.EndWithProcess = true
 	if err := cloud.StartOnly(t.Context(), "aws"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +98,7 @@ func standIn(t *testing.T, root string) *laptop.Cloud {
 	return cloud
 }
 
-// startRun starts a run of a job that the runner waits in.
+// startRun starts a run of a job.
 func startRun(t *testing.T, cloud *laptop.Cloud) {
 	t.Helper()
 	ctx := t.Context()
@@ -127,7 +130,7 @@ func startRun(t *testing.T, cloud *laptop.Cloud) {
 	}
 }
 
-// awaitFile returns what is in a file, once it is there.
+// awaitFile waits for a file and returns the content.
 func awaitFile(t *testing.T, path string) string {
 	t.Helper()
 	var content []byte
@@ -139,8 +142,7 @@ func awaitFile(t *testing.T, path string) string {
 	return string(content)
 }
 
-// await looks again and again until something is so, as nothing tells of a
-// stranger's file or process.
+// await polls until done returns true. Files and other processes send no notification.
 func await(t *testing.T, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -150,7 +152,7 @@ func await(t *testing.T, done func() bool) {
 	for !done() {
 		select {
 		case <-ctx.Done():
-			t.Fatal("it wasn't so within 30 s")
+			t.Fatal("the condition is false after 30 s")
 		case <-ticker.C:
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// writeEnvironment leaves a file to be sourced: with it a user's own
-// AWS and Snowflake clients, dbt and firn work against the laptop's cloud.
+// writeEnvironment writes the environment file. A shell that sources the file can run
+// dbt, firn and other AWS and Snowflake clients on the laptop's cloud.
 func (c *Cloud) writeEnvironment() error {
 	var text strings.Builder
 	text.WriteString("# Variables of the laptop's cloud, written by `firn up`. Source this file.\n")
@@ -26,7 +26,7 @@ func (c *Cloud) writeEnvironment() error {
 	return nil
 }
 
-// Environment is what clients of the laptop's cloud need, as NAME=value.
+// Environment has the variables of clients of the laptop's cloud, as NAME=value.
 func (c *Cloud) Environment() []string {
 	return append(c.clientEnvironment(),
 		"SNOWFLAKE_HOST=127.0.0.1",
@@ -39,8 +39,8 @@ func (c *Cloud) Environment() []string {
 	)
 }
 
-// SetEnvironment sets what clients need by the function it is given, which is
-// os.Setenv or a test's.
+// SetEnvironment sets the variables of clients with the given function, for example
+// os.Setenv.
 func (c *Cloud) SetEnvironment(set func(name, value string) error) error {
 	for _, variable := range append(c.Environment(), "FIRN_DATASETS="+c.datasets()) {
 		name, value, _ := strings.Cut(variable, "=")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// migrate runs `firn migrate` against the laptop's cloud, as an operator does
-// after a deployment.
+// migrate runs `firn migrate` on the laptop's cloud, like an operator after a
+// deployment.
 func (c *Cloud) migrate(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.Program, "migrate")
 	cmd.Dir = c.Root

@@ -7,8 +7,7 @@ import (
 	"strconv"
 )
 
-// Ports are the laptop's listening ports, all on 127.0.0.1. A port of 0 takes
-// a free one.
+// Ports are the ports of the servers on 127.0.0.1. A port of 0 becomes a free port.
 type Ports struct {
 	AWS       int `json:"aws"`
 	Snowflake int `json:"snowflake"`
@@ -16,7 +15,7 @@ type Ports struct {
 	FDSN      int `json:"fdsn"`
 }
 
-// each visits the ports with the flag that sets them.
+// each calls visit with each port and its flag.
 func (p *Ports) each(visit func(flag string, port *int) error) error {
 	for _, named := range []struct {
 		flag string
@@ -29,8 +28,8 @@ func (p *Ports) each(visit func(flag string, port *int) error) error {
 	return nil
 }
 
-// claim fills in free ports and refuses busy ones. The listeners stay open
-// until all are chosen, so that no port is chosen twice.
+// claim fills in free ports and refuses busy ports. The listeners stay open until the
+// end of claim, so that no free port is taken twice.
 func (p *Ports) claim() error {
 	var listeners []net.Listener
 	defer func() {
@@ -51,7 +50,7 @@ func (p *Ports) claim() error {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// checkPort reports whether something accepts connections on a port.
+// checkPort returns nil if a server accepts connections on a port.
 func checkPort(ctx context.Context, port int) error {
 	var dialer net.Dialer
 	connection, err := dialer.DialContext(ctx, "tcp", address(port))

@@ -9,7 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// listen takes a free port for the time of the test.
+// listen takes a free port until the end of the test.
 func listen(t *testing.T) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -29,7 +29,7 @@ func TestFreePortsAreDistinct(t *testing.T) {
 		}
 		distinct := map[int]bool{0: true, ports.AWS: true, ports.Snowflake: true, ports.Mail: true, ports.FDSN: true}
 		if len(distinct) != 5 {
-			t.Fatalf("%+v aren't four ports", ports)
+			t.Fatalf("ports are %+v, want four different ports", ports)
 		}
 	}
 }
@@ -63,6 +63,6 @@ func TestPortGivenTwiceIsRefused(t *testing.T) {
 	}
 	ports := laptop.Ports{AWS: free.AWS, Mail: free.AWS}
 	if err := ports.Claim(); err == nil || !strings.HasSuffix(err.Error(), "--mail-port") {
-		t.Errorf("one port for two: %v, want an error that names --mail-port", err)
+		t.Errorf("same port twice: %v, want an error that names --mail-port", err)
 	}
 }

@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// process is a server that outlives the command that starts it.
+// process is a server. The server outlives the command.
 type process struct {
-	// name is a file name: the log is <directory>/<name>.log.
+	// name is the name of the server and of the log, <directory>/<name>.log.
 	name string
 	// command is the program and its arguments.
 	command []string
-	// environment is all that the server sees of variables: nothing is
-	// inherited, so that what a template forgot is missing here too.
+	// environment has all variables of the server. A server inherits no variable, so a
+	// missing variable of the template is also missing on the laptop.
 	environment []string
-	// directory keeps the log.
+	// directory is the folder of the log.
 	directory string
-	// ready returns nil once the server answers.
+	// ready returns nil after the start of the server.
 	ready func(ctx context.Context) error
-	// tied ends the server when the process that started the server ends.
+	// tied ends the server at the end of the process that started the server.
 	tied bool
 }
 
@@ -36,8 +36,8 @@ const (
 	stopTimeout = 10 * time.Second
 )
 
-// start starts the process in a session of its own and waits until it is ready.
-// If it ends before, the error holds what it said last.
+// start starts the process in its own session and waits until the server is ready. The
+// error of an early end has the last line of the log.
 func (p process) start(ctx context.Context) (pid int, err error) {
 	logPath := filepath.Join(p.directory, p.name+".log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
@@ -67,14 +67,13 @@ func (p process) start(ctx context.Context) (pid int, err error) {
 	return cmd.Process.Pid, nil
 }
 
-// watcher ends a process group when the watcher's standard input ends without a
-// line.
+// watcher ends a process group at the end of its standard input. A line on standard
+// input ends only the watcher.
 const watcher = `read -r line || kill -s KILL -- "-$1"`
 
-// tie starts a watcher: when this process ends, also by a panic or a signal, the
-// watcher ends the process group of the server. The returned function ends the
-// watcher alone, for a server that is gone: its process id may name another
-// process later.
+// tie starts a watcher. At the end of this process, also after a panic or a signal, the
+// watcher ends the process group of the server. The returned function ends only the
+// watcher, after the end of the server: another process may get the process id later.
 func tie(pid int) (release func(), err error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -88,7 +87,7 @@ func tie(pid int) (release func(), err error) {
 		return nil, errors.Join(err, writer.Close())
 	}
 	return func() {
-		_, _ = writer.WriteString("gone\n")
+		_, _ = writer.WriteString("ended\n")
 		_ = writer.Close()
 		_ = cmd.Wait()
 	}, nil
@@ -124,25 +123,25 @@ func lastLine(path string) string {
 	return "the log is empty"
 }
 
-// stopProcess ends a process group by SIGTERM, and by SIGKILL when it doesn't
-// listen. A process that is gone is no error.
+// stopProcess ends a process group with SIGTERM, and after stopTimeout with SIGKILL. An
+// ended process is no error.
 func stopProcess(pid int) error { return stopWithin(pid, stopTimeout) }
 
-func stopWithin(pid int, patience time.Duration) error {
+func stopWithin(pid int, timeout time.Duration) error {
 	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
-		return ignoreGone(err)
+		return ignoreEnded(err)
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for isRunning(pid) {
 		if time.Now().After(deadline) {
 			return killProcess(pid)
 		}
 		time.Sleep(pollEvery)
 	}
-	return ignoreGone(syscall.Kill(-pid, syscall.SIGKILL)) // children that outlived it
+	return ignoreEnded(syscall.Kill(-pid, syscall.SIGKILL)) // children that ignored SIGTERM
 }
 
-// isRunning reports whether a process runs; a zombie that nobody waits for doesn't.
+// isRunning reports whether a process runs. A zombie doesn't run.
 func isRunning(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -153,8 +152,8 @@ func isRunning(pid int) bool {
 	return !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z"))
 }
 
-// bootID tells one boot of the machine from another, so that a process id of
-// an earlier one names nobody. Empty where the system doesn't say.
+// bootID returns the id of the machine's current boot. After a new boot, an old process
+// id may belong to another process. Empty on a system without such an id.
 func bootID() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -163,17 +162,17 @@ func bootID() string {
 	return strings.TrimSpace(string(id))
 }
 
-func ignoreGone(err error) error {
+func ignoreEnded(err error) error {
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err
 }
 
-// killProcess ends a process group without asking, and waits until it is gone.
+// killProcess ends a process group with SIGKILL and waits for the end.
 func killProcess(pid int) error {
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
-		return ignoreGone(err)
+		return ignoreEnded(err)
 	}
 	for isRunning(pid) {
 		time.Sleep(pollEvery)

@@ -17,7 +17,7 @@ const shell = "/bin/sh"
 
 func neverReady(context.Context) error { return errors.New("not ready") }
 
-// logged is ready once the log holds a word.
+// logged returns a check that succeeds after the log has a word.
 func logged(directory, name, word string) func(context.Context) error {
 	return func(context.Context) error {
 		content, err := os.ReadFile(filepath.Join(directory, name+".log"))
@@ -30,7 +30,7 @@ func logged(directory, name, word string) func(context.Context) error {
 
 func TestFailedStartShowsLastLine(t *testing.T) {
 	t.Parallel()
-	late := func(t *testing.T) context.Context {
+	shortContext := func(t *testing.T) context.Context {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("no answer within a moment"))
 		t.Cleanup(cancel)
 		return ctx
@@ -40,18 +40,18 @@ func TestFailedStartShowsLastLine(t *testing.T) {
 		command []string
 		want    string
 	}{
-		{"says why", []string{shell, "-c", "echo first; echo port 1 is busy >&2; exit 3"}, "server ended before it was ready: port 1 is busy"},
-		{"blank lines at the end", []string{shell, "-c", "echo why; echo; echo ' '; exit 1"}, "server ended before it was ready: why"},
-		{"says nothing", []string{shell, "-c", "exit 1"}, "server ended before it was ready: the log is empty"},
+		{"error on standard error", []string{shell, "-c", "echo first; echo port 1 is busy >&2; exit 3"}, "server ended before it was ready: port 1 is busy"},
+		{"blank lines at the end", []string{shell, "-c", "echo reason; echo; echo ' '; exit 1"}, "server ended before it was ready: reason"},
+		{"no output", []string{shell, "-c", "exit 1"}, "server ended before it was ready: the log is empty"},
 		{"never ready", []string{shell, "-c", "echo warming up; exec sleep 60"}, "server is not ready: no answer within a moment: warming up"},
-		{"no such program", []string{"/nowhere/server"}, "start server: fork/exec /nowhere/server: no such file or directory"},
+		{"missing program", []string{"/nowhere/server"}, "start server: fork/exec /nowhere/server: no such file or directory"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
 			if test.name == "never ready" {
-				ctx = late(t)
+				ctx = shortContext(t)
 			}
 			_, err := laptop.StartProcess(ctx, "server", t.TempDir(), nil, neverReady, test.command...)
 			if err == nil || err.Error() != test.want {
@@ -61,19 +61,19 @@ func TestFailedStartShowsLastLine(t *testing.T) {
 	}
 }
 
-// TestProcessSeesOnlyListedVariables: a server sees what is listed and nothing of this
-// process, which has a PATH at least.
+// TestProcessSeesOnlyListedVariables starts a server from this process, which has more
+// variables.
 func TestProcessSeesOnlyListedVariables(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	_, _ = laptop.StartProcess(t.Context(), "server", directory, []string{"ONLY=this"}, neverReady, "/usr/bin/env")
 	content, err := os.ReadFile(filepath.Join(directory, "server.log"))
 	if err != nil || string(content) != "ONLY=this\n" {
-		t.Errorf("it saw %q, %v", content, err)
+		t.Errorf("variables of the server are %q, %v", content, err)
 	}
 }
 
-// awaitEnd waits until a process is gone whose parent is gone too.
+// awaitEnd waits for the end of a process whose parent has ended.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -83,7 +83,7 @@ func awaitEnd(t *testing.T, pid int) {
 	for laptop.Alive(pid) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the child %d lives still", pid)
+			t.Fatalf("the child %d is still running", pid)
 		case <-ticker.C:
 		}
 	}
@@ -92,7 +92,7 @@ func awaitEnd(t *testing.T, pid int) {
 func TestStopEndsProcessGroup(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script string }{
-		{"listens", `echo ready; exec sleep 60`},
+		{"ends after SIGTERM", `echo ready; exec sleep 60`},
 		{"ignores SIGTERM", `trap "" TERM; echo ready; while :; do sleep 60; done`},
 		{"leaves a child that ignores SIGTERM", `(trap "" TERM; while :; do sleep 60; done) & echo $!; echo ready; wait`},
 	}
@@ -106,13 +106,13 @@ func TestStopEndsProcessGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !laptop.Alive(pid) {
-				t.Fatal("it isn't alive")
+				t.Fatal("the server isn't running")
 			}
 			if err := laptop.StopWithin(pid, laptop.Impatient); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 			if laptop.Alive(pid) {
-				t.Error("it lives still")
+				t.Error("the server is still running")
 			}
 			log, err := os.ReadFile(filepath.Join(directory, "server.log"))
 			if err != nil {
@@ -122,7 +122,7 @@ func TestStopEndsProcessGroup(t *testing.T) {
 				awaitEnd(t, child)
 			}
 			if err := laptop.StopWithin(pid, laptop.Impatient); err != nil {
-				t.Errorf("stop of one that is gone: %v", err)
+				t.Errorf("stop of an ended server: %v", err)
 			}
 		})
 	}

@@ -14,18 +14,19 @@ import (
 	"github.com/firn-data/firn/local/fdsn"
 )
 
-// project is the folder of the datasets: Project, or the repository.
+// project is the folder of the datasets: Project, or Root.
 func (c *Cloud) project() string { return cmp.Or(c.Project, c.Root) }
 
 // datasets is the folder of the contracts.
 func (c *Cloud) datasets() string { return filepath.Join(c.project(), "datasets") }
 
-// recording is a sample file that the laptop's cloud serves as a source's API.
+// recording is a sample file. The laptop's cloud serves the file as the API of a
+// source.
 type recording struct{ source, file string }
 
-// recordings returns the sample files of the datasets that are fetched from an
-// FDSN event service: the GeoJSON file beside the contract. A dataset without
-// such a file keeps the address in its contract.
+// recordings returns the sample files of the datasets with an FDSN event service: the
+// GeoJSON file beside the contract. Without such a file, requests go to the address in
+// the contract.
 func (c *Cloud) recordings() ([]recording, error) {
 	contracts, err := contract.ReadAll(os.DirFS(c.datasets()))
 	if err != nil {
@@ -37,7 +38,7 @@ func (c *Cloud) recordings() ([]recording, error) {
 		if d.Ingest == nil || d.Ingest.API != ingest.FDSNEvent {
 			continue
 		}
-		files, err := sampleOf(filepath.Join(c.datasets(), filepath.Dir(d.File)))
+		files, err := geoJSONFiles(filepath.Join(c.datasets(), filepath.Dir(d.File)))
 		switch {
 		case err != nil:
 			faults = append(faults, err)
@@ -52,7 +53,7 @@ func (c *Cloud) recordings() ([]recording, error) {
 	return found, errors.Join(faults...)
 }
 
-func sampleOf(folder string) ([]string, error) {
+func geoJSONFiles(folder string) ([]string, error) {
 	plain, err := filepath.Glob(filepath.Join(folder, "*.geojson"))
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func sampleOf(folder string) ([]string, error) {
 	return append(plain, packed...), err
 }
 
-// fdsnCommand serves the recordings.
+// fdsnCommand is the command that serves the recordings.
 func (c *Cloud) fdsnCommand(recordings []recording) []string {
 	command := []string{c.Program, "serve-fdsn", "--port", fmt.Sprint(c.Ports.FDSN)}
 	for _, r := range recordings {
@@ -70,8 +71,7 @@ func (c *Cloud) fdsnCommand(recordings []recording) []string {
 	return command
 }
 
-// sourceURLs are the variables that send the requests for a source to its
-// recording.
+// sourceURLs are the variables that direct the requests for a source to its recording.
 func (c *Cloud) sourceURLs(recordings []recording) []string {
 	variables := make([]string, len(recordings))
 	for i, r := range recordings {

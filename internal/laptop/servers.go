@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The account that the laptop's cloud plays. Keys are no secrets here: the
-// stand-in takes "test" for the account's root.
+// Account of the laptop's cloud. The keys are no secrets: the stand-in takes "test" for
+// the root user of the account.
 const (
 	Region    = "us-east-1"
 	accessKey = "test"
@@ -19,10 +19,10 @@ const (
 	account   = "000000000000"
 )
 
-// What a Glue run executes, and the command by which the stand-in does it.
+// Script of a Glue run, and the command with which the stand-in runs the script.
 const (
 	glueScript = "glue/transform.py"
-	// glueModules is the package that it imports.
+	// glueModules is the package that the script imports.
 	glueModules = "glue/firn_glue"
 	glueRunner  = "glue/run_local.sh"
 )
@@ -30,7 +30,7 @@ const (
 // Endpoint is the address of the laptop's AWS.
 func (c *Cloud) Endpoint() string { return "http://" + address(c.Ports.AWS) }
 
-// servers are the stand-ins. Each sees only the variables that are listed here.
+// servers are the stand-ins. Each has only the listed variables.
 func (c *Cloud) servers(recordings []recording) []process {
 	servers := []process{
 		{
@@ -59,13 +59,13 @@ func (c *Cloud) servers(recordings []recording) []process {
 		},
 	}
 	for i := range servers {
-		servers[i].directory, servers[i].tied = c.Directory, c.Tied
+		servers[i].directory, servers[i].tied = c.Directory, c.EndWithProcess
 	}
 	return servers
 }
 
-// awsEnvironment configures the AWS stand-in (local/aws/README.md). The
-// functions inherit only what FIRN_LAMBDA_PASS lists.
+// awsEnvironment configures the AWS stand-in (local/aws/README.md). The functions
+// inherit only the variables in FIRN_LAMBDA_PASS.
 func (c *Cloud) awsEnvironment(recordings []recording) []string {
 	passed := append(c.sourceURLs(recordings),
 		"SNOWFLAKE_HOST=127.0.0.1",
@@ -118,12 +118,12 @@ func (c *Cloud) pythonEnvironment(source string) []string {
 	return append(baseEnvironment(), "PYTHONPATH="+filepath.Join(c.Root, source), "PYTHONUNBUFFERED=1")
 }
 
-// baseEnvironment is what any program needs to run at all.
+// baseEnvironment has the variables that any program needs.
 func baseEnvironment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8"}
 }
 
-// javaHome is for Spark, where Java isn't on the PATH alone.
+// javaHome is JAVA_HOME for Spark, if the environment has the variable.
 func javaHome() []string {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		return []string{"JAVA_HOME=" + home}
@@ -131,7 +131,7 @@ func javaHome() []string {
 	return nil
 }
 
-// quoted writes a text so that a shell reads it as one word.
+// quoted returns a text as a single word for a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func names(variables []string) string {
@@ -146,8 +146,8 @@ func (c *Cloud) python(environment string) string {
 	return filepath.Join(c.Root, "build", "venv", environment, "bin", "python")
 }
 
-// require refuses to start without what `make setup` installs for the needed
-// parts.
+// require returns an error if a program or folder of `make setup` is missing for the
+// needed parts.
 func (c *Cloud) require(needs []string) error {
 	installed := map[string]string{
 		"aws": c.python("aws"), "mail": c.python("aws"), "snowflake": c.python("snowflake"), "cdk": c.cdk(),

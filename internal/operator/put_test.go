@@ -74,22 +74,22 @@ func TestRunIsCompleteOnceManifestExists(t *testing.T) {
 		return string(o.ID())
 	}
 	const prefix = "station/event/run=1/"
-	if parts, complete, err := f.Run(ctx, prefix); err != nil || complete || len(parts) > 0 {
+	if parts, complete, err := f.RunParts(ctx, prefix); err != nil || complete || len(parts) > 0 {
 		t.Errorf("nothing yet: %v, %t, %v", parts, complete, err)
 	}
 	put(prefix+"part-00001.ndjson.gz", "old")
 	want := []string{put(prefix+"part-00001.ndjson.gz", "new"), put(prefix+"part-00002.ndjson.gz", "x")}
 	put("station/event/run=2/part-00001.ndjson.gz", "another run's")
-	if parts, complete, err := f.Run(ctx, prefix); err != nil || complete || len(parts) != 2 {
+	if parts, complete, err := f.RunParts(ctx, prefix); err != nil || complete || len(parts) != 2 {
 		t.Errorf("before the manifest: %v, %t, %v", parts, complete, err)
 	}
 	put(prefix+"_manifest.json", "{}")
-	parts, complete, err := f.Run(ctx, prefix)
+	parts, complete, err := f.RunParts(ctx, prefix)
 	if err != nil || !complete || len(parts) != 2 || string(parts[0]) != want[0] || string(parts[1]) != want[1] {
 		t.Errorf("Run = %v, %t, %v; want %v", parts, complete, err, want)
 	}
 	f.Stack.LandingBucket = "no-such-bucket"
-	if _, _, err := f.Run(ctx, prefix); err == nil || !strings.HasPrefix(err.Error(), "list s3://no-such-bucket/"+prefix) {
+	if _, _, err := f.RunParts(ctx, prefix); err == nil || !strings.HasPrefix(err.Error(), "list s3://no-such-bucket/"+prefix) {
 		t.Errorf("no bucket: %v", err)
 	}
 }

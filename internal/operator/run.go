@@ -15,9 +15,9 @@ import (
 // folder of the run's parts.
 const runManifest = "_manifest.json"
 
-// Run returns the ids of the newest versions of the parts below a prefix. The run is
+// RunParts returns the ids of the newest versions of the parts below a prefix. The run is
 // complete if the prefix has a manifest.
-func (o *Operator) Run(ctx context.Context, prefix string) (parts []object.ID, complete bool, err error) {
+func (o *Operator) RunParts(ctx context.Context, prefix string) (parts []object.ID, complete bool, err error) {
 	input := &s3.ListObjectsV2Input{Bucket: aws.String(o.Stack.LandingBucket), Prefix: aws.String(prefix)}
 	pages := s3.NewListObjectsV2Paginator(o.Objects, input)
 	for pages.HasMorePages() {

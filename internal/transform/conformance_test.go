@@ -18,15 +18,20 @@ var update = flag.Bool("update", false, "write the expected files of testdata in
 // TestEngineMatchesExpectedFiles runs the engine on every case of the suite for all
 // engines. Input and contract go in; rows, rejects or a refusal come out. test/engines
 // runs the engine on Glue on the same cases.
-func TestEngineMatchesExpectedFiles(t *testing.T) { testExpectedFiles(t, false) }
+func TestEngineMatchesExpectedFiles(t *testing.T) {
+	t.Parallel()
+	testExpectedFiles(t, false)
+}
 
 // TestLargeObjectsMatchExpectedFiles tests the cases with an object too large for the
 // repository. `make test` runs tests named TestLarge... without the race detector.
-func TestLargeObjectsMatchExpectedFiles(t *testing.T) { testExpectedFiles(t, true) }
+func TestLargeObjectsMatchExpectedFiles(t *testing.T) {
+	t.Parallel()
+	testExpectedFiles(t, true)
+}
 
 func testExpectedFiles(t *testing.T, large bool) {
 	t.Helper()
-	t.Parallel()
 	cases, err := suite.Cases("testdata/conformance")
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func TestDAGsOnStandIns(t *testing.T) { //nolint:paralleltest // one cloud
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloud.Tied = true
+	cloud.EndWithProcess = true
 	cloud.Project = filepath.Join(root, "testdata", "project")
 	if err := cloud.Up(t.Context(), laptoptest.Silently); err != nil {
 		t.Fatal(errors.Join(err, cloud.Down()))

@@ -36,7 +36,7 @@ func generationOf(t *testing.T, o object.Object) int64 {
 
 // A reload replaces the rows with the same rows. The sum of the ledger always equals
 // the count of the table.
-func TestReloadInEveryState(t *testing.T) {
+func TestReloadReplacesRows(t *testing.T) {
 	t.Parallel()
 	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 5), []byte("TOO LONG,row\n")...))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)

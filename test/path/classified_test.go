@@ -38,7 +38,7 @@ type granted struct{ role, statement, action, resource string }
 // grant needs a test or a reason.
 func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 	rows, reasons := make(map[int]bool), make(map[int]bool)
-	for _, g := range grantsOfTheTemplate(t) {
+	for _, g := range templateGrants(t) {
 		tested, reason := false, reasonFor(g)
 		for i, row := range slices.Concat(grantRows, runRows) {
 			if row.function+"Role" == g.role && row.statement == g.statement && row.action == g.action &&
@@ -59,9 +59,9 @@ func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 	}
 }
 
-// grantsOfTheTemplate reads the golden file of infra/stack. The file has roles,
+// templateGrants reads the golden file of infra/stack. The file has roles,
 // statements, actions and resources, each level with two more spaces.
-func grantsOfTheTemplate(t *testing.T) []granted {
+func templateGrants(t *testing.T) []granted {
 	t.Helper()
 	content, err := os.ReadFile("../../infra/stack/testdata/grants.golden")
 	if err != nil {
@@ -98,7 +98,7 @@ func grantsOfTheTemplate(t *testing.T) []granted {
 func TestStandInIgnoresUnenforcedGrants(t *testing.T) {
 	for _, function := range functions {
 		var all []removedGrant
-		for _, g := range grantsOfTheTemplate(t) {
+		for _, g := range templateGrants(t) {
 			removed := removedGrant{function: function, statement: g.statement, action: g.action}
 			if g.role == function+"Role" && reasonFor(g) >= 0 && !slices.Contains(all, removed) {
 				all = append(all, removed)

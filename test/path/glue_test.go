@@ -99,9 +99,9 @@ func manifestOf(t *testing.T, run types.JobRun) work.Manifest {
 	return m
 }
 
-// onlyOneFails waits until the five objects stop. Four must be loaded. The object with
+// checkOnlyOneFails waits until the five objects stop. Four must be loaded. The object with
 // the number failing must cause a mail with the cause.
-func onlyOneFails(t *testing.T, objects []object.Object, failing int, code fault.Code, cause string) {
+func checkOnlyOneFails(t *testing.T, objects []object.Object, failing int, code fault.Code, cause string) {
 	t.Helper()
 	for i, e := range awaitStopped(t, objects...) {
 		if i != failing {
@@ -199,7 +199,7 @@ func copyOf(table string, files []work.File) string {
 
 func TestGlueRunWithRefusedObjectLoadsOthers(t *testing.T) {
 	objects := putFive(t, 2, []byte(visits(t)[0]+"\"EST\",2026,\"never closed\n"))
-	onlyOneFails(t, objects, 2, fault.BadQuoting, "record 1")
+	checkOnlyOneFails(t, objects, 2, fault.BadQuoting, "record 1")
 	eventually(t, "one run succeeds", func() (bool, string) {
 		runs := runsOf(t, objects[2])
 		return len(runs) == 1 && runs[0].JobRunState == types.JobRunStateSucceeded, fmt.Sprintf("%d runs, first %s", len(runs), runs[0].JobRunState)
@@ -212,7 +212,7 @@ func TestGlueRunThatCrashesOnOneObjectLoadsOthers(t *testing.T) {
 	key := visitKey(t, "3.csv")
 	deny(t, "Glue", "s3:GetObject", "arn:aws:s3:::"+stack.operator.Stack.LandingBucket+"/"+key)
 	objects := putFive(t, -1, nil)
-	onlyOneFails(t, objects, 3, fault.GlueFailed, "ended FAILED: ")
+	checkOnlyOneFails(t, objects, 3, fault.GlueFailed, "ended FAILED: ")
 	if e, err := stack.journal.Get(t.Context(), objects[3].ID()); err != nil || !strings.Contains(e.Cause, key) {
 		t.Errorf("Glue's message lacks the key: %s %v", e.Cause, err)
 	}
@@ -266,7 +266,7 @@ func TestGlueRunKilledOnOneObjectLoadsOthers(t *testing.T) {
 	if len(stopped) < 2 {
 		t.Errorf("%d runs were stopped, want at least 2: one with all objects, one with the large object alone", len(stopped))
 	}
-	onlyOneFails(t, objects, large, fault.GlueFailed, "ended STOPPED: ")
+	checkOnlyOneFails(t, objects, large, fault.GlueFailed, "ended STOPPED: ")
 }
 
 // isAt reports whether the run has written the receipts of all objects before this

@@ -33,8 +33,8 @@ var fileByGlue = useCase{"a file is loaded by a Glue run", func(t *testing.T) st
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
-// endOfARun is the event of an earlier run's end.
-var endOfARun = useCase{"the end of a run is handled", func(t *testing.T) startedUseCase {
+// endOfRun is the event of an earlier run's end.
+var endOfRun = useCase{"the end of a run is handled", func(t *testing.T) startedUseCase {
 	t.Helper()
 	since := time.Now()
 	output, err := stack.glue.GetJobRuns(t.Context(), &glue.GetJobRunsInput{JobName: aws.String(stack.cloud.Outputs["GlueJobName"])})

@@ -25,7 +25,7 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 		eventually(t, "the run is complete", func() (bool, string) {
 			var complete bool
 			var err error
-			if parts, complete, err = stack.operator.Run(t.Context(), prefix); err != nil {
+			if parts, complete, err = stack.operator.RunParts(t.Context(), prefix); err != nil {
 				t.Fatal(err)
 			}
 			return complete, "no manifest"

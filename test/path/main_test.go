@@ -68,7 +68,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	cloud.Tied = true
+	cloud.EndWithProcess = true
 	cloud.Project = filepath.Join(root, "testdata", "project")
 	ctx := context.Background()
 	defer func() { err = errors.Join(err, cloud.Down()) }()

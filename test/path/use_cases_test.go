@@ -140,12 +140,12 @@ var lostLoadMessage = useCase{"an object without a message is loaded together wi
 // ingestRun ingests half an hour of events. Each call uses another half hour.
 var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) startedUseCase {
 	t.Helper()
-	return startedUseCase{done: beginRun(t)}
+	return startedUseCase{done: startRun(t)}
 }}
 
 var runs int
 
-func beginRun(t *testing.T) (done func() (bool, string)) {
+func startRun(t *testing.T) (done func() (bool, string)) {
 	t.Helper()
 	const dataset, length = "station.event", 30 * time.Minute
 	start := time.Date(2018, 2, 3, 0, 0, 0, 0, time.UTC).Add(time.Duration(runs) * length)
@@ -156,7 +156,7 @@ func beginRun(t *testing.T) (done func() (bool, string)) {
 	const stamp = "20060102T150405Z"
 	prefix := "station/event/run=" + start.Format(stamp) + "-" + start.Add(length).Format(stamp) + "/"
 	return func() (bool, string) {
-		parts, complete, err := stack.operator.Run(t.Context(), prefix)
+		parts, complete, err := stack.operator.RunParts(t.Context(), prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ var handOver = useCase{"a run continues in a new message and ends", func(t *test
 	since := time.Now()
 	restore := setTimeout(t, "Ingest", tooShort)
 	return startedUseCase{
-		done: beginRun(t),
+		done: startRun(t),
 		repair: func() {
 			eventually(t, "the run continues in a new message", func() (bool, string) {
 				lines := logOf(t, "Ingest", since)

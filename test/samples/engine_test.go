@@ -35,7 +35,7 @@ func TestShippedDatasetsHaveNoRejects(t *testing.T) {
 		t.Run(dataset, func(t *testing.T) {
 			t.Parallel()
 			c := set.ByDataset(dataset)
-			report := checked(t, landing(t, filepath.Join(datasets, c.Source, c.Entity, sample.file)), c)
+			report := runCheck(t, landing(t, filepath.Join(datasets, c.Source, c.Entity, sample.file)), c)
 			if report.Outcome != work.Accepted || report.RowsRead != int64(sample.records) || report.RowsRejected != 0 {
 				t.Errorf("outcome %s %s: %d read, %d rejected, first %v", report.Outcome, report.Cause, report.RowsRead, report.RowsRejected, report.Rejects)
 			}
@@ -58,7 +58,7 @@ func TestInferredContractsFitShippedFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report := checked(t, path, draft.Contract)
+			report := runCheck(t, path, draft.Contract)
 			if !report.Clean() || report.RowsRead < 16 || !draft.Whole || report.RowsRead != draft.Records {
 				t.Errorf("the draft has %d records, the report is %+v", draft.Records, report)
 			}
@@ -71,7 +71,7 @@ func TestInferredContractsFitShippedFiles(t *testing.T) {
 	}
 }
 
-func checked(t *testing.T, path string, c *contract.Contract) check.Report {
+func runCheck(t *testing.T, path string, c *contract.Contract) check.Report {
 	t.Helper()
 	report, err := (&check.Check{File: path, Contract: c, Rejects: 3, Now: time.Now}).Run(t.Context())
 	if err != nil {

@@ -28,7 +28,7 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 			return nil, fault.Permanentf("read header", fault.BadEncoding, "the name of column %d isn't UTF-8", i+1)
 		}
 		if first, isDuplicate := places[name]; isDuplicate {
-			return nil, fault.Permanentf("read header", fault.BadHeader, "column %q stands twice, as column %d and %d", name, first+1, i+1)
+			return nil, fault.Permanentf("read header", fault.BadHeader, "column %q occurs twice, as column %d and %d", name, first+1, i+1)
 		}
 		places[name] = i
 	}

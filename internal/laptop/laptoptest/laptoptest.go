@@ -13,15 +13,14 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 )
 
-// Main runs a package's tests beside some stand-ins ("aws", "snowflake",
-// "mail") on free ports, with an empty state, and ends them, also when a test panics. The variables
-// that their clients need are set, and FIRN_DATASETS names the made-up project in
-// testdata/project. Call it from TestMain.
+// Main runs the tests of a package beside stand-ins ("aws", "snowflake", "mail") on
+// free ports, with an empty state. The stand-ins end with the tests, also after a
+// panic. Main sets the variables of their clients. FIRN_DATASETS names the made-up
+// project in testdata/project. Call Main from TestMain.
 func Main(m *testing.M, servers ...string) int { return MainWith(m, 0, servers...) }
 
-// MainWith is Main with a Snowflake that aborts a transaction which sits idle
-// and blocks another after the given time, not after five minutes: for tests
-// that kill clients. 0 is five minutes.
+// MainWith is Main with another limit for idle transactions that block others, for
+// tests that kill clients. 0 is Snowflake's limit of 5 minutes.
 func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 	directory, err := os.MkdirTemp("", "firn-test-*")
 	if err != nil {
@@ -37,7 +36,7 @@ func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 		return fail(err)
 	}
 	cloud.Project = filepath.Join(repository, "testdata", "project")
-	cloud.IdleBlocker, cloud.Tied = idleBlocker, true
+	cloud.IdleBlocker, cloud.EndWithProcess = idleBlocker, true
 	if err := cloud.StartOnly(context.Background(), servers...); err != nil {
 		return fail(errors.Join(err, cloud.Down()))
 	}
@@ -51,8 +50,7 @@ func MainWith(m *testing.M, idleBlocker time.Duration, servers ...string) int {
 	return code
 }
 
-// Silently is a laptop.Step without output. Its error has the name of the failed
-// step.
+// Silently is a laptop.Step without output. Its error has the name of the failed step.
 func Silently(name string, run func() error) error {
 	if err := run(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -65,8 +63,7 @@ func fail(err error) int {
 	return 1
 }
 
-// root is the repository: the nearest folder above the package under test that
-// holds go.mod.
+// root is the repository: the nearest folder with go.mod, above the package under test.
 func root() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 )
 
-// panicVariable makes the test binary the child of TestAPanicLeavesNoStandIn.
+// panicVariable makes the test binary the child of TestPanicLeavesNoStandIn.
 const panicVariable = "FIRN_TEST_PANIC"
 
 func TestMain(m *testing.M) {
@@ -26,9 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(laptoptest.Main(m, "aws"))
 }
 
-// TestAPanicLeavesNoStandIn runs this binary again beside a stand-in. A test of
+// TestPanicLeavesNoStandIn runs this binary again beside a stand-in. A test of
 // the child panics, so the child ends without a call of Stop.
-func TestAPanicLeavesNoStandIn(t *testing.T) {
+func TestPanicLeavesNoStandIn(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(panicVariable) != "" {
 		endpoint, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
@@ -39,7 +39,7 @@ func TestAPanicLeavesNoStandIn(t *testing.T) {
 		panic("on purpose")
 	}
 	var output bytes.Buffer
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAPanicLeavesNoStandIn$")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPanicLeavesNoStandIn$")
 	child.Env = append(os.Environ(), panicVariable+"=yes", "TMPDIR="+t.TempDir())
 	child.Stdout, child.Stderr = &output, &output
 	err := child.Run()

@@ -9,15 +9,15 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
-// SnowflakeConfig is where the Snowflake that Main started listens, and no more.
+// SnowflakeConfig has the address of the Snowflake stand-in of Main.
 func SnowflakeConfig() (snowflake.Config, error) {
 	port, err := strconv.Atoi(os.Getenv("SNOWFLAKE_PORT"))
 	return snowflake.Config{Account: "local", Host: os.Getenv("SNOWFLAKE_HOST"), Port: port, Protocol: "http"}, err
 }
 
-// OpenSnowflake opens a session on the Snowflake that Main started, until the
-// test ends: in a database and its schema RAW, which are made if they are
-// missing, or in none if the name is empty.
+// OpenSnowflake opens a session on the Snowflake stand-in of Main, until the end of the
+// test. The session uses the database and its schema RAW, and makes both if they are
+// missing. With an empty name the session has no database.
 func OpenSnowflake(t testing.TB, database string) *snowflake.Session {
 	t.Helper()
 	config, err := SnowflakeConfig()
@@ -39,7 +39,7 @@ func OpenSnowflake(t testing.TB, database string) *snowflake.Session {
 	return session
 }
 
-// MakeTables runs a script that makes tables, as ddl.File writes it.
+// MakeTables runs a script of ddl.File, which makes tables.
 func MakeTables(t testing.TB, session *snowflake.Session, script string) {
 	t.Helper()
 	for _, statement := range migrate.Split(script) {

@@ -2,7 +2,7 @@ package laptoptest
 
 import (
 	"context"
-	_ "embed" // the template
+	_ "embed" // for the template
 	"fmt"
 	"time"
 
@@ -15,16 +15,16 @@ import (
 //go:embed stack.json
 var template string
 
-// deployLimit bounds how long the stand-in may take.
+// deployLimit is the longest time of a deployment.
 const deployLimit = time.Minute
 
-// Deploy makes a stack with the parts that an operator works with and no
-// function, so that nothing moves but what the test moves.
+// Deploy makes a stack with the parts that an operator uses, without functions: only
+// the test changes the state.
 func Deploy(ctx context.Context, cfg aws.Config, name string) error {
 	client := cloudformation.NewFromConfig(cfg)
 	if _, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{
 		StackName: aws.String(name), TemplateBody: aws.String(template),
-	}); err != nil && !fault.IsAWS(err, "AlreadyExistsException") { // the SDK asked twice
+	}); err != nil && !fault.IsAWS(err, "AlreadyExistsException") { // the SDK retried the request
 		return fmt.Errorf("deploy %s: %w", name, err)
 	}
 	done := cloudformation.NewStackCreateCompleteWaiter(client, func(o *cloudformation.StackCreateCompleteWaiterOptions) {
@@ -36,7 +36,7 @@ func Deploy(ctx context.Context, cfg aws.Config, name string) error {
 	return nil
 }
 
-// Outputs returns what a stack says of its parts, by name.
+// Outputs returns the outputs of a stack by name.
 func Outputs(ctx context.Context, cfg aws.Config, name string) (map[string]string, error) {
 	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err != nil {

@@ -108,27 +108,27 @@ var damagedStates = []struct {
 		return []expectedDifference{{audit.RejectRows, f.plain, "ledger: 1 row", "rejects table: 0 rows", "firn reload --object {id}"}}
 	}},
 	{"version without an event", func(t *testing.T, f *fixture) []expectedDifference {
-		o := f.putOwn(t, "it's new.csv")
+		o := f.putInDataset(t, "it's new.csv")
 		since := f.modified(t, o).UTC().Format("2006-01-02 15:04:05 UTC")
 		return []expectedDifference{{audit.Unannounced, o, "bucket: version {version} since " + since, "journal: nothing", "firn sweep"}}
 	}},
 	{"received for too long", func(t *testing.T, f *fixture) []expectedDifference {
-		o := f.received(t, f.putOwn(t, "stuck.csv"))
+		o := f.received(t, f.putInDataset(t, "stuck.csv"))
 		return []expectedDifference{{audit.Stuck, o, "journal: received since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
 	{"transformed for too long", func(t *testing.T, f *fixture) []expectedDifference {
-		o := f.putOwn(t, "stuck.csv")
+		o := f.putInDataset(t, "stuck.csv")
 		f.transformed(t, o)
 		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn sweep"}}
 	}},
 	{"paused for too long", func(t *testing.T, f *fixture) []expectedDifference {
-		o := f.putOwn(t, "stuck.csv")
+		o := f.putInDataset(t, "stuck.csv")
 		f.transformed(t, o)
 		f.sql(t, "update raw.shop_order_loads set paused = true where object = '~lock'")
 		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn resume {source}.order"}}
 	}},
 	{"table of an older contract", func(t *testing.T, f *fixture) []expectedDifference {
-		o := f.putOwn(t, "stuck.csv")
+		o := f.putInDataset(t, "stuck.csv")
 		f.transformed(t, o)
 		f.contract.Version = "1.1.0"
 		return []expectedDifference{{audit.Stuck, o, "journal: transformed since {since}", "at most: 1h0m0s", "firn migrate"}}
@@ -294,7 +294,7 @@ func TestAuditIgnoresMovingObjects(t *testing.T) {
 	}
 	// An event of S3 takes seconds: a new version without an entry is no difference
 	// yet.
-	f.putOwn(t, "just put.csv")
+	f.putInDataset(t, "just put.csv")
 	began := time.Now().Add(time.Minute)
 	f.Now = func() time.Time { return began }
 	if slices.ContainsFunc(f.kinds(t), func(d audit.Difference) bool { return d.Kind == audit.Unannounced }) {
@@ -321,7 +321,7 @@ func TestAuditOfKeysWithoutContract(t *testing.T) {
 	}
 	// Failures without a dataset in the journal are no differences, even if a contract
 	// has the key by now.
-	claimed := f.putOwn(t, "claimed late.csv")
+	claimed := f.putInDataset(t, "claimed late.csv")
 	for _, known := range []object.Object{o, claimed} {
 		if _, err := f.journal.Receive(t.Context(), known, ""); err != nil {
 			t.Fatal(err)

@@ -114,17 +114,17 @@ func newFixtureInStack(t *testing.T, outputs map[string]string) *fixture {
 
 func (f *fixture) addObjects(t *testing.T) {
 	t.Helper()
-	f.plain = f.load(t, f.putOwn(t, "it's plain.csv"), 0)
-	f.older = f.received(t, f.putOwn(t, "twice.csv"))
-	f.newer = f.load(t, f.putOwn(t, "twice.csv"), 2)
+	f.plain = f.load(t, f.putInDataset(t, "it's plain.csv"), 0)
+	f.older = f.received(t, f.putInDataset(t, "twice.csv"))
+	f.newer = f.load(t, f.putInDataset(t, "twice.csv"), 2)
 	failOnError(t, f.journal.Superseded(t.Context(), f.older.ID(), f.newer.ID()))
-	f.failed = f.fail(t, f.received(t, f.putOwn(t, "failed.csv")))
-	f.failedReload = f.load(t, f.putOwn(t, "again.csv"), 0)
+	f.failed = f.fail(t, f.received(t, f.putInDataset(t, "failed.csv")))
+	f.failedReload = f.load(t, f.putInDataset(t, "again.csv"), 0)
 	f.reload(t, f.failedReload)
 	f.fail(t, f.failedReload)
-	f.putOwn(t, "")               // a folder made in the console of S3
-	f.putOwn(t, "_manifest.json") // the manifest of a run
-	f.at(-10*time.Minute, func() { f.received(t, f.putOwn(t, "new.csv")) })
+	f.putInDataset(t, "")               // a folder made in the console of S3
+	f.putInDataset(t, "_manifest.json") // the manifest of a run
+	f.at(-10*time.Minute, func() { f.received(t, f.putInDataset(t, "new.csv")) })
 }
 
 // at runs do at a time relative to the beginning of the audit.
@@ -154,8 +154,8 @@ func (f *fixture) put(t *testing.T, name string) object.Object {
 	return object.Object{Bucket: f.LandingBucket, Key: name, Version: aws.ToString(output.VersionId)}
 }
 
-// putOwn uploads a new version of a key of the fixture's dataset.
-func (f *fixture) putOwn(t *testing.T, name string) object.Object {
+// putInDataset uploads a new version of a key of the fixture's dataset.
+func (f *fixture) putInDataset(t *testing.T, name string) object.Object {
 	t.Helper()
 	return f.put(t, f.contract.KeyPrefix+name)
 }
