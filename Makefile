@@ -135,7 +135,7 @@ down: firn ## stop the laptop's cloud
 ##### Check: the loop of a contributor
 
 .PHONY: check
-check: structure lint unit ## structure, linters and unit tests: after each change
+check: structure lint prose unit ## structure, linters, plain English and unit tests: after each change
 
 .PHONY: structure
 structure: ## the first check of CI: Python syntax, folders, SQL, layers, generated files
@@ -251,6 +251,10 @@ fuzz: $(VENVS)/glue/.done build/jars/.done build/spark.jsa ## both engines on FU
 	@echo "random files of FUZZ_SEED=$(FUZZ_SEED)"
 	@$(ENDTOEND) -timeout 120m ./test/engines/... -run RandomFiles -differential $(FUZZ_FILES) -seed $(FUZZ_SEED) -parallel 4
 	@for target in FuzzCSV FuzzNDJSON; do go test ./internal/transform -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x; done
+
+.PHONY: border
+border: node_modules/.done ## firn without the sample project: unit tests and the stack
+	@scripts/border.sh
 
 .PHONY: test-stock
 test-stock: $(VENVS)/aws-dev/.done $(VENVS)/snowflake-dev/.done ## each fixed gap still fails on the published stand-in

@@ -14,6 +14,7 @@ test)
     suites=(
         "structure 10"
         "lint 60"
+        "prose 15"
         "test-race 360"
         "test-large 40"
         "test-contracts 20"
@@ -31,13 +32,14 @@ long)
     # make test-long RUNS=20.
     suites=(
         "contract-diff 10"
+        "border 300"
         "test-stock 240"
         "test-receipts 180"
         "test-outage 300"
-        "airflow 420"
+        "airflow 480"
         "test-loaders 600 RUNS=${RUNS:-5}"
         "fuzz 900 FUZZ_FILES=${FUZZ_FILES:-300} FUZZ_TIME=${FUZZ_TIME:-2m}"
-        "bench-check 120"
+        "bench-check 20"
         "bench-path 240"
         "bench-quick 900"
     )
