@@ -78,7 +78,7 @@ func (l *Loader) readReceipt(ctx context.Context, dataset string, w work.Work) (
 // load files of another object.
 func matches(r work.Receipt, dataset string, w work.Work) error {
 	const op = "check receipt"
-	prefix := object.ObjectPrefix(dataset, w.Object.ID())
+	prefix := object.AttemptsPrefix(dataset, w.Object.ID())
 	switch {
 	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
 		return fault.Permanentf(op, fault.ReceiptMismatch, "the receipt is for object %s of %s", r.ObjectID, r.Dataset)

@@ -40,11 +40,11 @@ func (a Attempt) Generation() int {
 }
 
 // Prefix returns "<source>/<entity>/<object id>/<attempt>/".
-func (a Attempt) Prefix() string { return ObjectPrefix(a.Dataset, a.Object) + a.Name + "/" }
+func (a Attempt) Prefix() string { return AttemptsPrefix(a.Dataset, a.Object) + a.Name + "/" }
 
-// ObjectPrefix returns "<source>/<entity>/<object id>/", the prefix of all attempts at
+// AttemptsPrefix returns "<source>/<entity>/<object id>/", the prefix of all attempts at
 // an object.
-func ObjectPrefix(dataset string, id ID) string { return DatasetPrefix(dataset) + string(id) + "/" }
+func AttemptsPrefix(dataset string, id ID) string { return DatasetPrefix(dataset) + string(id) + "/" }
 
 // DatasetPrefix returns "<source>/<entity>/", the prefix of all keys of a dataset in
 // the curated bucket.

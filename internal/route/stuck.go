@@ -101,7 +101,7 @@ func pendingWork(e journal.Entry) work.Work {
 // bucket. It returns false if there is no receipt.
 func (r *Router) routeLostReceipt(ctx context.Context, m batch.Message, e journal.Entry, out *outbox) (bool, error) {
 	pages := s3.NewListObjectsV2Paginator(r.Lister, &s3.ListObjectsV2Input{
-		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.ObjectPrefix(e.Dataset, e.ID)),
+		Bucket: aws.String(r.CuratedBucket), Prefix: aws.String(object.AttemptsPrefix(e.Dataset, e.ID)),
 	})
 	var found event.Notice
 	for pages.HasMorePages() {

@@ -108,9 +108,8 @@ func ledgerColumns() []string {
 // deadLetterAttributes returns the attributes of a dead letter with every field set.
 func deadLetterAttributes() []string {
 	var letter work.DeadLetter
-	fields := reflect.ValueOf(&letter).Elem()
-	for i := range fields.NumField() {
-		fields.Field(i).SetString("x")
+	for _, field := range reflect.ValueOf(&letter).Elem().Fields() {
+		field.SetString("x")
 	}
 	return slices.Sorted(maps.Keys(letter.Encode()))
 }

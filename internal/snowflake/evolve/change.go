@@ -120,7 +120,7 @@ func Compare(table Table, c *contract.Contract) Change {
 	}
 	for _, column := range table.Columns {
 		if c.Column(column.Name) == nil {
-			change.addRefusal("column %s is in the table and not in contract %s: loaded rows would lose their values."+
+			change.addRefusalf("column %s is in the table and not in contract %s: loaded rows would lose their values."+
 				" Keep the column in the contract as optional, or "+newDatasetAdvice, column.Name, c.Version)
 		}
 	}
@@ -137,14 +137,14 @@ func (c *Change) compare(existing *Column, wanted contract.Column) {
 	kind := ddl.SQLType(wanted)
 	switch {
 	case existing == nil && wanted.Required:
-		c.addRefusal("column %s is new and required, but loaded rows have no value for the column. Make the column optional, or "+newDatasetAdvice, wanted.Name)
+		c.addRefusalf("column %s is new and required, but loaded rows have no value for the column. Make the column optional, or "+newDatasetAdvice, wanted.Name)
 	case existing == nil:
 		c.Steps = append(c.Steps, Step{Kind: Add, Column: wanted.Name, Type: kind, Comment: wanted.Description})
 	case existing.Type == kind:
 	case isWider(kind, existing.Type):
 		c.Steps = append(c.Steps, Step{Kind: Widen, Column: wanted.Name, From: existing.Type, Type: kind})
 	default:
-		c.addRefusal("column %s is %s in the table and %s in contract %s: Snowflake can't change the type in place."+
+		c.addRefusalf("column %s is %s in the table and %s in contract %s: Snowflake can't change the type in place."+
 			" Keep the type and add a column with another name, or "+newDatasetAdvice, wanted.Name, existing.Type, kind, c.To)
 	}
 }
@@ -152,10 +152,10 @@ func (c *Change) compare(existing *Column, wanted contract.Column) {
 func (c *Change) compareVersions() {
 	switch order := semver.Compare("v"+c.To, "v"+c.From); {
 	case order < 0:
-		c.addRefusal("the table has contract %s, and this contract is older: %s. Run with the newer contracts."+
+		c.addRefusalf("the table has contract %s, and this contract is older: %s. Run with the newer contracts."+
 			" To use this contract, raise its version.", c.From, c.To)
 	case order == 0 && len(c.Steps) > 0:
-		c.addRefusal("the contract changes the table, and the version is still %s: receipts of both forms would have the same version."+
+		c.addRefusalf("the contract changes the table, and the version is still %s: receipts of both forms would have the same version."+
 			" Raise the version.", c.To)
 	}
 }
@@ -171,7 +171,7 @@ func (c *Change) compareLedger(existing []string) {
 	}
 }
 
-func (c *Change) addRefusal(format string, args ...any) {
+func (c *Change) addRefusalf(format string, args ...any) {
 	c.Refusals = append(c.Refusals, fmt.Sprintf(format, args...))
 }
 
@@ -211,10 +211,10 @@ func Diff(from, to *contract.Contract) (Change, error) {
 		return Change{}, err
 	}
 	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(before, after) {
-		change.addRefusal("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
+		change.addRefusalf("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	if from.Version == to.Version && ddl.View(from) != ddl.View(to) && len(change.Steps) == 0 {
-		change.addRefusal("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
+		change.addRefusalf("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	change.compareMeaning(from, to)
 	return change, nil
@@ -224,16 +224,16 @@ func Diff(from, to *contract.Contract) (Change, error) {
 // columns.
 func (c *Change) compareMeaning(from, to *contract.Contract) {
 	if from.Dataset() != to.Dataset() {
-		c.addRefusal("these are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
+		c.addRefusalf("these are contracts of two datasets, %s and %s.", from.Dataset(), to.Dataset())
 	}
 	if before, after := keyOf(from), keyOf(to); before != after {
-		c.addRefusal("the primary key was (%s) and is (%s): joins on the key and the newest row of each key would change."+
+		c.addRefusalf("the primary key was (%s) and is (%s): joins on the key and the newest row of each key would change."+
 			" Keep the key, or "+newDatasetAdvice, before, after)
 	}
 	for _, column := range to.Columns {
 		before := from.Column(column.Name)
 		if before != nil && before.Type != column.Type && ddl.SQLType(*before) == ddl.SQLType(column) {
-			c.addRefusal("column %s was %s and is %s: the table's type is the same, but readers would misread the texts."+
+			c.addRefusalf("column %s was %s and is %s: the table's type is the same, but readers would misread the texts."+
 				" Keep the type, or "+newDatasetAdvice, column.Name, before.Type, column.Type)
 		}
 	}
