@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,8 +126,8 @@ func TestUnusableFileIsRefused(t *testing.T) {
 		{"no format", "order.parquet", "x", "shop", fault.UnsupportedFormat, "the name of"},
 		{"an empty file", "order.csv", "", "shop", fault.EmptyObject, "holds no byte"},
 		{"no records", "order.ndjson", "\n", "shop", fault.EmptyObject, "no record has a member"},
-		{"no names", "order.csv", ",\n1,2\n", "shop", fault.BadHeader, "stands twice"},
-		{"a column twice", "order.csv", "a;a;b\n1;2;3\n", "shop", fault.BadHeader, `"a" stands twice`},
+		{"no names", "order.csv", ",\n1,2\n", "shop", fault.BadHeader, "occurs twice"},
+		{"a column twice", "order.csv", "a;a;b\n1;2;3\n", "shop", fault.BadHeader, `"a" occurs twice`},
 		{"a quote left open", "order.csv", "a,b\n\"1,2\n", "shop", fault.BadQuoting, "never closed"},
 		{"not gzip", "order.csv.gz", "a,b\n", "shop", fault.BadCompression, "decompress"},
 		{"UTF-16", "order.csv", "\xff\xfea\x00", "shop", fault.BadEncoding, "UTF-16"},
@@ -236,5 +237,32 @@ func TestCompressionChangesNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(strings.ReplaceAll(string(plain.Text), "x.csv", "x.csv.gz"), string(gzipped.Text)); diff != "" {
 		t.Errorf("-plain +gzip:\n%s", diff)
+	}
+}
+
+// TestQuotedNullsAreNoted: infer names firn.quotedNull if a file has null texts with and
+// without quotes.
+func TestQuotedNullsAreNoted(t *testing.T) {
+	t.Parallel()
+	const note = "Quoted empty fields or quoted null values are in code, and mean no value too. With firn.quotedNull: value they would be texts."
+	tests := []struct {
+		name, content string
+		noted         bool
+	}{
+		{"quoted empty and empty", "id,code\n1,\"\"\n2,\n3,x\n", true},
+		{"quoted null text and null text", "id,code\n1,\"NA\"\nNA,DE\n", true},
+		{"all in quotes", "\"id\",\"code\"\n\"1\",\"\"\n\"2\",\"x\"\n", false},
+		{"none in quotes", "id,code\n1,\n2,\"x\"\n", false},
+		{"a text that isn't null", "id,code\n1,\"NA\"\n,DE\n", false},
+	}
+	for _, test := range tests {
+		path := written(t, "order.csv", []byte(test.content))
+		draft, err := (&infer.Infer{File: path, Source: "shop", Entity: "order"}).Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(draft.Notes, note) != test.noted {
+			t.Errorf("%s: the notes are %q", test.name, draft.Notes)
+		}
 	}
 }
