@@ -20,15 +20,15 @@ create table if not exists raw.nycflights_flight (
         comment 'When it was to arrive, hour times 100 plus minute, local time.',
     arr_delay number(38, 0)
         comment 'Minutes that it arrived late; negative if early. None if it was diverted or cancelled.',
-    carrier varchar
+    carrier varchar collate ''
         comment 'The carrier''s two-character IATA code.',
     flight number(38, 0)
         comment 'The carrier''s flight number.',
-    tailnum varchar
+    tailnum varchar collate ''
         comment 'The aircraft''s tail number. None for some cancelled flights.',
-    origin varchar
+    origin varchar collate ''
         comment 'The FAA code of the airport that it left.',
-    dest varchar
+    dest varchar collate ''
         comment 'The FAA code of the airport that it flew to.',
     air_time number(38, 0)
         comment 'Minutes in the air.',
@@ -40,7 +40,7 @@ create table if not exists raw.nycflights_flight (
         comment 'Minute of the scheduled departure.',
     time_hour timestamp_ltz
         comment 'The hour of the scheduled departure, in UTC.',
-    _firn_object varchar not null
+    _firn_object varchar not null collate ''
         comment 'Id of the object with the row.',
     _firn_record number(38, 0) not null
         comment 'Number of the record in the object, from 1.',
@@ -49,7 +49,9 @@ create table if not exists raw.nycflights_flight (
 )
     comment = 'Departures from New York''s three airports, one row a flight, cancelled ones too. Primary key, not enforced: time_hour, carrier, flight.';
 
-create table if not exists raw.nycflights_flight_loads as
+create table if not exists raw.nycflights_flight_loads
+    default_ddl_collation = ''
+as
 select
     '~lock'::varchar as object,
     0::number(38, 0) as generation,
@@ -77,19 +79,27 @@ select
     null::number(38, 0) as bytes,
     null::timestamp_ltz as transform_started_at,
     null::varchar as duplicate_of,
+    null::varchar as extra_columns,
+    null::varchar as absent_columns,
+    null::timestamp_ltz as withdrawn_at,
+    null::varchar as withdrawn_by,
+    null::varchar as withdrawn_note,
+    null::boolean as held,
+    null::timestamp_ltz as accepted_at,
+    null::varchar as accepted_by,
     0::number(38, 0) as seq,
     false::boolean as paused;
 
 create table if not exists raw.nycflights_flight_rejects (
-    _firn_object varchar not null
+    _firn_object varchar not null collate ''
         comment 'Id of the object with the row.',
     _firn_record number(38, 0) not null
         comment 'Number of the record in the object, from 1.',
     line number(38, 0)
         comment 'First line of the record in the file, from 1; null if the engine counts no lines.',
-    rule varchar
+    rule varchar collate ''
         comment 'Broken rule of the contract.',
-    raw varchar
+    raw varchar collate ''
         comment 'Raw text of the record.',
     _firn_loaded_at timestamp_ltz
         comment 'Time at which COPY began to read the row''s file.'

@@ -3,7 +3,8 @@
 --
 -- A ledger has one row for each key. When a newer version of a file replaces
 -- the rows of an older version, the older version's ledger row is deleted too.
--- So these views show current objects. The journal in DynamoDB has the history.
+-- So these views show current objects. The table ops.ended has the history:
+-- one row for each object version whose rows left a raw table.
 
 create or replace view ops.objects
     comment = 'One row for each current object of all datasets.' as
@@ -34,9 +35,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.nycflights_airline_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'nycflights.airport' as dataset,
@@ -65,9 +71,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.nycflights_airport_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'nycflights.flight' as dataset,
@@ -96,9 +107,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.nycflights_flight_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'nycflights.plane' as dataset,
@@ -127,9 +143,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.nycflights_plane_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'nycflights.weather' as dataset,
@@ -158,9 +179,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.nycflights_weather_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'usgs.event' as dataset,
@@ -189,9 +215,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.usgs_event_loads
-where object <> '~lock';
+where object <> '~lock' and withdrawn_at is null;
 
 create or replace view ops.loads
     comment = 'One row for each load with a current object. A load is one transaction.' as

@@ -22,16 +22,20 @@ func auditCommand() *cobra.Command {
 	var dataset string
 	var grace, stuck time.Duration
 	var asJSON bool
+	var ignored []string
 	command := &cobra.Command{
 		Use:   "audit",
 		Short: "Compare S3, the journal, the ledgers and the tables",
 		Long: "Compare S3, the journal, the ledgers and count(*) of the tables. Print each difference with the next command to\n" +
 			"type; docs/runbook.md explains each kind of difference. The audit changes nothing and delays no load.\n" +
 			"Exits 0 without a difference, 1 with differences, 2 if the audit failed.",
-		Example: "  firn audit\n  firn audit --dataset shop.order --json",
+		Example: "  firn audit\n  firn audit --dataset shop.order --json\n  firn audit --ignore file_deleted",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := runAudit(cmd.Context(), dataset, grace, stuck)
+			if err == nil {
+				err = result.Ignore(ignored)
+			}
 			if err != nil {
 				return codedError{err, failedCheckCode}
 			}
@@ -50,6 +54,7 @@ func auditCommand() *cobra.Command {
 	flags.StringVar(&dataset, "dataset", "", "audit only this dataset, <source>.<entity>; default: all datasets, and keys without a contract")
 	flags.DurationVar(&grace, "grace", 15*time.Minute, "skip objects with a change in this time before the audit")
 	flags.DurationVar(&stuck, "stuck", time.Hour, "report an unsettled object after this time in the same state")
+	flags.StringArrayVar(&ignored, "ignore", nil, "leave out this kind of difference, for example file_deleted; may be repeated")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -87,14 +92,14 @@ var movingStates = []journal.State{journal.Received, journal.Transforming, journ
 // printAudit prints a row of counts for each dataset and a line for each difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tFAILED\tLEDGER OBJECTS\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tWITHDRAWN\tFAILED\tLEDGER OBJECTS\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
 		for _, state := range movingStates {
 			moving += s.Journal[state]
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,
-			s.Journal[journal.Loaded], s.Journal[journal.Superseded], s.Journal[journal.Failed],
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,
+			s.Journal[journal.Loaded], s.Journal[journal.Superseded], s.Journal[journal.Withdrawn], s.Journal[journal.Failed],
 			s.Objects, s.LedgerRows, s.TableRows, s.TableRejects, s.Differences)
 	}
 	_ = table.Flush()

@@ -117,6 +117,9 @@ func printReport(out io.Writer, r check.Report) error {
 	if len(r.ExtraColumns) > 0 {
 		fmt.Fprintf(out, "\nIgnored columns, not in the contract: %s\n", printable(strings.Join(r.ExtraColumns, ", ")))
 	}
+	if len(r.AbsentColumns) > 0 {
+		fmt.Fprintf(out, "\nNull in every row, not in the file: %s\n", strings.Join(r.AbsentColumns, ", "))
+	}
 	if len(r.Unchecked) > 0 {
 		fmt.Fprintf(out, "\nNot checked: %s\n", strings.Join(r.Unchecked, ", "))
 	}

@@ -18,11 +18,15 @@ var errRefusedChange = errors.New("the table can't be changed to the new contrac
 func contractDiffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Show the table changes between two versions of a contract",
+		Short: "Compare two versions of a contract: the table, and the files of both versions",
 		Long: "Compare two versions of a contract. Print the table changes that `firn migrate` would make, and each impossible\n" +
 			"change with the reason and a way out. firn can add an optional column and give a number more digits.\n" +
 			"Rules, descriptions and settings change no table.\n" +
-			"Exits 0 if the change is possible, 1 if not, 2 if a contract can't be read.",
+			"Print \"compatible\" if each file of one version loads under the other version, with all records and the same\n" +
+			"values. Otherwise print each reason: \"older files\" may not load under the new contract, for example in a reload.\n" +
+			"\"newer files\" may not load under the old contract, before the deployment.\n" +
+			"Exits 0 if the change of the table is possible, also for files that aren't compatible. Exits 1 if the change is\n" +
+			"impossible, 2 if a contract can't be read.",
 		Example: "  git show v1.2.0:datasets/shop/order/contract.odcs.yaml >/tmp/old.yaml\n" +
 			"  firn contract diff /tmp/old.yaml datasets/shop/order/contract.odcs.yaml",
 		Args: func(cmd *cobra.Command, arguments []string) error {
@@ -36,7 +40,7 @@ func contractDiffCommand() *cobra.Command {
 			if asJSON(cmd) {
 				err = printJSON(cmd.OutOrStdout(), change)
 			} else {
-				printChange(cmd.OutOrStdout(), change)
+				printDifference(cmd.OutOrStdout(), change)
 			}
 			if err == nil && len(change.Refusals) > 0 {
 				return errRefusedChange
@@ -46,16 +50,30 @@ func contractDiffCommand() *cobra.Command {
 	}
 }
 
-func diff(from, to string) (evolve.Change, error) {
+func diff(from, to string) (evolve.Difference, error) {
 	older, err := check.Read(from)
 	if err != nil {
-		return evolve.Change{}, err
+		return evolve.Difference{}, err
 	}
 	newer, err := check.Read(to)
 	if err != nil {
-		return evolve.Change{}, err
+		return evolve.Difference{}, err
 	}
 	return evolve.Diff(older, newer)
+}
+
+// printDifference writes the change of the table, and the effect on files.
+func printDifference(out io.Writer, d evolve.Difference) {
+	printChange(out, d.Change)
+	for _, sentence := range d.OlderFiles {
+		fmt.Fprintf(out, "  older files: %s\n", sentence)
+	}
+	for _, sentence := range d.NewerFiles {
+		fmt.Fprintf(out, "  newer files: %s\n", sentence)
+	}
+	if d.Compatible {
+		fmt.Fprintln(out, "  compatible: each file of one version loads under the other version")
+	}
 }
 
 // printChange writes a line for each step and each refusal, or a line without both.

@@ -86,6 +86,44 @@ func TestContractInfer(t *testing.T) {
 	expectError(t, infer("--out", "contract.odcs.yaml"), "contract.odcs.yaml exists already: remove it, or name another file with --out")
 }
 
+// TestContractDiff compares a contract with versions that change the table, the files, or
+// neither.
+func TestContractDiff(t *testing.T) {
+	t.Parallel()
+	older, err := os.ReadFile(filepath.Join(root(t), "testdata/project/datasets/shop/item/contract.odcs.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const column = "      - name: country\n        logicalType: string\n        description: The country of origin.\n"
+	tests := []struct {
+		name string
+		// edit has pairs of old and new text.
+		edit      []string
+		added     string
+		arguments []string
+		code      int
+	}{
+		{"diff-same", nil, "", nil, 0},
+		{"diff-compatible", []string{"version: 1.0.0", "version: 1.1.0"}, column, nil, 0},
+		{"diff-files", []string{"version: 1.0.0", "version: 1.1.0", "decimal(9,2)", "decimal(12,2)", "maxLength: 100", "maxLength: 80", "value: [NA]", "value: [NA, none]"}, "", nil, 0},
+		{"diff-files.json", []string{"version: 1.0.0", "version: 1.1.0", "decimal(9,2)", "decimal(12,2)"}, "", []string{"--json"}, 0},
+		{"diff-refused", []string{"version: 1.0.0", "version: 1.1.0"}, column + "        required: true\n", nil, 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			write(t, filepath.Join(folder, "old.yaml"), string(older))
+			write(t, filepath.Join(folder, "new.yaml"), strings.NewReplacer(test.edit...).Replace(string(older))+test.added)
+			got := call{directory: folder, arguments: append([]string{"contract", "diff", "old.yaml", "new.yaml"}, test.arguments...)}.run(t)
+			golden(t, test.name, got.stdout)
+			if got.code != test.code {
+				t.Errorf("exit code %d, want %d: %s", got.code, test.code, got.stderr)
+			}
+		})
+	}
+}
+
 // TestContractCheckExitCodes gives wrong arguments and files. A failed check has exit
 // code 2.
 func TestContractCheckExitCodes(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // fixture is a separate stack without functions. The test writes the journal in place
@@ -123,6 +124,64 @@ func TestStatus(t *testing.T) {
 	expectError(t, f.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
 	expectError(t, f.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
 	expectError(t, f.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+}
+
+// TestStatusHasRejectsByRule: the most frequent rule comes first.
+func TestStatusHasRejectsByRule(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	o := object.Object{Bucket: "landing", Key: "shop/order/a.csv", Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
+		t.Fatal(err)
+	}
+	receipt := work.Receipt{
+		Object: o, ObjectID: o.ID(), Dataset: "shop.order", Outcome: work.Accepted, RowsRead: 9, RowsWritten: 6, RowsRejected: 3,
+		RejectsByRule: map[string]int64{"_row:columns": 1, "amount:decimal": 2},
+	}
+	if _, err := b.stages.Transformed(t.Context(), receipt, work.Location{Bucket: "curated", Key: "receipt.json"}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.command("status", o.URI()).succeed(t); !regexp.MustCompile(`(?m)^rejects by rule +amount:decimal 2, _row:columns 1$`).MatchString(text) {
+		t.Errorf("the status has no rejects by rule:\n%s", text)
+	}
+}
+
+// TestStatusNamesSameBytes: the status of an object names the first object with the same
+// bytes.
+func TestStatusNamesSameBytes(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	first := b.failed(t, "shop/order/first.csv", fault.BadHeader)
+	o := object.Object{Bucket: "landing", Key: "shop/order/second.csv", Version: "v1"}
+	if _, err := b.stages.Receive(t.Context(), o, "shop.order"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.stages.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 3, DuplicateOf: first.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?m)^same bytes as +s3://landing/shop/order/first\.csv \(` + string(first.ID()) + `\)$`)
+	if text := b.command("status", o.URI()).succeed(t); !want.MatchString(text) {
+		t.Errorf("the status doesn't name the first object:\n%s", text)
+	}
+	if text := b.command("status", "--json", o.URI()).succeed(t); !strings.Contains(text, `"duplicate_of": "`+string(first.ID())+`"`) {
+		t.Errorf("the JSON doesn't have the id of the first object:\n%s", text)
+	}
+}
+
+// TestStatusOfKeyWithControlCharacters: no control character reaches the terminal, and
+// the command names the object by its id.
+func TestStatusOfKeyWithControlCharacters(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	o := b.failed(t, "shop/order/\x1b[31mred\n.csv", fault.BadHeader)
+	for _, text := range []string{b.command("status", o.URI()).succeed(t), b.command("status").succeed(t)} {
+		if !strings.Contains(text, `s3://landing/shop/order/\x1b[31mred\n.csv`) || strings.ContainsAny(text, "\x1b") {
+			t.Errorf("the status is %q", text)
+		}
+	}
+	if text := b.command("status", string(o.ID())).succeed(t); !strings.Contains(text, "firn redrive "+string(o.ID())) {
+		t.Errorf("the command doesn't name the object's id:\n%s", text)
+	}
 }
 
 // TestRedrive redrives an object by its URI, and the failed objects of a dataset by
@@ -393,6 +452,65 @@ func TestMigrateChangesTable(t *testing.T) {
 	write(t, old, changed)
 	checkFailure(t, firn("contract", "diff", old, path), 1, "the table can't be changed to the new contract")
 	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
+}
+
+// TestAcceptShowsHeldDelivery accepts a delivery that the ledger has as held.
+func TestAcceptShowsHeldDelivery(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	folder := copyRepository(t)
+	b.variables = append(b.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_ACCEPT_CLI", "USER=ada")
+	firn := func(arguments ...string) call {
+		c := b.command(arguments...)
+		c.directory = folder
+		return c
+	}
+	path := filepath.Join(folder, "datasets/shop/customer/contract.odcs.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(before), "firn.holdBelow, value: 0.01,", "firn.holdBelow, value: 0.5,", 1))
+	firn("migrate").succeed(t)
+	for i, rows := range []int{4, 1} {
+		firn("query", fmt.Sprintf("insert into RAW.SHOP_CUSTOMER_LOADS (OBJECT, BUCKET, KEY, ROWS_LOADED, HELD) select 'o%d', 'landing', 'shop/customer/2026-0%d-01.csv', %d, %t", i, i+1, rows, i == 1)).succeed(t)
+		firn("query", fmt.Sprintf("insert into RAW.SHOP_CUSTOMER (CODE, _FIRN_OBJECT, _FIRN_RECORD) select 'C%d', 'o%d', 1", i, i)).succeed(t)
+	}
+	held := journal.Deliveries{Current: "2026-01-01", Held: []work.HeldDelivery{{Dataset: "shop.customer", Name: "2026-02-01", Rows: 1, Before: "2026-01-01", RowsBefore: 4}}}
+	if err := b.stages.SetDeliveries(t.Context(), "shop.customer", 0, held); err != nil {
+		t.Fatal(err)
+	}
+	const line = "2026-02-01     shop.customer  1     4            2026-01-01       firn accept shop.customer 2026-02-01\n"
+	if got := firn("status").succeed(t); !strings.Contains(got, line) {
+		t.Errorf("status lacks %q:\n%s", line, got)
+	}
+	current := func() string { return firn("query", "select CODE from RAW.SHOP_CUSTOMER_CURRENT").succeed(t) }
+	if got := current(); !strings.Contains(got, "C0") {
+		t.Errorf("the view shows %q before the acceptance", got)
+	}
+	want := "delivery 2026-02-01 of shop.customer is accepted, with 1 rows\nthe current delivery is 2026-02-01\n"
+	if got := firn("accept", "shop.customer", "2026-02-01").succeed(t); got != want {
+		t.Errorf("accept prints %q, want %q", got, want)
+	}
+	if got := current(); !strings.Contains(got, "C1") {
+		t.Errorf("the view shows %q after the acceptance", got)
+	}
+	if got := firn("query", "select ACCEPTED_BY from RAW.SHOP_CUSTOMER_LOADS where ACCEPTED_AT is not null and not HELD").succeed(t); !strings.Contains(got, "@") {
+		t.Errorf("the ledger has %q", got)
+	}
+	if got := firn("status").succeed(t); strings.Contains(got, "HELD") {
+		t.Errorf("status after the acceptance:\n%s", got)
+	}
+	again := decode[struct {
+		Dataset, Delivery, Current string
+		Rows                       int
+		WasHeld                    bool `json:"was_held"`
+	}](t, firn("accept", "--json", "shop.customer", "2026-02-01").succeed(t))
+	if again.WasHeld || again.Current != "2026-02-01" {
+		t.Errorf("accept again: %+v", again)
+	}
+	expectError(t, firn("accept", "shop.customer", "2026-09-01"), "shop.customer has no delivery 2026-09-01")
+	expectError(t, firn("accept", "shop.order", "2026-09-01"), "shop.order has the mode merge: only snapshots have deliveries")
 }
 
 // checkFailure runs a command and checks the exit code and parts of standard error.

@@ -13,6 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/shell"
+	"github.com/firn-data/firn/internal/work"
 )
 
 func statusCommand() *cobra.Command {
@@ -36,7 +37,15 @@ func statusCommand() *cobra.Command {
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), entry)
 				}
-				printEntry(cmd.OutOrStdout(), entry)
+				delivery, err := o.DeliveryOf(cmd.Context(), entry)
+				if err != nil {
+					return err
+				}
+				sameBytes, err := o.SameBytes(cmd.Context(), entry)
+				if err != nil {
+					return err
+				}
+				printEntry(cmd.OutOrStdout(), entry, delivery, sameBytes)
 				return nil
 			}
 			if err := o.CheckDataset(strings.TrimPrefix(dataset, "-")); err != nil {
@@ -61,13 +70,15 @@ func statusCommand() *cobra.Command {
 	return command
 }
 
-// printEntry prints all known values of an object.
-func printEntry(out io.Writer, e journal.Entry) {
+// printEntry prints all known values of an object. delivery describes the delivery of
+// an object of a snapshot. sameBytes is the first object with the same bytes; nil for
+// none.
+func printEntry(out io.Writer, e journal.Entry, delivery string, sameBytes *journal.Entry) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	line := func(name string, value any) {
 		if text := fmt.Sprint(value); text != "" {
-			fmt.Fprintf(table, "%s\t%s\n", name, text)
+			fmt.Fprintf(table, "%s\t%s\n", name, printable(text))
 		}
 	}
 	line("object", e.Object.URI())
@@ -77,13 +88,16 @@ func printEntry(out io.Writer, e journal.Entry) {
 	line("state", e.State)
 	line("reason", e.Reason)
 	line("superseded by", e.SupersededBy)
+	line("withdrawn by", e.WithdrawnBy)
 	for _, at := range statesByTime(e) {
 		line("  "+string(at), e.Times[at].Format("2006-01-02 15:04:05.000 UTC"))
 	}
+	line("delivery", delivery)
 	line("engine", e.Engine)
 	line("Glue run", e.Run)
 	if e.Receipt != nil {
 		line("rows", fmt.Sprintf("%d read, %d written, %d rejected, %d loaded", e.RowsRead, e.RowsWritten, e.RowsRejected, e.RowsLoaded))
+		line("rejects by rule", work.DescribeRules(e.RejectsByRule, maxRulesInStatus))
 		line("receipt", "s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key)
 	}
 	if e.Generation > 0 {
@@ -94,15 +108,39 @@ func printEntry(out io.Writer, e journal.Entry) {
 	} else {
 		line("load", e.LoadID)
 	}
+	if sameBytes != nil {
+		line("same bytes as", describeObject(*sameBytes))
+	}
 	line("query", e.QueryID)
 	if e.State == journal.Failed {
 		line("failed in", e.Stage)
 		line("code", e.Code)
 		line("cause", e.Cause)
 		line("to do", e.Hint)
-		line("then type", "firn redrive "+shell.Quote(e.Object.URI()))
+		line("then type", "firn redrive "+shell.Quote(commandName(e)))
 	}
 }
+
+// describeObject names an object's key and id, or only the id of an object without an
+// entry.
+func describeObject(e journal.Entry) string {
+	if e.Object.Key == "" {
+		return "object " + string(e.ID)
+	}
+	return fmt.Sprintf("%s (%s)", e.Object.URI(), e.ID)
+}
+
+// commandName is the name of an object in a command: the key, or the id for a key with
+// characters that a terminal doesn't print.
+func commandName(e journal.Entry) string {
+	if uri := e.Object.URI(); printable(uri) == uri {
+		return uri
+	}
+	return string(e.ID)
+}
+
+// maxRulesInStatus is the number of rules that the status of an object names.
+const maxRulesInStatus = 10
 
 func statesByTime(e journal.Entry) []journal.State {
 	states := make([]journal.State, 0, len(e.Times))
@@ -121,7 +159,7 @@ func printEntries(out io.Writer, entries []journal.Entry) {
 	defer table.Flush()
 	fmt.Fprintln(table, "STATE\tDATASET\tREAD\tREJECTED\tLOADED\tOBJECT\tCODE")
 	for _, e := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", e.State, e.Dataset, e.RowsRead, e.RowsRejected, e.RowsLoaded, e.Object.URI(), e.Code)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", e.State, e.Dataset, e.RowsRead, e.RowsRejected, e.RowsLoaded, printable(e.Object.URI()), e.Code)
 	}
 }
 
@@ -129,13 +167,30 @@ func printSummaries(out io.Writer, summaries []operator.Summary) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DATASET\tWAITING\tFAILED")
 	var failed []journal.Entry
+	var held []work.HeldDelivery
 	for _, s := range summaries {
 		fmt.Fprintf(table, "%s\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Waiting, len(s.Failed))
 		failed = append(failed, s.Failed...)
+		held = append(held, s.Held...)
 	}
 	_ = table.Flush()
+	printHeld(out, held)
 	if len(failed) > 0 {
 		fmt.Fprintln(out)
 		printEntries(out, failed)
+	}
+}
+
+// printHeld prints a line for each held delivery.
+func printHeld(out io.Writer, held []work.HeldDelivery) {
+	if len(held) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "HELD DELIVERY\tDATASET\tROWS\tROWS BEFORE\tDELIVERY BEFORE\tTO ACCEPT")
+	for _, h := range held {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", h.Name, h.Dataset, h.Rows, h.RowsBefore, h.Before, h.Command())
 	}
 }

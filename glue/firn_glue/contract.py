@@ -38,8 +38,13 @@ class Contract(NamedTuple):
     delimiter: str = ","
     encoding: str = "utf-8"
     null_values: frozenset[str] = frozenset()
+    quoted_null: str = "none"
+    """"value" makes a quoted empty field or a quoted null text the text between the quotes."""
+    new_columns: str = "report"
+    """"refuse" refuses an object with columns that aren't in the contract."""
     max_reject_ratio: float = 0.05
     max_rejects: int = 10
+    """0 for a snapshot."""
     max_unique: int = 4_000_000
     """The last record number that the unique rule checks; 0 for no limit."""
 

@@ -31,11 +31,15 @@ class BadQuoteError(Exception):
 
 
 class SplitRecord(NamedTuple):
-    """One split record: the end of the raw text, the start of the next record, the values."""
+    """One split record: the end of the raw text, the start of the next record, the values.
+
+    quoted has True for each value in quotes.
+    """
 
     raw_end: int
     next_start: int
     fields: list[bytes]
+    quoted: list[bool]
 
 
 class Csv:
@@ -43,10 +47,15 @@ class Csv:
 
     "\n" ends a record, and one "\r" before "\n" is dropped. A quote has a meaning only as the
     first byte of a field. Text after a closing quote refuses the object. An empty line is skipped.
+
+    A record with quotes and with one of the texts in mark_quoted as a field has Record.quoted.
     """
 
-    def __init__(self, blocks: Blocks, delimiter: str) -> None:
+    def __init__(
+        self, blocks: Blocks, delimiter: str, mark_quoted: frozenset[str] = frozenset()
+    ) -> None:
         self._blocks = blocks
+        self._mark_quoted = mark_quoted
         self._delimiter = delimiter.encode()
         self._buffer = b""
         self._at = 0
@@ -62,7 +71,7 @@ class Csv:
             raise Refused("empty_object", "the object holds no header line")
         self._in_header = False
         self.number = 0
-        return split[1]
+        return split[1].fields
 
     def records(self) -> Iterator[Record]:
         """Yield the records after the header."""
@@ -73,9 +82,10 @@ class Csv:
             split = self._next()
             if split is None:
                 return
-            raw, fields = split
+            raw, record = split
             text, is_valid = decoded(raw)
-            yield Record(text, is_valid, [f.decode() for f in fields] if is_valid else None)
+            fields = [f.decode() for f in record.fields] if is_valid else None
+            yield Record(text, is_valid, fields, record.quoted)
 
     def _unquoted_lines(self) -> Iterator[Record]:
         """Yield whole lines before the first line with a quote; stop at a part with a long line."""
@@ -99,9 +109,9 @@ class Csv:
     def _quoted_line(self) -> Record | None:
         """Split a record of one line with quotes by the csv module, which is faster than _split.
 
-        None if the result could differ from _split: the line isn't a whole record, or the module
-        reports bad quotes. In strict mode, the module raises an error for an open quote and for
-        text after a closing quote.
+        None if the result could differ from _split: the line isn't a whole record, the module
+        reports bad quotes, or the quotes of a field matter. In strict mode, the module raises an
+        error for an open quote and for text after a closing quote.
         """
         end = self._buffer.find(b"\n", self._at)
         line = without_carriage_return(self._buffer[self._at : end]) if end >= 0 else b""
@@ -112,13 +122,15 @@ class Csv:
             fields = next(csv.reader((raw,), delimiter=self._delimiter.decode(), strict=True))
         except csv.Error:
             return None
+        if not self._mark_quoted.isdisjoint(fields):
+            return None
         self._at = end + 1
         self._line += 1
         self.number += 1
         return Record(raw, is_valid, fields)
 
-    def _next(self) -> tuple[bytes, list[bytes]] | None:
-        """Split the next record that isn't blank; None at the end."""
+    def _next(self) -> tuple[bytes, SplitRecord] | None:
+        """Split the next record that isn't blank; return its raw text too. None at the end."""
         while True:
             try:
                 split = self._split()
@@ -135,7 +147,7 @@ class Csv:
                 self._line += self._buffer.count(b"\n", start, self._at)
                 if split.raw_end > start:
                     self.number += 1
-                    return self._buffer[start : split.raw_end], split.fields
+                    return self._buffer[start : split.raw_end], split
             elif self._is_last:
                 return None
             elif len(self._buffer) - self._at > MAX_RECORD + 2:
@@ -159,8 +171,10 @@ class Csv:
         if at == end:
             return None
         fields: list[bytes] = []
+        quoted: list[bool] = []
         while True:
             is_quoted = at < end and buffer[at] == QUOTE
+            quoted.append(is_quoted)
             read_field = self._quoted_field if is_quoted else self._unquoted_field
             at = read_field(at, fields)
             if at < 0:
@@ -169,7 +183,7 @@ class Csv:
                 at += 1
                 continue
             end_record = self._after_quoted if is_quoted else self._after_unquoted
-            return end_record(at, fields)
+            return end_record(at, fields, quoted)
 
     def _unquoted_field(self, at: int, fields: list[bytes]) -> int:
         """Append the field and return its end; -1 if the end isn't in the buffer."""
@@ -203,22 +217,22 @@ class Csv:
         fields.append(buffer[opening + 1 : quote].replace(b'""', b'"'))
         return quote + 1
 
-    def _after_unquoted(self, at: int, fields: list[bytes]) -> SplitRecord:
+    def _after_unquoted(self, at: int, fields: list[bytes], quoted: list[bool]) -> SplitRecord:
         last = fields[-1]
         next_start = min(at + 1, len(self._buffer))
         if last.endswith(b"\r"):
             fields[-1] = last[:-1]
             at -= 1
-        return SplitRecord(at, next_start, fields)
+        return SplitRecord(at, next_start, fields, quoted)
 
-    def _after_quoted(self, at: int, fields: list[bytes]) -> SplitRecord | None:
+    def _after_quoted(self, at: int, fields: list[bytes], quoted: list[bool]) -> SplitRecord | None:
         rest = self._buffer[at : at + 2]
         if not rest.startswith(b"\r"):
             if rest and not rest.startswith(b"\n"):
                 raise BadQuoteError(TEXT_AFTER_QUOTE, at)
-            return SplitRecord(at, at + len(rest[:1]), fields)
+            return SplitRecord(at, at + len(rest[:1]), fields, quoted)
         if rest == b"\r" and not self._is_last:
             return None
         if rest in (b"\r", b"\r\n"):
-            return SplitRecord(at, at + len(rest), fields)
+            return SplitRecord(at, at + len(rest), fields, quoted)
         raise BadQuoteError(TEXT_AFTER_QUOTE, at)

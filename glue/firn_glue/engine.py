@@ -17,15 +17,31 @@ from pyspark.sql import functions as F
 
 from firn_glue.contract import Assignment, Contract
 from firn_glue.decoding import compression_of
-from firn_glue.header import Header
+from firn_glue.header import Header, quoted
 from firn_glue.outputs import Buckets, Files
-from firn_glue.plan import Plan, data_of, rejected, rejects_of
+from firn_glue.plan import (
+    BROKEN_RECORDS,
+    Plan,
+    data_of,
+    rejected,
+    rejects_of,
+    stored_rejects,
+)
 from firn_glue.refusal import EngineError, Refused, SourceChangedError
 from firn_glue.rows import open_csv
 
 log = logging.getLogger("firn.glue")
 
 MAX_FIRST_REJECTS = 10
+"""The most rejects that a receipt lists."""
+
+MAX_KEPT_REJECTS = 1000
+MAX_KEPT_REJECT_BYTES = 8 << 20
+"""The bounds of the rejects that a refused object keeps: their number, and the bytes of their raw
+texts. The first reject is kept at any size. internal/work has the same bounds."""
+
+MAX_NAMED_COLUMNS = 10
+"""The most new columns that the cause of a refusal names."""
 
 
 @dataclass
@@ -36,10 +52,14 @@ class Tally:
     written: int = 0
     rejected: int = 0
     first: list[dict[str, Any]] = field(default_factory=list)
+    by_rule: dict[str, int] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
     end: dict[str, Any] = field(default_factory=dict)
     data: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    kept: list[tuple[int, str, str]] = field(default_factory=list)
+    """The first rejects of a refused object: record, rule and raw text."""
 
 
 class Engine:
@@ -83,25 +103,27 @@ class Engine:
             raise SourceChangedError(source.uri)
 
     def _write_or_refuse(self, source: Assignment) -> tuple[Tally, Refused | None]:
-        """Write the object's files; delete the files of a refused object."""
+        """Write the object's files. A refused object keeps only its first rejects."""
         tally = Tally()
-        refused: Refused | None = None
+        rows: DataFrame | None = None
         try:
-            self._write(source, tally)
-        except Refused as reason:
-            refused = reason
+            rows = self._plan(self._header(source, tally)).rows(source)
+            self._write(rows, source, tally)
+        except Refused as refused:
             tally.written, tally.data, tally.rejects = 0, [], []
             for folder in ("data", "rejects"):
                 self._files.delete(source.folder(folder))
-        return tally, refused
+            if rows is not None:
+                self._keep_rejects(rows, source, tally, refused)
+            return tally, refused
+        return tally, None
 
-    def _write(self, source: Assignment, tally: Tally) -> None:
-        plan = self._plan(self._header(source, tally))
-        rows = plan.rows(source)
+    def _write(self, rows: DataFrame, source: Assignment, tally: Tally) -> None:
         self._write_data(rows, source, tally)
         if tally.end.get("code"):
             end = tally.end
             raise Refused(end["code"], end["cause"], end["hint"])
+        check_new_columns(self._contract, tally.end["extra_columns"])
         tally.unchecked = unchecked(self._contract, tally.read)
         self._check_rejects(rows, tally)
         tally.data = self._listed(source, "data", tally.written)
@@ -122,7 +144,8 @@ class Engine:
             return None
         with closing(self._buckets.open(source)) as stored:
             _, header = open_csv(stored, source.object["key"], self._contract)
-        tally.end["extra_columns"] = list(header.extra)
+        tally.end["extra_columns"], tally.absent = list(header.extra), list(header.absent)
+        check_new_columns(self._contract, tally.end["extra_columns"])
         return header
 
     def _write_data(self, rows: DataFrame, source: Assignment, tally: Tally) -> None:
@@ -159,22 +182,54 @@ class Engine:
         for line in observation.get["first"].splitlines():
             record, rule = line.split(" ", 1)
             tally.first.append({"record": int(record), "rule": rule})
+        written = self._spark.read.schema("rule string").parquet(source.folder("rejects"))
+        tally.by_rule = sum(written.rdd.mapPartitions(count_rules).collect(), Counter())
 
     def _check_rejects(self, rows: DataFrame, tally: Tally) -> None:
-        """Refuse an object with more rejects than the contract's number and share allow."""
+        """Refuse an object with records but without a good record, and an object with too many.
+
+        Too many rejects are more than the contract's number and share both allow.
+        """
         contract = self._contract
         share = tally.rejected / max(tally.read, 1)
-        if tally.rejected <= contract.max_rejects or share <= contract.max_reject_ratio:
+        has_good = not tally.read or tally.rejected < tally.read
+        is_few = tally.rejected <= contract.max_rejects or share <= contract.max_reject_ratio
+        if has_good and is_few:
             return
-        broken = rejected(rows).select("record", "rule")
-        tally.first, by_rule = broken.rdd.mapPartitions(summarize_rejects).collect()
-        rule, count = min(by_rule.items(), key=lambda item: (-item[1], item[0]))
+        tally.kept = self._first_rejects(rows, tally)
+        rule, count = min(tally.by_rule.items(), key=lambda item: (-item[1], item[0]))
+        if not has_good:
+            raise Refused(
+                "no_good_row",
+                f"none of the {tally.read} records fits the contract; {count} break {rule}",
+            )
         raise Refused(
             "too_many_rejects",
             f"{tally.rejected} of {tally.read} records ({100 * share:.1f} %) break the contract,"
-            f" above both limits of {contract.max_rejects} records and"
-            f" {100 * contract.max_reject_ratio:.1f} %; {count} break {rule}",
+            f" above {limits(contract)}; {count} break {rule}",
         )
+
+    def _first_rejects(self, rows: DataFrame, tally: Tally) -> list[tuple[int, str, str]]:
+        """Read the object again, count the rejects by rule and return the first rejects."""
+        broken = rejected(rows).select("record", "rule", "raw")
+        parts = broken.rdd.mapPartitions(summarize_rejects).collect()
+        tally.first, kept, tally.by_rule = parts
+        return kept
+
+    def _keep_rejects(
+        self, rows: DataFrame, source: Assignment, tally: Tally, refused: Refused
+    ) -> None:
+        """Write the first rejects of a refused object.
+
+        Damaged compression leaves no rejects, because the records before the damage may be wrong.
+        """
+        if refused.code == "bad_compression" or not tally.rejected:
+            return
+        kept = tally.kept or self._first_rejects(rows, tally)
+        one = self._spark.sparkContext.parallelize(kept, 1)
+        broken = self._spark.createDataFrame(one, BROKEN_RECORDS)
+        self._files.write(stored_rejects(broken, source.object_id), source.folder("rejects"))
+        tally.rejects = self._listed(source, "rejects", len(kept))
 
     def _listed(self, source: Assignment, name: str, rows: int) -> list[dict[str, Any]]:
         """List the files of a folder; delete a folder without rows."""
@@ -208,8 +263,10 @@ class Engine:
             "rows_rejected": tally.rejected,
             "data": tally.data,
             "rejects": tally.rejects,
+            **optional("rejects_by_rule", dict(sorted(tally.by_rule.items()))),
             **optional("first_rejects", tally.first),
             **optional("extra_columns", tally.end.get("extra_columns")),
+            **optional("absent_columns", tally.absent),
             **optional("unchecked", tally.unchecked),
             "content_hash": tally.end.get("content_hash", ""),
             "started_at": rfc3339(started),
@@ -225,15 +282,51 @@ class Engine:
 
 
 def summarize_rejects(rows: Iterable[Any]) -> Iterator[Any]:
-    """Yield the first rejects, then the number of rejects by rule."""
+    """Yield the rejects of the receipt, the rejects that a refused object keeps, and all by rule.
+
+    The last element is the number of rejects by rule.
+    """
     first: list[dict[str, Any]] = []
+    kept: list[tuple[int, str, str]] = []
+    size, is_full = 0, False
     by_rule: Counter[str] = Counter()
-    for record, rule in rows:
+    for record, rule, raw in rows:
         by_rule[rule] += 1
         if len(first) < MAX_FIRST_REJECTS:
             first.append({"record": record, "rule": rule})
+        if is_full:
+            continue
+        size += len(raw.encode())
+        is_full = len(kept) == MAX_KEPT_REJECTS or bool(kept) and size > MAX_KEPT_REJECT_BYTES
+        if not is_full:
+            kept.append((record, rule, raw))
     yield first
+    yield kept
     yield dict(by_rule)
+
+
+def count_rules(rows: Iterable[Any]) -> Iterator[Counter[str]]:
+    """Yield the number of rows by rule."""
+    yield Counter(rule for (rule,) in rows)
+
+
+def limits(contract: Contract) -> str:
+    """Name the limits of rejects. Without an allowed number, only the share is a limit."""
+    share = f"{100 * contract.max_reject_ratio:.1f} %"
+    if not contract.max_rejects:
+        return f"the limit of {share}"
+    return f"both limits of {contract.max_rejects} records and {share}"
+
+
+def check_new_columns(contract: Contract, extra: list[str]) -> None:
+    """Refuse an object with columns that aren't in the contract, if the contract says so."""
+    if not extra or contract.new_columns != "refuse":
+        return
+    names = ", ".join(quoted(name) for name in extra[:MAX_NAMED_COLUMNS])
+    noun = "the columns" if len(extra) > 1 else "the column"
+    more = len(extra) - MAX_NAMED_COLUMNS
+    others = f" and {more} more" if more > 0 else ""
+    raise Refused("new_column", f"the contract doesn't have {noun} {names}{others}")
 
 
 def unchecked(contract: Contract, records: int) -> list[str]:

@@ -15,14 +15,21 @@ class Header:
     """The positions of the contract's columns in a CSV file."""
 
     width: int
-    places: tuple[int, ...]
-    """The field index of each contract column."""
+    places: tuple[int | None, ...]
+    """The field index of each contract column; None for a column that the file lacks."""
     extra: tuple[str, ...]
     """The names of columns that aren't in the contract."""
+    absent: tuple[str, ...]
+    """The names of the contract's columns that the file lacks."""
 
 
 def read_header(names: list[bytes], contract: Contract) -> Header:
-    """Compare a header with the contract. A duplicate or missing column refuses the object."""
+    """Compare a header with the contract, by the rules of internal/engine/row, NewFields.
+
+    Raises:
+        Refused: The header has a name twice, lacks a required column, or isn't a header of the
+            contract.
+    """
     places: dict[str, int] = {}
     for i, raw in enumerate(names):
         name, is_valid = decoded(raw)
@@ -34,15 +41,27 @@ def read_header(names: list[bytes], contract: Contract) -> Header:
                 f"column {quoted(name)} occurs twice, as column {places[name] + 1} and {i + 1}",
             )
         places[name] = i
-    missing = [quoted(c.header) for c in contract.columns if c.header not in places]
-    if missing:
-        raise Refused(
-            "bad_header",
-            f"columns that the contract requires are missing: {', '.join(missing)}",
-        )
     wanted = [c.header for c in contract.columns]
     extra = tuple(name for name in places if name not in wanted)
-    return Header(len(names), tuple(places[name] for name in wanted), extra)
+    absent = tuple(c.name for c in contract.columns if c.header not in places)
+    if absent:
+        check_absent(contract, places, extra)
+    return Header(len(names), tuple(places.get(name) for name in wanted), extra, absent)
+
+
+def check_absent(contract: Contract, places: dict[str, int], extra: tuple[str, ...]) -> None:
+    """Refuse a header without a required column, and a first line that is no header."""
+    missing = [c for c in contract.columns if c.header not in places]
+    required = ", ".join(quoted(c.header) for c in missing if c.required)
+    if required:
+        raise Refused("bad_header", f"columns that the contract requires are missing: {required}")
+    if len(missing) == len(contract.columns):
+        raise Refused("bad_header", "no name in the first line is a column of the contract")
+    if any("\r" in name or "\n" in name for name in extra):
+        raise Refused(
+            "bad_header",
+            "columns are missing, and a name has a line end inside: lines must end in LF or CRLF",
+        )
 
 
 def quoted(name: str) -> str:

@@ -89,7 +89,9 @@ class Plan:
             texts = [self._text(i, place) for i, place in enumerate(self._header.places)]
         return [t.alias(f"t{i}") for i, t in enumerate(texts)]
 
-    def _text(self, i: int, place: int) -> Expression:
+    def _text(self, i: int, place: int | None) -> Expression:
+        if place is None:
+            return F.lit(None).cast("string")
         field = F.col("fields")[place]
         nulls = ["", *sorted(self.contract.null_values)]
         plain = F.when(~field.isin(nulls), field)
@@ -134,9 +136,18 @@ def rejected(rows: DataFrame) -> DataFrame:
     return observed.where("rule is not null and record > 0")
 
 
+BROKEN_RECORDS = "record bigint, rule string, raw string"
+"""The columns of rejects on the driver."""
+
+
 def rejects_of(rows: DataFrame, object_id: str) -> DataFrame:
-    """Return the rejected rows in the stored form. The line is null, because Spark has no line."""
-    return rejected(rows).select(
+    """Return the rejected rows in the stored form."""
+    return stored_rejects(rejected(rows), object_id)
+
+
+def stored_rejects(broken: DataFrame, object_id: str) -> DataFrame:
+    """Return rejects in the stored form. The line is null, because Spark has no line."""
+    return broken.select(
         F.lit(object_id).alias("_firn_object"),
         F.col("record").alias("_firn_record"),
         F.lit(None).cast("bigint").alias("line"),

@@ -20,11 +20,13 @@ class Record(NamedTuple):
         is_valid: Whether the bytes were well-formed UTF-8 without U+FFFD.
         fields: The values of a CSV record with quotes; None for other records. Spark splits the raw
             text of a CSV record without quotes.
+        quoted: Whether each field was in quotes; None if the reader doesn't need this.
     """
 
     raw: str
     is_valid: bool
     fields: list[str] | None = None
+    quoted: list[bool] | None = None
 
 
 REPLACEMENT = "\ufffd"

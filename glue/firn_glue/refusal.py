@@ -14,6 +14,10 @@ HINTS = {
     "empty_object": "The file has no header line; put the complete file again.",
     "too_many_rejects": "Look at the first rejects; fix the file, or raise firn.maxRejects or"
     " firn.maxRejectRatio in the contract and deploy.",
+    "no_good_row": "Look at the first rejects: the file has another form than the contract. Put the"
+    " correct file again, or fix the contract and deploy.",
+    "new_column": "Add the column to the contract, or set firn.newColumns to report, and deploy; or"
+    " put the file again without the column.",
     "unsupported_format": "Name the file .csv or .ndjson as in the contract, with .gz for a"
     " compressed file.",
 }

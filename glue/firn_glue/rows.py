@@ -43,7 +43,8 @@ Row = tuple[int, str, str | None, list[str | None] | None, str | None]
 
 def open_csv(stored: StoredObject, key: str, contract: Contract) -> tuple[Csv, Header]:
     """Open a CSV object and compare its header with the contract."""
-    reader = Csv(open_text(stored, key, contract), contract.delimiter)
+    marked = contract.null_values | {""} if contract.quoted_null == "value" else frozenset()
+    reader = Csv(open_text(stored, key, contract), contract.delimiter, marked)
     return reader, read_header(reader.header(), contract)
 
 
@@ -52,7 +53,7 @@ def csv_rows(reader: Csv, header: Header, contract: Contract) -> Iterator[Row]:
     delimiter, commas = contract.delimiter, header.width - 1
     has_json = any(c.type == "json" for c in contract.columns)
     values = partial(csv_values, JsonReader(), header, contract)
-    for number, (raw, is_valid, fields) in enumerate(reader.records(), 1):
+    for number, (raw, is_valid, fields, quoted) in enumerate(reader.records(), 1):
         if not is_valid:
             yield number, raw, "_row:utf8", None, None
         elif fields is None:
@@ -65,16 +66,31 @@ def csv_rows(reader: Csv, header: Header, contract: Contract) -> Iterator[Row]:
         elif len(fields) != header.width:
             yield number, raw, "_row:columns", None, None
         else:
-            yield number, raw, None, *values(fields)
+            yield number, raw, None, *values(fields, quoted)
 
 
-def csv_values(reader: JsonReader, header: Header, contract: Contract, fields: list[str]) -> Values:
-    """Return the values of the contract's columns. Empty values and null values become None."""
+def csv_values(
+    reader: JsonReader,
+    header: Header,
+    contract: Contract,
+    fields: list[str],
+    quoted: list[bool] | None = None,
+) -> Values:
+    """Return the values of the contract's columns.
+
+    A value of a column that the file lacks is None. An empty text and a null text are None too, but
+    not in quotes if the contract keeps quoted texts.
+    """
     nulls = contract.null_values
+    kept = quoted if contract.quoted_null == "value" else None
     texts: list[str | None] = []
     for place in header.places:
+        if place is None:
+            texts.append(None)
+            continue
         text = fields[place]
-        texts.append(None if text == "" or text in nulls else text)
+        is_null = text == "" or text in nulls
+        texts.append(None if is_null and not (kept and kept[place]) else text)
     wrong = [
         "1" if c.type == "json" and text is not None and not is_structure(reader, text) else "0"
         for c, text in zip(contract.columns, texts, strict=True)
@@ -84,7 +100,7 @@ def csv_values(reader: JsonReader, header: Header, contract: Contract, fields: l
 
 def ndjson_rows(reader: Ndjson, document: Document) -> Iterator[Row]:
     """Yield one row for each record."""
-    for number, (raw, is_valid, _) in enumerate(reader.records(), 1):
+    for number, (raw, is_valid, *_) in enumerate(reader.records(), 1):
         if not is_valid:
             yield number, raw, "_row:utf8", None, None
             continue

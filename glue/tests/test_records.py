@@ -98,3 +98,23 @@ def test_empty_object_is_refused() -> None:
         list(Ndjson(iter([b""])).records())
     with pytest.raises(Refused, match="holds no header line"):
         Csv(iter([b"\n\r\n"]), ",").header()
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted"),
+    [
+        (b'a,"NA"\n', [False, True]),
+        (b'NA,"x"\n', [False, True]),
+        (b'"",\n', [True, False]),
+        (b'"",', [True, False]),
+        (b'"x",y\n', None),
+        (b"NA,\n", None),
+    ],
+)
+def test_quotes_of_marked_texts_are_kept(line: bytes, quoted: list[bool] | None) -> None:
+    for size in (1, 2, 100):
+        reader = Csv(blocks_of(line, size), ",", frozenset({"", "NA"}))
+        reader._in_header = False
+        (record,) = reader.records()
+        if quoted is not None or size == 100:
+            assert record.quoted == quoted, (line, size)

@@ -20,9 +20,14 @@ const (
 )
 
 // createLanding creates the bucket for incoming files. Each new object sends an event
-// to route.
+// to route. Deleted objects send an event only if a contract has firn.onDelete:
+// withdraw: without one, route would drop every such event.
 func (s *Stack) createLanding() {
-	s.landing = s.createBucket("Landing", s.queues[route], nil)
+	events := []string{objectCreated}
+	if s.props.Contracts.WithdrawsOnDelete() {
+		events = append(events, objectRemoved)
+	}
+	s.landing = s.createBucket("Landing", s.queues[route], nil, events...)
 }
 
 // createCurated creates the bucket for the output of the transform. Only receipts send
@@ -32,7 +37,7 @@ func (s *Stack) createCurated() {
 		S3Key: &awss3.CfnBucket_S3KeyFilterProperty{Rules: &[]any{
 			&awss3.CfnBucket_FilterRuleProperty{Name: jsii.String("suffix"), Value: jsii.String(receiptSuffix)},
 		}},
-	})
+	}, objectCreated)
 	s.curated.AddLifecycleRule(&awss3.LifecycleRule{
 		Id:         jsii.String("manifests"),
 		Prefix:     jsii.String(manifestPrefix),
@@ -40,11 +45,11 @@ func (s *Stack) createCurated() {
 	})
 }
 
-// createBucket creates a bucket that sends an event for each new object to a queue. S3
+// createBucket creates a bucket that sends its events of some types to a queue. S3
 // sends a test message when the bucket is created. So the policies for the message must
 // exist before the bucket, and these policies contain the bucket's name. A reference to
 // the bucket would be a circle, so the name is composed in advance.
-func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) awss3.Bucket {
+func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty, eventTypes ...string) awss3.Bucket {
 	name := physicalName(strings.ToLower(id)) + "-" + *s.Stack.Account() + "-" + *s.Stack.Region()
 	props := &awss3.BucketProps{
 		BucketName:        jsii.String(name),
@@ -65,7 +70,7 @@ func (s *Stack) createBucket(id string, listener queue, filter *awss3.CfnBucket_
 		props.EncryptionKey = s.dataKey
 		props.BucketKeyEnabled = jsii.Bool(true)
 	}
-	events := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter)
+	events := s.notifyQueue(id, "arn:"+*s.Stack.Partition()+":s3:::"+name, listener, filter, eventTypes)
 	bucket := awss3.NewBucket(s.Stack, jsii.String(id), props)
 	bucket.Node().DefaultChild().(awss3.CfnBucket).SetNotificationConfiguration(events.configuration)
 	bucket.Node().AddDependency(events.dependencies...)

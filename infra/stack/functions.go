@@ -124,6 +124,7 @@ func (s *Stack) createLoad() {
 			[]grant{s.changeJournal(), s.searchJournal(indexWork)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
+			s.deleteCurated(),
 			s.decrypt(),
 			s.publish(s.loaded),
 			s.readLogin(),

@@ -145,6 +145,16 @@ func (s *Stack) write(sid string, bucket awss3.Bucket, more ...string) grant {
 	}
 }
 
+// deleteCurated lets a function delete the curated files of withdrawn objects. No grants
+// without a contract with firn.onDelete: withdraw. The bucket keeps the deleted files as
+// old versions for a while.
+func (s *Stack) deleteCurated() []grant {
+	if !s.props.Contracts.WithdrawsOnDelete() {
+		return nil
+	}
+	return []grant{{sid: "DeleteCurated", actions: []string{"s3:DeleteObject"}, resources: objects(s.curated, "*")}}
+}
+
 // decrypt lets a function read data under the data key. No grants if the buckets have
 // Amazon S3's own key.
 func (s *Stack) decrypt() []grant { return s.useDataKey("kms:Decrypt") }

@@ -8,7 +8,13 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-const objectCreated = "s3:ObjectCreated:*"
+// The events of a bucket. objectRemoved has deletions by a request, also those that only
+// add a delete marker. It has no deletions by a lifecycle rule (AmazonS3 userguide,
+// notification-how-to-event-types-and-destinations).
+const (
+	objectCreated = "s3:ObjectCreated:*"
+	objectRemoved = "s3:ObjectRemoved:*"
+)
 
 // notification is a bucket's notification configuration, a property of the bucket. The
 // CDK's AddEventNotification isn't used, because it would add a Lambda function.
@@ -18,11 +24,11 @@ type notification struct {
 	dependencies []constructs.IDependable
 }
 
-// notifyQueue sends a bucket's events to a queue. With the setting FanOut a topic is
+// notifyQueue sends a bucket's events of some types to a queue. With the setting FanOut a topic is
 // between bucket and queue, so that other systems can subscribe.
-func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) notification {
+func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty, events []string) notification {
 	if s.props.Settings.FanOut {
-		return s.notifyQueueByTopic(id, bucketARN, listener, filter)
+		return s.notifyQueueByTopic(id, bucketARN, listener, filter, events)
 	}
 	listener.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("s3.amazonaws.com"), nil)},
@@ -30,35 +36,39 @@ func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.
 		Resources:  &[]*string{listener.QueueArn()},
 		Conditions: s.sameAccount(bucketARN),
 	}))
-	configuration := &awss3.CfnBucket_QueueConfigurationProperty{
-		Event: jsii.String(objectCreated), Queue: listener.QueueArn(),
-	}
-	if filter != nil {
-		configuration.Filter = filter
+	var configurations []any
+	for _, event := range events {
+		configuration := &awss3.CfnBucket_QueueConfigurationProperty{Event: jsii.String(event), Queue: listener.QueueArn()}
+		if filter != nil {
+			configuration.Filter = filter
+		}
+		configurations = append(configurations, configuration)
 	}
 	return notification{
-		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{QueueConfigurations: &[]any{configuration}},
+		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{QueueConfigurations: &configurations},
 		dependencies:  []constructs.IDependable{listener.Node().FindChild(jsii.String("Policy"))},
 	}
 }
 
 // notifyQueueByTopic adds a topic between bucket and queue. By raw delivery the queue
 // receives the same message as without a topic.
-func (s *Stack) notifyQueueByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty) notification {
+func (s *Stack) notifyQueueByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty, events []string) notification {
 	topic := s.createTopic(id + "Events")
 	s.allowPublish(topic, "s3.amazonaws.com", bucketARN)
 	topic.AddSubscription(awssnssubscriptions.NewSqsSubscription(listener.Queue, &awssnssubscriptions.SqsSubscriptionProps{
 		RawMessageDelivery: jsii.Bool(true),
 		DeadLetterQueue:    listener.deadLetters,
 	}))
-	configuration := &awss3.CfnBucket_TopicConfigurationProperty{
-		Event: jsii.String(objectCreated), Topic: topic.TopicArn(),
-	}
-	if filter != nil {
-		configuration.Filter = filter
+	var configurations []any
+	for _, event := range events {
+		configuration := &awss3.CfnBucket_TopicConfigurationProperty{Event: jsii.String(event), Topic: topic.TopicArn()}
+		if filter != nil {
+			configuration.Filter = filter
+		}
+		configurations = append(configurations, configuration)
 	}
 	return notification{
-		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{TopicConfigurations: &[]any{configuration}},
+		configuration: &awss3.CfnBucket_NotificationConfigurationProperty{TopicConfigurations: &configurations},
 		dependencies:  []constructs.IDependable{topic.Node().FindChild(jsii.String("Policy")), s.topicKey},
 	}
 }

@@ -226,6 +226,11 @@ func TestUnreportedDeadLetterWithoutObjectSendsMail(t *testing.T) {
 			"firn: station.event: crashed (1 message)",
 			"Then type   firn ingest station.event --start 2018-02-01T00:00:00Z --end 2018-02-02T00:00:00Z\n",
 		},
+		{
+			"withdrawal", work.Work{
+				Stage: work.Load, Dataset: "a.b", Object: landing("k"), Withdraw: &work.Withdrawal{By: "S3"},
+			}.Encode(), "firn: a.b: not_withdrawn (1 message)", "Then type   firn withdraw " + landing("k").URI() + " --reason 'deleted in S3'\n",
+		},
 		{"text", "hello", "firn: no dataset: undecodable_message (1 message)", "message     hello"},
 		{"receipt of an unknown object", event(object.Object{Bucket: "c", Key: object.Attempt{
 			Dataset: "a.b", Object: landing("k").ID(), Name: "a",

@@ -30,6 +30,12 @@ var fixedByNewFile = []fault.Code{
 }
 
 func commandsFor(g *group) commands {
+	if g.isHeld() {
+		return g.heldCommands()
+	}
+	if fault.Code(g.code) == fault.NotWithdrawn {
+		return g.withdrawCommands()
+	}
 	c := commands{next: g.redrive(), show: g.status()}
 	if c.next == "" {
 		return commands{next: c.show}
@@ -41,6 +47,17 @@ func commandsFor(g *group) commands {
 		c.fallback = c.next
 	}
 	return commands{next: c.show, fallback: c.fallback}
+}
+
+// withdrawCommands returns the command that withdraws the object of a failed withdrawal.
+// For several objects, the audit lists the command of each object.
+func (g *group) withdrawCommands() commands {
+	audit := "firn audit --dataset " + shell.Quote(g.dataset)
+	uri := g.failures[0].subject
+	if len(g.failures) > 1 || strings.IndexFunc(uri, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
+		return commands{next: audit}
+	}
+	return commands{next: "firn withdraw " + shell.Quote(uri) + " --reason 'deleted in S3'", show: audit}
 }
 
 // redrive returns the command that tries the group again: by object for one object, by

@@ -38,6 +38,8 @@ type failure struct {
 	notInJournal bool
 	// body is the body of the message, for a failure without an object.
 	body string
+	// held is the delivery of a notice about a held delivery; nil for a failure.
+	held *work.HeldDelivery
 }
 
 // reported returns the failure of a dead letter from a stage.
@@ -45,7 +47,7 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 	f := failure{
 		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
 		cause: l.Cause, hint: l.Hint, subject: l.Subject, objectID: string(l.ObjectID),
-		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body,
+		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body, held: heldDelivery(string(l.Code), m.Body),
 	}
 	if f.hint == "" {
 		f.hint = fault.Code(f.code).Hint()
@@ -95,8 +97,11 @@ func (f *failure) addEntry(entry journal.Entry) {
 // identity returns the key of a failure within a group. Two dead letters of one object
 // have the same identity, and the mail lists the object once.
 func (f *failure) identity() string {
-	if f.objectID != "" {
+	switch {
+	case f.objectID != "":
 		return f.objectID
+	case f.held != nil:
+		return f.held.Name
 	}
 	return f.messageID
 }
@@ -136,8 +141,14 @@ func (all *groups) of(dataset, code string) *group {
 	return g
 }
 
-// noun returns the counted thing: "object", "objects", "message" or "messages".
+// noun returns the counted thing: "object", "objects", "message" or "messages",
+// "delivery" or "deliveries".
 func (g *group) noun() string {
+	if g.isHeld() && len(g.failures) == 1 {
+		return "delivery"
+	} else if g.isHeld() {
+		return "deliveries"
+	}
 	noun := "object"
 	for _, f := range g.failures {
 		if f.objectID == "" {

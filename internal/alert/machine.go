@@ -35,6 +35,8 @@ type machineObject struct {
 	QueryID      string `json:"query_id"`
 	RunID        string `json:"run_id"`
 	MessageID    string `json:"message_id"`
+	// Delivery is the name of a held delivery.
+	Delivery string `json:"delivery,omitempty"`
 }
 
 // machineText returns the JSON part: the objects that the text lists, and the count of
@@ -66,6 +68,9 @@ func (f *failure) machine() machineObject {
 		ObjectID: f.objectID, Bucket: f.object.Bucket, Key: f.object.Key, Version: f.object.Version,
 		Stage: f.stage, Cause: truncate(f.cause), QueryID: f.queryID, RunID: f.runID, MessageID: f.messageID,
 		RowsRead: f.rowsRead, RowsWritten: f.rowsWritten, RowsRejected: f.rowsRejected,
+	}
+	if f.held != nil {
+		o.Delivery = f.held.Name
 	}
 	if !f.at.IsZero() {
 		o.FailedAt = f.at.UTC().Format(time.RFC3339)

@@ -46,7 +46,7 @@ func compose(g *group) mail {
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
 	for i, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
 		text.linef("\n%d. %s", i+1, f.title())
-		f.write(text, g.hint())
+		f.write(text, g)
 	}
 	if more := len(g.failures) - maxListedObjects; more > 0 {
 		text.linef("\nand %d more: %s", more, g.status())
@@ -99,6 +99,9 @@ func subjectLine(text string) string {
 }
 
 func (g *group) headline() string {
+	if g.isHeld() {
+		return g.heldHeadline()
+	}
 	of := ""
 	if g.dataset != "" {
 		of = " of " + plain(g.dataset)
@@ -112,6 +115,8 @@ func (g *group) hint() string { return firstLine(g.failures[0].hint) }
 
 func (f *failure) title() string {
 	switch {
+	case f.held != nil:
+		return "delivery " + printable(f.held.Name)
 	case f.object.Key != "":
 		return printable(f.object.URI())
 	case f.objectID != "":
@@ -123,11 +128,16 @@ func (f *failure) title() string {
 	}
 }
 
-func (f *failure) write(text *mailText, groupHint string) {
+func (f *failure) write(text *mailText, g *group) {
 	line := func(name, value string) {
 		if value != "" {
 			text.linef("   %-12s%s", name, value)
 		}
+	}
+	if f.held != nil {
+		line("held", f.when())
+		f.writeHeld(line, len(g.failures) > 1)
+		return
 	}
 	line("version", printable(f.object.Version))
 	line("failed", f.when())
@@ -139,7 +149,7 @@ func (f *failure) write(text *mailText, groupHint string) {
 		line("rows", fmt.Sprintf("%d read, %d good, %d rejected", f.rowsRead, f.rowsWritten, f.rowsRejected))
 	}
 	line("reload", plain(f.reloadNote))
-	if hint := firstLine(f.hint); hint != groupHint {
+	if hint := firstLine(f.hint); hint != g.hint() {
 		line("to do", hint)
 	}
 	line("query id", plain(f.queryID))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
@@ -63,6 +64,13 @@ func deadLetter(id string, o object.Object, dataset, code string, more ...string
 	return m
 }
 
+// heldNotice returns a notice of load about a held delivery.
+func heldNotice(id, delivery string, rows int64) batch.Message {
+	h := work.HeldDelivery{Dataset: "shop.customer", Name: delivery, Rows: rows, Before: "2026-01-31", RowsBefore: 3322}
+	letter := work.DeadLetter{Stage: "load", Code: fault.DeliveryHeld, Cause: h.Cause(), Hint: fault.DeliveryHeld.Hint(), Dataset: h.Dataset}
+	return batch.Message{ID: id, Queue: "dead", Receives: 1, Sent: failedAt, Body: h.Encode(), Attributes: letter.Encode()}
+}
+
 // failed adds the object to the journal as failed.
 func (b *fixture) failed(o object.Object, dataset string) object.Object {
 	b.journal.add(journal.Entry{
@@ -70,6 +78,17 @@ func (b *fixture) failed(o object.Object, dataset string) object.Object {
 		Times: map[journal.State]time.Time{journal.Failed: failedAt},
 	})
 	return o
+}
+
+// withdrawalLetter returns the dead letter of a withdrawal that failed.
+func withdrawalLetter(id, key string) batch.Message {
+	o := landing(key)
+	w := work.Work{Stage: work.Load, Dataset: "shop.order", Object: o, Withdraw: &work.Withdrawal{By: "AWS:ANN", Note: "deleted in S3"}}
+	letter := work.DeadLetter{
+		Stage: "load", Code: fault.NotWithdrawn, Cause: "ledger_broken: the ledger has 2 lock rows", Hint: fault.NotWithdrawn.Hint(),
+		Dataset: w.Dataset, Subject: o.URI(), Queue: "load",
+	}
+	return batch.Message{ID: id, Body: w.Encode(), Queue: "load-dead", Sent: failedAt, Receives: 1, Attributes: letter.Encode()}
 }
 
 func TestMailsMatchGoldenFiles(t *testing.T) {
@@ -135,6 +154,12 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 			b.journal.add(journal.Entry{Object: newer, Dataset: orders, State: journal.Loaded})
 			return []batch.Message{deadLetter("m1", o, orders, "too_many_rejects")}
 		}},
+		{"not_withdrawn", func(*fixture) []batch.Message {
+			return []batch.Message{withdrawalLetter("m1", "shop/order/it's deleted.csv")}
+		}},
+		{"not_withdrawn_two", func(*fixture) []batch.Message {
+			return []batch.Message{withdrawalLetter("m1", "shop/order/1.csv"), withdrawalLetter("m2", "shop/order/2.csv")}
+		}},
 		{"new_file_needed", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "bad_quoting", "cause", "record 7 (line 8): its quote is never closed")}
@@ -168,6 +193,12 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 			return []batch.Message{{ID: "m1", Body: `{"dataset":"station.event"}`, Sent: failedAt, Attributes: map[string]string{
 				"stage": "ingest", "code": "bad_request", "cause": "the request needs start and end, or scheduled", "dataset": "station.event", "queue": "q",
 			}}}
+		}},
+		{"held_delivery", func(*fixture) []batch.Message {
+			return []batch.Message{heldNotice("m1", "2026-02-28", 99), heldNotice("m2", "2026-02-28", 99)}
+		}},
+		{"held_deliveries", func(*fixture) []batch.Message {
+			return []batch.Message{heldNotice("m1", "2026-02-28", 99), heldNotice("m2", "2026-03-31", 100)}
 		}},
 		{"panic", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)

@@ -20,7 +20,7 @@ type outcome struct {
 
 // fixedByFileOrContract are the codes that either a new file or a change of the contract
 // can fix.
-var fixedByFileOrContract = []fault.Code{fault.TooManyRejects, fault.NoDelivery, fault.OutOfTime}
+var fixedByFileOrContract = []fault.Code{fault.TooManyRejects, fault.NoGoodRow, fault.NewColumn, fault.NoDelivery, fault.OutOfTime}
 
 // afterCommitCodes are the codes of failures that can happen after the commit of a
 // load. After any other failure of a load, the transaction was rolled back.
@@ -29,6 +29,8 @@ var afterCommitCodes = []fault.Code{fault.Crashed, fault.Exhausted, fault.Unexpe
 // outcome returns the consequences of the group's failures.
 func (g *group) outcome() outcome {
 	switch {
+	case g.isHeld():
+		return g.heldOutcome()
 	case g.has(func(f failure) bool { return f.objectID == "" }):
 		return g.messageOutcome()
 	case g.settled():
@@ -115,6 +117,8 @@ func (g *group) settledOutcome() outcome {
 			task: "Nothing. A newer version of the file was loaded after this failure.",
 			data: "Nothing is lost: the table has the rows of the newer version.",
 		}
+	case journal.Withdrawn:
+		return outcome{task: "Nothing. The object was withdrawn after this failure.", data: "The table has no rows of the object, on purpose."}
 	default:
 		return outcome{
 			task:      "Nothing at the moment. firn is processing the object again.",
@@ -135,6 +139,9 @@ func (g *group) messageOutcome() outcome {
 		o.data = "firn keeps and loads the files that the run has already written. The rest of the interval is missing. " +
 			"The next attempt resumes the run at its checkpoint."
 		o.ifIgnored = "firn doesn't retry the run and sends no reminder. The rest of the interval stays missing."
+	case fault.Code(g.code) == fault.NotWithdrawn:
+		o.data = "The file was deleted in S3, but the table still has its rows."
+		o.ifIgnored = "firn doesn't retry the withdrawal. The rows stay in the table, and `firn audit` reports them."
 	case fault.Code(g.code) == fault.Undecodable:
 		o.data = "No object is affected, because firn couldn't read the message."
 		o.ifIgnored = "firn drops the message and sends no reminder."

@@ -33,6 +33,9 @@ type lostObject struct {
 // readUnreported first records the failure in the journal, so that a redrive can find
 // the object.
 func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failure, error) {
+	if f, found := lostWithdrawal(m); found {
+		return []failure{f}, nil
+	}
 	objects, named := lostObjectsOf(m.Body)
 	if !named {
 		return []failure{unknownFailure(m)}, nil
@@ -50,6 +53,20 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 	return failures, nil
 }
 
+// lostWithdrawal returns the failure of a withdrawal that no function completed. It has
+// no object id, because the journal rightly has the object as loaded.
+func lostWithdrawal(m batch.Message) (failure, bool) {
+	w, err := work.Decode(m.Body, work.Load)
+	if err != nil || w.Withdraw == nil {
+		return failure{}, false
+	}
+	return failure{
+		messageID: m.ID, stage: string(work.Load), code: string(fault.NotWithdrawn), dataset: w.Dataset, hint: fault.NotWithdrawn.Hint(),
+		cause:   fmt.Sprintf("the load function received the message %d times and ended each time without a report", m.Receives),
+		subject: w.Object.URI(), at: m.Sent, body: m.Body,
+	}, true
+}
+
 // lostObjectsOf returns the objects in a message. It returns false if the message is
 // neither work nor an S3 event.
 func lostObjectsOf(body string) ([]lostObject, bool) {
@@ -64,6 +81,9 @@ func lostObjectsOf(body string) ([]lostObject, bool) {
 	}
 	var objects []lostObject
 	for _, n := range notices {
+		if n.IsRemoval() { // the next sweep announces the deletion again
+			continue
+		}
 		if attempt, found := n.Attempt(); found {
 			objects = append(objects, lostObject{stage: work.Route, id: attempt.Object, dataset: attempt.Dataset, generation: attempt.Generation(), receipt: true})
 			continue

@@ -179,7 +179,7 @@ func (c *Consumer) sendDeadLetter(ctx context.Context, m Message, f *fault.Fault
 	_, err := c.SQS.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl:          aws.String(queue.DeadLetterURL),
 		MessageBody:       aws.String(m.Body),
-		MessageAttributes: textAttributes(c.deadLetter(m, f).Encode()),
+		MessageAttributes: TextAttributes(c.deadLetter(m, f).Encode()),
 	})
 	if err != nil {
 		return fault.AWS("send dead letter", fault.QueueAway, err)
@@ -196,8 +196,8 @@ func (c *Consumer) deadLetter(m Message, f *fault.Fault) work.DeadLetter {
 	}
 }
 
-// textAttributes returns message attributes of type String.
-func textAttributes(values map[string]string) map[string]types.MessageAttributeValue {
+// TextAttributes returns message attributes of type String.
+func TextAttributes(values map[string]string) map[string]types.MessageAttributeValue {
 	attributes := make(map[string]types.MessageAttributeValue, len(values))
 	for name, value := range values {
 		attributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
@@ -215,7 +215,7 @@ func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Q
 		VisibilityTimeout: int32(min(wait, maxBackoff).Seconds()),
 	})
 	if err != nil {
-		telemetry.Logger(ctx).WarnContext(ctx, "backoff not set", telemetry.KeyMessage, m.ID, telemetry.KeyError, err.Error())
+		telemetry.Logger(ctx).WarnContext(ctx, "backoff not set", telemetry.KeyMessage, m.ID, telemetry.KeyError, fault.Cleaned(err, "").Error())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -46,13 +47,30 @@ func (q *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...
 	if *in.QueueUrl != deadURL || len(in.MessageAttributes) > 10 {
 		return nil, fmt.Errorf("send to %s with %d attributes", *in.QueueUrl, len(in.MessageAttributes))
 	}
+	size := len(*in.MessageBody)
 	for name, value := range in.MessageAttributes {
-		if *value.StringValue == "" || strings.ContainsAny(*value.StringValue, "\x00\x1b") {
+		if *value.StringValue == "" || !isXMLText(*value.StringValue) {
 			return nil, fmt.Errorf("attribute %s=%q", name, *value.StringValue)
 		}
+		size += len(name) + len(*value.DataType) + len(*value.StringValue)
+	}
+	if size > mostBytes || !isXMLText(*in.MessageBody) {
+		return nil, fmt.Errorf("message of %d bytes: %q", size, *in.MessageBody)
 	}
 	q.deadLetters = append(q.deadLetters, in)
 	return &sqs.SendMessageOutput{}, nil
+}
+
+// mostBytes is SQS's limit of a message, body and attributes together
+// (AWSSimpleQueueService developer guide, quotas-messages).
+const mostBytes = 1 << 20
+
+// isXMLText reports whether SQS accepts the text: UTF-8 with the characters of XML 1.0
+// (AWSSimpleQueueService API reference, SendMessage).
+func isXMLText(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+	})
 }
 
 // fakeFailures records failures. The objects in final are in a final state.
@@ -261,6 +279,30 @@ func TestDeadLetterHasFaultAttributes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+// TestLongDeadLetterIsAcceptedBySQS cuts causes at every byte of a character, so that
+// each cut but one would leave a part of the character.
+func TestLongDeadLetterIsAcceptedBySQS(t *testing.T) {
+	t.Parallel()
+	for _, character := range []string{"é", "航", "𝄞"} {
+		for shift := range len(character) {
+			cause := strings.Repeat("x", shift) + strings.Repeat(character, 1<<16/len(character))
+			service := &fakeSQS{delays: make(map[string]int32)}
+			consumer := &batch.Consumer{
+				Stage: "transform", Queues: []batch.Queue{{URL: queueURL, DeadLetterURL: deadURL}}, SQS: service,
+				Journal: &fakeFailures{}, Attempts: 3, Log: telemetry.Discard(),
+				Handler: batch.Each(func(context.Context, batch.Message) error {
+					return fault.Permanentf("transform", fault.BadHeader, "%s", cause)
+				}),
+			}
+			response, err := consumer.Consume(t.Context(), event(1, "a"))
+			if err != nil || len(response.BatchItemFailures) > 0 || len(service.deadLetters) != 1 {
+				t.Errorf("%q after %d bytes: %d messages kept, %d dead letters, want 0 and 1: %v",
+					character, shift, len(response.BatchItemFailures), len(service.deadLetters), err)
+			}
+		}
 	}
 }
 

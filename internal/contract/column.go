@@ -114,21 +114,30 @@ func (r *reader) readPath(v value, column *Column, format Format) {
 	}
 }
 
-// readKey reads the column's position in the primary key. A key of one column needs no
-// position. The default of ODCS, -1, means no position. A double can't be in a key,
-// because two spellings of one number would be two keys.
+// noPosition is the default of primaryKeyPosition: the column has no position (ODCS
+// v3.1.0, Schema).
+const noPosition = -1
+
+// readKey reads the column's position in the primary key. Without a position,
+// PrimaryKey is noPosition until numberPrimaryKey has all columns. A double can't be in
+// a key, because two spellings of one number would be two keys.
 func (r *reader) readKey(v value, column *Column) {
 	position, positioned := v.get("primaryKeyPosition", whole)
+	number, isNumber := noPosition, true
+	if positioned {
+		number, isNumber = position.whole()
+	}
 	if !v.flag("primaryKey") {
-		if n, _ := position.whole(); positioned && n > 0 {
+		if number != noPosition || !isNumber {
 			r.reportf(position, "the column isn't part of the primary key: set primaryKey to true or remove the position")
 		}
 		return
 	}
-	column.PrimaryKey = 1
-	if positioned {
-		column.PrimaryKey, _ = position.whole() // 0 for a number such as 0x10; 0 or less leaves the column out of the key
+	if !isNumber || number < 1 && number != noPosition {
+		r.reportf(position, "must be a decimal number from 1, or -1 for no position")
+		number = noPosition
 	}
+	column.PrimaryKey = number
 	if required, ok := v.get("required", flag); ok && !column.Required {
 		r.reportf(required, "every column of the primary key must be required")
 	}
@@ -138,8 +147,25 @@ func (r *reader) readKey(v value, column *Column) {
 	column.Required = true
 }
 
-// checkPrimaryKey reports a primary key whose positions aren't 1, 2, 3 and so on.
+// numberPrimaryKey numbers the columns of the primary key in the order of the columns,
+// if no column of the key has a position.
+func numberPrimaryKey(c *Contract) {
+	if slices.ContainsFunc(c.Columns, func(column Column) bool { return column.PrimaryKey > 0 }) {
+		return
+	}
+	position := 0
+	for i := range c.Columns {
+		if c.Columns[i].PrimaryKey == noPosition {
+			position++
+			c.Columns[i].PrimaryKey = position
+		}
+	}
+}
+
+// checkPrimaryKey reports a primary key whose positions aren't 1, 2, 3 and so on. Only
+// some columns with a position are such a key, too.
 func (r *reader) checkPrimaryKey(properties []value, c *Contract) {
+	numberPrimaryKey(c)
 	var positions []int
 	var last value
 	for _, v := range properties {
@@ -147,12 +173,15 @@ func (r *reader) checkPrimaryKey(properties []value, c *Contract) {
 			last = v
 		}
 	}
-	for _, column := range c.PrimaryKeyColumns() {
-		positions = append(positions, column.PrimaryKey)
+	for _, column := range c.Columns {
+		if column.PrimaryKey != 0 {
+			positions = append(positions, column.PrimaryKey)
+		}
 	}
+	slices.Sort(positions)
 	for i, position := range positions {
 		if position != i+1 {
-			r.reportf(last, "primaryKeyPosition must number the %d columns of the primary key from 1, each number once", len(positions))
+			r.reportf(last, "primaryKeyPosition must number all %d columns of the primary key from 1, each number once, or none of them", len(positions))
 			return
 		}
 	}

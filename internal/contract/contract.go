@@ -44,8 +44,15 @@ type Contract struct {
 	// with a larger share and more rejects than MaxRejects. firn.maxRejectRatio;
 	// defaults to 0.05.
 	MaxRejectRatio float64
-	// MaxRejects is the number of rejects that firn always accepts, so that one bad
-	// record doesn't refuse a small file. firn.maxRejects; defaults to 10.
+	// QuotedNull is the meaning of a quoted empty field and of a quoted null text.
+	// firn.quotedNull; CSV only; defaults to QuotedIsNull.
+	QuotedNull QuotedNull
+	// NewColumns is the action for columns of a file that the contract doesn't have.
+	// firn.newColumns; defaults to ReportNewColumns.
+	NewColumns NewColumns
+	// MaxRejects is the number of rejects that firn accepts in a file with a good
+	// record, so that one bad record doesn't refuse a small file. AllowedRejects is the
+	// number for the contract's mode. firn.maxRejects, not for Snapshot; defaults to 10.
 	MaxRejects int64
 	// MaxUnique is the number of records of an object up to which firn checks Unique,
 	// because firn keeps the values in memory. firn doesn't check later records, and
@@ -61,12 +68,20 @@ type Contract struct {
 	// column first. The row with the greatest values is the newest. firn.orderBy; Merge
 	// only. Without OrderBy, or for equal values, the object's sequencer decides.
 	OrderBy []string
-	// Delivery describes the objects of a delivery. firn.delivery; by default each
-	// object is a delivery. Nil unless the mode is Snapshot.
+	// Delivery describes the objects of a delivery. firn.delivery; required for
+	// Snapshot, and nil for the other modes.
 	Delivery *Delivery
+	// HoldBelow is the smallest share of the rows of the accepted delivery before (0 to
+	// 1). A smaller delivery is held: loaded, but not current until a person accepts the
+	// delivery. 0 holds no delivery. firn.holdBelow; Snapshot only; defaults to
+	// DefaultHoldBelow.
+	HoldBelow float64
 	// DuplicateContent is the action for bytes that are already loaded under another
 	// key. firn.duplicateContent; defaults to WarnDuplicate.
 	DuplicateContent DuplicateContent
+	// OnDelete is the action for an object whose key is deleted in the landing bucket.
+	// firn.onDelete; defaults to KeepOnDelete.
+	OnDelete OnDelete
 	// Columns are the table's columns, in order.
 	Columns []Column
 	// Ingest describes the API that firn fetches records from. Nil for a dataset
@@ -93,6 +108,27 @@ const (
 	UTF8        Encoding = "utf-8"
 	Latin1      Encoding = "latin-1"
 	Windows1252 Encoding = "windows-1252"
+)
+
+// QuotedNull is the meaning of a CSV field in quotes whose text is empty or a null text.
+type QuotedNull string
+
+const (
+	// QuotedIsNull makes the field null, as without quotes.
+	QuotedIsNull QuotedNull = "none"
+	// QuotedIsValue makes the field the text between the quotes.
+	QuotedIsValue QuotedNull = "value"
+)
+
+// NewColumns is the action for a file with columns that the contract doesn't have.
+type NewColumns string
+
+const (
+	// ReportNewColumns loads the file without the values of the new columns. The
+	// receipt names the columns.
+	ReportNewColumns NewColumns = "report"
+	// RefuseNewColumns refuses the file.
+	RefuseNewColumns NewColumns = "refuse"
 )
 
 // Engine selects Lambda or Glue for the transform.
@@ -186,6 +222,16 @@ func (c *Contract) Dataset() string { return c.Source + "." + c.Entity }
 // "<SOURCE>_<ENTITY>".
 func (c *Contract) Table() string {
 	return strings.ToUpper(c.Source + "_" + c.Entity)
+}
+
+// AllowedRejects returns the number of rejects that firn accepts without a look at their
+// share. It is MaxRejects, but 0 in mode Snapshot: a small delivery with few good
+// records would replace the rows of a whole delivery.
+func (c *Contract) AllowedRejects() int64 {
+	if c.Mode == Snapshot {
+		return 0
+	}
+	return c.MaxRejects
 }
 
 // Column returns the column with the name, or nil.

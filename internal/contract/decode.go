@@ -26,7 +26,7 @@ func (r *reader) read(root value) *draft {
 	c := &Contract{
 		File: r.file, Format: CSV, Delimiter: ',', Encoding: UTF8, Engine: AutoEngine,
 		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: DefaultMaxUnique, LoadEvery: time.Minute,
-		Mode: Append, DuplicateContent: WarnDuplicate,
+		Mode: Append, DuplicateContent: WarnDuplicate, OnDelete: KeepOnDelete, QuotedNull: QuotedIsNull, NewColumns: ReportNewColumns,
 	}
 	d := &draft{contract: c, name: root, prefix: root, mode: root}
 	r.readHeader(root, d)

@@ -42,7 +42,11 @@ var firnProperties = []struct {
 	{"firn.mode", scalar(text), (*reader).readMode},
 	{"firn.orderBy", oneOf(scalar(text), listOf(scalar(text))), (*reader).readOrderBy},
 	{"firn.delivery", deliveryShape, (*reader).readDelivery},
+	{"firn.holdBelow", scalar(number), (*reader).readHoldBelow},
 	{"firn.duplicateContent", scalar(text), (*reader).readDuplicateContent},
+	{"firn.onDelete", scalar(text), (*reader).readOnDelete},
+	{"firn.quotedNull", scalar(text), (*reader).readQuotedNull},
+	{"firn.newColumns", scalar(text), (*reader).readNewColumns},
 }
 
 // readFirnProperties reads the contract's firn.* properties and reports unknown
@@ -147,6 +151,23 @@ func (r *reader) readNullValues(v value, d *draft) {
 	}
 }
 
+func (r *reader) readQuotedNull(v value, d *draft) {
+	if !r.csvOnly(v, d.contract) {
+		return
+	}
+	d.contract.QuotedNull = QuotedNull(v.node.Value)
+	if !slices.Contains([]QuotedNull{QuotedIsNull, QuotedIsValue}, d.contract.QuotedNull) {
+		r.reportf(v, "must be none or value")
+	}
+}
+
+func (r *reader) readNewColumns(v value, d *draft) {
+	d.contract.NewColumns = NewColumns(v.node.Value)
+	if !slices.Contains([]NewColumns{ReportNewColumns, RefuseNewColumns}, d.contract.NewColumns) {
+		r.reportf(v, "must be report or refuse")
+	}
+}
+
 // csvOnly reports a CSV property in a contract of another format, and returns whether
 // the format is CSV. JSON needs no such property: JSON has null.
 func (r *reader) csvOnly(v value, c *Contract) bool {
@@ -171,7 +192,7 @@ func (r *reader) readMaxRejects(v value, d *draft) {
 		r.reportf(v, "must be 0 or more")
 		return
 	}
-	d.contract.MaxRejects = rejects
+	d.contract.MaxRejects, d.maxRejects = rejects, &v
 }
 
 // DefaultMaxUnique is Contract.MaxUnique without firn.maxUnique. maxUniqueLimit is the

@@ -3,6 +3,7 @@ package contract
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -38,8 +39,8 @@ const (
 type Delivery struct {
 	// Key is the form of the landing keys after the contract's KeyPrefix: literal text
 	// with {delivery}. A delivery of several objects also has {part}, and {parts} or
-	// Files. The text at {delivery} is the delivery's name. The newest delivery has the
-	// greatest name, compared as text.
+	// Files. The text at {delivery} is the delivery's name, and starts with a digit. The
+	// newest delivery has the greatest name, compared as text.
 	Key string
 	// Files is the number of objects in a delivery. It is 0 if {parts} holds the
 	// number, or if each object is a delivery.
@@ -73,12 +74,13 @@ func (d Delivery) Group(name string) int {
 // DeliveryPattern returns the regular expression of a whole landing key of a snapshot,
 // with a group for each placeholder. The expression has the same meaning in POSIX, RE2
 // and Snowflake (docs.snowflake.com, sql-reference/functions-regexp), and no backslash.
-// Empty for other modes.
+// The dot must match a line break too: RE2 has the flag (?s), and Snowflake's functions
+// have the parameter s. Empty for other modes.
 func (c *Contract) DeliveryPattern() string {
 	if c.Delivery == nil {
 		return ""
 	}
-	groups := map[string]string{DeliveryName: "(.+)", DeliveryPart: "([^/]+)", DeliveryParts: "([0-9]{1,9})"}
+	groups := map[string]string{DeliveryName: "([0-9].*)", DeliveryPart: "([^/]+)", DeliveryParts: "([0-9]{1,9})"}
 	if c.Delivery.Group(DeliveryParts) > 0 {
 		groups[DeliveryPart] = groups[DeliveryParts]
 	}
@@ -93,17 +95,29 @@ func (c *Contract) DeliveryPattern() string {
 	return pattern.String()
 }
 
+func (c *Contract) compileDeliveryPattern() *regexp.Regexp {
+	return regexp.MustCompile("(?s)" + c.DeliveryPattern())
+}
+
 // InDelivery reports whether a landing key belongs to a delivery of a snapshot.
 // False for other modes.
-func (c *Contract) InDelivery(key string) bool {
+func (c *Contract) InDelivery(key string) bool { return c.DeliveryOf(key) != "" }
+
+// DeliveryOf returns the name of the delivery that a landing key belongs to. Empty for
+// a key of another form, and for modes other than Snapshot.
+func (c *Contract) DeliveryOf(key string) string {
 	if c.Delivery == nil {
-		return false
+		return ""
 	}
 	pattern := c.Delivery.pattern
 	if pattern == nil {
-		pattern = regexp.MustCompile(c.DeliveryPattern())
+		pattern = c.compileDeliveryPattern()
 	}
-	return pattern.MatchString(key)
+	groups := pattern.FindStringSubmatch(key)
+	if groups == nil {
+		return ""
+	}
+	return groups[c.Delivery.Group(DeliveryName)]
 }
 
 var patternEscaper = strings.NewReplacer(".", "[.]", "+", "[+]", "(", "[(]", ")", "[)]")
@@ -166,12 +180,15 @@ func (r *reader) readDelivery(v value, d *draft) {
 				" Give the number of files in the keys as {parts}, or here as files", name)
 		}
 	}
-	delivery := &Delivery{Key: DeliveryName}
+	delivery := &Delivery{}
 	d.contract.Delivery = delivery
-	if at, ok := v.get("key", text); ok {
-		delivery.Key = at.node.Value
-		r.checkDeliveryKey(at)
+	at, ok := v.get("key", text)
+	if !ok {
+		r.reportf(v, "%s", deliveryAdvice)
+		return
 	}
+	delivery.Key = at.node.Value
+	r.checkDeliveryKey(at)
 	files, counted := v.get("files", whole)
 	if counted {
 		if delivery.Files, _ = files.whole(); delivery.Files < 1 { // 0 for a number such as 0x10
@@ -185,6 +202,27 @@ func (r *reader) readDelivery(v value, d *draft) {
 	case !hasPart && (counted || hasParts):
 		r.reportf(v, "a delivery of several files needs a key with {part}")
 	}
+}
+
+// deliveryAdvice is the message for a snapshot without a form of the keys. Without the
+// form, a file such as test.csv would be the newest delivery, because its key is greater
+// than each date.
+const deliveryAdvice = "a snapshot needs the form of its files' keys: set key in firn.delivery, such as {key: \"orders_{delivery}.csv\"}" +
+	" for orders_2026-01-31.csv; the newest delivery has the greatest name at {delivery}"
+
+// DefaultHoldBelow is Contract.HoldBelow without firn.holdBelow.
+const DefaultHoldBelow = 0.5
+
+func (r *reader) readHoldBelow(v value, d *draft) {
+	if !r.requireMode(Snapshot, v, d.contract) {
+		return
+	}
+	share, err := strconv.ParseFloat(v.node.Value, 64)
+	if err != nil || !(share >= 0 && share <= 1) {
+		r.reportf(v, "must be between 0 and 1; 0 holds no delivery")
+		return
+	}
+	d.contract.HoldBelow, d.hasHoldBelow = share, true
 }
 
 func (r *reader) checkDeliveryKey(at value) {
@@ -209,6 +247,16 @@ func (r *reader) checkDeliveryKey(at value) {
 	}
 }
 
+// completeSnapshot reports a missing firn.delivery and sets the default of HoldBelow.
+func (r *reader) completeSnapshot(d *draft) {
+	if d.contract.Delivery == nil && d.contract.Ingest == nil {
+		r.reportf(d.mode, "%s", deliveryAdvice)
+	}
+	if !d.hasHoldBelow {
+		d.contract.HoldBelow = DefaultHoldBelow
+	}
+}
+
 // orderable are the types whose greatest value is the newest.
 var orderable = []Type{String, Integer, Decimal, Double, Date, Timestamp, Time}
 
@@ -224,8 +272,11 @@ func (r *reader) checkMode(d *draft) {
 	case c.Mode == Snapshot && !keyLiteral.MatchString(c.KeyPrefix):
 		r.reportf(d.prefix, "%q has a character that firn doesn't allow in the keys of a delivery", c.KeyPrefix)
 	}
-	if c.Mode == Snapshot && c.Delivery == nil {
-		c.Delivery = &Delivery{Key: DeliveryName}
+	if c.Mode == Snapshot {
+		r.completeSnapshot(d)
+	}
+	if c.Mode == Snapshot && d.maxRejects != nil {
+		r.reportf(*d.maxRejects, "isn't for firn.mode snapshot: a snapshot allows rejects only by their share, firn.maxRejectRatio")
 	}
 	for _, at := range d.orderBy {
 		switch column := c.Column(at.node.Value); {

@@ -37,7 +37,9 @@ func TestDeliveryPattern(t *testing.T) {
 		// groups are in the order of the form; nil for a key without a match.
 		groups []string
 	}{
-		{"each object is a delivery", "", "shop/price/a b/2026.csv", []string{"a b/2026.csv"}},
+		{"the name alone", `{key: "{delivery}"}`, "shop/price/2026 b/1.csv", []string{"2026 b/1.csv"}},
+		{"a file of a test", `{key: "{delivery}"}`, "shop/price/test.csv", nil},
+		{"a folder beside the deliveries", `{key: "{delivery}/prices.csv"}`, "shop/price/processed/2026-01/prices.csv", nil},
 		{"an ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01.csv", []string{"2026-01"}},
 		{"another ending", `{key: "{delivery}.csv"}`, "shop/price/2026-01xcsv", nil},
 		{"another folder", `{key: "{delivery}.csv"}`, "shop/prices/2026-01.csv", nil},
@@ -46,13 +48,13 @@ func TestDeliveryPattern(t *testing.T) {
 		{"part without a number", ofParts, "shop/price/2026/part-b-of-3.csv", nil},
 		{"files", ofFiles, "shop/price/prices_2026_01_north.csv", []string{"2026_01", "north"}},
 		{"part in a folder", ofFiles, "shop/price/prices_2026_01/north.csv", nil},
-		{"special characters of patterns", `{key: "a+(b)/{delivery}"}`, "shop/price/a+(b)/x", []string{"x"}},
+		{"special characters of patterns", `{key: "a+(b)/{delivery}"}`, "shop/price/a+(b)/1x", []string{"1x"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pattern := snapshot(t, test.delivery).DeliveryPattern()
-			found := regexp.MustCompile(pattern).FindStringSubmatch(test.key)
+			found := regexp.MustCompile("(?s)" + pattern).FindStringSubmatch(test.key)
 			if strings.Contains(pattern, `\`) || (found == nil) != (test.groups == nil) || found != nil && strings.Join(found[1:], "|") != strings.Join(test.groups, "|") {
 				t.Errorf("%s finds %q in the key %s, want %q", pattern, found, test.key, test.groups)
 			}
@@ -80,6 +82,16 @@ func TestModeWithoutRequiredPropertiesIsRefused(t *testing.T) {
 	}
 }
 
+func TestHoldBelow(t *testing.T) {
+	t.Parallel()
+	if got := snapshot(t, `{key: "{delivery}.csv"}`).HoldBelow; got != 0.5 {
+		t.Errorf("the default is %v, want 0.5", got)
+	}
+	if got := snapshot(t, `{key: "{delivery}.csv"}}`+"\n  - {property: firn.holdBelow, value: 0").HoldBelow; got != 0 {
+		t.Errorf("with firn.holdBelow 0: %v", got)
+	}
+}
+
 // TestInDelivery compares a contract from a file with the same contract from Go code,
 // which has no compiled pattern.
 func TestInDelivery(t *testing.T) {
@@ -88,13 +100,18 @@ func TestInDelivery(t *testing.T) {
 	made := *read
 	made.Delivery = &contract.Delivery{Key: read.Delivery.Key}
 	for key, want := range map[string]bool{
-		"shop/price/2026/01/part-02-of-3.csv": true,
-		"shop/price/2026/part-b-of-3.csv":     false,
-		"shop/prices/2026/part-1-of-3.csv":    false,
+		"shop/price/2026/01/part-02-of-3.csv":  true,
+		"shop/price/2026\n01/part-2-of-3.csv":  true,
+		"shop/price/2026/01/part-2-of-3.csv\n": false,
+		"shop/price/2026/part-b-of-3.csv":      false,
+		"shop/prices/2026/part-1-of-3.csv":     false,
 	} {
 		if read.InDelivery(key) != want || made.InDelivery(key) != want {
 			t.Errorf("%s: %t and %t, want %t", key, read.InDelivery(key), made.InDelivery(key), want)
 		}
+	}
+	if got := read.DeliveryOf("shop/price/2026/01/part-02-of-3.csv"); got != "2026/01" {
+		t.Errorf("delivery %q, want 2026/01", got)
 	}
 	if (&contract.Contract{}).InDelivery("shop/price/a.csv") {
 		t.Error("a contract without deliveries has a key of a delivery")

@@ -11,6 +11,8 @@ type portable struct {
 	Delimiter      string           `json:"delimiter"`
 	Encoding       Encoding         `json:"encoding"`
 	NullValues     []string         `json:"null_values,omitempty"`
+	QuotedNull     QuotedNull       `json:"quoted_null,omitempty"`
+	NewColumns     NewColumns       `json:"new_columns,omitempty"`
 	MaxRejectRatio float64          `json:"max_reject_ratio"`
 	MaxRejects     int64            `json:"max_rejects"`
 	MaxUnique      int64            `json:"max_unique"`
@@ -43,7 +45,8 @@ type portableColumn struct {
 func (c *Contract) Portable() (json.RawMessage, error) {
 	p := portable{
 		Dataset: c.Dataset(), Version: c.Version, Format: c.Format, Delimiter: string(rune(c.Delimiter)), Encoding: c.Encoding,
-		NullValues: c.NullValues, MaxRejectRatio: c.MaxRejectRatio, MaxRejects: c.MaxRejects, MaxUnique: c.MaxUnique,
+		NullValues: c.NullValues, QuotedNull: c.QuotedNull, NewColumns: c.NewColumns,
+		MaxRejectRatio: c.MaxRejectRatio, MaxRejects: c.AllowedRejects(), MaxUnique: c.MaxUnique,
 	}
 	for _, column := range c.Columns {
 		p.Columns = append(p.Columns, portableColumn{

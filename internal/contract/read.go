@@ -93,6 +93,10 @@ type draft struct {
 	prefix   value
 	mode     value
 	orderBy  []value
+	// hasHoldBelow reports whether the contract has firn.holdBelow.
+	hasHoldBelow bool
+	// maxRejects is the value of firn.maxRejects; nil without the property.
+	maxRejects *value
 }
 
 // read returns a draft and all problems. The draft is nil for data without a document.
@@ -105,7 +109,7 @@ func read(file string, data []byte) (*draft, problems) {
 	r.check(root, standard)
 	d := r.read(root)
 	if delivery := d.contract.Delivery; delivery != nil && len(r.found) == 0 {
-		delivery.pattern = regexp.MustCompile(d.contract.DeliveryPattern())
+		delivery.pattern = d.contract.compileDeliveryPattern()
 	}
 	return d, r.found
 }

@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,8 @@ func TestReadReturnsEveryProperty(t *testing.T) {
 		KeyPrefix:   "legacy/orders/", Format: contract.CSV, Delimiter: ';', NullValues: []string{"NA", "-"},
 		Encoding: contract.Windows1252, Engine: contract.GlueEngine,
 		MaxRejectRatio: 0.25, MaxRejects: 3, MaxUnique: 1000, LoadEvery: 90 * time.Second,
-		Mode: contract.Merge, OrderBy: []string{"paid_at", "number"}, DuplicateContent: contract.RefuseDuplicate,
+		Mode: contract.Merge, OrderBy: []string{"paid_at", "number"}, DuplicateContent: contract.RefuseDuplicate, OnDelete: contract.WithdrawOnDelete,
+		QuotedNull: contract.QuotedIsValue, NewColumns: contract.RefuseNewColumns,
 		Columns: []contract.Column{
 			{
 				Name: "number", Header: "Order No.", Path: "/number", Description: "The shop's number.", Type: contract.Integer,
@@ -119,7 +121,8 @@ func TestReadDefaults(t *testing.T) {
 		File: c.File, Version: "1.0.0", Source: "station", Entity: "event", Description: "Events.", KeyPrefix: "station/event/",
 		Format: contract.NDJSON, Delimiter: ',', Encoding: contract.UTF8, Engine: contract.AutoEngine,
 		MaxRejectRatio: 0.05, MaxRejects: 10, MaxUnique: 4_000_000, LoadEvery: time.Minute,
-		Mode: contract.Append, DuplicateContent: contract.WarnDuplicate,
+		Mode: contract.Append, DuplicateContent: contract.WarnDuplicate, OnDelete: contract.KeepOnDelete,
+		QuotedNull: contract.QuotedIsNull, NewColumns: contract.ReportNewColumns,
 		Columns: c.Columns, Ingest: &contract.Ingest{API: "fdsn-event", URL: "https://example.org/query", PageSize: 20000},
 	}
 	if diff := cmp.Diff(&want, c); diff != "" {
@@ -240,4 +243,23 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("second read: error %v (-first +second)\n%s", err, diff)
 		}
 	})
+}
+
+// TestSnapshotAllowsRejectsByShareOnly: the number of allowed rejects is 0 in mode
+// snapshot, also in the contract for Glue.
+func TestSnapshotAllowsRejectsByShareOnly(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[contract.Mode]int64{contract.Append: 10, contract.Merge: 10, contract.Snapshot: 0} {
+		c := &contract.Contract{Mode: mode, MaxRejects: 10}
+		if got := c.AllowedRejects(); got != want {
+			t.Errorf("%s: %d rejects are allowed, want %d", mode, got, want)
+		}
+		portable, err := c.Portable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if part := fmt.Sprintf(`"max_rejects":%d,`, want); !strings.Contains(string(portable), part) {
+			t.Errorf("%s: the contract for Glue lacks %s: %s", mode, part, portable)
+		}
+	}
 }

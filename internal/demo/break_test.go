@@ -75,7 +75,7 @@ func TestBreakFileOfMissingFileFails(t *testing.T) {
 func TestSampleFiles(t *testing.T) {
 	t.Parallel()
 	got, err := demo.SampleFiles(datasets, read(t))
-	want := []string{"shop/customer/customers.csv", "shop/item/items.csv.gz", "shop/order/orders.csv", "shop/visit/visits.csv"}
+	want := []string{"shop/customer/2026-01-31.csv", "shop/item/items.csv.gz", "shop/order/orders.csv", "shop/visit/visits.csv"}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("sample files: %v (-want +got):\n%s", err, diff)
 	}

@@ -10,14 +10,22 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// sweepEventName is the event name in messages of a sweep. The name shows readers of a
+// foundBySweep ends the event names in messages of a sweep. The name shows readers of a
 // message that S3 isn't the sender.
-const sweepEventName = created + "FoundBySweep"
+const foundBySweep = "FoundBySweep"
 
 // Announce returns a message about an object in the form of S3's event. Decode accepts
 // the message.
-func Announce(o object.Object, at time.Time) string {
-	r := record{Version: majorVersion + ".1", Source: source, Name: sweepEventName, Time: at.UTC()}
+func Announce(o object.Object, at time.Time) string { return encode(created+foundBySweep, o, at) }
+
+// AnnounceRemoval returns a message about a delete marker in the form of S3's event.
+// Decode accepts the message.
+func AnnounceRemoval(marker object.Object, at time.Time) string {
+	return encode(removed+foundBySweep, marker, at)
+}
+
+func encode(name string, o object.Object, at time.Time) string {
+	r := record{Version: majorVersion + ".1", Source: source, Name: name, Time: at.UTC()}
 	r.S3.Bucket.Name = o.Bucket
 	r.S3.Object.Key = encodeKey(o.Key)
 	r.S3.Object.Size, r.S3.Object.ETag = o.Size, o.ETag

@@ -20,7 +20,7 @@ func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := object.Object{
 			Bucket:    "landing",
-			Key:       rapid.StringN(1, -1, 1024).Draw(t, "key"),
+			Key:       anyKey().Draw(t, "key"),
 			Version:   rapid.StringMatching(`[A-Za-z0-9._]{0,32}`).Draw(t, "version"),
 			ETag:      rapid.StringMatching(`[0-9a-f]{32}(-[0-9]{1,5})?`).Draw(t, "etag"),
 			Size:      rapid.Int64Min(0).Draw(t, "size"),
@@ -37,6 +37,10 @@ func TestAnnouncedObjectDecodesLikeS3Event(t *testing.T) {
 		want := []event.Notice{{Object: o, Name: "ObjectCreated:FoundBySweep", Time: at}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("notices (-want +got):\n%s", diff)
+		}
+		removal, err := event.Decode(event.AnnounceRemoval(o, at))
+		if err != nil || len(removal) != 1 || removal[0].Object != o || !removal[0].IsRemoval() || removal[0].IsPermanent() {
+			t.Errorf("removal: %+v, %v", removal, err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package event reads messages about new objects. The messages have three forms: an S3
+// Package event reads messages about new and deleted objects. The messages have three forms: an S3
 // event, an S3 event in an SNS envelope, and S3's test event for a new notification.
 package event
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,12 +15,18 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Notice reports a created version of an object.
+// Notice reports a created or a deleted version of an object.
 type Notice struct {
 	// Object has a decoded key and a normalized sequencer. Size is S3's size, in bytes.
+	// For a deletion without a version id, the object is the delete marker. For a
+	// permanent deletion, the object is the deleted version, but the sequencer is the
+	// deletion's.
 	Object object.Object
-	// Name is S3's event name: "ObjectCreated:Put", "ObjectCreated:Copy", ...
+	// Name is S3's event name without the prefix "s3:": "ObjectCreated:Put",
+	// "ObjectCreated:Copy", "ObjectRemoved:DeleteMarkerCreated", ...
 	Name string
+	// Principal is the id of the identity that caused the event; empty if S3 names none.
+	Principal string
 	// Time is the end of the request to S3; zero for an event without a time.
 	Time time.Time
 }
@@ -30,12 +37,34 @@ const (
 	source       = "aws:s3"
 	majorVersion = "2"
 	created      = "ObjectCreated:"
+	removed      = "ObjectRemoved:"
+	// removedForGood is the deletion of one version, or of an object without versions.
+	// S3 sends other events for expired objects (AmazonS3 userguide,
+	// notification-how-to-event-types-and-destinations).
+	removedForGood = removed + "Delete"
+	// namePrefix begins the names of event types in the configuration of a bucket. S3's
+	// messages have the names without the prefix (AmazonS3 userguide,
+	// notification-content-structure). Replays made by hand often have the prefix.
+	namePrefix = "s3:"
 )
 
-// Decode returns a notice for each created object in the body. S3's test event and
-// events of other kinds (removed, restored, tagged) give no notice and no error. Errors
-// are a body without an S3 event, a record without bucket or key, and a key in another
-// form than form-encoded UTF-8.
+// IsRemoval reports whether the object was deleted.
+func (n Notice) IsRemoval() bool { return strings.HasPrefix(n.Name, removed) }
+
+// IsPermanent reports whether a deletion removed one version, without a delete marker.
+func (n Notice) IsPermanent() bool { return n.Name == removedForGood }
+
+// otherKinds are the events that report neither a created nor a deleted object, by the part of the name
+// before the colon (AmazonS3 userguide, notification-how-to-event-types-and-destinations).
+var otherKinds = []string{
+	"ObjectRestore", "ObjectTagging", "ObjectAcl", "ReducedRedundancyLostObject",
+	"Replication", "LifecycleExpiration", "LifecycleTransition", "IntelligentTiering",
+}
+
+// Decode returns a notice for each created or deleted object in the body. S3's test
+// event and events of other kinds (restored, tagged) give no notice and no error. Errors
+// are a body without an S3 event, an event name that S3 doesn't have, a record without
+// bucket or key, and a key in another form than form-encoded UTF-8.
 //
 // AWS sends one record in each message. Consumers should compare only the major
 // version, and ignore new fields (AmazonS3 userguide, notification-content-structure).
@@ -71,7 +100,10 @@ type record struct {
 	Source  string    `json:"eventSource"`
 	Name    string    `json:"eventName"`
 	Time    time.Time `json:"eventTime"`
-	S3      struct {
+	User    struct {
+		Principal string `json:"principalId,omitempty"`
+	} `json:"userIdentity,omitzero"`
+	S3 struct {
 		Bucket struct {
 			Name string `json:"name"`
 		} `json:"bucket"`
@@ -96,10 +128,11 @@ func parse(body string) (message, error) {
 func notices(records []record) ([]Notice, error) {
 	var all []Notice
 	for i, r := range records {
+		r.Name = strings.TrimPrefix(r.Name, namePrefix)
 		if err := r.check(); err != nil {
 			return nil, fmt.Errorf("decode event: record %d: %w", i+1, err)
 		}
-		if !strings.HasPrefix(r.Name, created) {
+		if !r.isCreation() && !r.isRemoval() {
 			continue
 		}
 		n, err := r.notice()
@@ -111,8 +144,15 @@ func notices(records []record) ([]Notice, error) {
 	return all, nil
 }
 
-// check refuses a record of another service, of another major version or without an
-// event name.
+// isCreation reports whether the event is about a created object. The name has no
+// namePrefix.
+func (r record) isCreation() bool { return strings.HasPrefix(r.Name, created) }
+
+// isRemoval reports whether the event is about a deleted object.
+func (r record) isRemoval() bool { return strings.HasPrefix(r.Name, removed) }
+
+// check refuses a record of another service, of another major version, or without the
+// name of an event of S3.
 func (r record) check() error {
 	major, _, _ := strings.Cut(r.Version, ".")
 	switch {
@@ -122,6 +162,9 @@ func (r record) check() error {
 		return fmt.Errorf("the version is %q, not %s.x", r.Version, majorVersion)
 	case r.Name == "":
 		return errors.New("the record has no event name")
+	}
+	if kind, _, _ := strings.Cut(r.Name, ":"); !r.isCreation() && !r.isRemoval() && !slices.Contains(otherKinds, kind) {
+		return fmt.Errorf("S3 has no event with the name %q", r.Name)
 	}
 	return nil
 }
@@ -145,8 +188,9 @@ func (r record) notice() (Notice, error) {
 			Size:      r.S3.Object.Size,
 			Sequencer: object.NormalizeSequencer(r.S3.Object.Sequencer),
 		},
-		Name: r.Name,
-		Time: r.Time,
+		Name:      r.Name,
+		Principal: r.User.Principal,
+		Time:      r.Time,
 	}, nil
 }
 

@@ -48,7 +48,7 @@ func notice(change func(*event.Notice)) event.Notice {
 			Bucket: "landing", Key: "shop/order/day.csv", Version: "v1", ETag: "abc", Size: 120,
 			Sequencer: object.NormalizeSequencer("55aed6dcd90281e5"),
 		},
-		Name: "ObjectCreated:Put",
+		Name: "ObjectCreated:Put", Principal: "AWS:X",
 		Time: time.Date(2026, 11, 24, 10, 0, 0, 123_000_000, time.UTC),
 	}
 	if change != nil {
@@ -73,7 +73,22 @@ func TestDecode(t *testing.T) {
 		{"test event", test, nil},
 		{"test event in an envelope", inEnvelope("Notification", test), nil},
 		{"older minor version", body(record("2.6", "2.1")), []event.Notice{notice(nil)}},
-		{"other event", body(record("ObjectCreated:Put", "ObjectRemoved:Delete")), nil},
+		{"other event", body(record("ObjectCreated:Put", "ObjectRestore:Post")), nil},
+		{"other event with the prefix", body(record("ObjectCreated:Put", "s3:ObjectAcl:Put")), nil},
+		{
+			"permanent deletion", body(record("ObjectCreated:Put", "ObjectRemoved:Delete")),
+			[]event.Notice{notice(func(n *event.Notice) { n.Name = "ObjectRemoved:Delete" })},
+		},
+		{
+			"delete marker", body(record("ObjectCreated:Put", "s3:ObjectRemoved:DeleteMarkerCreated")),
+			[]event.Notice{notice(func(n *event.Notice) { n.Name = "ObjectRemoved:DeleteMarkerCreated" })},
+		},
+		{"other event without a part after the colon", body(record("ObjectCreated:Put", "ReducedRedundancyLostObject")), nil},
+		{"name with the prefix", body(record("ObjectCreated:Put", "s3:ObjectCreated:Put")), []event.Notice{notice(nil)}},
+		{
+			"name of an event type", body(record("ObjectCreated:Put", "s3:ObjectCreated:*")),
+			[]event.Notice{notice(func(n *event.Notice) { n.Name = "ObjectCreated:*" })},
+		},
 		{
 			"several records, one of another kind",
 			body(record(), record("ObjectCreated:Put", "ObjectTagging:Put"), record("v1", "v2")),
@@ -97,7 +112,7 @@ func TestDecode(t *testing.T) {
 				`"y": 2`, `"eventTime": "2026-11-24T10:00:00.123Z",`, ``)),
 			[]event.Notice{{
 				Object: object.Object{Bucket: "landing", Key: "shop/order/day.csv"},
-				Name:   "ObjectCreated:Put",
+				Name:   "ObjectCreated:Put", Principal: "AWS:X",
 			}},
 		},
 		{"space", rawKey("a/b+c.csv"), withKey("a/b c.csv")},
@@ -110,6 +125,8 @@ func TestDecode(t *testing.T) {
 		{"non-ASCII", rawKey("a/%E6%97%A5%C3%BC.csv"), withKey("a/日ü.csv")},
 		{"ampersand and semicolon", rawKey("a/b%26c;d&e.csv"), withKey("a/b&c;d&e.csv")},
 		{"line break", rawKey("a/b%0Ac.csv"), withKey("a/b\nc.csv")},
+		{"line break at the end", rawKey("a/b.csv%0D%0A"), withKey("a/b.csv\r\n")},
+		{"control characters", rawKey("a/%09%01%1B%7F%00c.csv"), withKey("a/\t\x01\x1b\x7f\x00c.csv")},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,6 +158,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{"next major version", body(record("2.6", "3.0")), `version is "3.0"`},
 		{"major version with the same digit", body(record("2.6", "20.1")), `version is "20.1"`},
 		{"no name", body(record("ObjectCreated:Put", "")), "no event name"},
+		{"the prefix alone", body(record("ObjectCreated:Put", "s3:")), "no event name"},
+		{"unknown name", body(record("ObjectCreated:Put", "Object Created")), `no event with the name "Object Created"`},
+		{"name in other letters", body(record("ObjectCreated:Put", "objectcreated:put")), `no event with the name "objectcreated:put"`},
+		{"prefix twice", body(record("ObjectCreated:Put", "s3:s3:ObjectCreated:Put")), "no event with the name"},
+		{"creation without a colon", body(record("ObjectCreated:Put", "ObjectCreated")), "no event with the name"},
+		{"test event among the records", body(record("ObjectCreated:Put", "s3:TestEvent")), "no event with the name"},
+		{"unknown name beside a known name", body(record(), record("ObjectCreated:Put", "ObjectRenamed:Put")), "record 2"},
+		{"other event text", `{"Event": "s3:OtherEvent"}`, "no Records"},
+		{"event of EventBridge", `{"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "landing"}}}`, "no Records"},
 		{"no bucket", body(record(`"name": "landing"`, `"name": ""`)), "no bucket"},
 		{"no key", body(record(`shop/order/day.csv`, ``)), "no key"},
 		{"bad escape", body(record(`day.csv`, `100%.csv`)), `invalid URL escape "%.c"`},
@@ -166,11 +192,21 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// anyKey draws the keys that S3 accepts: UTF-8, from 1 to 1,024 bytes. Half of the
+// characters are control characters or have a meaning in the form encoding.
+func anyKey() *rapid.Generator[string] {
+	controls := []rune{' ', '+', '%', '&', '=', '/', '\x7F', '\u0085', '\u2028', '\uFEFF'}
+	for r := range ' ' {
+		controls = append(controls, r)
+	}
+	return rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.SampledFrom(controls)), 1, -1, 1024)
+}
+
 // TestDecodeKeepsAnyKey decodes every key that S3 accepts: UTF-8, not empty.
 func TestDecodeKeepsAnyKey(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		key := rapid.StringN(1, 200, 1024).Draw(t, "key")
+		key := anyKey().Draw(t, "key")
 		encoded, err := json.Marshal(url.QueryEscape(key))
 		if err != nil {
 			t.Fatal(err)

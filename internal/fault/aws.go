@@ -8,12 +8,12 @@ import (
 
 // AWS returns a dependency fault for an error of an AWS call. The code is AccessDenied
 // for a missing grant, else the given code. The client of every service returns errors
-// with an ErrorCode (smithy.APIError).
+// with an ErrorCode (smithy.APIError). The text of the fault is cleaned, see Cleaned.
 func AWS(op string, code Code, err error) *Fault {
 	if IsAccessDenied(err) {
-		return Dependency(op, AccessDenied, err)
+		code = AccessDenied
 	}
-	return Dependency(op, code, err)
+	return Dependency(op, code, Cleaned(err, ""))
 }
 
 // IsAccessDenied reports whether an AWS service refused a call because of a missing

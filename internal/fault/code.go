@@ -18,13 +18,15 @@ const (
 	RecordTooLong     Code = "record_too_long"
 	EmptyObject       Code = "empty_object"
 	TooManyRejects    Code = "too_many_rejects"
+	NoGoodRow         Code = "no_good_row"
+	NewColumn         Code = "new_column"
 	UnsupportedFormat Code = "unsupported_format"
 	ReceiptMismatch   Code = "receipt_mismatch"
 	ReceiptMissing    Code = "receipt_missing"
 	CopyRefused       Code = "copy_refused"
 	DuplicateContent  Code = "duplicate_content"
 	NoDelivery        Code = "no_delivery"
-	TableMissing      Code = "table_missing"
+	DeliveryHeld      Code = "delivery_held"
 	LedgerBroken      Code = "ledger_broken"
 	Exhausted         Code = "exhausted"
 	Crashed           Code = "crashed"
@@ -35,6 +37,7 @@ const (
 	SourceRefused     Code = "source_refused"
 	GlueFailed        Code = "glue_failed"
 	Stuck             Code = "stuck"
+	NotWithdrawn      Code = "not_withdrawn"
 )
 
 // The codes for dependencies. These faults never count as attempts.
@@ -48,6 +51,7 @@ const (
 	WarehouseAway    Code = "warehouse_away"
 	LockBusy         Code = "lock_busy"
 	TableBehind      Code = "table_behind"
+	TableMissing     Code = "table_missing"
 	DatasetPaused    Code = "dataset_paused"
 	SourceAway       Code = "source_away"
 	CommitUnknown    Code = "commit_unknown"
@@ -67,13 +71,16 @@ var hints = map[Code]string{
 	RecordTooLong:     "Split the record, or look for a quote without an end, and put the file again.",
 	EmptyObject:       "The file has no header line; put the complete file again.",
 	TooManyRejects:    "Look at the first rejects; fix the file, or raise firn.maxRejects or firn.maxRejectRatio in the contract and deploy.",
+	NoGoodRow:         "Look at the first rejects: the file has another form than the contract. Put the correct file again, or fix the contract and deploy.",
+	NewColumn:         "Add the column to the contract, or set firn.newColumns to report, and deploy; or put the file again without the column.",
 	UnsupportedFormat: "Name the file .csv or .ndjson as in the contract, with .gz for a compressed file.",
 	ReceiptMismatch:   "The counts of the receipt and of the files differ: transform the object again with redrive.",
 	ReceiptMissing:    "The receipt or a file in the receipt was deleted: transform the object again with redrive.",
 	CopyRefused:       "Look up the query in Snowflake: the file and the columns of the table don't match.",
 	DuplicateContent:  "The rows are already loaded under the other key: delete this object. To load both objects, set firn.duplicateContent to load, deploy and redrive.",
 	NoDelivery:        "Put the file under a key of the form in firn.delivery. If the form is wrong, fix the contract, deploy and redrive.",
-	TableMissing:      "Run `firn migrate`, then redrive.",
+	DeliveryHeld:      "Compare the delivery with the delivery before it. If the delivery is right, accept it with `firn accept DATASET DELIVERY`; if not, put the complete files again.",
+	TableMissing:      "Run `firn migrate`, and compare the grants of the loader's role with snowflake/V1.4.0__grants.sql: a table, view or stage is missing, or the role can't see it. Then the waiting objects are loaded.",
 	LedgerBroken:      "The ledger must have exactly one lock row: restore the ledger table with Time Travel, then redrive.",
 	Exhausted:         "Every attempt failed; find and fix the cause, then redrive.",
 	Crashed:           "The function crashed while it worked on this object; look at the function's log, then redrive.",
@@ -93,6 +100,7 @@ var hints = map[Code]string{
 	SourceAway:        "The source doesn't answer; firn tries again.",
 	GlueFailed:        "Look at the run's log and at the object, fix the named cause, then redrive.",
 	Stuck:             "Look at the log of the stage that the object waits for, fix the cause, then redrive.",
+	NotWithdrawn:      "Remove the cause, then run `firn withdraw` with the object's URI and a reason.",
 	GlueAway:          "Glue doesn't answer, or has no free run; act only if this lasts.",
 	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if this lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; act only if the outage lasts.",

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
@@ -48,7 +50,7 @@ func (r *Runs) handleRunEnd(ctx context.Context, id string) error {
 		return err
 	}
 	log.InfoContext(ctx, "Glue run ended", telemetry.KeyManifest, m.ID, telemetry.KeyDataset, m.Dataset,
-		telemetry.KeyCount, len(m.Objects), telemetry.KeyLeft, len(missing), telemetry.KeyError, aws.ToString(run.ErrorMessage))
+		telemetry.KeyCount, len(m.Objects), telemetry.KeyLeft, len(missing), telemetry.KeyError, reason(run, m.Objects...))
 	return r.retryObjects(ctx, m, missing, hasReceipts, run)
 }
 
@@ -122,9 +124,24 @@ func firstFault(failures []error) error {
 	return nil
 }
 
+// errorClass is the class of the exception at the start of a run's error.
+var errorClass = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]{0,120}(Error|Exception): `)
+
+// reason returns the run's error without the values of rows: the messages of Python and
+// Spark quote the value that caused an error. The names of the objects stay.
+func reason(run *types.JobRun, objects ...work.Assignment) string {
+	var own strings.Builder
+	for _, a := range objects {
+		own.WriteString(a.Object.URI() + "\n")
+	}
+	message := fault.OneLine(aws.ToString(run.ErrorMessage))
+	class := errorClass.FindString(message)
+	return class + fault.Clean(message[len(class):], own.String())
+}
+
 // singleObjectFault returns the fault of an object, after a run with only this object.
 func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.JobRun) error {
-	cause := aws.ToString(run.ErrorMessage)
+	cause := reason(run, a)
 	if cause == "" {
 		cause = "Glue gives no reason"
 	}

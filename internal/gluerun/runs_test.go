@@ -34,7 +34,7 @@ func (w *fixture) check(objects []object.Object) {
 		if entry.State != journal.Failed || len(faults) != 1 {
 			w.t.Fatalf("broken object %s is %s, with %d faults", o.Key, entry.State, len(faults))
 		}
-		want := "its run ended FAILED: BrokenError: at " + o.Key
+		want := "its run ended FAILED: BrokenError: at " + o.Key + ": can't convert …"
 		if f := faults[0]; f.Code != fault.GlueFailed || f.Cause() != want || f.RunID == "" || f.Dataset != dataset || f.Subject != o.URI() {
 			w.t.Fatalf("fault %+v", f)
 		}

@@ -256,7 +256,7 @@ func (s *fakeGlue) finishNextRun() string {
 	run.JobRunState = types.JobRunStateSucceeded
 	for _, a := range s.fixture.manifest(run).Objects {
 		if s.broken[a.ObjectID] {
-			run.JobRunState, run.ErrorMessage = types.JobRunStateFailed, aws.String("BrokenError: at "+a.Object.Key)
+			run.JobRunState, run.ErrorMessage = types.JobRunStateFailed, aws.String("BrokenError: at "+a.Object.Key+": can't convert 'SSN078Mark1120'")
 			break
 		}
 		s.fixture.transform(a)

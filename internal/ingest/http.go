@@ -46,7 +46,7 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 	request.Header.Set("User-Agent", h.Agent)
 	response, err := h.Client.Do(request)
 	if err != nil {
-		return false, fault.Dependency("query source", fault.SourceAway, err)
+		return false, fault.Dependency("query source", fault.SourceAway, fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
 	}
 	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
@@ -58,10 +58,12 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 	return false, h.refusal(address, response)
 }
 
-// refusal returns the fault of any other status. Of the 4xx statuses, only 408 and 429
+// refusal returns the fault of any other status. The answer's text is in the fault
+// without values of records. Of the 4xx statuses, only 408 and 429
 // can change in another attempt (RFC 9110, 15.5.9; RFC 6585, 4).
 func (h HTTP) refusal(address string, response *http.Response) *fault.Fault {
-	err := fmt.Errorf("%s returned %s: %s", address, response.Status, excerpt(response.Body))
+	status := fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	err := fmt.Errorf("%s returned %s: %s", address, status, fault.Clean(excerpt(response.Body), address))
 	switch code := response.StatusCode; {
 	case code >= http.StatusInternalServerError,
 		code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
@@ -87,11 +89,11 @@ func (h HTTP) classify(address string, err error) error {
 		f.Hint = "Lower pageSize in the contract's firn.ingest."
 		return f
 	case errors.Is(err, errUnexpectedAnswer), errors.As(err, &syntax), errors.As(err, &kind):
-		return fault.Retryable("read answer", fault.SourceRefused, fmt.Errorf("%s: %w", address, err))
+		return fault.Retryable("read answer", fault.SourceRefused, fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
-	return fault.Dependency("read answer", fault.SourceAway, fmt.Errorf("%s: %w", address, err))
+	return fault.Dependency("read answer", fault.SourceAway, fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
 }
 
 // retryAfter reads both forms of the header, seconds and a date (RFC 9110, 10.2.3). It

@@ -33,7 +33,7 @@ func (c *change) index(id object.ID, dataset string, now time.Time) {
 		c.clear("stuck_pk", "stuck_sk").
 			set("work_pk", text("failed#"+dataset)).
 			set("work_sk", text(code+"#"+timeAndID))
-	case Loaded, Superseded, Ignored:
+	case Loaded, Superseded, Withdrawn, Ignored:
 		c.clear("stuck_pk", "stuck_sk", "work_pk", "work_sk")
 	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -59,6 +60,37 @@ func (i *item) number(name string) int64 {
 	return n
 }
 
+// maxRules is the number of rules in an entry.
+const maxRules = 20
+
+// rulesText returns the rules with the most rejects as JSON; empty without rejects.
+func rulesText(byRule map[string]int64) string {
+	most := make(map[string]int64)
+	for _, c := range work.MostBroken(byRule, maxRules) {
+		most[c.Rule] = c.Rejects
+	}
+	if len(most) == 0 {
+		return ""
+	}
+	body, err := json.Marshal(most)
+	if err != nil { // every map of texts to numbers has a JSON form
+		panic(err)
+	}
+	return string(body)
+}
+
+// rules returns the value of rulesText; nil for an empty text.
+func (i *item) rules(name string) (byRule map[string]int64) {
+	encoded := i.text(name)
+	if encoded == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(encoded), &byRule); err != nil && i.err == nil {
+		i.err = fmt.Errorf("journal: attribute %s: %w", name, err)
+	}
+	return byRule
+}
+
 func (i *item) times() map[State]time.Time {
 	times := make(map[State]time.Time)
 	for name := range i.attributes {
@@ -95,9 +127,10 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		Receipt: i.receipt(), Engine: i.text("engine"), Manifest: i.text("manifest"), Run: i.text("run"),
 		RowsRead: i.number("rows_read"), RowsWritten: i.number("rows_written"),
 		RowsRejected: i.number("rows_rejected"), RowsLoaded: i.number("rows_loaded"),
-		LoadID: i.text("load_id"), QueryID: i.text("query_id"),
-		SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
-		Stage: i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
+		RejectsByRule: i.rules("rejects_by_rule"), LoadID: i.text("load_id"), QueryID: i.text("query_id"),
+		DuplicateOf: object.ID(i.text("duplicate_of")), SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
+		WithdrawnBy: i.text("withdrawn_by"),
+		Stage:       i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
 		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")), Reloads: int(i.number("reloads")),
 		SweepCount: int(i.number("looks")), LastSweepAt: i.instant("looked_at"),
 	}

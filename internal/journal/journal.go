@@ -13,7 +13,8 @@
 //   - Release: from Transforming to Received.
 //   - Transformed: from Received, Transforming or Failed to Transformed.
 //   - Loaded: from Received, Transforming, Transformed or Failed to Loaded.
-//   - Superseded: from any other state except Ignored to Superseded.
+//   - Superseded: from any other state except Ignored and Withdrawn to Superseded.
+//   - Withdrawn: from any other state except Ignored to Withdrawn.
 //   - Fail: from Received, Transforming, Transformed or Failed to Failed.
 //   - Redrive: from Failed to Received or Transformed.
 //   - Reload: from Loaded or Failed to Received.
@@ -115,7 +116,7 @@ import (
 // State is the state of an object.
 type State string
 
-// The states. Loaded, Superseded and Ignored are final.
+// The states. Loaded, Superseded, Withdrawn and Ignored are final.
 const (
 	// Received: the journal has an entry, and no worker has a claim.
 	Received State = "received"
@@ -127,6 +128,9 @@ const (
 	Loaded State = "loaded"
 	// Superseded: a newer version of the same key replaced the object.
 	Superseded State = "superseded"
+	// Withdrawn: a person, or a deletion in S3, withdrew the object. Snowflake has no
+	// rows of the object, and no load brings the rows back.
+	Withdrawn State = "withdrawn"
 	// Failed: a permanent fault stopped the object. An operator's redrive or reload, a
 	// new receipt, a committed load or a newer version changes the state.
 	Failed State = "failed"
@@ -136,8 +140,11 @@ const (
 )
 
 // Final reports whether the processing of the object has ended: the state is Loaded,
-// Superseded or Ignored. A reload or a newer version can still change a loaded object.
-func (s State) Final() bool { return s == Loaded || s == Superseded || s == Ignored }
+// Superseded, Withdrawn or Ignored. A reload, a newer version or a withdrawal can still
+// change a loaded object.
+func (s State) Final() bool {
+	return s == Loaded || s == Superseded || s == Withdrawn || s == Ignored
+}
 
 // ErrNotFound is the error for an object without an entry.
 var ErrNotFound = errors.New("the journal has no such object")
@@ -169,6 +176,9 @@ type Entry struct {
 	RowsRead     int64 `json:"rows_read"`
 	RowsWritten  int64 `json:"rows_written"`
 	RowsRejected int64 `json:"rows_rejected"`
+	// RejectsByRule has the number of rejects of the rules with the most rejects, at
+	// most 20 rules: an item of DynamoDB is limited to 400 KB.
+	RejectsByRule map[string]int64 `json:"rejects_by_rule,omitempty"`
 	// RowsLoaded is the number of loaded rows, and LoadID is the id of the last load's
 	// transaction. During a reload, and after a failed reload, both belong to the
 	// earlier generation.
@@ -177,10 +187,15 @@ type Entry struct {
 	// QueryID is Snowflake's id of the last load's COPY statement. A failure replaces the
 	// id with the id of the failed statement, or removes the id.
 	QueryID string `json:"query_id,omitempty"`
+	// DuplicateOf is the first object of another key with the same bytes, from the last
+	// load; empty for none.
+	DuplicateOf object.ID `json:"duplicate_of,omitempty"`
 	// SupersededBy is the id of the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
-	// Reason is the reason for ignoring the object.
+	// Reason is the reason for ignoring or withdrawing the object.
 	Reason string `json:"reason,omitempty"`
+	// WithdrawnBy is the person or the event that withdrew the object.
+	WithdrawnBy string `json:"withdrawn_by,omitempty"`
 	// Stage, Code, Cause and Hint are the fault of a failed object: the failed stage,
 	// the kind of fault, the cause and the advice to the operator.
 	Stage string `json:"stage,omitempty"`
@@ -202,9 +217,9 @@ type Entry struct {
 }
 
 // Done reports whether the work of a generation needs no more processing: the object is
-// in a final state of the same generation, or has a later generation.
+// withdrawn, is in a final state of the same generation, or has a later generation.
 func (e Entry) Done(generation int) bool {
-	return e.Generation > generation || e.State.Final() && e.Generation == generation
+	return e.State == Withdrawn || e.Generation > generation || e.State.Final() && e.Generation == generation
 }
 
 // KeepsEarlierRows reports whether the Snowflake table still has the rows of an earlier
@@ -231,6 +246,15 @@ type Table struct {
 	Now func() time.Time
 }
 
+// Withdrawal describes the withdrawal of an object.
+type Withdrawal struct {
+	// By is the person or the event behind the withdrawal, and Reason is the person's
+	// reason.
+	By, Reason string
+	// LoadID is the id of the transaction, as in the ledger.
+	LoadID string
+}
+
 // Load is the result of a committed load for one object.
 type Load struct {
 	// LoadID is the id of the transaction, as in the ledger.
@@ -241,4 +265,6 @@ type Load struct {
 	QueryID string
 	// Rows is the number of loaded rows.
 	Rows int64
+	// DuplicateOf is the first object of another key with the same bytes; empty for none.
+	DuplicateOf object.ID
 }

@@ -79,8 +79,13 @@ func (m *modelRun) do(ctx context.Context, r *rapid.T, method string) {
 		}
 	case "superseded":
 		m.check(r, m.Superseded(ctx, m.object.ID(), "newer"))
-		if m.proved = true; !m.in(journal.Superseded, journal.Ignored) {
+		if m.proved = true; !m.in(journal.Superseded, journal.Withdrawn, journal.Ignored) {
 			m.clearClaim(journal.Superseded)
+		}
+	case "withdrawn":
+		m.check(r, m.Withdrawn(ctx, m.object.ID(), journal.Withdrawal{By: "ann", LoadID: "w"}))
+		if m.proved = true; !m.in(journal.Ignored) {
+			m.clearClaim(journal.Withdrawn)
 		}
 	case "fail":
 		m.doFail(ctx, r)
@@ -210,10 +215,10 @@ func (m *modelRun) doReload(ctx context.Context, r *rapid.T) {
 
 // TestMethodsInAnyOrderMatchModel runs methods in any order. Two rules apply in
 // addition to the model. An object leaves a final state only through a reload, or for
-// Superseded. An object leaves Failed only through a proof or an operator.
+// Superseded or Withdrawn. An object leaves Failed only through a proof or an operator.
 func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
-	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "fail", "fail", "redrive", "redrive", "reload", "reload", "sweep", "sweep", "advance"}
+	methods := []string{"receive", "ignore", "start", "start", "release", "transformed", "loaded", "superseded", "withdrawn", "fail", "fail", "redrive", "redrive", "reload", "reload", "sweep", "sweep", "advance"}
 	rapid.Check(t, func(r *rapid.T) {
 		b := newFixture(t)
 		m := &modelRun{fixture: b, model: model{state: journal.Received}, object: b.receivedObject(t)}
@@ -227,7 +232,8 @@ func TestMethodsInAnyOrderMatchModel(t *testing.T) {
 				r.Fatalf("after %s: %s, %d attempts, %d redrives, generation %d after %d reloads, %d sweeps; want %+v",
 					method, entry.State, entry.Attempts, entry.Redrives, entry.Generation, entry.Reloads, entry.SweepCount, m.model)
 			}
-			if before.Final() && entry.State != before && method != "reload" && (entry.State != journal.Superseded || before != journal.Loaded) {
+			replaced := entry.State == journal.Superseded && before == journal.Loaded || entry.State == journal.Withdrawn
+			if before.Final() && entry.State != before && method != "reload" && !replaced {
 				r.Fatalf("%s moved the object from %s to %s", method, before, entry.State)
 			}
 			if before == journal.Failed && entry.State != journal.Failed && !m.proved {

@@ -45,7 +45,7 @@ func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
 		where(sameGeneration).
 		bind(":before", number(int64(entry.Generation))).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
-			"rows_read", "rows_written", "rows_rejected", "stage", "code", "cause", "hint", "message", "queue").
+			"rows_read", "rows_written", "rows_rejected", "rejects_by_rule", "stage", "code", "cause", "hint", "message", "queue").
 		clear(attributesOfSweep...)
 	after, moved, err := t.apply(ctx, id, entry.Dataset, change)
 	switch {
@@ -74,6 +74,8 @@ func (e Entry) unchanged() Reload {
 	switch {
 	case e.State == Superseded:
 		r.Refused = fmt.Sprintf("the object is superseded: the rows of %s replaced the object's rows", e.SupersededBy)
+	case e.State == Withdrawn:
+		r.Refused = "the object is withdrawn: put the file again"
 	case e.State == Ignored:
 		r.Refused = "the object is ignored: " + e.Reason
 	case e.Dataset == "":
@@ -102,7 +104,8 @@ func (t *Table) Restore(ctx context.Context, o object.Object, dataset string, l 
 		set("generation", number(int64(l.Generation))).
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
-		set("rows_loaded", number(l.Rows))
+		set("rows_loaded", number(l.Rows)).
+		set("duplicate_of", text(string(l.DuplicateOf)))
 	if _, err := t.create(ctx, o, change); err != nil {
 		return err
 	}

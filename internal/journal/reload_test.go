@@ -33,6 +33,7 @@ func TestReloadInEveryState(t *testing.T) {
 		journal.Transforming: "the object is transforming, before the first load",
 		journal.Transformed:  "the object is transformed, before the first load",
 		journal.Superseded:   "the object is superseded: the rows of newer replaced the object's rows",
+		journal.Withdrawn:    "the object is withdrawn: put the file again",
 		journal.Ignored:      "the object is ignored: a folder",
 	}
 	for _, state := range states {
@@ -239,12 +240,12 @@ func TestRestore(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	o := b.object("a.csv", "7")
-	lost := journal.Load{LoadID: "l1", Generation: 2, QueryID: "q1", Rows: 5}
+	lost := journal.Load{LoadID: "l1", Generation: 2, QueryID: "q1", Rows: 5, DuplicateOf: "another object"}
 	if err := b.Restore(ctx, o, b.dataset, lost); err != nil {
 		t.Fatal(err)
 	}
 	entry := b.get(t, o)
-	if entry.State != journal.Loaded || entry.Generation != 2 || entry.LoadID != "l1" || entry.RowsLoaded != 5 || entry.Dataset != b.dataset {
+	if entry.State != journal.Loaded || entry.Generation != 2 || entry.LoadID != "l1" || entry.RowsLoaded != 5 || entry.Dataset != b.dataset || entry.DuplicateOf != lost.DuplicateOf {
 		t.Errorf("entry %+v", entry)
 	}
 	if newest, err := b.Newest(ctx, o.Bucket, o.Key); err != nil || newest.ID != o.ID() {

@@ -19,6 +19,11 @@ import (
 // and attributes with two changes. The pages are docs.aws.amazon.com,
 // amazondynamodb/latest/developerguide, Expressions.UpdateExpressions and
 // Expressions.ExpressionAttributeNames.
+//
+// Reads by key must be strongly consistent: otherwise a read after a refused write can
+// miss the write that caused the refusal. A stand-in always returns the latest write,
+// so only this check notices another read. DynamoDB refuses consistent reads of an
+// index (HowItWorks.ReadConsistency).
 type strictDynamoDB struct {
 	*dynamodb.Client
 
@@ -62,6 +67,13 @@ func (s *strictDynamoDB) UpdateItem(ctx context.Context, input *dynamodb.UpdateI
 	return s.Client.UpdateItem(ctx, input, options...)
 }
 
+func (s *strictDynamoDB) GetItem(ctx context.Context, input *dynamodb.GetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	if !aws.ToBool(input.ConsistentRead) {
+		s.fatal("the read of %s isn't strongly consistent", aws.ToString(input.TableName))
+	}
+	return s.Client.GetItem(ctx, input, options...)
+}
+
 func (s *strictDynamoDB) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	s.check(aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if before := s.before; before != nil {
@@ -73,6 +85,9 @@ func (s *strictDynamoDB) PutItem(ctx context.Context, input *dynamodb.PutItemInp
 
 func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
+	if isIndex := input.IndexName != nil; aws.ToBool(input.ConsistentRead) == isIndex {
+		s.fatal("the query of index %q has ConsistentRead = %t", aws.ToString(input.IndexName), aws.ToBool(input.ConsistentRead))
+	}
 	s.check(aws.ToString(input.KeyConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if s.page > 0 && (input.Limit == nil || *input.Limit > s.page) {
 		paged := *input
@@ -83,6 +98,9 @@ func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, 
 }
 
 func (s *strictDynamoDB) Scan(ctx context.Context, input *dynamodb.ScanInput, options ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	if !aws.ToBool(input.ConsistentRead) {
+		s.fatal("the scan of %s isn't strongly consistent", aws.ToString(input.TableName))
+	}
 	s.check(aws.ToString(input.FilterExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if s.page > 0 {
 		paged := *input

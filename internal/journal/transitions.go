@@ -82,6 +82,7 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 		set("rows_read", number(r.RowsRead)).
 		set("rows_written", number(r.RowsWritten)).
 		set("rows_rejected", number(r.RowsRejected)).
+		set("rejects_by_rule", text(rulesText(r.RejectsByRule))).
 		ofGeneration(r.Generation).
 		where("#state <> :failed OR attribute_not_exists(#receipt_key) OR #receipt_key <> :receipt_key", "state", "receipt_key").
 		bind(":failed", text(string(Failed))).
@@ -100,6 +101,7 @@ func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
 		set("rows_loaded", number(l.Rows)).
+		set("duplicate_of", text(string(l.DuplicateOf))).
 		ofGeneration(l.Generation).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
 	_, _, err := t.apply(ctx, id, "", change)
@@ -112,6 +114,21 @@ func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 	change := newChange(Superseded).from(Received, Transforming, Transformed, Failed, Loaded).
 		set("superseded_by", text(string(by))).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
+	_, _, err := t.apply(ctx, id, "", change)
+	return err
+}
+
+// Withdrawn records that the Snowflake table has no rows of the object any more, and
+// that no load may bring the rows back. The entry loses its receipt, because the curated
+// files are deleted. An object that was withdrawn before keeps the
+// first reason. The state is the last one: only a new version of the key has rows again.
+func (t *Table) Withdrawn(ctx context.Context, id object.ID, w Withdrawal) error {
+	change := newChange(Withdrawn).from(Received, Transforming, Transformed, Failed, Loaded, Superseded).
+		set("withdrawn_by", text(w.By)).
+		set("reason", text(w.Reason)).
+		set("load_id", text(w.LoadID)).
+		set("rows_loaded", number(0)).
+		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue", "query_id", "receipt_bucket", "receipt_key")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }

@@ -43,6 +43,8 @@ func objectInState(t *testing.T, b *fixture, state journal.State) object.Object 
 		err = b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", Rows: 9})
 	case journal.Superseded:
 		err = b.Superseded(ctx, o.ID(), "newer")
+	case journal.Withdrawn:
+		err = b.Withdrawn(ctx, o.ID(), journal.Withdrawal{By: "ann", Reason: "wrong file", LoadID: "l1"})
 	case journal.Failed:
 		_, err = b.fail(ctx, o, work.Transform, fault.BadHeader)
 	case journal.Received, journal.Ignored: // the object is in the state already
@@ -114,6 +116,9 @@ func TestEveryMethodInEveryState(t *testing.T) {
 		{"Superseded", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Superseded(ctx, o.ID(), "another")
 		}, to(journal.Superseded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded)},
+		{"Withdrawn", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
+			return silent, b.Withdrawn(ctx, o.ID(), journal.Withdrawal{By: "bob", Reason: "another reason", LoadID: "l2"})
+		}, to(journal.Withdrawn, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded, journal.Superseded)},
 		{"Fail", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
 			return answerOf(recorded), err
@@ -164,7 +169,8 @@ func TestEveryMethodInEveryState(t *testing.T) {
 func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 	t.Helper()
 	output, err := b.client.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(e.ID)}},
+		TableName: aws.String(tableName), ConsistentRead: aws.Bool(true),
+		Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: string(e.ID)}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -205,13 +211,14 @@ func TestEntryRecordsEveryStep(t *testing.T) {
 	}
 	transformedAt := b.clock()
 	b.advance(1e9)
-	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", QueryID: "q1", Rows: 9}); err != nil {
+	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l1", QueryID: "q1", Rows: 9, DuplicateOf: "another object"}); err != nil {
 		t.Fatal(err)
 	}
 	_, at := b.receipt(o, "first")
 	want := journal.Entry{
 		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Loaded, Attempts: 1, Receipt: &at, Engine: "lambda",
 		RowsRead: 10, RowsWritten: 9, RowsRejected: 1, RowsLoaded: 9, LoadID: "l1", QueryID: "q1",
+		DuplicateOf: "another object",
 	}
 	got := b.get(t, o)
 	for state, when := range map[journal.State]any{
@@ -270,6 +277,33 @@ func TestFailOfUnknownObjectIsReported(t *testing.T) {
 		if _, err := b.Get(t.Context(), object.ID(f.ObjectID)); err == nil {
 			t.Error("Fail made an entry for an unknown object")
 		}
+	}
+}
+
+// TestWithdrawnObjectIsDoneInEveryGeneration: an object may be withdrawn during a reload.
+// No message of the reload may bring back the rows.
+func TestWithdrawnObjectIsDoneInEveryGeneration(t *testing.T) {
+	t.Parallel()
+	b, ctx := newFixture(t), t.Context()
+	o := objectInState(t, b, journal.Loaded)
+	b.reload(t, o)
+	if err := b.Withdrawn(ctx, o.ID(), journal.Withdrawal{By: "ann", Reason: "wrong file", LoadID: "w1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l2", Generation: 2, Rows: 9}); err != nil {
+		t.Fatal(err)
+	}
+	got := b.get(t, o)
+	if got.State != journal.Withdrawn || got.WithdrawnBy != "ann" || got.Reason != "wrong file" || got.LoadID != "w1" || got.RowsLoaded != 0 {
+		t.Errorf("entry %+v", got)
+	}
+	for generation := range 3 {
+		if !got.Done(generation) {
+			t.Errorf("generation %d isn't done", generation)
+		}
+	}
+	if got.KeepsEarlierRows() {
+		t.Error("the entry of a withdrawn object keeps earlier rows")
 	}
 }
 

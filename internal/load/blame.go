@@ -25,7 +25,7 @@ func (e *groupError) Unwrap() error { return e.err }
 // answer, no grant or no table.
 func copyError(err error, group []readyObject, files func(readyObject) []string) error {
 	f := fault.As(err)
-	if f.Disposition == fault.RetryAfter || f.Code == fault.TableMissing {
+	if f.Disposition == fault.RetryAfter {
 		return err
 	}
 	suspects := make(map[object.ID]bool)

@@ -11,6 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/telemetry"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // record inserts the ledger rows of the objects to load.
@@ -22,7 +23,14 @@ func (t *transaction) record(ctx context.Context) error {
 			Files: len(o.Data), RowsRead: o.RowsRead, RowsWritten: o.RowsWritten, RowsRejected: o.RowsRejected,
 			CopyQueryID: t.firstQuery(Rows.names(o)), RejectsQueryID: t.firstQuery(Rejects.names(o)),
 			TransformedAt: o.FinishedAt, StartedAt: t.lock.TakenAt,
+			ExtraColumns: o.ExtraColumns, AbsentColumns: o.AbsentColumns,
 			Bytes: o.bytes(), TransformStartedAt: o.StartedAt, DuplicateOf: t.duplicateOf[o.id()],
+		}
+		if before := t.ledger[KeyOf(o.Object)]; before.ID == o.id() { // a reload
+			row.Held, row.AcceptedAt, row.AcceptedBy = before.Held, before.AcceptedAt, before.AcceptedBy
+		}
+		if o.withdrawal != nil {
+			row.WithdrawnAt, row.WithdrawnBy, row.WithdrawnNote = t.lock.TakenAt, o.withdrawal.By, o.withdrawal.Note
 		}
 		for _, name := range Rows.names(o) {
 			row.RowsLoaded += t.copied[name].rows
@@ -98,11 +106,19 @@ func (t *transaction) announce(ctx context.Context) bool {
 		t.results.fail(t.group, err)
 		return false
 	}
-	for _, n := range t.announcements() {
+	announcements := t.announcements(ctx)
+	if len(announcements) == 0 {
+		return true
+	}
+	for _, n := range announcements {
 		if err := t.loader.Publisher.Publish(ctx, n); err != nil {
 			t.results.fail(t.group, err)
 			return false
 		}
+	}
+	if err := t.announceDeliveries(ctx); err != nil {
+		t.results.fail(t.group, err)
+		return false
 	}
 	return true
 }
@@ -112,9 +128,7 @@ func (t *transaction) announce(ctx context.Context) bool {
 // this invocation.
 func (t *transaction) dropAnnounced(ctx context.Context) error {
 	requested := slices.DeleteFunc(t.alreadyLoaded, func(f loadedRow) bool { return !f.object.requested })
-	done, faults := t.loader.areDone(ctx, len(requested), func(i int) (object.ID, int) {
-		return requested[i].object.id(), requested[i].object.Generation
-	})
+	done, faults := t.loader.areDone(ctx, len(requested), func(i int) goal { return requested[i].object.goal() })
 	t.alreadyLoaded = nil
 	for i, f := range requested {
 		if faults[i] != nil {
@@ -129,60 +143,88 @@ func (t *transaction) dropAnnounced(ctx context.Context) error {
 
 // announcements returns an announcement for each load, the load of this transaction
 // first.
-func (t *transaction) announcements() []Announcement {
+func (t *transaction) announcements(ctx context.Context) []Announcement {
 	var all []Announcement
+	var keys [][]string
 	index := make(map[string]int)
-	add := func(row LedgerRow) {
+	add := func(row LedgerRow, receipt work.Receipt) {
 		i, found := index[row.LoadID]
 		if !found {
 			i = len(all)
 			index[row.LoadID] = i
-			all = append(all, Announcement{Dataset: t.dataset, LoadID: row.LoadID})
+			all, keys = append(all, Announcement{Dataset: t.dataset, LoadID: row.LoadID}), append(keys, nil)
 		}
+		if row.IsWithdrawn() {
+			all[i].Withdrawn++
+			return
+		}
+		keys[i] = append(keys[i], row.Object.Key)
 		all[i].Objects++
+		all[i].addRejects(receipt)
 		if t.reportsDuplicate(row) {
 			all[i].Duplicates++
 		}
 		all[i].Rows += row.RowsLoaded
 	}
-	for _, row := range t.newRows {
-		add(row)
+	for i, row := range t.newRows {
+		add(row, t.toLoad[i].Receipt)
 	}
 	for _, f := range t.alreadyLoaded {
-		add(f.row)
+		add(f.row, f.object.Receipt)
+	}
+	for i := range all {
+		t.addDeliveries(ctx, &all[i], keys[i])
 	}
 	return all
 }
 
+// addRejects adds the rejects of an object's receipt.
+func (n *Announcement) addRejects(r work.Receipt) {
+	n.Rejected += r.RowsRejected
+	for rule, rejects := range r.RejectsByRule {
+		if n.RejectsByRule == nil {
+			n.RejectsByRule = make(map[string]int64)
+		}
+		n.RejectsByRule[rule] += rejects
+	}
+}
+
 // writeJournal writes the state of the ledger to the journal: first the loaded objects,
-// then the superseded objects. For alreadyLoaded, the older versions of the keys are
-// written first of all.
+// then the superseded objects, then the withdrawn objects. For alreadyLoaded, the older
+// versions of the keys are written first of all.
 func (t *transaction) writeJournal(ctx context.Context) {
 	var older, loaded, superseded []journalWrite
 	for _, f := range t.alreadyLoaded {
-		older = append(older, t.writeOlderSuperseded(f.row))
+		if !f.row.IsWithdrawn() {
+			older = append(older, t.writeOlderSuperseded(f.row))
+		}
 	}
 	t.writeAll(ctx, older)
 	for _, f := range t.alreadyLoaded {
-		if t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and the message comes back
+		if !f.row.IsWithdrawn() && t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and the message comes back
 			loaded = append(loaded, t.writeLoaded(ctx, f.row))
 		}
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.newRows {
 		successor[KeyOf(row.Object)] = row.ID
-		loaded = append(loaded, t.writeLoaded(ctx, row))
+		if !row.IsWithdrawn() {
+			loaded = append(loaded, t.writeLoaded(ctx, row))
+		}
 	}
 	for old, by := range t.superseded {
-		superseded = append(superseded, t.writeSuperseded(old, by))
+		if !t.isWithdrawn(old) && !t.isWithdrawn(by) {
+			superseded = append(superseded, t.writeSuperseded(old, by))
+		}
 	}
 	for _, old := range t.replaced {
-		if by := successor[KeyOf(old.Object)]; by != old.ID {
+		if by := successor[KeyOf(old.Object)]; by != old.ID && !old.IsWithdrawn() && !t.isWithdrawn(by) {
 			superseded = append(superseded, t.writeSuperseded(old.ID, by))
 		}
 	}
 	t.writeAll(ctx, loaded)
 	t.writeAll(ctx, superseded)
+	t.writeAll(ctx, t.writeWithdrawals())
 }
 
 // journalWrite is a write to the journal.
@@ -237,7 +279,7 @@ func (t *transaction) writeLoaded(ctx context.Context, row LedgerRow) journalWri
 		telemetry.KeyRows, row.RowsRead, telemetry.KeyWritten, row.RowsLoaded, telemetry.KeyRejected, row.RowsRejected)
 	return journalWrite{row.ID, func(ctx context.Context) error {
 		return t.loader.Journal.Loaded(ctx, row.ID, journal.Load{
-			LoadID: row.LoadID, Generation: row.Generation, QueryID: row.CopyQueryID, Rows: row.RowsLoaded,
+			LoadID: row.LoadID, Generation: row.Generation, QueryID: row.CopyQueryID, Rows: row.RowsLoaded, DuplicateOf: row.DuplicateOf,
 		})
 	}}
 }
@@ -250,6 +292,6 @@ func (t *transaction) failUnwritten(ctx context.Context, id object.ID, err error
 	case errors.Is(err, journal.ErrNotFound):
 		telemetry.Logger(ctx).WarnContext(ctx, "journal has no such object", telemetry.KeyObject, string(id), telemetry.KeyDataset, t.dataset)
 	default:
-		t.results[id] = result{err: fault.ForObject(err, string(id), t.dataset, "")}
+		t.results[id] = result{err: t.faultOf(id, err)}
 	}
 }

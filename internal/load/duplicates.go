@@ -62,6 +62,9 @@ func (l *Loader) duplicatePolicy(dataset string) contract.DuplicateContent {
 // refuses duplicates. If the contract allows duplicates, the ledger row will name the
 // other object. A key with the same bytes in its current version isn't a new duplicate.
 func (t *transaction) checkDuplicate(o readyObject, current LedgerRow) *fault.Fault {
+	if o.withdrawal != nil {
+		return nil
+	}
 	if current.ContentHash == o.ContentHash {
 		t.duplicateOf[o.id()] = current.DuplicateOf
 		return nil
@@ -81,6 +84,7 @@ func (t *transaction) checkDuplicate(o readyObject, current LedgerRow) *fault.Fa
 // accept replaces the key's current version with the object. The zero row is for a key
 // without a ledger row.
 func (t *transaction) accept(o readyObject, current LedgerRow) {
+	t.noteWithdrawal(o)
 	if current.ID != "" {
 		t.replaced = append(t.replaced, current)
 		t.contentHolders.remove(current)

@@ -21,7 +21,8 @@ import (
 //
 // An SQS message of the load queue asks for the load of one object. The body has the
 // dataset, the object, the generation and the location of the receipt. SQS delivers at
-// least once, so several messages can ask for the same object.
+// least once, so several messages can ask for the same object. A message can also ask
+// for the withdrawal of an object.
 //
 // Handle returns an error for each message whose object isn't done. Package batch then
 // acts on the error's disposition:
@@ -33,7 +34,7 @@ import (
 // An object is done after three steps, in this order:
 //   - The ledger has the object, or a newer version of the object's key. In most cases this invocation's COMMIT wrote the row.
 //   - The load is announced on the topic Loaded.
-//   - The journal has the object as loaded or superseded.
+//   - The journal has the object as loaded, superseded or withdrawn.
 //
 // A crash or a fault after the first step loses nothing: the message comes back. The
 // next loader finds the object in the ledger, announces the load again and writes the
@@ -51,6 +52,10 @@ type Loader struct {
 	Journal Journal
 	// Publisher announces committed loads.
 	Publisher Publisher
+	// Notices reports held deliveries to people.
+	Notices Notices
+	// Files deletes the curated files of withdrawn objects. Nil keeps the files.
+	Files Files
 	// CuratedBucket is the bucket of the stage. A receipt in any other bucket is
 	// refused.
 	CuratedBucket string
@@ -176,7 +181,7 @@ func (l *Loader) giveUp(ctx context.Context, group []readyObject, err error, int
 		return
 	}
 	requested := slices.DeleteFunc(slices.Clone(group), func(o readyObject) bool { return !o.requested })
-	done, _ := l.areDone(ctx, len(requested), func(i int) (object.ID, int) { return requested[i].id(), requested[i].Generation }) // an entry that can't be read counts as not done
+	done, _ := l.areDone(ctx, len(requested), func(i int) goal { return requested[i].goal() }) // an entry that can't be read counts as not done
 	for i, o := range requested {
 		if done[i] {
 			into[o.id()] = result{}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
@@ -38,7 +40,7 @@ func TestJournalWaitsForAnnouncement(t *testing.T) {
 	fixture.CheckState(t, d.ID, journal.Loaded)
 	fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	announced := fixture.Publisher.Published()
-	if len(announced) != 2 || announced[0] != announced[1] {
+	if len(announced) != 2 || !cmp.Equal(announced[0], announced[1]) {
 		t.Errorf("announcements %+v, want two of the same load", announced)
 	}
 }

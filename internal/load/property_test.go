@@ -2,6 +2,8 @@ package load_test
 
 import (
 	"fmt"
+	"path"
+	"strings"
 	"sync"
 	"testing"
 
@@ -9,24 +11,28 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
 )
 
-// model is the expected content of the table: for each key the newest good version, by
-// the order in the bucket, in the highest generation.
+// model is the expected content of the table: for each key the newest good or withdrawn
+// version, by the order in the bucket, in the highest generation. A withdrawn version
+// has no rows in any generation.
 type model struct{ best map[string]goodVersion }
 
 type goodVersion struct {
 	version, generation int
+	withdrawn           bool
 	id                  object.ID
 	rows                int64
 }
 
 func (m *model) deliver(key string, g goodVersion) {
 	known, found := m.best[key]
-	if !found || g.version > known.version || g.version == known.version && g.generation >= known.generation {
+	sameVersion := g.version == known.version && !known.withdrawn && (g.withdrawn || g.generation >= known.generation)
+	if !found || g.version > known.version || sameVersion {
 		m.best[key] = g
 	}
 }
@@ -65,6 +71,7 @@ type propertyRun struct {
 	mutex sync.Mutex
 	// aheadOfTable has the deliveries whose contract is newer than the table.
 	aheadOfTable []drawnDelivery
+	holds        *acceptances
 }
 
 // TestDeliveriesInAnyOrderMatchModel delivers versions and generations of a few keys,
@@ -72,7 +79,11 @@ type propertyRun struct {
 // three loaders, whose statements take turns in any order. Files are missing, broken or
 // shorter than in the receipt. Contracts are ahead of the table, and the dataset is
 // paused. Loaders crash at any statement, before or after the statement. The answer of
-// a COMMIT is lost. The table must always equal the model.
+// a COMMIT is lost. Versions are withdrawn, before or after their load, and also
+// versions without a file, as by a delete marker. Half of the datasets are snapshots: each
+// key is a delivery, and a person accepts deliveries between the loads and beside them.
+// The held deliveries must equal a model. The table must always equal the model,
+// and the table of ended rows must equal the changes that the fake saw.
 func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 	t.Parallel()
 	all := loadtest.EveryBehaviour()
@@ -81,16 +92,22 @@ func TestDeliveriesInAnyOrderMatchModel(t *testing.T) {
 		fake.UndocumentedBehaviour = all[rapid.IntRange(0, len(all)-1).Draw(r, "undocumented behaviour")]
 		s := &propertyRun{
 			t: t, r: r, fake: fake, fixture: loadtest.NewFixture(t, fake), known: make(map[string]drawnDelivery), ended: make(map[string]bool),
-			model: &model{best: make(map[string]goodVersion)},
-			keys:  rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
+			model: &model{best: make(map[string]goodVersion)}, holds: newAcceptances(),
+			keys: rapid.IntRange(1, 3).Draw(r, "keys"), versions: rapid.IntRange(1, 4).Draw(r, "versions"),
+		}
+		if rapid.Bool().Draw(r, "snapshot") {
+			setSnapshot(s.fixture, "{delivery}.csv", 0.5)
 		}
 		for range rapid.IntRange(1, 6).Draw(r, "rounds") {
 			s.round()
 			s.checkTable()
+			s.acceptBetween()
+			s.checkHolds()
 		}
 		s.fake.Migrate(s.fixture.Dataset, "2.0.0")
 		s.redeliver(s.aheadOfTable)
 		s.checkTable()
+		s.checkWithdrawn()
 		if n := fake.OpenSessions(); n != 0 {
 			r.Errorf("%d sessions were left open", n)
 		}
@@ -104,6 +121,43 @@ func (s *propertyRun) checkTable() {
 	}
 	if failures := loadtest.Failures(s.t, func(t testing.TB) { s.fixture.CheckRows(t, s.model.want()) }); len(failures) > 0 {
 		s.r.Fatalf("%s", failures[0])
+	}
+	s.checkEnded()
+	s.checkHolds()
+}
+
+// checkEnded compares the table of ended rows with the history of the ledger: the fake
+// compares the ledger before and after each COMMIT.
+func (s *propertyRun) checkEnded() {
+	want, got := s.fake.ObservedEnds(s.fixture.Dataset), s.fake.Contents(s.t, s.fixture.Dataset).Ended
+	for i := range got {
+		if withdrawal := s.fixture.Withdrawal(loadtest.Delivered{}).Work.Withdraw; got[i].Reason == load.Withdrawn {
+			if got[i].By != withdrawal.By || got[i].Note != withdrawal.Note {
+				s.r.Fatalf("withdrawn by %q because of %q", got[i].By, got[i].Note)
+			}
+			got[i].By, got[i].Note = "", ""
+		}
+	}
+	loadtest.SortEnded(want)
+	loadtest.SortEnded(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.r.Fatalf("table of ended rows (-want +got):\n%s", diff)
+	}
+}
+
+// checkWithdrawn checks the journal and the curated files of every withdrawn object. A
+// file that arrives after its withdrawal and after a newer version is superseded.
+func (s *propertyRun) checkWithdrawn() {
+	for name := range s.ended {
+		d := s.known[name]
+		if d.Work.Withdraw == nil {
+			continue
+		}
+		entry, err := s.fixture.Journal.Get(s.t.Context(), d.ID)
+		isSuperseded := entry.State == journal.Superseded && s.model.best[keyOf(d)].id != d.ID
+		if err == nil && (entry.State != journal.Withdrawn && !isSuperseded || !s.fixture.Files.Deleted(d.ID)) {
+			s.r.Fatalf("%s: journal state %s, files deleted %t", name, entry.State, s.fixture.Files.Deleted(d.ID))
+		}
 	}
 }
 
@@ -120,7 +174,7 @@ func (s *propertyRun) round() {
 		groups[i] = s.batch()
 		crashes[i] = &loadtest.Crash{}
 		if rapid.IntRange(0, 2).Draw(s.r, "crashes") == 0 {
-			crashes[i].At, crashes[i].After = rapid.IntRange(1, 24).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
+			crashes[i].At, crashes[i].After = rapid.IntRange(1, 32).Draw(s.r, "at"), rapid.Bool().Draw(s.r, "after")
 		}
 		sched.crashes = append(sched.crashes, crashes[i])
 	}
@@ -130,6 +184,7 @@ func (s *propertyRun) round() {
 		loader.Warehouse = loadtest.Intercept(loader.Warehouse, sched.interceptor(i))
 		sched.start(i, func() { left[i] = s.handle(loader, crashes[i], groups[i]) })
 	}
+	s.startAccept(sched, loaders)
 	sched.run()
 	s.fake.Pause(s.t, s.fixture.Dataset, false)
 	for i := range groups {
@@ -161,10 +216,14 @@ func (s *propertyRun) batch() []drawnDelivery {
 }
 
 // draw returns a new or a known delivery. Some deliveries have no sequencer, some are
-// reloads, some have wrong counts or broken files, and some are ahead of the table.
+// reloads, some have wrong counts or broken files, some are ahead of the table, and some
+// are withdrawals.
 func (s *propertyRun) draw() drawnDelivery {
 	key := fmt.Sprintf("%d.csv", rapid.IntRange(1, s.keys).Draw(s.r, "key"))
 	version := rapid.IntRange(1, s.versions).Draw(s.r, "version")
+	if rapid.IntRange(0, 6).Draw(s.r, "withdrawal") == 0 {
+		return s.drawWithdrawal(key, version)
+	}
 	generation := s.generation(key, version)
 	name := nameOf(key, version, generation)
 	if known, found := s.known[name]; found {
@@ -175,7 +234,7 @@ func (s *propertyRun) draw() drawnDelivery {
 		Rejects: rapid.Int64Range(0, 1).Draw(s.r, "rejects"), Files: rapid.Int64Range(1, 2).Draw(s.r, "files"),
 	}
 	if s.sequenced(key, version) {
-		d.Sequencer = fmt.Sprintf("%X", 9+version) // 9, A, B: as text, 10 would sort before 9
+		d.Sequencer = sequencerOf(version)
 	}
 	switch rapid.IntRange(0, 8).Draw(s.r, "fault") {
 	case 0:
@@ -202,7 +261,39 @@ func (s *propertyRun) draw() drawnDelivery {
 	return made
 }
 
+// drawWithdrawal returns the withdrawal of a version, with or without a file.
+func (s *propertyRun) drawWithdrawal(key string, version int) drawnDelivery {
+	name := nameOf(key, version, withdrawal)
+	if known, found := s.known[name]; found {
+		return known
+	}
+	o := object.Object{
+		Bucket: loadtest.Landing, Key: strings.Replace(s.fixture.Dataset, ".", "/", 1) + "/" + key, Version: fmt.Sprintf("v%d", version),
+	}
+	if s.sequenced(key, version) {
+		o.Sequencer = object.NormalizeSequencer(sequencerOf(version))
+	}
+	s.fixture.Versions[o.Key] = newestFirst(s.versions)
+	made := drawnDelivery{
+		Delivered: s.fixture.Withdrawal(loadtest.Delivered{ID: o.ID(), Object: o}),
+		end:       func() { s.ended[name] = true },
+		settle:    func() { s.model.deliver(key, goodVersion{version: version, withdrawn: true, id: o.ID()}) },
+	}
+	made.Receipt.Contract = "1.0.0"
+	s.known[name] = made
+	return made
+}
+
+// keyOf returns a delivery's key in the model.
+func keyOf(d drawnDelivery) string { return path.Base(d.Object.Key) }
+
+// sequencerOf returns the sequencer of a version. As text, 10 would sort before 9.
+func sequencerOf(version int) string { return fmt.Sprintf("%X", 9+version) }
+
 const generations = 3
+
+// withdrawal is the generation of a withdrawal in the names of deliveries.
+const withdrawal = -1
 
 func nameOf(key string, version, generation int) string {
 	return fmt.Sprintf("%s v%d g%d", key, version, generation)
@@ -222,7 +313,7 @@ func (s *propertyRun) generation(key string, version int) int {
 // sequenced reports whether a version has a sequencer. The answer is the same for all
 // generations.
 func (s *propertyRun) sequenced(key string, version int) bool {
-	for g := range generations {
+	for g := withdrawal; g < generations; g++ {
 		if known, found := s.known[nameOf(key, version, g)]; found {
 			return known.Object.Sequencer != ""
 		}

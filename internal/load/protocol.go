@@ -25,10 +25,14 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 		t.takeLock,   // a second loader waits here; after the lock timeout the messages come back
 		t.addWaiting, // no statement: adds waiting objects from the journal, up to the limits
 		t.readLedger, // starts after the lock was granted: sees the commits of every earlier loader
-		t.decide,     // loaded before, superseded, ahead of the table, or to load
+		t.decide,     // loaded before, superseded, ahead of the table, or to load or to withdraw
+		t.readEnded,  // of objects withdrawn before
 	)
-	if err == nil && len(t.toLoad) > 0 {
+	if err == nil && len(t.toLoad) == 0 {
+		err = t.readDeliveries(ctx)
+	} else if err == nil {
 		err = runSteps(ctx,
+			t.recordEnded,        // the replaced objects, in the table of ended rows
 			t.forgetReplacedRows, // the ledger rows of replaced objects
 			t.deleteReplaced,     // the rows of replaced objects: before COPY, since a reload has the same object id
 			t.copy(Rows),         // COPY; the load history is a second barrier
@@ -37,9 +41,10 @@ func (t *transaction) load(ctx context.Context) (results, error) {
 			t.copy(Rejects),      // the same three steps for the rejects
 			t.copySkipped(Rejects),
 			t.check(Rejects),
-			t.record,      // INSERT of the complete ledger rows
-			t.checkLedger, // no object and no key has two ledger rows
-			t.commit,      // after an error the result is unknown, and a new session reads the ledger
+			t.record,         // INSERT of the complete ledger rows
+			t.checkLedger,    // no object and no key has two ledger rows
+			t.holdDeliveries, // of a snapshot: holds deliveries with too few rows, and releases others
+			t.commit,         // after an error the result is unknown, and a new session reads the ledger
 		)
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"strings"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
@@ -14,13 +13,20 @@ type readyObject struct {
 	work.Receipt
 	// requested is true if a message of this invocation asks for the object.
 	requested bool
+	// withdrawal is set for an object to withdraw. Such an object has no files, and its
+	// receipt has only the object.
+	withdrawal *work.Withdrawal
+}
+
+func (o readyObject) goal() goal {
+	return goal{id: o.id(), generation: o.Generation, withdrawal: o.withdrawal != nil}
 }
 
 func (o readyObject) id() object.ID { return o.ObjectID }
 
 // fault returns err as a fault of the object.
 func (o readyObject) fault(err error) *fault.Fault {
-	return fault.ForObject(err, string(o.id()), o.Dataset, o.Object.URI())
+	return faultOf(work.Work{Dataset: o.Dataset, Object: o.Object, Withdraw: o.withdrawal}, err)
 }
 
 func namesOf(files []work.File) []string {
@@ -48,7 +54,7 @@ func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, i
 	var objects []readyObject
 	for i, w := range wanted {
 		if faults[i] != nil {
-			into[w.Object.ID()] = result{err: fault.ForObject(faults[i], string(w.Object.ID()), dataset, w.Object.URI())}
+			into[w.Object.ID()] = result{err: faultOf(w, faults[i])}
 			continue
 		}
 		objects = append(objects, opened[i])
@@ -57,6 +63,9 @@ func (l *Loader) open(ctx context.Context, dataset string, wanted []work.Work, i
 }
 
 func (l *Loader) readReceipt(ctx context.Context, dataset string, w work.Work) (readyObject, error) {
+	if w.Withdraw != nil {
+		return toWithdraw(w), nil
+	}
 	if w.Receipt.Bucket != l.CuratedBucket {
 		return readyObject{}, fault.Permanentf("read receipt", fault.ReceiptMismatch,
 			"the receipt is in bucket %q, but the stage reads bucket %q", w.Receipt.Bucket, l.CuratedBucket)
@@ -74,21 +83,17 @@ func (l *Loader) readReceipt(ctx context.Context, dataset string, w work.Work) (
 	return readyObject{Receipt: receipt, requested: true}, nil
 }
 
-// matches compares a receipt with the work that names the receipt. A receipt must not
-// load files of another object.
+// matches compares a valid receipt with the work that names the receipt. A receipt must
+// not load files of another object, or of another generation.
 func matches(r work.Receipt, dataset string, w work.Work) error {
 	const op = "check receipt"
-	prefix := object.AttemptsPrefix(dataset, w.Object.ID())
 	switch {
 	case r.ObjectID != w.Object.ID() || r.Dataset != dataset:
 		return fault.Permanentf(op, fault.ReceiptMismatch, "the receipt is for object %s of %s", r.ObjectID, r.Dataset)
+	case r.Generation != w.Generation:
+		return fault.Permanentf(op, fault.ReceiptMismatch, "the receipt has generation %d, and the work has generation %d", r.Generation, w.Generation)
 	case r.Outcome != work.Accepted:
 		return fault.Permanentf(op, fault.Code(r.Code), "the transform refused the object: %s", r.Cause)
-	}
-	for _, name := range append(namesOf(r.Data), namesOf(r.Rejects)...) {
-		if !strings.HasPrefix(name, prefix) {
-			return fault.Permanentf(op, fault.ReceiptMismatch, "file %q isn't in the object's folder %s", name, prefix)
-		}
 	}
 	return nil
 }

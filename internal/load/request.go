@@ -19,7 +19,8 @@ import (
 type request struct {
 	dataset string
 	// wanted is the work for each object. Of several messages for an object, the first
-	// message with the highest generation counts.
+	// withdrawal counts. Without a withdrawal, the first message with the highest
+	// generation counts.
 	wanted map[object.ID]work.Work
 	// order has the objects in the order of the batch, each object once.
 	order []object.ID
@@ -62,9 +63,15 @@ func (r *request) add(message string, w work.Work) {
 	if !found {
 		r.order = append(r.order, id)
 	}
-	if !found || w.Generation > known.Generation {
+	if !found || outranks(w, known) {
 		r.wanted[id] = w
 	}
+}
+
+// outranks reports whether w counts instead of known, work for the same object. A
+// withdrawal outranks every load: afterwards no load of the object has an effect.
+func outranks(w, known work.Work) bool {
+	return known.Withdraw == nil && (w.Withdraw != nil || w.Generation > known.Generation)
 }
 
 // answer stores an object's error for each message of the object; nil stores nothing.
@@ -81,15 +88,13 @@ func (r *request) answer(failed map[string]error, messages []string, err error) 
 // The results of the done objects, and of objects with an unreadable journal entry, are
 // in into.
 func (l *Loader) unfinished(ctx context.Context, req *request, into results) []work.Work {
-	done, faults := l.areDone(ctx, len(req.order), func(i int) (object.ID, int) {
-		return req.order[i], req.wanted[req.order[i]].Generation
-	})
+	done, faults := l.areDone(ctx, len(req.order), func(i int) goal { return goalOf(req.wanted[req.order[i]]) })
 	var wanted []work.Work
 	for i, id := range req.order {
 		w := req.wanted[id]
 		switch {
 		case faults[i] != nil:
-			into[id] = result{err: fault.ForObject(faults[i], string(id), w.Dataset, w.Object.URI())}
+			into[id] = result{err: faultOf(w, faults[i])}
 		case done[i]:
 			into[id] = result{}
 		default:
@@ -99,29 +104,45 @@ func (l *Loader) unfinished(ctx context.Context, req *request, into results) []w
 	return wanted
 }
 
-// areDone calls isDone for n objects in parallel. The function of returns id and
-// generation of object i.
-func (l *Loader) areDone(ctx context.Context, n int, of func(i int) (object.ID, int)) (done []bool, faults []error) {
+// goal is the wanted state of an object: the load of a generation, or a withdrawal.
+type goal struct {
+	id         object.ID
+	generation int
+	withdrawal bool
+}
+
+func goalOf(w work.Work) goal {
+	return goal{id: w.Object.ID(), generation: w.Generation, withdrawal: w.Withdraw != nil}
+}
+
+// isReached reports whether the work for the goal is done according to the journal.
+func (g goal) isReached(e journal.Entry) bool {
+	if g.withdrawal {
+		return e.State == journal.Withdrawn
+	}
+	return e.Done(g.generation)
+}
+
+// areDone calls isDone for n objects in parallel. The function of returns the goal of
+// object i.
+func (l *Loader) areDone(ctx context.Context, n int, of func(i int) goal) (done []bool, faults []error) {
 	done, faults = make([]bool, n), make([]error, n)
-	inParallel(n, func(i int) {
-		id, generation := of(i)
-		done[i], faults[i] = l.isDone(ctx, id, generation)
-	})
+	inParallel(n, func(i int) { done[i], faults[i] = l.isDone(ctx, of(i)) })
 	return done, faults
 }
 
-// isDone reports whether a generation of an object is done according to the journal.
-// Without a journal entry the answer is false, and the ledger decides: a lost entry
-// must not lose the object.
-func (l *Loader) isDone(ctx context.Context, id object.ID, generation int) (bool, error) {
-	entry, err := l.Journal.Get(ctx, id)
+// isDone reports whether the goal is reached according to the journal. Without a journal
+// entry the answer is false, and the ledger decides: a lost entry must not lose the
+// object.
+func (l *Loader) isDone(ctx context.Context, g goal) (bool, error) {
+	entry, err := l.Journal.Get(ctx, g.id)
 	if errors.Is(err, journal.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return entry.Done(generation), nil
+	return g.isReached(entry), nil
 }
 
 // receiptsPerRound is the number of receipts of waiting objects to read before the next

@@ -43,7 +43,15 @@ type transaction struct {
 	copied     map[string]copiedFile
 	// newRows are the ledger rows of toLoad.
 	newRows []LedgerRow
-	results results
+	// withdrawals has the withdrawals of toLoad and of the ledger, by the withdrawn
+	// object.
+	withdrawals map[object.ID]withdrawal
+	// endedBefore has the objects whose rows an earlier transaction ended, by the
+	// withdrawn object.
+	endedBefore map[object.ID][]object.ID
+	// deliveries are the deliveries of a snapshot dataset after the load.
+	deliveries Deliveries
+	results    results
 }
 
 type loadedRow struct {
@@ -63,6 +71,8 @@ func (l *Loader) newTransaction(dataset string, group []readyObject, findWaiting
 		contentHolders: make(contentHolders),
 		duplicateOf:    make(map[object.ID]object.ID),
 		superseded:     make(map[object.ID]object.ID),
+		withdrawals:    make(map[object.ID]withdrawal),
+		endedBefore:    make(map[object.ID][]object.ID),
 		copied:         make(map[string]copiedFile),
 		results:        make(results),
 	}
@@ -108,6 +118,9 @@ func (t *transaction) readLedger(ctx context.Context) error {
 			return t.ledgerFault("read ledger", "objects %s and %s both have a ledger row for s3://%s/%s", other.ID, row.ID, key.Bucket, key.Name)
 		}
 		t.ledger[key] = row
+		if row.IsWithdrawn() {
+			t.withdrawals[row.ID] = withdrawalOf(row)
+		}
 	}
 	return nil
 }
@@ -147,7 +160,7 @@ func (t *transaction) decideKey(ctx context.Context, key Key, versions []readyOb
 			return err
 		}
 		if isNewer {
-			if f := t.checkDuplicate(best, current); f != nil {
+			if f := t.checkDuplicate(best, current); f != nil { // never for a withdrawal
 				t.results[best.id()] = result{err: f}
 				candidates = rest
 				continue
@@ -173,7 +186,7 @@ func (t *transaction) loadable(versions []readyObject, current LedgerRow) []read
 		case isAhead(o.Contract, t.lock.Contract):
 			t.results[o.id()] = result{err: o.fault(fault.Dependency("load object", fault.TableBehind,
 				fmt.Errorf("the receipt's contract version is %s, the table's contract version is %s", o.Contract, t.lock.Contract)))}
-		case current.ID == o.id() && o.Generation <= current.Generation:
+		case current.ID == o.id() && (current.IsWithdrawn() || o.withdrawal == nil && o.Generation <= current.Generation):
 			t.alreadyLoaded = append(t.alreadyLoaded, loadedRow{object: o, row: current})
 			t.results[o.id()] = result{}
 		default:
@@ -209,6 +222,7 @@ func (t *transaction) replaces(ctx context.Context, o readyObject, current Ledge
 }
 
 func (t *transaction) supersede(o readyObject, by object.ID) {
+	t.noteWithdrawal(o)
 	t.superseded[o.id()] = by
 	t.results[o.id()] = result{}
 }

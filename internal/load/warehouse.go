@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/object"
 )
 
@@ -47,6 +48,12 @@ type Session interface {
 	// content hash, the result also has ledger rows of other keys with this content: at
 	// least the first loaded row. Objects without records have no content.
 	ReadLedger(ctx context.Context, keys []Key, contents []string) (Lock, []LedgerRow, error)
+	// End inserts rows into the table of ended rows, which all datasets share. The
+	// server's clock sets the time of the end.
+	End(ctx context.Context, rows []EndedRow) error
+	// WithdrawnIn returns the objects of a key whose rows were withdrawn in the
+	// transaction with the load id.
+	WithdrawnIn(ctx context.Context, loadID string, key Key) ([]object.ID, error)
 	// Forget deletes the ledger rows of the objects.
 	Forget(ctx context.Context, objects []object.ID) error
 	// Delete deletes the objects' rows with a load time in the window. The result is
@@ -62,6 +69,13 @@ type Session interface {
 	// CountLedger counts the ledger rows of the keys, with their distinct objects and
 	// distinct keys.
 	CountLedger(ctx context.Context, keys []Key) (LedgerCount, error)
+	// Deliveries returns the deliveries of a snapshot dataset, in no order.
+	Deliveries(ctx context.Context, c *contract.Contract) ([]Delivery, error)
+	// Hold sets or clears the mark "held" of all files of the named deliveries.
+	Hold(ctx context.Context, c *contract.Contract, deliveries []string, held bool) error
+	// Accept records on all files of a delivery that a person accepted the delivery. The
+	// result is the number of files.
+	Accept(ctx context.Context, c *contract.Contract, delivery, by string) (int64, error)
 	// LoadedBy returns the objects whose ledger rows have the load id.
 	LoadedBy(ctx context.Context, loadID string) ([]object.ID, error)
 	// Commit commits. After an error the result is unknown.
@@ -86,13 +100,17 @@ type Lock struct {
 	Contract string
 	// TakenAt is the time of this transaction's lock, by the server's clock.
 	TakenAt time.Time
+	// Seq is the number of this lock. Each lock of the dataset has a greater number than
+	// the lock before.
+	Seq int64
 }
 
-// LedgerRow is the record of an object whose rows are in the raw table. The ledger has
-// one row for each key: the row of the key's loaded version. One transaction deletes
-// the rows and the ledger row of a replaced version. So the sum of RowsLoaded is always
-// the number of rows in the table, and each row has RowsWritten = RowsLoaded. Only the
-// journal keeps the history of replaced versions.
+// LedgerRow is the record of an object whose rows are in the raw table, or of a
+// withdrawn object. The ledger has one row for each key: the row of the key's loaded or
+// withdrawn version. One transaction deletes the rows and the ledger row of a replaced
+// version. So the sum of RowsLoaded is always the number of rows in the table, and each
+// row has RowsWritten = RowsLoaded. The table of ended rows has the history of replaced
+// versions.
 type LedgerRow struct {
 	ID         object.ID
 	Object     object.Object
@@ -118,6 +136,47 @@ type LedgerRow struct {
 	// DuplicateOf is an earlier loaded object of another key with the same content;
 	// empty if there was none.
 	DuplicateOf object.ID
+	// Held reports whether the object's delivery is held: the view of the current rows
+	// ignores the delivery. For snapshots only.
+	Held bool
+	// AcceptedAt and AcceptedBy are the time and the person of `firn accept`; zero and
+	// empty without one. A reload keeps them, and a new version has neither.
+	AcceptedAt time.Time
+	AcceptedBy string
+	// ExtraColumns and AbsentColumns are from the receipt.
+	ExtraColumns, AbsentColumns []string
+	// WithdrawnAt is the time of the withdrawal, by the server's clock; zero for a
+	// loaded object. The row of a withdrawn object has no rows. It keeps the place of the
+	// version, so that no older version and no late load brings rows back.
+	WithdrawnAt time.Time
+	// WithdrawnBy and WithdrawnNote are from the withdrawal.
+	WithdrawnBy, WithdrawnNote string
+}
+
+// IsWithdrawn reports whether the object is withdrawn.
+func (r LedgerRow) IsWithdrawn() bool { return !r.WithdrawnAt.IsZero() }
+
+// EndReason is the reason for the end of rows.
+type EndReason string
+
+const (
+	// Replaced: a newer version of the key has rows instead.
+	Replaced EndReason = "replaced"
+	// Reloaded: a later generation of the same object has rows instead.
+	Reloaded EndReason = "reloaded"
+	// Withdrawn: a person, or a deletion in S3, withdrew the rows.
+	Withdrawn EndReason = "withdrawn"
+)
+
+// EndedRow describes an object whose rows left the raw table, as a row of the table of
+// ended rows.
+type EndedRow struct {
+	// Row is the ledger row of the ended rows.
+	Row    LedgerRow
+	Reason EndReason
+	// By is the load that replaced the rows, or the person who withdrew the rows. Note
+	// is the person's reason.
+	By, Note string
 }
 
 // Window is a range of _FIRN_LOADED_AT, with both ends included. The zero window has no

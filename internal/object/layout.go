@@ -31,9 +31,9 @@ func AttemptName(generation, n int, unique string) string {
 // Generation returns the generation in a name from AttemptName; 0 for a name of another
 // form.
 func (a Attempt) Generation() int {
-	digits, _, _ := strings.Cut(a.Name, "-")
+	digits, _, found := strings.Cut(a.Name, "-")
 	generation, err := strconv.Atoi(digits)
-	if err != nil {
+	if !found || err != nil || generation < 0 {
 		return 0
 	}
 	return generation

@@ -1,5 +1,5 @@
 // Package operator has an operator's actions on a deployed stack: status, put, ingest,
-// redrive, reload, sweep and wait. AWS and the laptop's cloud take the same calls.
+// redrive, reload, withdraw, sweep and wait. AWS and the laptop's cloud take the same calls.
 package operator
 
 import (
@@ -25,6 +25,8 @@ type Journal interface {
 	Redrive(ctx context.Context, id object.ID) (journal.Redrive, error)
 	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
+	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
+	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
 }
 
 // Objects has the operator's calls of S3.
@@ -60,6 +62,9 @@ type Stack struct {
 	Database string
 	// Queues has the URL of each queue by stage: ingest, route, transform, load.
 	Queues map[string]string
+	// LoadDeadLetters is the URL of load's dead-letter queue, and LoadedTopic is the ARN
+	// of the topic Loaded.
+	LoadDeadLetters, LoadedTopic string
 }
 
 // Operator runs an operator's actions on one stack.

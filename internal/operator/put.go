@@ -17,7 +17,8 @@ import (
 
 // KeyFor returns the landing key of a local file: the contract's key prefix and the
 // file's name. With an empty dataset, the file's path must end in
-// <source>/<entity>/<name>.
+// <source>/<entity>/<name>. The name of a file of a snapshot must have the form of
+// firn.delivery.
 func (o *Operator) KeyFor(file, dataset string) (string, error) {
 	if dataset == "" {
 		dataset = o.datasetOf(file)
@@ -26,7 +27,11 @@ func (o *Operator) KeyFor(file, dataset string) (string, error) {
 	if c == nil {
 		return "", fmt.Errorf("%s: no contract for dataset %q: name one of %s with --dataset", file, dataset, strings.Join(o.datasets(), ", "))
 	}
-	return c.KeyPrefix + filepath.Base(file), nil
+	key := c.KeyPrefix + filepath.Base(file)
+	if c.Delivery != nil && !c.InDelivery(key) {
+		return "", fmt.Errorf("%s: the key %s has no delivery: rename the file to the form %s, or name the whole key with --key", file, key, c.Delivery.Key)
+	}
+	return key, nil
 }
 
 func (o *Operator) datasetOf(file string) string {

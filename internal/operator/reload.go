@@ -173,6 +173,9 @@ func (o *Operator) reloadSome(ctx context.Context, chunk []candidate, onlyPlan b
 
 func (o *Operator) reload(ctx context.Context, c candidate) (journal.Reload, error) {
 	reload, err := o.Journal.Reload(ctx, c.id)
+	if errors.Is(err, journal.ErrNotFound) && c.row != nil && c.row.IsWithdrawn() {
+		return withdrawnReload(*c.row), nil
+	}
 	if errors.Is(err, journal.ErrNotFound) && c.row != nil {
 		if err := o.Journal.Restore(ctx, c.object, c.dataset, loadFromLedger(*c.row)); err != nil {
 			return journal.Reload{}, err
@@ -184,16 +187,24 @@ func (o *Operator) reload(ctx context.Context, c candidate) (journal.Reload, err
 
 func (o *Operator) planReload(ctx context.Context, c candidate) (journal.Reload, error) {
 	entry, err := o.Journal.Get(ctx, c.id)
+	if errors.Is(err, journal.ErrNotFound) && c.row != nil && c.row.IsWithdrawn() {
+		return withdrawnReload(*c.row), nil
+	}
 	if errors.Is(err, journal.ErrNotFound) && c.row != nil {
 		return journal.Reload{Generation: c.row.Generation + 1}, nil
 	}
 	return entry.PlanReload(), err
 }
 
+// withdrawnReload is the refused reload of a withdrawn object that the journal lost.
+func withdrawnReload(row ledger.Row) journal.Reload {
+	return journal.Reload{Generation: row.Generation, Refused: "the object is withdrawn: put the file again"}
+}
+
 // loadFromLedger returns a ledger row as the journal's description of a load. A
 // restored journal entry gets this load.
 func loadFromLedger(row ledger.Row) journal.Load {
-	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded}
+	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded, DuplicateOf: row.DuplicateOf}
 }
 
 // sendReloads sends the messages of the reloads to the transform queue.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Status returns the entry of an object id, or of the newest version of
@@ -41,6 +43,23 @@ func (o *Operator) find(ctx context.Context, name string) (journal.Entry, error)
 	return o.Journal.Newest(ctx, bucket, key)
 }
 
+// SameBytes returns the first object of another key with the bytes of a loaded object.
+// The result is nil for an object with bytes of its own. Without the other object's
+// entry, the result has only the id.
+func (o *Operator) SameBytes(ctx context.Context, e journal.Entry) (*journal.Entry, error) {
+	if e.DuplicateOf == "" {
+		return nil, nil
+	}
+	other, err := o.Journal.Get(ctx, e.DuplicateOf)
+	if errors.Is(err, journal.ErrNotFound) {
+		return &journal.Entry{ID: e.DuplicateOf}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &other, nil
+}
+
 // CheckDataset returns an error for a dataset without a contract. So a typing error
 // isn't mistaken for a dataset without failures. The dataset "" means keys without a
 // contract and is valid.
@@ -51,11 +70,13 @@ func (o *Operator) CheckDataset(dataset string) error {
 	return nil
 }
 
-// Summary has the waiting and failed objects of a dataset.
+// Summary has the waiting and failed objects and the held deliveries of a dataset.
 type Summary struct {
 	Dataset string          `json:"dataset"`
 	Waiting int             `json:"waiting"`
 	Failed  []journal.Entry `json:"failed"`
+	// Held has the held deliveries of a snapshot dataset.
+	Held []work.HeldDelivery `json:"held,omitempty"`
 }
 
 // maxCountedWaiting is the largest number of waiting objects in a summary. More objects
@@ -75,7 +96,15 @@ func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		summaries = append(summaries, Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed})
+		summary := Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed}
+		if c.Mode == contract.Snapshot {
+			deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
+			if err != nil {
+				return nil, err
+			}
+			summary.Held = deliveries.Held
+		}
+		summaries = append(summaries, summary)
 	}
 	unclaimed, err := o.Journal.Failed(ctx, "", "")
 	if err == nil && len(unclaimed) > 0 {

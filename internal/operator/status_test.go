@@ -41,6 +41,37 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestSameBytes: the default of firn.duplicateContent loads the same bytes again, and
+// the status of the second object names the first.
+func TestSameBytes(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	first := f.received(t, "shop/order/a.csv", "shop.order")
+	lost := object.Object{Bucket: "landing", Key: "shop/order/lost.csv", Version: "v1"}
+	for name, want := range map[string]*journal.Entry{
+		"none.csv": nil,
+		"b.csv":    {ID: first.ID(), Object: first},
+		"c.csv":    {ID: lost.ID()}, // the journal has no entry of the first object
+	} {
+		o := f.received(t, "shop/order/"+name, "shop.order")
+		load := journal.Load{LoadID: "l1"}
+		if want != nil {
+			load.DuplicateOf = want.ID
+		}
+		if err := f.stages.Loaded(ctx, o.ID(), load); err != nil {
+			t.Fatal(err)
+		}
+		entry, err := f.Status(ctx, string(o.ID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.SameBytes(ctx, entry)
+		if err != nil || (got == nil) != (want == nil) || got != nil && (got.ID != want.ID || got.Object.URI() != want.Object.URI()) {
+			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, want)
+		}
+	}
+}
+
 // TestStatusOfKeyIsNewestVersion: the status of a key is the status of the newest
 // version. The status of an id is the status of that version.
 func TestStatusOfKeyIsNewestVersion(t *testing.T) {

@@ -20,7 +20,7 @@ func TestHasStopped(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[journal.State]bool{
 		"": false, journal.Received: false, journal.Transforming: false, journal.Transformed: false,
-		journal.Loaded: true, journal.Superseded: true, journal.Ignored: true, journal.Failed: true,
+		journal.Loaded: true, journal.Superseded: true, journal.Withdrawn: true, journal.Ignored: true, journal.Failed: true,
 	} {
 		if operator.HasStopped(journal.Entry{State: state}) != want {
 			t.Errorf("HasStopped in state %q = %t", state, !want)

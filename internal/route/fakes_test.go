@@ -106,6 +106,18 @@ func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error
 	return e, err
 }
 
+func (j *fakeJournal) Newest(_ context.Context, bucket, key string) (journal.Entry, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.entries { // the tests have one version of a key
+		if e.Object.Bucket == bucket && e.Object.Key == key {
+			found, _, err := j.find(e.ID)
+			return found, err
+		}
+	}
+	return journal.Entry{}, journal.ErrNotFound
+}
+
 func (j *fakeJournal) Transformed(ctx context.Context, r work.Receipt, at work.Location) (journal.Entry, error) {
 	e, err := j.Get(ctx, r.ObjectID)
 	if err != nil {
@@ -182,6 +194,8 @@ func (j *fakeJournal) Outage(_ context.Context, dependency string) (breaker.Outa
 // curated bucket. A page has two entries.
 type fakeLister struct {
 	versions []s3types.ObjectVersion
+	// markers are the delete markers, all on the first page.
+	markers  []s3types.DeleteMarkerEntry
 	receipts fakeReceipts
 	// written has the times of the curated bucket's keys.
 	written map[string]time.Time
@@ -210,6 +224,9 @@ func (l *fakeLister) ListObjectVersions(_ context.Context, in *s3.ListObjectVers
 	}
 	last := min(first+pageSize, len(l.versions))
 	output := &s3.ListObjectVersionsOutput{Versions: l.versions[first:last], IsTruncated: aws.Bool(last < len(l.versions))}
+	if first == 0 {
+		output.DeleteMarkers = l.markers
+	}
 	if *output.IsTruncated {
 		output.NextKeyMarker, output.NextVersionIdMarker = l.versions[last-1].Key, l.versions[last-1].VersionId
 	}

@@ -80,12 +80,20 @@ func checkFault(t *testing.T, f *fault.Fault, d fault.Disposition, code fault.Co
 	}
 }
 
-// receiptOf is an accepted receipt of the object's attempt "a1".
-func receiptOf(o object.Object) work.Receipt {
+// receiptOf is an accepted receipt of an object of shop.order.
+func receiptOf(o object.Object) work.Receipt { return receiptFor("shop.order", o, 0) }
+
+// receiptFor is an accepted receipt of the first attempt at the object's generation.
+func receiptFor(dataset string, o object.Object, generation int) work.Receipt {
+	return receiptOfAttempt(object.Attempt{Dataset: dataset, Object: o.ID(), Name: object.AttemptName(generation, 1, "a")}, o)
+}
+
+// receiptOfAttempt is an accepted receipt of an attempt at the object.
+func receiptOfAttempt(attempt object.Attempt, o object.Object) work.Receipt {
 	return work.Receipt{
-		Object: o, ObjectID: o.ID(), Dataset: "shop.order", Contract: "1.0.0", Attempt: "a1", Engine: "lambda",
-		Outcome: work.Accepted, RowsRead: 3, RowsWritten: 2, RowsRejected: 1,
-		Data: []work.File{{Key: "d", Rows: 2}}, Rejects: []work.File{{Key: "r", Rows: 1}},
+		Object: o, ObjectID: o.ID(), Dataset: attempt.Dataset, Contract: "1.0.0", Generation: attempt.Generation(), Attempt: attempt.Name,
+		Engine: "lambda", Outcome: work.Accepted, RowsRead: 3, RowsWritten: 2, RowsRejected: 1,
+		Data: []work.File{{Key: attempt.Data(0), Rows: 2}}, Rejects: []work.File{{Key: attempt.Rejects(0), Rows: 1}},
 		FinishedAt: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC),
 	}
 }

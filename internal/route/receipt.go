@@ -3,12 +3,7 @@ package route
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/event"
@@ -18,10 +13,6 @@ import (
 	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
-
-// maxReceiptBytes is the limit of a receipt's size. A receipt names at most 1,000
-// files, with about 200 bytes for each file.
-const maxReceiptBytes = 8 << 20
 
 // routeReceipt journals the result of a transform. routeReceipt sends the object's
 // load, or returns the fault of a refused object.
@@ -33,7 +24,7 @@ func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Noti
 	}
 	about.id, about.dataset = attempt.Object, attempt.Dataset
 	at := work.Location{Bucket: n.Object.Bucket, Key: n.Object.Key}
-	receipt, err := r.readReceipt(ctx, attempt, at)
+	receipt, err := r.readReceipt(ctx, at)
 	switch {
 	case fault.Is(err, fault.ReceiptMissing):
 		return r.routeMissing(ctx, attempt, about, err)
@@ -47,29 +38,14 @@ func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Noti
 	return about, r.routeAccepted(ctx, m, receipt, at, out)
 }
 
-// readReceipt reads the latest version. No two attempts share a key, so there is a
-// single version, or a retried upload wrote the same bytes twice.
-func (r *Router) readReceipt(ctx context.Context, attempt object.Attempt, at work.Location) (work.Receipt, error) {
-	const op = "read receipt"
-	output, err := r.Receipts.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(at.Bucket), Key: aws.String(at.Key)})
-	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "NotFound") {
-		return work.Receipt{}, fault.Permanentf(op, fault.ReceiptMissing, "s3://%s/%s was deleted before route read the receipt", at.Bucket, at.Key)
+// readReceipt returns a valid receipt of an object in the landing bucket.
+func (r *Router) readReceipt(ctx context.Context, at work.Location) (work.Receipt, error) {
+	receipt, err := work.ReadReceipt(ctx, r.Receipts, at)
+	if err == nil && receipt.Object.Bucket != r.LandingBucket {
+		err = fault.Permanentf("check receipt", fault.ReceiptMismatch,
+			"the receipt is for %s, and the stage routes objects of bucket %q", receipt.Object.URI(), r.LandingBucket)
 	}
-	if err != nil {
-		return work.Receipt{}, fault.AWS(op, fault.StoreAway, err)
-	}
-	body, err := io.ReadAll(io.LimitReader(output.Body, maxReceiptBytes))
-	if err = errors.Join(err, output.Body.Close()); err != nil {
-		return work.Receipt{}, fault.Dependency(op, fault.StoreAway, err)
-	}
-	receipt, err := work.DecodeReceipt(body)
-	if err == nil && (receipt.ObjectID != attempt.Object || receipt.Dataset != attempt.Dataset) {
-		err = fmt.Errorf("the receipt is of object %s of %s, but its key is %s", receipt.ObjectID, receipt.Dataset, at.Key)
-	}
-	if err != nil {
-		return work.Receipt{}, &fault.Fault{Op: op, Code: fault.ReceiptMismatch, Disposition: fault.Permanent, Err: err}
-	}
-	return receipt, nil
+	return receipt, err
 }
 
 // routeMissing returns the fault of a deleted receipt, or nil if the object has moved

@@ -1,6 +1,8 @@
 package route_test
 
 import (
+	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,8 +15,7 @@ import (
 
 func TestAcceptedReceiptBecomesLoad(t *testing.T) {
 	t.Parallel()
-	r := receiptOf(landed("shop/order/day.csv"))
-	r.Generation = 1
+	r := receiptFor("shop.order", landed("shop/order/day.csv"), 1)
 	at := locationOf(r)
 	wantLoad := work.Work{Stage: work.Load, Dataset: r.Dataset, Object: r.Object, Generation: 1, Receipt: &at}
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Failed} {
@@ -73,8 +74,7 @@ func TestLoadDelayFollowsContract(t *testing.T) {
 			t.Parallel()
 			b := newFixture(t)
 			b.router.LoadEvery = test.override
-			r := receiptOf(landed("k"))
-			r.Dataset = test.dataset
+			r := receiptFor(test.dataset, landed("k"), 0)
 			b.addReceipt(t, r, journal.Transforming)
 			if f := b.handle(receiptEvent(r)); f != nil {
 				t.Fatal(f)
@@ -152,11 +152,33 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 			b.addReceipt(t, other, journal.Transforming)
 			b.receipts[locationOf(r).Key] = b.receipts[locationOf(other).Key]
 		}, fault.Permanent, fault.ReceiptMismatch},
-		{"rows don't add up", func(t *testing.T, b *fixture) {
-			wrong := r
-			wrong.RowsRead = 9
-			b.addReceipt(t, wrong, journal.Transforming)
-		}, fault.Permanent, fault.ReceiptMismatch},
+	}
+	for name, forge := range map[string]func(*work.Receipt){
+		"rows don't add up":                        func(w *work.Receipt) { w.RowsRead = 9 },
+		"of another dataset":                       func(w *work.Receipt) { *w = receiptFor("shop.customer", r.Object, 0) },
+		"of another dataset, files in this folder": func(w *work.Receipt) { w.Dataset = "shop.customer" },
+		"of another generation":                    func(w *work.Receipt) { w.Generation = 1 },
+		"of another attempt":                       func(w *work.Receipt) { w.Attempt = "00-02-b" },
+		"a file twice": func(w *work.Receipt) {
+			w.Data, w.RowsWritten, w.RowsRead = append(slices.Clone(w.Data), w.Data[0]), 4, 5
+		},
+		"a file of another folder": func(w *work.Receipt) { w.Data = other.Data },
+		"refused with a data file": func(w *work.Receipt) { w.Outcome = work.Refused },
+	} {
+		tests = append(tests, struct {
+			name   string
+			damage func(*testing.T, *fixture)
+			d      fault.Disposition
+			code   fault.Code
+		}{name, func(t *testing.T, b *fixture) {
+			forged := r
+			forge(&forged)
+			body, err := json.Marshal(forged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.receipts[locationOf(r).Key] = body
+		}, fault.Permanent, fault.ReceiptMismatch})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -185,12 +207,27 @@ func TestUnreadableReceiptIsAFault(t *testing.T) {
 	})
 }
 
+// TestReceiptOfObjectInAnotherBucketIsAFault: the receipt fits its place, but the object
+// isn't in the landing bucket.
+func TestReceiptOfObjectInAnotherBucketIsAFault(t *testing.T) {
+	t.Parallel()
+	foreign := landed("shop/order/day.csv")
+	foreign.Bucket = "elsewhere"
+	b, r := newFixture(t), receiptOf(foreign)
+	b.addReceipt(t, r, journal.Transforming)
+	checkFault(t, b.handle(receiptEvent(r)), fault.Permanent, fault.ReceiptMismatch, "s3://elsewhere/shop/order/day.csv", `bucket "landing"`)
+	if len(b.sqs.sent) != 0 {
+		t.Error("work was sent")
+	}
+}
+
 // refused returns a receipt of an object with too many rejects.
 func refused() work.Receipt {
 	r := receiptOf(landed("shop/order/day.csv"))
 	r.Outcome, r.Code, r.Cause, r.Hint = work.Refused, "too_many_rejects", "too many rows break the contract", "fix it"
 	r.RowsRead, r.RowsWritten, r.RowsRejected = 100, 88, 12
-	r.Data, r.Rejects = nil, nil
+	r.Data, r.Rejects = nil, []work.File{{Key: r.Rejects[0].Key, Rows: 12}}
+	r.RejectsByRule = map[string]int64{"dep_delay:integer": 11, "_row:columns": 1}
 	for i := range 7 {
 		r.FirstRejects = append(r.FirstRejects, work.Reject{Record: int64(i + 1), Line: int64(i+2) % 8, Rule: "dep_delay:integer"})
 	}
@@ -203,10 +240,12 @@ func TestRefusalIsAPermanentFault(t *testing.T) {
 	b.addReceipt(t, r, journal.Transforming)
 	f := b.handle(receiptEvent(r))
 	checkFault(t, f, fault.Permanent, fault.TooManyRejects)
-	const cause = "too many rows break the contract; 100 records were read, 12 rejected, none is loaded; first rejects: " +
+	const cause = "too many rows break the contract; 100 records were read, 12 rejected, none is loaded; " +
+		"rejects by rule: dep_delay:integer 11, _row:columns 1; first rejects: " +
 		"record 1 (line 2) dep_delay:integer, record 2 (line 3) dep_delay:integer, record 3 (line 4) dep_delay:integer, " +
-		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer"
-	if diff := cmp.Diff(cause, f.Cause()); diff != "" {
+		"record 4 (line 5) dep_delay:integer, record 5 (line 6) dep_delay:integer; "
+	place := "the texts of the first 12 rejects are in s3://" + curated + "/" + r.Rejects[0].Key
+	if diff := cmp.Diff(cause+place, f.Cause()); diff != "" {
 		t.Errorf("cause (-want +got):\n%s", diff)
 	}
 	if f.Advice() != "fix it" || f.Subject != r.Object.URI() || f.ObjectID != string(r.ObjectID) || f.Dataset != r.Dataset {

@@ -11,8 +11,11 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// maxNamedRejects is the number of rejects that a cause names.
-const maxNamedRejects = 5
+// The numbers of rejects and of rules that a cause names.
+const (
+	maxNamedRejects = 5
+	maxNamedRules   = 3
+)
 
 // routeRefusal returns the permanent fault of a refused object, or nil if the journal
 // already has a later result.
@@ -28,7 +31,7 @@ func (r *Router) routeRefusal(ctx context.Context, receipt work.Receipt, at work
 		r.logDropped(ctx, entry)
 		return nil
 	}
-	return refusal(receipt)
+	return refusal(receipt, at)
 }
 
 // isLateRefusal reports whether a refusal has no effect any more: the object is done,
@@ -42,10 +45,10 @@ func isLateRefusal(entry journal.Entry, receipt work.Receipt, at work.Location) 
 		redriven
 }
 
-// refusal returns the receipt's code, cause and hint as a fault, with the counts and
-// the first rejects. A cause names record numbers and rules, never the content of a
-// row.
-func refusal(r work.Receipt) error {
+// refusal returns the receipt's code, cause and hint as a fault, with the counts, the
+// first rejects and the place of their texts. A cause names record numbers and rules,
+// never the content of a row.
+func refusal(r work.Receipt, at work.Location) error {
 	code := fault.Code(r.Code)
 	if code == "" {
 		code = fault.Unexpected
@@ -57,8 +60,14 @@ func refusal(r work.Receipt) error {
 	if r.RowsRead > 0 {
 		words = append(words, fmt.Sprintf("%d records were read, %d rejected, none is loaded", r.RowsRead, r.RowsRejected))
 	}
+	if len(r.RejectsByRule) > 0 {
+		words = append(words, "rejects by rule: "+work.DescribeRules(r.RejectsByRule, maxNamedRules))
+	}
 	if len(r.FirstRejects) > 0 {
 		words = append(words, "first rejects: "+describeRejects(r.FirstRejects))
+	}
+	for _, file := range r.Rejects {
+		words = append(words, fmt.Sprintf("the texts of the first %d rejects are in s3://%s/%s", file.Rows, at.Bucket, file.Key))
 	}
 	return &fault.Fault{
 		Stage: string(work.Transform), Op: "transform object", Code: code, Disposition: fault.Permanent, Hint: r.Hint,

@@ -30,6 +30,8 @@ type Journal interface {
 	Transformed(ctx context.Context, r work.Receipt, at work.Location) (journal.Entry, error)
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
+	// Newest returns the entry of the key's newest version, or journal.ErrNotFound.
+	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Sweeps
 }
 
@@ -49,13 +51,6 @@ type Sweeps interface {
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
-// Receipts reads receipts from the curated bucket. Without s3:ListBucket on this
-// bucket, S3 answers 403 for a deleted receipt (AmazonS3 API reference, GetObject),
-// like for a missing grant.
-type Receipts interface {
-	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
-}
-
 // Lister lists versions and receipts for a sweep. The calls need a grant on the bucket:
 // s3:ListBucketVersions on landing, s3:ListBucket on curated.
 type Lister interface {
@@ -69,9 +64,10 @@ type Lister interface {
 type Router struct {
 	Contracts contract.Set
 	Journal   Journal
-	Receipts  Receipts
-	Lister    Lister
-	Sender    sqsbatch.Client
+	// Receipts reads receipts from the curated bucket.
+	Receipts work.Objects
+	Lister   Lister
+	Sender   sqsbatch.Client
 	// LandingBucket and CuratedBucket are the only buckets whose events are routed.
 	// Events of other buckets are a fault.
 	LandingBucket, CuratedBucket string
@@ -133,7 +129,7 @@ func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) e
 		return undecodable(err)
 	}
 	if len(notices) == 0 {
-		telemetry.Logger(ctx).InfoContext(ctx, "no object was created", telemetry.KeyMessage, m.ID)
+		telemetry.Logger(ctx).InfoContext(ctx, "no object was created or deleted", telemetry.KeyMessage, m.ID)
 	}
 	var faults []error
 	for _, n := range notices {
@@ -149,6 +145,10 @@ func (r *Router) routeEvent(ctx context.Context, m batch.Message, out *outbox) e
 func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notice, out *outbox) error {
 	about := subject{uri: n.Object.URI()}
 	var err error
+	if n.IsRemoval() {
+		about, err = r.routeRemoval(ctx, m, n, out)
+		return about.name(err)
+	}
 	switch n.Object.Bucket {
 	case r.LandingBucket:
 		about, err = r.routeLanding(ctx, m, n.Object, out)

@@ -101,9 +101,9 @@ func unsent(err error) error {
 	var refused *sqsbatch.Refused
 	switch {
 	case errors.As(err, &refused) && refused.SenderFault && refused.Code == "InvalidMessageContents":
-		return &fault.Fault{Op: op, Code: fault.Unexpected, Disposition: fault.Permanent, Err: err}
+		return &fault.Fault{Op: op, Code: fault.Unexpected, Disposition: fault.Permanent, Err: fault.Cleaned(err, "")}
 	case refused != nil, errors.Is(err, sqsbatch.ErrUnanswered):
-		return fault.Dependency(op, fault.QueueAway, err)
+		return fault.Dependency(op, fault.QueueAway, fault.Cleaned(err, ""))
 	default:
 		return fault.AWS(op, fault.QueueAway, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -110,10 +111,11 @@ func TestMovedObjectIsNotSentAgain(t *testing.T) {
 func TestStuckObjectWithReceiptIsRouted(t *testing.T) {
 	t.Parallel()
 	receipt := func(name string, outcome work.Outcome) work.Receipt {
-		r := receiptOf(landed("shop/order/day.csv"))
-		r.Attempt, r.Generation, r.Outcome = name, 1, outcome
+		o := landed("shop/order/day.csv")
+		r := receiptOfAttempt(object.Attempt{Dataset: "shop.order", Object: o.ID(), Name: name}, o)
+		r.Outcome = outcome
 		if outcome == work.Refused {
-			r.Code, r.Cause = string(fault.BadHeader), "no header"
+			r.Code, r.Cause, r.Data = string(fault.BadHeader), "no header", nil
 		}
 		return r
 	}

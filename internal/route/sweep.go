@@ -118,6 +118,9 @@ func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep
 		if err := r.announce(ctx, m, *s.Page, page.Versions); err != nil {
 			return err
 		}
+		if err := r.announceRemovals(ctx, m, *s.Page, page.DeleteMarkers); err != nil {
+			return err
+		}
 		if !aws.ToBool(page.IsTruncated) {
 			telemetry.Logger(ctx).InfoContext(ctx, "landing bucket swept", telemetry.KeyDuration, r.Now().Sub(s.At).Milliseconds())
 			return r.Journal.SetSweptUntil(ctx, s.Page.Until)

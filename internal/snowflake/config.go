@@ -93,22 +93,6 @@ func (c Config) now() time.Time {
 	return c.Now()
 }
 
-// parameters returns the session parameters (docs.snowflake.com,
-// sql-reference/parameters). The driver sends the parameters in the login request,
-// without an extra round trip.
-func (c Config) parameters() map[string]*string {
-	parameters := make(map[string]*string)
-	set := func(name, value string) { parameters[name] = &value }
-	set("TIMEZONE", "UTC")
-	set("LOCK_TIMEOUT", seconds(c.LockTimeout, lockTimeout))
-	set("STATEMENT_TIMEOUT_IN_SECONDS", seconds(c.StatementTimeout, statementTimeout))
-	set("ABORT_DETACHED_QUERY", "true")
-	set("TRANSACTION_ABORT_ON_ERROR", "true")
-	set("CLIENT_TELEMETRY_ENABLED", "false")
-	set("QUERY_TAG", c.Tag[:min(len(c.Tag), maxTagLength)])
-	return parameters
-}
-
 func (c Config) loginLimit() time.Duration { return cmp.Or(c.LoginTimeout, loginTimeout) }
 
 func seconds(d, fallback time.Duration) string {

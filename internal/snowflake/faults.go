@@ -48,7 +48,10 @@ var errorClasses = map[int]errorClass{
 	numberOverQuota:   {fault.WarehouseAway, fault.RetryAfter},
 	numberLockBusy:    {fault.LockBusy, fault.RetryAfter},
 	numberNoPrivilege: {fault.AccessDenied, fault.RetryAfter},
-	numberNoColumn:    {fault.TableBehind, fault.RetryAfter}, // firn was deployed before the migration
+	// The object is missing, was renamed, or the role has lost a grant: no object of the
+	// landing bucket is the cause, and a person can undo each of these.
+	numberDoesNotExist: {fault.TableMissing, fault.RetryAfter},
+	numberNoColumn:     {fault.TableBehind, fault.RetryAfter}, // firn was deployed before the migration
 }
 
 // refusedDelay is the pause after a refused login: five refused logins lock a user for
@@ -59,8 +62,11 @@ const refusedDelay = 5 * time.Minute
 //
 // An error without a rule is a permanent copy_refused for a COPY. For any other
 // statement, such an error is a retry that counts as an attempt.
+//
+// The text of the fault has no values of rows. The driver's error is in the chain.
 func Fault(op, statement string, err error) *fault.Fault {
 	f := classify(op, statement, err)
+	f.Err = cleaned(err, statement)
 	f.QueryID = queryIDOf(err)
 	return f
 }
@@ -88,10 +94,6 @@ func classOf(statement string, answer *sf.SnowflakeError) errorClass {
 		return errorClass{fault.StatementTimeout, fault.RetryAfter} // the statement has few rows: the warehouse is busy
 	case answer.SQLState == stateLock:
 		return errorClass{fault.LockBusy, fault.RetryAfter}
-	case number == numberDoesNotExist && namesStage(answer.Message):
-		return errorClass{fault.TableMissing, fault.RetryAfter} // a restarted stand-in has no stages until the startup makes them again
-	case number == numberDoesNotExist:
-		return errorClass{fault.TableMissing, fault.Permanent}
 	case inRange(number, firstDriverNumber, lastDriverNumber), inRange(number, firstSessionNumber, lastSessionNumber),
 		strings.HasPrefix(answer.SQLState, stateConnection):
 		return errorClass{fault.SnowflakeAway, fault.RetryAfter}
@@ -110,8 +112,10 @@ func classOf(statement string, answer *sf.SnowflakeError) errorClass {
 func loginFault(err error) *fault.Fault {
 	const op = "log in to Snowflake"
 	var answer *sf.SnowflakeError
+	given := errors.As(err, &answer)
+	err = cleaned(err, "")
 	switch {
-	case !errors.As(err, &answer):
+	case !given:
 		return fault.Dependency(op, fault.SnowflakeAway, err)
 	case answer.SQLState == stateRejected, inRange(answer.Number, firstSessionNumber, lastSessionNumber):
 		f := fault.Dependency(op, fault.SnowflakeRefused, err)
@@ -128,8 +132,6 @@ func startsWith(statement, word string) bool {
 	words := strings.Fields(statement)
 	return len(words) > 0 && strings.EqualFold(words[0], word)
 }
-
-func namesStage(message string) bool { return strings.Contains(strings.ToLower(message), "stage") }
 
 // deniesAccess reports whether a stage may not read its bucket. Snowflake reports
 // missing access and a missing file both as errors of the remote file.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestFaultByErrorNumber(t *testing.T) {
 		{"statement timeout of a COPY", copying, answer(630, "57014", "reached its statement timeout"), fault.StatementTimeout, fault.Retry},
 		{"statement timeout of a DELETE", "delete from raw.x", answer(630, "57014", "reached its statement timeout"), fault.StatementTimeout, fault.Retry},
 		{"statement timeout of the lock", updating, answer(630, "57014", "reached its statement timeout"), fault.StatementTimeout, fault.RetryAfter},
-		{"missing table", updating, answer(2003, "42S02", "Object 'RAW.X_LOADS' does not exist or not authorized"), fault.TableMissing, fault.Permanent},
+		{"missing table", updating, answer(2003, "42S02", "Object 'RAW.X_LOADS' does not exist or not authorized"), fault.TableMissing, fault.RetryAfter},
 		{"missing column", updating, answer(904, "42000", "invalid identifier 'BYTES'"), fault.TableBehind, fault.RetryAfter},
 		{"missing stage", copying, answer(2003, "02000", "Stage 'RAW.CURATED' does not exist or not authorized"), fault.TableMissing, fault.RetryAfter},
 		{"missing privilege", copying, answer(3001, "42501", "Insufficient privileges to operate on stage"), fault.AccessDenied, fault.RetryAfter},
@@ -90,7 +91,10 @@ func TestLoginFaultByError(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := snowflake.LoginFault(test.err)
+			got := snowflake.LoginFault(fmt.Errorf("%w of Lovelace", test.err))
+			if strings.Contains(got.Error(), "Lovelace") {
+				t.Errorf("the fault isn't cleaned: %v", got)
+			}
 			if got.Code != test.code || got.Disposition != fault.RetryAfter {
 				t.Errorf("got %s, %s; want %s, retry_after", got.Code, got.Disposition, test.code)
 			}

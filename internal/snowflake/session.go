@@ -134,7 +134,7 @@ func (s *Session) Close() error {
 	if closed := s.pool.Close(); err == nil {
 		err = closed
 	}
-	return err
+	return cleaned(err, "")
 }
 
 // withQueryID asks the driver for the statement's id. The returned function never

@@ -42,6 +42,14 @@ const (
 
 	// KeyDuplicateOf is the id of the other object with the same bytes.
 	KeyDuplicateOf = "duplicate_of"
+
+	// KeyDelivery is the name of a snapshot's delivery. KeyBefore is the accepted
+	// delivery before it, and KeyRowsBefore the number of its rows.
+	KeyDelivery   = "delivery"
+	KeyBefore     = "delivery_before"
+	KeyRowsBefore = "rows_before"
+	// KeyCurrent is the delivery that the view of the current rows shows.
+	KeyCurrent = "delivery_current"
 )
 
 // NewLogger returns a logger that writes JSON lines for one stage.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/engine/parquetfile"
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/transform"
 	"github.com/firn-data/firn/internal/work"
 	"github.com/firn-data/firn/test/engines/suite"
@@ -70,6 +71,13 @@ func checkReceiptCounts(t *testing.T, o outcome) {
 	}
 	if int64(len(o.rows)) != r.RowsWritten || r.Outcome == work.Accepted && int64(len(o.rejects)) != r.RowsRejected {
 		t.Errorf("files have %d rows and %d rejects, the receipt has %d and %d", len(o.rows), len(o.rejects), r.RowsWritten, r.RowsRejected)
+	}
+	byRule := int64(0)
+	for _, count := range r.RejectsByRule {
+		byRule += count
+	}
+	if byRule != r.RowsRejected && r.Code != string(fault.BadCompression) {
+		t.Errorf("%d rows rejected, but %d by rule: %v", r.RowsRejected, byRule, r.RejectsByRule)
 	}
 	if keys := o.store.keys(); !strings.HasSuffix(keys[len(keys)-1], "/receipt.json") {
 		t.Errorf("the receipt isn't the last file: %v", keys)

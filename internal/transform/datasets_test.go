@@ -41,7 +41,7 @@ func TestMadeUpDatasets(t *testing.T) {
 		dataset, file string
 		rows          int64
 	}{
-		{"shop.customer", "shop/customer/customers.csv", 20},
+		{"shop.customer", "shop/customer/2026-01-31.csv", 20},
 		{"shop.item", "shop/item/items.csv.gz", 60},
 		{"shop.order", "shop/order/orders.csv", 40},
 		{"shop.visit", "shop/visit/visits.csv", 240},

@@ -77,7 +77,7 @@ func runIn(t *testing.T, ctx context.Context, engine *transform.Engine, store *m
 	if !found {
 		t.Fatalf("no receipt among %v", store.keys())
 	}
-	decoded, err := work.DecodeReceipt(written)
+	decoded, err := work.DecodeReceipt(written, work.Location{Bucket: bucket, Key: receiptKey(w)})
 	if err != nil {
 		t.Fatalf("decode the written receipt: %v", err)
 	}

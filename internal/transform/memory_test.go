@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -28,6 +29,8 @@ type memoryStore struct {
 	failRead int
 	// failCreate is the fault of every write.
 	failCreate error
+	// failCommit is the fault of the next commit of a file of rejects. It is used once.
+	failCommit error
 	// reading is called before each read of an object.
 	reading func()
 }
@@ -126,6 +129,10 @@ func (u *memoryUpload) Write(p []byte) (int, error) {
 
 func (u *memoryUpload) Commit(context.Context) error {
 	u.end()
+	if err := u.memory.failCommit; err != nil && strings.Contains(u.key, "/rejects") {
+		u.memory.failCommit = nil
+		return err
+	}
 	return u.memory.addFile(u.key, u.body.Bytes())
 }
 

@@ -16,6 +16,10 @@ type records interface {
 	next() (*row.Block, error)
 	// extra returns the names of the object's columns without a column in the contract.
 	extra() []string
+	// absent returns the names of the contract's columns without a column in the object.
+	// All their values are null. For NDJSON absent returns nil: each record has members
+	// of its own.
+	absent() []string
 }
 
 // openRecords returns the records of uncompressed UTF-8 text in the contract's format.
@@ -58,6 +62,8 @@ func (c *csvRecords) next() (*row.Block, error) {
 
 func (c *csvRecords) extra() []string { return c.fields.Extra }
 
+func (c *csvRecords) absent() []string { return c.fields.Absent }
+
 type ndjsonRecords struct {
 	reader   *reader.NDJSON
 	document *row.Document
@@ -72,3 +78,5 @@ func (n *ndjsonRecords) next() (*row.Block, error) {
 }
 
 func (n *ndjsonRecords) extra() []string { return n.document.Extra() }
+
+func (n *ndjsonRecords) absent() []string { return nil }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -27,6 +29,8 @@ type run struct {
 	// rows and rejected are the open batches. data and rejects write the full batches.
 	rows, rejected *row.Batch
 	data, rejects  *output
+	// kept are the first rejects. If the object is refused, they are the only rows.
+	kept *keptRejects
 	// source is nil until the object is open.
 	source *source
 	counts rowCounts
@@ -50,7 +54,10 @@ func (e *Engine) begin(job Job) (*run, error) {
 	}
 	level := cmp.Or(e.Level, parquetfile.Fastest)
 	r.data = &output{store: e.Store, bucket: e.Bucket, key: attempt.Data, roll: roll, level: level, layout: parquetfile.Data(job.Contract.Columns, id)}
-	r.rejects = &output{store: e.Store, bucket: e.Bucket, key: attempt.Rejects, roll: roll, level: level, layout: parquetfile.Rejects(r.rejected.Columns, id)}
+	newRejects := func() *output {
+		return &output{store: e.Store, bucket: e.Bucket, key: attempt.Rejects, roll: roll, level: level, layout: parquetfile.Rejects(r.rejected.Columns, id)}
+	}
+	r.rejects, r.kept = newRejects(), &keptRejects{rows: row.NewRejects(), output: newRejects()}
 	r.receipt = work.Receipt{
 		Object: job.Work.Object, Dataset: job.Work.Dataset, ObjectID: id, Contract: job.Contract.Version,
 		Generation: job.Work.Generation, Attempt: job.Attempt, Engine: EngineName, Outcome: work.Accepted,
@@ -80,13 +87,48 @@ func (r *run) transform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkNewColumns(records); err != nil { // CSV: the header has all names
+		return err
+	}
 	err = r.checkRecords(ctx, records)
-	r.receipt.ExtraColumns = records.extra()
-	if err != nil {
+	newColumns := r.checkNewColumns(records)
+	if err := cmp.Or(err, newColumns); err != nil {
 		return err
 	}
 	r.receipt.Unchecked = uncheckedRules(r.job.Contract, r.counts.read)
 	return r.end(ctx)
+}
+
+// checkNewColumns notes the columns of the object that the contract doesn't have, and
+// the contract's columns that the object doesn't have. If the contract says so, new
+// columns refuse the object.
+func (r *run) checkNewColumns(records records) error {
+	extra := records.extra()
+	r.receipt.ExtraColumns, r.receipt.AbsentColumns = extra, records.absent()
+	if len(extra) == 0 || r.job.Contract.NewColumns != contract.RefuseNewColumns {
+		return nil
+	}
+	return fault.Permanentf("compare columns", fault.NewColumn, "the contract doesn't have %s", describeColumns(extra))
+}
+
+// maxNamedColumns is the number of new columns in the cause of a refusal.
+const maxNamedColumns = 10
+
+// describeColumns names the first columns and counts the others.
+func describeColumns(names []string) string {
+	quoted := make([]string, 0, maxNamedColumns)
+	for _, name := range names[:min(len(names), maxNamedColumns)] {
+		quoted = append(quoted, strconv.Quote(name))
+	}
+	text := "the column"
+	if len(names) > 1 {
+		text += "s"
+	}
+	text += " " + strings.Join(quoted, ", ")
+	if more := len(names) - len(quoted); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // uncheckedRules returns the rules with a limit below the number of records.
@@ -143,6 +185,7 @@ func (r *run) reject(ctx context.Context, record reader.Record, rule string) err
 	if r.job.Rejected != nil {
 		r.job.Rejected(record, rule)
 	}
+	r.kept.add(record, rule)
 	r.rejected.AddReject(record.Number, record.Line, rule, record.Raw)
 	if !r.rejected.Full() {
 		return nil
@@ -184,11 +227,21 @@ func (r *run) abort(ctx context.Context) {
 	}
 }
 
-// refuse adds the cause of the refusal to the receipt. The counts stay, and show the
-// last record of the engine.
-func (r *run) refuse(f *fault.Fault) {
+// refuse adds the cause of the refusal to the receipt, and writes the first rejects. The
+// counts stay, and show the last record of the engine. Damaged compression leaves no
+// rejects, because the records before the damage may be wrong.
+func (r *run) refuse(ctx context.Context, f *fault.Fault) error {
 	r.receipt.Outcome = work.Refused
 	r.receipt.Code, r.receipt.Cause, r.receipt.Hint = string(f.Code), f.Cause(), f.Advice()
 	r.receipt.Data, r.receipt.Rejects = []work.File{}, []work.File{}
 	r.counts.written = 0
+	if f.Code == fault.BadCompression {
+		r.counts.first, r.counts.byRule = nil, nil
+		return nil
+	}
+	files, err := r.kept.write(ctx)
+	if err == nil {
+		r.receipt.Rejects = files
+	}
+	return err
 }

@@ -90,7 +90,7 @@ func TestStageKeepsGeneration(t *testing.T) {
 		t.Fatal(f)
 	}
 	attempt := object.Attempt{Dataset: "shop.order", Object: b.work.Object.ID(), Name: "02-01-unique"}
-	receipt, err := work.DecodeReceipt(b.store.files[attempt.Receipt()])
+	receipt, err := work.DecodeReceipt(b.store.files[attempt.Receipt()], work.Location{Bucket: bucket, Key: attempt.Receipt()})
 	if err != nil || receipt.Generation != 2 || attempt.Generation() != 2 {
 		t.Errorf("receipt %+v, %v, of generation %d", receipt, err, attempt.Generation())
 	}

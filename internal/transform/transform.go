@@ -83,7 +83,9 @@ func (e *Engine) Transform(ctx context.Context, job Job) (work.Receipt, error) {
 		if err = classify(bounded, err); !isRefusal(err) {
 			return work.Receipt{}, err
 		}
-		r.refuse(fault.As(err))
+		if err = r.refuse(bounded, fault.As(err)); err != nil {
+			return work.Receipt{}, classify(bounded, err)
+		}
 	}
 	return e.finish(ctx, r)
 }
@@ -115,7 +117,7 @@ func isRefusal(err error) bool {
 func (e *Engine) finish(ctx context.Context, r *run) (work.Receipt, error) {
 	receipt := r.receipt
 	receipt.RowsRead, receipt.RowsWritten, receipt.RowsRejected = r.counts.read, r.counts.written, r.counts.rejected
-	receipt.FirstRejects = r.counts.first
+	receipt.FirstRejects, receipt.RejectsByRule = r.counts.first, r.counts.byRule
 	receipt.ContentHash = r.source.contentHash()
 	receipt.FinishedAt = e.Now().UTC()
 	body, err := json.MarshalIndent(receipt, "", "  ")

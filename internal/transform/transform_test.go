@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestReceiptHasAllFields(t *testing.T) {
 		Engine: "lambda", Outcome: work.Accepted, RowsRead: 3, RowsWritten: 2, RowsRejected: 1,
 		Data:         []work.File{{Key: prefix + "data-00000.parquet", Rows: 2, Bytes: got.receipt.Data[0].Bytes}},
 		Rejects:      []work.File{{Key: prefix + "rejects-00000.parquet", Rows: 1, Bytes: got.receipt.Rejects[0].Bytes}},
-		FirstRejects: []work.Reject{{Record: 2, Line: 3, Rule: "n:integer"}},
+		FirstRejects: []work.Reject{{Record: 2, Line: 3, Rule: "n:integer"}}, RejectsByRule: map[string]int64{"n:integer": 1},
 		ExtraColumns: []string{"more"}, ContentHash: "sha256:" + hex.EncodeToString(sum[:]),
 		StartedAt: start, FinishedAt: start,
 	}
@@ -53,20 +54,25 @@ func TestReceiptHasAllFields(t *testing.T) {
 	}
 }
 
-func TestRefusedObjectHasReceiptOnly(t *testing.T) {
+// TestRefusedObjectHasFirstRejectsOnly: a refused object has its receipt, and at most one
+// file with the first rejects.
+func TestRefusedObjectHasFirstRejectsOnly(t *testing.T) {
 	t.Parallel()
-	rows := strings.Repeat("1\n", 50_000)
+	rows, bad := strings.Repeat("1\n", 50_000), strings.Repeat("x\n", 100_000)
 	tests := []struct {
 		name, key, body string
 		code            fault.Code
 		cause           string
 		read            int64
+		kept            int
 	}{
-		{"bad quoting after 50,000 records", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000},
-		{"truncated gzip", "a.csv.gz", string(gzipped(t, "n\n"+rows))[:60], fault.BadCompression, "ends too early", 0},
-		{"rejects", "a.csv", "n\n" + rows + strings.Repeat("x\n", 100_000), fault.TooManyRejects, "100000 of 150000 records (66.7 %) break the contract, above both limits of 10 records and 5.0 %; 100000 break n:integer", 150_000},
-		{"record too long", "a.csv", "n\n1\n" + strings.Repeat("1", 16<<20+1) + "\n", fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
-		{"open quote", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1},
+		{"bad quoting after 50,000 records", "a.csv", "n\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50001 (line 50002): there is text after a closing quote", 50_000, 0},
+		{"bad quoting after a reject", "a.csv", "n\nx\n" + rows + "\"2\"x\n" + rows, fault.BadQuoting, "record 50002 (line 50003): there is text after a closing quote", 50_001, 1},
+		{"truncated gzip", "a.csv.gz", string(gzipped(t, "n\n"+rows))[:60], fault.BadCompression, "ends too early", 0, 0},
+		{"rejects", "a.csv", "n\n" + rows + bad, fault.TooManyRejects, "100000 of 150000 records (66.7 %) break the contract, above both limits of 10 records and 5.0 %; 100000 break n:integer", 150_000, 1000},
+		{"no good record", "a.csv", "n\n" + bad, fault.NoGoodRow, "none of the 100000 records fits the contract; 100000 break n:integer", 100_000, 1000},
+		{"record too long", "a.csv", "n\n1\n" + strings.Repeat("1", 16<<20+1) + "\n", fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1, 0},
+		{"open quote", "a.csv", "n\n1\n\"" + strings.Repeat("1\n", 9<<20), fault.RecordTooLong, "record 2 (line 3): it is longer than 16 MiB", 1, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -84,10 +90,98 @@ func TestRefusedObjectHasReceiptOnly(t *testing.T) {
 			if r.RowsRead != test.read || r.RowsWritten != 0 {
 				t.Errorf("%d rows read, %d written", r.RowsRead, r.RowsWritten)
 			}
-			if keys := got.store.keys(); len(keys) != 1 || !strings.HasSuffix(keys[0], "receipt.json") {
-				t.Errorf("files %v, want only the receipt", keys)
+			if len(r.Data) != 0 || len(got.rejects) != test.kept {
+				t.Errorf("the receipt has the data files %v and %d rejects, want no file and %d rejects", r.Data, len(got.rejects), test.kept)
 			}
+			checkKeptRejects(t, got)
 		})
+	}
+}
+
+// checkKeptRejects checks that a refused object has no file except the receipt and one
+// file with its first rejects in order.
+func checkKeptRejects(t *testing.T, o outcome) {
+	t.Helper()
+	var want []string
+	if len(o.rejects) > 0 {
+		want = append(want, "rejects-00000.parquet")
+	}
+	var names []string
+	for _, key := range o.store.keys() {
+		names = append(names, path.Base(key))
+	}
+	if diff := cmp.Diff(append(want, "receipt.json"), names); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	for i, first := range o.receipt.FirstRejects {
+		if i >= len(o.rejects) || fmt.Sprint(o.rejects[i]["_firn_record"]) != fmt.Sprint(first.Record) || o.rejects[i]["rule"] != first.Rule {
+			t.Errorf("reject %d of the receipt isn't in the file: %+v", i+1, first)
+		}
+	}
+}
+
+// TestRefusalWithUnwrittenRejectsIsTriedAgain: without the first rejects there is no
+// receipt.
+func TestRefusalWithUnwrittenRejectsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	store, w := landed("a.csv", []byte("n\nx\n"))
+	store.failCreate = fault.Dependency("write", fault.AccessDenied, errors.New("denied"))
+	got := runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, numbers(), w)
+	if f := fault.As(got.err); f == nil || f.Code != fault.AccessDenied || f.Disposition != fault.RetryAfter {
+		t.Errorf("error %v", got.err)
+	}
+	if keys := store.keys(); len(keys) != 0 {
+		t.Errorf("files %v, want none", keys)
+	}
+}
+
+// TestRefusalAfterDataFilesNamesNone: a permanent fault between the commits of data and
+// rejects leaves a receipt without data files, also if they are visible already.
+func TestRefusalAfterDataFilesNamesNone(t *testing.T) {
+	t.Parallel()
+	store, w := landed("a.csv", []byte("n\n1\nx\n"))
+	store.failCommit = fault.Permanentf("write", fault.Unexpected, "a name that is too long")
+	got := runIn(t, t.Context(), &transform.Engine{Store: store, Bucket: bucket, Now: clock}, store, numbers(), w)
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if r := got.receipt; r.Outcome != work.Refused || len(r.Data) != 0 || r.RowsWritten != 0 || len(got.rejects) != 1 {
+		t.Errorf("the receipt is %+v", r)
+	}
+}
+
+// TestShareAloneLimitsRejectsOfSnapshots: firn.maxRejects has no effect in mode
+// snapshot, and the cause names only the share.
+func TestShareAloneLimitsRejectsOfSnapshots(t *testing.T) {
+	t.Parallel()
+	c := numbers()
+	c.Mode, c.MaxRejectRatio = contract.Snapshot, 0.05
+	got := run(t, c, "a.csv", []byte("n\n1\n2\nx\n"))
+	const cause = "1 of 3 records (33.3 %) break the contract, above the limit of 5.0 %; 1 break n:integer"
+	if got.err != nil || got.receipt.Code != string(fault.TooManyRejects) || got.receipt.Cause != cause {
+		t.Errorf("code %q, cause %q, error %v", got.receipt.Code, got.receipt.Cause, got.err)
+	}
+	c.Mode = contract.Append
+	if got := run(t, c, "a.csv", []byte("n\n1\n2\nx\n")); got.receipt.Outcome != work.Accepted {
+		t.Errorf("in mode append: %+v", got.receipt)
+	}
+}
+
+// TestRefusalNamesNewColumns: the cause has the names of new columns, at most ten.
+func TestRefusalNamesNewColumns(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ header, cause string }{
+		{"n,a b", `the contract doesn't have the column "a b"`},
+		{`n,"a""b",c`, `the contract doesn't have the columns "a\"b", "c"`},
+		{"n,a,b,c,d,e,f,g,h,i,j,k,l", `the contract doesn't have the columns "a", "b", "c", "d", "e", "f", "g", "h", "i", "j" and 2 more`},
+	}
+	for _, test := range tests {
+		c := numbers()
+		c.NewColumns = contract.RefuseNewColumns
+		got := run(t, c, "a.csv", []byte(test.header+"\n"))
+		if got.err != nil || got.receipt.Code != string(fault.NewColumn) || got.receipt.Cause != test.cause {
+			t.Errorf("%s: code %q, cause %q, error %v", test.header, got.receipt.Code, got.receipt.Cause, got.err)
+		}
 	}
 }
 
@@ -220,8 +314,8 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 		values := rapid.SliceOfN(rapid.SampledFrom([]string{"1", "-5", "x", "1,2", "\"7\"", "", "\"a\nb\"", "\xff"}), 0, 60).Draw(rt, "values")
 		c := numbers()
 		got := run(t, c, "a.csv", []byte("n\n"+strings.Join(values, "\n")))
-		if got.err != nil || got.receipt.Outcome != work.Accepted {
-			rt.Fatalf("receipt %+v, error %v", got.receipt, got.err)
+		if got.err != nil {
+			rt.Fatal(got.err)
 		}
 		records, good := 0, 0
 		for _, value := range values {
@@ -234,6 +328,9 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 			}
 		}
 		r := got.receipt
+		if isRefused := records > 0 && good == 0; isRefused != (r.Code == string(fault.NoGoodRow)) || isRefused != (r.Outcome == work.Refused) {
+			rt.Fatalf("%d of %d records are good, and the receipt is %+v", good, records, r)
+		}
 		if r.RowsRead != int64(records) || r.RowsWritten != int64(good) || r.RowsRejected != int64(records-good) {
 			rt.Fatalf("%d read, %d written, %d rejected; want %d, %d, %d", r.RowsRead, r.RowsWritten, r.RowsRejected, records, good, records-good)
 		}

@@ -16,7 +16,7 @@ func ExampleDecodeReceipt() {
 		"data": [{"key": "shop/order/94bdec0f159176661237e557b67bd4ae/00-01-k3x9/data-00000.parquet", "rows": 2, "bytes": 900}],
 		"rejects": [{"key": "shop/order/94bdec0f159176661237e557b67bd4ae/00-01-k3x9/rejects-00000.parquet", "rows": 1, "bytes": 700}],
 		"first_rejects": [{"record": 2, "line": 3, "rule": "id:required"}]
-	}`))
+	}`), work.Location{Bucket: "curated", Key: "shop/order/94bdec0f159176661237e557b67bd4ae/00-01-k3x9/receipt.json"})
 	if err != nil {
 		fmt.Println(err)
 		return

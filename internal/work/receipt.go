@@ -3,6 +3,8 @@ package work
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/firn-data/firn/internal/object"
@@ -45,14 +47,20 @@ type Receipt struct {
 	RowsRead     int64 `json:"rows_read"`
 	RowsWritten  int64 `json:"rows_written"`
 	RowsRejected int64 `json:"rows_rejected"`
-	// Data and Rejects are the Parquet files in the curated bucket.
+	// Data and Rejects are the Parquet files in the curated bucket. A refused object has
+	// no Data, and at most one file of Rejects with the first rejects: MaxKeptRejects.
 	Data    []File `json:"data"`
 	Rejects []File `json:"rejects"`
+	// RejectsByRule has the number of rejects of each broken rule.
+	RejectsByRule map[string]int64 `json:"rejects_by_rule,omitempty"`
 	// FirstRejects are the first few rejects, for the mail, without the content of
 	// rows.
 	FirstRejects []Reject `json:"first_rejects,omitempty"`
 	// ExtraColumns are columns of the file that aren't in the contract.
 	ExtraColumns []string `json:"extra_columns,omitempty"`
+	// AbsentColumns are the contract's columns that the header of a CSV file lacks. All
+	// their values are null.
+	AbsentColumns []string `json:"absent_columns,omitempty"`
 	// Unchecked describes the rules that the engine stopped checking: a unique column
 	// of an object with more records than MaxUnique.
 	Unchecked []string `json:"unchecked,omitempty"`
@@ -61,6 +69,13 @@ type Receipt struct {
 	StartedAt   time.Time `json:"started_at"`
 	FinishedAt  time.Time `json:"finished_at"`
 }
+
+// The bounds of the rejects that a refused object keeps: the number of rejects, and the
+// bytes of their raw texts. The first reject is kept at any size.
+const (
+	MaxKeptRejects     = 1000
+	MaxKeptRejectBytes = 8 << 20
+)
 
 // File is one Parquet file that a transform wrote.
 type File struct {
@@ -80,29 +95,92 @@ type Reject struct {
 	Rule string `json:"rule"`
 }
 
-// DecodeReceipt reads a receipt and checks the ids and the counts.
-func DecodeReceipt(body []byte) (Receipt, error) {
+// DecodeReceipt reads the receipt at a place in the curated bucket, and validates the
+// receipt.
+func DecodeReceipt(body []byte, at Location) (Receipt, error) {
 	var r Receipt
 	if err := json.Unmarshal(body, &r); err != nil {
 		return Receipt{}, fmt.Errorf("decode receipt: %w", err)
 	}
-	return r, r.check()
+	return r, r.Validate(at)
 }
 
-func (r Receipt) check() error {
-	switch {
+// Validate returns an error if the receipt contradicts itself or its place. Files have
+// no bucket of their own: all files are in the bucket of the receipt.
+//
+// A receipt is in the folder of its attempt, and the name of the attempt has the
+// generation. Every file is in the same folder, and has a name of its own. No count is
+// negative. The counts of an accepted receipt are the sums of its files. A refused
+// receipt has no data file, and at most as many rejects in files as rejected rows.
+func (r Receipt) Validate(at Location) error {
+	for _, check := range []func() error{
+		func() error { return r.checkPlace(at) }, r.checkFiles, r.checkCounts,
+	} {
+		if err := check(); err != nil {
+			return fmt.Errorf("receipt s3://%s/%s: %w", at.Bucket, at.Key, err)
+		}
+	}
+	return nil
+}
+
+// place returns the place of the receipt's attempt in the curated bucket.
+func (r Receipt) place() object.Attempt {
+	return object.Attempt{Dataset: r.Dataset, Object: r.ObjectID, Name: r.Attempt}
+}
+
+func (r Receipt) checkPlace(at Location) error {
+	switch place := r.place(); {
 	case r.ObjectID != r.Object.ID():
-		return fmt.Errorf("receipt: object id %q doesn't belong to %s", r.ObjectID, r.Object.URI())
+		return fmt.Errorf("object id %q doesn't belong to %s", r.ObjectID, r.Object.URI())
+	case place.Receipt() != at.Key:
+		return fmt.Errorf("the receipt is for object %s of %s, attempt %q, and this attempt's receipt has the key %s",
+			r.ObjectID, r.Dataset, r.Attempt, place.Receipt())
+	case place.Generation() != r.Generation:
+		return fmt.Errorf("the generation is %d, and attempt %q is of generation %d", r.Generation, r.Attempt, place.Generation())
+	}
+	return nil
+}
+
+func (r Receipt) checkFiles() error {
+	folder, known := r.place().Prefix(), make(map[string]bool)
+	for _, f := range slices.Concat(r.Data, r.Rejects) {
+		switch {
+		case !strings.HasPrefix(f.Key, folder) || f.Key == folder:
+			return fmt.Errorf("file %q isn't in the attempt's folder %s", f.Key, folder)
+		case known[f.Key]:
+			return fmt.Errorf("file %q is named twice", f.Key)
+		case f.Rows < 0 || f.Bytes < 0:
+			return fmt.Errorf("file %q has %d rows and %d bytes", f.Key, f.Rows, f.Bytes)
+		}
+		known[f.Key] = true
+	}
+	return nil
+}
+
+func (r Receipt) checkCounts() error {
+	switch {
+	case r.RowsRead < 0 || r.RowsWritten < 0 || r.RowsRejected < 0:
+		return fmt.Errorf("a count is negative: %d rows read, %d written, %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected)
 	case r.Outcome == Refused:
-		return nil
+		return r.checkRefused()
 	case r.Outcome != Accepted:
-		return fmt.Errorf("receipt: outcome %q is unknown", r.Outcome)
+		return fmt.Errorf("outcome %q is unknown", r.Outcome)
 	case r.RowsRead != r.RowsWritten+r.RowsRejected:
-		return fmt.Errorf("receipt: %d rows read, but %d written and %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected)
+		return fmt.Errorf("%d rows read, but %d written and %d rejected", r.RowsRead, r.RowsWritten, r.RowsRejected)
 	case sumRows(r.Data) != r.RowsWritten:
-		return fmt.Errorf("receipt: %d rows written, but the files hold %d", r.RowsWritten, sumRows(r.Data))
+		return fmt.Errorf("%d rows written, but the files hold %d", r.RowsWritten, sumRows(r.Data))
 	case sumRows(r.Rejects) != r.RowsRejected:
-		return fmt.Errorf("receipt: %d rows rejected, but the files hold %d", r.RowsRejected, sumRows(r.Rejects))
+		return fmt.Errorf("%d rows rejected, but the files hold %d", r.RowsRejected, sumRows(r.Rejects))
+	}
+	return nil
+}
+
+func (r Receipt) checkRefused() error {
+	switch {
+	case len(r.Data) > 0:
+		return fmt.Errorf("the object is refused, but the receipt has %d files with rows", len(r.Data))
+	case sumRows(r.Rejects) > r.RowsRejected:
+		return fmt.Errorf("%d rows rejected, but the files hold %d", r.RowsRejected, sumRows(r.Rejects))
 	}
 	return nil
 }

@@ -36,8 +36,21 @@ type Work struct {
 	Object object.Object `json:"object"`
 	// Generation is the number of reloads of the object; 0 for the first load.
 	Generation int `json:"generation,omitempty"`
-	// Receipt is the place of the transform's receipt. Nil for all stages but Load.
+	// Receipt is the place of the transform's receipt. Nil for all stages but Load, and
+	// for a withdrawal.
 	Receipt *Location `json:"receipt,omitempty"`
+	// Withdraw asks Load to withdraw the object. Nil for any other work.
+	Withdraw *Withdrawal `json:"withdraw,omitempty"`
+}
+
+// Withdrawal asks for the end of an object's rows: afterwards the table has no rows of
+// the object, nor of an older version of its key. The object may be a delete marker,
+// which is a version of its key without rows.
+type Withdrawal struct {
+	// By is the person or the event behind the withdrawal.
+	By string `json:"by"`
+	// Note is the reason.
+	Note string `json:"note"`
 }
 
 // Location is a key in a bucket.
@@ -66,8 +79,10 @@ func Decode(body string, stage Stage) (Work, error) {
 		return Work{}, fmt.Errorf("decode work: the message is for stage %q, not %q", w.Stage, stage)
 	case w.Object.Bucket == "" || w.Object.Key == "":
 		return Work{}, fmt.Errorf("decode work: the message names no object")
-	case stage == Load && w.Receipt == nil:
+	case stage == Load && w.Receipt == nil && w.Withdraw == nil:
 		return Work{}, fmt.Errorf("decode work: the message names no receipt")
+	case w.Withdraw != nil && (stage != Load || w.Receipt != nil || w.Withdraw.By == ""):
+		return Work{}, fmt.Errorf("decode work: a withdrawal is work for load, names a person and has no receipt")
 	}
 	return w, nil
 }

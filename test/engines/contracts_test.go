@@ -35,6 +35,10 @@ func newContract(r *rand.Rand) *contract.Contract {
 		c.Delimiter = pick(r, byte(','), ',', ';', '\t', '|')
 		c.Encoding = pick(r, contract.UTF8, contract.UTF8, contract.Latin1, contract.Windows1252)
 		c.NullValues = pick(r, nil, []string{"NA"}, []string{"-", "null"})
+		c.QuotedNull = pick(r, contract.QuotedIsNull, contract.QuotedIsValue)
+	}
+	if oneIn(r, 10) {
+		c.NewColumns = contract.RefuseNewColumns
 	}
 	for i := range 1 + r.IntN(7) {
 		c.Columns = append(c.Columns, newColumn(r, i, c.Format))

@@ -66,7 +66,7 @@ func expectedOccurrences() occurrences {
 	}
 	for _, name := range []string{
 		"bare", "bare with a quote inside", "quoted", "quoted empty", "doubled quote", "line end in quotes", "delimiter in quotes",
-		"blank line", `line end "\n"`, `line end "\r\n"`, "mark", "gzip", "accepted", "refused",
+		"blank line", `line end "\n"`, `line end "\r\n"`, "mark", "gzip", "accepted", "refused", "absent column",
 	} {
 		seen[name] = 0
 	}

@@ -148,7 +148,7 @@ func (e *environment) answer(t *testing.T, engine string, s testObject) answer {
 	if err != nil {
 		t.Fatalf("%s: no receipt of %s: %v", s.name, engine, err)
 	}
-	if a.receipt, err = work.DecodeReceipt(body); err != nil {
+	if a.receipt, err = work.DecodeReceipt(body, work.Location{Bucket: engine, Key: key}); err != nil {
 		t.Fatalf("%s: %v", s.name, err)
 	}
 	if a.receipt.Engine != engine || a.receipt.Object != s.object() || a.receipt.Contract != s.contract.Version {

@@ -111,7 +111,7 @@ func damage(r *rand.Rand, body []byte) []byte {
 }
 
 func (f *file) csv() {
-	order := f.r.Perm(len(f.c.Columns))
+	order := f.presentColumns()
 	extra := pick(f.r, 0, 0, 1, 2)
 	var names []string
 	for _, i := range order {
@@ -144,6 +144,17 @@ func (f *file) csv() {
 	if oneIn(f.r, 4) {
 		f.text.Truncate(len(bytes.TrimRight(f.text.Bytes(), "\r\n")))
 	}
+}
+
+// presentColumns returns the indexes of the file's columns in random order. Some files
+// lack an optional column, and few files lack a required column.
+func (f *file) presentColumns() []int {
+	order := f.r.Perm(len(f.c.Columns))
+	if last := f.c.Columns[order[len(order)-1]]; len(order) > 1 && oneIn(f.r, 4) && (!last.Required || oneIn(f.r, 4)) {
+		f.forms["absent column"]++
+		order = order[:len(order)-1]
+	}
+	return order
 }
 
 func (f *file) csvText(c contract.Column) string {

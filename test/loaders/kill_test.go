@@ -26,7 +26,7 @@ import (
 // A new or removed statement of the protocol changes this list. The test kills the
 // loader at every statement of the list.
 var expectedRequests = []string{
-	"log in", "begin", "take the lock", "read the ledger", "forget", "delete rows", "delete rejects",
+	"log in", "begin", "take the lock", "read the ledger", "record ended rows", "forget", "delete rows", "delete rejects",
 	"copy rows", "count rows", "copy rows by force", "copy rejects", "record", "check the ledger", "commit", "close",
 }
 
@@ -108,17 +108,17 @@ func updated(at int64, ids ...int64) []loadtest.Value {
 func newScenario(t *testing.T, m mode) *scenario {
 	t.Helper()
 	e := newEnvironment(t, loadtest.NewModeFixture(t, sharedCloud(t).laptop, m.change))
-	first, reloaded := e.version(t, "versions.csv"), e.version(t, "reload.csv")
+	first, reloaded := e.version(t, "3-versions.csv"), e.version(t, "2-reload.csv")
 	earlier := []loadtest.Delivery{
-		{Key: "versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
-		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(2, 2, 4, 5, 6)},
+		{Key: "3-versions.csv", Version: first, Sequencer: "1", Values: updated(1, 1, 2, 3), Rejects: 1},
+		{Key: "2-reload.csv", Version: reloaded, Sequencer: "1", Values: updated(2, 2, 4, 5, 6)},
 	}
 	old := e.transformed(t, earlier...)
 	e.load(t, old...)
 	later := []loadtest.Delivery{
-		{Key: "versions.csv", Version: e.version(t, "versions.csv"), Sequencer: "2", Values: updated(3, 1, 2, 3, 7, 8)},
-		{Key: "reload.csv", Version: reloaded, Sequencer: "1", Values: updated(4, 2, 4), Rejects: 2, Generation: 1},
-		{Key: "history.csv", Version: e.version(t, "history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
+		{Key: "3-versions.csv", Version: e.version(t, "3-versions.csv"), Sequencer: "2", Values: updated(3, 1, 2, 3, 7, 8)},
+		{Key: "2-reload.csv", Version: reloaded, Sequencer: "1", Values: updated(4, 2, 4), Rejects: 2, Generation: 1},
+		{Key: "1-history.csv", Version: e.version(t, "1-history.csv"), Sequencer: "1", Values: updated(5, 1, 4, 9, 10, 11, 12)},
 	}
 	group := e.transformed(t, later...)
 	e.addToLoadHistory(t, group[2])
@@ -309,15 +309,23 @@ func (s *scenario) checkAlways(t *testing.T) {
 }
 
 // allOrNothing: a reader sees the complete table before the load or the complete table
-// after the load, with the matching ledger.
+// after the load, with the matching ledger and the matching table of ended rows.
 func (s *scenario) allOrNothing(t *testing.T) {
 	t.Helper()
 	got := s.laptop.Contents(t, s.Dataset)
-	rows, ledger := s.before, s.ledgerBefore
+	rows, ledger, ended := s.before, s.ledgerBefore, map[object.ID]load.EndReason{}
 	if cmp.Equal(got.Rows, s.after) {
 		rows, ledger = s.after, s.ledgerAfter
+		ended = map[object.ID]load.EndReason{s.replaced.ID: load.Replaced, s.group[1].ID: load.Reloaded}
 	}
 	s.CheckRows(t, rows)
+	reasons := make(map[object.ID]load.EndReason)
+	for _, e := range got.Ended {
+		reasons[e.Row.ID] = e.Reason
+	}
+	if diff := cmp.Diff(ended, reasons); diff != "" || len(got.Ended) != len(ended) {
+		t.Errorf("%d ended rows (-want +got):\n%s", len(got.Ended), diff)
+	}
 	generations := make(map[object.ID]int)
 	for _, row := range got.Ledger {
 		generations[row.ID] = row.Generation

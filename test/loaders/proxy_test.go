@@ -166,6 +166,7 @@ var statementNames = []struct {
 	{"copy rows by force", regexp.MustCompile(`^copy into .*force = true`)},
 	{"count rejects", regexp.MustCompile(`^select _firn_object, count\(\*\).*_rejects`)},
 	{"count rows", regexp.MustCompile(`^select _firn_object, count\(\*\)`)},
+	{"record ended rows", regexp.MustCompile(`^insert into ops\.ended `)},
 	{"record", regexp.MustCompile(`^insert into \S+_loads `)},
 }
 

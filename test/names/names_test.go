@@ -73,6 +73,7 @@ func collect(t *testing.T) []string {
 		{"CDK setting", parse(t, "infra/setting").FirstArguments("text", "choice", "number", "required")},
 		{"environment variable", parse(t, "internal/app", "cmd").Tags("env")},
 		{"ledger column", ledgerColumns()},
+		{"column of ended rows", ddl.EndedColumns()},
 		{"OPS column", names.ViewColumns(opsScript(t))},
 	}
 	var lines []string

@@ -187,7 +187,7 @@ func TestStandInFaultsMatchRunbookTable(t *testing.T) {
 		code            fault.Code
 		disposition     fault.Disposition
 	}{
-		{"missing table", "update RAW.NOWHERE_LOADS set seq = seq + 1", time.Minute, fault.TableMissing, fault.Permanent},
+		{"missing table", "update RAW.NOWHERE_LOADS set seq = seq + 1", time.Minute, fault.TableMissing, fault.RetryAfter},
 		{"missing file", "copy into RAW.OUTAGE_FILE from @RAW.CURATED files = ('a.parquet') file_format = (type = parquet)", time.Minute, fault.ReceiptMissing, fault.Permanent},
 		{
 			"statement timeout", "select count(*) from table(generator(rowcount => 2000000)) a cross join table(generator(rowcount => 1000)) b where random() > 2",

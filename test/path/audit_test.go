@@ -38,16 +38,16 @@ func generationOf(t *testing.T, o object.Object) int64 {
 // the count of the table.
 func TestReloadReplacesRows(t *testing.T) {
 	t.Parallel()
-	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 5), []byte("TOO LONG,row\n")...))
+	o := put(t, keyOf(t, "all customers.csv"), append(customers("reload", 20), []byte("TOO LONG,row\n")...))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	firn(t, "reload", "--object", o.URI())
 	awaitGeneration(t, o, 1)
-	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 5 || generationOf(t, o) != 1 {
-		t.Errorf("the ledger has %d entries with %d rows in generation %d, want 1 with 5 in 1", entries, rows, generationOf(t, o))
+	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 20 || generationOf(t, o) != 1 {
+		t.Errorf("the ledger has %d entries with %d rows in generation %d, want 1 with 20 in 1", entries, rows, generationOf(t, o))
 	}
 	rejects := queryNumber(t, "select count(*) as n from RAW.SHOP_CUSTOMER_REJECTS where _FIRN_OBJECT = ?", string(o.ID()))
-	if got := rowsOf(t, o); got != 5 || rejects != 1 {
-		t.Errorf("%d rows and %d rejects, want 5 and 1", got, rejects)
+	if got := rowsOf(t, o); got != 20 || rejects != 1 {
+		t.Errorf("%d rows and %d rejects, want 20 and 1", got, rejects)
 	}
 	difference := queryNumber(t, "select (select count(*) from RAW.SHOP_CUSTOMER) - "+
 		"(select sum(ROWS_LOADED) from RAW.SHOP_CUSTOMER_LOADS where OBJECT <> '~lock') as n")

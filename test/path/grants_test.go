@@ -84,6 +84,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, useCase: lostLoadMessage, logLine: "waiting objects not read"},
 	{removedGrant: removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, useCase: newVersionWithoutSequencer},
+	{removedGrant: removedGrant{"Load", "DeleteCurated", "s3:DeleteObject", ""}, useCase: deletedFile},
 	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, useCase: customerFile},
 	{
 		removedGrant: removedGrant{"Load", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("LoadQueue", customerFile), logLine: backoffFailed,

@@ -10,7 +10,8 @@ import (
 )
 
 // S3 form-encodes keys in events: a space is a plus, and a plus is %2B. The decoded key
-// must be the uploaded key.
+// must be the uploaded key. Keys may have control characters (AmazonS3 userguide,
+// object-keys).
 func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 	t.Parallel()
 	names := map[string]string{
@@ -26,11 +27,17 @@ func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 		"question mark": "what?.csv",
 		"hash sign":     "no#1.csv",
 		"several kinds": "a b+c%d=é.csv",
+		"line break":    "line\nbreak.csv",
+		"return":        "line\r\nbreak.csv",
+		"tab":           "tab\t.csv",
+		"low control":   "\x01\x02.csv",
+		"escape code":   "\x1b[31mred.csv",
+		"delete":        "\x7f\u0085.csv",
 	}
 	for kind, name := range names {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			o := put(t, "shop/customer/keys/"+name, customers(kind, 3))
+			o := put(t, "shop/customer/2026-01-31 keys/"+name, customers(kind, 3))
 			checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 			if got := rowsOf(t, o); got != 3 {
 				t.Errorf("%d rows, want 3", got)

@@ -27,6 +27,7 @@ import (
 	"github.com/firn-data/firn/internal/laptop"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/s3keys"
 )
 
 // waitLimit is the longest wait in these tests. Even on a busy machine a wait takes
@@ -96,7 +97,7 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {
 	}
 	return environment{
 		cloud: cloud, operator: o, journal: o.Journal,
-		s3:   s3.NewFromConfig(cfg, func(options *s3.Options) { options.UsePathStyle = true }),
+		s3:   s3.NewFromConfig(cfg, s3keys.Encode, func(options *s3.Options) { options.UsePathStyle = true }),
 		sqs:  sqs.NewFromConfig(cfg),
 		iam:  iam.NewFromConfig(cfg),
 		logs: cloudwatchlogs.NewFromConfig(cfg),

@@ -54,7 +54,7 @@ func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	o := put(t, keyOf(t, "customers.csv"), append(customers("status", 20), []byte("TOO LONG,row\n")...))
 	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
 	status := firn(t, "status", o.URI())
-	for _, part := range []string{"loaded", "received", "transforming", "transformed", "21 read, 20 written, 1 rejected, 20 loaded"} {
+	for _, part := range []string{"loaded", "received", "transforming", "transformed", "21 read, 20 written, 1 rejected, 20 loaded", "code:pattern 1"} {
 		if !strings.Contains(status, part) {
 			t.Errorf("status lacks %q:\n%s", part, status)
 		}

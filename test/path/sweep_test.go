@@ -55,9 +55,10 @@ func awaitTransform(t *testing.T, o object.Object, since time.Time) {
 }
 
 // Two versions of a key have no event. The sweep has no sequencers and uses the
-// bucket's order. The next sweep changes nothing.
+// bucket's order. The next sweep changes nothing. The key has control characters, which
+// the XML of a list can't have.
 func TestSweepLoadsUnannouncedVersions(t *testing.T) {
-	key := keyOf(t, "customers.csv")
+	key := keyOf(t, "\x01custom\ners.csv")
 	var older, newer object.Object
 	withoutLandingNotifications(t, func() {
 		older = put(t, key, customers("older", 2))
@@ -140,7 +141,7 @@ func TestSweepAndReloadRestoreKilledStandIn(t *testing.T) {
 	if err := writing.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	fromLedger := " from RAW.SHOP_CUSTOMER_LOADS where KEY like 'shop/customer/" + t.Name() + "/%'"
+	fromLedger := " from RAW.SHOP_CUSTOMER_LOADS where KEY like '" + keyOf(t, "%") + "'"
 	eventually(t, "some object is loaded", func() (bool, string) {
 		n := queryNumber(t, "select count(*) as n"+fromLedger)
 		return n > 0, fmt.Sprint(n)

@@ -278,5 +278,5 @@ func mailsAbout(t *testing.T, text string) []demo.Mail {
 // keyOf returns a landing key for this test only.
 func keyOf(t *testing.T, name string) string {
 	t.Helper()
-	return path.Join("shop/customer", t.Name(), name)
+	return path.Join("shop/customer/2026-01-31 "+t.Name(), name)
 }

@@ -70,6 +70,16 @@ var deletedObject = useCase{"a deleted object fails with code object_gone", func
 	}}
 }}
 
+// deletedFile is a loaded file of shop.item that is deleted. Its contract has
+// firn.onDelete: withdraw.
+var deletedFile = useCase{"the rows of a deleted file are withdrawn", func(t *testing.T) startedUseCase {
+	t.Helper()
+	o := put(t, itemKeyOf(t, "items.csv"), items("2026-03-01", "GRANT1"))
+	checkState(t, awaitStopped(t, o)[0], journal.Loaded)
+	deleteKey(t, o)
+	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Withdrawn) }}
+}}
+
 // repeatedWork is work on an object that is already transformed.
 var repeatedWork = useCase{"repeated work is ignored", func(t *testing.T) startedUseCase {
 	t.Helper()

@@ -26,10 +26,10 @@ var samples = map[string]struct {
 	records int
 	key     []string
 }{
-	"nycflights.airline": {"airlines.csv", 16, []string{"carrier"}},
-	"nycflights.airport": {"airports.csv", 1458, []string{"faa"}},
+	"nycflights.airline": {"airlines_2013-12-31.csv", 16, []string{"carrier"}},
+	"nycflights.airport": {"airports_2013-12-31.csv", 1458, []string{"faa"}},
 	"nycflights.flight":  {"flights_2013-01.csv.gz", 27004, []string{"time_hour", "carrier", "flight"}},
-	"nycflights.plane":   {"planes.csv", 3322, []string{"tailnum"}},
+	"nycflights.plane":   {"planes_2013-12-31.csv", 3322, []string{"tailnum"}},
 	"nycflights.weather": {"weather_2013-01.csv", 2226, []string{"origin", "time_hour"}},
 	"usgs.event":         {"events_2018-01-31_2018-02-07.geojson.gz", 1707, []string{"id"}},
 }

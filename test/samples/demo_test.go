@@ -52,7 +52,7 @@ func testRemovedRow(t *testing.T) {
 	if err := os.CopyFS(data, os.DirFS(filepath.Join(root(t), "datasets"))); err != nil {
 		t.Fatal(err)
 	}
-	breakPlanes(t, filepath.Join(data, "nycflights/plane/planes.csv"))
+	breakPlanes(t, filepath.Join(data, "nycflights/plane/planes_2013-12-31.csv"))
 	got := runDemoWith(t, "--data", data)
 	if got.code != 0 {
 		t.Fatalf("exit code %d:\n%s", got.code, got.stderr)
@@ -85,7 +85,7 @@ func testRemovedRow(t *testing.T) {
 	if !regexp.MustCompile(`PASS=[1-9]\d* .*ERROR=0\b`).MatchString(result.DBT) {
 		t.Errorf("dbt: %s", result.DBT)
 	}
-	if result.Mail.Subject == "" || !strings.Contains(result.Mail.Body, "nycflights/plane/planes broken.csv") {
+	if result.Mail.Subject == "" || !strings.Contains(result.Mail.Body, "nycflights/plane/planes_2013-12-31 broken.csv") {
 		t.Errorf("the mail lacks the name of the broken file: %+v", result.Mail)
 	}
 }

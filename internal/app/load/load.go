@@ -16,6 +16,7 @@ import (
 	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/warehouse"
+	"github.com/firn-data/firn/internal/s3keys"
 	"github.com/firn-data/firn/internal/snowflake"
 	"github.com/firn-data/firn/internal/snowflake/keys"
 	"github.com/firn-data/firn/internal/work"
@@ -55,7 +56,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
+	bucket := load.Bucket{Client: s3.NewFromConfig(cloud.Config, s3keys.Encode, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })}
 	loader := &load.Loader{
 		Warehouse: load.GuardedWarehouse{Warehouse: warehouse.Warehouse{Config: s.login(cloud.Config)}, Breaker: cloud.Breaker(breaker.Snowflake)},
 		Receipts:  bucket,
@@ -64,9 +65,13 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		Publisher: load.CountingPublisher{
 			Publisher: load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic}, Counter: cloud.Journal,
 		},
+		Notices:       load.DeadLetters{Client: cloud.Queues, URL: s.DeadLetterURL},
 		CuratedBucket: s.CuratedBucket,
 		Contracts:     contracts,
 		NewID:         uuid.NewString,
+	}
+	if contracts.WithdrawsOnDelete() { // otherwise the function's role may not delete files
+		loader.Files = load.Bucket{Client: bucket.Client, Curated: s.CuratedBucket}
 	}
 	return cloud.Consume(work.Load, loader.Handle, log, s.Queue()), nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/s3keys"
 )
 
 type settings struct {
@@ -60,7 +61,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 		Stack:     stack,
 		Contracts: contracts,
 		Journal:   &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: stack.JournalTable, Now: time.Now},
-		Objects:   s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = s.Endpoint != "" }),
+		Objects:   s3.NewFromConfig(cfg, s3keys.Encode, func(o *s3.Options) { o.UsePathStyle = s.Endpoint != "" }),
 		Queues:    sqs.NewFromConfig(cfg),
 		PollEvery: pollEvery,
 	}, nil
@@ -107,6 +108,9 @@ func stackOf(name string, values map[string]string) (operator.Stack, error) {
 		StorageRole:   get("StorageRoleArn"),
 		ExternalID:    get("StorageExternalId"),
 		LoginSecret:   values["LoginSecretArn"],
+		// Only withdrawals need these two. The stacks of most tests have neither.
+		LoadDeadLetters: values["LoadDeadLetterUrl"],
+		LoadedTopic:     values["LoadedTopicArn"],
 		Queues: map[string]string{
 			"ingest":    get("IngestQueueUrl"),
 			"route":     get("RouteQueueUrl"),

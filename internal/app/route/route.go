@@ -11,6 +11,7 @@ import (
 	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/route"
+	"github.com/firn-data/firn/internal/s3keys"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -41,7 +42,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	store := s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })
+	store := s3.NewFromConfig(cloud.Config, s3keys.Encode, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() })
 	router := &route.Router{
 		Contracts:     contracts,
 		Journal:       cloud.Journal,

@@ -55,6 +55,9 @@ type Report struct {
 	Rejects []Reject `json:"rejects"`
 	// ExtraColumns are the columns of the file without a column in the contract.
 	ExtraColumns []string `json:"extra_columns"`
+	// AbsentColumns are the contract's columns without a column in the CSV file: null in
+	// every row.
+	AbsentColumns []string `json:"absent_columns"`
 	// Unchecked are the rules not checked for all rows, because the file is too long.
 	Unchecked []string `json:"unchecked"`
 }
@@ -108,7 +111,8 @@ func (c *Check) report(receipt work.Receipt, found *rejects) Report {
 		Outcome: receipt.Outcome, Code: receipt.Code, Cause: receipt.Cause, Hint: receipt.Hint,
 		RowsRead: receipt.RowsRead, RowsGood: receipt.RowsRead - receipt.RowsRejected, RowsRejected: receipt.RowsRejected,
 		Rules: found.rules(), Rejects: append([]Reject{}, found.first...),
-		ExtraColumns: append([]string{}, receipt.ExtraColumns...), Unchecked: append([]string{}, receipt.Unchecked...),
+		ExtraColumns: append([]string{}, receipt.ExtraColumns...), AbsentColumns: append([]string{}, receipt.AbsentColumns...),
+		Unchecked: append([]string{}, receipt.Unchecked...),
 	}
 }
 

@@ -99,13 +99,17 @@ func expectedRule(c *contract.Contract, column contract.Column) map[string]strin
 }
 
 func expectedPresent(c *contract.Contract) string {
+	unquoted := ""
+	if c.QuotedNull == contract.QuotedIsValue {
+		unquoted = " without quotes"
+	}
 	switch {
 	case c.Format == contract.NDJSON:
 		return "a value; null means no value"
 	case len(c.NullValues) == 0:
-		return "a value; an empty field means no value"
+		return "a value; an empty field" + unquoted + " means no value"
 	default:
-		return "a value; empty fields and " + listTexts(c.NullValues) + " mean no value"
+		return "a value; empty fields and " + listTexts(c.NullValues) + unquoted + " mean no value"
 	}
 }
 

@@ -81,7 +81,11 @@ func valuesOf(c *Check) (values, error) {
 	}
 	places := make(csvFields, len(c.Contract.Columns))
 	for i, column := range c.Contract.Columns {
-		places[i] = at[column.Header]
+		place, found := at[column.Header]
+		if !found {
+			place = absent
+		}
+		places[i] = place
 	}
 	return places, nil
 }
@@ -104,11 +108,15 @@ func (c *Check) header() ([]string, error) {
 	return reader.NewCSV(plain, c.Contract.Delimiter).Header()
 }
 
-// csvFields has the field's index in a CSV record for each column of the contract.
+// absent is the index of a column that the file lacks.
+const absent = -1
+
+// csvFields has the field's index in a CSV record for each column of the contract, or
+// absent.
 type csvFields []int
 
 func (f csvFields) of(record reader.Record, column int) *string {
-	if f[column] >= len(record.Fields) {
+	if f[column] == absent || f[column] >= len(record.Fields) {
 		return nil
 	}
 	text := string(record.Fields[f[column]])

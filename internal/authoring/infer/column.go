@@ -21,6 +21,9 @@ type column struct {
 	// nulls counts the values that are one of nullTexts. The guess doesn't see these
 	// values.
 	nulls map[string]int64
+	// nullsInQuotes and nullsWithoutQuotes count the empty texts and nullTexts of a CSV
+	// file by their quotes.
+	nullsInQuotes, nullsWithoutQuotes map[string]int64
 	// distinct finds repeated values. It is nil unless the column's name looks like the
 	// name of an identifier. repeated is true after a repeated value, or after too many
 	// records for distinct.
@@ -35,7 +38,10 @@ type column struct {
 var idName = regexp.MustCompile(`(^|_)(id|key|code|number|num|no|uuid|guid|sku|ref)$`)
 
 func newColumn(name string) *column {
-	c := &column{name: name, guess: newTypeGuess(), nulls: make(map[string]int64)}
+	c := &column{
+		name: name, guess: newTypeGuess(), nulls: make(map[string]int64),
+		nullsInQuotes: make(map[string]int64), nullsWithoutQuotes: make(map[string]int64),
+	}
 	if idName.MatchString(name) {
 		c.distinct = oneColumn(contract.Column{Name: "value", Type: contract.String, Unique: true})
 	}
@@ -57,6 +63,18 @@ func (c *column) observe(v row.Value) {
 	if c.distinct != nil && !c.repeated {
 		c.repeated = c.distinct.Add(c.records, []row.Value{{Kind: row.Text, Text: v.Text}}) != "" || c.records > contract.DefaultMaxUnique
 		c.distinct.Reset()
+	}
+}
+
+// observeQuotes counts the text if it can mean no value.
+func (c *column) observeQuotes(text []byte, quoted bool) {
+	if len(text) > 0 && !slices.Contains(nullTexts, string(text)) {
+		return
+	}
+	if quoted {
+		c.nullsInQuotes[string(text)]++
+	} else {
+		c.nullsWithoutQuotes[string(text)]++
 	}
 }
 

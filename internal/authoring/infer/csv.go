@@ -25,6 +25,7 @@ func (s *sample) readCSV(ctx context.Context) error {
 		return err
 	}
 	s.findNullValues()
+	s.noteQuotedNulls()
 	for _, c := range s.columns {
 		if !c.decide(s.nullValues, s.whole) {
 			c.decided = contract.Column{Type: contract.String}
@@ -55,6 +56,7 @@ func (s *sample) observe(ctx context.Context) error {
 		default:
 			for i, place := range places {
 				s.columns[i].observe(textOf(record.Fields[place]))
+				s.columns[i].observeQuotes(record.Fields[place], record.Quoted[place])
 			}
 		}
 	})
@@ -121,6 +123,26 @@ func (s *sample) findNullValues() {
 			note += ". In the text of " + firstNames(texts) + ", " + strconv.Quote(text) + " now means no value too"
 		}
 		s.notes = append(s.notes, note+".")
+	}
+}
+
+// noteQuotedNulls adds a note if the file has both quoted and unquoted null texts: the
+// source may distinguish the empty text from a missing value.
+func (s *sample) noteQuotedNulls() {
+	var in []string
+	unquoted := false
+	for _, c := range s.columns {
+		quoted := false
+		for _, text := range append([]string{""}, s.nullValues...) {
+			quoted = quoted || c.nullsInQuotes[text] > 0
+			unquoted = unquoted || c.nullsWithoutQuotes[text] > 0
+		}
+		if quoted {
+			in = append(in, c.name)
+		}
+	}
+	if len(in) > 0 && unquoted {
+		s.notef("Quoted empty fields or quoted null values are in %s, and mean no value too. With firn.quotedNull: value they would be texts.", firstNames(in))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,5 +237,32 @@ func TestCompressionChangesNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(strings.ReplaceAll(string(plain.Text), "x.csv", "x.csv.gz"), string(gzipped.Text)); diff != "" {
 		t.Errorf("-plain +gzip:\n%s", diff)
+	}
+}
+
+// TestQuotedNullsAreNoted: infer names firn.quotedNull if a file has null texts with and
+// without quotes.
+func TestQuotedNullsAreNoted(t *testing.T) {
+	t.Parallel()
+	const note = "Quoted empty fields or quoted null values are in code, and mean no value too. With firn.quotedNull: value they would be texts."
+	tests := []struct {
+		name, content string
+		noted         bool
+	}{
+		{"quoted empty and empty", "id,code\n1,\"\"\n2,\n3,x\n", true},
+		{"quoted null text and null text", "id,code\n1,\"NA\"\nNA,DE\n", true},
+		{"all in quotes", "\"id\",\"code\"\n\"1\",\"\"\n\"2\",\"x\"\n", false},
+		{"none in quotes", "id,code\n1,\n2,\"x\"\n", false},
+		{"a text that isn't null", "id,code\n1,\"NA\"\n,DE\n", false},
+	}
+	for _, test := range tests {
+		path := written(t, "order.csv", []byte(test.content))
+		draft, err := (&infer.Infer{File: path, Source: "shop", Entity: "order"}).Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(draft.Notes, note) != test.noted {
+			t.Errorf("%s: the notes are %q", test.name, draft.Notes)
+		}
 	}
 }

@@ -54,11 +54,18 @@ func (b *Block) Value(s Span) []byte {
 	return b.Text[s.Start:s.End]
 }
 
+// IsQuoted reports whether the value of a CSV field was in quotes. The byte before an
+// unquoted value is a delimiter or a line end, and never a quote.
+func (b *Block) IsQuoted(s Span) bool {
+	return s.Start&inUnquoted != 0 || s.Start > 0 && b.Text[s.Start-1] == '"'
+}
+
 // Record returns the record at an index of the block.
 func (b *Block) Record(i int) Record {
 	record := Record{Number: b.First + int64(i), Line: b.lines[i], Raw: b.Raw(i)}
 	for _, field := range b.Fields(i) {
 		record.Fields = append(record.Fields, b.Value(field))
+		record.Quoted = append(record.Quoted, b.IsQuoted(field))
 	}
 	return record
 }

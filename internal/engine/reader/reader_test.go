@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -193,5 +194,30 @@ func TestCompressionOf(t *testing.T) {
 		if err != nil && fault.As(err).Code != fault.UnsupportedFormat {
 			t.Errorf("CompressionOf(%q, %s): %v", test.key, test.format, err)
 		}
+	}
+}
+
+// TestQuotedReportsQuotesOfFields: a value in quotes is distinguished from an equal value
+// without quotes.
+func TestQuotedReportsQuotesOfFields(t *testing.T) {
+	t.Parallel()
+	csv := reader.NewCSV(strings.NewReader("h,i\n\"\",\n,\"\"\n\na,\"a\"\r\n\"a\"\"b\",\"x\ny\"\n\"\",\"\""), ',')
+	if _, err := csv.Header(); err != nil {
+		t.Fatal(err)
+	}
+	want := [][]bool{{true, false}, {false, true}, {false, true}, {true, true}, {true, true}}
+	var got [][]bool
+	for {
+		record, err := csv.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, slices.Clone(record.Quoted))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("quoted (-want +got):\n%s", diff)
 	}
 }

@@ -32,6 +32,8 @@ type Record struct {
 	Raw []byte
 	// Fields are the values of a CSV record, without quotes. Nil for NDJSON.
 	Fields [][]byte
+	// Quoted reports for each of the Fields whether the value was in quotes.
+	Quoted []bool
 }
 
 // window is a sliding view of a stream. The unread bytes always start at a record.

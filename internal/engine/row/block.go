@@ -21,15 +21,18 @@ type Block struct {
 	records *reader.Block
 	first   int64
 	// spans are the places of the values in text. starts are the indexes of each
-	// record's first span. places are the offsets of the contract's columns from there.
+	// record's first span. places are the offsets of the contract's columns from there,
+	// or absent.
 	text   *reader.Block
 	spans  []reader.Span
 	starts []uint32
 	places []int
 	// kinds are the kinds of the values, by span. If kinds is nil, a value is Null when
 	// its text is empty or listed in nulls, and Text otherwise.
-	kinds []Kind
-	nulls []string
+	// With quotedIsText, a value in quotes is always Text.
+	kinds        []Kind
+	nulls        []string
+	quotedIsText bool
 	// special reports that kinds or nulls aren't empty.
 	special bool
 	// hasNUL reports that the texts may contain a NUL.
@@ -37,6 +40,9 @@ type Block struct {
 }
 
 const wholeRecord = -1
+
+// absent is the place of a column without values in the records.
+const absent = -1
 
 // Len returns the number of records.
 func (b *Block) Len() int { return len(b.Broken) }
@@ -96,15 +102,16 @@ func (b *Block) kind(record, place int, span reader.Span) Kind {
 	return Text
 }
 
-// kindOf compares whole values with nulls. Quotes around a CSV value make no
-// difference.
+// kindOf compares whole values with nulls. Quotes around a CSV value make no difference
+// without quotedIsText.
 func (b *Block) kindOf(record, place int) Kind {
 	i := int(b.starts[record]) + place
 	if b.kinds != nil {
 		return b.kinds[i]
 	}
 	span := b.spans[i]
-	if span.Start == span.End || slices.Contains(b.nulls, string(b.text.Value(span))) {
+	isNull := span.Start == span.End || slices.Contains(b.nulls, string(b.text.Value(span)))
+	if isNull && !(b.quotedIsText && b.text.IsQuoted(span)) {
 		return Null
 	}
 	return Text

@@ -30,8 +30,13 @@ type checker struct {
 
 // add appends one row for each record, also for rejected records: the batch drops their
 // rows later. The checks run in this order: type, rules for text, bounds. The batch
-// checks unique columns last.
+// checks unique columns last. A column without values in the records gets nulls without
+// a check: only a column that isn't required can be absent.
 func (k *checker) add(c *Column, b *Block, column int) {
+	if b.places[column] == absent {
+		c.appendNulls(b.Len())
+		return
+	}
 	from := c.Len()
 	switch k.physical {
 	case Bytes:

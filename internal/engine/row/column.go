@@ -100,6 +100,27 @@ func (c *Column) appendText(text []byte) {
 	c.Ends = append(c.Ends, int32(len(c.Text)))
 }
 
+// appendNulls appends rows without a value.
+func (c *Column) appendNulls(rows int) {
+	grow(&c.Present, rows)
+	switch c.Physical {
+	case Bytes:
+		for range rows {
+			c.Ends = append(c.Ends, int32(len(c.Text)))
+		}
+	case Int64:
+		grow(&c.Int64s, rows)
+	case Int32:
+		grow(&c.Int32s, rows)
+	case Wide:
+		grow(&c.Wides, rows)
+	case Float64:
+		grow(&c.Float64s, rows)
+	case Bool:
+		grow(&c.Bools, rows)
+	}
+}
+
 // keep drops the rows from index rows on, except the rows of the kept spans. Spans
 // count from rows.
 func (c *Column) keep(rows int, kept []span) {

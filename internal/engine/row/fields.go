@@ -1,7 +1,7 @@
 package row
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -13,15 +13,40 @@ import (
 type Fields struct {
 	// Extra are the header's columns without a column in the contract.
 	Extra []string
+	// Absent are the names of the contract's columns without a column in the header. All
+	// their values are null.
+	Absent []string
 
 	width int
 	block Block
 }
 
-// NewFields matches a header with the contract by name, not by position. A duplicate or
-// missing column refuses the object.
+// NewFields matches a header with the contract by name, not by position. The header is
+// refused if a name is there twice or a required column is missing. A first line without
+// a column of the contract is no header of the dataset, and is refused too. The same
+// applies to a header with a missing column and a line end inside a name: the reader
+// took several lines for one, for example lines that end in "\r".
 func NewFields(header []string, c *contract.Contract) (*Fields, error) {
-	f := &Fields{width: len(header), block: Block{nulls: c.NullValues, special: len(c.NullValues) > 0}}
+	f := &Fields{width: len(header), block: Block{
+		nulls: c.NullValues, special: len(c.NullValues) > 0, quotedIsText: c.QuotedNull == contract.QuotedIsValue,
+	}}
+	places, err := placesOf(header)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.matchColumns(places, c.Columns); err != nil {
+		return nil, err
+	}
+	for _, name := range header {
+		if _, left := places[name]; left {
+			f.Extra = append(f.Extra, name)
+		}
+	}
+	return f, nil
+}
+
+// placesOf returns the index of each name in the header.
+func placesOf(header []string) (map[string]int, error) {
 	places := make(map[string]int, len(header))
 	for i, name := range header {
 		if !ValidText([]byte(name)) {
@@ -32,25 +57,40 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 		}
 		places[name] = i
 	}
-	var missing []string
-	for _, column := range c.Columns {
+	return places, nil
+}
+
+// matchColumns finds the place of each column, and removes the found names from places.
+func (f *Fields) matchColumns(places map[string]int, columns []contract.Column) error {
+	var required []string
+	for _, column := range columns {
 		place, found := places[column.Header]
-		if !found {
-			missing = append(missing, fmt.Sprintf("%q", column.Header))
-			continue
+		switch {
+		case found:
+			delete(places, column.Header)
+		case column.Required:
+			required = append(required, strconv.Quote(column.Header))
+		default:
+			place = absent
+			f.Absent = append(f.Absent, column.Name)
 		}
 		f.block.places = append(f.block.places, place)
-		delete(places, column.Header)
 	}
-	if len(missing) > 0 {
-		return nil, fault.Permanentf("read header", fault.BadHeader, "columns that the contract requires are missing: %s", strings.Join(missing, ", "))
+	if len(required) > 0 {
+		return fault.Permanentf("read header", fault.BadHeader, "columns that the contract requires are missing: %s", strings.Join(required, ", "))
 	}
-	for _, name := range header {
-		if _, left := places[name]; left {
-			f.Extra = append(f.Extra, name)
+	if len(f.Absent) == 0 {
+		return nil
+	}
+	if len(f.Absent) == len(columns) {
+		return fault.Permanentf("read header", fault.BadHeader, "no name in the first line is a column of the contract")
+	}
+	for name := range places {
+		if strings.ContainsAny(name, "\r\n") {
+			return fault.Permanentf("read header", fault.BadHeader, "columns are missing, and a name has a line end inside: lines must end in LF or CRLF")
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // Block returns the values of the records for the contract's columns, valid until the

@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/load"
@@ -30,6 +31,8 @@ var Barriers = []Barrier{
 	{Name: "pause", Case: "paused", without: func(s *sessionWithReceipts) load.Session { return withoutPause{s} }},
 	{Name: "table behind", Case: "table behind", without: func(s *sessionWithReceipts) load.Session { return withoutContract{s} }},
 	{Name: "order", Case: "two versions in reverse order", without: func(s *sessionWithReceipts) load.Session { return withoutOrder{s} }},
+	{Name: "withdrawn row", Case: "withdrawal before the load", without: func(s *sessionWithReceipts) load.Session { return withoutWithdrawn{s} }},
+	{Name: "ended rows", Case: "ends are recorded", without: func(s *sessionWithReceipts) load.Session { return withoutEnded{s} }},
 	{Name: "replacement", Case: "two versions in order", without: func(s *sessionWithReceipts) load.Session { return withoutDelete{s} }},
 	{
 		Name: "load history", Case: "two loaders in turn",
@@ -120,6 +123,19 @@ func (s withoutOrder) ReadLedger(ctx context.Context, keys []load.Key, contents 
 	}
 	return lock, rows, err
 }
+
+// withoutWithdrawn hides the ledger rows of withdrawn objects.
+type withoutWithdrawn struct{ *sessionWithReceipts }
+
+func (s withoutWithdrawn) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
+	lock, rows, err := s.sessionWithReceipts.ReadLedger(ctx, keys, contents)
+	return lock, slices.DeleteFunc(rows, load.LedgerRow.IsWithdrawn), err
+}
+
+// withoutEnded records no ended rows.
+type withoutEnded struct{ *sessionWithReceipts }
+
+func (withoutEnded) End(context.Context, []load.EndedRow) error { return nil }
 
 // withoutDelete keeps the rows of replaced versions.
 type withoutDelete struct{ *sessionWithReceipts }

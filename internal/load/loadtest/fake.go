@@ -127,11 +127,24 @@ type dataset struct {
 	paused   bool
 	contract string
 	lock     chan struct{}
+	// seq is the number of committed locks.
+	seq int64
 	// queued is the number of sessions that wait for the lock.
 	queued  int
 	ledger  map[int64]load.LedgerRow
 	rows    [2]map[int64]row
 	history [2]map[string]bool
+	// ended is the table of ended rows. observedEnds are the ends that the fake itself
+	// saw, as the difference of the ledger before and after each COMMIT.
+	ended        []ended
+	observedEnds []load.EndedRow
+}
+
+// ended is a row of the table of ended rows, with the load id of its transaction.
+type ended struct {
+	load.EndedRow
+
+	in string
 }
 
 type row struct {
@@ -188,6 +201,7 @@ type session struct {
 	addedRows     [2]map[int64]row
 	removedRows   [2]map[int64]bool
 	addedHistory  [2]map[string]bool
+	addedEnded    []ended
 }
 
 var _ load.Session = (*session)(nil)
@@ -195,6 +209,7 @@ var _ load.Session = (*session)(nil)
 func (s *session) discardChanges() {
 	s.open, s.failed = false, false
 	s.ledgerBeforeLock = nil
+	s.addedEnded = nil
 	s.addedLedger, s.removedLedger = make(map[int64]load.LedgerRow), make(map[int64]bool)
 	for t := range s.addedRows {
 		s.addedRows[t], s.removedRows[t], s.addedHistory[t] = make(map[int64]row), make(map[int64]bool), make(map[string]bool)
@@ -215,7 +230,7 @@ func (s *session) statement(op string, run func(d *dataset) error) error {
 	case s.failed:
 		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, and needs a ROLLBACK"))
 	case d == nil:
-		err = fault.Permanentf(op, fault.TableMissing, "the tables of %s don't exist", s.name)
+		err = fault.Dependency(op, fault.TableMissing, fmt.Errorf("the tables of %s don't exist", s.name))
 	default:
 		err = run(d)
 	}
@@ -238,9 +253,15 @@ func (s *session) Begin(context.Context) error {
 // Commit implements load.Session.
 func (s *session) Commit(context.Context) error {
 	return s.statement("commit", func(d *dataset) error {
-		d.ledger = overlay(d.ledger, s.removedLedger, s.addedLedger)
+		after := overlay(d.ledger, s.removedLedger, s.addedLedger)
+		d.observedEnds = append(d.observedEnds, endsBetween(d.ledger, after)...)
+		d.ended = append(d.ended, s.addedEnded...)
+		d.ledger = after
 		for t := range d.rows {
 			d.rows[t] = overlay(d.rows[t], s.removedRows[t], s.addedRows[t])
+		}
+		if s.holdsLock {
+			d.seq++
 		}
 		s.finish(d, true)
 		return nil

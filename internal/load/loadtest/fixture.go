@@ -33,6 +33,8 @@ type Fixture struct {
 	Journal   *Journal
 	Receipts  *Receipts
 	Publisher *Publisher
+	Files     *Files
+	Notices   *Notices
 	Versions  Versions
 	Dataset   string
 	// Contract is the contract of the dataset for loaders from later calls of
@@ -49,7 +51,7 @@ type Fixture struct {
 func NewFixture(t testing.TB, warehouse WarehouseUnderTest) *Fixture {
 	t.Helper()
 	fixture := &Fixture{
-		Warehouse: warehouse, Journal: NewJournal(), Receipts: NewReceipts(), Publisher: &Publisher{}, Versions: make(Versions),
+		Warehouse: warehouse, Journal: NewJournal(), Receipts: NewReceipts(), Publisher: &Publisher{}, Files: &Files{}, Notices: &Notices{}, Versions: make(Versions),
 		Dataset: "t" + strings.ReplaceAll(uuid.NewString()[:13], "-", "") + ".case",
 	}
 	warehouse.Create(t, fixture.Dataset)
@@ -66,6 +68,8 @@ func NewModeFixture(t testing.TB, db *Snowflake, change func(*contract.Contract)
 	c := ModeContract(fixture.Dataset)
 	change(c)
 	db.CreateFrom(t, c)
+	fixture.Contract = c
+	fixture.Loader = fixture.NewLoaderOn(db)
 	return fixture
 }
 
@@ -116,7 +120,7 @@ func (f *Fixture) NewLoaderOn(on load.Warehouse) *load.Loader {
 	}
 	return &load.Loader{
 		Contracts: contracts,
-		Warehouse: on, Receipts: f.Receipts, Versions: f.Versions, Journal: f.Journal, Publisher: f.Publisher,
+		Warehouse: on, Receipts: f.Receipts, Versions: f.Versions, Journal: f.Journal, Publisher: f.Publisher, Files: f.Files, Notices: f.Notices,
 		CuratedBucket: curated, NewID: uuid.NewString,
 	}
 }
@@ -162,7 +166,7 @@ func (f *Fixture) Deliver(t testing.TB, d Delivery) Delivered {
 		Bucket: Landing, Key: strings.Replace(f.Dataset, ".", "/", 1) + "/" + d.Key, Version: d.Version,
 		ETag: "etag", Size: 100, Sequencer: object.NormalizeSequencer(d.Sequencer),
 	}
-	attempt := object.Attempt{Dataset: f.Dataset, Object: o.ID(), Name: fmt.Sprintf("attempt-%d", d.Generation)}
+	attempt := object.Attempt{Dataset: f.Dataset, Object: o.ID(), Name: object.AttemptName(d.Generation, 1, "a")}
 	receipt := work.Receipt{
 		Object: o, Dataset: f.Dataset, ObjectID: o.ID(), Contract: d.Contract, Generation: d.Generation,
 		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: d.Content,

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Interceptor replaces one step of a loader. The interceptor may call run, and returns
@@ -67,6 +69,17 @@ func (s *interceptedSession) Forget(ctx context.Context, objects []object.ID) er
 	return s.intercept("forget", func() error { return s.inner.Forget(ctx, objects) })
 }
 
+// End implements load.Session.
+func (s *interceptedSession) End(ctx context.Context, rows []load.EndedRow) error {
+	return s.intercept("record ended rows", func() error { return s.inner.End(ctx, rows) })
+}
+
+// WithdrawnIn implements load.Session.
+func (s *interceptedSession) WithdrawnIn(ctx context.Context, loadID string, key load.Key) (objects []object.ID, err error) {
+	err = s.intercept("read ended rows", func() (err error) { objects, err = s.inner.WithdrawnIn(ctx, loadID, key); return err })
+	return objects, err
+}
+
 // Delete implements load.Session.
 func (s *interceptedSession) Delete(ctx context.Context, from load.Table, objects []object.ID, within load.Window) (deleted int64, err error) {
 	err = s.intercept("delete", func() (err error) { deleted, err = s.inner.Delete(ctx, from, objects, within); return err })
@@ -94,6 +107,23 @@ func (s *interceptedSession) Record(ctx context.Context, rows []load.LedgerRow) 
 func (s *interceptedSession) CountLedger(ctx context.Context, keys []load.Key) (count load.LedgerCount, err error) {
 	err = s.intercept("check the ledger", func() (err error) { count, err = s.inner.CountLedger(ctx, keys); return err })
 	return count, err
+}
+
+// Deliveries implements load.Session.
+func (s *interceptedSession) Deliveries(ctx context.Context, c *contract.Contract) (all []load.Delivery, err error) {
+	err = s.intercept("read the deliveries", func() (err error) { all, err = s.inner.Deliveries(ctx, c); return err })
+	return all, err
+}
+
+// Hold implements load.Session.
+func (s *interceptedSession) Hold(ctx context.Context, c *contract.Contract, deliveries []string, held bool) error {
+	return s.intercept("hold deliveries", func() error { return s.inner.Hold(ctx, c, deliveries, held) })
+}
+
+// Accept implements load.Session.
+func (s *interceptedSession) Accept(ctx context.Context, c *contract.Contract, delivery, by string) (files int64, err error) {
+	err = s.intercept("accept the delivery", func() (err error) { files, err = s.inner.Accept(ctx, c, delivery, by); return err })
+	return files, err
 }
 
 // LoadedBy implements load.Session.
@@ -172,6 +202,10 @@ func (c *Crash) Wrap(l *load.Loader) *load.Loader {
 	crashing.Warehouse = Intercept(&recordingWarehouse{Warehouse: l.Warehouse, crash: c}, c.Intercept)
 	crashing.Journal = &crashingJournal{Journal: l.Journal, crash: c}
 	crashing.Publisher = &crashingPublisher{inner: l.Publisher, crash: c}
+	if l.Files != nil {
+		crashing.Files = &crashingFiles{inner: l.Files, crash: c}
+	}
+	crashing.Notices = &crashingNotices{inner: l.Notices, crash: c}
 	return &crashing
 }
 
@@ -236,9 +270,39 @@ func (j *crashingJournal) Loaded(ctx context.Context, id object.ID, l journal.Lo
 	return j.crash.Intercept("journal", func() error { return j.Journal.Loaded(ctx, id, l) })
 }
 
+// Withdrawn implements load.Journal.
+func (j *crashingJournal) Withdrawn(ctx context.Context, id object.ID, w journal.Withdrawal) error {
+	return j.crash.Intercept("journal", func() error { return j.Journal.Withdrawn(ctx, id, w) })
+}
+
 // Superseded implements load.Journal.
 func (j *crashingJournal) Superseded(ctx context.Context, id, by object.ID) error {
 	return j.crash.Intercept("journal", func() error { return j.Journal.Superseded(ctx, id, by) })
+}
+
+// SetDeliveries implements load.Journal.
+func (j *crashingJournal) SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error {
+	return j.crash.Intercept("journal", func() error { return j.Journal.SetDeliveries(ctx, dataset, seq, d) })
+}
+
+type crashingNotices struct {
+	inner load.Notices
+	crash *Crash
+}
+
+// Held implements load.Notices.
+func (n *crashingNotices) Held(ctx context.Context, h work.HeldDelivery) error {
+	return n.crash.Intercept("notice", func() error { return n.inner.Held(ctx, h) })
+}
+
+type crashingFiles struct {
+	inner load.Files
+	crash *Crash
+}
+
+// DeleteFiles implements load.Files.
+func (f *crashingFiles) DeleteFiles(ctx context.Context, dataset string, id object.ID) error {
+	return f.crash.Intercept("delete files", func() error { return f.inner.DeleteFiles(ctx, dataset, id) })
 }
 
 type crashingPublisher struct {

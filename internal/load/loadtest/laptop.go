@@ -68,7 +68,7 @@ func NewLaptop(t testing.TB, address string, store *s3.Client) *Snowflake {
 		t.Fatal(err)
 	}
 	db := &Snowflake{Warehouse: warehouse.Warehouse{Config: config}, owner: config, store: store, bucket: bucket}
-	db.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/'")
+	db.run(t, "create or replace stage RAW.CURATED url = 's3://"+bucket+"/';\ncreate schema if not exists OPS;\n"+ddl.Ended())
 	return db
 }
 
@@ -114,7 +114,10 @@ func closeAtEnd(t testing.TB, session interface{ Close() error }) {
 	}
 }
 
-func tableOf(name string) string { return "RAW." + strings.ToUpper(strings.Replace(name, ".", "_", 1)) }
+func tableOf(name string) string { return "RAW." + TableOf(name) }
+
+// TableOf returns the name of a dataset's raw table, without the schema.
+func TableOf(dataset string) string { return strings.ToUpper(strings.Replace(dataset, ".", "_", 1)) }
 
 // Create implements WarehouseUnderTest, with the DDL of the product.
 func (db *Snowflake) Create(t testing.TB, name string) {
@@ -141,6 +144,7 @@ func (db *Snowflake) drop(t testing.TB, c *contract.Contract) {
 	for _, table := range []string{ddl.TableName(c), ddl.LedgerName(c), ddl.RejectsName(c)} {
 		db.run(t, "drop table if exists "+table+";\n")
 	}
+	db.run(t, "delete from "+ddl.EndedTable+" where dataset = '"+c.Dataset()+"';\n")
 }
 
 // Current returns the rows in the view of the dataset's current rows, sorted, each as
@@ -252,6 +256,7 @@ func (db *Snowflake) Contents(t testing.TB, name string) Contents {
 	t.Helper()
 	c := Contents{Rows: db.count(t, tableOf(name)), Rejects: db.count(t, tableOf(name)+"_REJECTS")}
 	keys := db.query(t, "select distinct bucket, key from "+tableOf(name)+"_LOADS where object <> '"+load.LockRow+"'")
+	c.Ended = db.ended(t, name)
 	c.LockRows = db.query(t, "select count(*) as n from "+tableOf(name)+"_LOADS where object = '"+load.LockRow+"'").Number(0, "n")
 	if len(keys.Rows) == 0 {
 		return c
@@ -269,6 +274,28 @@ func (db *Snowflake) Contents(t testing.TB, name string) Contents {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// ended reads the dataset's part of the table of ended rows, without the times.
+func (db *Snowflake) ended(t testing.TB, name string) []load.EndedRow {
+	t.Helper()
+	result := db.query(t, "select *, loaded_at <= ended_at and ended_in is not null as is_complete from "+ddl.EndedTable+" where dataset = '"+name+"'")
+	var ends []load.EndedRow
+	for i := range result.Rows {
+		if !result.Bool(i, "is_complete") {
+			t.Errorf("row %d of the table of ended rows lacks a time or the transaction", i)
+		}
+		ends = append(ends, load.EndedRow{
+			Row: load.LedgerRow{
+				ID:         object.ID(result.Text(i, "object")),
+				Object:     object.Object{Bucket: result.Text(i, "bucket"), Key: result.Text(i, "key"), Version: result.Text(i, "version")},
+				Generation: int(result.Number(i, "generation")), LoadID: result.Text(i, "load_id"),
+				RowsLoaded: result.Number(i, "rows_loaded"), RowsRejected: result.Number(i, "rows_rejected"),
+			},
+			Reason: load.EndReason(result.Text(i, "reason")), By: result.Text(i, "ended_by"), Note: result.Text(i, "note"),
+		})
+	}
+	return ends
 }
 
 func (db *Snowflake) count(t testing.TB, table string) map[object.ID]int64 {

@@ -21,12 +21,17 @@ type Journal struct {
 	mutex   sync.Mutex
 	entries map[object.ID]journal.Entry
 	order   []object.ID
+	// deliveries and seqs have the last record of SetDeliveries for each dataset.
+	deliveries map[string]journal.Deliveries
+	seqs       map[string]int64
 }
 
 var _ load.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty journal.
-func NewJournal() *Journal { return &Journal{entries: make(map[object.ID]journal.Entry)} }
+func NewJournal() *Journal {
+	return &Journal{entries: make(map[object.ID]journal.Entry), deliveries: make(map[string]journal.Deliveries), seqs: make(map[string]int64)}
+}
 
 // Transformed records an object as transformed. An object that is already loaded in the
 // same generation stays loaded.
@@ -98,15 +103,48 @@ func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journ
 // Loaded implements load.Journal.
 func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
 	return j.change(id, func(e *journal.Entry) {
-		if e.State != journal.Superseded && e.Generation <= l.Generation {
-			e.State, e.LoadID, e.QueryID, e.RowsLoaded = journal.Loaded, l.LoadID, l.QueryID, l.Rows
+		if e.State != journal.Superseded && e.State != journal.Withdrawn && e.Generation <= l.Generation {
+			e.State, e.LoadID, e.QueryID, e.RowsLoaded, e.DuplicateOf = journal.Loaded, l.LoadID, l.QueryID, l.Rows, l.DuplicateOf
 		}
 	})
 }
 
 // Superseded implements load.Journal.
 func (j *Journal) Superseded(_ context.Context, id, by object.ID) error {
-	return j.change(id, func(e *journal.Entry) { e.State, e.SupersededBy = journal.Superseded, by })
+	return j.change(id, func(e *journal.Entry) {
+		if e.State != journal.Withdrawn {
+			e.State, e.SupersededBy = journal.Superseded, by
+		}
+	})
+}
+
+// SetDeliveries implements load.Journal.
+func (j *Journal) SetDeliveries(_ context.Context, dataset string, seq int64, d journal.Deliveries) error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	switch {
+	case j.Unavailable:
+		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	case seq >= j.seqs[dataset]:
+		j.seqs[dataset], j.deliveries[dataset] = seq, d
+	}
+	return nil
+}
+
+// Deliveries returns the recorded deliveries of a dataset.
+func (j *Journal) Deliveries(dataset string) journal.Deliveries {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return j.deliveries[dataset]
+}
+
+// Withdrawn implements load.Journal.
+func (j *Journal) Withdrawn(_ context.Context, id object.ID, w journal.Withdrawal) error {
+	return j.change(id, func(e *journal.Entry) {
+		if e.State != journal.Withdrawn {
+			e.State, e.WithdrawnBy, e.Reason, e.LoadID, e.RowsLoaded = journal.Withdrawn, w.By, w.Reason, w.LoadID, 0
+		}
+	})
 }
 
 func (j *Journal) change(id object.ID, change func(*journal.Entry)) error {
@@ -157,6 +195,9 @@ func (r *Receipts) Read(_ context.Context, at work.Location) (work.Receipt, erro
 	if !found {
 		return work.Receipt{}, fault.Permanentf("read receipt", fault.ReceiptMissing, "no receipt at %s", at.Key)
 	}
+	if err := receipt.Validate(at); err != nil {
+		return work.Receipt{}, &fault.Fault{Op: "read receipt", Code: fault.ReceiptMismatch, Disposition: fault.Permanent, Err: err}
+	}
 	return receipt, nil
 }
 
@@ -187,6 +228,72 @@ func (p *Publisher) Published() []load.Announcement {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return slices.Clone(p.published)
+}
+
+// Notices records the notices.
+type Notices struct {
+	// Unavailable makes every notice fail.
+	Unavailable bool
+
+	mutex sync.Mutex
+	held  []work.HeldDelivery
+}
+
+var _ load.Notices = (*Notices)(nil)
+
+// Held implements load.Notices.
+func (n *Notices) Held(_ context.Context, h work.HeldDelivery) error {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.Unavailable {
+		return fault.Dependency("send notice", fault.QueueAway, errors.New("no answer"))
+	}
+	n.held = append(n.held, h)
+	return nil
+}
+
+// Sent returns the notices so far.
+func (n *Notices) Sent() []work.HeldDelivery {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return slices.Clone(n.held)
+}
+
+// Files is a curated bucket in memory that knows only deletions.
+type Files struct {
+	mutex       sync.Mutex
+	unavailable bool
+	deleted     map[object.ID]bool
+}
+
+var _ load.Files = (*Files)(nil)
+
+// SetUnavailable makes every later deletion fail, or succeed again.
+func (f *Files) SetUnavailable(unavailable bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.unavailable = unavailable
+}
+
+// DeleteFiles implements load.Files.
+func (f *Files) DeleteFiles(_ context.Context, _ string, id object.ID) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.unavailable {
+		return fault.Dependency("delete curated files", fault.StoreAway, errors.New("no answer"))
+	}
+	if f.deleted == nil {
+		f.deleted = make(map[object.ID]bool)
+	}
+	f.deleted[id] = true
+	return nil
+}
+
+// Deleted reports whether the files of an object are deleted.
+func (f *Files) Deleted(id object.ID) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.deleted[id]
 }
 
 // Versions has the version ids in the landing bucket by key, newest first.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/object"
@@ -168,10 +171,33 @@ func (s *session) ReadLedger(_ context.Context, keys []load.Key, contents []stri
 				rows = append(rows, r)
 			}
 		}
-		lock = load.Lock{Paused: d.paused, Contract: d.contract, TakenAt: s.takenAt}
+		lock = load.Lock{Paused: d.paused, Contract: d.contract, TakenAt: s.takenAt, Seq: d.seq + 1}
 		return nil
 	})
 	return lock, rows, err
+}
+
+// End implements load.Session.
+func (s *session) End(_ context.Context, rows []load.EndedRow) error {
+	return s.statement("record ended rows", func(*dataset) error {
+		for _, r := range rows {
+			s.addedEnded = append(s.addedEnded, ended{EndedRow: r, in: s.loadID})
+		}
+		return nil
+	})
+}
+
+// WithdrawnIn implements load.Session.
+func (s *session) WithdrawnIn(_ context.Context, loadID string, key load.Key) (objects []object.ID, err error) {
+	err = s.statement("read ended rows", func(d *dataset) error {
+		for _, e := range d.ended {
+			if e.in == loadID && e.Reason == load.Withdrawn && load.KeyOf(e.Row.Object) == key {
+				objects = append(objects, e.Row.ID)
+			}
+		}
+		return nil
+	})
+	return objects, err
 }
 
 // Forget implements load.Session.
@@ -281,6 +307,91 @@ func (s *session) CountLedger(_ context.Context, keys []load.Key) (count load.Le
 		return nil
 	})
 	return count, err
+}
+
+// Deliveries implements load.Session.
+func (s *session) Deliveries(_ context.Context, c *contract.Contract) (all []load.Delivery, err error) {
+	err = s.statement("read deliveries", func(d *dataset) error {
+		files := make(map[string][]load.LedgerRow)
+		for _, r := range s.ledger(d) {
+			if name := c.DeliveryOf(r.Object.Key); name != "" && !r.IsWithdrawn() {
+				files[name] = append(files[name], r)
+			}
+		}
+		for name, rows := range files {
+			delivery := load.Delivery{Name: name, Files: int64(len(rows)), Complete: isComplete(c, rows)}
+			for _, r := range rows {
+				delivery.Rows += r.RowsLoaded
+				if r.Held {
+					delivery.Held++
+				}
+				if !r.AcceptedAt.IsZero() {
+					delivery.Accepted++
+				}
+			}
+			all = append(all, delivery)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// isComplete reports whether the ledger rows are a complete delivery.
+func isComplete(c *contract.Contract, rows []load.LedgerRow) bool {
+	if c.Delivery.Group(contract.DeliveryParts) == 0 {
+		return c.Delivery.Files == 0 || len(rows) == c.Delivery.Files
+	}
+	pattern := regexp.MustCompile("(?s)" + c.DeliveryPattern())
+	parts, totals := make(map[string]bool), make(map[string]bool)
+	least := 1
+	for _, r := range rows {
+		groups := pattern.FindStringSubmatch(r.Object.Key)
+		part, _ := strconv.Atoi(groups[c.Delivery.Group(contract.DeliveryPart)]) // the pattern allows only digits
+		total, _ := strconv.Atoi(groups[c.Delivery.Group(contract.DeliveryParts)])
+		parts[strconv.Itoa(part)], totals[strconv.Itoa(total)] = true, true
+		least = min(least, part)
+	}
+	for i := range len(rows) {
+		if !parts[strconv.Itoa(least+i)] {
+			return false
+		}
+	}
+	return len(totals) == 1 && totals[strconv.Itoa(len(rows))]
+}
+
+// Hold implements load.Session.
+func (s *session) Hold(_ context.Context, c *contract.Contract, deliveries []string, held bool) error {
+	return s.statement("hold deliveries", func(d *dataset) error {
+		s.update(d, func(r *load.LedgerRow) bool {
+			r.Held = held
+			return slices.Contains(deliveries, c.DeliveryOf(r.Object.Key))
+		})
+		return nil
+	})
+}
+
+// Accept implements load.Session.
+func (s *session) Accept(_ context.Context, c *contract.Contract, delivery, by string) (files int64, err error) {
+	err = s.statement("accept delivery", func(d *dataset) error {
+		at := s.fake.now()
+		files = s.update(d, func(r *load.LedgerRow) bool {
+			r.AcceptedAt, r.AcceptedBy = at, by
+			return c.DeliveryOf(r.Object.Key) == delivery
+		})
+		return nil
+	})
+	return files, err
+}
+
+// update changes the ledger rows for which change returns true.
+func (s *session) update(d *dataset, change func(*load.LedgerRow) bool) (updated int64) {
+	for at, r := range s.ledger(d) {
+		if change(&r) {
+			s.addedLedger[at] = r // hides the committed row
+			updated++
+		}
+	}
+	return updated
 }
 
 // LoadedBy implements load.Session. LoadedBy works without an open transaction.

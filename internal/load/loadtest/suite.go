@@ -62,6 +62,15 @@ var Cases = map[string]Case{
 	"duplicate content of objects without a row":           duplicateEmpty,
 	"duplicate content under the same key":                 duplicateSameKey,
 	"duplicate content, replaced in the same group":        duplicateOfReplacedContent,
+	"ends are recorded":                                    endsAreRecorded,
+	"withdrawal":                                           withdrawLoaded,
+	"withdrawal, then a new version":                       withdrawnPutAgain,
+	"withdrawal before the load":                           withdrawBeforeLoad,
+	"withdrawal of an older version":                       withdrawOfOlderVersion,
+	"delete marker in any order":                           deleteMarkerInAnyOrder,
+	"withdrawal stopped after COMMIT":                      withdrawalStoppedAfterCommit,
+	"withdrawal during a pause":                            withdrawPaused,
+	"withdrawal by hand":                                   withdrawByHand,
 	"a key outside every delivery":                         noDelivery,
 }
 
@@ -154,7 +163,7 @@ func journalLostLoad(t testing.TB, fixture *Fixture) {
 	fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	fixture.CheckState(t, d.ID, journal.Loaded)
 	announcements := fixture.Publisher.Published()
-	if len(announcements) != 2 || announcements[0] != announcements[1] {
+	if len(announcements) != 2 || !cmp.Equal(announcements[0], announcements[1]) {
 		t.Errorf("announcements %+v, want the same one twice", announcements)
 	}
 	fixture.Journal.Forget(d.ID)

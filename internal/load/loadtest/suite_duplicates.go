@@ -36,6 +36,15 @@ func (f *Fixture) checkDuplicates(t testing.TB, c Contents, want map[object.ID]o
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("duplicates in the ledger (-want +got):\n%s", diff)
 	}
+	inJournal := make(map[object.ID]object.ID)
+	for _, row := range c.Ledger {
+		if entry, err := f.Journal.Get(t.Context(), row.ID); err == nil && entry.DuplicateOf != "" {
+			inJournal[row.ID] = entry.DuplicateOf
+		}
+	}
+	if diff := cmp.Diff(want, inJournal); diff != "" {
+		t.Errorf("duplicates in the journal (-want +got):\n%s", diff)
+	}
 	sum := 0
 	for _, n := range f.Publisher.Published() {
 		sum += n.Duplicates

@@ -218,10 +218,14 @@ func noTables(t testing.TB, fixture *Fixture) {
 	receipt := d.Receipt
 	receipt.Dataset = d.Work.Dataset
 	receipt.Data, receipt.RowsRead, receipt.RowsWritten = nil, 0, 0
+	d.Work.Receipt.Key = object.Attempt{Dataset: receipt.Dataset, Object: d.ID, Name: receipt.Attempt}.Receipt()
 	fixture.Receipts.Put(*d.Work.Receipt, receipt)
 	failed := fixture.Loader.Handle(t.Context(), []batch.Message{fixture.Message(d)})
 	for _, err := range failed {
-		CheckFault(t, err, fault.TableMissing, fault.Permanent, d.ID)
+		f := CheckFault(t, err, fault.TableMissing, fault.RetryAfter, d.ID)
+		if f.Dataset != d.Work.Dataset {
+			t.Errorf("the fault names dataset %q, want %q", f.Dataset, d.Work.Dataset)
+		}
 	}
 	if len(failed) != 1 {
 		t.Errorf("%d messages failed, want 1", len(failed))

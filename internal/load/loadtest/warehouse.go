@@ -30,6 +30,9 @@ type Contents struct {
 	Rows, Rejects map[object.ID]int64
 	// Ledger has the ledger rows without the lock row.
 	Ledger []load.LedgerRow
+	// Ended has the dataset's part of the table of ended rows. Of the ledger rows it has
+	// only the columns of the table.
+	Ended []load.EndedRow
 	// LockRows is the number of lock rows.
 	LockRows int64
 }
@@ -127,7 +130,56 @@ func (f *Fake) Contents(_ testing.TB, name string) Contents {
 	for _, r := range d.ledger {
 		c.Ledger = append(c.Ledger, r)
 	}
+	for _, e := range d.ended {
+		c.Ended = append(c.Ended, essentials(e.EndedRow))
+	}
 	return c
+}
+
+// essentials returns the row with the columns of the table of ended rows, without times.
+func essentials(e load.EndedRow) load.EndedRow {
+	r := e.Row
+	o := object.Object{Bucket: r.Object.Bucket, Key: r.Object.Key, Version: r.Object.Version}
+	e.Row = load.LedgerRow{ID: r.ID, Object: o, Generation: r.Generation, LoadID: r.LoadID, RowsLoaded: r.RowsLoaded, RowsRejected: r.RowsRejected}
+	return e
+}
+
+// ObservedEnds returns the ends that the fake itself saw in the commits of the dataset,
+// as the table of ended rows should have them. Note is empty, and By is empty for a
+// withdrawal.
+func (f *Fake) ObservedEnds(name string) []load.EndedRow {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	var ends []load.EndedRow
+	for _, e := range f.datasets[name].observedEnds {
+		ends = append(ends, essentials(e))
+	}
+	return ends
+}
+
+// endsBetween returns the ends of rows between two states of a ledger.
+func endsBetween(before, after map[int64]load.LedgerRow) []load.EndedRow {
+	successors := make(map[load.Key]load.LedgerRow)
+	for _, r := range after {
+		successors[load.KeyOf(r.Object)] = r
+	}
+	var ends []load.EndedRow
+	for at, r := range before {
+		if _, kept := after[at]; kept || r.IsWithdrawn() {
+			continue
+		}
+		end := load.EndedRow{Row: r, Reason: load.Replaced}
+		switch by := successors[load.KeyOf(r.Object)]; {
+		case by.IsWithdrawn():
+			end.Reason = load.Withdrawn
+		case by.ID == r.ID:
+			end.Reason, end.By = load.Reloaded, by.LoadID
+		default:
+			end.By = by.LoadID
+		}
+		ends = append(ends, end)
+	}
+	return ends
 }
 
 // Forget deletes an object's ledger row, but not the object's rows.

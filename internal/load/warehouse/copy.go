@@ -59,7 +59,8 @@ func copied(result snowflake.Result, files []string) (load.Copied, error) {
 			answer.Loaded[name] = result.Number(i, "rows_loaded")
 		case status == "LOAD_SKIPPED":
 		default:
-			f := fault.Permanentf("copy files", fault.CopyRefused, "file %s: %s: %s", name, status, result.Text(i, "first_error"))
+			reason := fault.Clean(status+": "+result.Text(i, "first_error"), status)
+			f := fault.Permanentf("copy files", fault.CopyRefused, "file %s: %s", name, reason)
 			f.QueryID = result.QueryID
 			return answer, f
 		}

@@ -27,6 +27,16 @@ func answer(columns []string, rows ...[]string) snowflake.Result {
 	return result
 }
 
+// TestCopiedKeepsNoValue: the first error of a file quotes a value.
+func TestCopiedKeepsNoValue(t *testing.T) {
+	t.Parallel()
+	const file = "s/e/1/a/data-00000.parquet"
+	_, err := warehouse.Copied(answer(answerColumns, []string{file, "LOAD_FAILED", "3", "0", "1", "1", "Numeric value 'SSN078Mark1120' is not recognized"}), []string{file})
+	if want := "copy files: copy_refused (query q1): file " + file + ": LOAD_FAILED: Numeric value … is not recognized"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestCopiedReadsRowCountsByColumnName(t *testing.T) {
 	t.Parallel()
 	files := []string{"s/e/1/a/data-00000.parquet", "s/e/2/a/data-00000.parquet"}

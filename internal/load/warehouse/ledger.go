@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ var columns = []string{
 	"contract", "engine", "attempt", "content_hash", "files",
 	"rows_read", "rows_written", "rows_rejected", "rows_loaded",
 	"copy_query_id", "rejects_query_id", "transformed_at", "started_at",
-	"bytes", "transform_started_at", "duplicate_of",
+	"bytes", "transform_started_at", "duplicate_of", "held", "accepted_at", "accepted_by",
+	"extra_columns", "absent_columns", "withdrawn_at", "withdrawn_by", "withdrawn_note",
 }
 
 // casts has the types of all columns other than text.
@@ -43,6 +45,8 @@ var casts = map[string]string{
 	"generation": "number", "size": "number", "files": "number",
 	"rows_read": "number", "rows_written": "number", "rows_rejected": "number", "rows_loaded": "number",
 	"transformed_at": "timestamp_ltz", "started_at": "timestamp_ltz", "bytes": "number", "transform_started_at": "timestamp_ltz",
+	"held": "boolean", "accepted_at": "timestamp_ltz", "withdrawn_at": "timestamp_ltz",
+	"loaded_at": "timestamp_ltz", // in the table of ended rows; a ledger's load time is the statement's time
 }
 
 func values(r load.LedgerRow) []any {
@@ -52,26 +56,17 @@ func values(r load.LedgerRow) []any {
 		r.RowsRead, r.RowsWritten, r.RowsRejected, r.RowsLoaded,
 		r.CopyQueryID, r.RejectsQueryID, stamp(r.TransformedAt), stamp(r.StartedAt),
 		r.Bytes, stamp(r.TransformStartedAt), orNull(string(r.DuplicateOf)),
+		strconv.FormatBool(r.Held), stamp(r.AcceptedAt), orNull(r.AcceptedBy),
+		listText(r.ExtraColumns), listText(r.AbsentColumns), stamp(r.WithdrawnAt), orNull(r.WithdrawnBy), orNull(r.WithdrawnNote),
 	}
 }
 
 // ReadLedger implements load.Session. Many objects can have the same content, so the
 // query returns one row for each content: the row of the earliest load.
 func (s *statements) ReadLedger(ctx context.Context, keys []load.Key, contents []string) (load.Lock, []load.LedgerRow, error) {
-	ofKeys, keyArgs, err := keysAmong(keys)
+	statement, args, err := readLedgerStatement(s.names.ledger, keys, contents)
 	if err != nil {
 		return load.Lock{}, nil, err
-	}
-	selected := "select " + strings.Join(columns, ", ") + ", loaded_at, paused from " + s.names.ledger
-	statement, args := selected+" where object = '"+load.LockRow+"' or "+ofKeys, keyArgs
-	if len(contents) > 0 {
-		ofContents, contentArgs, err := textsAmong("content_hash", contents)
-		if err != nil {
-			return load.Lock{}, nil, err
-		}
-		statement += " union all (" + selected + " where " + ofContents + " and rows_read > 0 and not " + ofKeys +
-			" qualify row_number() over (partition by content_hash order by loaded_at, object) = 1)"
-		args = slices.Concat(keyArgs, contentArgs, keyArgs)
 	}
 	result, err := s.session.Query(ctx, "read ledger", statement, args...)
 	if err != nil {
@@ -81,12 +76,35 @@ func (s *statements) ReadLedger(ctx context.Context, keys []load.Key, contents [
 	var rows []load.LedgerRow
 	for i := range result.Rows {
 		if result.Text(i, "object") == load.LockRow {
-			lock = load.Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), TakenAt: result.Time(i, "started_at")}
+			lock = load.Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), TakenAt: result.Time(i, "started_at"), Seq: result.Number(i, "seq")}
 			continue
 		}
 		rows = append(rows, ledgerRow(result, i))
 	}
 	return lock, rows, nil
+}
+
+// readLedgerStatement joins the ledger with the list of keys, so that Snowflake can skip
+// the micro-partitions of other keys. One statement reads all rows at one instant.
+func readLedgerStatement(ledger string, keys []load.Key, contents []string) (statement string, args []any, err error) {
+	wanted, args, err := wantedKeys(keys)
+	if err != nil {
+		return "", nil, err
+	}
+	selected := "select ledger." + strings.Join(columns, ", ledger.") + ", ledger.loaded_at, ledger.paused, ledger.seq from " + ledger + " as ledger"
+	statement = "with " + wanted + " " + selected + " where ledger.object = '" + load.LockRow + "'" +
+		" union all " + selected + " inner join wanted on " + joinWanted
+	if len(contents) == 0 {
+		return statement, args, nil
+	}
+	ofContents, contentArgs, err := textsAmong("ledger.content_hash", contents)
+	if err != nil {
+		return "", nil, err
+	}
+	statement += " union all (" + selected + " left join wanted on " + joinWanted +
+		" where " + ofContents + " and ledger.rows_read > 0 and wanted.key is null" +
+		" qualify row_number() over (partition by ledger.content_hash order by ledger.loaded_at, ledger.object) = 1)"
+	return statement, slices.Concat(args, contentArgs), nil
 }
 
 func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
@@ -107,30 +125,19 @@ func ledgerRow(result snowflake.Result, i int) load.LedgerRow {
 		TransformedAt: result.Time(i, "transformed_at"), StartedAt: result.Time(i, "started_at"), LoadedAt: result.Time(i, "loaded_at"),
 		Bytes: result.Number(i, "bytes"), TransformStartedAt: result.Time(i, "transform_started_at"),
 		DuplicateOf: object.ID(result.Text(i, "duplicate_of")),
+		Held:        result.Bool(i, "held"), AcceptedAt: result.Time(i, "accepted_at"), AcceptedBy: result.Text(i, "accepted_by"),
+		ExtraColumns: listOfText(result.Text(i, "extra_columns")), AbsentColumns: listOfText(result.Text(i, "absent_columns")),
+		WithdrawnAt: result.Time(i, "withdrawn_at"), WithdrawnBy: result.Text(i, "withdrawn_by"), WithdrawnNote: result.Text(i, "withdrawn_note"),
 	}
 }
 
-// Record implements load.Session. The INSERT has a SELECT from the list, because a
-// VALUES clause accepts no cast in some columns.
+// Record implements load.Session.
 func (s *statements) Record(ctx context.Context, rows []load.LedgerRow) error {
 	listed := make([][]any, len(rows))
 	for i, row := range rows {
 		listed[i] = values(row)
 	}
-	l, err := listOf(listed)
-	if err != nil {
-		return err
-	}
-	selected := make([]string, len(columns))
-	for i, name := range columns {
-		selected[i] = l.column(i)
-		if cast, found := casts[name]; found {
-			selected[i] += "::" + cast
-		}
-	}
-	_, err = s.session.Exec(ctx, "record ledger rows", "insert into "+s.names.ledger+" ("+strings.Join(columns, ", ")+", loaded_at) select "+
-		strings.Join(selected, ", ")+", current_timestamp() from "+l.source, l.args...)
-	return err
+	return s.insert(ctx, "record ledger rows", s.names.ledger, columns, "loaded_at", listed)
 }
 
 // Forget implements load.Session.
@@ -145,13 +152,13 @@ func (s *statements) Forget(ctx context.Context, objects []object.ID) error {
 
 // CountLedger implements load.Session.
 func (s *statements) CountLedger(ctx context.Context, keys []load.Key) (load.LedgerCount, error) {
-	condition, args, err := keysAmong(keys)
+	wanted, args, err := wantedKeys(keys)
 	if err != nil {
 		return load.LedgerCount{}, err
 	}
-	result, err := s.session.Query(ctx, "check ledger",
-		"select count(*) as all_rows, count(distinct object) as objects, count(distinct bucket || '/' || key) as keys from "+
-			s.names.ledger+" where "+condition, args...)
+	result, err := s.session.Query(ctx, "check ledger", "with "+wanted+
+		" select count(*) as all_rows, count(distinct ledger.object) as objects, count(distinct ledger.bucket || '/' || ledger.key) as keys from "+
+		s.names.ledger+" as ledger inner join wanted on "+joinWanted, args...)
 	if err != nil {
 		return load.LedgerCount{}, err
 	}

@@ -62,36 +62,36 @@ func listOf(rows [][]any) (list, error) {
 	}, nil
 }
 
-// keysAmong returns a condition for the ledger rows of the keys.
-func keysAmong(keys []load.Key) (condition string, args []any, err error) {
+// wantedKeys returns the definition of a common table "wanted" with one row for each
+// key, with the columns bucket and key. Join the ledger with wanted: a subquery of IN
+// may have only one column, and may not be under an OR (docs.snowflake.com,
+// sql-reference/operators-subquery).
+func wantedKeys(keys []load.Key) (definition string, args []any, err error) {
 	rows := make([][]any, len(keys))
 	for i, key := range keys {
 		rows[i] = []any{key.Bucket, key.Name}
 	}
-	return among(rows, "bucket", "key")
+	l, err := listOf(rows)
+	if err != nil {
+		return "", nil, err
+	}
+	return "wanted as (select distinct " + l.column(0) + " as bucket, " + l.column(1) + " as key from " + l.source + ")", l.args, nil
 }
 
+// joinWanted is the condition of a join of the ledger with wantedKeys.
+const joinWanted = "ledger.bucket = wanted.bucket and ledger.key = wanted.key"
+
 // textsAmong returns a condition for the rows whose column has one of the texts, for
-// example object ids.
+// example object ids. The condition may not be under an OR (docs.snowflake.com,
+// sql-reference/operators-subquery).
 func textsAmong[T ~string](column string, texts []T) (condition string, args []any, err error) {
 	rows := make([][]any, len(texts))
 	for i, text := range texts {
 		rows[i] = []any{string(text)}
 	}
-	return among(rows, column)
-}
-
-// among returns a condition for the rows whose columns have the values of one of the
-// given rows. IN accepts a subquery anywhere in a WHERE clause (docs.snowflake.com,
-// user-guide/querying-subqueries).
-func among(rows [][]any, columns ...string) (condition string, args []any, err error) {
 	l, err := listOf(rows)
 	if err != nil {
 		return "", nil, err
 	}
-	selected := make([]string, len(columns))
-	for i := range columns {
-		selected[i] = l.column(i)
-	}
-	return "(" + strings.Join(columns, ", ") + ") in (select " + strings.Join(selected, ", ") + " from " + l.source + ")", l.args, nil
+	return column + " in (select " + l.column(0) + " from " + l.source + ")", l.args, nil
 }

@@ -30,7 +30,13 @@ func (w Warehouse) Open(ctx context.Context, dataset, loadID string) (load.Sessi
 	if err != nil {
 		return nil, err
 	}
-	return &statements{session: session, names: namesOf(dataset), loadID: loadID}, nil
+	return On(session, dataset, loadID), nil
+}
+
+// On returns an open session of firn's database as a session for one dataset. Close
+// closes the session.
+func On(session *snowflake.Session, dataset, loadID string) load.Session {
+	return &statements{session: session, names: namesOf(dataset), loadID: loadID}
 }
 
 // minStatementTime is the least time for a statement, if the caller has so much time:
@@ -47,11 +53,11 @@ func statementTime(left time.Duration) time.Duration {
 
 // names are the tables of one dataset. They need no quotes, because the loader accepts
 // only lower case words.
-type names struct{ rows, rejects, ledger, stage string }
+type names struct{ dataset, rows, rejects, ledger, stage string }
 
 func namesOf(dataset string) names {
 	table := "RAW." + strings.ToUpper(strings.Replace(dataset, ".", "_", 1))
-	return names{rows: table, rejects: table + "_REJECTS", ledger: table + "_LOADS", stage: "@RAW.CURATED"}
+	return names{dataset: dataset, rows: table, rejects: table + "_REJECTS", ledger: table + "_LOADS", stage: "@RAW.CURATED"}
 }
 
 func (n names) of(table load.Table) string {

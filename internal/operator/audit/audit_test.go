@@ -191,6 +191,35 @@ var damagedStates = []struct {
 		f.record(t, f.failed, 0, 0, 0)
 		return []expectedDifference{{audit.FailedInLedger, f.failed, "journal: failed, generation 0", "ledger: load l1, generation 0, 0 rows", "firn redrive {id}"}}
 	}},
+	{"deleted in S3", func(t *testing.T, f *fixture) []expectedDifference {
+		f.deleteKey(t, f.plain)
+		return []expectedDifference{{audit.FileDeleted, f.plain, "bucket: deleted at " + f.deletedAt(t, f.plain), "ledger: load l1, generation 0, 2 rows", "firn withdraw {id} --reason 'deleted in S3'"}}
+	}},
+	{"all versions deleted in S3", func(t *testing.T, f *fixture) []expectedDifference {
+		_, err := f.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(f.LandingBucket), Key: aws.String(f.plain.Key), VersionId: aws.String(f.plain.Version)})
+		failOnError(t, err)
+		return []expectedDifference{{audit.FileDeleted, f.plain, "bucket: no version of the key", "ledger: load l1, generation 0, 2 rows", "firn withdraw {id} --reason 'deleted in S3'"}}
+	}},
+	{"an old version deleted in S3", func(t *testing.T, f *fixture) []expectedDifference {
+		_, err := f.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(f.LandingBucket), Key: aws.String(f.older.Key), VersionId: aws.String(f.older.Version)})
+		failOnError(t, err)
+		return nil
+	}},
+	{"withdrawn in the journal only", func(t *testing.T, f *fixture) []expectedDifference {
+		failOnError(t, f.journal.Withdrawn(t.Context(), f.plain.ID(), journal.Withdrawal{By: "ann"}))
+		return []expectedDifference{{audit.NotWithdrawn, f.plain, "journal: withdrawn by ann", "ledger: load l1, generation 0, 2 rows", "firn withdraw {id} --reason 'deleted in S3'"}}
+	}},
+	{"withdrawn in the ledger only", func(t *testing.T, f *fixture) []expectedDifference {
+		o := f.received(t, f.putInDataset(t, "half.csv"))
+		failOnError(t, f.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Rows: 2}))
+		f.record(t, o, 0, 0, 0)
+		f.sql(t, "update raw.shop_order_loads set withdrawn_at = loaded_at, withdrawn_by = 'ann' where object = ?", string(o.ID()))
+		return []expectedDifference{{audit.NotWithdrawn, o, "journal: loaded", "ledger: withdrawn by ann", "firn withdraw {id} --reason 'deleted in S3'"}}
+	}},
+	{"rows of a withdrawn object", func(t *testing.T, f *fixture) []expectedDifference {
+		f.sql(t, "insert into raw.shop_order (id, _firn_object, _firn_record) select 9, ?, 1", string(f.withdrawn.ID()))
+		return []expectedDifference{{audit.Orphans, f.withdrawn, "table: 1 row", "ledger: withdrawn by ann", `firn query 'delete from raw.{source}_order where _firn_object = '\''{id}'\'''`}}
+	}},
 	{"missing receipt", func(t *testing.T, f *fixture) []expectedDifference {
 		_, err := f.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(f.CuratedBucket), Key: aws.String(f.receiptKey(f.plain))})
 		failOnError(t, err)
@@ -218,6 +247,14 @@ func (f *fixture) modified(t *testing.T, o object.Object) time.Time {
 	return aws.ToTime(head.LastModified)
 }
 
+// deletedAt returns the time of the delete marker of an object's key.
+func (f *fixture) deletedAt(t *testing.T, o object.Object) string {
+	t.Helper()
+	listed, err := f.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(o.Bucket), Prefix: aws.String(o.Key)})
+	failOnError(t, err)
+	return aws.ToTime(listed.DeleteMarkers[0].LastModified).UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
 // TestAuditFindsEachDifference damages a consistent state in one way at a time.
 func TestAuditFindsEachDifference(t *testing.T) {
 	t.Parallel()
@@ -229,7 +266,7 @@ func TestAuditFindsEachDifference(t *testing.T) {
 				t.Parallel()
 				ran.Add(1)
 				f := newFixture(t)
-				var want []audit.Difference
+				want := []audit.Difference{}
 				for _, d := range test.damage(t, f) {
 					seen.Store(d.kind, true)
 					want = append(want, d.of(f))
@@ -256,8 +293,8 @@ func TestAuditOfConsistentStateFindsNothing(t *testing.T) {
 	want := audit.Result{
 		Differences: []audit.Difference{},
 		Datasets: []audit.Summary{{
-			Dataset: f.dataset, Versions: 6, Objects: 3, LedgerRows: 6, TableRows: 6, TableRejects: 3,
-			Journal: map[journal.State]int{journal.Loaded: 2, journal.Superseded: 1, journal.Failed: 2, journal.Received: 1},
+			Dataset: f.dataset, Versions: 8, Objects: 3, LedgerRows: 6, TableRows: 6, TableRejects: 3,
+			Journal: map[journal.State]int{journal.Loaded: 2, journal.Superseded: 1, journal.Failed: 2, journal.Received: 1, journal.Withdrawn: 2},
 		}},
 	}
 	for _, only := range []string{f.dataset, ""} {

@@ -11,8 +11,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// listLanding lists every version of the audited keys. S3 returns delete markers in a
-// list of their own (AmazonS3 API, ListObjectVersions).
+// listLanding lists every version of the audited keys, and the deleted keys. S3 returns
+// delete markers in a list of their own (AmazonS3 API, ListObjectVersions).
 func (a *Auditor) listLanding(ctx context.Context, s *auditState) error {
 	input := &s3.ListObjectVersionsInput{Bucket: aws.String(a.LandingBucket)}
 	if c := a.Contracts.ByDataset(s.onlyDataset); c != nil {
@@ -30,6 +30,12 @@ func (a *Auditor) listLanding(ctx context.Context, s *auditState) error {
 			}}
 			if d := s.datasetState(a.claimant(found.Key)); d != nil && found.IgnoreReason() == "" {
 				d.versions = append(d.versions, found)
+				d.present[found.Key] = d.present[found.Key] || aws.ToBool(listed.IsLatest)
+			}
+		}
+		for _, marker := range page.DeleteMarkers {
+			if d := s.datasetState(a.claimant(aws.ToString(marker.Key))); d != nil && aws.ToBool(marker.IsLatest) {
+				d.deletedAt[aws.ToString(marker.Key)] = aws.ToTime(marker.LastModified)
 			}
 		}
 	}

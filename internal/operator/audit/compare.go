@@ -40,6 +40,7 @@ func (s *auditState) compare(d *datasetState) []Difference {
 		c.compareLedgerRows()
 		c.compareLedgerWithTables()
 		c.compareLedgerWithJournal()
+		c.compareLedgerWithBucket()
 	case d.contract != nil:
 		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", "firn migrate")
 	}
@@ -140,7 +141,12 @@ func (c *comparison) compareLedgerRows() {
 // compareLedgerWithTables compares without grace, because one statement read both.
 func (c *comparison) compareLedgerWithTables() {
 	for _, count := range c.tables.Counts {
-		if row := count.Row; row != nil {
+		if row := count.Row; row != nil && row.IsWithdrawn() {
+			ledgerText := "ledger: withdrawn by " + row.WithdrawnBy
+			c.addOrphans(Orphans, count.ID, countText("table", count.Rows), ledgerText, count.Rows, ddl.TableName(c.contract))
+			c.addOrphans(RejectOrphans, count.ID, countText("rejects table", count.Rejects), ledgerText, count.Rejects, ddl.RejectsName(c.contract))
+			continue
+		} else if row != nil {
 			if count.Rows != row.RowsLoaded {
 				c.add(TableRows, row.Object, countText("ledger", row.RowsLoaded), countText("table", count.Rows), reloadCommand(row.ID))
 			}
@@ -149,16 +155,16 @@ func (c *comparison) compareLedgerWithTables() {
 			}
 			continue
 		}
-		c.addOrphans(Orphans, count.ID, countText("table", count.Rows), count.Rows, ddl.TableName(c.contract))
-		c.addOrphans(RejectOrphans, count.ID, countText("rejects table", count.Rejects), count.Rejects, ddl.RejectsName(c.contract))
+		c.addOrphans(Orphans, count.ID, countText("table", count.Rows), "ledger: nothing", count.Rows, ddl.TableName(c.contract))
+		c.addOrphans(RejectOrphans, count.ID, countText("rejects table", count.Rejects), "ledger: nothing", count.Rejects, ddl.RejectsName(c.contract))
 	}
 }
 
-func (c *comparison) addOrphans(kind Kind, id object.ID, text string, n int64, table string) {
+func (c *comparison) addOrphans(kind Kind, id object.ID, text, ledgerText string, n int64, table string) {
 	if n == 0 {
 		return
 	}
-	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: text, Other: "ledger: nothing", Command: deleteCommand(table, id)}
+	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: text, Other: ledgerText, Command: deleteCommand(table, id)}
 	if e := c.entries[id]; e != nil {
 		d.Object = e.Object.URI()
 	}
@@ -169,13 +175,22 @@ func (c *comparison) addOrphans(kind Kind, id object.ID, text string, n int64, t
 // without a recent change.
 func (c *comparison) compareLedgerWithJournal() {
 	for id, row := range c.rows {
-		if !c.known[id] && !c.changedRecently(row.LoadedAt) {
+		if !c.known[id] && !row.IsWithdrawn() && !c.changedRecently(row.LoadedAt) { // a delete marker has no journal entry
 			c.add(JournalLost, row.Object, "ledger: "+describeLoad(row), "journal: nothing", c.restoreCommand(id))
 		}
 	}
 	for _, e := range c.entries {
 		row, current := c.rows[e.ID], c.currentRows[keyOf(e.Object)]
 		if c.changedRecently(lastChange(e)) || current != nil && c.changedRecently(current.LoadedAt) {
+			continue
+		}
+		switch {
+		case e.State == journal.Withdrawn && row != nil && !row.IsWithdrawn():
+			c.add(NotWithdrawn, e.Object, "journal: withdrawn by "+e.WithdrawnBy, "ledger: "+describeLoad(row), c.withdrawCommand(e.ID))
+			continue
+		case e.State != journal.Withdrawn && row != nil && row.IsWithdrawn(),
+			e.State == journal.Loaded && row == nil && current != nil && current.IsWithdrawn():
+			c.add(NotWithdrawn, e.Object, "journal: "+string(e.State), "ledger: withdrawn by "+current.WithdrawnBy, c.withdrawCommand(e.ID))
 			continue
 		}
 		switch e.State {
@@ -187,8 +202,26 @@ func (c *comparison) compareLedgerWithJournal() {
 			if row != nil && row.Generation >= e.Generation {
 				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+describeLoad(row), "firn redrive "+string(e.ID))
 			}
-		default: // not settled, or ignored
+		default: // not settled, withdrawn or ignored
 		}
+	}
+}
+
+// compareLedgerWithBucket finds rows whose file is deleted in the landing bucket: the
+// newest version of the key is a delete marker, or the key has no version at all. A
+// missing version alone says nothing, because a lifecycle rule deletes old versions.
+func (c *comparison) compareLedgerWithBucket() {
+	for _, row := range c.rows {
+		deletedAt, marked := c.deletedAt[row.Object.Key]
+		if row.IsWithdrawn() || row.RowsLoaded+row.RowsRejected == 0 || row.Object.Bucket != c.landingBucket ||
+			c.present[row.Object.Key] || c.changedRecently(row.LoadedAt) || c.changedRecently(deletedAt) {
+			continue
+		}
+		text := "bucket: no version of the key"
+		if marked {
+			text = "bucket: deleted at " + stamp(deletedAt)
+		}
+		c.add(FileDeleted, row.Object, text, "ledger: "+describeLoad(row), c.withdrawCommand(row.ID))
 	}
 }
 

@@ -59,6 +59,11 @@ const (
 	// FailedInLedger: the journal has the object as failed, but the ledger has this
 	// generation or a later one.
 	FailedInLedger Kind = "failed_in_ledger"
+	// NotWithdrawn: the ledger has the object as withdrawn, but the journal doesn't; or
+	// the journal has the object as withdrawn, but the ledger has its rows.
+	NotWithdrawn Kind = "not_withdrawn"
+	// FileDeleted: the key is deleted in the landing bucket, but the table has the rows.
+	FileDeleted Kind = "file_deleted"
 	// ReceiptGone: the receipt of a loaded object isn't in the curated bucket.
 	ReceiptGone Kind = "receipt_gone"
 )
@@ -68,7 +73,7 @@ func Kinds() []Kind {
 	return []Kind{
 		NoTable, LockRow, ObjectTwice, KeyTwice, RowsRead, RowsLoaded, Orphans, RejectOrphans, TableRows, RejectRows,
 		Unannounced, Stuck, JournalLost, NotInLedger, OtherLoad, JournalBehind, NoSuccessor, SupersededInLedger,
-		FailedInLedger, ReceiptGone,
+		FailedInLedger, NotWithdrawn, FileDeleted, ReceiptGone,
 	}
 }
 
@@ -90,6 +95,16 @@ type Difference struct {
 
 // reloadCommand returns the command that transforms and loads an object again.
 func reloadCommand(id object.ID) string { return "firn reload --object " + string(id) }
+
+// withdrawCommand returns the command that withdraws an object or completes a
+// withdrawal. The command names the dataset of an object that the journal doesn't know.
+func (c *comparison) withdrawCommand(id object.ID) string {
+	command := "firn withdraw " + string(id) + " --reason 'deleted in S3'"
+	if !c.known[id] {
+		command += " --dataset " + shell.Quote(c.dataset)
+	}
+	return command
+}
 
 // sweepCommand searches for objects without an event and for stuck objects.
 const sweepCommand = "firn sweep"

@@ -47,8 +47,9 @@ type fixture struct {
 	now time.Time
 
 	// plain is loaded. older is superseded by newer, and newer is loaded. failed was
-	// never loaded. failedReload was loaded, and then its reload failed.
-	plain, older, newer, failed, failedReload object.Object
+	// never loaded. failedReload was loaded, and then its reload failed. withdrawn was
+	// loaded, withdrawn and deleted in S3. removed was withdrawn by its delete marker.
+	plain, older, newer, failed, failedReload, withdrawn, removed object.Object
 }
 
 var fixtureCount atomic.Int64
@@ -122,6 +123,11 @@ func (f *fixture) addObjects(t *testing.T) {
 	f.failedReload = f.load(t, f.putInDataset(t, "again.csv"), 0)
 	f.reload(t, f.failedReload)
 	f.fail(t, f.failedReload)
+	f.withdrawn = f.withdraw(t, f.putInDataset(t, "withdrawn.csv"), nil)
+	f.removed = f.putInDataset(t, "removed.csv")
+	marker := f.removed
+	marker.Version = "marker"
+	f.withdraw(t, f.removed, &marker)
 	f.putInDataset(t, "")               // a folder made in the console of S3
 	f.putInDataset(t, "_manifest.json") // the manifest of a run
 	f.at(-10*time.Minute, func() { f.received(t, f.putInDataset(t, "new.csv")) })
@@ -205,6 +211,29 @@ func (f *fixture) load(t *testing.T, o object.Object, generation int) object.Obj
 	f.sql(t, "insert into raw.shop_order_rejects (rule, _firn_object, _firn_record) select 'id:integer', ?, 3", string(o.ID()))
 	failOnError(t, f.journal.Loaded(t.Context(), o.ID(), journal.Load{LoadID: "l1", Generation: generation, Rows: 2}))
 	return o
+}
+
+// withdraw marks an object as withdrawn in journal and ledger, and deletes its key. The
+// ledger row is the marker's, or the object's without a marker.
+func (f *fixture) withdraw(t *testing.T, o object.Object, marker *object.Object) object.Object {
+	t.Helper()
+	f.received(t, o)
+	recorded := o
+	if marker != nil {
+		recorded = *marker
+	}
+	f.record(t, recorded, 0, 0, 0)
+	f.sql(t, "update raw.shop_order_loads set withdrawn_at = loaded_at, withdrawn_by = 'ann' where object = ?", string(recorded.ID()))
+	failOnError(t, f.journal.Withdrawn(t.Context(), o.ID(), journal.Withdrawal{By: "ann", Reason: "wrong file"}))
+	f.deleteKey(t, o)
+	return o
+}
+
+// deleteKey deletes the key of an object in the landing bucket.
+func (f *fixture) deleteKey(t *testing.T, o object.Object) {
+	t.Helper()
+	_, err := f.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key)})
+	failOnError(t, err)
 }
 
 // record inserts a ledger row.

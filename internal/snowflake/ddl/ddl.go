@@ -89,6 +89,11 @@ func SQLType(c contract.Column) string {
 	return sqlTypes[c.Type]
 }
 
+// noCollation compares texts by their bytes, also if the account has a
+// DEFAULT_DDL_COLLATION: with a collation, the keys a.csv and A.csv could be equal
+// (docs.snowflake.com, sql-reference/collation).
+const noCollation = " collate ''"
+
 const (
 	number    = "number(38, 0)"
 	varchar   = "varchar"
@@ -125,6 +130,9 @@ func (c column) definition(beforeComment string) string {
 	text := c.name + " " + c.kind
 	if c.required {
 		text += " not null"
+	}
+	if c.kind == varchar {
+		text += noCollation
 	}
 	if c.comment != "" {
 		text += beforeComment + "comment " + literal(c.comment)

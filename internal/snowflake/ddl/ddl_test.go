@@ -120,15 +120,31 @@ func TestViewMatchesGolden(t *testing.T) {
 	for name, properties := range map[string]string{
 		"merge":           "{property: firn.mode, value: merge}",
 		"merge_ordered":   "{property: firn.mode, value: merge}\n  - {property: firn.orderBy, value: [paid_at, number]}",
-		"snapshot":        "{property: firn.mode, value: snapshot}",
+		"snapshot":        "{property: firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}.csv'}}",
 		"snapshot_files":  "{property: firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/{part}.csv', files: 3}}",
 		"snapshot_parted": "{property: firn.mode, value: snapshot}\n  - {property: firn.delivery, value: {key: '{delivery}/part-{part}-of-{parts}.csv'}}",
 	} {
 		c := read(t, columns+"customProperties:\n  - "+properties+"\n")
 		compare(t, filepath.Join("testdata", "shop_order_current_"+name+".golden.sql"), ddl.View(c))
+		if c.Mode == contract.Snapshot {
+			compare(t, filepath.Join("testdata", "shop_order_deliveries_"+name+".golden.sql"), ddl.DeliveriesQuery(c)+"\n")
+		}
 	}
 	if sql := ddl.View(read(t, columns)); sql != "" {
 		t.Errorf("mode append has a view:\n%s", sql)
+	}
+}
+
+// TestScriptMakesTableOfEndedRows: the versioned migration, which has the grants, and
+// the statement for tests make the same table.
+func TestScriptMakesTableOfEndedRows(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile(filepath.Join(committed, "V1.6.0__ended.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := strings.ReplaceAll(string(script), "{{ database }}.", ""); !strings.Contains(own, ddl.Ended()) {
+		t.Errorf("the script doesn't contain:\n%s", ddl.Ended())
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 // of the table.
 const LockRow = "~lock"
 
-// ledgerColumns has the ledger's columns with the values of the lock row.
+// ledgerColumns has the ledger's columns with the values of the lock row. A withdrawn
+// object keeps a row without rows, with withdrawn_at. extra_columns and absent_columns
+// are JSON lists of names; null for none.
 var ledgerColumns = []struct{ name, kind, lock string }{
 	{"object", varchar, "'" + LockRow + "'"},
 	{"generation", number, "0"},
@@ -40,6 +42,14 @@ var ledgerColumns = []struct{ name, kind, lock string }{
 	{"bytes", number, sqlNull},
 	{"transform_started_at", timestamp, sqlNull},
 	{"duplicate_of", varchar, sqlNull},
+	{"extra_columns", varchar, sqlNull},
+	{"absent_columns", varchar, sqlNull},
+	{"withdrawn_at", timestamp, sqlNull},
+	{"withdrawn_by", varchar, sqlNull},
+	{"withdrawn_note", varchar, sqlNull},
+	{"held", "boolean", sqlNull},
+	{"accepted_at", timestamp, sqlNull},
+	{"accepted_by", varchar, sqlNull},
 	{"seq", number, "0"},
 	{"paused", "boolean", "false"},
 }
@@ -62,6 +72,9 @@ func LedgerColumns() []LedgerColumn {
 // does both, so that two migrations at the same time make one lock row. No enforced key
 // would prevent a second lock row.
 //
+// The table's own default collation is empty and replaces the account's: noCollation
+// for every column of the statement (sql-reference/parameters, DEFAULT_DDL_COLLATION).
+//
 // The page https://docs.snowflake.com/en/sql-reference/sql/create-table describes
 // CREATE TABLE … AS SELECT. The page doesn't show IF NOT EXISTS in the same statement,
 // but Snowflake accepts both together.
@@ -74,6 +87,6 @@ func Ledger(c *contract.Contract) string {
 		}
 		lines[i] = fmt.Sprintf("    %s::%s as %s", value, column.kind, column.name)
 	}
-	return fmt.Sprintf("create table if not exists %s as\nselect\n%s;\n",
+	return fmt.Sprintf("create table if not exists %s\n    default_ddl_collation = ''\nas\nselect\n%s;\n",
 		LedgerName(c), strings.Join(lines, ",\n"))
 }

@@ -22,28 +22,33 @@ func Ops(set contract.Set) string {
 --
 -- A ledger has one row for each key. When a newer version of a file replaces
 -- the rows of an older version, the older version's ledger row is deleted too.
--- So these views show current objects. The journal in DynamoDB has the history.
+-- So these views show current objects. The table ops.ended has the history:
+-- one row for each object version whose rows left a raw table.
 `
 	return strings.Join([]string{head, objectsView(set), loadsView, rejectsView(set), freshnessView(set)}, "\n")
 }
 
-// objectsView selects the rows of all ledgers without the lock rows.
+// objectsView selects the rows of all ledgers without the lock rows and without the
+// withdrawn objects, which have no rows.
 func objectsView(set contract.Set) string {
 	names := make([]string, 0, len(ledgerColumns))
 	for _, c := range ledgerColumns {
-		if !isLockRowColumn(c.name) {
+		if !isLockRowColumn(c.name) && !isWithdrawalColumn(c.name) {
 			names = append(names, c.name)
 		}
 	}
 	columns := strings.Join(names, ",\n    ")
 	return opsView("objects", "One row for each current object of all datasets.",
 		union(set, func(c *contract.Contract) string {
-			return fmt.Sprintf("select\n    %s as dataset,\n    %s\nfrom %s\nwhere object <> '%s'", datasetOf(c), columns, LedgerName(c), LockRow)
+			return fmt.Sprintf("select\n    %s as dataset,\n    %s\nfrom %s\nwhere object <> '%s' and withdrawn_at is null", datasetOf(c), columns, LedgerName(c), LockRow)
 		}))
 }
 
 // isLockRowColumn reports whether only the lock row has values in the column.
 func isLockRowColumn(column string) bool { return column == "seq" || column == "paused" }
+
+// isWithdrawalColumn reports whether only withdrawn objects have values in the column.
+func isWithdrawalColumn(column string) bool { return strings.HasPrefix(column, "withdrawn_") }
 
 // loadsView qualifies its columns: an unqualified name could also mean an alias of the
 // same select.

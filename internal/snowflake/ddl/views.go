@@ -12,7 +12,7 @@ func ViewName(c *contract.Contract) string { return tableName(c, "_current") }
 
 // View returns the statement that replaces the view of the dataset's current rows. Mode
 // merge shows the newest row of each primary key. Mode snapshot shows the newest
-// complete delivery. Returns "" for mode append, where all rows of the table are
+// complete delivery that isn't held. Returns "" for mode append, where all rows of the table are
 // current.
 //
 // The view names its columns, because a view of "select *" keeps the columns from its
@@ -66,25 +66,15 @@ qualify
 }
 
 // snapshotView finds the deliveries in the ledger, which has the newest version of each
-// key. Incomplete deliveries are ignored.
+// key. Incomplete and held deliveries are ignored.
 func snapshotView(c *contract.Contract) string {
-	group := func(name string) string {
-		return fmt.Sprintf("nullif(\n            regexp_substr(\n                key, %s, 1, 1, 'e', %d\n            ),\n            ''\n        )",
-			quoteKeepingSpaces(c.DeliveryPattern()), c.Delivery.Group(name))
-	}
-	files := []string{group(contract.DeliveryName) + " as delivery"}
-	if c.Delivery.Group(contract.DeliveryParts) > 0 {
-		files = append(files, group(contract.DeliveryPart)+"::"+number+" as part", group(contract.DeliveryParts)+"::"+number+" as parts")
-	}
+	comment, conditions := completeConditions(c.Delivery)
+	conditions = append([]string{"count_if(held) = 0"}, conditions...)
 	return createCurrent(c, fmt.Sprintf(`with
 
 files as (
 
-    select
-        object,
-        %s
-    from %s
-    where object <> '%s'
+%s
 
 ),
 
@@ -94,7 +84,10 @@ newest as (
     from files
     where delivery is not null
     group by delivery
+    -- A held delivery waits for firn accept.
 %s
+    having
+        %s
     -- The delivery's name decides, not the load time: after a reload, an old
     -- delivery stays old.
     order by delivery desc
@@ -109,24 +102,75 @@ inner join files
     on loaded._firn_object = files.object
 inner join newest
     on files.delivery = newest.delivery`,
-		strings.Join(files, ",\n        "), LedgerName(c), LockRow, completeCondition(c.Delivery), columnsOf(c, "loaded"), TableName(c)))
+		deliveryFiles(c, "object", "held"), comment, strings.Join(conditions, "\n        and "), columnsOf(c, "loaded"), TableName(c)))
 }
 
-// completeCondition returns the condition for a complete delivery.
-func completeCondition(d *contract.Delivery) string {
+// DeliveriesQuery returns the query for the deliveries of a snapshot dataset, in no
+// order. A row has the delivery's name, the numbers of its files and rows, the numbers
+// of held and of accepted files, and whether the delivery is complete.
+func DeliveriesQuery(c *contract.Contract) string {
+	complete := "true"
+	if _, conditions := completeConditions(c.Delivery); len(conditions) > 0 {
+		complete = "coalesce(" + strings.Join(conditions, " and ") + ", false)"
+	}
+	return fmt.Sprintf(`with
+
+files as (
+
+%s
+
+)
+
+select
+    delivery,
+    count(*) as files,
+    sum(rows_loaded) as row_count,
+    count_if(held) as held_files,
+    count(accepted_at) as accepted_files,
+    %s as complete
+from files
+where delivery is not null
+group by delivery`, deliveryFiles(c, "rows_loaded", "held", "accepted_at"), complete)
+}
+
+// DeliveryOf returns the expression for the delivery of a ledger row of a snapshot
+// dataset. It is null for a key of another form and for the lock row.
+func DeliveryOf(c *contract.Contract) string {
+	return deliveryGroup(c, contract.DeliveryName)
+}
+
+// deliveryGroup returns the expression for a placeholder's text in the key of a ledger
+// row; null for a key of another form.
+func deliveryGroup(c *contract.Contract, placeholder string) string {
+	return fmt.Sprintf("nullif(\n            regexp_substr(\n                key, %s, 1, 1, 'es', %d\n            ),\n            ''\n        )",
+		quoteKeepingSpaces(c.DeliveryPattern()), c.Delivery.Group(placeholder))
+}
+
+// deliveryFiles selects the columns of the ledger rows, with the columns delivery, part
+// and parts of the key. part and parts exist only for a key with {parts}. A withdrawn
+// object is no file of a delivery.
+func deliveryFiles(c *contract.Contract, columns ...string) string {
+	columns = append(columns, deliveryGroup(c, contract.DeliveryName)+" as delivery")
+	if c.Delivery.Group(contract.DeliveryParts) > 0 {
+		columns = append(columns,
+			deliveryGroup(c, contract.DeliveryPart)+"::"+number+" as part", deliveryGroup(c, contract.DeliveryParts)+"::"+number+" as parts")
+	}
+	return fmt.Sprintf("    select\n        %s\n    from %s\n    where object <> '%s' and withdrawn_at is null", strings.Join(columns, ",\n        "), LedgerName(c), LockRow)
+}
+
+// completeConditions returns the conditions for a complete delivery, on the files of
+// the delivery, with a comment.
+func completeConditions(d *contract.Delivery) (comment string, conditions []string) {
 	switch {
 	case d.Group(contract.DeliveryParts) > 0:
 		return `    -- Every part exists once, with numbers from 0 or 1, and all parts have the
-    -- same number of parts in their names.
-    having
-        min(parts) = max(parts)
-        and count(*) = min(parts)
-        and count(distinct part) = min(parts)
-        and max(part) - min(part) = min(parts) - 1`
+    -- same number of parts in their names.`, []string{
+				"min(parts) = max(parts)", "count(*) = min(parts)", "count(distinct part) = min(parts)", "max(part) - min(part) = min(parts) - 1",
+			}
 	case d.Files > 0:
-		return fmt.Sprintf("    having count(*) = %d", d.Files)
+		return "    -- A complete delivery has this number of files.", []string{fmt.Sprintf("count(*) = %d", d.Files)}
 	}
-	return "    -- Each object is a delivery."
+	return "    -- Each object is a delivery.", nil
 }
 
 // columnsOf lists the columns of the raw table, one on each line.

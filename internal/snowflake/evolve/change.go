@@ -24,6 +24,8 @@ type Column struct {
 	Name string
 	// Type has the form of ddl.SQLType, for example "number(38, 0)".
 	Type string
+	// collation is the collation of a text; empty for none.
+	collation string
 }
 
 // Table is the state of a raw table and its ledger, without the columns that firn adds.
@@ -171,6 +173,35 @@ func (c *Change) compareLedger(existing []string) {
 	}
 }
 
+// keyColumns returns the table's columns of the contract's primary key.
+func keyColumns(table Table, c *contract.Contract) []Column {
+	var keys []Column
+	for _, key := range c.PrimaryKeyColumns() {
+		if column := table.column(key.Name); column != nil {
+			keys = append(keys, *column)
+		}
+	}
+	return keys
+}
+
+// refuseCollations refuses key columns that don't compare texts by their bytes: with
+// the collation en-ci, the keys a.csv and A.csv are one key. Snowflake can't change the
+// collation of a column (docs.snowflake.com, sql-reference/collation).
+func (c *Change) refuseCollations(table string, columns []Column) {
+	var found []string
+	for _, column := range columns {
+		switch strings.ToLower(column.collation) {
+		case "", "utf8", "bin":
+		default:
+			found = append(found, column.Name+" ("+column.collation+")")
+		}
+	}
+	if len(found) > 0 {
+		c.addRefusalf("columns of the %s have a collation: %s. Two keys that differ only in case would be one key."+
+			" Copy the %[1]s to a table without collations, and give the copy the name of the %[1]s.", table, strings.Join(found, ", "))
+	}
+}
+
 func (c *Change) addRefusalf(format string, args ...any) {
 	c.Refusals = append(c.Refusals, fmt.Sprintf(format, args...))
 }
@@ -198,26 +229,26 @@ func isWider(wide, narrow string) bool {
 	return more > less
 }
 
-// Diff returns the change from one contract to its next version. In addition to
-// Compare, Diff refuses changes that only show in the contracts.
-func Diff(from, to *contract.Contract) (Change, error) {
+// Diff returns the difference between a contract and its next version. In addition to
+// Compare, Diff refuses changes that only show in the contracts, and judges files.
+func Diff(from, to *contract.Contract) (Difference, error) {
 	change := Compare(TableOf(from), to)
 	before, err := from.Portable()
 	if err != nil {
-		return Change{}, err
+		return Difference{}, err
 	}
 	after, err := to.Portable()
 	if err != nil {
-		return Change{}, err
+		return Difference{}, err
 	}
 	if from.Version == to.Version && len(change.Steps) == 0 && !bytes.Equal(before, after) {
 		change.addRefusalf("the rules for rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
-	if from.Version == to.Version && ddl.View(from) != ddl.View(to) && len(change.Steps) == 0 {
+	if from.Version == to.Version && (ddl.View(from) != ddl.View(to) || from.HoldBelow != to.HoldBelow) && len(change.Steps) == 0 {
 		change.addRefusalf("the choice of current rows changed, and the version is still %s. Raise the version.", to.Version)
 	}
 	change.compareMeaning(from, to)
-	return change, nil
+	return newDifference(change, from, to), nil
 }
 
 // compareMeaning refuses changes that alter the meaning of the rows but not the table's

@@ -98,6 +98,8 @@ func TestDiff(t *testing.T) {
 	second.PrimaryKey, second.Required = 2, true
 	other := orders("1.1.0", id, name, price)
 	other.Entity = "return"
+	snapshot := orders("1.0.0", id, name, price)
+	snapshot.Mode, snapshot.Delivery, snapshot.HoldBelow = contract.Snapshot, &contract.Delivery{Key: "{delivery}.csv"}, 0.5
 	merged, laterMerged := orders("1.0.0", id, name, price), orders("1.1.0", id, name, price)
 	merged.Mode, laterMerged.Mode = contract.Merge, contract.Merge
 	tests := []struct {
@@ -111,6 +113,7 @@ func TestDiff(t *testing.T) {
 		{"a string changed to JSON", orders("1.1.0", id, structure, price), "column name was string and is json"},
 		{"another mode with a new version", laterMerged, ""},
 		{"another mode with the same version", merged, "the choice of current rows changed"},
+		{"snapshot with the same version", snapshot, "the choice of current rows changed"},
 		{"another key", orders("1.1.0", id, name, second), "the primary key was (id) and is (id, price)"},
 		{"another dataset", other, "contracts of two datasets, shop.order and shop.return"},
 	}
@@ -123,6 +126,70 @@ func TestDiff(t *testing.T) {
 			}
 			if refused := strings.Join(got.Refusals, "\n"); !strings.Contains(refused, test.refusal) || (test.refusal == "") != (refused == "") {
 				t.Errorf("refusals %q, want one with %q", refused, test.refusal)
+			}
+		})
+	}
+}
+
+// TestDiffOfFiles compares the sentences about files. The package test/changes runs the
+// files of every kind of change.
+func TestDiffOfFiles(t *testing.T) {
+	t.Parallel()
+	old := orders("1.0.0", id, name, price)
+	for i := range old.Columns {
+		old.Columns[i].Header = old.Columns[i].Name
+	}
+	old.Format, old.KeyPrefix = contract.CSV, "shop/order/"
+	tests := []struct {
+		name         string
+		change       func(*contract.Contract)
+		older, newer string
+	}{
+		{"nothing", func(*contract.Contract) {}, "", ""},
+		{"optional column", func(c *contract.Contract) {
+			c.Columns = append(c.Columns, contract.Column{Name: "note", Header: "note", Type: contract.String})
+		}, "", ""},
+		{
+			"stricter rule", func(c *contract.Contract) { c.Columns[1].Pattern = "[a-z]+" },
+			"column name: the pattern [a-z]+ of the new contract can reject a value.", "",
+		},
+		{
+			"looser rule", func(c *contract.Contract) { c.Columns[0].Required = false },
+			"", "column id: the rule required of the old contract can reject a value.",
+		},
+		{
+			"more digits", func(c *contract.Contract) { c.Columns[2].Precision = 12 },
+			"", "column price: the type decimal(9,2) of the old contract can reject a value.",
+		},
+		{
+			"header", func(c *contract.Contract) { c.Columns[1].Header = "Name" },
+			`column name: the values are at "name" in the file, and the new contract reads "Name".`,
+			`column name: the values are at "Name" in the file, and the old contract reads "name".`,
+		},
+		{
+			"null text", func(c *contract.Contract) { c.NullValues = []string{"NA"} },
+			`the list of null texts is "" in the file, and "NA" in the new contract.`,
+			`the list of null texts is "NA" in the file, and "" in the old contract.`,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			to := *old
+			to.Version, to.Columns = "1.1.0", slices.Clone(old.Columns)
+			test.change(&to)
+			got, err := evolve.Diff(old, &to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if older := strings.Join(got.OlderFiles, " "); older != test.older {
+				t.Errorf("older files: %q, want %q", older, test.older)
+			}
+			if newer := strings.Join(got.NewerFiles, " "); newer != test.newer {
+				t.Errorf("newer files: %q, want %q", newer, test.newer)
+			}
+			if want := test.older == "" && test.newer == ""; got.Compatible != want || len(got.Refusals) > 0 {
+				t.Errorf("compatible is %t, want %t; refusals %q", got.Compatible, want, got.Refusals)
 			}
 		})
 	}

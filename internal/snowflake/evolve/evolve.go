@@ -87,7 +87,10 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 	for _, column := range ledgerColumns {
 		table.Ledger = append(table.Ledger, column.Name)
 	}
-	return Compare(table, c), nil
+	change := Compare(table, c)
+	change.refuseCollations("ledger", ledgerColumns)
+	change.refuseCollations("table", keyColumns(table, c))
+	return change, nil
 }
 
 // Apply makes a planned change and returns the made change. For an empty or refused
@@ -192,14 +195,14 @@ func (e *Evolver) lockRow(ctx context.Context, c *contract.Contract) (snowflake.
 func (e *Evolver) columns(ctx context.Context, table string) ([]Column, error) {
 	schema, name, _ := strings.Cut(strings.ToUpper(table), ".")
 	result, err := e.Session.Query(ctx, "read columns",
-		"select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"+
+		"select column_name, data_type, numeric_precision, numeric_scale, collation_name from information_schema.columns"+
 			" where table_schema = ? and table_name = ? order by ordinal_position", schema, name)
 	if err != nil {
 		return nil, err
 	}
 	var columns []Column
 	for i := range result.Rows {
-		column := Column{Name: strings.ToLower(result.Text(i, "column_name")), Type: typeOf(result, i)}
+		column := Column{Name: strings.ToLower(result.Text(i, "column_name")), Type: typeOf(result, i), collation: result.Text(i, "collation_name")}
 		if !slices.Contains(ddl.AddedColumns(), column.Name) {
 			columns = append(columns, column)
 		}

@@ -26,7 +26,8 @@ type Reader struct{ Session Session }
 // ErrNoTable is the error for a dataset without a table.
 var ErrNoTable = errors.New("the dataset has no table: run `firn migrate`")
 
-// Row is a ledger row: the rows of one object are in the raw table.
+// Row is a ledger row: the rows of one object are in the raw table, or the object is
+// withdrawn.
 type Row struct {
 	ID         object.ID
 	Object     object.Object
@@ -35,20 +36,30 @@ type Row struct {
 	// QueryID is the query id of the COPY.
 	QueryID                                         string
 	RowsRead, RowsWritten, RowsRejected, RowsLoaded int64
+	// DuplicateOf is the first object of another key with the same bytes; empty for none.
+	DuplicateOf object.ID
 	// LoadedAt is Snowflake's time inside the load's transaction.
 	LoadedAt time.Time
+	// WithdrawnAt is the time of the withdrawal, also by Snowflake; zero for a loaded
+	// object. WithdrawnBy is the person. A withdrawn object has no rows.
+	WithdrawnAt time.Time
+	WithdrawnBy string
 }
+
+// IsWithdrawn reports whether the object is withdrawn.
+func (r Row) IsWithdrawn() bool { return !r.WithdrawnAt.IsZero() }
 
 var columns = []string{
 	"object", "generation", "load_id", "bucket", "key", "version", "etag", "sequencer", "size",
-	"rows_read", "rows_written", "rows_rejected", "rows_loaded", "copy_query_id", "loaded_at",
+	"rows_read", "rows_written", "rows_rejected", "rows_loaded", "copy_query_id", "loaded_at", "duplicate_of",
+	"withdrawn_at", "withdrawn_by",
 }
 
 // Page returns at most limit rows in the order of ids, after the id "after". An empty
 // "after" starts at the first row. A since other than the zero time skips objects with
-// an earlier load time.
+// an earlier load time. Page skips withdrawn objects.
 func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]Row, error) {
-	condition, args := "object <> '"+ddl.LockRow+"' and object > ?", []any{string(after)}
+	condition, args := "object <> '"+ddl.LockRow+"' and withdrawn_at is null and object > ?", []any{string(after)}
 	if !since.IsZero() {
 		condition += " and loaded_at >= cast(? as timestamp_ltz)"
 		args = append(args, since.UTC().Format(time.RFC3339Nano))
@@ -92,7 +103,8 @@ func row(result snowflake.Result, i int) Row {
 		LoadID:     result.Text(i, "load_id"), QueryID: result.Text(i, "copy_query_id"),
 		RowsRead: result.Number(i, "rows_read"), RowsWritten: result.Number(i, "rows_written"),
 		RowsRejected: result.Number(i, "rows_rejected"), RowsLoaded: result.Number(i, "rows_loaded"),
-		LoadedAt: result.Time(i, "loaded_at"),
+		LoadedAt: result.Time(i, "loaded_at"), DuplicateOf: object.ID(result.Text(i, "duplicate_of")),
+		WithdrawnAt: result.Time(i, "withdrawn_at"), WithdrawnBy: result.Text(i, "withdrawn_by"),
 	}
 }
 

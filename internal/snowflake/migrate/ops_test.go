@@ -32,6 +32,9 @@ func operations(t *testing.T) *snowflake.Session {
 			('o3', 'l2', 'k3', '1.1.0', 'lambda', 1, 50, 5, 4, 1, 4, '2026-03-02 10:00:00', '2026-03-02 09:00:00', '2026-03-02 10:00:01')`),
 		fmt.Sprintf(ledger, "station_event", `
 			('o4', 'l3', 'k4', '1.0.0', 'lambda', 1, 70, 7, 7, 0, 7, '2026-03-03 10:00:00', '2026-03-03 09:00:00', '2026-03-03 10:00:03')`),
+		// A withdrawn object has a ledger row, but is no current object.
+		`insert into raw.shop_item_loads (object, load_id, key, generation, files, rows_read, rows_written, rows_rejected, rows_loaded, started_at, loaded_at, withdrawn_at, withdrawn_by)
+			select 'o9', 'l9', 'k9', 0, 0, 0, 0, 0, 0, '2026-03-09 10:00:00'::timestamp_ltz, '2026-03-09 10:00:00'::timestamp_ltz, '2026-03-09 10:00:00'::timestamp_ltz, 'ann'`,
 		`insert into raw.shop_item_rejects (_firn_object, _firn_record, line, rule, raw, _firn_loaded_at)
 			select column1, column2, column3, column4, column5, column6::timestamp_ltz from values
 			('o2', 3, 4, 'type:stock', 'x', '2026-03-01 10:00:01'), ('o2', 4, 5, 'type:stock', 'x', '2026-03-01 10:00:01'), ('o2', 5, 6, 'required:sku', 'y', '2026-03-01 10:00:01'),

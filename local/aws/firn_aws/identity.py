@@ -1,5 +1,6 @@
-"""IAM: loopback traffic counts as TLS, and a batch needs the right of the single request."""
+"""IAM: loopback traffic counts as TLS, and wildcards and batches match as on AWS."""
 
+import re
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,9 @@ from .patching import Function, replace, wrap
 CACHED_DOCUMENTS = 256
 """The number of parsed policies in the cache. A deployed firn has about thirty policies."""
 
+CACHED_PATTERNS = 4096
+"""The number of compiled patterns in the cache, as in stock ministack."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
@@ -22,6 +26,7 @@ def apply() -> None:
     _trust_internal_calls()
     wrap(iam_actions, "extract_iam_action", _use_single_action_for_batch)
     wrap(iam_evaluator, "parse_policy_document", _cache_documents)
+    wrap(iam_evaluator, "_fnmatch_compile", _match_line_breaks)
 
 
 def _trust_loopback(stock: Function) -> Function:
@@ -78,3 +83,21 @@ def _use_single_action_for_batch(stock: Function) -> Function:
         return found.removesuffix("Batch") if found and service == "sqs" else found
 
     return action
+
+
+def _match_line_breaks(stock: Function) -> Function:
+    """Let a wildcard match every character, and let a pattern match only whole texts.
+
+    Stock ministack makes a regular expression from a pattern. The expression's dot matches no line
+    break, so no grant with a wildcard covers a key with a line break. Its end matches before a line
+    break at the end too. On AWS an asterisk matches any combination of characters, and a question
+    mark any single character:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html#reference_policies_elements_resource_wildcards
+    """
+
+    @lru_cache(maxsize=CACHED_PATTERNS)
+    def compile_whole(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+        found = stock(pattern, ignore_case)
+        return re.compile(found.pattern.removesuffix("$") + r"\Z", found.flags | re.DOTALL)
+
+    return compile_whole

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore import handlers
 
 import resources
 from servers import ACCOUNT, Cloud
@@ -123,3 +124,32 @@ def test_range_of_version_returns_requested_bytes(cloud: Cloud, name: str) -> No
     assert (part["Body"].read(), part.get("ContentRange")) == (b"234", "bytes 2-4/10")
     with pytest.raises(client.exceptions.ClientError, match="InvalidRange"):
         client.get_object(Bucket=name, Key="k", VersionId=older, Range="bytes=10-")
+
+
+@pytest.mark.gap
+def test_list_of_versions_has_every_key(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    keys = ["a b+c%&<ü.csv", "line\nbreak", "tab\t", "\x01\x1b", "return\r\n"]
+    for key in keys:
+        client.put_object(Bucket=name, Key=key, Body=b"x")
+    client.delete_object(Bucket=name, Key=keys[0])
+    listed = client.list_object_versions(Bucket=name)
+    assert sorted(version["Key"] for version in listed["Versions"]) == sorted(keys)
+    assert [marker["Key"] for marker in listed["DeleteMarkers"]] == keys[:1]
+    pages = client.get_paginator("list_object_versions").paginate(
+        Bucket=name, PaginationConfig={"PageSize": 1}
+    )
+    paged = [version["Key"] for page in pages for version in page.get("Versions", [])]
+    assert sorted(paged) == sorted(keys)
+
+
+@pytest.mark.gap
+def test_encoded_list_has_a_plus_for_a_space(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    client.put_object(Bucket=name, Key="a b+c/d.csv", Body=b"x")
+    client.meta.events.unregister("after-call.s3.ListObjectsV2", handlers.decode_list_object_v2)
+    listed = client.list_objects_v2(Bucket=name, EncodingType="url")
+    assert listed["Contents"][0]["Key"] == "a+b%2Bc/d.csv"

@@ -92,6 +92,34 @@ def test_send_right_allows_batch(cloud: Cloud, name: str) -> None:
     assert [entry["Id"] for entry in sent["Successful"]] == ["0"]
 
 
+@pytest.mark.gap
+def test_wildcard_matches_every_character(cloud: Cloud, name: str) -> None:
+    resources.bucket(cloud, name)
+    client = user(cloud, name, "s3:PutObject", "s3:GetObject")
+    for key in ("line\nbreak.csv", "end\n", "tab\t.csv", "\x01\x1b.csv", "return\r\n.csv"):
+        client.put_object(Bucket=name, Key=key, Body=b"x")
+        assert client.get_object(Bucket=name, Key=key)["Body"].read() == b"x"
+
+
+@pytest.mark.gap
+def test_pattern_ends_at_the_end(cloud: Cloud, name: str) -> None:
+    resources.bucket(cloud, name)
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="own",
+        PolicyDocument=resources.policy(
+            {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*.csv"}
+        ),
+    )
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    client = cloud.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+    client.put_object(Bucket=name, Key="a.csv", Body=b"x")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_object(Bucket=name, Key="a.csv\n", Body=b"y")
+
+
 def test_user_without_grant_is_denied(cloud: Cloud, name: str) -> None:
     resources.bucket(cloud, name)
     cloud.client("s3").put_object(Bucket=name, Key="k", Body=b"x")

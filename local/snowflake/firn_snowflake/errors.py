@@ -19,12 +19,14 @@ INVALID_IDENTIFIER = 904
 SYNTAX = 1003
 EXISTS = 2002
 NOT_FOUND = 2003
+SUBQUERY = 2031
 SESSION_GONE = 390111
 LOGIN_REFUSED = 390100
 TOKEN_INVALID = 390144
 TRANSACTION_ABORTED = 90070
 NULL_IN_NOT_NULL = 100072
 CONVERSION = 100038
+NOT_IN_FORMAT = 100096
 FILE_NOT_FOUND = 91016
 FILE_UNREADABLE = 100999
 """A number of the stand-in: Snowflake's number for a file that isn't Parquet isn't documented."""
@@ -59,6 +61,8 @@ def translate(error: Exception, sql: str) -> ProgrammingError:
         return failure(CANCELED, "57014", "SQL execution canceled")
     if isinstance(error, duckdb.TransactionException) and "onflict" in text:
         return locked(f"another transaction wrote the same rows or altered the table. {text}")
+    if isinstance(error, duckdb.InvalidInputException) and "Could not parse string" in text:
+        return failure(NOT_IN_FORMAT, "22007", f"Can't parse the text as timestamp. {text}")
     if isinstance(error, FileNotFoundError | PermissionError | duckdb.IOException):
         return failure(FILE_NOT_FOUND, "22000", f"Remote file was not found or refused. {text}")
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):

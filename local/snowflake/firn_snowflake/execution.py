@@ -17,8 +17,13 @@ from fakesnow.instance import FakeSnow
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
-from firn_snowflake import errors, rewriting, sessions, transactions
-from firn_snowflake.parameters import ALTER_SESSION, SHOW_PARAMETERS
+from firn_snowflake import collations, errors, rewriting, sessions, transactions
+from firn_snowflake.parameters import (
+    ALTER_ACCOUNT,
+    ALTER_SESSION,
+    SHOW_PARAMETERS,
+    alter_account,
+)
 from firn_snowflake.statements import SUCCESS, Statement, parse_copy, strip_comments
 from firn_snowflake.users import Users
 
@@ -85,6 +90,9 @@ def _patch_execute(users: Users) -> None:
 
         try:
             with session.running(), _one_create_at_a_time(text):
+                if altered := ALTER_ACCOUNT.match(text):
+                    alter_account(*altered.groups())
+                    return run(SUCCESS)
                 if altered := ALTER_SESSION.match(text):
                     _alter_session(session, *altered.groups())
                     return run(SUCCESS)
@@ -133,8 +141,9 @@ def _patch_transform() -> None:
     inner = FakeSnowflakeCursor._transform
 
     def transform(self: FakeSnowflakeCursor, tree: exp.Expression, params: Any) -> exp.Expression:  # noqa: ANN401
+        alters = collations.set_collations(tree, self._conn)
         tree = rewriting.rewrite(tree, self._conn)
-        alters = rewriting.constraints_of_ctas(tree)
+        alters += rewriting.constraints_of_ctas(tree)
         transformed = inner(self, tree, params)
         if alters:
             transformed.args["firn_alters"] = alters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+ALTER_ACCOUNT = re.compile(r"\s*alter\s+account\s+(set|unset)\s+(.*?)\s*;?\s*$", re.I | re.S)
 ALTER_SESSION = re.compile(r"\s*alter\s+session\s+(set|unset)\s+(.*?)\s*;?\s*$", re.I | re.S)
 SHOW_PARAMETERS = re.compile(
     r"\s*show\s+parameters(?:\s+like\s+'(?P<like>[^']*)')?(?:\s+(?:in|for)\s+session)?\s*;?\s*$",
@@ -15,12 +16,31 @@ _ASSIGNMENT = re.compile(r"([\w$]+)\s*=\s*('(?:[^']|'')*'|[^\s,]+)")
 _DEFAULTS: dict[str, str] = {
     "ABORT_DETACHED_QUERY": "false",
     "AUTOCOMMIT": "true",
+    "DEFAULT_DDL_COLLATION": "",
     "QUERY_TAG": "",
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": "0",
     "STATEMENT_TIMEOUT_IN_SECONDS": "172800",
+    "TIMESTAMP_INPUT_FORMAT": "AUTO",
     "TIMEZONE": "UTC",
     "TRANSACTION_ABORT_ON_ERROR": "false",
 }
+
+
+_account: dict[str, str] = {}
+
+
+def alter_account(verb: str, text: str) -> None:
+    """Apply the text after ALTER ACCOUNT SET or UNSET (/sql-reference/sql/alter-account).
+
+    The values are the defaults of later sessions. Stock fakesnow answers a syntax error. A running
+    session keeps its values here.
+    """
+    changed = Parameters({}, 0)
+    for name in changed.alter("set" if verb.lower() == "set" else "unset", text):
+        if verb.lower() == "set":
+            _account[name] = changed.get(name)
+        else:
+            _account.pop(name, None)
 
 
 class Parameters:
@@ -32,7 +52,7 @@ class Parameters:
     """
 
     def __init__(self, at_login: Mapping[str, object], lock_timeout_seconds: float) -> None:
-        self._defaults = {**_DEFAULTS, "LOCK_TIMEOUT": f"{lock_timeout_seconds:g}"}
+        self._defaults = {**_DEFAULTS, "LOCK_TIMEOUT": f"{lock_timeout_seconds:g}", **_account}
         self._values: dict[str, str] = {}
         for name, value in at_login.items():
             self.set(name, _text(value))

@@ -10,6 +10,8 @@ from duckdb import DuckDBPyConnection
 from fakesnow.conn import FakeSnowflakeConnection
 from sqlglot import exp
 
+from firn_snowflake import errors, formats, sessions
+
 _CONTEXT = {
     "CURRENT_ACCOUNT": "LOCAL",
     "CURRENT_ACCOUNT_NAME": "LOCAL",
@@ -32,12 +34,18 @@ _INTEGER = r"-?\d+"
 
 
 def rewrite(tree: exp.Expression, connection: FakeSnowflakeConnection) -> exp.Expression:
-    """Apply every change of this module."""
+    """Apply every change of this module.
+
+    Raises:
+        ProgrammingError: 002031 for a subquery that Snowflake doesn't allow.
+    """
+    _refuse_subqueries(tree)
     if isinstance(tree, exp.Create):
         if answer := _existing_table_answer(tree, connection):
             return answer
         _drop_temporary(tree)
         _drop_keys(tree)
+    _read_timestamps_by_format(tree, connection)
     tree = tree.transform(_context_function, copy=False)
     tree = tree.transform(_to_timestamp_ltz, copy=False)
     return _fix_current_time(tree)
@@ -101,6 +109,45 @@ def _is_key(node: exp.Expression) -> bool:
     if isinstance(node, exp.Constraint):
         return any(isinstance(e, _KEYS) for e in node.expressions)
     return isinstance(node, _KEYS)
+
+
+def _refuse_subqueries(tree: exp.Expression) -> None:
+    """Refuse a subquery of IN with several columns, or under an OR.
+
+    Stock fakesnow accepts both. Snowflake's page allows one column, and no OR around the subquery
+    (/sql-reference/operators-subquery). The parser turns NOT IN into a comparison with ALL.
+    """
+    for found in tree.find_all(exp.In, exp.All, exp.Any):
+        if isinstance(found, exp.In) and not found.args.get("query"):
+            continue
+        compared = found if isinstance(found, exp.In) else found.parent
+        parent = found.parent
+        while parent and not isinstance(parent, exp.Query | exp.Or):
+            parent = parent.parent
+        is_tuple = compared is not None and isinstance(compared.this.unnest(), exp.Tuple)
+        if is_tuple or isinstance(parent, exp.Or):
+            reason = "Unsupported subquery type cannot be evaluated"
+            raise errors.failure(errors.SUBQUERY, "42601", f"SQL compilation error: {reason}")
+
+
+def _read_timestamps_by_format(tree: exp.Expression, connection: FakeSnowflakeConnection) -> None:
+    """Cast a text to a timestamp by the session's TIMESTAMP_INPUT_FORMAT.
+
+    Stock fakesnow reads every form that DuckDB knows, as Snowflake does for AUTO. With a format,
+    Snowflake refuses any other text (/sql-reference/parameters). The text must be a literal, a
+    bind, or a cast to VARCHAR: the types of columns aren't known here.
+    """
+    text = sessions.get_or_create(connection).parameters.get("TIMESTAMP_INPUT_FORMAT")
+    if text.upper() == "AUTO":
+        return
+    for cast in list(tree.find_all(exp.Cast)):
+        value = cast.this.unnest()
+        is_text = isinstance(value, exp.Placeholder | exp.Parameter) or value.is_string
+        if isinstance(value, exp.Cast):
+            is_text = value.to.this in exp.DataType.TEXT_TYPES
+        if is_text and cast.to.this in exp.DataType.TEMPORAL_TYPES - {exp.DataType.Type.DATE}:
+            layout = exp.Literal.string(formats.to_duckdb(text))
+            value.replace(exp.Anonymous(this="strptime", expressions=[value.copy(), layout]))
 
 
 def _context_function(node: exp.Expression) -> exp.Expression:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
+import re
 import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
 from snowflake.connector.errors import DatabaseError
@@ -142,3 +145,60 @@ SLOW = """
     select count(*) from table(generator(rowcount => 2000000)) a
     cross join table(generator(rowcount => 1000)) b where random() > 2
 """
+
+
+@pytest.fixture
+def account(connect: Connect) -> Iterator[Callable[[str], None]]:
+    """Set parameters of the account, as in ``account("timezone = 'UTC'")``, until the end."""
+    run = runner(connect())
+    names: list[str] = []
+
+    def alter(assignments: str) -> None:
+        run(f"alter account set {assignments}")
+        names.extend(re.findall(r"(\w+)\s*=", assignments))
+
+    yield alter
+    run(f"alter account unset {', '.join(names)}")
+
+
+@pytest.mark.gap
+def test_account_parameter_is_default_of_new_session(
+    connect: Connect, account: Callable[[str], None]
+) -> None:
+    before = runner(connect())
+    account("timestamp_input_format = 'DD-MON-YYYY' autocommit = false")
+    show = "show parameters like 'timestamp_input_format'"
+    assert [runner(connect())(show)[0][1], before(show)[0][1]] == ["DD-MON-YYYY", "AUTO"]
+    pinned = runner(connect(TIMESTAMP_INPUT_FORMAT="AUTO"))
+    assert pinned(show)[0][1] == "AUTO"
+
+
+@pytest.mark.gap
+def test_timestamp_in_another_format_is_refused(connect: Connect) -> None:
+    run = runner(connect(TIMESTAMP_INPUT_FORMAT="DD-MON-YYYY HH24:MI"))
+    ((at,),) = run("select '24-NOV-2026 10:00'::timestamp_ntz")
+    assert at == datetime.datetime(2026, 11, 24, 10)
+    for statement in (
+        "select cast(? as timestamp_ltz)",
+        "select parse_json(?)::varchar::timestamp_ltz",
+    ):
+        with pytest.raises(DatabaseError) as raised:
+            run(statement, '"2026-11-24T10:00:00Z"' if "json" in statement else "2026-11-24T10:00Z")
+        assert raised.value.errno == 100096
+
+
+@pytest.mark.gap
+def test_default_collation_applies_without_collate(
+    connect: Connect, account: Callable[[str], None]
+) -> None:
+    account("default_ddl_collation = 'en-ci'")
+    run = runner(connect())
+    run("create table t (plain varchar, own varchar not null collate '', n int)")
+    run("insert into t select 'a', 'a', 1 union all select 'A', 'A', 2")
+    run("alter table t add column later varchar, column bytes varchar collate ''")
+    run("create table named default_ddl_collation = '' as select 'a'::varchar as k")
+    run("create table unnamed as select 'a'::varchar as k, 1 as n")
+    found = run("select count(distinct plain), count(distinct own) from t")
+    assert found == [(1, 2)]
+    assert run("select count(*) from named where k = 'A'") == [(0,)]
+    assert run("select count(*) from unnamed where k = 'A'") == [(1,)]

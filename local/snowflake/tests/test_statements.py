@@ -240,3 +240,21 @@ def test_invalid_statement_fails_at_once(
     assert time.monotonic() - before < 1, "a driver repeats HTTP 500"
     assert number is None or (caught.value.errno, caught.value.sqlstate) == (number, state)
     assert run("select 1") == [(1,)]
+
+
+@pytest.mark.gap
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(a, b) in (select 1, 2)",
+        "(a, b) not in (select 1, 2)",
+        "a = 3 or a in (select 1)",
+    ],
+)
+def test_subquery_with_columns_or_under_or_is_refused(run: Run, condition: str) -> None:
+    run("create table t (a int, b int)")
+    with pytest.raises(DatabaseError) as raised:
+        run(f"select * from t where {condition}")
+    assert raised.value.errno == 2031
+    assert run("select * from t where a in (select 1) and b not in (select 2)") == []
+    assert run("select * from t where a = 3 or a in (1, 2)") == []

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/engine/parquetfile"
@@ -74,8 +75,12 @@ func shortened(value any) any {
 	return value
 }
 
+// countedCodes are the codes of refusals after the last record. All engines then have
+// read the same records.
+var countedCodes = []string{string(fault.TooManyRejects), string(fault.NoGoodRow)}
+
 // Summary returns the fields of a receipt that must be equal in all engines. For a
-// refused object the counts are part of the summary only with code too_many_rejects.
+// refused object the counts are part of the summary only with the countedCodes.
 func Summary(r work.Receipt) (string, error) {
 	fields := map[string]any{"outcome": r.Outcome}
 	if r.Code != "" {
@@ -84,10 +89,13 @@ func Summary(r work.Receipt) (string, error) {
 	if len(r.ExtraColumns) > 0 {
 		fields["extra_columns"] = r.ExtraColumns
 	}
+	if len(r.AbsentColumns) > 0 {
+		fields["absent_columns"] = r.AbsentColumns
+	}
 	if len(r.Unchecked) > 0 {
 		fields["unchecked"] = r.Unchecked
 	}
-	if r.Outcome == work.Accepted || r.Code == string(fault.TooManyRejects) {
+	if r.Outcome == work.Accepted || slices.Contains(countedCodes, r.Code) {
 		fields["rows_read"], fields["rows_rejected"] = r.RowsRead, r.RowsRejected
 	}
 	body, err := json.MarshalIndent(fields, "", "  ")

@@ -3,7 +3,8 @@
 --
 -- A ledger has one row for each key. When a newer version of a file replaces
 -- the rows of an older version, the older version's ledger row is deleted too.
--- So these views show current objects. The journal in DynamoDB has the history.
+-- So these views show current objects. The table ops.ended has the history:
+-- one row for each object version whose rows left a raw table.
 
 create or replace view ops.objects
     comment = 'One row for each current object of all datasets.' as
@@ -34,9 +35,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.shop_customer_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'shop.item' as dataset,
@@ -65,9 +71,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.shop_item_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'shop.order' as dataset,
@@ -96,9 +107,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.shop_order_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'shop.visit' as dataset,
@@ -127,9 +143,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.shop_visit_loads
-where object <> '~lock'
+where object <> '~lock' and withdrawn_at is null
 union all
 select
     'station.event' as dataset,
@@ -158,9 +179,14 @@ select
     loaded_at,
     bytes,
     transform_started_at,
-    duplicate_of
+    duplicate_of,
+    extra_columns,
+    absent_columns,
+    held,
+    accepted_at,
+    accepted_by
 from raw.station_event_loads
-where object <> '~lock';
+where object <> '~lock' and withdrawn_at is null;
 
 create or replace view ops.loads
     comment = 'One row for each load with a current object. A load is one transaction.' as

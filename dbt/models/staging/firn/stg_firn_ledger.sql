@@ -4,6 +4,7 @@
     'files', 'rows_read', 'rows_written', 'rows_rejected', 'rows_loaded',
     'copy_query_id', 'rejects_query_id', 'transformed_at', 'started_at',
     'loaded_at', 'bytes', 'transform_started_at', 'duplicate_of',
+    'withdrawn_at',
 ] %}
 
 with
@@ -55,8 +56,8 @@ renamed as (
         loaded_at
 
     from source
-    -- The lock row isn't an object.
-    where object <> '~lock'
+    -- The lock row isn't an object, and a withdrawn object has no rows.
+    where object <> '~lock' and withdrawn_at is null
 
 )
 

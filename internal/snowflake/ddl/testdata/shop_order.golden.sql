@@ -4,15 +4,15 @@
 create table if not exists raw.shop_order (
     number number(38, 0)
         comment 'The shop''s number.',
-    shop varchar,
+    shop varchar collate '',
     amount number(12, 2),
     weight float,
     gift boolean,
     day date,
     paid_at timestamp_ltz,
     slot time,
-    lines varchar,
-    _firn_object varchar not null
+    lines varchar collate '',
+    _firn_object varchar not null collate ''
         comment 'Id of the object with the row.',
     _firn_record number(38, 0) not null
         comment 'Number of the record in the object, from 1.',
@@ -21,7 +21,9 @@ create table if not exists raw.shop_order (
 )
     comment = 'It''s one row an order; 100% of them { { really }} C:\\new; Primary key, not enforced: shop, number.';
 
-create table if not exists raw.shop_order_loads as
+create table if not exists raw.shop_order_loads
+    default_ddl_collation = ''
+as
 select
     '~lock'::varchar as object,
     0::number(38, 0) as generation,
@@ -49,19 +51,27 @@ select
     null::number(38, 0) as bytes,
     null::timestamp_ltz as transform_started_at,
     null::varchar as duplicate_of,
+    null::varchar as extra_columns,
+    null::varchar as absent_columns,
+    null::timestamp_ltz as withdrawn_at,
+    null::varchar as withdrawn_by,
+    null::varchar as withdrawn_note,
+    null::boolean as held,
+    null::timestamp_ltz as accepted_at,
+    null::varchar as accepted_by,
     0::number(38, 0) as seq,
     false::boolean as paused;
 
 create table if not exists raw.shop_order_rejects (
-    _firn_object varchar not null
+    _firn_object varchar not null collate ''
         comment 'Id of the object with the row.',
     _firn_record number(38, 0) not null
         comment 'Number of the record in the object, from 1.',
     line number(38, 0)
         comment 'First line of the record in the file, from 1; null if the engine counts no lines.',
-    rule varchar
+    rule varchar collate ''
         comment 'Broken rule of the contract.',
-    raw varchar
+    raw varchar collate ''
         comment 'Raw text of the record.',
     _firn_loaded_at timestamp_ltz
         comment 'Time at which COPY began to read the row''s file.'

@@ -7,14 +7,15 @@ files as (
 
     select
         object,
+        held,
         nullif(
             regexp_substr(
-                key, '^shop/order/(.+)$', 1, 1, 'e', 1
+                key, '^shop/order/([0-9].*)[.]csv$', 1, 1, 'es', 1
             ),
             ''
         ) as delivery
     from raw.shop_order_loads
-    where object <> '~lock'
+    where object <> '~lock' and withdrawn_at is null
 
 ),
 
@@ -24,7 +25,10 @@ newest as (
     from files
     where delivery is not null
     group by delivery
+    -- A held delivery waits for firn accept.
     -- Each object is a delivery.
+    having
+        count_if(held) = 0
     -- The delivery's name decides, not the load time: after a reload, an old
     -- delivery stays old.
     order by delivery desc

@@ -7,26 +7,27 @@ files as (
 
     select
         object,
+        held,
         nullif(
             regexp_substr(
-                key, '^shop/order/(.+)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'e', 1
+                key, '^shop/order/([0-9].*)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'es', 1
             ),
             ''
         ) as delivery,
         nullif(
             regexp_substr(
-                key, '^shop/order/(.+)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'e', 2
+                key, '^shop/order/([0-9].*)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'es', 2
             ),
             ''
         )::number(38, 0) as part,
         nullif(
             regexp_substr(
-                key, '^shop/order/(.+)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'e', 3
+                key, '^shop/order/([0-9].*)/part-([0-9]{1,9})-of-([0-9]{1,9})[.]csv$', 1, 1, 'es', 3
             ),
             ''
         )::number(38, 0) as parts
     from raw.shop_order_loads
-    where object <> '~lock'
+    where object <> '~lock' and withdrawn_at is null
 
 ),
 
@@ -36,10 +37,12 @@ newest as (
     from files
     where delivery is not null
     group by delivery
+    -- A held delivery waits for firn accept.
     -- Every part exists once, with numbers from 0 or 1, and all parts have the
     -- same number of parts in their names.
     having
-        min(parts) = max(parts)
+        count_if(held) = 0
+        and min(parts) = max(parts)
         and count(*) = min(parts)
         and count(distinct part) = min(parts)
         and max(part) - min(part) = min(parts) - 1

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/operator"
+	"github.com/firn-data/firn/internal/snowflake/ledger"
+)
+
+func withdrawCommand() *cobra.Command {
+	var dataset, reason, by string
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "withdraw s3://BUCKET/KEY | OBJECT-ID ...",
+		Short: "Remove the rows and the rejects of an object from the tables",
+		Long: "Remove the rows and the rejects of an object from the tables, in one transaction. OPS.ENDED records the reason and\n" +
+			"your identity. Then the command deletes the object's curated files. The landing bucket stays as it is.\n" +
+			"No older version of the key comes back, and no reload. A file that is put again loads again.\n" +
+			"Safe to repeat: the same command completes an interrupted withdrawal.",
+		Example: "  firn withdraw 's3://my-landing/shop/order/orders.csv' --reason 'sent by mistake'",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if reason == "" {
+				return errors.New("name the reason with --reason")
+			}
+			asked := operator.Withdraw{Objects: names, Dataset: dataset, Reason: reason, By: by}
+			return withdraw(cmd, asked, asJSON)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&reason, "reason", "", "reason of the withdrawal, for the record; required")
+	flags.StringVar(&by, "by", "", "person behind the withdrawal, for the record; default: your AWS identity")
+	flags.StringVar(&dataset, "dataset", "", "dataset of an object that the journal doesn't know")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+// withdraw completes the request with the environment's logins, and prints each result
+// at once, or all results as JSON at the end.
+func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
+	ctx := cmd.Context()
+	o, err := openOperator(ctx)
+	if err != nil {
+		return err
+	}
+	if asked.By == "" {
+		if asked.By, err = app.CallerIdentity(ctx); err != nil {
+			return fmt.Errorf("%w: name the person with --by", err)
+		}
+	}
+	if asked.Dataset != "" {
+		session, err := openSnowflake(ctx)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		asked.Ledger = ledger.Reader{Session: session}
+	}
+	if asked.Withdrawer, asked.Files, err = app.NewWithdrawer(ctx, os.LookupEnv, o.Stack, o.Contracts); err != nil {
+		return err
+	}
+	all := []operator.Withdrawn{}
+	err = o.Withdraw(ctx, asked, func(w operator.Withdrawn) {
+		if all = append(all, w); !asJSON {
+			printWithdrawn(cmd.OutOrStdout(), w)
+		}
+	})
+	if asJSON && (err == nil || len(all) > 0) {
+		err = errors.Join(printJSON(cmd.OutOrStdout(), all), err)
+	}
+	return err
+}
+
+// printWithdrawn prints a line for each version whose rows left the table.
+func printWithdrawn(out io.Writer, w operator.Withdrawn) {
+	if len(w.Ended) == 0 {
+		fmt.Fprintf(out, "%s  %s  withdrawn; the table had no rows of it\n", w.ID, printable(w.Object.URI()))
+	}
+	for _, end := range w.Ended {
+		older := ""
+		if end.ID != w.ID {
+			older = ", of the older version " + end.Version
+		}
+		fmt.Fprintf(out, "%s  %s  withdrawn: %d rows and %d rejects%s\n", w.ID, printable(w.Object.URI()), end.Rows, end.Rejected, older)
+	}
+}

@@ -1,0 +1,63 @@
+"""The rejects that a refused object keeps, and the columns of a header."""
+
+import pytest
+
+from firn_glue.contract import Contract, ContractColumn
+from firn_glue.engine import MAX_KEPT_REJECT_BYTES, check_new_columns, summarize_rejects
+from firn_glue.header import Header, read_header
+from firn_glue.refusal import Refused
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        ([], 0),
+        (["x"] * 1000, 1000),
+        (["x"] * 1001, 1000),
+        (["x" * (MAX_KEPT_REJECT_BYTES + 1), "y"], 1),
+        (["x" * (MAX_KEPT_REJECT_BYTES - 1), "y", "z"], 2),
+        (["x", "ü" * (MAX_KEPT_REJECT_BYTES // 2), "z"], 1),
+    ],
+)
+def test_kept_rejects_are_the_first_within_the_bounds(texts: list[str], kept: int) -> None:
+    rows = [(i + 1, "n:integer", text) for i, text in enumerate(texts)]
+    first, found, by_rule = summarize_rejects(rows)
+    assert found == rows[:kept]
+    assert first == [{"record": i + 1, "rule": "n:integer"} for i in range(min(len(texts), 10))]
+    assert by_rule == ({"n:integer": len(texts)} if texts else {})
+
+
+def contract(**settings: str) -> Contract:
+    """Return a contract with the columns a (required), b and c."""
+    columns = (
+        ContractColumn("a", "A", "/a", "string", required=True),
+        ContractColumn("b", "B", "/b", "string"),
+        ContractColumn("c", "C", "/c", "string"),
+    )
+    return Contract("shop.order", "1.0.0", "csv", columns, **settings)
+
+
+def test_absent_optional_columns_have_no_place() -> None:
+    header = read_header([b"x", b"C", b"A"], contract())
+    assert header == Header(3, (2, None, 1), ("x",), ("b",))
+
+
+@pytest.mark.parametrize(
+    ("names", "cause"),
+    [
+        ([b"B", b"C"], 'columns that the contract requires are missing: "A"'),
+        ([b"A", b"B\rx"], "a name has a line end inside"),
+        ([b"A", b"A", b"B"], "occurs twice"),
+    ],
+)
+def test_bad_headers_are_refused(names: list[bytes], cause: str) -> None:
+    with pytest.raises(Refused, match=cause) as caught:
+        read_header(names, contract())
+    assert caught.value.code == "bad_header"
+
+
+def test_new_columns_are_refused_if_the_contract_says_so() -> None:
+    check_new_columns(contract(), ["x"])
+    check_new_columns(contract(new_columns="refuse"), [])
+    with pytest.raises(Refused, match=r'the contract doesn\'t have the columns "0", .* and 2 more'):
+        check_new_columns(contract(new_columns="refuse"), [str(i) for i in range(12)])
