@@ -480,7 +480,7 @@ func TestAcceptShowsHeldDelivery(t *testing.T) {
 	if err := b.stages.SetDeliveries(t.Context(), "shop.customer", 0, held); err != nil {
 		t.Fatal(err)
 	}
-	const line = "2026-02-01     shop.customer  1     4            2026-01-01       firn accept shop.customer 2026-02-01\n"
+	const line = "2026-02-01     shop.customer  1     2026-01-01       4            firn accept shop.customer 2026-02-01\n"
 	if got := firn("status").succeed(t); !strings.Contains(got, line) {
 		t.Errorf("status lacks %q:\n%s", line, got)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -30,23 +31,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			if len(names) == 1 {
-				entry, err := o.Status(cmd.Context(), names[0])
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), entry)
-				}
-				delivery, err := o.DeliveryOf(cmd.Context(), entry)
-				if err != nil {
-					return err
-				}
-				sameBytes, err := o.SameBytes(cmd.Context(), entry)
-				if err != nil {
-					return err
-				}
-				printEntry(cmd.OutOrStdout(), entry, delivery, sameBytes)
-				return nil
+				return showObject(cmd.Context(), cmd.OutOrStdout(), o, names[0], asJSON)
 			}
 			if err := o.CheckDataset(strings.TrimPrefix(dataset, "-")); err != nil {
 				return err
@@ -68,6 +53,27 @@ func statusCommand() *cobra.Command {
 	command.Flags().StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
+}
+
+// showObject prints the state of one object.
+func showObject(ctx context.Context, out io.Writer, o *operator.Operator, name string, asJSON bool) error {
+	entry, err := o.Status(ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(out, entry)
+	}
+	delivery, err := o.DeliveryOf(ctx, entry)
+	if err != nil {
+		return err
+	}
+	sameBytes, err := o.SameBytes(ctx, entry)
+	if err != nil {
+		return err
+	}
+	printEntry(out, entry, delivery, sameBytes)
+	return nil
 }
 
 // printEntry prints all known values of an object. delivery describes the delivery of
@@ -189,8 +195,8 @@ func printHeld(out io.Writer, held []work.HeldDelivery) {
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()
-	fmt.Fprintln(table, "HELD DELIVERY\tDATASET\tROWS\tROWS BEFORE\tDELIVERY BEFORE\tTO ACCEPT")
+	fmt.Fprintln(table, "HELD DELIVERY\tDATASET\tROWS\tDELIVERY BEFORE\tROWS BEFORE\tTO ACCEPT")
 	for _, h := range held {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", h.Name, h.Dataset, h.Rows, h.RowsBefore, h.Before, h.Command())
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%d\t%s\n", h.Name, h.Dataset, h.Rows, h.Before, h.RowsBefore, h.Command())
 	}
 }

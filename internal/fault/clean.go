@@ -93,11 +93,24 @@ func describeCall(err error, service, operation, own string) string {
 		if identifier.MatchString(answer.ErrorCode()) {
 			text += ": " + answer.ErrorCode()
 		}
-		text += ": " + Clean(answer.ErrorMessage(), own)
+		text += ": " + describeAnswer(answer.ErrorMessage(), own)
 	} else if inner := errors.Unwrap(err); inner != nil {
 		text += ": " + Clean(inner.Error(), own)
 	}
 	return text + describeResponse(err)
+}
+
+// deniedAction finds the action in IAM's message about a missing grant. The action is a
+// name of AWS and never a value of a row (IAM user guide, troubleshoot_access-denied).
+var deniedAction = regexp.MustCompile(`is not authorized to perform: ([a-z0-9-]{2,30}:[A-Z][A-Za-z0-9]{2,60})\b`)
+
+// describeAnswer returns the cleaned message of AWS. Of a message about a missing grant
+// only the action stays, so that a reader knows the grant.
+func describeAnswer(message, own string) string {
+	if denied := deniedAction.FindString(message); denied != "" {
+		return denied
+	}
+	return Clean(message, own)
 }
 
 // describeResponse returns the HTTP status and the id of the request for AWS's support.

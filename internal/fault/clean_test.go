@@ -61,15 +61,15 @@ func (e awsResponse) Unwrap() error            { return e.inner }
 func (e awsResponse) HTTPStatusCode() int      { return 404 }
 func (e awsResponse) ServiceRequestID() string { return "4442587FB7D0A2F9" }
 
-type awsAnswer struct{ message string }
+type awsAnswer struct{ code, message string }
 
-func (e awsAnswer) Error() string        { return "api error NoSuchKey: " + e.message }
-func (e awsAnswer) ErrorCode() string    { return "NoSuchKey" }
+func (e awsAnswer) Error() string        { return "api error " + e.code + ": " + e.message }
+func (e awsAnswer) ErrorCode() string    { return e.code }
 func (e awsAnswer) ErrorMessage() string { return e.message }
 
 func TestCleanedErrorOfAWS(t *testing.T) {
 	t.Parallel()
-	inner := awsCall{awsResponse{awsAnswer{"The specified key 'Lovelace' does not exist."}}}
+	inner := awsCall{awsResponse{awsAnswer{"NoSuchKey", "The specified key 'Lovelace' does not exist."}}}
 	f := fault.AWS("read", fault.StoreAway, fmt.Errorf("object s3://b/k: %w", inner))
 	if want := "object s3://b/k: S3 GetObject: NoSuchKey: The specified key … does not exist. (HTTP 404, request 4442587FB7D0A2F9)"; f.Cause() != want {
 		t.Errorf("got  %s\nwant %s", f.Cause(), want)
@@ -83,6 +83,10 @@ func TestCleanedErrorOfAWS(t *testing.T) {
 	gone := fault.AWS("read", fault.StoreAway, awsCall{errors.New("dial tcp 10.0.0.1:443: connect: connection refused")})
 	if want := "S3 GetObject: dial tcp …: connect: connection refused"; gone.Cause() != want {
 		t.Errorf("got  %s\nwant %s", gone.Cause(), want)
+	}
+	odd := fault.AWS("read", fault.StoreAway, awsCall{awsAnswer{"value 'Lovelace'", "Bad value"}})
+	if want := "S3 GetObject: Bad value"; odd.Cause() != want {
+		t.Errorf("got  %s\nwant %s", odd.Cause(), want)
 	}
 	if fault.Cleaned(nil, "") != nil {
 		t.Error("Cleaned(nil) is an error")

@@ -50,7 +50,7 @@ func (r *Runs) readManifest(ctx context.Context, id string) (work.Manifest, erro
 	}
 	body, err := io.ReadAll(output.Body)
 	if err = errors.Join(err, output.Body.Close()); err != nil {
-		return work.Manifest{}, fault.Dependency(op, fault.StoreAway, err)
+		return work.Manifest{}, fault.Dependency(op, fault.StoreAway, fault.Cleaned(err, ""))
 	}
 	return work.DecodeManifest(body)
 }

@@ -39,8 +39,9 @@ type Warehouse interface {
 // statement. A statement sees the commits from before the start of the statement, and
 // the changes of the same transaction.
 type Session interface {
-	// Begin opens the transaction.
-	Begin(ctx context.Context) error
+	TransactionStatements
+	DeliveryStatements
+
 	// TakeLock updates the ledger's lock row, and waits for the current holder of the
 	// lock. The result is the number of updated rows.
 	TakeLock(ctx context.Context) (int64, error)
@@ -69,21 +70,31 @@ type Session interface {
 	// CountLedger counts the ledger rows of the keys, with their distinct objects and
 	// distinct keys.
 	CountLedger(ctx context.Context, keys []Key) (LedgerCount, error)
-	// Deliveries returns the deliveries of a snapshot dataset, in no order.
-	Deliveries(ctx context.Context, c *contract.Contract) ([]Delivery, error)
-	// Hold sets or clears the mark "held" of all files of the named deliveries.
-	Hold(ctx context.Context, c *contract.Contract, deliveries []string, held bool) error
-	// Accept records on all files of a delivery that a person accepted the delivery. The
-	// result is the number of files.
-	Accept(ctx context.Context, c *contract.Contract, delivery, by string) (int64, error)
 	// LoadedBy returns the objects whose ledger rows have the load id.
 	LoadedBy(ctx context.Context, loadID string) ([]object.ID, error)
+}
+
+// TransactionStatements are the statements around a transaction.
+type TransactionStatements interface {
+	// Begin opens the transaction.
+	Begin(ctx context.Context) error
 	// Commit commits. After an error the result is unknown.
 	Commit(ctx context.Context) error
 	// Rollback rolls the transaction back, also after the end of the context.
 	Rollback(ctx context.Context) error
 	// Close ends the session.
 	Close() error
+}
+
+// DeliveryStatements are the statements about the deliveries of a snapshot dataset.
+type DeliveryStatements interface {
+	// Deliveries returns the deliveries, in no order.
+	Deliveries(ctx context.Context, c *contract.Contract) ([]Delivery, error)
+	// Hold sets or clears the mark "held" of all files of the named deliveries.
+	Hold(ctx context.Context, c *contract.Contract, deliveries []string, held bool) error
+	// Accept records on all files of a delivery that a person accepted the delivery. The
+	// result is the number of files.
+	Accept(ctx context.Context, c *contract.Contract, delivery, by string) (int64, error)
 }
 
 // Key is an S3 key, without a version.

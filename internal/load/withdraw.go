@@ -54,7 +54,7 @@ func faultOf(w work.Work, err error) *fault.Fault {
 	f := *fault.ForObject(err, "", w.Dataset, w.Object.URI())
 	f.ObjectID = ""
 	if f.Disposition != fault.RetryAfter && f.Code != fault.NotWithdrawn {
-		f.Err = fmt.Errorf("%s: %w", f.Code, f.Err)
+		f.Err = fmt.Errorf("%s: %s", f.Code, f.Cause())
 		f.Code, f.Hint = fault.NotWithdrawn, ""
 	}
 	return &f

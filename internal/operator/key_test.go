@@ -24,8 +24,10 @@ func TestKeyFor(t *testing.T) {
 		{"named dataset in the folder of another dataset", "station/event/x.csv", "shop.order", "shop/order/x.csv", ""},
 		{"special characters are not encoded", "shop/order/a b+c=%é.csv", "", "shop/order/a b+c=%é.csv", ""},
 		{"file of a snapshot", "/tmp/2026-02-28.csv", "shop.customer", "shop/customer/2026-02-28.csv", ""},
-		{"file outside of every delivery", "/tmp/test.csv", "shop.customer", "",
-			"/tmp/test.csv: the key shop/customer/test.csv has no delivery: rename the file to the form {delivery}.csv, or name the whole key with --key"},
+		{
+			"file outside of every delivery", "/tmp/test.csv", "shop.customer", "",
+			"/tmp/test.csv: the key shop/customer/test.csv has no delivery: rename the file to the form {delivery}.csv, or name the whole key with --key",
+		},
 		{"no folder", "x.csv", "", "", `x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
 		{"one folder", "/tmp/x.csv", "", "", `/tmp/x.csv: no contract for dataset "": name one of ` + all + ` with --dataset`},
 		{"folder without a dataset", "/tmp/other/x.csv", "", "", `/tmp/other/x.csv: no contract for dataset "tmp.other": name one of ` + all + ` with --dataset`},

@@ -46,7 +46,7 @@ func compare(t *rapid.T, older, newer *contract.Contract) evolve.Difference {
 // checkFiles runs a file of each contract under the other contract. Without a reason in
 // the verdict, the file must load with the same values. checkFiles returns true if one of
 // the files doesn't.
-func checkFiles(t *rapid.T, tb testing.TB, older, newer *contract.Contract, d evolve.Difference) (broken bool) {
+func checkFiles(tb testing.TB, t *rapid.T, older, newer *contract.Contract, d evolve.Difference) (broken bool) {
 	tb.Helper()
 	for _, direction := range []struct {
 		name           string
@@ -56,7 +56,7 @@ func checkFiles(t *rapid.T, tb testing.TB, older, newer *contract.Contract, d ev
 		{"a file of the old contract under the new one", older, newer, d.OlderFiles},
 		{"a file of the new contract under the old one", newer, older, d.NewerFiles},
 	} {
-		f, ok := drawFile(t, tb, direction.writer, direction.reader)
+		f, ok := drawFile(tb, t, direction.writer, direction.reader)
 		if !ok {
 			continue
 		}
@@ -91,7 +91,7 @@ func TestCompatibleMeansThatFilesLoad(t *testing.T) {
 					r.Fatalf("compatible is %t\nold contract %+v\nnew contract %+v\nverdict %+v", d.Compatible, older, newer, d)
 				}
 				reasons += len(d.OlderFiles) + len(d.NewerFiles)
-				if checkFiles(r, t, older, newer, d) {
+				if checkFiles(t, r, older, newer, d) {
 					broken++
 				}
 			}
@@ -126,7 +126,7 @@ func TestCompatibleMeansThatFilesLoadAfterSeveralChanges(t *testing.T) {
 		if hasTwice(newer) || transform.Check(contract.Set{newer}) != nil {
 			return
 		}
-		checkFiles(r, t, older, newer, compare(r, older, newer))
+		checkFiles(t, r, older, newer, compare(r, older, newer))
 	})
 }
 

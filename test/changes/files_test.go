@@ -31,7 +31,7 @@ type cell struct {
 
 // drawFile draws a file of the writer. The values are near the rules of both contracts.
 // It returns false for an NDJSON file without a record.
-func drawFile(t *rapid.T, tb testing.TB, writer, other *contract.Contract) (file, bool) {
+func drawFile(tb testing.TB, t *rapid.T, writer, other *contract.Contract) (file, bool) {
 	columns := drawHeader(t, writer)
 	var records [][]cell
 	for range rapid.IntRange(0, 12).Draw(t, "records") {
@@ -57,10 +57,11 @@ func drawFile(t *rapid.T, tb testing.TB, writer, other *contract.Contract) (file
 	if f.body = render(writer, columns, accepted); len(f.body) == 0 {
 		return file{}, false
 	}
-	reason := ""
-	if f.rows, reason = load(tb, writer, f); reason != "" {
+	rows, reason := load(tb, writer, f)
+	if reason != "" {
 		t.Fatalf("the writer refuses its own file %q: %s", f.body, reason)
 	}
+	f.rows = rows
 	return f, true
 }
 

@@ -88,8 +88,6 @@ func withoutRequired(_ *rapid.T, c *contract.Contract) {
 	}
 }
 
-func length(n int) *int { return &n }
-
 var kinds = []kind{
 	{name: "nothing", want: compatible, change: and()},
 	{name: "descriptions", want: compatible, change: func(_ *rapid.T, c *contract.Contract) {
@@ -163,13 +161,15 @@ var kinds = []kind{
 	{name: "pattern", want: breaking, prepare: asText, change: onTarget(func(x *contract.Column) { x.Pattern = "[a-z]+" })},
 	{name: "another pattern", want: breaking, prepare: and(asText, onTarget(func(x *contract.Column) { x.Pattern = "[a-z]+" })), change: onTarget(func(x *contract.Column) { x.Pattern = "[a-z0-9]+" })},
 	{name: "format", want: breaking, prepare: asText, change: onTarget(func(x *contract.Column) { x.Format = "email" })},
-	{name: "shortest length", want: breaking, prepare: asText, change: onTarget(func(x *contract.Column) { x.MinLength = length(2) })},
-	{name: "a shortest length of 0", want: compatible, prepare: asText, change: onTarget(func(x *contract.Column) { x.MinLength = length(0) })},
-	{name: "longest length", want: breaking, prepare: and(asText, onTarget(func(x *contract.Column) { x.MaxLength = length(3) })), change: onTarget(func(x *contract.Column) { x.MaxLength = length(4) })},
+	{name: "shortest length", want: breaking, prepare: asText, change: onTarget(func(x *contract.Column) { x.MinLength = new(2) })},
+	{name: "greater shortest length", want: breaking, prepare: and(asText, onTarget(func(x *contract.Column) { x.MinLength = new(1) })), change: onTarget(func(x *contract.Column) { x.MinLength = new(3) })},
+	{name: "a shortest length of 0", want: compatible, prepare: asText, change: onTarget(func(x *contract.Column) { x.MinLength = new(0) })},
+	{name: "longest length", want: breaking, prepare: and(asText, onTarget(func(x *contract.Column) { x.MaxLength = new(3) })), change: onTarget(func(x *contract.Column) { x.MaxLength = new(4) })},
 	{name: "minimum", want: breaking, prepare: asPrice, change: onTarget(func(x *contract.Column) { x.Minimum = "5" })},
 	{name: "the same minimum in another spelling", want: compatible, prepare: and(asPrice, onTarget(func(x *contract.Column) { x.Minimum = "5" })), change: onTarget(func(x *contract.Column) { x.Minimum = "5.0" })},
 	{name: "exclusive minimum", want: breaking, prepare: and(asNumber, onTarget(func(x *contract.Column) { x.Minimum = "5" })), change: onTarget(func(x *contract.Column) { x.Minimum, x.ExclusiveMinimum = "", "5" })},
 	{name: "maximum", want: breaking, prepare: and(asNumber, onTarget(func(x *contract.Column) { x.Maximum = "6" })), change: onTarget(func(x *contract.Column) { x.Maximum = "5" })},
+	{name: "maximum that becomes exclusive", want: breaking, prepare: and(asNumber, onTarget(func(x *contract.Column) { x.Maximum = "6" })), change: onTarget(func(x *contract.Column) { x.Maximum, x.ExclusiveMaximum = "", "6" })},
 	{name: "exclusive maximum", want: breaking, prepare: and(asNumber, onTarget(func(x *contract.Column) { x.ExclusiveMaximum = "6" })), change: onTarget(func(x *contract.Column) { x.ExclusiveMaximum = "10" })},
 	{
 		name: "maximum of a double", want: breaking, prepare: asType(contract.Column{Type: contract.Double, Maximum: "5"}),
@@ -273,8 +273,9 @@ func drawColumn(t *rapid.T, name string) contract.Column {
 		}
 	case contract.String:
 		if isRuled {
-			column.MinLength, column.MaxLength = length(1), length(3)
+			column.MinLength, column.MaxLength = new(1), new(3)
 		}
+	default: // the other types have no such rules
 	}
 	return column
 }

@@ -351,7 +351,7 @@ func isComplete(c *contract.Contract, rows []load.LedgerRow) bool {
 		parts[strconv.Itoa(part)], totals[strconv.Itoa(total)] = true, true
 		least = min(least, part)
 	}
-	for i := range len(rows) {
+	for i := range rows {
 		if !parts[strconv.Itoa(least+i)] {
 			return false
 		}

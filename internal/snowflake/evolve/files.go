@@ -58,14 +58,14 @@ func misfits(writer, reader *contract.Contract, name string) []string {
 	return c.reasons
 }
 
-func (c *comparison) add(format string, args ...any) {
+func (c *comparison) addf(format string, args ...any) {
 	c.reasons = append(c.reasons, fmt.Sprintf(format, args...))
 }
 
 // compareKeys compares the landing keys.
 func (c *comparison) compareKeys() {
 	if !strings.HasPrefix(c.writer.KeyPrefix, c.reader.KeyPrefix) {
-		c.add("the keys begin with %s, and %s has only keys that begin with %s.", c.writer.KeyPrefix, c.name, c.reader.KeyPrefix)
+		c.addf("the keys begin with %s, and %s has only keys that begin with %s.", c.writer.KeyPrefix, c.name, c.reader.KeyPrefix)
 	}
 	wanted := c.reader.Delivery
 	if wanted == nil {
@@ -73,7 +73,7 @@ func (c *comparison) compareKeys() {
 	}
 	given := c.writer.Delivery
 	if given == nil || given.Key != wanted.Key || given.Files != wanted.Files || c.writer.KeyPrefix != c.reader.KeyPrefix {
-		c.add("the form of the deliveries differs, and %s refuses a key of another form than %s.", c.name, c.reader.KeyPrefix+wanted.Key)
+		c.addf("the form of the deliveries differs, and %s refuses a key of another form than %s.", c.name, c.reader.KeyPrefix+wanted.Key)
 	}
 }
 
@@ -81,7 +81,7 @@ func (c *comparison) compareKeys() {
 func (c *comparison) compareForm() {
 	differs := func(what string, one, other any) {
 		if one != other {
-			c.add("%s is %q in the file, and %q in %s.", what, one, other, c.name)
+			c.addf("%s is %q in the file, and %q in %s.", what, one, other, c.name)
 		}
 	}
 	differs("the format", string(c.writer.Format), string(c.reader.Format))
@@ -119,7 +119,7 @@ func (c *comparison) compareExtra() {
 	}
 	for _, column := range c.writer.Columns {
 		if name := c.topName(column); !known[name] {
-			c.add("column %s: %s refuses files with a column that it doesn't have.", column.Name, c.name)
+			c.addf("column %s: %s refuses files with a column that it doesn't have.", column.Name, c.name)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (c *comparison) placeOf(column contract.Column) string {
 // place.
 func (c *comparison) compareColumn(column contract.Column) {
 	if same := c.writer.Column(column.Name); same != nil && c.placeOf(*same) != c.placeOf(column) {
-		c.add("column %s: the values are at %q in the file, and %s reads %q.", column.Name, c.placeOf(*same), c.name, c.placeOf(column))
+		c.addf("column %s: the values are at %q in the file, and %s reads %q.", column.Name, c.placeOf(*same), c.name, c.placeOf(column))
 	}
 	found := false
 	for _, given := range c.writer.Columns {
@@ -169,17 +169,17 @@ func (c *comparison) compareAbsent(column contract.Column) {
 		}
 		for _, given := range c.writer.Columns {
 			if strings.HasPrefix(column.Path, given.Path+"/") {
-				c.add("column %s: the values are inside column %s, which may have any value there.", column.Name, given.Name)
+				c.addf("column %s: the values are inside column %s, which may have any value there.", column.Name, given.Name)
 				return
 			}
 			if strings.HasPrefix(given.Path, column.Path+"/") && column.Type != contract.JSON {
-				c.add("column %s: column %s makes its value an object or an array.", column.Name, given.Name)
+				c.addf("column %s: column %s makes its value an object or an array.", column.Name, given.Name)
 				return
 			}
 		}
 	}
 	if column.Required {
-		c.add("column %s: %s requires the column, and the file doesn't have it.", column.Name, c.name)
+		c.addf("column %s: %s requires the column, and the file doesn't have it.", column.Name, c.name)
 	}
 }
 
@@ -203,7 +203,7 @@ func (c *comparison) compareHeader() {
 		}
 	}
 	if len(unknown) > 0 {
-		c.add("a file may have only the columns %s, and %s refuses a file without any of its columns.", strings.Join(unknown, ", "), c.name)
+		c.addf("a file may have only the columns %s, and %s refuses a file without any of its columns.", strings.Join(unknown, ", "), c.name)
 	}
 }
 
@@ -212,7 +212,7 @@ func (c *comparison) compareHeader() {
 func (c *comparison) compareValues(given, wanted contract.Column) {
 	rejects := func(stricter bool, rule string, args ...any) {
 		if stricter {
-			c.add("column %s: %s of %s can reject a value.", wanted.Name, fmt.Sprintf(rule, args...), c.name)
+			c.addf("column %s: %s of %s can reject a value.", wanted.Name, fmt.Sprintf(rule, args...), c.name)
 		}
 	}
 	if !holdsType(given, wanted) {
