@@ -421,7 +421,7 @@ func TestMigrateChangesTable(t *testing.T) {
 		"      - name: country\n        logicalType: string\n        description: Where it is at home.\n"
 	write(t, path, changed)
 
-	want := "shop.customer 1.0.0 -> 1.1.0\n  add column country varchar\n"
+	want := "shop.customer 1.0.0 -> 1.1.0\n  add column country varchar\n  compatible: each file of one version loads under the other version\n"
 	if got := firn("contract", "diff", old, path).succeed(t); got != want {
 		t.Errorf("diff prints %q, want %q", got, want)
 	}

@@ -88,6 +88,10 @@ func TestCleanedErrorOfAWS(t *testing.T) {
 	if want := "S3 GetObject: Bad value"; odd.Cause() != want {
 		t.Errorf("got  %s\nwant %s", odd.Cause(), want)
 	}
+	denied := fault.AWS("read", fault.StoreAway, awsCall{awsAnswer{"AccessDenied", "User: arn:aws:sts::1:x is not authorized to perform: s3:GetObject on resource: Lovelace"}})
+	if want := "S3 GetObject: AccessDenied: is not authorized to perform: s3:GetObject"; denied.Cause() != want {
+		t.Errorf("got  %s\nwant %s", denied.Cause(), want)
+	}
 	if fault.Cleaned(nil, "") != nil {
 		t.Error("Cleaned(nil) is an error")
 	}
