@@ -171,11 +171,11 @@ func (r LedgerRow) IsWithdrawn() bool { return !r.WithdrawnAt.IsZero() }
 type EndReason string
 
 const (
-	// Replaced: a newer version of the key has rows instead.
+	// Replaced means that a newer version of the key has rows instead.
 	Replaced EndReason = "replaced"
-	// Reloaded: a later generation of the same object has rows instead.
+	// Reloaded means that a later generation of the object has rows instead.
 	Reloaded EndReason = "reloaded"
-	// Withdrawn: a person, or a deletion in S3, withdrew the rows.
+	// Withdrawn means that a person or a deletion in S3 withdrew the rows.
 	Withdrawn EndReason = "withdrawn"
 )
 
