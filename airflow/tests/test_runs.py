@@ -164,12 +164,12 @@ def test_marts_are_built_only_after_new_loads(
     assert count > 0, "the other tests loaded something"
     assert ended() == built
     assert ended() == skipped
-    put = laptop.put("shop/customer/2026-01-31 airflow/customers.csv", b"code,name\nZZ,Of the test\n")
+    put = laptop.put("shop/customer/2026-01-31 airflow/a.csv", b"code,name\nZZ,Of the test\n")
     until("the object is loaded", lambda: laptop.state(put) == "loaded")
     assert Cloud("Firn").load_count() > count
     assert ended() == built
     assert ended() == skipped
-    put = laptop.put("shop/customer/2026-01-31 airflow/customers.csv", b"code,name\nZY,Of the test\n")
+    put = laptop.put("shop/customer/2026-01-31 airflow/a.csv", b"code,name\nZY,Of the test\n")
     until("the object is loaded", lambda: laptop.state(put) == "loaded")
     with monkeypatch.context() as patch:
         patch.setattr(

@@ -107,7 +107,9 @@ def test_scheduler_killed_during_a_wait_completes_the_run_after_restart(
     airflow.stop()
 
     # No process of Airflow runs. The path still loads a new file.
-    dropped = laptop.put("shop/customer/2026-01-31 airflow down/customers.csv", b"code,name\nZX,Of the test\n")
+    dropped = laptop.put(
+        "shop/customer/2026-01-31 airflow down/a.csv", b"code,name\nZX,Of the test\n"
+    )
     until("the object is loaded", lambda: laptop.state(dropped) == "loaded")
 
     laptop.firn("resume", "station.event")
