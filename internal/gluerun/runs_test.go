@@ -45,7 +45,7 @@ func (w *fixture) putAll(count int) ([]object.Object, []batch.Message) {
 	var objects []object.Object
 	var messages []batch.Message
 	for i := range count {
-		o := w.put(fmt.Sprintf("shop/order/%d.csv", i))
+		o := w.put(fmt.Sprintf("shop/order/file%d.csv", i))
 		objects, messages = append(objects, o), append(messages, w.message(o))
 	}
 	return objects, messages
