@@ -22,11 +22,38 @@ const removed = "…"
 //   - The words in words.txt, a list of common words in messages.
 //   - The words of own with three characters or more, outside quotes, but no numbers.
 //   - A quoted name after a word like "file" or "table", if own has the name.
+//   - A whole line of own with a slash and eight characters or more, for example the
+//     URI of an object.
 //
 // Every other word, every number and every other quoted text can be part of a value. So
 // a value outside both lists never stays in a message.
 func Clean(message, own string) string {
-	return joinRemoved(cleanLine(OneLine(message), own))
+	return joinRemoved(cleanAround(OneLine(message), own, placesOf(own)))
+}
+
+// minPlaceLength keeps short lines of own out of messages.
+const minPlaceLength = 8
+
+// placesOf returns the lines of own that name a place: a URI, an address or a path.
+func placesOf(own string) []string {
+	var places []string
+	for line := range strings.Lines(own) {
+		if place := OneLine(line); len(place) >= minPlaceLength && strings.Contains(place, "/") {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+// cleanAround keeps the places in a message and cleans the text between the places.
+func cleanAround(message, own string, places []string) string {
+	for i, place := range places {
+		before, after, found := strings.Cut(message, place)
+		if found {
+			return cleanAround(before, own, places[i+1:]) + place + cleanAround(after, own, places[i:])
+		}
+	}
+	return cleanLine(message, own)
 }
 
 // OneLine returns a text as valid UTF-8 on one line.
@@ -100,12 +127,14 @@ func describeCall(err error, service, operation, own string) string {
 	return text + describeResponse(err)
 }
 
-// deniedAction finds the action in IAM's message about a missing grant. The action is a
-// name of AWS and never a value of a row (IAM user guide, troubleshoot_access-denied).
-var deniedAction = regexp.MustCompile(`is not authorized to perform: ([a-z0-9-]{2,30}:[A-Z][A-Za-z0-9]{2,60})\b`)
+// deniedAction finds the role and the action in IAM's message about a missing grant.
+// Both are names of AWS and never values of a row (IAM user guide,
+// troubleshoot_access-denied).
+var deniedAction = regexp.MustCompile(`(User: arn:aws[a-z-]*:(iam|sts)::[0-9]*:[A-Za-z0-9+=,.@_/-]{1,200} )?` +
+	`is not authorized to perform: [a-z0-9-]{2,30}:[A-Z][A-Za-z0-9]{2,60}\b`)
 
 // describeAnswer returns the cleaned message of AWS. Of a message about a missing grant
-// only the action stays, so that a reader knows the grant.
+// only role and action stay, so that a reader knows the grant.
 func describeAnswer(message, own string) string {
 	if denied := deniedAction.FindString(message); denied != "" {
 		return denied

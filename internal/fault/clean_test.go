@@ -29,6 +29,8 @@ func TestClean(t *testing.T) {
 		{"a value of common words", "file 'value of the row' was not found", statement, "file … was not found"},
 		{"a value with the statement's name", "Numeric value 'RAW.SHOP_ORDER' is not recognized", statement, "Numeric value … is not recognized"},
 		{"the statement's table", "Binder error: table RAW.SHOP_ORDER has no column Lovelace", statement, "Binder error: table RAW.SHOP_ORDER has no column …"},
+		{"a whole place", "s3://b/shop/day 01.csv: can't convert 'Lovelace'", "s3://b/shop/day 01.csv\n", "s3://b/shop/day 01.csv: can't convert …"},
+		{"a value beside a place", "'Lovelace s3://b/shop/01.csv Ada' failed", "s3://b/shop/01.csv\n", "… s3://b/shop/01.csv … failed"},
 		{"unknown script", "Zahl ٣٤٥ Müller €", "", "…"},
 		{"not UTF-8", "invalid byte \xff in field", "", "invalid byte … in field"},
 		{"empty", "", "", ""},
@@ -89,7 +91,7 @@ func TestCleanedErrorOfAWS(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", odd.Cause(), want)
 	}
 	denied := fault.AWS("read", fault.StoreAway, awsCall{awsAnswer{"AccessDenied", "User: arn:aws:sts::1:x is not authorized to perform: s3:GetObject on resource: Lovelace"}})
-	if want := "S3 GetObject: AccessDenied: is not authorized to perform: s3:GetObject"; denied.Cause() != want {
+	if want := "S3 GetObject: AccessDenied: User: arn:aws:sts::1:x is not authorized to perform: s3:GetObject"; denied.Cause() != want {
 		t.Errorf("got  %s\nwant %s", denied.Cause(), want)
 	}
 	if fault.Cleaned(nil, "") != nil {

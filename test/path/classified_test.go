@@ -34,11 +34,15 @@ var notEnforced = []struct{ role, statement, action, reason string }{
 // granted is one action on one resource in the template.
 type granted struct{ role, statement, action, resource string }
 
+// withdrawGrant is in the template only if a contract has firn.onDelete: withdraw, as in
+// the made-up project. The contracts of infra/stack's golden file have no such property.
+var withdrawGrant = granted{"LoadRole", "DeleteCurated", "s3:DeleteObject", "${CuratedBucket.Arn}/*"}
+
 // Each grant of the template is in exactly one of grantRows and notEnforced. A new
 // grant needs a test or a reason.
 func TestEveryGrantIsTestedOrExplained(t *testing.T) {
 	rows, reasons := make(map[int]bool), make(map[int]bool)
-	for _, g := range templateGrants(t) {
+	for _, g := range append(templateGrants(t), withdrawGrant) {
 		tested, reason := false, reasonFor(g)
 		for i, row := range slices.Concat(grantRows, runRows) {
 			if row.function+"Role" == g.role && row.statement == g.statement && row.action == g.action &&
