@@ -109,9 +109,13 @@ func checkFits(t *rapid.T, folder, name string, content []byte) {
 	}
 }
 
-// named reports whether a header has at least one column with a usable name.
+// named reports whether a header has at least one column with a usable name. A
+// byte-order mark at the start of the file is no part of the first name.
 func named(rows [][]string) bool {
-	for _, name := range rows[0] {
+	for i, name := range rows[0] {
+		if i == 0 {
+			name = strings.TrimPrefix(name, "\ufeff")
+		}
 		if name != "" && !strings.ContainsAny(name, "\r\n") {
 			return true
 		}
