@@ -24,6 +24,8 @@ const removed = "…"
 //   - A quoted name after a word like "file" or "table", if own has the name.
 //   - A whole line of own with a slash and eight characters or more, for example the
 //     URI of an object.
+//   - A name of own with an underscore and eight characters or more, outside quotes, for
+//     example a table.
 //
 // Every other word, every number and every other quoted text can be part of a value. So
 // a value outside both lists never stays in a message.
@@ -243,7 +245,27 @@ func longWordsOf(text string) map[string]bool {
 // keepWords removes the words outside words.txt and own.
 func keepWords(message, own string) string {
 	ownWords := longWordsOf(own)
-	return word.ReplaceAllStringFunc(message, func(found string) string {
+	kept, rest := "", message
+	for {
+		at := longName.FindStringIndex(rest)
+		if at == nil {
+			return kept + keepSingleWords(rest, ownWords)
+		}
+		name := rest[at[0]:at[1]]
+		if len(name) < minPlaceLength || !strings.Contains(own, name) {
+			name = keepSingleWords(name, ownWords)
+		}
+		kept += keepSingleWords(rest[:at[0]], ownWords) + name
+		rest = rest[at[1]:]
+	}
+}
+
+// longName is a name with an underscore.
+var longName = regexp.MustCompile(`[A-Za-z][A-Za-z0-9$]*_[A-Za-z0-9_$]+`)
+
+// keepSingleWords removes the words outside words.txt and ownWords.
+func keepSingleWords(text string, ownWords map[string]bool) string {
+	return word.ReplaceAllStringFunc(text, func(found string) string {
 		if name := strings.ToLower(found); commonWords[name] || ownWords[name] {
 			return found
 		}

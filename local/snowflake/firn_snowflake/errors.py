@@ -6,6 +6,8 @@ store or fakesnow therefore becomes an error of the statement.
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import snowflake.connector.errors as connector_errors
 from snowflake.connector.errors import ProgrammingError
@@ -28,6 +30,8 @@ NULL_IN_NOT_NULL = 100072
 CONVERSION = 100038
 NOT_IN_FORMAT = 100096
 FILE_NOT_FOUND = 91016
+MISSING = re.compile(r'(?:Table|View) with name "?([\w.$]+)"? does not exist')
+"""DuckDB's text for a missing table or view."""
 FILE_UNREADABLE = 100999
 """A number of the stand-in: Snowflake's number for a file that isn't Parquet isn't documented."""
 
@@ -82,6 +86,14 @@ def _renumber(error: connector_errors.Error) -> ProgrammingError:
     ):
         number, state = INVALID_IDENTIFIER, "42000"
         text = f"SQL compilation error: invalid identifier. {text}"
+    elif number == NOT_FOUND and (missing := MISSING.search(text)):
+        # The text of Snowflake, as in the table of docs/runbook.md.
+        return failure(
+            NOT_FOUND,
+            "42S02",
+            "SQL compilation error:\n"
+            f"Object '{missing.group(1).upper()}' does not exist or not authorized.",
+        )
     elif number == NOT_FOUND and "already exists" in text:
         number, state = EXISTS, "42710"
     elif number == 100035:
