@@ -57,7 +57,7 @@ func cleanMessage(message, statement string) string {
 // reports of users and from the table in docs/runbook.md.
 var nameForms = func() []*regexp.Regexp {
 	const (
-		start = `^(SQL (compilation|access control) error: ?(error line \d{1,4} at position \d{1,6} )?)?`
+		start = `^(\d{6} \([0-9A-Z]{5}\): )?(SQL (compilation|access control) error: ?(error line \d{1,4} at position \d{1,6} )?)?`
 		name  = `'?[A-Za-z0-9_.$"~@-]+'?`
 		kind  = `(Object|Table|View|Schema|Database|Stage|Sequence|Warehouse|Role|User|Integration|File format)`
 	)
