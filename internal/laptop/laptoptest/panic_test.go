@@ -48,9 +48,14 @@ func TestPanicLeavesNoStandIn(t *testing.T) {
 	if err == nil || !found || !strings.Contains(rest, "on purpose") {
 		t.Fatalf("the child didn't panic: %v\n%s", err, output.String())
 	}
-	for end := time.Now().Add(30 * time.Second); listens(address); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
+	limit := time.After(30 * time.Second)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for listens(address) {
+		select {
+		case <-limit:
 			t.Fatalf("the stand-in listens on %s after the panic", address)
+		case <-ticker.C:
 		}
 	}
 }
