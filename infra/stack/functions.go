@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/firn-data/firn/internal/object"
 )
 
 // Names in the DDL under snowflake/ that the function load uses.
@@ -85,7 +87,10 @@ func (s *Stack) createTransform() {
 			s.consume(transform, glue),
 			[]grant{s.send(glue), s.changeJournal(), s.searchJournal(indexStuck), s.grantStartRuns()},
 			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
-			[]grant{{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")}},
+			[]grant{
+				{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")},
+				{sid: "WriteMarker", actions: []string{"s3:PutObject"}, resources: objects(s.landing, object.MarkerKey)},
+			},
 			s.read("ReadCurated", "s3:GetObject", s.curated, manifestPrefix+"*", "*/"+receiptSuffix),
 			[]grant{s.write("WriteCurated", s.curated, "s3:AbortMultipartUpload")},
 			s.encrypt(),

@@ -11,6 +11,9 @@ const (
 	Undecodable       Code = "undecodable_message"
 	NoDataset         Code = "no_dataset"
 	ObjectGone        Code = "object_gone"
+	ObjectDenied      Code = "object_denied"
+	ObjectArchived    Code = "object_archived"
+	KeyRefused        Code = "key_refused"
 	BadHeader         Code = "bad_header"
 	BadEncoding       Code = "bad_encoding"
 	BadQuoting        Code = "bad_quoting"
@@ -64,6 +67,9 @@ var hints = map[Code]string{
 	Undecodable:       "Find the sender of this message: only S3 and firn write to the queue.",
 	NoDataset:         "Add a contract for this key, deploy, then redrive the object; or delete the object.",
 	ObjectGone:        "This version was deleted before the transform; put the file again.",
+	ObjectDenied:      "A policy denies the read of this one object: remove the denial for the transform function's role, then redrive.",
+	ObjectArchived:    "The object is in an archive storage class: restore the object in S3, then redrive; or put the file again.",
+	KeyRefused:        "AWS KMS refuses the key of this object: enable the key, or let the transform function's role decrypt with the key, then redrive.",
 	BadHeader:         "Compare the file's first line with the contract's columns, then put the corrected file again.",
 	BadEncoding:       "Write the file as UTF-8 and put the file again.",
 	BadQuoting:        "Fix the quotes at the named record and put the file again.",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -180,30 +181,26 @@ func (r *Runs) startNewManifest(ctx context.Context, previous work.Manifest, gro
 	return r.setRun(ctx, m, run)
 }
 
-// maxOverduePerShard is the maximum number of objects of one check, for each shard of
-// the index.
-const maxOverduePerShard = 50
+// maxOverdueManifests is the maximum number of manifests of one check.
+const maxOverdueManifests = 50
 
 // checkOverdueRuns asks Glue for the runs of objects that are in transforming for too
 // long. The event of such a run's end may be lost.
 func (r *Runs) checkOverdueRuns(ctx context.Context) error {
-	entries, err := r.Journal.Stuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), maxOverduePerShard)
-	if err != nil {
-		return err
-	}
-	checked := make(map[string]bool)
-	var failures []error
-	for _, e := range entries {
-		switch {
-		case e.Manifest == "" || checked[e.Manifest]:
-			continue
-		case e.Run != "":
-			err = r.handleRunEnd(ctx, e.Run)
-		default:
-			err = r.resume(ctx, e.Manifest)
+	runs := make(map[string]string) // of each manifest
+	err := r.Journal.EachStuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), func(e journal.Entry) bool {
+		if e.Manifest != "" {
+			runs[e.Manifest] = e.Run
 		}
-		checked[e.Manifest] = true
-		failures = append(failures, err)
+		return len(runs) < maxOverdueManifests
+	})
+	failures := []error{err}
+	for _, manifest := range slices.Sorted(maps.Keys(runs)) {
+		if run := runs[manifest]; run != "" {
+			failures = append(failures, r.handleRunEnd(ctx, run))
+		} else {
+			failures = append(failures, r.resume(ctx, manifest))
+		}
 	}
 	return firstFault(failures)
 }

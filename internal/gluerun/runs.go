@@ -29,7 +29,7 @@ type Journal interface {
 	Reassign(ctx context.Context, id object.ID, from, to string) (bool, error)
 	SetRun(ctx context.Context, id object.ID, manifest, run string) error
 	Release(ctx context.Context, id object.ID, owner string) error
-	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 
 // Service is the part of AWS Glue used by Runs.

@@ -28,6 +28,8 @@ type change struct {
 	counts          []string
 	removes         []string
 	extraConditions []string
+	// retry means that the change is no progress of the object: it begins or ends a try.
+	retry bool
 }
 
 func newChange(to State) *change {
@@ -75,6 +77,13 @@ func (c *change) clear(names ...string) *change {
 		c.names[name] = true
 		c.removes = append(c.removes, "#"+name)
 	}
+	return c
+}
+
+// asRetry makes the change keep the time of the object's last progress, and the last
+// delay. Without asRetry, each change of the state is progress.
+func (c *change) asRetry() *change {
+	c.retry = true
 	return c
 }
 
@@ -161,6 +170,9 @@ func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.Update
 		c.set("state", text(string(c.to)))
 		c.set("at_"+string(c.to), text(stamp(now)))
 		c.index(id, dataset, now)
+		if !c.retry {
+			c.set("progressed_at", text(stamp(now))).clear(attributesOfDelay...)
+		}
 	}
 	return &dynamodb.UpdateItemInput{
 		TableName:                 aws.String(t.Name),

@@ -41,6 +41,11 @@ func (c *change) index(id object.ID, dataset string, now time.Time) {
 // byDataset reports whether an index has the objects in this state by dataset.
 func (s State) byDataset() bool { return s == Transformed || s == Failed }
 
+// stuck puts the object into the index "stuck", in the order of the last progress.
 func (c *change) stuck(id object.ID, timeAndID string) *change {
-	return c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1])).set("stuck_sk", text(timeAndID))
+	c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1]))
+	if c.retry { // the order stays the order of the last progress
+		return c
+	}
+	return c.set("stuck_sk", text(timeAndID))
 }

@@ -133,6 +133,8 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		Stage:       i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
 		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")), Reloads: int(i.number("reloads")),
 		SweepCount: int(i.number("looks")), LastSweepAt: i.instant("looked_at"),
+		Delay: i.delay(),
 	}
+	entry.Progressed = i.progressed(entry)
 	return entry, i.err
 }

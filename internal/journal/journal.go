@@ -64,6 +64,13 @@
 // If DynamoDB doesn't answer, a method returns a fault with the code journal_away. This
 // fault is retried without a count of attempts.
 //
+// # Progress and delays
+//
+// The time of progress shows the age of a wait. Each change of state is progress, with
+// two exceptions: Start and Release begin and end a try. A try that comes back later
+// leaves a [Delay] in the entry by [Table.Delayed]: cause, number of tries and time of
+// the next try. Progress removes the delay.
+//
 // # Lost answers
 //
 // The AWS client repeats a request without an answer, although DynamoDB may have made
@@ -91,9 +98,9 @@
 // without the attributes of an index is not in the index. The request that changes the
 // state also changes these attributes.
 //
-//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.Stuck].
+//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.EachStuck].
 //     The partition is the state and the first hexadecimal digit of the id. The order is
-//     the time of the last change of state.
+//     the time of the last progress.
 //   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
 //     index also has the objects in Failed, for [Table.Failed], in the order of code and
 //     time. The partition is "waiting" or "failed", and the dataset.
@@ -164,6 +171,12 @@ type Entry struct {
 	Attempts int `json:"attempts"`
 	// Generation is the number of reloads; 0 is the first load.
 	Generation int `json:"generation"`
+	// Progressed is the time of the last progress: the arrival, a receipt, the start of a
+	// Glue run, a redrive, a reload or an end. A further try is no progress.
+	Progressed time.Time `json:"progressed_at,omitzero"`
+	// Delay describes the last try since the last progress that will be repeated; nil
+	// for none.
+	Delay *Delay `json:"delay,omitempty"`
 	// Receipt is the location of the accepted receipt; nil without a receipt.
 	Receipt *work.Location `json:"receipt,omitempty"`
 	// Engine is the engine of the transform, from the receipt.

@@ -59,7 +59,7 @@ func queryWorkIndex(partition, prefix string) *dynamodb.QueryInput {
 }
 
 // queryStuckIndex is the query for the objects of one shard of the index "stuck" that
-// are in the state since before the time.
+// are in the state and without progress since before the time.
 func queryStuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
 	return queryPartition(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
 }
@@ -88,23 +88,34 @@ func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int
 		input.Limit = aws.Int32(int32(limit))
 	}
 	entries := []Entry{} // no entries are an empty JSON list, not null
+	err := t.each(ctx, input, func(e Entry) bool {
+		entries = append(entries, e)
+		return limit == 0 || len(entries) < limit
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// each calls do with the entries of a query, page by page, until do returns false.
+func (t *Table) each(ctx context.Context, input *dynamodb.QueryInput, do func(Entry) bool) error {
 	for {
 		output, err := t.Client.Query(ctx, input)
 		if err != nil {
-			return nil, fault.AWS("query journal", fault.JournalAway, err)
+			return fault.AWS("query journal", fault.JournalAway, err)
 		}
 		for _, attributes := range output.Items {
 			entry, err := decode(attributes)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			entries = append(entries, entry)
-		}
-		if limit > 0 && len(entries) >= limit {
-			return entries[:limit], nil
+			if !do(entry) {
+				return nil
+			}
 		}
 		if len(output.LastEvaluatedKey) == 0 {
-			return entries, nil
+			return nil
 		}
 		input.ExclusiveStartKey = output.LastEvaluatedKey
 	}

@@ -47,7 +47,7 @@ func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) erro
 // Received nor Transforming. Start also returns false if the entry has a later
 // generation than the work. The returned entry shows the reason.
 func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time.Time) (Entry, bool, error) {
-	change := newChange(Transforming).from(Received, Transforming).
+	change := newChange(Transforming).asRetry().from(Received, Transforming).
 		set("owner", text(owner)).
 		set("lease", number(until.UnixMilli())).
 		count("attempts").
@@ -61,7 +61,7 @@ func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time
 // no attempt at the object. The object is received again. Release does nothing if the
 // owner no longer has the claim.
 func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
-	change := newChange(Received).from(Transforming).
+	change := newChange(Received).asRetry().from(Transforming).
 		subtract("attempts").
 		where("#owner = :owner", "owner").
 		bind(":owner", text(owner)).

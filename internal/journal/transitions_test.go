@@ -218,7 +218,7 @@ func TestEntryRecordsEveryStep(t *testing.T) {
 	want := journal.Entry{
 		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Loaded, Attempts: 1, Receipt: &at, Engine: "lambda",
 		RowsRead: 10, RowsWritten: 9, RowsRejected: 1, RowsLoaded: 9, LoadID: "l1", QueryID: "q1",
-		DuplicateOf: "another object",
+		DuplicateOf: "another object", Progressed: b.clock(),
 	}
 	got := b.get(t, o)
 	for state, when := range map[journal.State]any{
@@ -248,6 +248,7 @@ func TestFailRecordsFault(t *testing.T) {
 	want := journal.Entry{
 		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Failed, Stage: "load", Code: "copy_refused",
 		Cause: "no column a", Hint: fault.CopyRefused.Hint(), QueryID: "q1", Message: "body", Queue: "arn:load",
+		Progressed: b.clock(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entry (-want +got):\n%s", diff)

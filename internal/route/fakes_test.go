@@ -145,17 +145,17 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	return true, nil
 }
 
-func (j *fakeJournal) Stuck(_ context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error) {
-	if limit < 1 {
-		return nil, fmt.Errorf("limit %d", limit)
-	}
-	var stuck []journal.Entry
+func (j *fakeJournal) EachStuck(_ context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error {
 	for _, e := range j.entries {
-		if e.State == state && e.Times[state].Before(before) {
-			stuck = append(stuck, e)
+		progressed := e.Progressed
+		if progressed.IsZero() {
+			progressed = e.Times[state]
+		}
+		if e.State == state && progressed.Before(before) && !do(e) {
+			return nil
 		}
 	}
-	return stuck, nil
+	return nil
 }
 
 func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error) {

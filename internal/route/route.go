@@ -37,9 +37,9 @@ type Journal interface {
 
 // Sweeps is the sweep's part of the journal.
 type Sweeps interface {
-	// Stuck returns the objects that have been in the state since before the time, at
-	// most limit for each shard of the index.
-	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
+	// EachStuck calls do with each object in the state without progress since before the
+	// time, until do returns false.
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 	// ClaimForSweep claims a stuck object for the sweep's message and increments the
 	// object's sweep count. It returns false if the object has moved on, or if another
 	// message claimed the object after the time before.

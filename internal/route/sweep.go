@@ -36,9 +36,9 @@ const (
 	// maxListingTime is the time limit of a message for the listing of the bucket.
 	// Another message continues the list, and the rest of the batch doesn't wait.
 	maxListingTime = 10 * time.Second
-	// maxStuckPerShard is the number of stuck objects in a sweep for each state and
-	// shard of the index.
-	maxStuckPerShard = 100
+	// maxStuckInMemory is the number of found objects in memory before a sweep sends
+	// their messages.
+	maxStuckInMemory = 1000
 	// maxParallelReads is the number of concurrent reads of the journal.
 	maxParallelReads = 10
 )
@@ -75,8 +75,10 @@ func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error
 	return swept.Add(-sweepOverlap), nil
 }
 
-// sweepStuck sends a message for each stuck object. During an outage of Snowflake,
-// transformed objects don't count as stuck.
+// sweepStuck sends a message for each stuck object. An object is stuck after a time
+// without a change of state and without a try. A try proves that the object's message
+// isn't lost, so an object with a known cause of its wait isn't stuck. During an outage
+// of Snowflake, transformed objects don't count as stuck.
 func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
 	outage, err := r.Journal.Outage(ctx, breaker.Snowflake)
 	if err != nil {
@@ -87,20 +89,25 @@ func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) 
 		states = append(states, journal.Transformed)
 	}
 	before := r.Now().Add(-s.Stuck.Or(defaultStuck))
-	var out outbox
+	var faults []error
 	for _, state := range states {
-		entries, err := r.Journal.Stuck(ctx, state, before, maxStuckPerShard)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e.LastSweepAt.After(before) {
-				continue
+		var out outbox
+		var failed error
+		err := r.Journal.EachStuck(ctx, state, before, func(e journal.Entry) bool {
+			if e.LastSweepAt.After(before) || !e.LastActivity().Before(before) {
+				return true
 			}
 			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
-		}
+			if len(out.letters) < maxStuckInMemory {
+				return true
+			}
+			failed = r.sendAll(ctx, m, &out, "stuck objects found")
+			out = outbox{}
+			return failed == nil
+		})
+		faults = append(faults, err, failed, r.sendAll(ctx, m, &out, "stuck objects found"))
 	}
-	return r.sendAll(ctx, m, &out, "stuck objects found")
+	return errors.Join(faults...)
 }
 
 // sweepLanding announces the versions in the landing bucket without an entry in the
