@@ -143,10 +143,12 @@ func (s *Stack) createLoad() {
 // letter without a mail stays in the dead-letter queue.
 func (s *Stack) createAlert() {
 	consumed := []awssqs.Queue{s.queues[alert].Queue}
-	var urls []*string
+	var urls, deadLetterURLs, workQueues []*string
 	for _, name := range queueNames {
 		consumed = append(consumed, s.queues[name].deadLetters)
-		urls = append(urls, s.queues[name].deadLetters.QueueUrl())
+		urls = append(urls, s.queues[name].QueueUrl())
+		deadLetterURLs = append(deadLetterURLs, s.queues[name].deadLetters.QueueUrl())
+		workQueues = append(workQueues, s.queues[name].QueueArn())
 	}
 	s.createFunction(alert, functionProps{
 		purpose: "sends mails about failures and outages, with the command that fixes a failure",
@@ -154,10 +156,14 @@ func (s *Stack) createAlert() {
 			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
 			"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
 			"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
-			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
+			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &deadLetterURLs),
+			"FIRN_QUEUE_URLS":       awscdk.Fn_Join(jsii.String(","), &urls),
 		},
 		grants: joinGrants(
-			[]grant{receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork)},
+			[]grant{
+				receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork, indexStuck),
+				{sid: "Depth", actions: []string{"sqs:GetQueueAttributes"}, resources: workQueues},
+			},
 			s.publish(s.alerts),
 		),
 		sources: sourcesOf(consumed...),

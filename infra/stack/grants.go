@@ -101,13 +101,13 @@ func (s *Stack) useJournal(actions ...string) grant {
 	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}
 }
 
-// searchJournal lets a function query an index of the journal.
-func (s *Stack) searchJournal(index string) grant {
-	return grant{
-		sid:       "JournalIndex",
-		actions:   []string{"dynamodb:Query"},
-		resources: []*string{jsii.String(*s.journal.TableArn() + "/index/" + index)},
+// searchJournal lets a function query indexes of the journal.
+func (s *Stack) searchJournal(indexes ...string) grant {
+	g := grant{sid: "JournalIndex", actions: []string{"dynamodb:Query"}}
+	for _, index := range indexes {
+		g.resources = append(g.resources, jsii.String(*s.journal.TableArn()+"/index/"+index))
 	}
+	return g
 }
 
 // read lets a role get the objects of a bucket whose keys match a pattern. The action

@@ -48,9 +48,10 @@ type Stack struct {
 	topicKey         awskms.Key
 	landing, curated awss3.Bucket
 	journal          awsdynamodb.Table
-	alerts, loaded   awssns.Topic
-	queues           map[string]queue
-	functions        map[string]function
+	// alerts, alarms and loaded are the topics, see createTopics.
+	alerts, alarms, loaded awssns.Topic
+	queues                 map[string]queue
+	functions              map[string]function
 	// loginSecret is nil for a login by role.
 	loginSecret awssecretsmanager.CfnSecret
 	storageRole awsiam.Role

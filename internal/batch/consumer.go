@@ -89,6 +89,8 @@ type Consumer struct {
 	// in Fault.After, also up to fifteen minutes.
 	Backoff time.Duration
 	Log     *slog.Logger
+	// Metrics writes the metrics of the handler; nil for none.
+	Metrics *telemetry.Metrics
 }
 
 const maxBackoff = 15 * time.Minute
@@ -105,7 +107,7 @@ func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.S
 	if lambda, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With(telemetry.KeyRequest, lambda.AwsRequestID)
 	}
-	ctx = telemetry.WithLogger(ctx, log)
+	ctx = telemetry.WithMetrics(telemetry.WithLogger(ctx, log), c.Metrics)
 	messages := messagesOf(event)
 	failed := c.Handler(ctx, messages)
 	for _, m := range messages {

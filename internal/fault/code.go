@@ -61,6 +61,7 @@ const (
 	TopicAway        Code = "topic_away"
 	GlueAway         Code = "glue_away"
 	SecretAway       Code = "secret_away"
+	NotTried         Code = "not_tried"
 )
 
 var hints = map[Code]string{
@@ -110,6 +111,7 @@ var hints = map[Code]string{
 	GlueAway:          "Glue doesn't answer, or has no free run; act only if this lasts.",
 	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if this lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; act only if the outage lasts.",
+	NotTried:          "No function has tried the object: check that the function starts, then run `firn sweep` to send the work again.",
 	OutOfTime:         "The object is too large for one invocation of the function: write the file as gzip, so that Glue can read the file, or split the file.",
 	StatementTimeout:  "The statement exceeds its time limit. For a COPY or DELETE, use a larger warehouse for the loader, or split the file, then redrive. For other statements, give the warehouse less work.",
 	CommitUnknown:     "The connection broke during COMMIT; the next attempt reads the ledger.",

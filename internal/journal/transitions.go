@@ -8,6 +8,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -95,7 +96,8 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 // Loaded records that the ledger has the object's rows of a generation. An entry of a
 // later generation doesn't change, because the load of the later generation is yet to
 // come. Loaded changes nothing in a final state. The ledger proves the load, so the
-// entry needs no earlier receipt.
+// entry needs no earlier receipt. Loaded writes the metric Latency: the time since the
+// arrival, the redrive or the reload.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
 		set("load_id", text(l.LoadID)).
@@ -104,7 +106,10 @@ func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 		set("duplicate_of", text(string(l.DuplicateOf))).
 		ofGeneration(l.Generation).
 		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
-	_, _, err := t.apply(ctx, id, "", change)
+	entry, loaded, err := t.apply(ctx, id, "", change)
+	if arrived := entry.Times[Received]; loaded && !arrived.IsZero() {
+		telemetry.Put(ctx, map[telemetry.Metric]float64{telemetry.Latency: entry.Times[Loaded].Sub(arrived).Seconds()})
+	}
 	return err
 }
 

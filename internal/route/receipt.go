@@ -77,6 +77,9 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 	if err != nil {
 		return err
 	}
+	if receipt.RowsRejected > 0 {
+		telemetry.Put(ctx, map[telemetry.Metric]float64{telemetry.Rejects: float64(receipt.RowsRejected)})
+	}
 	if entry.State != journal.Transformed || receipt.Generation < entry.Generation {
 		r.logDropped(ctx, entry)
 		return nil

@@ -35,6 +35,9 @@ type Common struct {
 	JournalTable string `env:"FIRN_JOURNAL_TABLE"`
 	// Attempts is the largest number of attempts at an object.
 	Attempts int `env:"FIRN_ATTEMPTS,default=3"`
+	// Environment is the value of the dimension of metrics, and is in the subject of
+	// mails.
+	Environment string `env:"FIRN_ENVIRONMENT,default=firn"`
 	// BackoffSeconds is the delay of the first retry, in seconds.
 	BackoffSeconds int `env:"FIRN_BACKOFF_SECONDS,default=5"`
 	// Endpoint is the address of a stand-in of AWS; empty in an account.
@@ -114,6 +117,7 @@ func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, q
 		Attempts: c.common.Attempts,
 		Backoff:  c.backoff(),
 		Log:      telemetry.NewLogger(log, string(stage)),
+		Metrics:  &telemetry.Metrics{Out: log, Environment: c.common.Environment, Now: time.Now},
 	}
 	return consumer.Consume
 }
