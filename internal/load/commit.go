@@ -225,6 +225,31 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	t.writeAll(ctx, loaded)
 	t.writeAll(ctx, superseded)
 	t.writeAll(ctx, t.writeWithdrawals())
+	t.recordVolumes(ctx)
+}
+
+// recordVolumes records the sizes of the new objects. An error is only logged: the rows
+// are in the table, and a missing size can only cause a wrong mail about the volume.
+func (t *transaction) recordVolumes(ctx context.Context) {
+	if t.loader.Volumes == nil {
+		return
+	}
+	var volumes []journal.Volume
+	for i, row := range t.newRows {
+		if row.IsWithdrawn() {
+			continue
+		}
+		volumes = append(volumes, journal.Volume{
+			ID: row.ID, Key: row.Object.Key, Generation: row.Generation, LoadedAt: t.lock.TakenAt,
+			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: t.toLoad[i].Receipt.RejectsByRule,
+		})
+	}
+	if len(volumes) == 0 {
+		return
+	}
+	if err := t.loader.Volumes.AddVolumes(ctx, t.dataset, volumes); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "volumes not recorded", append(telemetry.Fault(fault.As(err)), telemetry.KeyDataset, t.dataset)...)
+	}
 }
 
 // journalWrite is a write to the journal.

@@ -37,6 +37,11 @@ type Journal interface {
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
 }
 
+// Volumes keeps the sizes of the newest loads of a dataset.
+type Volumes interface {
+	AddVolumes(ctx context.Context, dataset string, loaded []journal.Volume) error
+}
+
 // Publisher announces each committed load at least once.
 type Publisher interface {
 	Publish(ctx context.Context, n Announcement) error

@@ -50,6 +50,8 @@ type Loader struct {
 	Versions Versions
 	// Journal has the state of each object.
 	Journal Journal
+	// Volumes keeps the sizes of the loads for alert's comparison; nil keeps none.
+	Volumes Volumes
 	// Publisher announces committed loads.
 	Publisher Publisher
 	// Notices reports held deliveries to people.
