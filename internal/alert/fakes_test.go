@@ -29,6 +29,8 @@ type fakeJournal struct {
 	claimed     map[string]bool
 	// unrecorded makes each record of new columns fail.
 	unrecorded bool
+	// beforeClaim runs before each claim.
+	beforeClaim func()
 }
 
 func newJournal() *fakeJournal {
@@ -102,6 +104,9 @@ func (j *fakeJournal) NewColumns(_ context.Context, dataset string) (work.NewCol
 }
 
 func (j *fakeJournal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+	if j.beforeClaim != nil {
+		j.beforeClaim()
+	}
 	claimed := !j.claimed[dataset]
 	j.claimed[dataset] = true
 	return claimed, nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
@@ -109,6 +111,28 @@ func TestNewColumnIsMailedAfterFault(t *testing.T) {
 				t.Errorf("mails %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestColumnsAreReadAfterClaim: between the first read and the claim another invocation
+// reports one of two columns.
+func TestColumnsAreReadAfterClaim(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	b.journal.beforeClaim = func() {
+		b.journal.columns["shop.order"] = work.CollectNewColumns("shop.order", nil, newColumns("owner"))
+	}
+	for _, names := range [][]string{{"owner", "state"}, {"owner", "state"}} {
+		if failed := b.alerter.Handle(t.Context(), []batch.Message{columnsNotice("m1", "1.csv", names...)}); len(failed) > 0 {
+			t.Fatal(failed)
+		}
+	}
+	if got := b.subjects(); !slices.Equal(got, []string{oneColumn}) || !strings.Contains(aws.ToString(b.topic.mails[0].Message), "\n1. column state\n") {
+		t.Errorf("mails %q, want one about state", got)
+	}
+	b.journal.columns["shop.order"] = work.NewColumns{}
+	if failed := b.alerter.Handle(t.Context(), []batch.Message{columnsNotice("m1", "1.csv", "owner")}); len(failed) > 0 || len(b.topic.mails) > 1 || b.journal.claimed["shop.order"] {
+		t.Errorf("the other invocation reported the only column: %d mails, claim left %t, %v", len(b.topic.mails), b.journal.claimed["shop.order"], failed)
 	}
 }
 
