@@ -110,7 +110,7 @@ func TestDraftIsPartOfContract(t *testing.T) {
 }
 
 // TestDraftHasColumnsOfAnyName: with the draft the contract reads exactly the new
-// columns, whatever their names are.
+// columns, also for odd names.
 func TestDraftHasColumnsOfAnyName(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {

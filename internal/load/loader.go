@@ -52,7 +52,7 @@ type Loader struct {
 	Journal Journal
 	// Publisher announces committed loads.
 	Publisher Publisher
-	// Notices reports held deliveries to people.
+	// Notices reports held deliveries and new columns to people.
 	Notices Notices
 	// Files deletes the curated files of withdrawn objects. Nil keeps the files.
 	Files Files

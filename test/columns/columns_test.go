@@ -208,8 +208,8 @@ func (p *path) drain(t interface{ Fatalf(string, ...any) }, pending []loadtest.D
 	}
 }
 
-// TestEachNewColumnIsInOneMail: whatever the order of the steps is, each column of the
-// files is in exactly one mail.
+// TestEachNewColumnIsInOneMail: for any order of the steps, each column of the files is in
+// exactly one mail.
 func TestEachNewColumnIsInOneMail(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
