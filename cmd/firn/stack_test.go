@@ -21,6 +21,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -453,6 +454,38 @@ func TestMigrateChangesTable(t *testing.T) {
 	write(t, old, changed)
 	checkFailure(t, firn("contract", "diff", old, path), 1, "the table can't be changed to the new contract")
 	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
+}
+
+// TestStatusListsNewColumns: without the columns that the contract has by now.
+func TestStatusListsNewColumns(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	at := time.Date(2026, 12, 1, 10, 0, 5, 123, time.UTC)
+	reported := work.NewColumns{Dataset: "shop.customer", Columns: []work.NewColumn{
+		{Name: "owner", Object: "s3://landing/shop/customer/1.csv", LoadedAt: at}, {Name: "a\tb\u202e", Object: "s3://landing/shop/customer/2\n.csv", LoadedAt: at},
+	}, More: 7}
+	known := work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state", Object: "s3://landing/shop/order/1.csv", LoadedAt: at}}}
+	for _, n := range []work.NewColumns{reported, known} {
+		if err := b.stages.RecordNewColumns(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const table = "\nNEW COLUMN                   DATASET        FIRST LOAD               FIRST FILE\n" +
+		"owner                        shop.customer  2026-12-01 10:00:05 UTC  s3://landing/shop/customer/1.csv\n" +
+		`"a\tb\u202e"                 shop.customer  2026-12-01 10:00:05 UTC  s3://landing/shop/customer/2\n.csv` + "\n" +
+		"7 more: see OPS.NEW_COLUMNS  shop.customer\n"
+	for _, arguments := range [][]string{{"status"}, {"status", "--dataset", "shop.customer"}} {
+		if got := b.command(arguments...).succeed(t); !strings.HasSuffix(got, table) {
+			t.Errorf("firn %v lacks\n%s\nbut prints\n%s", arguments, table, got)
+		}
+	}
+	if got := b.command("status", "--dataset", "shop.order").succeed(t); strings.Contains(got, "NEW COLUMN") {
+		t.Errorf("the contract has the column:\n%s", got)
+	}
+	summaries := decode[[]operator.Summary](t, b.command("status", "--json", "--dataset", "shop.customer").succeed(t))
+	if len(summaries) != 1 || len(summaries[0].NewColumns) != 2 || summaries[0].NewColumns[0] != reported.Columns[0] || summaries[0].MoreNewColumns != 7 {
+		t.Errorf("JSON %+v", summaries)
+	}
 }
 
 // TestAcceptShowsHeldDelivery accepts a delivery that the ledger has as held.

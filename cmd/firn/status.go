@@ -181,9 +181,30 @@ func printSummaries(out io.Writer, summaries []operator.Summary) {
 	}
 	_ = table.Flush()
 	printHeld(out, held)
+	printNewColumns(out, summaries)
 	if len(failed) > 0 {
 		fmt.Fprintln(out)
 		printEntries(out, failed)
+	}
+}
+
+// printNewColumns prints a line for each new column.
+func printNewColumns(out io.Writer, summaries []operator.Summary) {
+	if !slices.ContainsFunc(summaries, func(s operator.Summary) bool { return len(s.NewColumns)+s.MoreNewColumns > 0 }) {
+		return
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	line := func(columns ...string) { fmt.Fprintln(table, strings.Join(columns, "\t")) }
+	line("NEW COLUMN", "DATASET", "FIRST LOAD", "FIRST FILE")
+	for _, s := range summaries {
+		for _, column := range s.NewColumns {
+			line(column.Display(), s.Dataset, column.LoadedAt.Format("2006-01-02 15:04:05 UTC"), printable(column.Object))
+		}
+		if s.MoreNewColumns > 0 {
+			line(fmt.Sprintf("%d more: see OPS.NEW_COLUMNS", s.MoreNewColumns), s.Dataset)
+		}
 	}
 }
 

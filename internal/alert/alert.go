@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -22,16 +23,20 @@ type Journal interface {
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Receive(ctx context.Context, o object.Object, dataset string) (journal.Entry, error)
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error)
+	ReportedColumns
 }
 
 // Alerter publishes mails about dead letters.
 type Alerter struct {
 	Journal Journal
 	Mailer  Mailer
+	// Contracts are the contracts of the datasets. A mail about new columns has lines for
+	// the contract.
+	Contracts contract.Set
 }
 
 // Handle publishes one mail for each dataset and code of a batch of dead letters. A
-// message is done after all mails about the message are published. If SNS is
+// column of a notice about new columns gets one mail of all batches. A message is done after all mails about the message are published. If SNS is
 // unavailable, the message returns, and the delivery doesn't count as an attempt.
 func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var all groups
@@ -70,8 +75,16 @@ func (a *Alerter) read(ctx context.Context, m batch.Message) ([]failure, error) 
 }
 
 func (a *Alerter) publish(ctx context.Context, g *group) error {
+	if g.hasOnlyColumns() {
+		return a.reportColumns(ctx, g)
+	}
+	return a.send(ctx, g)
+}
+
+// send sends the mail of a group.
+func (a *Alerter) send(ctx context.Context, g *group) error {
 	log := telemetry.Logger(ctx).With(
-		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, len(g.failures))
+		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, g.count())
 	if err := a.Mailer.send(ctx, compose(g)); err != nil {
 		return fault.ForObject(err, "", g.dataset, "")
 	}

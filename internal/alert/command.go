@@ -17,6 +17,8 @@ type commands struct {
 	next string
 	// show prints the state and changes nothing.
 	show string
+	// reload reloads the files after next.
+	reload string
 	// fallback redrives the same file after a change of the contract. Only codes whose
 	// hint is a new file have a fallback.
 	fallback string
@@ -32,6 +34,9 @@ var fixedByNewFile = []fault.Code{
 func commandsFor(g *group) commands {
 	if g.isHeld() {
 		return g.heldCommands()
+	}
+	if g.report != nil {
+		return g.columnCommands()
 	}
 	if fault.Code(g.code) == fault.NotWithdrawn {
 		return g.withdrawCommands()

@@ -40,6 +40,10 @@ type failure struct {
 	body string
 	// held is the delivery of a notice about a held delivery; nil for a failure.
 	held *work.HeldDelivery
+	// notice has the new columns of a notice. column is the column of an entry in the
+	// mail. Both are nil for a failure.
+	notice *work.NewColumns
+	column *work.NewColumn
 }
 
 // reported returns the failure of a dead letter from a stage.
@@ -48,14 +52,22 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
 		cause: l.Cause, hint: l.Hint, subject: l.Subject, objectID: string(l.ObjectID),
 		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body, held: heldDelivery(string(l.Code), m.Body),
+		notice: newColumns(string(l.Code), m.Body),
 	}
 	if f.hint == "" {
 		f.hint = fault.Code(f.code).Hint()
 	}
-	if bucket, key, err := object.ParseURI(f.subject); err == nil && f.objectID != "" {
-		f.object = object.Object{Bucket: bucket, Key: key}
+	if f.objectID != "" {
+		f.setObject()
 	}
 	return f
+}
+
+// setObject reads bucket and key from the subject.
+func (f *failure) setObject() {
+	if bucket, key, err := object.ParseURI(f.subject); err == nil {
+		f.object = object.Object{Bucket: bucket, Key: key}
+	}
 }
 
 // addJournalState adds the state of the object in the journal. If the journal is
@@ -112,6 +124,16 @@ type group struct {
 	failures      []failure
 	// messages are the ids of the dead letters in the mail.
 	messages []string
+	// report has the new columns of a mail; nil for another mail.
+	report *columnReport
+}
+
+// count returns the number of objects, messages, deliveries or columns in the mail.
+func (g *group) count() int {
+	if g.report != nil {
+		return g.report.columns.Count()
+	}
+	return len(g.failures)
 }
 
 type groups []*group
@@ -142,8 +164,13 @@ func (all *groups) of(dataset, code string) *group {
 }
 
 // noun returns the counted thing: "object", "objects", "message" or "messages",
-// "delivery" or "deliveries".
+// "delivery" or "deliveries", "column" or "columns".
 func (g *group) noun() string {
+	if g.report != nil && g.count() == 1 {
+		return "column"
+	} else if g.report != nil {
+		return "columns"
+	}
 	if g.isHeld() && len(g.failures) == 1 {
 		return "delivery"
 	} else if g.isHeld() {

@@ -15,6 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 var failedAt = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
@@ -24,10 +25,19 @@ type fakeJournal struct {
 	entries     map[object.ID]journal.Entry
 	newest      map[string]object.ID
 	unavailable bool
+	columns     map[string]work.NewColumns
+	claimed     map[string]bool
+	// unrecorded makes each record of new columns fail.
+	unrecorded bool
+	// beforeClaim runs before each claim.
+	beforeClaim func()
 }
 
 func newJournal() *fakeJournal {
-	return &fakeJournal{entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID)}
+	return &fakeJournal{
+		entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID),
+		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
+	}
 }
 
 func (j *fakeJournal) add(e journal.Entry) {
@@ -82,6 +92,35 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	e.Times = map[journal.State]time.Time{journal.Failed: failedAt}
 	j.entries[e.ID] = e
 	return true, nil
+}
+
+func (j *fakeJournal) NewColumns(_ context.Context, dataset string) (work.NewColumns, error) {
+	if j.unavailable {
+		return work.NewColumns{}, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
+	}
+	n := j.columns[dataset]
+	n.Dataset = dataset
+	return n, nil
+}
+
+func (j *fakeJournal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+	if j.beforeClaim != nil {
+		j.beforeClaim()
+	}
+	claimed := !j.claimed[dataset]
+	j.claimed[dataset] = true
+	return claimed, nil
+}
+
+func (j *fakeJournal) RecordNewColumns(_ context.Context, n work.NewColumns) error {
+	switch {
+	case j.unrecorded:
+		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	case n.Dataset == "" || !j.claimed[n.Dataset]:
+		return fmt.Errorf("record of %q without a claim", n.Dataset)
+	}
+	j.columns[n.Dataset], j.claimed[n.Dataset] = n, false
+	return nil
 }
 
 // fakeTopic checks SNS's limits (SNS API reference, Publish).

@@ -37,13 +37,15 @@ type machineObject struct {
 	MessageID    string `json:"message_id"`
 	// Delivery is the name of a held delivery.
 	Delivery string `json:"delivery,omitempty"`
+	// Column is the name of a new column, as in the text of the mail.
+	Column string `json:"column,omitempty"`
 }
 
 // machineText returns the JSON part: the objects that the text lists, and the count of
 // all objects.
 func machineText(g *group, c commands) string {
 	m := machineMail{
-		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: len(g.failures),
+		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: g.count(),
 	}
 	for _, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
 		m.Objects = append(m.Objects, f.machine())
@@ -71,6 +73,9 @@ func (f *failure) machine() machineObject {
 	}
 	if f.held != nil {
 		o.Delivery = f.held.Name
+	}
+	if f.column != nil {
+		o.Column = f.column.Display()
 	}
 	if !f.at.IsZero() {
 		o.FailedAt = f.at.UTC().Format(time.RFC3339)

@@ -39,16 +39,21 @@ func compose(g *group) mail {
 	} else {
 		text.field("Then type", c.next)
 	}
+	text.field("To reload", c.reload)
 	text.field("Or type", note(c.fallback, "  # if you changed the contract, not the file"))
 	text.field("To look", c.show)
 	text.field("Data", o.data)
 	text.field("If ignored", o.ifIgnored)
 	text.field("More", "docs/runbook.md, entry "+plain(g.code))
-	for i, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
-		text.linef("\n%d. %s", i+1, f.title())
+	if g.report != nil {
+		g.report.writeDraft(text)
+	}
+	listed := g.failures[:min(len(g.failures), maxListedObjects)]
+	for i, f := range listed {
+		text.linef("\n%d. %s", i+1, f.title(g))
 		f.write(text, g)
 	}
-	if more := len(g.failures) - maxListedObjects; more > 0 {
+	if more := g.count() - len(listed); more > 0 && !g.namesNoColumn() {
 		text.linef("\nand %d more: %s", more, g.status())
 	}
 	return mail{subject: g.subject(), body: text.addMachinePart(machineText(g, c))}
@@ -84,7 +89,7 @@ func (g *group) subject() string {
 	if dataset == "" {
 		dataset = "no dataset"
 	}
-	return subjectLine(fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
+	return subjectLine(fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, g.count(), g.noun()))
 }
 
 // subjectLine returns a legal subject: ASCII without line breaks.
@@ -102,6 +107,9 @@ func (g *group) headline() string {
 	if g.isHeld() {
 		return g.heldHeadline()
 	}
+	if g.report != nil {
+		return g.columnHeadline()
+	}
 	of := ""
 	if g.dataset != "" {
 		of = " of " + plain(g.dataset)
@@ -113,8 +121,10 @@ func (g *group) headline() string {
 // hints if they differ.
 func (g *group) hint() string { return firstLine(g.failures[0].hint) }
 
-func (f *failure) title() string {
+func (f *failure) title(g *group) string {
 	switch {
+	case g.report != nil:
+		return g.columnTitle(f)
 	case f.held != nil:
 		return "delivery " + printable(f.held.Name)
 	case f.object.Key != "":
@@ -137,6 +147,10 @@ func (f *failure) write(text *mailText, g *group) {
 	if f.held != nil {
 		line("held", f.when())
 		f.writeHeld(line, len(g.failures) > 1)
+		return
+	}
+	if g.report != nil {
+		f.writeColumn(line)
 		return
 	}
 	line("version", printable(f.object.Version))

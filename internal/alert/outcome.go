@@ -31,6 +31,8 @@ func (g *group) outcome() outcome {
 	switch {
 	case g.isHeld():
 		return g.heldOutcome()
+	case g.report != nil:
+		return g.columnOutcome()
 	case g.has(func(f failure) bool { return f.objectID == "" }):
 		return g.messageOutcome()
 	case g.settled():

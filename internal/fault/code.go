@@ -23,6 +23,7 @@ const (
 	TooManyRejects    Code = "too_many_rejects"
 	NoGoodRow         Code = "no_good_row"
 	NewColumn         Code = "new_column"
+	ColumnNotLoaded   Code = "column_not_loaded"
 	UnsupportedFormat Code = "unsupported_format"
 	ReceiptMismatch   Code = "receipt_mismatch"
 	ReceiptMissing    Code = "receipt_missing"
@@ -80,6 +81,7 @@ var hints = map[Code]string{
 	TooManyRejects:    "Look at the first rejects; fix the file, or raise firn.maxRejects or firn.maxRejectRatio in the contract and deploy.",
 	NoGoodRow:         "Look at the first rejects: the file has another form than the contract. Put the correct file again, or fix the contract and deploy.",
 	NewColumn:         "Add the column to the contract, or set firn.newColumns to report, and deploy; or put the file again without the column.",
+	ColumnNotLoaded:   "Add the columns to the contract and deploy, run `firn migrate`, then reload the files. To leave the columns out, do nothing.",
 	UnsupportedFormat: "Name the file .csv or .ndjson as in the contract, with .gz for a compressed file.",
 	ReceiptMismatch:   "The counts of the receipt and of the files differ: transform the object again with redrive.",
 	ReceiptMissing:    "The receipt or a file in the receipt was deleted: transform the object again with redrive.",

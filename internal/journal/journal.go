@@ -89,6 +89,8 @@
 //   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
 //   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
 //   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
+//   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot ([Table.Deliveries]).
+//   - "columns#" and a dataset: the reported new columns of files ([Table.NewColumns]).
 //   - "loads": the number of committed loads ([Table.CountLoad]).
 //   - "sweep": the progress of the sweeps ([Table.SweptUntil]).
 //

@@ -120,6 +120,10 @@ func (t *transaction) announce(ctx context.Context) bool {
 		t.results.fail(t.group, err)
 		return false
 	}
+	if err := t.reportNewColumns(ctx); err != nil {
+		t.results.fail(t.group, err)
+		return false
+	}
 	return true
 }
 

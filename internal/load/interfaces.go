@@ -35,6 +35,8 @@ type Journal interface {
 	// SetDeliveries records the deliveries of a snapshot dataset, unless a transaction
 	// with a greater seq did so before.
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
+	// NewColumns returns the new columns of the dataset that people know already.
+	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 }
 
 // Volumes keeps the sizes of the newest loads of a dataset.
@@ -50,6 +52,7 @@ type Publisher interface {
 // Notices reports to people, at least once.
 type Notices interface {
 	Held(ctx context.Context, h work.HeldDelivery) error
+	NewColumns(ctx context.Context, n work.NewColumns) error
 }
 
 // Files deletes the curated files of withdrawn objects.

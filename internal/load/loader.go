@@ -54,7 +54,7 @@ type Loader struct {
 	Volumes Volumes
 	// Publisher announces committed loads.
 	Publisher Publisher
-	// Notices reports held deliveries to people.
+	// Notices reports held deliveries and new columns to people.
 	Notices Notices
 	// Files deletes the curated files of withdrawn objects. Nil keeps the files.
 	Files Files

@@ -13,6 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Journal has the operator's calls of the journal. journal.Table implements Journal.
@@ -26,6 +27,7 @@ type Journal interface {
 	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
+	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
 }
 

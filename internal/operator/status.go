@@ -70,13 +70,18 @@ func (o *Operator) CheckDataset(dataset string) error {
 	return nil
 }
 
-// Summary has the waiting and failed objects and the held deliveries of a dataset.
+// Summary has the waiting and failed objects, the held deliveries and the new columns of
+// a dataset.
 type Summary struct {
 	Dataset string          `json:"dataset"`
 	Waiting int             `json:"waiting"`
 	Failed  []journal.Entry `json:"failed"`
 	// Held has the held deliveries of a snapshot dataset.
 	Held []work.HeldDelivery `json:"held,omitempty"`
+	// NewColumns are the reported columns of files that the contract doesn't have.
+	// MoreNewColumns is the number of new columns that firn has no name of.
+	NewColumns     []work.NewColumn `json:"new_columns,omitempty"`
+	MoreNewColumns int              `json:"more_new_columns,omitempty"`
 }
 
 // maxCountedWaiting is the largest number of waiting objects in a summary. More objects
@@ -88,21 +93,9 @@ const maxCountedWaiting = 1000
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 	var summaries []Summary
 	for _, c := range o.Contracts {
-		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
+		summary, err := o.summary(ctx, c)
 		if err != nil {
 			return nil, err
-		}
-		failed, err := o.Journal.Failed(ctx, c.Dataset(), "")
-		if err != nil {
-			return nil, err
-		}
-		summary := Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed}
-		if c.Mode == contract.Snapshot {
-			deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
-			if err != nil {
-				return nil, err
-			}
-			summary.Held = deliveries.Held
 		}
 		summaries = append(summaries, summary)
 	}
@@ -111,4 +104,31 @@ func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 		summaries = append(summaries, Summary{Failed: unclaimed})
 	}
 	return summaries, err
+}
+
+func (o *Operator) summary(ctx context.Context, c *contract.Contract) (Summary, error) {
+	waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
+	if err != nil {
+		return Summary{}, err
+	}
+	failed, err := o.Journal.Failed(ctx, c.Dataset(), "")
+	if err != nil {
+		return Summary{}, err
+	}
+	reported, err := o.Journal.NewColumns(ctx, c.Dataset())
+	if err != nil {
+		return Summary{}, err
+	}
+	missing := reported.MissingIn(c)
+	summary := Summary{
+		Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed, NewColumns: missing.Columns, MoreNewColumns: missing.More,
+	}
+	if c.Mode == contract.Snapshot {
+		deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
+		if err != nil {
+			return Summary{}, err
+		}
+		summary.Held = deliveries.Held
+	}
+	return summary, nil
 }

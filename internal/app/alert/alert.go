@@ -41,7 +41,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		return nil, err
 	}
 	mailer := alert.Mailer{Topic: sns.NewFromConfig(cloud.Config), ARN: s.TopicARN}
-	alerter := &alert.Alerter{Journal: cloud.Journal, Mailer: mailer}
+	alerter := &alert.Alerter{Journal: cloud.Journal, Mailer: mailer, Contracts: contracts}
 	watcher := &alert.Watcher{
 		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), MinDuration: s.OutageAfter, Now: time.Now,
 	}
