@@ -12,11 +12,15 @@ var attributesOfDismissal = []string{"dismissed_by", "reason"}
 
 // Dismiss gives up a failed object, or an object on its way: no work message continues
 // the object. The fault stays in the entry. The result is false if the object is
-// dismissed already, or in another final state. The returned entry shows the state.
+// dismissed already, is in another final state, or isn't failed with OnlyCode. The
+// returned entry shows the state.
 func (t *Table) Dismiss(ctx context.Context, id object.ID, d Dismissal) (Entry, bool, error) {
 	change := newChange(Dismissed).from(Received, Transforming, Transformed, Failed).
 		set("dismissed_by", text(d.By)).
 		set("reason", text(d.Reason)).
 		clear("owner", "lease")
+	if d.OnlyCode != "" {
+		change.from(Failed).where("#code = :only_code", "code").bind(":only_code", text(string(d.OnlyCode)))
+	}
 	return t.apply(ctx, id, "", change)
 }

@@ -126,6 +126,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -282,8 +283,14 @@ type Withdrawal struct {
 	LoadID string
 }
 
-// Dismissal describes the dismissal of an object: the person, and the person's reason.
-type Dismissal struct{ By, Reason string }
+// Dismissal describes the dismissal of an object.
+type Dismissal struct {
+	// By is the person, and Reason is the person's reason.
+	By, Reason string
+	// OnlyCode limits the dismissal to an object that is failed with the code. Empty for
+	// any object that is failed or on its way.
+	OnlyCode fault.Code
+}
 
 // Load is the result of a committed load for one object.
 type Load struct {
