@@ -124,6 +124,8 @@ type Lock struct {
 	Paused bool
 	// Contract is the contract version of the tables.
 	Contract string
+	// Seq is the number of the last transaction with the lock.
+	Seq int64
 }
 
 // TableCounts are the row counts of a dataset's three tables at one instant.
@@ -157,6 +159,7 @@ select
     `+strings.Join(selected, ",\n    ")+`,
     ledger.paused,
     ledger.contract,
+    ledger.seq,
     counts.counted_object,
     coalesce(counts.accepted, 0) as counted,
     coalesce(counts.rejected, 0) as counted_rejects
@@ -195,7 +198,7 @@ func tableCountsOf(result snowflake.Result) TableCounts {
 		}
 		switch id := result.Text(i, "object"); id {
 		case ddl.LockRow:
-			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract")})
+			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), Seq: result.Number(i, "seq")})
 			continue
 		case "": // no ledger row
 		default:
