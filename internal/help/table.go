@@ -108,8 +108,14 @@ func way(kind Kind) Way { return Way{Kind: kind} }
 // wayAfter returns a way with work before the command.
 func wayAfter(first string, kind Kind) Way { return Way{First: first, Kind: kind} }
 
-// ForCode returns the help for a fault code. An unknown code has no way.
-func ForCode(code fault.Code) Help { return codes[code] }
+// ForCode returns the help for a fault code. A code that only another version of firn
+// knows has a redrive.
+func ForCode(code fault.Code) Help {
+	if h, known := codes[code]; known {
+		return h
+	}
+	return ways(way(Redrive))
+}
 
 // ForDifference returns the help for a kind of difference of the audit. An unknown kind
 // has no way.
