@@ -29,7 +29,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		upCommand(), downCommand(), demoCommand(), migrateCommand(),
-		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), acceptCommand(), withdrawCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
+		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), dismissCommand(), acceptCommand(), withdrawCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
 		contractCommand(), serveFDSNCommand(),
 	)
 	for _, command := range root.Commands() {

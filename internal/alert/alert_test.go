@@ -234,7 +234,7 @@ func TestUnreportedDeadLetterWithoutObjectSendsMail(t *testing.T) {
 		{"text", "hello", "firn: no dataset: undecodable_message (1 message)", "message     hello"},
 		{"receipt of an unknown object", event(object.Object{Bucket: "c", Key: object.Attempt{
 			Dataset: "a.b", Object: landing("k").ID(), Name: "a",
-		}.Receipt()}), "firn: a.b: crashed (1 object)", "Then type   firn status --dataset a.b\n"},
+		}.Receipt()}), "firn: a.b: crashed (1 object)", "Then type   firn sweep\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,10 +27,15 @@ type change struct {
 	names           map[string]bool
 	sets            []string
 	counts          []string
+	adds            []string
+	deletes         []string
 	removes         []string
 	extraConditions []string
 	// retry means that the change is no progress of the object: it begins or ends a try.
 	retry bool
+	// unsentCode is the code of the failure before a redrive; for the index of the
+	// unsent messages.
+	unsentCode string
 }
 
 func newChange(to State) *change {
@@ -68,6 +74,22 @@ func (c *change) subtract(name string) *change {
 	c.names[name] = true
 	c.values[":minus_one"] = number(-1)
 	c.counts = append(c.counts, "#"+name+" :minus_one")
+	return c
+}
+
+// add adds a text to a set of texts.
+func (c *change) add(name, member string) *change {
+	c.names[name] = true
+	c.values[":"+name] = &types.AttributeValueMemberSS{Value: []string{member}}
+	c.adds = append(c.adds, fmt.Sprintf("#%s :%s", name, name))
+	return c
+}
+
+// remove removes texts from a set of texts.
+func (c *change) remove(name string, members []string) *change {
+	c.names[name] = true
+	c.values[":"+name] = &types.AttributeValueMemberSS{Value: members}
+	c.deletes = append(c.deletes, fmt.Sprintf("#%s :%s", name, name))
 	return c
 }
 
@@ -167,6 +189,9 @@ func (c *change) onlyOnce(id string) *change {
 func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.UpdateItemInput {
 	if c.to != "" {
 		now := t.Now().UTC()
+		if !c.marksUnsent() {
+			c.clear(attributeUnsent)
+		}
 		c.set("state", text(string(c.to)))
 		c.set("at_"+string(c.to), text(stamp(now)))
 		c.index(id, dataset, now)
@@ -210,14 +235,18 @@ func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 }
 
 func (c *change) expression() string {
-	text := "SET " + strings.Join(c.sets, ", ")
-	if len(c.counts) > 0 {
-		text += " ADD " + strings.Join(c.counts, ", ")
+	var clauses []string
+	for _, clause := range []struct {
+		name  string
+		parts []string
+	}{
+		{"SET", c.sets}, {"ADD", append(slices.Clone(c.counts), c.adds...)}, {"DELETE", c.deletes}, {"REMOVE", c.removes},
+	} {
+		if len(clause.parts) > 0 {
+			clauses = append(clauses, clause.name+" "+strings.Join(clause.parts, ", "))
+		}
 	}
-	if len(c.removes) > 0 {
-		text += " REMOVE " + strings.Join(c.removes, ", ")
-	}
-	return text
+	return strings.Join(clauses, " ")
 }
 
 func (c *change) conditions() string {

@@ -12,12 +12,13 @@
 //   - Start: from Received or Transforming to Transforming.
 //   - Release: from Transforming to Received.
 //   - Transformed: from Received, Transforming or Failed to Transformed.
-//   - Loaded: from Received, Transforming, Transformed or Failed to Loaded.
+//   - Loaded: from Received, Transforming, Transformed, Failed or Dismissed to Loaded.
 //   - Superseded: from any other state except Ignored and Withdrawn to Superseded.
 //   - Withdrawn: from any other state except Ignored to Withdrawn.
 //   - Fail: from Received, Transforming, Transformed or Failed to Failed.
-//   - Redrive: from Failed to Received or Transformed.
-//   - Reload: from Loaded or Failed to Received.
+//   - Dismiss: from Received, Transforming, Transformed or Failed to Dismissed.
+//   - Redrive: from Failed or Dismissed to Received or Transformed.
+//   - Reload: from Loaded, Failed or Dismissed to Received.
 //
 // In any other state the method changes nothing, so a repeated or late message does no
 // harm.
@@ -43,7 +44,7 @@
 // # Generations
 //
 // The generation of an object is the number of reloads, from 0. [Table.Reload] adds one
-// and puts a loaded or failed object back to Received. The earlier rows stay in the
+// and puts a loaded, failed or dismissed object back to Received. The earlier rows stay in the
 // Snowflake table until the load of the new generation replaces the rows.
 //
 // Work messages, receipts and loads have a generation. Start, [Table.Transformed] and
@@ -58,8 +59,8 @@
 // the allowed states before the change. Depending on the method, the condition also
 // names the owner, the generation or the manifest. DynamoDB checks the condition and
 // writes in one step, so only one of two simultaneous workers succeeds. A condition
-// that doesn't hold is no error, except in Redrive: the method changes nothing, and
-// reports the unchanged entry or false if the method has such a result.
+// that doesn't hold is no error: the method changes nothing, and reports the unchanged
+// entry or false if the method has such a result.
 //
 // If DynamoDB doesn't answer, a method returns a fault with the code journal_away. This
 // fault is retried without a count of attempts.
@@ -70,6 +71,20 @@
 // two exceptions: Start and Release begin and end a try. A try that comes back later
 // leaves a [Delay] in the entry by [Table.Delayed]: cause, number of tries and time of
 // the next try. Progress removes the delay.
+//
+// # Unsent messages
+//
+// A redrive and a reload first change the entry. Then the caller sends a message. The
+// change writes a mark, and [Table.Sent] removes the mark after the send. So the next
+// command finds the objects whose message was never sent ([Table.Unsent]). Every other
+// change of the state removes the mark too.
+//
+// # Failures of older versions
+//
+// A failed version of a key has no rows to wait for after a newer version is loaded. So
+// [Table.Fail] makes a version superseded instead of failed if a newer version is
+// loaded. The item of the key has the ids of the failed versions: the load of a newer
+// version makes these versions superseded ([Table.FailedVersions]).
 //
 // # Lost answers
 //
@@ -86,7 +101,8 @@
 // The partition key "pk" of an object's item is the object's id. The table also has
 // items with other keys, and without the attribute "state":
 //
-//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest])
+//     and the failed versions.
 //   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
 //   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
 //   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot ([Table.Deliveries]).
@@ -105,7 +121,8 @@
 //     the time of the last progress.
 //   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
 //     index also has the objects in Failed, for [Table.Failed], in the order of code and
-//     time. The partition is "waiting" or "failed", and the dataset.
+//     time. Objects with an unsent message are in the index for [Table.Unsent]. The
+//     partition is "waiting", "failed" or "unsent", and the dataset.
 //
 // Reads by key are strongly consistent. Reads of an index are eventually consistent: a
 // query can miss a recent change.
@@ -118,6 +135,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -125,7 +143,7 @@ import (
 // State is the state of an object.
 type State string
 
-// The states. Loaded, Superseded, Withdrawn and Ignored are final.
+// The states. Loaded, Superseded, Withdrawn, Dismissed and Ignored are final.
 const (
 	// Received: the journal has an entry, and no worker has a claim.
 	Received State = "received"
@@ -143,16 +161,20 @@ const (
 	// Failed: a permanent fault stopped the object. An operator's redrive or reload, a
 	// new receipt, a committed load or a newer version changes the state.
 	Failed State = "failed"
+	// Dismissed: a person gave the object up. No work message continues the object. An
+	// operator's redrive or reload, a committed load, a newer version or a withdrawal
+	// changes the state.
+	Dismissed State = "dismissed"
 	// Ignored: firn doesn't process the object on purpose. For example, the object is a
 	// folder marker.
 	Ignored State = "ignored"
 )
 
 // Final reports whether the processing of the object has ended: the state is Loaded,
-// Superseded, Withdrawn or Ignored. A reload, a newer version or a withdrawal can still
-// change a loaded object.
+// Superseded, Withdrawn, Dismissed or Ignored. A reload, a newer version or a withdrawal
+// can still change a loaded object, and a redrive can continue a dismissed object.
 func (s State) Final() bool {
-	return s == Loaded || s == Superseded || s == Withdrawn || s == Ignored
+	return s == Loaded || s == Superseded || s == Withdrawn || s == Dismissed || s == Ignored
 }
 
 // ErrNotFound is the error for an object without an entry.
@@ -207,12 +229,15 @@ type Entry struct {
 	DuplicateOf object.ID `json:"duplicate_of,omitempty"`
 	// SupersededBy is the id of the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
-	// Reason is the reason for ignoring or withdrawing the object.
+	// Reason is the reason for ignoring, withdrawing or dismissing the object.
 	Reason string `json:"reason,omitempty"`
 	// WithdrawnBy is the person or the event that withdrew the object.
 	WithdrawnBy string `json:"withdrawn_by,omitempty"`
+	// DismissedBy is the person that dismissed the object.
+	DismissedBy string `json:"dismissed_by,omitempty"`
 	// Stage, Code, Cause and Hint are the fault of a failed object: the failed stage,
-	// the kind of fault, the cause and the advice to the operator.
+	// the kind of fault, the cause and the advice to the operator. A dismissed object
+	// keeps its fault.
 	Stage string `json:"stage,omitempty"`
 	Code  string `json:"code,omitempty"`
 	Cause string `json:"cause,omitempty"`
@@ -224,6 +249,9 @@ type Entry struct {
 	// Redrives and Reloads count the commands of operators for this entry.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
+	// Unsent reports whether an operator's command stopped before the send of the
+	// object's message. The same command sends the message.
+	Unsent bool `json:"unsent,omitempty"`
 	// SweepCount counts the sweeps that found the object without progress since the
 	// last receipt, redrive or reload. LastSweepAt is the time of the last such sweep;
 	// the zero time for none.
@@ -238,9 +266,9 @@ func (e Entry) Done(generation int) bool {
 }
 
 // KeepsEarlierRows reports whether the Snowflake table still has the rows of an earlier
-// generation, during a reload or after a failed reload.
+// generation, during a reload or after a failed or dismissed reload.
 func (e Entry) KeepsEarlierRows() bool {
-	return e.Generation > 0 && e.LoadID != "" && !e.State.Final()
+	return e.Generation > 0 && e.LoadID != "" && (!e.State.Final() || e.State == Dismissed)
 }
 
 // DynamoDB is the part of the DynamoDB client that the journal uses.
@@ -268,6 +296,15 @@ type Withdrawal struct {
 	By, Reason string
 	// LoadID is the id of the transaction, as in the ledger.
 	LoadID string
+}
+
+// Dismissal describes the dismissal of an object.
+type Dismissal struct {
+	// By is the person, and Reason is the person's reason.
+	By, Reason string
+	// OnlyCode limits the dismissal to an object that is failed with the code. Empty for
+	// any object that is failed or on its way.
+	OnlyCode fault.Code
 }
 
 // Load is the result of a committed load for one object.

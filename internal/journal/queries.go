@@ -24,6 +24,16 @@ func (t *Table) Get(ctx context.Context, id object.ID) (Entry, error) {
 	return decode(attributes)
 }
 
+// getMarked returns the object's entry, and the mark of its unsent message.
+func (t *Table) getMarked(ctx context.Context, id object.ID) (entry Entry, mark string, err error) {
+	attributes, err := t.get(ctx, string(id))
+	if err != nil {
+		return Entry{}, "", err
+	}
+	entry, err = decode(attributes)
+	return entry, valueOf(attributes[attributeUnsent]), err
+}
+
 // Newest returns the entry of the key's newest version in the journal, or ErrNotFound.
 func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 	attributes, err := t.get(ctx, newestPrefix+object.KeyID(bucket, key))
@@ -42,6 +52,12 @@ func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry
 // Failed returns the dataset's failed objects with the code; an empty code means all
 // codes. An empty dataset means the keys without a contract.
 func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]Entry, error) {
+	return t.byCode(ctx, "failed#", dataset, code)
+}
+
+// byCode returns the dataset's objects in a partition of the index "work" that is sorted
+// by code. An empty code means all codes.
+func (t *Table) byCode(ctx context.Context, partition, dataset string, code fault.Code) ([]Entry, error) {
 	if dataset == "" {
 		dataset = noDataset
 	}
@@ -49,7 +65,7 @@ func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]
 	if code != "" {
 		prefix = string(code) + "#"
 	}
-	return t.query(ctx, queryWorkIndex("failed#"+dataset, prefix), 0)
+	return t.query(ctx, queryWorkIndex(partition+dataset, prefix), 0)
 }
 
 // queryWorkIndex is the query for one partition of the index "work", limited to sort

@@ -119,7 +119,7 @@ func (s *strictDynamoDB) check(expression string, names map[string]string, value
 	}
 	bare := valuePlaceholder.ReplaceAllString(namePlaceholder.ReplaceAllString(expression, ""), "")
 	for _, word := range literal.FindAllString(bare, -1) {
-		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" {
+		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" && word != "size" {
 			s.fatal("attribute %s has no placeholder: %s", word, expression)
 		}
 	}

@@ -194,13 +194,19 @@ func (n *Announcement) addRejects(r work.Receipt) {
 }
 
 // writeJournal writes the state of the ledger to the journal: first the loaded objects,
-// then the superseded objects, then the withdrawn objects. For alreadyLoaded, the older
-// versions of the keys are written first of all.
+// then the superseded objects, then the withdrawn objects. The older versions of
+// alreadyLoaded and the failed older versions are written first of all, since the
+// message of a loaded object doesn't come back.
 func (t *transaction) writeJournal(ctx context.Context) {
 	var older, loaded, superseded []journalWrite
 	for _, f := range t.alreadyLoaded {
 		if !f.row.IsWithdrawn() {
 			older = append(older, t.writeOlderSuperseded(f.row))
+		}
+	}
+	for _, row := range t.newRows {
+		if !row.IsWithdrawn() {
+			older = append(older, t.writeFailuresSuperseded(row))
 		}
 	}
 	t.writeAll(ctx, older)
@@ -212,7 +218,7 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	successor := make(map[Key]object.ID)
 	for _, row := range t.newRows {
 		successor[KeyOf(row.Object)] = row.ID
-		if !row.IsWithdrawn() {
+		if !row.IsWithdrawn() && t.results[row.ID].err == nil {
 			loaded = append(loaded, t.writeLoaded(ctx, row))
 		}
 	}
@@ -294,6 +300,30 @@ func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 			old := row.Object
 			old.Version = version
 			if err := t.loader.Journal.Superseded(ctx, old.ID(), row.ID); err != nil && !errors.Is(err, journal.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+// writeFailuresSuperseded marks the failed older versions of the row's key as
+// superseded: the table has the newer rows, so nobody has to fix the older file.
+func (t *transaction) writeFailuresSuperseded(row LedgerRow) journalWrite {
+	return journalWrite{row.ID, func(ctx context.Context) error {
+		failed, err := t.loader.Journal.FailedVersions(ctx, row.Object.Bucket, row.Object.Key)
+		if err != nil {
+			return err
+		}
+		for _, other := range failed {
+			if other.ID == row.ID { // a redrive whose journal entry isn't written yet
+				continue
+			}
+			isNewer, err := t.newer(ctx, row.Object, other.Object)
+			if err == nil && isNewer {
+				err = t.loader.Journal.Superseded(ctx, other.ID, row.ID)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type Journal interface {
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Loaded(ctx context.Context, id object.ID, l journal.Load) error
 	Superseded(ctx context.Context, id, by object.ID) error
+	// FailedVersions returns the failed versions of a key.
+	FailedVersions(ctx context.Context, bucket, key string) ([]journal.Entry, error)
 	Withdrawn(ctx context.Context, id object.ID, w journal.Withdrawal) error
 	// SetDeliveries records the deliveries of a snapshot dataset, unless a transaction
 	// with a greater seq did so before.

@@ -338,6 +338,44 @@ func TestCrashAfterCommitStillSupersedesOldVersions(t *testing.T) {
 	fixture.CheckState(t, second.ID, journal.Loaded)
 }
 
+// TestLoadOfNewerVersionEndsOlderFailures: a failed older version of the key becomes
+// superseded. A failed newer version stays failed, and so does another key.
+func TestLoadOfNewerVersionEndsOlderFailures(t *testing.T) {
+	t.Parallel()
+	fixture := loadtest.NewFixture(t, loadtest.NewFake())
+	older := fixture.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+	unordered := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Rows: 3})
+	newer := fixture.Deliver(t, loadtest.Delivery{Version: "v4", Sequencer: "4", Rows: 3})
+	other := fixture.Deliver(t, loadtest.Delivery{Key: "other.csv", Version: "v1", Sequencer: "1", Rows: 3})
+	for _, d := range []loadtest.Delivered{older, unordered, newer, other} {
+		fixture.Journal.Set(d.ID, journal.Failed)
+	}
+	loaded := fixture.Deliver(t, loadtest.Delivery{Version: "v3", Sequencer: "3", Rows: 5})
+	fixture.Versions[loaded.Object.Key] = []string{"v4", "v3", "v2", "v1"}
+	fixture.MustHandle(t, loaded)
+	for id, want := range map[object.ID]journal.State{
+		older.ID: journal.Superseded, unordered.ID: journal.Superseded, loaded.ID: journal.Loaded,
+		newer.ID: journal.Failed, other.ID: journal.Failed,
+	} {
+		fixture.CheckState(t, id, want)
+	}
+	if entry, err := fixture.Journal.Get(t.Context(), older.ID); err != nil || entry.SupersededBy != loaded.ID {
+		t.Errorf("the older version is superseded by %s, %v", entry.SupersededBy, err)
+	}
+}
+
+// TestDismissedObjectIsDone: the message of a dismissed object loads nothing.
+func TestDismissedObjectIsDone(t *testing.T) {
+	t.Parallel()
+	fixture := loadtest.NewFixture(t, loadtest.NewFake())
+	dismissed := fixture.Deliver(t, loadtest.Delivery{Key: "a.csv", Rows: 3})
+	fixture.Journal.Set(dismissed.ID, journal.Dismissed)
+	other := fixture.Deliver(t, loadtest.Delivery{Key: "b.csv", Rows: 2})
+	fixture.MustHandle(t, dismissed, other)
+	fixture.CheckRows(t, map[object.ID]int64{other.ID: 2})
+	fixture.CheckState(t, dismissed.ID, journal.Dismissed)
+}
+
 // TestLateDuplicateOfEarlierGenerationKeepsReloadOpen: a late message of an earlier
 // generation must not end a waiting reload in the journal.
 func TestLateDuplicateOfEarlierGenerationKeepsReloadOpen(t *testing.T) {

@@ -50,13 +50,22 @@ type ledgerSession struct {
 	load.Session
 
 	deliveries []load.Delivery
-	by         string
-	committed  bool
+	// busy is the number of tries at the lock without success.
+	busy      int
+	by        string
+	committed bool
 }
 
-func (*ledgerSession) Begin(context.Context) error             { return nil }
-func (*ledgerSession) Rollback(context.Context) error          { return nil }
-func (*ledgerSession) TakeLock(context.Context) (int64, error) { return 1, nil }
+func (*ledgerSession) Begin(context.Context) error    { return nil }
+func (*ledgerSession) Rollback(context.Context) error { return nil }
+
+func (s *ledgerSession) TakeLock(context.Context) (int64, error) {
+	if s.busy > 0 {
+		s.busy--
+		return 0, fault.Dependency("take lock", fault.LockBusy, errors.New("busy"))
+	}
+	return 1, nil
+}
 
 func (*ledgerSession) ReadLedger(context.Context, []load.Key, []string) (load.Lock, []load.LedgerRow, error) {
 	return load.Lock{Seq: 7}, nil, nil
@@ -111,6 +120,15 @@ func TestAcceptRecordsDeliveries(t *testing.T) {
 	}
 	if diff := cmp.Diff(journal.Deliveries{Current: "2026-02-28"}, j.state); diff != "" || j.seq != 7 {
 		t.Errorf("lock %d in the journal, want 7; state (-want +got):\n%s", j.seq, diff)
+	}
+	busy := twoDeliveries()
+	busy.busy = 3
+	if accepted, err := o.Accept(t.Context(), busy, "shop.customer", "2026-02-28", "ada@desk"); err != nil || !accepted.WasHeld {
+		t.Errorf("during another acceptance: %+v, %v", accepted, err)
+	}
+	busy.busy = 1000
+	if _, err := o.Accept(t.Context(), busy, "shop.customer", "2026-02-28", "ada@desk"); !fault.Is(err, fault.LockBusy) {
+		t.Errorf("a lock without an end: %v", err)
 	}
 	j.refuses = errors.New("no answer")
 	const want = "the delivery is accepted, but `firn status` may still list it as held: no answer (run the command again)"

@@ -1,5 +1,5 @@
 // Package operator has an operator's actions on a deployed stack: status, put, ingest,
-// redrive, reload, withdraw, sweep and wait. AWS and the laptop's cloud take the same calls.
+// redrive, reload, dismiss, withdraw, sweep and wait. AWS and the laptop's cloud take the same calls.
 package operator
 
 import (
@@ -23,7 +23,12 @@ type Journal interface {
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
+	// Unsent returns the objects whose message an earlier command never sent.
+	Unsent(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
 	Redrive(ctx context.Context, id object.ID) (journal.Redrive, error)
+	// Sent removes the mark of an unsent message.
+	Sent(ctx context.Context, id object.ID, mark string) error
+	Dismiss(ctx context.Context, id object.ID, d journal.Dismissal) (journal.Entry, bool, error)
 	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)

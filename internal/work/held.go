@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/firn-data/firn/internal/shell"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
 )
 
 // HeldDelivery is a complete delivery of a snapshot dataset that is loaded but not
@@ -45,5 +46,5 @@ func (h HeldDelivery) Cause() string {
 
 // Command returns the command that accepts the delivery.
 func (h HeldDelivery) Command() string {
-	return "firn accept " + shell.Quote(h.Dataset) + " " + shell.Quote(h.Name)
+	return help.ForCode(fault.DeliveryHeld).Command(help.Subject{Dataset: h.Dataset, Delivery: h.Name}).String()
 }

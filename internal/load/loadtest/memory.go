@@ -107,6 +107,22 @@ func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journ
 	return waiting, nil
 }
 
+// FailedVersions implements load.Journal.
+func (j *Journal) FailedVersions(_ context.Context, bucket, key string) ([]journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Unavailable {
+		return nil, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
+	}
+	var failed []journal.Entry
+	for _, id := range j.order {
+		if e, found := j.entries[id]; found && e.State == journal.Failed && e.Object.Bucket == bucket && e.Object.Key == key {
+			failed = append(failed, e)
+		}
+	}
+	return failed, nil
+}
+
 // Loaded implements load.Journal.
 func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
 	return j.change(id, func(e *journal.Entry) {
