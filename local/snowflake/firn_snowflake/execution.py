@@ -18,6 +18,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
 from firn_snowflake import collations, errors, rewriting, sessions, transactions
+from firn_snowflake.grants import Grants, role_of_use
 from firn_snowflake.parameters import (
     ALTER_ACCOUNT,
     ALTER_SESSION,
@@ -36,10 +37,14 @@ _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
 _CREATE_LOCK = threading.Lock()
 
 
-def install(fake: FakeSnow, users: Users) -> None:
-    """Install this module's functions in fakesnow. Statements on users change `users`."""
+def install(fake: FakeSnow, users: Users, grants: Grants) -> None:
+    """Install this module's functions in fakesnow.
+
+    Statements on users change `users`. GRANT and REVOKE change `grants`, which every other
+    statement obeys.
+    """
     fake.results_cache = _RecentResults()
-    _patch_execute(users)
+    _patch_execute(users, grants)
     _patch_transform()
     _patch_run()
     _patch_describe()
@@ -71,7 +76,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _patch_execute(users: Users) -> None:
+def _patch_execute(users: Users, grants: Grants) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -85,7 +90,10 @@ def _patch_execute(users: Users) -> None:
 
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
+                grants.run(session, text)
                 return inner(self, users.run(text) or sql)
+            grants.check(session, sql)
+            session.role = role_of_use(text) or session.role
             return inner(self, sql, *arguments, **options)
 
         try:
