@@ -67,7 +67,7 @@ func lines(h help.Help, s help.Subject) []string {
 }
 
 // shown matches the commands that change no state of an object.
-var shown = regexp.MustCompile(`^firn (status|audit|query "|migrate --plan|migrate --break-lock|query 'show|query 'select|keys|contract check)`)
+var shown = regexp.MustCompile(`^firn (status|audit|query "|migrate --plan|migrate --break-lock|contract diff|query 'show|query 'select|keys|contract check)`)
 
 // TestRunbookNamesCommandsOfTable: each line "Type" has every command of the table, the
 // usual command first. Other commands only show a state, or prepare the redrive.
@@ -85,6 +85,9 @@ func TestRunbookNamesCommandsOfTable(t *testing.T) {
 		allowed := append(lines(ways, several), lines(ways, unclaimed)...)
 		if ways.Has(help.Redrive) || ways.Has(help.Resume) { // a changed contract or a paused dataset may need more
 			allowed = append(allowed, "firn migrate", "firn resume DATASET")
+		}
+		if code == fault.ColumnNotLoaded { // after the migration the files are reloaded
+			allowed = append(allowed, "firn reload --dataset DATASET --since DAY")
 		}
 		check(t, string(code), codes[string(code)], lines(ways, subject), allowed)
 	}

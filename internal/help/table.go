@@ -16,6 +16,9 @@ var codes = map[fault.Code]Help{
 	fault.Undecodable:       ways(wayAfter("stop the sender of the message", Wait)),
 	fault.NoDataset:         ways(wayAfter("deploy a contract for the key", Redrive), way(Dismiss)),
 	fault.ObjectGone:        ways(way(Put), way(Dismiss)),
+	fault.ObjectDenied:      ways(wayAfter("remove the denial", Redrive), way(Dismiss)),
+	fault.ObjectArchived:    ways(wayAfter("restore the object in S3", Redrive), way(Put), way(Dismiss)),
+	fault.KeyRefused:        ways(wayAfter("enable the key, or allow its use", Redrive), way(Dismiss)),
 	fault.BadHeader:         fileOrContract,
 	fault.BadEncoding:       fileOrContract,
 	fault.BadQuoting:        fileOrContract,
@@ -25,6 +28,7 @@ var codes = map[fault.Code]Help{
 	fault.TooManyRejects:    fileOrContract,
 	fault.NoGoodRow:         fileOrContract,
 	fault.NewColumn:         fileOrContract,
+	fault.ColumnNotLoaded:   ways(wayAfter("add the columns to the contract and deploy", Migrate)),
 	fault.UnsupportedFormat: keyOrContract,
 	fault.ReceiptMismatch:   ways(way(Redrive)),
 	fault.ReceiptMissing:    ways(way(Redrive)),
@@ -60,6 +64,7 @@ var codes = map[fault.Code]Help{
 	fault.TopicAway:        ways(way(Wait)),
 	fault.GlueAway:         ways(way(Wait)),
 	fault.SecretAway:       ways(wayAfter("restore the secret, if the secret was deleted", Wait)),
+	fault.NotTried:         ways(wayAfter("check that the stage's function starts", Sweep), way(Dismiss)),
 }
 
 var (
