@@ -17,7 +17,7 @@ var codes = map[fault.Code]Help{
 	fault.NoDataset:         ways(wayAfter("deploy a contract for the key", Redrive), way(Dismiss)),
 	fault.ObjectGone:        ways(way(Put), way(Dismiss)),
 	fault.ObjectDenied:      ways(wayAfter("remove the denial", Redrive), way(Dismiss)),
-	fault.ObjectArchived:    ways(wayAfter("restore the object in S3", Redrive), way(Put), way(Dismiss)),
+	fault.ObjectArchived:    ways(wayAfter("restore the object in S3", Redrive), way(Dismiss)),
 	fault.KeyRefused:        ways(wayAfter("enable the key, or allow its use", Redrive), way(Dismiss)),
 	fault.BadHeader:         fileOrContract,
 	fault.BadEncoding:       fileOrContract,
