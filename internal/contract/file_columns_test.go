@@ -19,8 +19,10 @@ func TestFileColumnsAreNamesInFiles(t *testing.T) {
 			{Name: "number", Header: "Order No.", Path: "/number"}, {Name: "shop", Header: "shop", Path: "/shop"},
 		}}, []string{"Order No.", "shop"}, false},
 		"members": {contract.Contract{Format: contract.NDJSON, Columns: []contract.Column{
-			{Name: "id", Header: "id", Path: "/id"}, {Name: "mag", Header: "mag", Path: "/properties/mag"},
-			{Name: "place", Header: "place", Path: "/properties/place"}, {Name: "odd", Header: "odd", Path: "/a~1b~01/c"},
+			{Name: "id", Header: "id", Path: "/id"},
+			{Name: "mag", Header: "mag", Path: "/properties/mag"},
+			{Name: "place", Header: "place", Path: "/properties/place"},
+			{Name: "odd", Header: "odd", Path: "/a~1b~01/c"},
 			{Name: "empty", Header: "empty", Path: "/"},
 		}}, []string{"id", "properties", "a/b~1", ""}, false},
 		"whole record": {contract.Contract{Format: contract.NDJSON, Columns: []contract.Column{

@@ -26,6 +26,10 @@ type deliveriesJournal struct {
 	refuses error
 }
 
+func (j *deliveriesJournal) NewColumns(_ context.Context, dataset string) (work.NewColumns, error) {
+	return work.NewColumns{Dataset: dataset}, nil
+}
+
 func (j *deliveriesJournal) SetDeliveries(_ context.Context, _ string, seq int64, d journal.Deliveries) error {
 	if j.refuses == nil {
 		j.seq, j.state = seq, d

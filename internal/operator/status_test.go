@@ -160,7 +160,8 @@ func TestSummariesHaveNewColumnsWithoutKnownOnes(t *testing.T) {
 	}{
 		{"new columns", n, operator.Summary{Dataset: "shop.order", NewColumns: []work.NewColumn{owner}, MoreNewColumns: 2}},
 		{
-			"a known column", work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state"}, owner}, More: 2},
+			"a known column",
+			work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state"}, owner}, More: 2},
 			operator.Summary{Dataset: "shop.order", NewColumns: []work.NewColumn{owner}},
 		},
 	} {

@@ -81,8 +81,11 @@ func TestCollectedColumnsAreMissingInContract(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	first := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	found := []work.NewColumn{
-		{Name: "owner", Object: "s3://b/1", LoadedAt: first}, {Name: "owner", Object: "s3://b/2", LoadedAt: first.Add(1)},
-		{Name: "Shop"}, {Name: "shop"}, {Name: long},
+		{Name: "owner", Object: "s3://b/1", LoadedAt: first},
+		{Name: "owner", Object: "s3://b/2", LoadedAt: first.Add(1)},
+		{Name: "Shop"},
+		{Name: "shop"},
+		{Name: long},
 	}
 	for name, test := range map[string]struct {
 		contract *contract.Contract
