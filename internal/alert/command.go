@@ -102,7 +102,7 @@ func (g *group) commandSubject() help.Subject {
 	}
 	switch {
 	case only.objectID != "":
-		s.Objects, s.Name, s.ID, s.Key = 1, only.name(), object.ID(only.objectID), only.key()
+		s.Objects, s.Name, s.ID, s.Key = 1, only.name(), object.ID(only.objectID), only.landingKey()
 	case fault.Code(g.code) == fault.NotWithdrawn:
 		s.Objects, s.Name, s.Reason = 1, typable(only.subject), "deleted in S3"
 	case fault.Code(g.code) != fault.BadRequest: // the interval of a bad request is wrong or missing
@@ -134,9 +134,9 @@ func (f *failure) name() string {
 	return f.objectID
 }
 
-// key returns the key for a corrected file. A corrected file of an older version would
+// landingKey returns the key for a corrected file. A corrected file of an older version would
 // replace the newest version, so an older version has no key.
-func (f *failure) key() string {
+func (f *failure) landingKey() string {
 	if f.isNewest || f.state == "" {
 		return typable(f.object.Key)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -22,6 +23,7 @@ var failedAt = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
 
 // fakeJournal keeps entries. The last added object of a key is the newest object.
 type fakeJournal struct {
+	mutex       sync.Mutex
 	entries     map[object.ID]journal.Entry
 	newest      map[string]object.ID
 	unavailable bool
@@ -31,6 +33,8 @@ type fakeJournal struct {
 	unrecorded bool
 	// beforeClaim runs before each claim.
 	beforeClaim func()
+	// now is the time of failures; nil for failedAt.
+	now func() time.Time
 }
 
 func newJournal() *fakeJournal {
@@ -41,12 +45,16 @@ func newJournal() *fakeJournal {
 }
 
 func (j *fakeJournal) add(e journal.Entry) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
 	e.ID = e.Object.ID()
 	j.entries[e.ID] = e
 	j.newest[object.KeyID(e.Object.Bucket, e.Object.Key)] = e.ID
 }
 
 func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
 	e, found := j.entries[id]
 	switch {
 	case id == "":
@@ -60,7 +68,9 @@ func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error
 }
 
 func (j *fakeJournal) Newest(ctx context.Context, bucket, key string) (journal.Entry, error) {
+	j.mutex.Lock()
 	id, found := j.newest[object.KeyID(bucket, key)]
+	j.mutex.Unlock()
 	if !found {
 		return journal.Entry{}, journal.ErrNotFound
 	}
@@ -71,7 +81,7 @@ func (j *fakeJournal) Receive(ctx context.Context, o object.Object, dataset stri
 	if o.Bucket == "" || o.Key == "" {
 		return journal.Entry{}, errors.New("receive of no object")
 	}
-	if _, found := j.entries[o.ID()]; !found {
+	if _, err := j.Get(ctx, o.ID()); errors.Is(err, journal.ErrNotFound) {
 		j.add(journal.Entry{Object: o, Dataset: dataset, State: journal.Received})
 	}
 	return j.Get(ctx, o.ID())
@@ -89,8 +99,15 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	}
 	e.State, e.Stage, e.Code, e.Cause, e.Hint = journal.Failed, stage, string(f.Code), f.Cause(), f.Advice()
 	e.Queue, e.Message = queue, message
-	e.Times = map[journal.State]time.Time{journal.Failed: failedAt}
-	j.entries[e.ID] = e
+	at := failedAt
+	if j.now != nil {
+		at = j.now()
+	}
+	e.Times = map[journal.State]time.Time{journal.Failed: at}
+	if f.Dataset != "" {
+		e.Dataset = f.Dataset
+	}
+	j.add(e)
 	return true, nil
 }
 
@@ -123,10 +140,24 @@ func (j *fakeJournal) RecordNewColumns(_ context.Context, n work.NewColumns) err
 	return nil
 }
 
+// move puts an object into a state, like a redrive or a load.
+func (j *fakeJournal) move(_ context.Context, id object.ID, to journal.State) error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	e := j.entries[id]
+	e.State, e.Code, e.Cause, e.Stage = to, "", "", ""
+	j.entries[id] = e
+	return nil
+}
+
 // fakeTopic checks SNS's limits (SNS API reference, Publish).
 type fakeTopic struct {
 	t     *testing.T
+	mutex sync.Mutex
 	mails []sns.PublishInput
+	// times are the times of the mails, if clock is set.
+	times []time.Time
+	clock *clock
 	// refuse maps a part of a subject to the error of Publish.
 	refuse map[string]error
 }
@@ -145,11 +176,16 @@ func (p *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*
 	if aws.ToString(in.TopicArn) != topicARN {
 		p.t.Errorf("topic %q", aws.ToString(in.TopicArn))
 	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	for part, err := range p.refuse {
 		if strings.Contains(subject, part) {
 			return nil, err
 		}
 	}
 	p.mails = append(p.mails, *in)
+	if p.clock != nil {
+		p.times = append(p.times, p.clock.read())
+	}
 	return &sns.PublishOutput{MessageId: aws.String("x")}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,15 @@ type machineMail struct {
 	Command string          `json:"command"`
 	Count   int             `json:"count"`
 	Objects []machineObject `json:"objects"`
+	// Environment is the name of the deployment.
+	Environment string `json:"environment"`
+	// State is "failed", "held" or "recovered".
+	State string `json:"state"`
+	// Runbook is the address of the code's entry in the runbook.
+	Runbook string `json:"runbook"`
+	// FailedNow is the number of objects that are failed with the code; absent if the
+	// mail is about one batch of failures.
+	FailedNow int `json:"failed_now,omitempty"`
 }
 
 type machineObject struct {
@@ -41,13 +51,29 @@ type machineObject struct {
 	Column string `json:"column,omitempty"`
 }
 
+// The states of a cause in the JSON part.
+const (
+	stateFailed    = "failed"
+	stateHeld      = "held"
+	stateNotLoaded = "not_loaded" // columns
+	stateRecovered = "recovered"
+)
+
 // machineText returns the JSON part: the objects that the text lists, and the count of
 // all objects.
-func machineText(g *group, c commands) string {
+func machineText(g *group, c commands, site Site) string {
 	m := machineMail{
-		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: g.count(),
+		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: g.size(),
+		Environment: site.Environment, State: stateFailed, Runbook: site.entry(g.code), FailedNow: g.stillFailed,
 	}
-	for _, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
+	switch {
+	case g.isHeld():
+		m.State = stateHeld
+	case g.report != nil:
+		m.State = stateNotLoaded
+	}
+	first, last := g.listed()
+	for _, f := range slices.Concat(first, last) {
 		m.Objects = append(m.Objects, f.machine())
 	}
 	return encode(m)

@@ -30,15 +30,26 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 const topicARN = "arn:aws:sns:eu-central-1:000000000000:alerts"
 
 type fixture struct {
-	alerter *alert.Alerter
-	journal *fakeJournal
-	topic   *fakeTopic
+	alerter  *alert.Alerter
+	digester *alert.Digester
+	journal  *fakeJournal
+	notices  *fakeNotices
+	topic    *fakeTopic
+	clock    *clock
 }
+
+// mailLimit is the hourly limit of the tests.
+const mailLimit = 30
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &fixture{journal: newJournal(), topic: &fakeTopic{t: t}}
-	b.alerter = &alert.Alerter{Journal: b.journal, Mailer: alert.Mailer{Topic: b.topic, ARN: topicARN}}
+	c := &clock{now: failedAt.Add(time.Second)}
+	b := &fixture{journal: newJournal(), notices: newNotices(c), topic: &fakeTopic{t: t}, clock: c}
+	mailer := alert.Mailer{
+		Topic: b.topic, ARN: topicARN, Site: alert.Site{Environment: "test"}, Counter: b.notices, Limit: mailLimit, Now: c.read,
+	}
+	b.alerter = &alert.Alerter{Journal: b.journal, Notices: b.notices, Mailer: mailer, FirstDigest: 10 * time.Minute, Now: c.read}
+	b.digester = &alert.Digester{Notices: b.notices, Objects: b.journal, Mailer: mailer, FirstDigest: 10 * time.Minute, Now: c.read}
 	return b
 }
 

@@ -165,10 +165,10 @@ func (g *group) namesNoColumn() bool { return g.report != nil && len(g.report.co
 
 func (g *group) columnHeadline() string {
 	verb := "is"
-	if g.count() > 1 {
+	if g.size() > 1 {
 		verb = "are"
 	}
-	return fmt.Sprintf("%d new %s of %s %s not loaded: %s", g.count(), g.noun(), plain(g.dataset), verb, g.code)
+	return fmt.Sprintf("%d new %s of %s %s not loaded: %s", g.size(), g.noun(), plain(g.dataset), verb, g.code)
 }
 
 // columnCommands returns the commands after the change of the contract. Without a named

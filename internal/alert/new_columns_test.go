@@ -23,8 +23,8 @@ func newColumns(names ...string) []work.NewColumn {
 }
 
 const (
-	oneColumn  = "firn: shop.order: column_not_loaded (1 column)"
-	twoColumns = "firn: shop.order: column_not_loaded (2 columns)"
+	oneColumn  = "firn [test]: shop.order: 1 column not loaded: column_not_loaded"
+	twoColumns = "firn [test]: shop.order: 2 columns not loaded: column_not_loaded"
 )
 
 // TestNewColumnGetsOneMail handles batches one after another. A name in any notice gets
@@ -45,7 +45,7 @@ func TestNewColumnGetsOneMail(t *testing.T) {
 		"the contract has the column": {contract.Set{orderContract(contract.CSV)}, [][]batch.Message{{owner}}, []string{}},
 		"more columns than names": {nil, [][]batch.Message{
 			{columnsNotice("m1", "1.csv", numbered(60)...)}, {columnsNotice("m2", "2.csv", numbered(60)...)}, {columnsNotice("m3", "3.csv", "other")},
-		}, []string{"firn: shop.order: column_not_loaded (60 columns)"}},
+		}, []string{"firn [test]: shop.order: 60 columns not loaded: column_not_loaded"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +161,7 @@ func TestUnreadableNoticeIsMailed(t *testing.T) {
 	if failed := b.alerter.Handle(t.Context(), []batch.Message{notice}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
-	if got, want := b.subjects(), []string{"firn: shop.order: column_not_loaded (1 message)"}; !slices.Equal(got, want) {
+	if got, want := b.subjects(), []string{"firn [test]: shop.order: 1 message failed: column_not_loaded"}; !slices.Equal(got, want) {
 		t.Errorf("mails %q, want %q", got, want)
 	}
 }

@@ -44,6 +44,13 @@ const (
 	NotWithdrawn      Code = "not_withdrawn"
 )
 
+// The codes for data that doesn't come, or that looks unusual. No object is failed.
+const (
+	DataMissing Code = "data_missing"
+	FewRows     Code = "few_rows"
+	ManyRejects Code = "many_rejects"
+)
+
 // The codes for dependencies. These faults never count as attempts.
 const (
 	AccessDenied     Code = "access_denied"
@@ -113,6 +120,9 @@ var hints = map[Code]string{
 	GlueAway:          "Glue doesn't answer, or has no free run; act only if this lasts.",
 	SecretAway:        "Secrets Manager doesn't answer, or has no such secret; if this lasts, deploy the stack again.",
 	TopicAway:         "SNS doesn't answer; act only if the outage lasts.",
+	DataMissing:       "Ask the sender of the files, or compare frequency and latency of the contract's slaProperties with the deliveries.",
+	FewRows:           "Compare the file with the files before. If the file isn't complete, put the complete file again.",
+	ManyRejects:       "Compare the rejects with the file, then fix the file, or fix the contract and deploy.",
 	NotTried:          "No function has tried the object: check that the function starts, then run `firn sweep` to send the work again.",
 	OutOfTime:         "The object is too large for one invocation of the function: put the file as gzip, so that Glue can read the file, or in parts. Then dismiss this object.",
 	StatementTimeout:  "The statement exceeds its time limit. For a COPY or DELETE, use a larger warehouse for the loader, or split the file, then redrive. For other statements, give the warehouse less work.",

@@ -64,6 +64,9 @@ var codes = map[fault.Code]Help{
 	fault.TopicAway:        ways(way(Wait)),
 	fault.GlueAway:         ways(way(Wait)),
 	fault.SecretAway:       ways(wayAfter("restore the secret, if the secret was deleted", Wait)),
+	fault.DataMissing:      ways(wayAfter("ask the sender of the files", Wait)),
+	fault.FewRows:          ways(wayAfter("compare the file with the files before", Put), way(Wait)),
+	fault.ManyRejects:      ways(wayAfter("correct the file", Put), wayAfter("change the contract and deploy", Reload), way(Wait)),
 	fault.NotTried:         ways(wayAfter("check that the stage's function starts", Sweep), way(Dismiss)),
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,7 +26,6 @@ type change struct {
 	names           map[string]bool
 	sets            []string
 	counts          []string
-	adds            []string
 	deletes         []string
 	removes         []string
 	extraConditions []string
@@ -77,11 +75,11 @@ func (c *change) subtract(name string) *change {
 	return c
 }
 
-// add adds a text to a set of texts.
-func (c *change) add(name, member string) *change {
+// add adds a number to a number, or texts to a set of texts.
+func (c *change) add(name string, value types.AttributeValue) *change {
 	c.names[name] = true
-	c.values[":"+name] = &types.AttributeValueMemberSS{Value: []string{member}}
-	c.adds = append(c.adds, fmt.Sprintf("#%s :%s", name, name))
+	c.values[":"+name] = value
+	c.counts = append(c.counts, "#"+name+" :"+name)
 	return c
 }
 
@@ -240,7 +238,7 @@ func (c *change) expression() string {
 		name  string
 		parts []string
 	}{
-		{"SET", c.sets}, {"ADD", append(slices.Clone(c.counts), c.adds...)}, {"DELETE", c.deletes}, {"REMOVE", c.removes},
+		{"SET", c.sets}, {"ADD", c.counts}, {"DELETE", c.deletes}, {"REMOVE", c.removes},
 	} {
 		if len(clause.parts) > 0 {
 			clauses = append(clauses, clause.name+" "+strings.Join(clause.parts, ", "))

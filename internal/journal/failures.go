@@ -20,7 +20,7 @@ const maxFailures = 1000
 // the failure, so that a killed function leaves no failure without a note.
 func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
-		add(attributeFailures, string(o.ID())).
+		add(attributeFailures, textSet([]string{string(o.ID())})).
 		where("attribute_not_exists(#"+attributeFailures+") OR size(#"+attributeFailures+") < :most").
 		bind(":most", number(maxFailures)))
 	return err

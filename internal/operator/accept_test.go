@@ -41,10 +41,6 @@ func (j *deliveriesJournal) Deliveries(context.Context, string) (journal.Deliver
 	return j.state, j.refuses
 }
 
-func (*deliveriesJournal) NewColumns(context.Context, string) (work.NewColumns, error) {
-	return work.NewColumns{}, nil
-}
-
 func (*deliveriesJournal) Waiting(context.Context, string, int) ([]journal.Entry, error) {
 	return nil, nil
 }
