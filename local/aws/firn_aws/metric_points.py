@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from ministack.services import cloudwatch
 
@@ -41,7 +42,7 @@ def add(metric: Metric, value: float, at: float) -> None:
         del sets[:-MAX_SETS]
 
 
-def _first(metric: Metric, value: float, at: float) -> dict[str, object]:
+def _first(metric: Metric, value: float, at: float) -> dict[str, Any]:
     return {
         "Timestamp": at,
         "started": at,
@@ -52,7 +53,7 @@ def _first(metric: Metric, value: float, at: float) -> dict[str, object]:
     }
 
 
-def _extend(stored: dict[str, object], value: float, at: float) -> None:
+def _extend(stored: dict[str, Any], value: float, at: float) -> None:
     statistic = stored["_stat"]
     stored["Timestamp"] = max(stored["Timestamp"], at)
     statistic["SampleCount"] += 1
