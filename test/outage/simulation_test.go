@@ -330,7 +330,7 @@ func (s *simulation) tickAlert(t *testing.T) {
 	t.Helper()
 	s.nextTick = s.nextTick.Add(tick)
 	body := fmt.Sprintf(`{"tick":%q}`, s.clock.read().Format(time.RFC3339))
-	if failed := s.watcher.Tick(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
+	if failed := alert.Tick(s.watcher.Check)(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
 		t.Fatal(failed)
 	}
 }

@@ -1,12 +1,14 @@
 // Package alert wires the alert function. The function sends mails about dead letters
-// and outages.
+// and outages, and copies of the mails to a webhook.
 package alert
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/firn-data/firn/internal/alert"
@@ -26,6 +28,18 @@ type settings struct {
 	DeadLetterURLs []string `env:"FIRN_DEAD_LETTER_URLS"`
 	// OutageAfter is the shortest outage with a mail.
 	OutageAfter time.Duration `env:"FIRN_OUTAGE_AFTER,default=1m"`
+	// Environment is the name of the deployment in mails.
+	Environment string `env:"FIRN_ENVIRONMENT"`
+	// RunbookURL is the address of the runbook; empty for the runbook of firn's
+	// repository.
+	RunbookURL string `env:"FIRN_RUNBOOK_URL,optional"`
+	// MailsPerHour is the largest number of mails in an hour.
+	MailsPerHour int `env:"FIRN_MAILS_PER_HOUR,default=30"`
+	// FirstDigest is the time from the first mail about a cause to the first digest.
+	FirstDigest time.Duration `env:"FIRN_FIRST_DIGEST,default=10m"`
+	// WebhookSecretARN is the secret with the address and the key of the webhook; empty
+	// for no webhook.
+	WebhookSecretARN string `env:"FIRN_WEBHOOK_SECRET_ARN,optional"`
 }
 
 // New returns the function's handler. The error joins all faults of the environment and
@@ -36,21 +50,43 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	if err != nil {
 		return nil, err
 	}
+	if s.MailsPerHour < 1 {
+		return nil, fmt.Errorf("environment variable FIRN_MAILS_PER_HOUR=%d: not a positive number", s.MailsPerHour)
+	}
 	cloud, err := function.Connect(ctx, s.Common)
 	if err != nil {
 		return nil, err
 	}
-	mailer := alert.Mailer{Topic: sns.NewFromConfig(cloud.Config), ARN: s.TopicARN}
-	alerter := &alert.Alerter{Journal: cloud.Journal, Mailer: mailer}
+	mailer := newMailer(cloud, s)
+	alerter := &alert.Alerter{
+		Journal: cloud.Journal, Notices: cloud.Journal, Mailer: mailer, FirstDigest: s.FirstDigest, Now: time.Now,
+	}
 	watcher := &alert.Watcher{
 		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), MinDuration: s.OutageAfter, Now: time.Now,
 	}
+	digester := &alert.Digester{
+		Notices: cloud.Journal, Objects: cloud.Journal, Mailer: mailer, FirstDigest: s.FirstDigest, Now: time.Now,
+	}
 	queues := deadLetterQueues(s.DeadLetterURLs)
-	handlers := batch.ByQueue{s.Queue().Name(): watcher.Tick}
+	handlers := batch.ByQueue{s.Queue().Name(): alert.Tick(watcher.Check, digester.Check, mailer.Webhook.Check)}
 	for _, queue := range queues {
 		handlers[queue.Name()] = alerter.Handle
 	}
 	return cloud.Consume(work.Alert, handlers.Handle, log, append(queues, s.Queue())...), nil
+}
+
+func newMailer(cloud *function.Cloud, s settings) alert.Mailer {
+	m := alert.Mailer{
+		Topic: sns.NewFromConfig(cloud.Config), ARN: s.TopicARN, Site: alert.Site{Environment: s.Environment, Runbook: s.RunbookURL},
+		Counter: cloud.Journal, Limit: s.MailsPerHour, Now: time.Now,
+	}
+	if s.WebhookSecretARN != "" {
+		m.Webhook = &alert.Webhook{
+			Posts: cloud.Journal, Secrets: secretsmanager.NewFromConfig(cloud.Config), SecretARN: s.WebhookSecretARN,
+			Client: alert.NewWebhookClient(), Now: time.Now,
+		}
+	}
+	return m
 }
 
 func datasets(contracts contract.Set) []string {
