@@ -117,7 +117,7 @@ func (s *Stack) ownMetric(name telemetry.Metric, statistic string) awscloudwatch
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace:     jsii.String(telemetry.Namespace),
 		MetricName:    jsii.String(string(name)),
-		DimensionsMap: &map[string]*string{telemetry.DimensionEnvironment: jsii.String(Name)},
+		DimensionsMap: &map[string]*string{telemetry.DimensionEnvironment: jsii.String(s.environment())},
 		Statistic:     jsii.String(statistic),
 		Period:        seconds(alarmPeriod),
 	})

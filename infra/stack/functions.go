@@ -150,22 +150,42 @@ func (s *Stack) createAlert() {
 		deadLetterURLs = append(deadLetterURLs, s.queues[name].deadLetters.QueueUrl())
 		workQueues = append(workQueues, s.queues[name].QueueArn())
 	}
+	settings := s.props.Settings
+	environment := map[string]*string{
+		"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
+		"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
+		"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
+		"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &deadLetterURLs),
+		"FIRN_QUEUE_URLS":       awscdk.Fn_Join(jsii.String(","), &urls),
+		"FIRN_MAILS_PER_HOUR":   jsii.String(strconv.Itoa(settings.MailsPerHour)),
+	}
+	if settings.RunbookURL != "" {
+		environment["FIRN_RUNBOOK_URL"] = jsii.String(settings.RunbookURL)
+	}
+	if settings.WebhookSecretARN != "" {
+		environment["FIRN_WEBHOOK_SECRET_ARN"] = jsii.String(settings.WebhookSecretARN)
+	}
 	s.createFunction(alert, functionProps{
-		purpose: "sends mails about failures and outages, with the command that fixes a failure",
-		environment: map[string]*string{
-			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
-			"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
-			"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
-			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &deadLetterURLs),
-			"FIRN_QUEUE_URLS":       awscdk.Fn_Join(jsii.String(","), &urls),
-		},
+		purpose:     "sends mails about failures and outages, with the command that fixes a failure",
+		environment: environment,
 		grants: joinGrants(
 			[]grant{
 				receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork, indexStuck),
 				{sid: "Depth", actions: []string{"sqs:GetQueueAttributes"}, resources: workQueues},
 			},
 			s.publish(s.alerts),
+			s.readWebhook(),
 		),
 		sources: sourcesOf(consumed...),
 	})
+}
+
+// readWebhook lets alert read the secret of the webhook, and no other secret. No grants
+// without the setting.
+func (s *Stack) readWebhook() []grant {
+	arn := s.props.Settings.WebhookSecretARN
+	if arn == "" {
+		return nil
+	}
+	return []grant{{sid: "ReadWebhook", actions: []string{"secretsmanager:GetSecretValue"}, resources: []*string{jsii.String(arn)}}}
 }

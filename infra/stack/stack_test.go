@@ -205,7 +205,7 @@ func TestSchedules(t *testing.T) {
 	tm := standardTemplate(t)
 	want := map[string]map[string]string{
 		"AlertSchedule": {
-			"expression": "rate(5 minutes)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
+			"expression": "rate(1 minute)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
 			"role": "${TickRole.Arn}", "input": `{"tick":"<aws.scheduler.scheduled-time>"}`,
 		},
 		"SweepSchedule": {

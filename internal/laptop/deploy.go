@@ -47,7 +47,7 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 		"--context", "firn:snowflakeAccount=laptop",
 		"--context", "firn:architecture="+architecture(),
 		"--context", "firn:glueWindowSeconds="+glueWindowSeconds,
-		"--context", "firn:tickMinutes="+tickMinutes,
+		"--context", "firn:environment="+environmentName,
 	); err != nil {
 		return err
 	}
@@ -58,9 +58,8 @@ func (c *Cloud) synthesize(ctx context.Context) error {
 // value that still collects.
 const glueWindowSeconds = "1"
 
-// tickMinutes is the interval of alert's check for outages: the smallest interval of
-// EventBridge Scheduler.
-const tickMinutes = "1"
+// environmentName is the name of the laptop's cloud in mails.
+const environmentName = "laptop"
 
 // sources are the files and folders of the product that are inputs of the template and
 // its assets.

@@ -117,7 +117,7 @@ func checkOnlyOneFails(t *testing.T, objects []object.Object, failing int, code 
 		}
 	}
 	id := string(objects[failing].ID())
-	eventually(t, "a mail arrives", func() (bool, string) { return len(mailsAbout(t, id)) == 1, "no mail" })
+	eventually(t, "a mail arrives", func() (bool, string) { return len(mailsSoon(t, id)) == 1, "no mail" })
 	if body := mailsAbout(t, id)[0].Body; !strings.Contains(body, cause) || !strings.Contains(body, "firn redrive") {
 		t.Errorf("the mail lacks cause or command:\n%s", body)
 	}

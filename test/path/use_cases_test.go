@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ var refusedFile = useCase{"a broken file causes a mail", func(t *testing.T) star
 	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	return startedUseCase{done: func() (bool, string) {
 		failed, last := inState(t, o, journal.Failed)
-		return failed && len(mailsAbout(t, string(o.ID()))) > 0, last
+		return failed && len(mailsSoon(t, string(o.ID()))) > 0, last
 	}}
 }}
 
@@ -210,16 +211,18 @@ func unreadableMessage(queue string) useCase {
 		t.Helper()
 		text := "unreadable-" + rand.Text()
 		sendTo(t, queue, text)
-		return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, text)) > 0, "no mail" }}
+		return startedUseCase{done: func() (bool, string) { return len(mailsSoon(t, text)) > 0, "no mail" }}
 	}}
 }
 
 // silentDeadLetter is a dead letter that SQS itself moves after a function's crash.
-// Such a dead letter has no attributes.
+// Such a dead letter has no attributes. Each call has a dataset of its own, so its mail
+// is the first mail about the cause.
 var silentDeadLetter = useCase{"a dead letter causes a mail", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
-	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
+	dataset := "crashed." + strings.ToLower(rand.Text())
+	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: dataset, Object: o}.Encode())
 	return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 

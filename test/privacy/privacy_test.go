@@ -118,6 +118,36 @@ func (j recordingJournal) Receive(context.Context, object.Object, string) (journ
 	return journal.Entry{}, journal.ErrNotFound
 }
 
+// recordingNotices opens the notice of each first failure, and records further failures.
+type recordingNotices struct {
+	alert.Notices // no other method is called
+
+	out  *output
+	open map[journal.NoticeKey]bool
+}
+
+func (n recordingNotices) Notice(_ context.Context, k journal.NoticeKey) (journal.Notice, error) {
+	if !n.open[k] {
+		return journal.Notice{NoticeKey: k}, nil
+	}
+	return journal.Notice{NoticeKey: k, Status: journal.NoticeOpen, Mails: 1, NextAt: time.Now().Add(time.Hour)}, nil
+}
+
+func (n recordingNotices) OpenNotice(_ context.Context, k journal.NoticeKey, _ string) (journal.Notice, bool, error) {
+	n.open[k] = true
+	return journal.Notice{NoticeKey: k, Status: journal.NoticeOpen}, true, nil
+}
+
+func (n recordingNotices) AddFailures(_ context.Context, _ journal.Notice, p journal.Pending) (bool, error) {
+	n.out.journal = append(n.out.journal, fmt.Sprint(p))
+	return true, nil
+}
+
+func (n recordingNotices) RecordMail(_ context.Context, _ journal.Notice, m journal.Mailed) error {
+	n.out.journal = append(n.out.journal, fmt.Sprint(m))
+	return nil
+}
+
 // errSQS is an answer of SQS with the mark.
 var errSQS = &smithy.OperationError{
 	ServiceID: "SQS", OperationName: "ChangeMessageVisibility",
@@ -185,11 +215,16 @@ func run(t *testing.T, e vendorError, at string, receives int) *output {
 	if _, err := consumer.Consume(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	alerter := alert.Alerter{Journal: records, Mailer: alert.Mailer{Topic: out, ARN: "arn:aws:sns:eu-central-1:1:alerts"}}
+	alerter := alert.Alerter{
+		Journal: records, Notices: recordingNotices{out: out, open: make(map[journal.NoticeKey]bool)},
+		Mailer: alert.Mailer{Topic: out, ARN: "arn:aws:sns:eu-central-1:1:alerts"}, Now: time.Now,
+	}
 	for _, letter := range out.letters {
-		failed := alerter.Handle(t.Context(), []batch.Message{{ID: "d1", Body: delivered.Work.Encode(), Queue: "load-dead", Attributes: letter}})
-		if len(failed) > 0 {
-			t.Fatal(failed)
+		for _, id := range []string{"d1", "d2"} { // a mail, and a failure for the next mail
+			failed := alerter.Handle(t.Context(), []batch.Message{{ID: id, Body: delivered.Work.Encode(), Queue: "load-dead", Attributes: letter}})
+			if len(failed) > 0 {
+				t.Fatal(failed)
+			}
 		}
 	}
 	return out
