@@ -22,7 +22,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("New with an empty environment: no error")
 	}
-	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT", "FIRN_ENVIRONMENT"} {
+	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT", "FIRN_QUEUE_URLS"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error lacks %s: %v", name, err)
 		}
@@ -85,6 +85,8 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "UpdateItem":
 		f.changed = append(f.changed, pk)
 		_, _ = io.WriteString(w, `{"Attributes": {"pk": {"S": "x"}, "sent": {"N": "1"}, "status": {"S": "open"}, "mails": {"N": "0"}}}`)
+	case "GetQueueAttributes":
+		_, _ = io.WriteString(w, `{"Attributes": {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "0"}}`)
 	case "ChangeMessageVisibility":
 		f.delayed = string(body)
 		_, _ = io.WriteString(w, "{}")
