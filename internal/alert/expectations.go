@@ -114,7 +114,7 @@ func (w *DataWatcher) checkMissing(ctx context.Context, c *contract.Contract, v 
 		return err
 	}
 	return w.about().begin(ctx, key, 1, w.compose(deviation{
-		key: key, headline: "No new file since " + formatTime(last.LoadedAt), load: last,
+		key: key, headline: "No new file" + ofDataset(c.Dataset()) + " since " + formatTime(last.LoadedAt), load: last,
 		details: fmt.Sprintf("the contract expects a file within %s, so a file was due at %s", formatDuration(c.Expect.NewFileWithin), formatTime(due)),
 		data:    "The tables keep all earlier rows.",
 	}))
@@ -155,7 +155,7 @@ func (w *DataWatcher) checkRows(ctx context.Context, c *contract.Contract, befor
 		return w.about().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
 	}
 	return w.about().begin(ctx, key, 1, w.compose(deviation{
-		key: key, headline: fmt.Sprintf("A file has %d records, and %.0f are usual", load.Read, usual), load: load,
+		key: key, headline: fmt.Sprintf("A file%s has %d records, and %.0f are usual", ofDataset(c.Dataset()), load.Read, usual), load: load,
 		details: fmt.Sprintf("firn.expectRows is %v, and the median of the %d files before is %.0f", c.Expect.Rows, min(len(before), comparedLoads), usual),
 		data:    "The rows of the file are in the table.",
 	}))
@@ -167,7 +167,7 @@ func (w *DataWatcher) checkRejects(ctx context.Context, c *contract.Contract, lo
 		return w.about().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
 	}
 	return w.about().begin(ctx, key, 1, w.compose(deviation{
-		key: key, headline: fmt.Sprintf("A file has %d rejects among %d records", load.Rejected, load.Read), load: load,
+		key: key, headline: fmt.Sprintf("A file%s has %d rejects among %d records", ofDataset(c.Dataset()), load.Rejected, load.Read), load: load,
 		details: fmt.Sprintf("firn.expectRejects is %v", *c.Expect.Rejects),
 		data:    "The good rows of the file are in the table, and the rejects are in the table of rejects.",
 	}))
@@ -199,7 +199,7 @@ type deviation struct {
 func (w *DataWatcher) compose(d deviation) mail {
 	code := fault.Code(d.key.Code)
 	text := &mailText{}
-	text.linef("%s: %s%s", d.key.Code, d.headline, ofDataset(d.key.Dataset))
+	text.linef("%s: %s", d.headline, d.key.Code)
 	text.linef("")
 	text.field("To do", code.Hint())
 	text.field("To look", statusOf(d.key.Dataset))

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/shell"
 )
@@ -98,9 +100,10 @@ func (w *wait) notice() journal.NoticeKey {
 // composeWait writes the mail about a wait.
 func composeWait(w *wait, site Site) mail {
 	text := &mailText{}
-	text.linef("%s%s: %s", describeWaiting(w.objects), ofDataset(w.dataset), w.code)
+	text.linef("%s: %s", describeWaiting(w.objects, ofDataset(w.dataset)), w.code)
 	text.linef("")
 	text.field("To do", firstLine(w.hint()))
+	text.field("Then type", w.command())
 	text.field("To look", statusOf(w.dataset))
 	text.field("Data", "Nothing is lost. The objects wait, and no try uses up an attempt.")
 	text.field("If ignored", "firn tries again at least every 15 minutes, for as long as the cause lasts. Then it loads the objects without a command.")
@@ -117,7 +120,7 @@ func composeWait(w *wait, site Site) mail {
 	text.linef("")
 	text.linef("A second mail reports the end of the wait.")
 	return mail{
-		subject: site.subject(topicOf(w.dataset), describeWaiting(w.objects)+": "+string(w.code)),
+		subject: site.subject(topicOf(w.dataset), describeWaiting(w.objects, "")+": "+string(w.code)),
 		text:    text.String(), machine: encode(w.machine(site)),
 	}
 }
@@ -127,6 +130,16 @@ func (w *wait) hint() string {
 		return d.Hint
 	}
 	return w.code.Hint()
+}
+
+// command returns the command that ends the wait; empty if firn continues by itself.
+func (w *wait) command() string {
+	subject := help.Subject{Dataset: w.dataset, Code: w.code, Objects: w.objects, InJournal: true}
+	way, found := help.ForCode(w.code).Main(subject)
+	if !found {
+		return ""
+	}
+	return way.Command(subject).String()
 }
 
 func (w *wait) cause() string {
@@ -140,12 +153,13 @@ func (w *wait) describe(e journal.Entry) string {
 	return fmt.Sprintf("%s, no progress since %s (object id %s)", printable(e.Object.URI()), formatTime(e.Progressed), e.ID)
 }
 
-// describeWaiting returns the number of waiting objects.
-func describeWaiting(objects int) string {
+// describeWaiting returns the number of waiting objects. of is the dataset with its
+// preposition; empty for none.
+func describeWaiting(objects int, of string) string {
 	if objects == 1 {
-		return "1 object waits"
+		return "1 object" + of + " waits"
 	}
-	return fmt.Sprintf("%d objects wait", objects)
+	return fmt.Sprintf("%d objects%s wait", objects, of)
 }
 
 func ofDataset(dataset string) string {
@@ -220,7 +234,7 @@ type machineWaitObject struct {
 func (w *wait) machine(site Site) machineWait {
 	m := machineWait{
 		Schema: waitSchema, Environment: site.Environment, State: stateWaiting, Dataset: w.dataset, Code: string(w.code),
-		Hint: w.hint(), Command: statusOf(w.dataset), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.objects,
+		Hint: w.hint(), Command: cmp.Or(w.command(), statusOf(w.dataset)), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.objects,
 		Objects: []machineWaitObject{machineWaiting(w.first)},
 	}
 	if w.last.ID != w.first.ID {
