@@ -110,6 +110,25 @@ func TestStageClaimsUntilTheDeadline(t *testing.T) {
 	}
 }
 
+// TestPanicOfWriterFailsAttempt panics in the goroutine that writes the rows. The process
+// stays alive, and the fault doesn't quote the value.
+func TestPanicOfWriterFailsAttempt(t *testing.T) {
+	t.Parallel()
+	b := newFixture("n\n781120\n")
+	b.store.panicCreate = "row 781120"
+	f := b.handle(t)
+	if f == nil || f.Code != fault.Crashed || f.Disposition != fault.Retry || f.Attempt != 1 || f.ObjectID != string(b.work.Object.ID()) {
+		t.Fatalf("fault %+v", f)
+	}
+	const want = "panic: a value of type string at internal/transform_test.(*memoryStore).Create (internal/transform_test/memory_test.go:"
+	if !strings.HasPrefix(f.Cause(), want) || strings.Contains(f.Error(), "781120") {
+		t.Errorf("cause %q, want %q", f.Cause(), want)
+	}
+	if keys := b.store.keys(); len(keys) != 0 {
+		t.Errorf("files %v", keys)
+	}
+}
+
 // TestRefusedObjectIsDone: the stage is done with the message, because route reads the
 // receipt.
 func TestRefusedObjectIsDone(t *testing.T) {

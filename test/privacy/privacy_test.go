@@ -167,11 +167,18 @@ func run(t *testing.T, e vendorError, at string, receives int) *output {
 		return snowflaketest.Answer{Changed: 1}
 	}}
 	fixture.Loader = fixture.NewLoaderOn(warehouse.Warehouse{Config: server.Listen(t)})
-	records := recordingJournal{fixture.Journal, out}
+	out.consume(t, fixture, fixture.Loader.Handle, delivered, receives)
+	return out
+}
+
+// consume passes the message of an object to a handler. A dead letter becomes a mail.
+func (o *output) consume(t *testing.T, fixture *loadtest.Fixture, handle batch.Handler, delivered loadtest.Delivered, receives int) {
+	t.Helper()
+	records := recordingJournal{fixture.Journal, o}
 	consumer := batch.Consumer{
 		Stage: "load", Queues: []batch.Queue{{URL: "https://sqs/1/load", DeadLetterURL: "https://sqs/1/load-dead"}},
-		SQS: out, Journal: records, Handler: fixture.Loader.Handle, Attempts: 3, Backoff: time.Second,
-		Log: slog.New(slog.NewJSONHandler(&out.log, nil)),
+		SQS: o, Journal: records, Handler: handle, Attempts: 3, Backoff: time.Second,
+		Log: slog.New(slog.NewJSONHandler(&o.log, nil)),
 	}
 	event := events.SQSEvent{Records: []events.SQSMessage{{
 		MessageId: "m1", Body: delivered.Work.Encode(), EventSourceARN: "arn:aws:sqs:eu-central-1:1:load", ReceiptHandle: "r",
@@ -180,14 +187,73 @@ func run(t *testing.T, e vendorError, at string, receives int) *output {
 	if _, err := consumer.Consume(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	alerter := alert.Alerter{Journal: records, Mailer: alert.Mailer{Topic: out, ARN: "arn:aws:sns:eu-central-1:1:alerts"}}
-	for _, letter := range out.letters {
+	alerter := alert.Alerter{Journal: records, Mailer: alert.Mailer{Topic: o, ARN: "arn:aws:sns:eu-central-1:1:alerts"}}
+	for _, letter := range o.letters {
 		failed := alerter.Handle(t.Context(), []batch.Message{{ID: "d1", Body: delivered.Work.Encode(), Queue: "load-dead", Attributes: letter}})
 		if len(failed) > 0 {
 			t.Fatal(failed)
 		}
 	}
-	return out
+}
+
+// panickingWarehouse has sessions that panic with a value at COPY.
+type panickingWarehouse struct {
+	load.Warehouse
+
+	value any
+}
+
+func (w panickingWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	session, err := w.Warehouse.Open(ctx, dataset, loadID)
+	return panickingSession{session, w.value}, err
+}
+
+type panickingSession struct {
+	load.Session
+
+	value any
+}
+
+func (s panickingSession) Copy(context.Context, load.Table, []string, bool) (load.Copied, error) {
+	panic(s.value)
+}
+
+// TestNoValueOfPanicIsWritten panics with the mark: in a handler of single messages, like
+// that of the transform, and in the loader. Each panic is a mail at the last attempt.
+func TestNoValueOfPanicIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{
+		"text":  "row " + mark,
+		"error": fmt.Errorf("column NAME: %w", errors.New(mark)),
+		"fault": fault.Permanentf("read row", fault.CopyRefused, "%s", mark),
+		"row":   struct{ Name string }{mark},
+	} {
+		for _, stage := range []string{"single messages", "loader"} {
+			t.Run(name+" in "+stage, func(t *testing.T) {
+				t.Parallel()
+				for _, receives := range []int{1, 3} {
+					out := &output{}
+					fixture := loadtest.NewFixture(t, loadtest.NewFake())
+					delivered := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
+					handle := batch.Each(func(context.Context, batch.Message) error { panic(value) })
+					if stage == "loader" {
+						handle = fixture.NewLoaderOn(panickingWarehouse{fixture.Warehouse, value}).Handle
+					}
+					out.consume(t, fixture, handle, delivered, receives)
+					all := out.everything()
+					if strings.Contains(all, mark) {
+						t.Errorf("the value is in the output: %s", all)
+					}
+					if want := fmt.Sprintf("panic: a value of type %T at test/privacy_test.", value); !strings.Contains(out.log.String(), want) {
+						t.Errorf("the log lacks %q: %s", want, out.log.String())
+					}
+					if want := map[int]int{1: 0, 3: 2}[receives]; len(out.mails) != want {
+						t.Errorf("%d texts of mails after %d receives, want %d", len(out.mails), receives, want)
+					}
+				}
+			})
+		}
+	}
 }
 
 // TestNoValueOfVendorErrorIsWritten has each error at a COPY and at an INSERT, for the
