@@ -73,7 +73,7 @@ func (a *Alerter) publish(ctx context.Context, g *group) error {
 	log := telemetry.Logger(ctx).With(
 		telemetry.KeyDataset, g.dataset, telemetry.KeyCode, g.code, telemetry.KeyCount, len(g.failures))
 	if err := a.Mailer.send(ctx, compose(g)); err != nil {
-		return fault.ForObject(err, "", g.dataset, "")
+		return fault.ForObject(err, "", 0, g.dataset, "")
 	}
 	log.InfoContext(ctx, "alert published")
 	return nil

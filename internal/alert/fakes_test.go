@@ -72,7 +72,7 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		return true, nil
-	case err != nil, e.State.Final():
+	case err != nil, e.State.Final(), f.Generation < e.Generation:
 		return false, err
 	case stage == "" || message == "":
 		return false, errors.New("fail without stage or message")

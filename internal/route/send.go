@@ -50,7 +50,7 @@ func (l *outgoing) fault(err error) error {
 	if !l.hasObject() {
 		return err
 	}
-	return subjectOf(l.work.Object, l.work.Dataset).name(err)
+	return subjectOf(l.work.Object, l.work.Generation, l.work.Dataset).name(err)
 }
 
 // names returns the log attributes of the letter's object.

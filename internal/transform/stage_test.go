@@ -163,13 +163,14 @@ func TestStageReturnsFaultWithAttempt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture("n\n1\n")
+			b.work.Generation = 2
 			test.prepare(&b)
 			f := b.handle(t)
 			if f == nil || f.Code != test.code || f.Disposition != test.disposition || f.Attempt != test.attempt {
 				t.Fatalf("fault %+v", f)
 			}
-			if f.ObjectID != string(b.work.Object.ID()) || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
-				t.Errorf("the fault has object id %q, dataset %q, subject %q", f.ObjectID, f.Dataset, f.Subject)
+			if f.ObjectID != string(b.work.Object.ID()) || f.Generation != 2 || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
+				t.Errorf("the fault has object id %q, generation %d, dataset %q, subject %q", f.ObjectID, f.Generation, f.Dataset, f.Subject)
 			}
 			if len(b.journal.released) != test.released {
 				t.Errorf("released %v", b.journal.released)
