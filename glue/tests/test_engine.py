@@ -57,7 +57,8 @@ def test_absent_optional_columns_have_no_place() -> None:
     [
         ([b"B", b"C"], 'columns that the contract requires are missing: "A"'),
         ([b"A", b"B\rx"], "a name has a line end inside"),
-        ([b"A", b"A", b"B"], "occurs twice"),
+        ([b"A", b"A", b"B"], 'column "A" occurs twice, as column 1 and 2'),
+        ([b"A", b"x", b"x"], "a column that the contract doesn't have occurs twice, as column 2"),
     ],
 )
 def test_bad_headers_are_refused(names: list[bytes], cause: str) -> None:

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/firn-data/firn/internal/alert"
@@ -27,10 +28,11 @@ import (
 	"github.com/firn-data/firn/internal/load/warehouse"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/snowflake/snowflaketest"
+	"github.com/firn-data/firn/test/engines/suite"
 )
 
 // mark is the value of a row.
-const mark = "SSN078Mark1120"
+const mark = suite.Mark
 
 // vendorError is an answer of Snowflake. The message has the mark in place of %s.
 type vendorError struct{ number, state, message string }
@@ -87,11 +89,13 @@ type output struct {
 	journal []string
 	letters []map[string]string
 	mails   []string
+	// sent are the messages to other stages.
+	sent []string
 }
 
 // everything returns all texts of the output.
 func (o *output) everything() string {
-	return o.log.String() + fmt.Sprint(o.journal, o.letters, o.mails)
+	return o.log.String() + fmt.Sprint(o.journal, o.letters, o.mails, o.sent)
 }
 
 // recordingJournal has the loader's journal, and records failures as the real journal.
@@ -127,6 +131,16 @@ func (o *output) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...f
 	}
 	o.letters = append(o.letters, letter)
 	return &sqs.SendMessageOutput{}, nil
+}
+
+// SendMessageBatch records messages to other stages.
+func (o *output) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	result := &sqs.SendMessageBatchOutput{}
+	for _, entry := range in.Entries {
+		o.sent = append(o.sent, aws.ToString(entry.MessageBody))
+		result.Successful = append(result.Successful, sqstypes.SendMessageBatchResultEntry{Id: entry.Id})
+	}
+	return result, nil
 }
 
 func (o *output) ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error) {
@@ -167,21 +181,26 @@ func run(t *testing.T, e vendorError, at string, receives int) *output {
 		return snowflaketest.Answer{Changed: 1}
 	}}
 	fixture.Loader = fixture.NewLoaderOn(warehouse.Warehouse{Config: server.Listen(t)})
-	out.consume(t, fixture, fixture.Loader.Handle, delivered, receives)
+	out.consume(t, recordingJournal{fixture.Journal, out}, "load", fixture.Loader.Handle, delivered.Work.Encode(), receives)
 	return out
 }
 
-// consume passes the message of an object to a handler. A dead letter becomes a mail.
-func (o *output) consume(t *testing.T, fixture *loadtest.Fixture, handle batch.Handler, delivered loadtest.Delivered, receives int) {
+// journals is the journal of the stages and of alert.
+type journals interface {
+	batch.Failures
+	alert.Journal
+}
+
+// consume passes a message to the handler of a stage. A dead letter becomes a mail.
+func (o *output) consume(t *testing.T, records journals, stage string, handle batch.Handler, body string, receives int) {
 	t.Helper()
-	records := recordingJournal{fixture.Journal, o}
 	consumer := batch.Consumer{
-		Stage: "load", Queues: []batch.Queue{{URL: "https://sqs/1/load", DeadLetterURL: "https://sqs/1/load-dead"}},
+		Stage: stage, Queues: []batch.Queue{{URL: "https://sqs/1/" + stage, DeadLetterURL: "https://sqs/1/dead"}},
 		SQS: o, Journal: records, Handler: handle, Attempts: 3, Backoff: time.Second,
 		Log: slog.New(slog.NewJSONHandler(&o.log, nil)),
 	}
 	event := events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: "m1", Body: delivered.Work.Encode(), EventSourceARN: "arn:aws:sqs:eu-central-1:1:load", ReceiptHandle: "r",
+		MessageId: "m1", Body: body, EventSourceARN: "arn:aws:sqs:eu-central-1:1:" + stage, ReceiptHandle: "r",
 		Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
 	}}}
 	if _, err := consumer.Consume(t.Context(), event); err != nil {
@@ -189,7 +208,7 @@ func (o *output) consume(t *testing.T, fixture *loadtest.Fixture, handle batch.H
 	}
 	alerter := alert.Alerter{Journal: records, Mailer: alert.Mailer{Topic: o, ARN: "arn:aws:sns:eu-central-1:1:alerts"}}
 	for _, letter := range o.letters {
-		failed := alerter.Handle(t.Context(), []batch.Message{{ID: "d1", Body: delivered.Work.Encode(), Queue: "load-dead", Attributes: letter}})
+		failed := alerter.Handle(t.Context(), []batch.Message{{ID: "d1", Body: body, Queue: "dead", Attributes: letter}})
 		if len(failed) > 0 {
 			t.Fatal(failed)
 		}
@@ -239,7 +258,7 @@ func TestNoValueOfPanicIsWritten(t *testing.T) {
 					if stage == "loader" {
 						handle = fixture.NewLoaderOn(panickingWarehouse{fixture.Warehouse, value}).Handle
 					}
-					out.consume(t, fixture, handle, delivered, receives)
+					out.consume(t, recordingJournal{fixture.Journal, out}, "load", handle, delivered.Work.Encode(), receives)
 					all := out.everything()
 					if strings.Contains(all, mark) {
 						t.Errorf("the value is in the output: %s", all)
