@@ -103,6 +103,9 @@ func (p *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*
 	if n := len(subject) + len(body); body == "" || n > 256<<10 {
 		p.t.Errorf("message of %d bytes", n)
 	}
+	if strings.ContainsAny(subject+body, "\uFFFE\uFFFF") {
+		p.t.Errorf("a character that a queue behind the topic refuses: %q", body)
+	}
 	if aws.ToString(in.TopicArn) != topicARN {
 		p.t.Errorf("topic %q", aws.ToString(in.TopicArn))
 	}

@@ -49,7 +49,8 @@ func visitKey(t *testing.T, name string) string {
 }
 
 // putFive uploads five small files within one batch of the glue queue. The file with
-// the number special has the content body. The run has the files in this order.
+// the number special has the content body. The run has the files in this order. The key
+// of the file 1 has control characters and two characters that XML and SQS don't allow.
 func putFive(t *testing.T, special int, body []byte) []object.Object {
 	t.Helper()
 	lines := visits(t)
@@ -59,7 +60,11 @@ func putFive(t *testing.T, special int, body []byte) []object.Object {
 		if i == special {
 			content = body
 		}
-		objects = append(objects, put(t, visitKey(t, fmt.Sprintf("%d.csv", i)), content))
+		name := fmt.Sprintf("%d.csv", i)
+		if i == 1 {
+			name = "1 line\nbreak\r\t\x01\x1b[31m\x7f\u0085\uFFFE\uFFFF.csv"
+		}
+		objects = append(objects, put(t, visitKey(t, name), content))
 	}
 	return objects
 }
