@@ -68,8 +68,8 @@ class Csv:
         """Read the first record: the column names. Call this method once, before `records`.
 
         Raises:
-            Refused: The object has no record, or a name without quotes has a "\\r" inside: lines that
-                end in "\\r" would all be names of the header.
+            Refused: The object has no record, or a name without quotes has a CR inside: lines that
+                end in CR alone would all be names of the header.
         """
         split = self._next()
         if split is None:
@@ -78,8 +78,8 @@ class Csv:
             if b"\r" in name and not split[1].quoted[i]:
                 raise Refused(
                     "bad_header",
-                    f"the name of column {i + 1} has a CR inside and no quotes: lines must end in LF"
-                    " or CRLF",
+                    f"the name of column {i + 1} has a CR inside and no quotes:"
+                    " lines must end in LF or CRLF",
                 )
         self._in_header = False
         self.number = 0

@@ -9,7 +9,6 @@ from firn_glue.contract import Contract
 from firn_glue.records import decoded
 from firn_glue.refusal import Refused
 
-
 UNKNOWN_COLUMN = "a column that the contract doesn't have"
 
 
