@@ -86,7 +86,7 @@ func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[stri
 		mailed = mailed || sent
 		if err != nil {
 			for _, id := range g.messages {
-				failed[id] = fault.ForObject(err, "", g.dataset, "")
+				failed[id] = fault.ForObject(err, "", 0, g.dataset, "")
 			}
 		}
 	}

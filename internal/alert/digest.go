@@ -66,7 +66,7 @@ func (d *Digester) Check(ctx context.Context) error {
 	var faults []error
 	for _, n := range open {
 		if err := d.check(ctx, n.NoticeKey); err != nil {
-			faults = append(faults, fault.ForObject(err, "", n.Dataset, ""))
+			faults = append(faults, fault.ForObject(err, "", 0, n.Dataset, ""))
 		}
 	}
 	return errors.Join(faults...)

@@ -223,6 +223,7 @@ func (w *DataWatcher) composeEnd(n journal.Notice, data string) mail {
 	text.linef("%s has ended%s.", n.Code, ofDataset(n.Dataset))
 	text.linef("")
 	text.field("To do", "Nothing.")
+	text.field("To look", statusOf(n.Dataset))
 	text.field("Data", data)
 	text.field("More", w.Mailer.Site.entry(n.Code))
 	text.field("lasted", formatDuration(w.Now().Sub(n.OpenedAt)))

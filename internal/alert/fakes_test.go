@@ -92,7 +92,7 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		return true, nil
-	case err != nil, e.State.Final():
+	case err != nil, e.State.Final(), f.Generation < e.Generation:
 		return false, err
 	case stage == "" || message == "":
 		return false, errors.New("fail without stage or message")
@@ -172,6 +172,9 @@ func (p *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*
 	}
 	if n := len(subject) + len(body); body == "" || n > 256<<10 {
 		p.t.Errorf("message of %d bytes", n)
+	}
+	if strings.ContainsAny(subject+body, "\uFFFE\uFFFF") {
+		p.t.Errorf("a character that a queue behind the topic refuses: %q", body)
 	}
 	if aws.ToString(in.TopicArn) != topicARN {
 		p.t.Errorf("topic %q", aws.ToString(in.TopicArn))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/firn-data/firn/internal/work"
 )
 
 // mailSchema names the form of a mail's JSON part. New versions of the code may add
@@ -88,7 +90,7 @@ func encode(m any) string {
 	if err := encoder.Encode(m); err != nil { // can't happen: the values are strings and numbers
 		panic(fmt.Sprintf("encode alert: %v", err))
 	}
-	return string(bytes.TrimSpace(out.Bytes()))
+	return string(work.EscapeMessage(bytes.TrimSpace(out.Bytes())))
 }
 
 func (f *failure) machine() machineObject {

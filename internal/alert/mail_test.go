@@ -375,7 +375,7 @@ func TestShellReadsCommandOfAnyKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		key := rapid.StringN(1, 40, 200).Draw(rt, "key")
+		key := rapid.OneOf(rapid.StringN(1, 40, 200), rapid.SampledFrom([]string{"a\uFFFE", "\uFFFF", "\x01\uFFFE.csv"})).Draw(rt, "key")
 		b := newFixture(t)
 		o := b.failed(landing("shop/order/"+key), "shop.order")
 		if failed := b.alerter.Handle(context.Background(), []batch.Message{deadLetter("m", o, "shop.order", "exhausted")}); len(failed) != 0 {

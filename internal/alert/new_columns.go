@@ -55,7 +55,7 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 	found = found.MissingIn(c)
 	reported, err := a.Journal.NewColumns(ctx, g.dataset)
 	if err != nil {
-		return fault.ForObject(err, "", g.dataset, "")
+		return fault.ForObject(err, "", 0, g.dataset, "")
 	}
 	if found.Unreported(reported.MissingIn(c)).IsEmpty() {
 		telemetry.Logger(ctx).InfoContext(ctx, "new columns are reported already", telemetry.KeyDataset, g.dataset)
@@ -63,7 +63,7 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 	}
 	mine, err := a.Journal.ClaimNewColumns(ctx, g.dataset)
 	if err != nil {
-		return fault.ForObject(err, "", g.dataset, "")
+		return fault.ForObject(err, "", 0, g.dataset, "")
 	}
 	if !mine {
 		f := fault.Dependency("report new columns", fault.LockBusy, fmt.Errorf("another invocation sends a mail about new columns of %s", g.dataset))
@@ -78,7 +78,7 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contract, found work.NewColumns) error {
 	reported, err := a.Journal.NewColumns(ctx, g.dataset)
 	if err != nil {
-		return fault.ForObject(err, "", g.dataset, "")
+		return fault.ForObject(err, "", 0, g.dataset, "")
 	}
 	reported = reported.MissingIn(c)
 	news := found.Unreported(reported)
@@ -92,7 +92,7 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 	}
 	if err := a.Journal.RecordNewColumns(ctx, reported); err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "reported columns not recorded", telemetry.Fault(fault.As(err))...)
-		return cmp.Or(notSent, error(fault.ForObject(err, "", g.dataset, "")))
+		return cmp.Or(notSent, error(fault.ForObject(err, "", 0, g.dataset, "")))
 	}
 	return notSent
 }

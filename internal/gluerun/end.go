@@ -148,7 +148,7 @@ func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.
 	}
 	f := fault.Permanentf("transform object on Glue", fault.GlueFailed, "its run ended %s: %s", run.JobRunState, cause)
 	f.RunID = aws.ToString(run.Id)
-	return fault.ForObject(f, string(a.ObjectID), m.Dataset, a.Object.URI())
+	return fault.ForObject(f, string(a.ObjectID), a.Generation, m.Dataset, a.Object.URI())
 }
 
 // startNewManifest moves objects to a new manifest and starts its run. Each object gets
@@ -156,12 +156,12 @@ func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.
 func (r *Runs) startNewManifest(ctx context.Context, previous work.Manifest, group []work.Assignment) error {
 	m, err := r.newManifest(previous.Dataset)
 	if err != nil {
-		return fault.ForObject(err, string(group[0].ObjectID), previous.Dataset, group[0].Object.URI())
+		return fault.ForObject(err, string(group[0].ObjectID), group[0].Generation, previous.Dataset, group[0].Object.URI())
 	}
 	m.Try = previous.Try + 1
 	for _, a := range group {
 		if a.Source, err = r.source(ctx, m.ID, a.Object); err != nil {
-			return fault.ForObject(err, string(a.ObjectID), m.Dataset, a.Object.URI())
+			return fault.ForObject(err, string(a.ObjectID), a.Generation, m.Dataset, a.Object.URI())
 		}
 		a.Attempt = object.AttemptName(a.Generation, m.Try+1, r.NewID())
 		m.Objects = append(m.Objects, a)

@@ -150,5 +150,5 @@ func failAll(failed map[string]error, claims []claim, err error) {
 }
 
 func onObject(err error, w work.Work) error {
-	return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+	return fault.ForObject(err, string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 }

@@ -52,7 +52,7 @@ func (s *Stage) Handler() batch.Handler {
 			return err
 		}
 		if err := s.ingest(ctx, request); err != nil {
-			f := fault.ForObject(err, "", request.Dataset, request.Dataset+" "+request.RunID())
+			f := fault.ForObject(err, "", 0, request.Dataset, request.Dataset+" "+request.RunID())
 			f.RunID = request.RunID()
 			return f
 		}

@@ -35,7 +35,8 @@ var attributesOfDelay = []string{"delay_stage", "delay_code", "delay_cause", "de
 // Delayed records that a try at an object failed and comes back after the time. The
 // state and the time of progress don't change. Sweeps count from 0 again, because the
 // try proves that the message isn't lost. Delayed does nothing for a fault without an
-// object, for an object without an entry, and for an object that doesn't wait.
+// object, for an object without an entry, for an object that doesn't wait, and for an
+// object that was reloaded after the failed work.
 func (t *Table) Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error {
 	if f.ObjectID == "" {
 		return nil
@@ -49,7 +50,9 @@ func (t *Table) Delayed(ctx context.Context, f *fault.Fault, stage string, after
 		set("delay_last", instant(now)).
 		set("delay_next", instant(now.Add(after))).
 		count("delay_tries").
-		clear(attributesOfSweep...)
+		clear(attributesOfSweep...).
+		where("attribute_not_exists(#generation) OR #generation <= :of_generation", "generation").
+		bind(":of_generation", number(int64(f.Generation)))
 	_, _, err := t.apply(ctx, object.ID(f.ObjectID), "", change)
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -150,7 +150,7 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 		receipt.Generation = 1
 		_, err = b.Transformed(t.Context(), receipt, at)
 	case journal.Failed:
-		_, err = b.fail(t.Context(), o, work.Transform, fault.TooManyRejects)
+		_, err = b.failGeneration(t.Context(), o, 1, work.Transform, fault.TooManyRejects)
 	default:
 	}
 	if err != nil || b.get(t, o).State != state {
@@ -159,8 +159,8 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 	return o
 }
 
-// TestEarlierGenerationChangesNothing sends repeated messages, late receipts and late
-// loads of the generation before the reload.
+// TestEarlierGenerationChangesNothing sends repeated messages, late receipts, late loads
+// and late faults of the generation before the reload.
 func TestEarlierGenerationChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
@@ -175,6 +175,13 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 			},
 			"load": func(ctx context.Context, b *fixture, o object.Object) error {
 				return b.Loaded(ctx, o.ID(), journal.Load{LoadID: "late"})
+			},
+			"fault": func(ctx context.Context, b *fixture, o object.Object) error {
+				recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
+				if recorded {
+					t.Error("a late fault needs a dead letter")
+				}
+				return err
 			},
 		} {
 			t.Run(name+"/"+string(state), func(t *testing.T) {
@@ -191,6 +198,26 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSupersededHoldsForReload: a newer version is in the ledger, so the reload of the
+// older version has no effect any more, in any state of the reload.
+func TestSupersededHoldsForReload(t *testing.T) {
+	t.Parallel()
+	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			b, ctx := newFixture(t), t.Context()
+			o := objectInReload(t, b, state)
+			if err := b.Superseded(ctx, o.ID(), "newer"); err != nil {
+				t.Fatal(err)
+			}
+			recorded, err := b.failGeneration(ctx, o, 1, work.Transform, fault.TooManyRejects)
+			if entry := b.get(t, o); entry.State != journal.Superseded || entry.SupersededBy != "newer" || entry.Generation != 1 || recorded || err != nil {
+				t.Errorf("%s by %q, generation %d; the fault of the reload was recorded: %t, %v", entry.State, entry.SupersededBy, entry.Generation, recorded, err)
+			}
+		})
 	}
 }
 

@@ -117,6 +117,11 @@ func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
 
 // Superseded records that a newer version of the same key replaced the object. The
 // Snowflake table has no rows of the object any more.
+//
+// Superseded compares no generations. Load decides between versions of a key by the
+// ledger, under the dataset's lock, and the decision is about all generations: the ledger
+// keeps the newer version or a still newer one. So a reload of the object would end as
+// superseded too.
 func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 	change := newChange(Superseded).from(Received, Transforming, Transformed, Failed, Dismissed, Loaded).
 		set("superseded_by", text(string(by))).
@@ -143,8 +148,9 @@ func (t *Table) Withdrawn(ctx context.Context, id object.ID, w Withdrawal) error
 
 // Fail records a permanent fault, with the failed message and the name of the message's
 // queue. The result says whether the caller must send a dead letter. The result is
-// false for an object in a final state: a late duplicate of a message is no failure. An
-// object without an entry gives true and makes no entry.
+// false for an object in a final state, and for a fault of an earlier generation than
+// the entry's: a late duplicate of a message is no failure. An object without an entry
+// gives true and makes no entry.
 //
 // A version whose key has a newer loaded version becomes superseded, and the result is
 // false: the table has the newer rows, so nothing is missing.
@@ -184,6 +190,7 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 		set("query_id", text(f.QueryID)).
 		set("message", text(message)).
 		set("queue", text(queue)).
+		ofGeneration(f.Generation).
 		clear("owner", "lease")
 	_, recorded, err := t.apply(ctx, entry.ID, cmp.Or(f.Dataset, entry.Dataset), change)
 	return recorded, err

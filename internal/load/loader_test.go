@@ -173,6 +173,33 @@ func TestLateMessageKeepsReloadOpen(t *testing.T) {
 	fixture.CheckRows(t, map[object.ID]int64{reload.ID: 4})
 }
 
+// TestFaultOfReloadHasItsGeneration: the journal drops a fault of an earlier generation,
+// so a fault without the generation of the reload would be lost.
+func TestFaultOfReloadHasItsGeneration(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		reload  loadtest.Delivery
+		spoil   func(*loadtest.Fixture, loadtest.Delivered)
+		refused fault.Code
+	}{
+		"missing file":    {loadtest.Delivery{Rows: 4, Missing: true}, func(*loadtest.Fixture, loadtest.Delivered) {}, fault.ReceiptMissing},
+		"wrong count":     {loadtest.Delivery{Rows: 4, Claimed: 5}, func(*loadtest.Fixture, loadtest.Delivered) {}, fault.ReceiptMismatch},
+		"missing receipt": {loadtest.Delivery{Rows: 4}, func(f *loadtest.Fixture, d loadtest.Delivered) { f.Receipts.Remove(*d.Work.Receipt) }, fault.ReceiptMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fixture := loadtest.NewFixture(t, loadtest.NewFake())
+			fixture.MustHandle(t, fixture.Deliver(t, loadtest.Delivery{Rows: 3}))
+			test.reload.Generation = 1
+			reload := fixture.Deliver(t, test.reload)
+			test.spoil(fixture, reload)
+			if f := loadtest.CheckFault(t, fixture.Handle(t, reload)[0], test.refused, fault.Permanent, reload.ID); f.Generation != 1 {
+				t.Errorf("generation %d, want 1", f.Generation)
+			}
+		})
+	}
+}
+
 // noVersions is a bucket without an answer.
 type noVersions struct{}
 

@@ -118,8 +118,8 @@ func TestAcceptRecordsDeliveries(t *testing.T) {
 	t.Parallel()
 	o, j := newAcceptor(t, 0.5)
 	session := twoDeliveries()
-	accepted, err := o.Accept(t.Context(), session, "shop.customer", "2026-02-28", "ada@desk")
-	if err != nil || !accepted.WasHeld || accepted.Deliveries.Current != "2026-02-28" || session.by != "ada@desk" || !session.committed {
+	accepted, err := o.Accept(t.Context(), session, "shop.customer", "2026-02-28", "arn:aws:iam::1:user/ada")
+	if err != nil || !accepted.WasHeld || accepted.Deliveries.Current != "2026-02-28" || session.by != "arn:aws:iam::1:user/ada" || !session.committed {
 		t.Errorf("accepted %+v by %q, committed %t: %v", accepted, session.by, session.committed, err)
 	}
 	if diff := cmp.Diff(journal.Deliveries{Current: "2026-02-28"}, j.state); diff != "" || j.seq != 7 {
@@ -136,7 +136,7 @@ func TestAcceptRecordsDeliveries(t *testing.T) {
 	}
 	j.refuses = errors.New("no answer")
 	const want = "the delivery is accepted, but `firn status` may still list it as held: no answer (run the command again)"
-	if _, err := o.Accept(t.Context(), twoDeliveries(), "shop.customer", "2026-02-28", "ada@desk"); message(err) != want {
+	if _, err := o.Accept(t.Context(), twoDeliveries(), "shop.customer", "2026-02-28", "arn:aws:iam::1:user/ada"); message(err) != want {
 		t.Errorf("journal without an answer: %v", err)
 	}
 }

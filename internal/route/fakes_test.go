@@ -136,7 +136,7 @@ func (j *fakeJournal) Transformed(ctx context.Context, r work.Receipt, at work.L
 
 func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
 	e, err := j.Get(ctx, object.ID(f.ObjectID))
-	if err != nil || e.State.Final() {
+	if err != nil || e.State.Final() || f.Generation < e.Generation {
 		return false, err
 	}
 	e.State, e.Stage, e.Code, e.Cause, e.Hint = journal.Failed, stage, string(f.Code), f.Cause(), f.Advice()

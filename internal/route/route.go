@@ -165,11 +165,12 @@ func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notic
 // dataset are empty while they are unknown.
 type subject struct {
 	id           object.ID
+	generation   int
 	dataset, uri string
 }
 
-func subjectOf(o object.Object, dataset string) subject {
-	return subject{id: o.ID(), dataset: dataset, uri: o.URI()}
+func subjectOf(o object.Object, generation int, dataset string) subject {
+	return subject{id: o.ID(), generation: generation, dataset: dataset, uri: o.URI()}
 }
 
 // name returns err as a fault with the subject's names; nil stays nil. Names in the
@@ -178,7 +179,7 @@ func (s subject) name(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.ForObject(err, string(s.id), s.dataset, s.uri)
+	return fault.ForObject(err, string(s.id), s.generation, s.dataset, s.uri)
 }
 
 // combineFaults returns the single fault of a message with several faults.
@@ -197,7 +198,7 @@ func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []er
 		}
 		if f.ObjectID != "" {
 			if _, err := r.Journal.Fail(ctx, f, string(work.Route), m.Queue, m.Body); err != nil {
-				return fault.ForObject(err, f.ObjectID, f.Dataset, f.Subject)
+				return fault.ForObject(err, f.ObjectID, f.Generation, f.Dataset, f.Subject)
 			}
 		}
 		chosen = addFailed(chosen, f)

@@ -25,7 +25,7 @@ type HeldDelivery struct {
 
 // Encode returns the JSON of the delivery.
 func (h HeldDelivery) Encode() string {
-	body, err := json.Marshal(h)
+	body, err := Message(h)
 	if err != nil { // unreachable: texts and numbers
 		panic(fmt.Sprintf("encode held delivery: %v", err))
 	}

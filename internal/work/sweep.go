@@ -71,7 +71,7 @@ func (s *Seconds) Or(other time.Duration) time.Duration {
 
 // Encode returns the message's body.
 func (s Sweep) Encode() string {
-	body, err := json.Marshal(s)
+	body, err := Message(s)
 	if err != nil { // unreachable before the year 10000: texts, numbers and times
 		panic(fmt.Sprintf("encode sweep: %v", err))
 	}
