@@ -74,13 +74,18 @@ func readProcesses(t *testing.T, pipe string) []int {
 		t.Fatal(err)
 	}
 	var processes []int
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		pid, err := strconv.Atoi(word)
 		if err != nil {
 			t.Fatal(err)
 		}
 		processes = append(processes, pid)
 	}
+	t.Cleanup(func() {
+		for _, pid := range processes {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 	return processes
 }
 

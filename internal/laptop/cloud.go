@@ -260,8 +260,9 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 	}
 	results := make(chan started, len(servers))
 	for _, server := range servers {
+		pid := c.Servers[server.name]
 		go func() {
-			if pid, known := c.Servers[server.name]; known && isRunning(pid) {
+			if isRunning(pid) {
 				results <- started{server.name, pid, nil}
 				return
 			}

@@ -56,7 +56,7 @@ func syntheses(t *testing.T, cloud *laptop.Cloud) int {
 
 // TestSynthesisIsRepeatedAfterChange changes an input or the result of a synthesis. The
 // next synthesis is new, and the synthesis after that does nothing.
-func TestSynthesisIsRepeatedAfterChange(t *testing.T) { //nolint:paralleltest // sets variables
+func TestSynthesisIsRepeatedAfterChange(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(t *testing.T, cloud *laptop.Cloud)
@@ -87,7 +87,7 @@ func TestSynthesisIsRepeatedAfterChange(t *testing.T) { //nolint:paralleltest //
 			write(t, filepath.Join(cloud.Assembly(), "Firn.template.json"), `"other settings"`)
 		}, 2},
 	}
-	for _, test := range tests { //nolint:paralleltest // sets variables
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("HOME", t.TempDir())
 			cloud := synthesizable(t)
