@@ -8,13 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/operator"
 )
 
 func dismissCommand() *cobra.Command {
-	var dataset, code, reason, by string
+	var dataset, code, reason string
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "dismiss [s3://BUCKET/KEY | OBJECT-ID ...]",
@@ -33,7 +32,7 @@ func dismissCommand() *cobra.Command {
 			case reason == "":
 				return errors.New("name the reason with --reason")
 			}
-			asked := operator.Dismiss{Objects: names, Dataset: strings.TrimPrefix(dataset, "-"), Code: fault.Code(code), By: by, Reason: reason}
+			asked := operator.Dismiss{Objects: names, Dataset: strings.TrimPrefix(dataset, "-"), Code: fault.Code(code), Reason: reason}
 			return dismiss(cmd, asked, asJSON)
 		},
 	}
@@ -41,7 +40,6 @@ func dismissCommand() *cobra.Command {
 	flags.StringVar(&dataset, "dataset", "", `dismiss the failed objects of this dataset; "-" for keys without a contract`)
 	flags.StringVar(&code, "code", "", "dismiss only failures with this code; required with --dataset")
 	flags.StringVar(&reason, "reason", "", "reason of the dismissal, for the record; required")
-	flags.StringVar(&by, "by", "", "person behind the dismissal, for the record; default: your AWS identity")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -54,10 +52,8 @@ func dismiss(cmd *cobra.Command, asked operator.Dismiss, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if asked.By == "" {
-		if asked.By, err = app.CallerIdentity(ctx); err != nil {
-			return fmt.Errorf("%w: name the person with --by", err)
-		}
+	if asked.By, err = actor(ctx); err != nil {
+		return err
 	}
 	printer := dismissPrinter{out: cmd.OutOrStdout(), asJSON: asJSON, all: []operator.Dismissed{}}
 	return printer.end(o.Dismiss(ctx, asked, printer.add))

@@ -134,9 +134,14 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 	}
 }
 
+// expectError expects a single line of error. Before the error, a command that writes may
+// show its target.
 func expectError(t *testing.T, c call, want ...string) {
 	t.Helper()
 	got := c.run(t)
+	if target, rest, found := strings.Cut(got.stderr, "\n"); found && strings.HasPrefix(target, "target: endpoint ") {
+		got.stderr = rest
+	}
 	line, rest, _ := strings.Cut(got.stderr, "\n")
 	if got.code != 1 || got.stdout != "" || rest != "" || !strings.HasPrefix(line, "firn: ") {
 		t.Errorf("exit code %d, standard output %q; want 1, nothing, and a single line in\n%s", got.code, got.stdout, got.stderr)

@@ -16,7 +16,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake/evolve"
@@ -91,7 +90,7 @@ func migrateAll(ctx context.Context, asked migrateFlags) (migrationResult, error
 	if err != nil {
 		return done, err
 	}
-	account, err := app.OpenSnowflakeAccount(ctx, os.LookupEnv)
+	account, err := openSnowflakeAccount(ctx)
 	if err != nil {
 		return done, err
 	}

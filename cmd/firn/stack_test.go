@@ -112,6 +112,21 @@ func TestPut(t *testing.T) {
 	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: see `firn status`")
 }
 
+// TestTargetOfEndpoint: a command that writes shows the account, the region and the stack
+// behind the endpoint. A command that reads shows nothing.
+func TestTargetOfEndpoint(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	name := strings.TrimPrefix(f.variables[len(f.variables)-1], "FIRN_STACK=")
+	want := "target: endpoint " + os.Getenv("AWS_ENDPOINT_URL") + ", account 000000000000, region us-east-1, stack " + name + "\n"
+	if got := f.command("sweep").run(t); got.code != 0 || got.stderr != want {
+		t.Errorf("firn sweep: exit code %d, standard error %q, want %q", got.code, got.stderr, want)
+	}
+	if got := f.command("status").run(t); got.code != 0 || got.stderr != "" {
+		t.Errorf("firn status: exit code %d, standard error %q", got.code, got.stderr)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

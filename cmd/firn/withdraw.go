@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
@@ -59,7 +57,7 @@ func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
 		defer session.Close()
 		asked.Ledger = ledger.Reader{Session: session}
 	}
-	if asked.Withdrawer, asked.Files, err = app.NewWithdrawer(ctx, os.LookupEnv, o.Stack, o.Contracts); err != nil {
+	if asked.Withdrawer, asked.Files, err = newWithdrawer(ctx, o.Stack, o.Contracts); err != nil {
 		return err
 	}
 	all := []operator.Withdrawn{}

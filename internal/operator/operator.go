@@ -51,12 +51,14 @@ type Queues interface {
 }
 
 // Stack names the resources of a deployed stack. The values are from the stack's
-// outputs, except Name and Database.
+// outputs, except Name, Account, Region and Database.
 type Stack struct {
-	Name          string
-	LandingBucket string
-	CuratedBucket string
-	JournalTable  string
+	Name string
+	// Account is the number of the AWS account, and Region for example "eu-central-1".
+	Account, Region string
+	LandingBucket   string
+	CuratedBucket   string
+	JournalTable    string
 	// LoadRole is the ARN of the load function's role for the login to Snowflake.
 	// StorageRole is the ARN of Snowflake's role for reads of the curated bucket.
 	LoadRole, StorageRole string
