@@ -130,7 +130,7 @@ func (p *path) mustFail(t *testing.T, o object.Object, code fault.Code) {
 // state ended. A way of the table without a case fails the test.
 func TestEveryWayEndsItsState(t *testing.T) {
 	t.Parallel()
-	groups := map[string][]wayCase{"files": fileCases, "loads": loadCases, "runs": runCases, "waits": waitCases, "audit": auditCases}
+	groups := map[string][]wayCase{"files": fileCases, "loads": loadCases, "runs": runCases, "waits": waitCases, "tables": auditCases[:len(auditCases)/2], "states": auditCases[len(auditCases)/2:]}
 	var ran atomic.Int64
 	var cases []wayCase
 	t.Run("ways", func(t *testing.T) {
