@@ -18,7 +18,7 @@ func dismissCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "dismiss [s3://BUCKET/KEY | OBJECT-ID ...]",
-		Short: "Give up failed or waiting objects that nobody will fix",
+		Short: "Give up failed or waiting objects for good",
 		Long: "Give up the named objects, or the failed objects of a dataset with a code. A named object may also wait, for example\n" +
 			"for its table. The journal records the reason and your identity. No later message continues a dismissed object.\n" +
 			"Rows in the tables stay as they are. Safe to repeat. `firn redrive` brings a dismissed object back.",
