@@ -44,8 +44,7 @@ type SQS interface {
 // Failures records the permanent fault of an object or a run in the journal, with the
 // body of the message, before the message goes to the dead-letter queue. A second call
 // with the same fault records the fault again and returns true. recorded is false for
-// an object that is loaded, superseded or ignored, for example after a late duplicate
-// of a message. Then the consumer sends no dead letter, and the message is done. For a
+// an object in a final state, for example after a late duplicate of a message. Then the consumer sends no dead letter, and the message is done. For a
 // run recorded is always true.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
