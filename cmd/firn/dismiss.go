@@ -17,12 +17,13 @@ func dismissCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "dismiss [s3://BUCKET/KEY | OBJECT-ID ...]",
-		Short: "Give up failed or waiting objects that nobody will fix",
+		Short: "Give up failed or waiting objects for good",
 		Long: "Give up the named objects, or the failed objects of a dataset with a code. A named object may also wait, for example\n" +
 			"for its table. The journal records the reason and your identity. No later message continues a dismissed object.\n" +
 			"Rows in the tables stay as they are. Safe to repeat. `firn redrive` brings a dismissed object back.",
 		Example: "  firn dismiss 's3://my-landing/shop/order/orders.csv' --reason 'a test file'\n" +
 			"  firn dismiss --dataset shop.order --code too_many_rejects --reason 'sent again as orders-2.csv'",
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			switch {
 			case (len(names) > 0) == cmd.Flags().Changed("dataset"):

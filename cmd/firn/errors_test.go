@@ -119,6 +119,9 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"reload of an object with --since", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}
 		}, []string{"--since selects objects of a dataset"}},
+		{"reload of an object with --rejects", func(*testing.T) call {
+			return call{arguments: []string{"reload", "--object", "s3://b/k", "--rejects"}}
+		}, []string{"--rejects selects objects of a dataset: leave out --object"}},
 		{"reload with an invalid time", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--dataset", "a.b", "--since", "yesterday"}}
 		}, []string{`--since "yesterday": write the time as 2018-01-31T00:00:00Z or 2018-01-31`}},

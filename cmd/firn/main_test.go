@@ -120,6 +120,16 @@ func decode[T any](t *testing.T, text string) T {
 	return value
 }
 
+// decodeAny decodes JSON that may have further fields.
+func decodeAny[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatalf("unexpected JSON: %v\n%s", err, text)
+	}
+	return value
+}
+
 // root is the folder of the repository.
 func root(t *testing.T) string {
 	t.Helper()

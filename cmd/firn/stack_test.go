@@ -223,8 +223,83 @@ func TestRedrive(t *testing.T) {
 	if _, err := f.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, f.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: the object is received, not failed")
+	moving := f.command("redrive", "s3://landing/on-its-way.csv").succeed(t)
+	if want := "  s3://landing/on-its-way.csv  already under way: received\n0 redriven, 1 already under way; see `firn status` for the result\n"; !strings.HasSuffix(moving, want) {
+		t.Errorf("redrive of an object on its way prints %q, want %q", moving, want)
+	}
 	expectError(t, f.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+}
+
+// TestRedriveOfUnsentMessage: an earlier command stopped before the send. The status names
+// the unsent message, and the same command sends the message.
+func TestRedriveOfUnsentMessage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	o := f.failed(t, "shop/order/a.csv", fault.BadHeader)
+	if _, err := f.stages.Redrive(t.Context(), o.ID()); err != nil { // a command that stopped before the send
+		t.Fatal(err)
+	}
+	status := f.command("status", o.URI()).succeed(t)
+	if !strings.Contains(status, "not sent") || !strings.Contains(status, "firn redrive "+o.URI()) {
+		t.Errorf("the status doesn't name the unsent message:\n%s", status)
+	}
+	redrive := f.command("redrive", "--dataset", "shop.order", "--code", "bad_header")
+	if got := redrive.succeed(t); !strings.HasSuffix(got, "1 redriven; see `firn status` for the result\n") {
+		t.Errorf("redrive prints %q", got)
+	}
+	if got := redrive.succeed(t); got != "0 redriven; see `firn status` for the result\n" {
+		t.Errorf("redrive again prints %q", got)
+	}
+}
+
+// TestDismiss dismisses an object by its name, and the failed objects of a dataset by
+// their code. A redrive brings an object back.
+func TestDismiss(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	o := f.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
+	dismiss := f.command("dismiss", o.URI(), "--reason", "a test file", "--by", "ada")
+	for _, want := range []string{"\n1 dismissed\n", "  already dismissed\n0 dismissed, 1 already dismissed\n"} {
+		if got := dismiss.succeed(t); !strings.HasPrefix(got, string(o.ID())+"  "+o.URI()) || !strings.HasSuffix(got, want) {
+			t.Errorf("dismiss prints %q, want %q at the end", got, want)
+		}
+	}
+	shown := f.failed(t, "shop/order/it's dismissed.csv", fault.BadHeader)
+	if _, _, err := f.stages.Dismiss(t.Context(), shown.ID(), journal.Dismissal{By: "ada", Reason: "a test file"}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status-dismissed", f.command("status", shown.URI()).succeed(t))
+	golden(t, "status-dismissed.json", f.command("status", "--json", shown.URI()).succeed(t))
+	if got := f.command("redrive", o.URI()).succeed(t); !strings.HasSuffix(got, "1 redriven; see `firn status` for the result\n") {
+		t.Errorf("redrive prints %q", got)
+	}
+	f.failed(t, "shop/order/1.csv", fault.TooManyRejects)
+	f.failed(t, "shop/order/2.csv", fault.TooManyRejects)
+	all := decode[[]operator.Dismissed](t, f.command("dismiss", "--dataset", "shop.order", "--code", "too_many_rejects", "--reason", "r", "--json").succeed(t))
+	if len(all) != 2 || all[0].Refused != "" || all[0].Dataset != "shop.order" {
+		t.Errorf("dismissed %+v", all)
+	}
+	loaded := object.Object{Bucket: "landing", Key: "shop/order/loaded.csv", Version: "v1"}
+	if _, err := f.stages.Receive(t.Context(), loaded, "shop.order"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.stages.Loaded(t.Context(), loaded.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
+		t.Fatal(err)
+	}
+	checkFailure(t, f.command("dismiss", loaded.URI(), "--reason", "r"), 1, "1 of 1 objects were skipped")
+	for _, wrong := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"--reason", "r"}, "name objects, or a dataset with --dataset"},
+		{[]string{"s3://b/k", "--dataset", "shop.order", "--reason", "r"}, "name objects, or a dataset with --dataset"},
+		{[]string{"--dataset", "shop.order", "--reason", "r"}, "name a code with --code for a dataset"},
+		{[]string{"s3://b/k", "--code", "bad_header", "--reason", "r"}, "name a code with --code for a dataset, and only for a dataset"},
+		{[]string{"s3://b/k"}, "name the reason with --reason"},
+		{[]string{"s3://b/k", "--reason", "r"}, "the journal has no entry of s3://b/k"},
+	} {
+		expectError(t, f.command(append([]string{"dismiss"}, wrong.arguments...)...), wrong.want)
+	}
 }
 
 // TestReload reloads an object by name, and a dataset by its ledger.
@@ -270,6 +345,13 @@ func TestReload(t *testing.T) {
 		" select 'lost', 4, 'landing', 'shop/order/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
 	if late := firn("reload", "--dataset", "shop.order", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
 		t.Errorf("reload of objects from before --since prints %q", late)
+	}
+	if none := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); none != "0 to reload"+advice {
+		t.Errorf("reload without rejects prints %q", none)
+	}
+	firn("query", "update RAW.SHOP_ORDER_LOADS set ROWS_REJECTED = 7 where OBJECT = 'lost'").succeed(t)
+	if got := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); got != "lost  s3://landing/shop/order/lost.csv  generation 5, 7 rejects\n1 to reload"+advice {
+		t.Errorf("reload of rejects prints %q", got)
 	}
 	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))
 }

@@ -69,8 +69,14 @@ func (w *warehouse) firn(arguments ...string) *call {
 // shell runs a printed command in a shell, as a person does.
 func (w *warehouse) shell(t *testing.T, command string) string {
 	t.Helper()
+	return runShell(t, root(t), w.variables, command)
+}
+
+// runShell runs a command in a shell that finds firn.
+func runShell(t *testing.T, directory string, variables []string, command string) string {
+	t.Helper()
 	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
-	shell.Dir, shell.Env = root(t), append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, w.variables...)
+	shell.Dir, shell.Env = directory, append([]string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, variables...)
 	output, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v: %s", command, err, output)

@@ -130,6 +130,7 @@ func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 		{"transform", "", crashed, "transform"},
 		{"transform", journal.Transformed, "", ""},
 		{"transform", journal.Loaded, "", ""},
+		{"transform", journal.Dismissed, "", ""},
 		{"load", journal.Transformed, crashed, "load"},
 		{"load", journal.Superseded, "", ""},
 		{"landing", journal.Received, crashed, "route"},

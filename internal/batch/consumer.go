@@ -44,7 +44,7 @@ type SQS interface {
 // Failures records the permanent fault of an object or a run in the journal, with the
 // body of the message, before the message goes to the dead-letter queue. A second call
 // with the same fault records the fault again and returns true. recorded is false for
-// an object that is loaded, superseded or ignored, or that was reloaded after the failed
+// an object in a final state, or that was reloaded after the failed
 // work, for example after a late duplicate of a message. Then the consumer sends no dead
 // letter, and the message is done. For a run recorded is always true.
 //

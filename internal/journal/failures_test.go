@@ -3,8 +3,13 @@
 package journal_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -60,6 +65,28 @@ func TestFailureOfOlderVersionIsSuperseded(t *testing.T) {
 				t.Errorf("the older version is %s by %s, want %s", got.State, got.SupersededBy, test.want)
 			}
 		})
+	}
+}
+
+// TestNewestOfLostEntry: the journal lost the item of the key, and then a version failed.
+func TestNewestOfLostEntry(t *testing.T) {
+	t.Parallel()
+	b, ctx := newFixture(t), t.Context()
+	o := b.version(t, "1")
+	_, err := b.client.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "key#" + object.KeyID(o.Bucket, o.Key)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if recorded, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil || !recorded {
+		t.Errorf("Fail = %t, %v", recorded, err)
+	}
+	if _, err := b.Newest(ctx, o.Bucket, o.Key); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Newest: %v", err)
+	}
+	if failed, err := b.FailedVersions(ctx, o.Bucket, o.Key); err != nil || len(failed) != 1 {
+		t.Errorf("%d failed versions, %v", len(failed), err)
 	}
 }
 

@@ -40,7 +40,11 @@ func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return t.Get(ctx, object.ID(valueOf(attributes["newest"])))
+	newest := valueOf(attributes["newest"])
+	if newest == "" { // the item has only failed versions
+		return Entry{}, fmt.Errorf("%w: %s", ErrNotFound, key)
+	}
+	return t.Get(ctx, object.ID(newest))
 }
 
 // Waiting returns the dataset's transformed objects, at most limit, with the longest

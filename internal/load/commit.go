@@ -308,7 +308,7 @@ func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 }
 
 // writeFailuresSuperseded marks the failed older versions of the row's key as
-// superseded: the table has the newer rows, so nobody has to fix the older file.
+// superseded: the table has the newer rows, so the older file needs no fix.
 func (t *transaction) writeFailuresSuperseded(row LedgerRow) journalWrite {
 	return journalWrite{row.ID, func(ctx context.Context) error {
 		failed, err := t.loader.Journal.FailedVersions(ctx, row.Object.Bucket, row.Object.Key)

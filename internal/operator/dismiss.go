@@ -15,7 +15,7 @@ import (
 	"github.com/firn-data/firn/internal/sqsbatch"
 )
 
-// Dismiss gives up objects that nobody will fix.
+// Dismiss gives up objects for good.
 type Dismiss struct {
 	// Objects are S3 URIs or object ids. A URI means the newest version of its key.
 	// Without Objects, the dismissal takes the failed objects of Dataset with Code.
