@@ -40,26 +40,38 @@ type Watcher struct {
 }
 
 // Tick checks every dependency once, for any number of ticks in the batch. Tick is a
-// batch.Handler. If the journal or SNS is unavailable, the messages return.
+// batch.Handler.
 func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string]error {
-	failed := make(map[string]error)
-	var ticks []batch.Message
-	for _, m := range messages {
-		if isTick(m) {
-			ticks = append(ticks, m)
-			continue
+	return OnTick(w.Check)(ctx, messages)
+}
+
+// OnTick returns a handler of ticks. The handler calls each task once, for any number of
+// ticks in the batch. If a task fails, the other tasks run too, and the ticks return.
+func OnTick(tasks ...func(context.Context) error) batch.Handler {
+	return func(ctx context.Context, messages []batch.Message) map[string]error {
+		failed := make(map[string]error)
+		var ticks []batch.Message
+		for _, m := range messages {
+			if isTick(m) {
+				ticks = append(ticks, m)
+				continue
+			}
+			failed[m.ID] = fault.Permanentf("handle tick", fault.Undecodable, "the message isn't a tick")
 		}
-		failed[m.ID] = fault.Permanentf("check for outages", fault.Undecodable, "the message isn't a tick")
-	}
-	if len(ticks) == 0 {
+		if len(ticks) == 0 {
+			return failed
+		}
+		var faults []error
+		for _, task := range tasks {
+			faults = append(faults, task(ctx))
+		}
+		if err := errors.Join(faults...); err != nil {
+			for _, m := range ticks {
+				failed[m.ID] = err
+			}
+		}
 		return failed
 	}
-	if err := w.checkAll(ctx); err != nil {
-		for _, m := range ticks {
-			failed[m.ID] = err
-		}
-	}
-	return failed
 }
 
 // isTick reports whether the message is a schedule's tick: {"tick": <time>}.
@@ -70,7 +82,9 @@ func isTick(m batch.Message) bool {
 	return json.Unmarshal([]byte(m.Body), &tick) == nil && !tick.At.IsZero()
 }
 
-func (w *Watcher) checkAll(ctx context.Context) error {
+// Check checks every dependency. If the journal or SNS is unavailable, Check returns a
+// fault.
+func (w *Watcher) Check(ctx context.Context) error {
 	var faults []error
 	for _, dependency := range breaker.Dependencies {
 		faults = append(faults, w.checkDependency(ctx, dependency))

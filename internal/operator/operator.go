@@ -27,6 +27,8 @@ type Journal interface {
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
+	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
+	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
 }
 
 // Objects has the operator's calls of S3.

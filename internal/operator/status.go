@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -70,13 +71,16 @@ func (o *Operator) CheckDataset(dataset string) error {
 	return nil
 }
 
-// Summary has the waiting and failed objects and the held deliveries of a dataset.
+// Summary has the waiting and failed objects, the ingestion runs and the held deliveries
+// of a dataset.
 type Summary struct {
 	Dataset string          `json:"dataset"`
 	Waiting int             `json:"waiting"`
 	Failed  []journal.Entry `json:"failed"`
 	// Held has the held deliveries of a snapshot dataset.
 	Held []work.HeldDelivery `json:"held,omitempty"`
+	// Runs has the ingestion runs that aren't finished.
+	Runs []journal.Run `json:"runs,omitempty"`
 }
 
 // maxCountedWaiting is the largest number of waiting objects in a summary. More objects
@@ -86,6 +90,10 @@ const maxCountedWaiting = 1000
 // Summaries returns one summary of each dataset. If keys without a contract failed, the
 // last summary has their objects and an empty Dataset.
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
+	runs, err := o.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var summaries []Summary
 	for _, c := range o.Contracts {
 		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
@@ -96,7 +104,7 @@ func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		summary := Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed}
+		summary := Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed, Runs: runsOf(runs, c.Dataset())}
 		if c.Mode == contract.Snapshot {
 			deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
 			if err != nil {
@@ -111,4 +119,9 @@ func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 		summaries = append(summaries, Summary{Failed: unclaimed})
 	}
 	return summaries, err
+}
+
+// runsOf returns the runs of a dataset.
+func runsOf(runs []journal.Run, dataset string) []journal.Run {
+	return slices.DeleteFunc(slices.Clone(runs), func(r journal.Run) bool { return r.Dataset != dataset })
 }

@@ -18,7 +18,7 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	end := start.AddDate(0, 0, 1)
 	const prefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
 	ingest := func() []object.ID {
-		if err := stack.operator.Ingest(t.Context(), "station.event", start, end); err != nil {
+		if _, err := stack.operator.Ingest(t.Context(), "station.event", start, end); err != nil {
 			t.Fatal(err)
 		}
 		var parts []object.ID

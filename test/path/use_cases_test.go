@@ -160,7 +160,7 @@ func startRun(t *testing.T) (done func() (bool, string)) {
 	const dataset, length = "station.event", 30 * time.Minute
 	start := time.Date(2018, 2, 3, 0, 0, 0, 0, time.UTC).Add(time.Duration(runs) * length)
 	runs++
-	if err := stack.operator.Ingest(t.Context(), dataset, start, start.Add(length)); err != nil {
+	if _, err := stack.operator.Ingest(t.Context(), dataset, start, start.Add(length)); err != nil {
 		t.Fatal(err)
 	}
 	const stamp = "20060102T150405Z"

@@ -105,6 +105,11 @@ func (j recordingJournal) Fail(_ context.Context, f *fault.Fault, stage, _, mess
 	return true, nil
 }
 
+func (j recordingJournal) Delayed(_ context.Context, f *fault.Fault, stage string, _ time.Duration) error {
+	j.out.journal = append(j.out.journal, stage, string(f.Code), f.Cause(), f.Advice())
+	return nil
+}
+
 func (j recordingJournal) Newest(context.Context, string, string) (journal.Entry, error) {
 	return journal.Entry{}, journal.ErrNotFound
 }

@@ -1,5 +1,5 @@
 // Package alert wires the alert function. The function sends mails about dead letters
-// and outages.
+// and outages, and resumes the ingestion runs whose wait is over.
 package alert
 
 import (
@@ -22,6 +22,8 @@ type settings struct {
 	// Source is the queue of ticks.
 	function.Source
 	TopicARN string `env:"FIRN_ALERTS_TOPIC_ARN"`
+	// IngestQueueURL is the queue of the ingestion runs whose wait is over.
+	IngestQueueURL string `env:"FIRN_INGEST_QUEUE_URL"`
 	// DeadLetterURLs are the URLs of the queues whose messages become mails.
 	DeadLetterURLs []string `env:"FIRN_DEAD_LETTER_URLS"`
 	// OutageAfter is the shortest outage with a mail.
@@ -45,8 +47,9 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	watcher := &alert.Watcher{
 		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), MinDuration: s.OutageAfter, Now: time.Now,
 	}
+	resumer := &alert.Resumer{Runs: cloud.Journal, Sender: cloud.Queues, IngestURL: s.IngestQueueURL}
 	queues := deadLetterQueues(s.DeadLetterURLs)
-	handlers := batch.ByQueue{s.Queue().Name(): watcher.Tick}
+	handlers := batch.ByQueue{s.Queue().Name(): alert.OnTick(watcher.Check, resumer.Resume)}
 	for _, queue := range queues {
 		handlers[queue.Name()] = alerter.Handle
 	}

@@ -2,6 +2,8 @@ package alert_test
 
 import (
 	"context"
+	"crypto/md5"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +22,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("New with an empty environment: no error")
 	}
-	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT"} {
+	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "FIRN_INGEST_QUEUE_URL", "LAMBDA_TASK_ROOT"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error lacks %s: %v", name, err)
 		}
@@ -32,7 +34,7 @@ func completeEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "station"),
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_INGEST_QUEUE_URL": "https://sqs/1/ingest", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "station"),
 	}
 }
 
@@ -60,6 +62,10 @@ func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 				"since": {"N": "1764000000000"}, "until": {"N": "1764000300000"}, "code": {"S": "snowflake_away"}}}`)
 		case "Query":
 			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), "run#waiting") {
+				_, _ = io.WriteString(w, `{"Items": []}`)
+				return
+			}
 			counted = string(body)
 			_, _ = io.WriteString(w, `{"Items": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}]}`)
 		case "UpdateItem":
@@ -81,6 +87,46 @@ func TestTickChecksBreakerAndSendsMail(t *testing.T) {
 	}
 	if subject != "firn: snowflake: snowflake_away (2 objects waiting)" || !strings.Contains(counted, "waiting#station.event") {
 		t.Errorf("published %q, counted by %s", subject, counted)
+	}
+}
+
+// TestTickResumesWaitingRun: after a tick, the function claims a run whose wait is over
+// and sends the run's message to the ingest queue.
+func TestTickResumesWaitingRun(t *testing.T) {
+	const run = `{"pk": {"S": "run#station.event/r1"}, "change": {"S": "c1"}, "run_state": {"S": "waiting"}, "message": {"S": "the message"},
+		"delay_code": {"S": "source_away"}, "delay_tries": {"N": "6"}, "delay_last": {"N": "1764000000000"}, "delay_next": {"N": "1764000300000"}}`
+	var sent string
+	var claims int
+	serveAWS(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		answer := `{}`
+		switch target := r.Header.Get("X-Amz-Target"); {
+		case strings.HasSuffix(target, ".Query") && strings.Contains(string(body), "run#waiting"):
+			answer = `{"Items": [` + run + `]}`
+		case strings.HasSuffix(target, ".Query"):
+			answer = `{"Items": []}`
+		case strings.HasSuffix(target, ".GetItem") && strings.Contains(string(body), "run#station.event/r1"):
+			answer = `{"Item": ` + run + `}`
+		case strings.HasSuffix(target, ".UpdateItem") && strings.Contains(string(body), "resuming_until"):
+			claims++
+		case strings.HasSuffix(target, ".SendMessageBatch"):
+			sent = string(body)
+			answer = fmt.Sprintf(`{"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "%x"}], "Failed": []}`, md5.Sum([]byte("the message")))
+		}
+		_, _ = io.WriteString(w, answer)
+	})
+	handle, err := alert.New(context.Background(), functiontest.Environment(completeEnvironment(t)), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := handle(context.Background(), events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:eu-central-1:1:ticks",
+	}}})
+	if err != nil || len(response.BatchItemFailures) != 0 {
+		t.Fatalf("response %v, error %v", response, err)
+	}
+	if claims != 1 || !strings.Contains(sent, `"https://sqs/1/ingest"`) || !strings.Contains(sent, `"the message"`) {
+		t.Errorf("%d claims, sent %s", claims, sent)
 	}
 }
 
