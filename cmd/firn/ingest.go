@@ -35,10 +35,10 @@ func ingestCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to, "run": run})
+				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to, "run_id": run.ID, "state": run.State})
 			}
 			if run.State == journal.RunFinished {
-				fmt.Fprintf(cmd.OutOrStdout(), "run %s is finished since %s: nothing to fetch\n", run, run.Finished.UTC().Format(time.DateTime))
+				fmt.Fprintf(cmd.OutOrStdout(), "run %s is finished since %s: nothing to fetch\n", run.FullName(), run.Finished.UTC().Format(time.DateTime))
 				return nil
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "ordered %s from %s to %s\n", names[0], start, end)

@@ -46,7 +46,7 @@ func (r *Resumer) Resume(ctx context.Context) error {
 	for i, err := range sqsbatch.Send(ctx, r.Sender, r.IngestURL, messages) {
 		run := due[i]
 		if err != nil {
-			faults = append(faults, fault.AWS("resume run "+run.String(), fault.QueueAway, err))
+			faults = append(faults, fault.AWS("resume run "+run.FullName(), fault.QueueAway, err))
 			continue
 		}
 		telemetry.Logger(ctx).InfoContext(ctx, "run resumes after its wait", telemetry.KeyDataset, run.Dataset, telemetry.KeyRunID, run.ID)

@@ -44,9 +44,9 @@ type SQS interface {
 // Failures records the permanent fault of an object or a run in the journal, with the
 // body of the message, before the message goes to the dead-letter queue. A second call
 // with the same fault records the fault again and returns true. recorded is false for
-// an object that is loaded, superseded or ignored, for example after a late duplicate
-// of a message. Then the consumer sends no dead letter, and the message is done. For a
-// run recorded is always true.
+// an object that is loaded, superseded or ignored, and for a finished run, for example
+// after a late duplicate of a message. Then the consumer sends no dead letter, and the
+// message is done.
 //
 // Delayed records a fault whose message comes back after the given time, for the answer
 // to the question "why does my file wait?"

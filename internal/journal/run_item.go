@@ -45,13 +45,13 @@ func (t *Table) changeRun(ctx context.Context, name RunName, modify func(*Run) b
 			return run, written, err
 		}
 	}
-	return Run{}, false, fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("run %s changed during each of %d tries", name, maxRunChanges))
+	return Run{}, false, fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("run %s changed during each of %d tries", name.FullName(), maxRunChanges))
 }
 
 // readRun returns the run and the id of its last change. A run without an item has an
 // empty state.
 func (t *Table) readRun(ctx context.Context, name RunName) (Run, string, error) {
-	attributes, err := t.get(ctx, runPrefix+name.String())
+	attributes, err := t.get(ctx, runPrefix+name.FullName())
 	if errors.Is(err, ErrNotFound) {
 		return Run{RunName: name}, "", nil
 	}
@@ -70,7 +70,7 @@ func (t *Table) writeRun(ctx context.Context, r Run, seen, mine string) (bool, e
 	} else {
 		c.where("#"+attributeChangeID+" = :seen").bind(":seen", text(seen))
 	}
-	return t.write(ctx, runPrefix+r.String(), c)
+	return t.write(ctx, runPrefix+r.FullName(), c)
 }
 
 // change sets all attributes of the run. An empty value removes its attribute.
@@ -149,7 +149,7 @@ func (c *change) indexRun(r Run) *change {
 		since = r.Delay.Next
 		fallthrough
 	case RunOrdered, RunRunning:
-		c.set("stuck_pk", text(runPrefix+string(r.State))).set("stuck_sk", text(stamp(since)+"#"+r.String()))
+		c.set("stuck_pk", text(runPrefix+string(r.State))).set("stuck_sk", text(stamp(since)+"#"+r.FullName()))
 	}
 	return c.set("work_pk", text(runPrefix+r.Dataset)).set("work_sk", text(r.ID))
 }
@@ -167,7 +167,7 @@ func decodeRun(attributes map[string]types.AttributeValue) (Run, error) {
 		checkpoint: i.text("checkpoint"), resumingUntil: i.instant("resuming_until"),
 	}
 	if r.State == RunWaiting && r.Delay == nil && i.err == nil {
-		i.err = fmt.Errorf("journal: run %s waits, but has no attribute delay_code", r.RunName)
+		i.err = fmt.Errorf("journal: run %s waits, but has no attribute delay_code", r.FullName())
 	}
 	return r, i.err
 }

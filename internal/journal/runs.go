@@ -36,8 +36,8 @@ type RunName struct {
 	ID string `json:"run_id"`
 }
 
-// String returns <dataset>/<run id>.
-func (n RunName) String() string { return n.Dataset + "/" + n.ID }
+// FullName returns <dataset>/<run id>.
+func (n RunName) FullName() string { return n.Dataset + "/" + n.ID }
 
 // Run is the journal's record of one ingestion run.
 type Run struct {
@@ -135,17 +135,18 @@ type RunOrder struct {
 //   - A finished run doesn't change, and the caller must send no message.
 func (t *Table) OrderRun(ctx context.Context, o RunOrder) (Run, error) {
 	run, _, err := t.changeRun(ctx, o.RunName, func(r *Run) bool {
+		now := t.Now()
 		switch r.State {
 		case RunFinished:
 			return false
 		case "", RunFailed:
-			r.restart(t.Now())
+			r.restart(now)
 		case RunOrdered, RunRunning, RunWaiting:
 		}
 		if r.State != RunRunning {
 			r.State = RunOrdered
 		}
-		r.Ordered, r.Message, r.resumingUntil = t.Now(), o.Message, time.Time{}
+		r.Ordered, r.Message, r.resumingUntil = now, o.Message, time.Time{}
 		return true
 	})
 	return run, err
@@ -194,7 +195,7 @@ func (t *Table) Checkpoint(ctx context.Context, name RunName, into any) (bool, e
 		return false, err
 	}
 	if err := json.Unmarshal([]byte(run.checkpoint), into); err != nil {
-		return false, fmt.Errorf("checkpoint of run %s: %w", name, err)
+		return false, fmt.Errorf("checkpoint of run %s: %w", name.FullName(), err)
 	}
 	return true, nil
 }
@@ -204,13 +205,14 @@ func (t *Table) Checkpoint(ctx context.Context, name RunName, into any) (bool, e
 func (t *Table) SaveCheckpoint(ctx context.Context, name RunName, value any, p RunProgress) error {
 	body, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("checkpoint of run %s: %w", name, err)
+		return fmt.Errorf("checkpoint of run %s: %w", name.FullName(), err)
 	}
 	_, _, err = t.changeRun(ctx, name, func(r *Run) bool {
-		r.restart(t.Now())
+		now := t.Now()
+		r.restart(now)
 		r.State, r.Finished = RunRunning, time.Time{}
 		if p.Finished {
-			r.State, r.Finished = RunFinished, t.Now()
+			r.State, r.Finished = RunFinished, now
 		}
 		r.checkpoint, r.Pages, r.Rows = string(body), p.Pages, p.Rows
 		return true
@@ -246,9 +248,10 @@ func (t *Table) delayedRun(ctx context.Context, f *fault.Fault, stage string, af
 			tries += r.Delay.Tries
 		}
 		r.clearDelay()
+		now := t.Now()
 		r.Delay = &Delay{
 			Stage: stage, Code: f.Code, Cause: truncate(f.Cause()), Hint: f.Advice(), Tries: tries,
-			Last: t.Now(), Next: t.Now().Add(after),
+			Last: now, Next: now.Add(after),
 		}
 		return true
 	})

@@ -243,7 +243,7 @@ func TestCheckpoint(t *testing.T) {
 		t.Errorf("Checkpoint of another run = %t, %v", found, err)
 	}
 	var wrong []string
-	if _, err := b.Checkpoint(ctx, run, &wrong); err == nil || !strings.Contains(err.Error(), run.String()) {
+	if _, err := b.Checkpoint(ctx, run, &wrong); err == nil || !strings.Contains(err.Error(), run.FullName()) {
 		t.Errorf("a checkpoint of another type = %v, want an error with the run", err)
 	}
 	if err := b.SaveCheckpoint(ctx, run, func() {}, journal.RunProgress{}); err == nil {

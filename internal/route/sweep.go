@@ -26,7 +26,8 @@ const (
 	// version may be delayed, or wait in a long queue.
 	defaultGrace = time.Hour
 	// defaultStuck is the age of a state after which an object counts as stuck. A
-	// delayed message returns within 15 minutes.
+	// delayed message returns within 15 minutes. The same time applies to the last
+	// activity of an ingestion run.
 	defaultStuck = 6 * time.Hour
 	// sweepOverlap is the time by which a sweep repeats the interval of the sweep
 	// before. S3 dates a multipart upload by its start (AmazonS3 userguide,

@@ -53,3 +53,13 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 		t.Errorf("the second run has %d parts, want %d", len(again), len(first))
 	}
 }
+
+// TestLostAndWaitingRunsAreLoaded: no queue has a message of these runs. The sweep and
+// the tick of the deployed functions send the messages.
+func TestLostAndWaitingRunsAreLoaded(t *testing.T) {
+	for _, u := range []useCase{lostRun, waitingRun} {
+		t.Run(u.name, func(t *testing.T) {
+			eventually(t, u.name, u.start(t).done)
+		})
+	}
+}
