@@ -48,8 +48,8 @@ type SQS interface {
 // after a late duplicate of a message. Then the consumer sends no dead letter, and the
 // message is done.
 //
-// Delayed records a fault whose message comes back after the given time, for the answer
-// to the question "why does my file wait?"
+// Delayed records a fault whose message comes back after the given time. The record
+// answers the question "why does my file wait?" for an object or a run.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
 	Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error

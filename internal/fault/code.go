@@ -57,7 +57,8 @@ const (
 	TableMissing     Code = "table_missing"
 	DatasetPaused    Code = "dataset_paused"
 	SourceAway       Code = "source_away"
-	// The next two codes become permanent after several tries of a run.
+	// SourceUnknownHost becomes permanent after several tries of a run, and so does
+	// SourceUntrusted.
 	SourceUnknownHost Code = "source_unknown_host"
 	SourceUntrusted   Code = "source_untrusted"
 	CommitUnknown     Code = "commit_unknown"
