@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -141,6 +142,37 @@ func TestStatus(t *testing.T) {
 	expectError(t, f.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
 	expectError(t, f.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
 	expectError(t, f.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+}
+
+// TestStatusListsRuns: the list has each run that isn't finished, with its cause and its
+// next try.
+func TestStatusListsRuns(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	name := func(id string) journal.RunName { return journal.RunName{Dataset: "station.event", ID: id} }
+	for _, id := range []string{"20180131T000000Z-20180201T000000Z", "20180201T000000Z-20180202T000000Z", "20180202T000000Z-20180203T000000Z", "20180203T000000Z-20180204T000000Z"} {
+		if _, err := f.stages.OrderRun(t.Context(), journal.RunOrder{RunName: name(id), Message: "{}"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting, at := name("20180201T000000Z-20180202T000000Z"), time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)
+	failure := fault.Permanentf("query source", fault.SourceUnknownHost, "lookup sorce.test: no such host")
+	failure.Dataset, failure.RunID = "station.event", "20180202T000000Z-20180203T000000Z"
+	_, failErr := f.stages.Fail(t.Context(), failure, "ingest", "arn", "{}")
+	err := errors.Join(
+		f.stages.SaveCheckpoint(t.Context(), waiting, 1, journal.RunProgress{Pages: 2, Rows: 1000}),
+		f.stages.DelayRun(t.Context(), waiting, journal.Delay{
+			Stage: "ingest", Code: fault.SourceAway, Cause: "503 Service Unavailable", Hint: fault.SourceAway.Hint(), Tries: 7,
+			Last: at, Next: at.Add(320 * time.Second), Repeats: 7, Since: at.Add(-315 * time.Second),
+		}),
+		failErr,
+		f.stages.SaveCheckpoint(t.Context(), name("20180203T000000Z-20180204T000000Z"), 1, journal.RunProgress{Finished: true}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status-runs", f.command("status", "--dataset", "station.event").succeed(t))
+	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").succeed(t))
 }
 
 // TestStatusHasRejectsByRule: the most frequent rule comes first.

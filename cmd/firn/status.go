@@ -215,14 +215,17 @@ func printSummaries(out io.Writer, summaries []operator.Summary) {
 	fmt.Fprintln(table, "DATASET\tWAITING\tFAILED")
 	var failed []journal.Entry
 	var held []work.HeldDelivery
+	var runs []journal.Run
 	for _, s := range summaries {
 		fmt.Fprintf(table, "%s\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Waiting, len(s.Failed))
 		failed = append(failed, s.Failed...)
 		held = append(held, s.Held...)
+		runs = append(runs, s.Runs...)
 	}
 	_ = table.Flush()
 	printHeld(out, held)
 	printNewColumns(out, summaries)
+	printRuns(out, runs)
 	if len(failed) > 0 {
 		fmt.Fprintln(out)
 		printEntries(out, failed)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/help"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/work"
 	"github.com/firn-data/firn/local/fdsn"
 )
@@ -65,7 +66,7 @@ func (p *path) run(t *testing.T, n int) situation {
 		var checkpoint struct {
 			FinishedAt time.Time `json:"finished_at"`
 		}
-		found, err := p.fixture.stages.Checkpoint(context.WithoutCancel(t.Context()), stationEvents+"/"+runID(n), &checkpoint)
+		found, err := p.fixture.stages.Checkpoint(context.WithoutCancel(t.Context()), journal.RunName{Dataset: stationEvents, ID: runID(n)}, &checkpoint)
 		if err != nil || !found || checkpoint.FinishedAt.IsZero() {
 			t.Errorf("the run of day %d has the checkpoint %+v, %t, %v", n, checkpoint, found, err)
 		}

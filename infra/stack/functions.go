@@ -28,7 +28,7 @@ func (s *Stack) createIngest() {
 		},
 		grants: joinGrants(
 			s.consume(ingest),
-			[]grant{s.send(ingest), s.changeCheckpoints(), s.write("WriteLanding", s.landing)},
+			[]grant{s.send(ingest), s.changeJournal(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
 		sources:       sourcesOf(s.queues[ingest].Queue),
@@ -37,7 +37,8 @@ func (s *Stack) createIngest() {
 }
 
 // createRoute creates the function that turns events into work. Route's sweep finds
-// objects without an event. Route reads receipts, but no landing object.
+// objects without an event, and ingestion runs that lost their message. Route reads
+// receipts, but no landing object.
 func (s *Stack) createRoute() {
 	s.createFunction(route, functionProps{
 		purpose: "turns S3 events into work",
@@ -50,10 +51,11 @@ func (s *Stack) createRoute() {
 			"FIRN_RECEIPTS_DEAD_LETTER_URL": s.queues[receipts].deadLetters.QueueUrl(),
 			"FIRN_TRANSFORM_QUEUE_URL":      s.queues[transform].QueueUrl(),
 			"FIRN_LOAD_QUEUE_URL":           s.queues[load].QueueUrl(),
+			"FIRN_INGEST_QUEUE_URL":         s.queues[ingest].QueueUrl(),
 		},
 		grants: joinGrants(
 			s.consume(route, receipts),
-			[]grant{s.send(route, transform, load), s.changeJournal(), s.searchJournal(indexStuck)},
+			[]grant{s.send(route, transform, load, ingest), s.changeJournal(), s.searchJournal(indexStuck)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
@@ -139,8 +141,9 @@ func (s *Stack) createLoad() {
 	})
 }
 
-// createAlert creates the function that sends mails about failures and outages. A dead
-// letter without a mail stays in the dead-letter queue.
+// createAlert creates the function that sends mails about failures and outages, and that
+// resumes ingestion runs after a wait. A dead letter without a mail stays in the
+// dead-letter queue.
 func (s *Stack) createAlert() {
 	consumed := []awssqs.Queue{s.queues[alert].Queue}
 	var urls, deadLetterURLs, workQueues []*string
@@ -157,6 +160,7 @@ func (s *Stack) createAlert() {
 		"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
 		"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &deadLetterURLs),
 		"FIRN_QUEUE_URLS":       awscdk.Fn_Join(jsii.String(","), &urls),
+		"FIRN_INGEST_QUEUE_URL": s.queues[ingest].QueueUrl(),
 		"FIRN_MAILS_PER_HOUR":   jsii.String(strconv.Itoa(settings.MailsPerHour)),
 	}
 	if settings.RunbookURL != "" {
@@ -166,11 +170,11 @@ func (s *Stack) createAlert() {
 		environment["FIRN_WEBHOOK_SECRET_ARN"] = jsii.String(settings.WebhookSecretARN)
 	}
 	s.createFunction(alert, functionProps{
-		purpose:     "sends mails about failures and outages, with the command that fixes a failure",
+		purpose:     "sends mails about failures and outages, and resumes ingestion runs after a wait",
 		environment: environment,
 		grants: joinGrants(
 			[]grant{
-				receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork, indexStuck),
+				receive(consumed...), s.sendDeadLetters(alert), s.send(ingest), s.changeJournal(), s.searchJournal(indexWork, indexStuck),
 				{sid: "Depth", actions: []string{"sqs:GetQueueAttributes"}, resources: workQueues},
 			},
 			s.publish(s.alerts),

@@ -89,13 +89,8 @@ func (s *Stack) send(names ...string) grant {
 	return g
 }
 
-// changeJournal lets a function read and update the entries of objects.
+// changeJournal lets a function read and update the items of objects and runs.
 func (s *Stack) changeJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
-
-// changeCheckpoints lets a function read and replace checkpoints.
-func (s *Stack) changeCheckpoints() grant {
-	return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem")
-}
 
 func (s *Stack) useJournal(actions ...string) grant {
 	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}

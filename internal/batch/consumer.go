@@ -44,12 +44,12 @@ type SQS interface {
 // Failures records the permanent fault of an object or a run in the journal, with the
 // body of the message, before the message goes to the dead-letter queue. A second call
 // with the same fault records the fault again and returns true. recorded is false for
-// an object in a final state, or that was reloaded after the failed
-// work, for example after a late duplicate of a message. Then the consumer sends no dead
-// letter, and the message is done. For a run recorded is always true.
+// an object in a final state, for an object that was reloaded after the failed work, and
+// for a finished run, for example after a late duplicate of a message. Then the consumer
+// sends no dead letter, and the message is done.
 //
-// Delayed records a fault whose message comes back after the given time, for the answer
-// to the question "why does my file wait?"
+// Delayed records a fault whose message comes back after the given time. The record
+// answers the question "why does my file wait?" for an object or a run.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
 	Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error

@@ -65,11 +65,15 @@ const (
 	TableMissing     Code = "table_missing"
 	DatasetPaused    Code = "dataset_paused"
 	SourceAway       Code = "source_away"
-	CommitUnknown    Code = "commit_unknown"
-	TopicAway        Code = "topic_away"
-	GlueAway         Code = "glue_away"
-	SecretAway       Code = "secret_away"
-	NotTried         Code = "not_tried"
+	// SourceUnknownHost becomes permanent after several tries of a run, and so does
+	// SourceUntrusted.
+	SourceUnknownHost Code = "source_unknown_host"
+	SourceUntrusted   Code = "source_untrusted"
+	CommitUnknown     Code = "commit_unknown"
+	TopicAway         Code = "topic_away"
+	GlueAway          Code = "glue_away"
+	SecretAway        Code = "secret_away"
+	NotTried          Code = "not_tried"
 )
 
 var hints = map[Code]string{
@@ -114,6 +118,8 @@ var hints = map[Code]string{
 	TableBehind:       "Run `firn migrate`: the contract, or firn itself, is newer than the table.",
 	DatasetPaused:     "After the change of the table, run `firn resume DATASET`; then the waiting objects are loaded.",
 	SourceAway:        "The source doesn't answer; firn tries again.",
+	SourceUnknownHost: "DNS doesn't know the host: compare firn.ingest.url in the contract with the address of the source, and deploy.",
+	SourceUntrusted:   "The certificate of the source isn't valid for this host: compare firn.ingest.url in the contract with the names in the certificate, and look for a proxy between firn and the source.",
 	GlueFailed:        "Look at the run's log and at the object, fix the named cause, then redrive.",
 	Stuck:             "Look at the log of the stage that the object waits for, fix the cause, then redrive.",
 	NotWithdrawn:      "Remove the cause, then run `firn withdraw` with the object's URI and a reason.",

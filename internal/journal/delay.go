@@ -12,8 +12,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// Delay describes a try at an object that failed and will be repeated. The object waits
-// for the repetition.
+// Delay describes a try at an object or a run that failed and will be repeated. The
+// object or the run waits for the repetition.
 type Delay struct {
 	// Stage is the stage of the try.
 	Stage string `json:"stage"`
@@ -26,20 +26,32 @@ type Delay struct {
 	// Last is the time of the last try, and Next is the earliest time of the next try.
 	Last time.Time `json:"last_try"`
 	Next time.Time `json:"next_try"`
+	// Repeats is the number of the last tries in a row with the same code, and Since is
+	// the time of the first of these tries. Only a waiting run has both.
+	Repeats int       `json:"repeats,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
 }
 
 // attributesOfDelay are the attributes that Delayed writes. Progress removes the
 // attributes.
-var attributesOfDelay = []string{"delay_stage", "delay_code", "delay_cause", "delay_hint", "delay_tries", "delay_last", "delay_next"}
+var attributesOfDelay = []string{
+	"delay_stage", "delay_code", "delay_cause", "delay_hint", "delay_tries", "delay_last", "delay_next", "delay_since", "delay_repeats",
+}
 
 // Delayed records that a try at an object failed and comes back after the time. The
 // state and the time of progress don't change. Sweeps count from 0 again, because the
-// try proves that the message isn't lost. Delayed does nothing for a fault without an
-// object, for an object without an entry, for an object that doesn't wait, and for an
-// object that was reloaded after the failed work.
+// try proves that the message isn't lost. Delayed does nothing for an object without an
+// entry, for an object that doesn't wait, and for an object that was reloaded after the
+// failed work.
+//
+// A fault without an object may belong to an ingestion run. Then Delayed records the
+// delay in an ordered or running run. The journal doesn't record Glue runs.
 func (t *Table) Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error {
 	if f.ObjectID == "" {
-		return nil
+		if !ofIngestionRun(f, stage) {
+			return nil
+		}
+		return t.delayedRun(ctx, f, stage, after)
 	}
 	now := t.Now()
 	change := newChange("").from(Received, Transforming, Transformed).
@@ -81,6 +93,7 @@ func (i *item) delay() *Delay {
 	return &Delay{
 		Stage: i.text("delay_stage"), Code: fault.Code(i.text("delay_code")), Cause: i.text("delay_cause"), Hint: i.text("delay_hint"),
 		Tries: int(i.number("delay_tries")), Last: i.instant("delay_last"), Next: i.instant("delay_next"),
+		Repeats: int(i.number("delay_repeats")), Since: i.instant("delay_since"),
 	}
 }
 

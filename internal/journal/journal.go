@@ -85,6 +85,28 @@
 // [Table.Fail] makes a version superseded instead of failed if a newer version is
 // loaded. The item of the key has the ids of the failed versions: the load of a newer
 // version makes these versions superseded ([Table.FailedVersions]).
+// # Ingestion runs
+//
+// A [Run] describes one ingestion run, from its order to its end. Each method of [Table]
+// changes runs in certain states only:
+//
+//   - OrderRun: from no record, Waiting or Failed to Ordered. An ordered or running run
+//     keeps its state.
+//   - StartRun: from any state except Finished to Running. A waiting run must have its
+//     next try behind it.
+//   - SaveCheckpoint: from any state to Running or Finished. A checkpoint is progress.
+//   - DelayRun: from Ordered, Running or Waiting to Waiting.
+//   - ClaimResume and RecordResume: from Waiting to Ordered.
+//   - Fail: from any state except Finished to Failed.
+//
+// A running run has a message in a queue or in a function. A short wait is a [Delay] of a
+// running run, and the queue keeps the message. A long wait is in the journal alone: the
+// run is waiting, and no queue has a message, because a queue deletes a message after
+// some days. [Table.EachDueRun] finds the runs whose wait is over. [Table.EachStuckRun]
+// finds the runs that may have lost their message.
+//
+// A change of a run is a read, and then a write on the condition that no other change
+// came between. After a refusal the change is computed again.
 //
 // # Lost answers
 //
@@ -104,6 +126,9 @@
 //   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest])
 //     and the failed versions.
 //   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
+//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "run#", a dataset, "/" and a run id: an ingestion run with its checkpoint
+//     ([Table.StartRun]). The attribute of its state is "run_state".
 //   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
 //   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot ([Table.Deliveries]).
 //   - "columns#" and a dataset: the reported new columns of files ([Table.NewColumns]).
@@ -112,7 +137,7 @@
 //
 // # Indexes
 //
-// Two global secondary indexes find objects by state. Both indexes are sparse: an item
+// Two global secondary indexes find objects and runs by state. Both indexes are sparse: an item
 // without the attributes of an index is not in the index. The request that changes the
 // state also changes these attributes.
 //
@@ -123,6 +148,11 @@
 //     index also has the objects in Failed, for [Table.Failed], in the order of code and
 //     time. Objects with an unsent message are in the index for [Table.Unsent]. The
 //     partition is "waiting", "failed" or "unsent", and the dataset.
+//
+// Runs have partitions of their own in both indexes. In "stuck" the partition is "run#"
+// and the state. Ordered and running runs are in the order of the last progress, waiting
+// runs in the order of the next try. In "work" the partition is "run#" and the dataset,
+// with all runs that aren't finished, for [Table.Runs].
 //
 // Reads by key are strongly consistent. Reads of an index are eventually consistent: a
 // query can miss a recent change.
@@ -274,7 +304,6 @@ func (e Entry) KeepsEarlierRows() bool {
 // DynamoDB is the part of the DynamoDB client that the journal uses.
 type DynamoDB interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -120,18 +118,24 @@ func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int
 
 // each calls do with the entries of a query, page by page, until do returns false.
 func (t *Table) each(ctx context.Context, input *dynamodb.QueryInput, do func(Entry) bool) error {
+	return t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
+		entry, err := decode(attributes)
+		return err == nil && do(entry), err
+	})
+}
+
+// eachItem calls do with the items of a query, page by page, until do returns false or
+// an error.
+func (t *Table) eachItem(ctx context.Context, input *dynamodb.QueryInput, do func(map[string]types.AttributeValue) (bool, error)) error {
 	for {
 		output, err := t.Client.Query(ctx, input)
 		if err != nil {
 			return fault.AWS("query journal", fault.JournalAway, err)
 		}
 		for _, attributes := range output.Items {
-			entry, err := decode(attributes)
-			if err != nil {
+			proceed, err := do(attributes)
+			if err != nil || !proceed {
 				return err
-			}
-			if !do(entry) {
-				return nil
 			}
 		}
 		if len(output.LastEvaluatedKey) == 0 {
@@ -167,43 +171,4 @@ func (t *Table) updateNewest(ctx context.Context, o object.Object) error {
 		set("sequencer", text("s"+o.Sequencer)).
 		where("attribute_not_exists(#newest) OR #sequencer < :sequencer"))
 	return err
-}
-
-// checkpointPrefix begins the key of an ingestion run's checkpoint.
-const checkpointPrefix = "run#"
-
-// Checkpoint reads the run's checkpoint into the value behind the pointer into. The
-// result is false for a run without a checkpoint.
-func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, error) {
-	attributes, err := t.get(ctx, checkpointPrefix+run)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	saved := valueOf(attributes["checkpoint"])
-	if saved == "" { // a run that failed before the first page has only a fault
-		return false, nil
-	}
-	if err := json.Unmarshal([]byte(saved), into); err != nil {
-		return false, fmt.Errorf("checkpoint of run %s: %w", run, err)
-	}
-	return true, nil
-}
-
-// SaveCheckpoint replaces the run's checkpoint, and removes an earlier fault of the
-// run.
-func (t *Table) SaveCheckpoint(ctx context.Context, run string, value any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("checkpoint of run %s: %w", run, err)
-	}
-	item := key(checkpointPrefix + run)
-	item["checkpoint"] = text(string(body))
-	item["at"] = text(stamp(t.Now()))
-	if _, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(t.Name), Item: item}); err != nil {
-		return fault.AWS("write journal", fault.JournalAway, err)
-	}
-	return nil
 }

@@ -74,15 +74,6 @@ func (s *strictDynamoDB) GetItem(ctx context.Context, input *dynamodb.GetItemInp
 	return s.Client.GetItem(ctx, input, options...)
 }
 
-func (s *strictDynamoDB) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	s.check(aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
-	if before := s.before; before != nil {
-		s.before = nil
-		before()
-	}
-	return s.Client.PutItem(ctx, input, options...)
-}
-
 func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
 	if isIndex := input.IndexName != nil; aws.ToBool(input.ConsistentRead) == isIndex {

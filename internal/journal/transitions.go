@@ -156,13 +156,14 @@ func (t *Table) Withdrawn(ctx context.Context, id object.ID, w Withdrawal) error
 // false: the table has the newer rows, so nothing is missing.
 //
 // A fault without an object belongs to a run. The fault of an ingestion run goes into
-// the item of the run's checkpoint. The journal doesn't record Glue runs.
+// the run's item, and the result is false for a finished run. The journal doesn't record
+// Glue runs.
 func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
 	if f.ObjectID == "" {
-		if stage != string(work.Ingest) {
+		if !ofIngestionRun(f, stage) {
 			return true, nil
 		}
-		return true, t.failRun(ctx, f)
+		return t.failRun(ctx, f, stage)
 	}
 	entry, err := t.Get(ctx, object.ID(f.ObjectID))
 	switch {
@@ -194,6 +195,11 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 		clear("owner", "lease")
 	_, recorded, err := t.apply(ctx, entry.ID, cmp.Or(f.Dataset, entry.Dataset), change)
 	return recorded, err
+}
+
+// ofIngestionRun reports whether a fault without an object belongs to an ingestion run.
+func ofIngestionRun(f *fault.Fault, stage string) bool {
+	return stage == string(work.Ingest) && f.Dataset != "" && f.RunID != ""
 }
 
 // truncate limits a cause to 4 KB, far below DynamoDB's limit of 400 KB an item. The

@@ -49,6 +49,10 @@ func (*deliveriesJournal) Failed(context.Context, string, fault.Code) ([]journal
 	return nil, nil
 }
 
+func (*deliveriesJournal) Runs(context.Context, string) ([]journal.Run, error) {
+	return nil, nil
+}
+
 // ledgerSession has the deliveries of a ledger. Accept marks a delivery.
 type ledgerSession struct {
 	load.Session

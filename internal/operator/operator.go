@@ -34,6 +34,8 @@ type Journal interface {
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
 	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
+	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
+	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
 }
 
 // Objects has the operator's calls of S3.

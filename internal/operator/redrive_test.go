@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/work"
@@ -304,8 +305,9 @@ func TestIngest(t *testing.T) {
 	t.Parallel()
 	f, ctx := newFixture(t), t.Context()
 	start := time.Date(2018, 1, 31, 1, 0, 0, 0, time.FixedZone("", 3600))
-	if err := f.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 7)); err != nil {
-		t.Fatal(err)
+	run, err := f.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 7))
+	if err != nil || run.State != journal.RunOrdered || run.ID != "20180131T000000Z-20180207T000000Z" {
+		t.Fatalf("%+v, %v", run, err)
 	}
 	bodies := f.takeMessages(ctx, t, "ingest")
 	var got map[string]string
@@ -325,11 +327,62 @@ func TestIngest(t *testing.T) {
 		{"station.quake", start.AddDate(0, 0, 1), "ingest station.quake: the dataset has no contract with firn.ingest: name one of station.event"},
 		{"shop.order", start.AddDate(0, 0, 1), "ingest shop.order: the dataset has no contract with firn.ingest: name one of station.event"},
 	} {
-		if err := f.Ingest(ctx, test.dataset, start, test.end); message(err) != test.want {
+		if _, err := f.Ingest(ctx, test.dataset, start, test.end); message(err) != test.want {
 			t.Errorf("Ingest = %v, want %q", err, test.want)
 		}
 	}
-	if bodies := f.takeMessages(ctx, t, "ingest"); len(bodies) > 0 {
-		t.Errorf("a refused request was sent: %q", bodies)
+	if refused := f.takeMessages(ctx, t, "ingest"); len(refused) > 0 {
+		t.Errorf("a refused request was sent: %q", refused)
+	}
+	if runs, err := f.Runs(ctx); err != nil || len(runs) != 1 || runs[0].Message != bodies[0] {
+		t.Errorf("unfinished runs %+v, %v; want the ordered run with its message", runs, err)
+	}
+}
+
+// TestIngestOfKnownRun: a run under way gets another message, and a finished run gets
+// none. The status lists a run until its end.
+func TestIngestOfKnownRun(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	start := time.Date(2018, 1, 31, 0, 0, 0, 0, time.UTC)
+	ingest := func() journal.Run {
+		t.Helper()
+		run, err := f.Ingest(ctx, "station.event", start, start.AddDate(0, 0, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	listed := func() []journal.Run {
+		t.Helper()
+		summaries, err := f.Summaries(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var runs []journal.Run
+		for _, s := range summaries {
+			if len(s.Runs) > 0 && s.Dataset != "station.event" {
+				t.Errorf("%s has runs: %+v", s.Dataset, s.Runs)
+			}
+			runs = append(runs, s.Runs...)
+		}
+		return runs
+	}
+	name := ingest().RunName
+	d := journal.Delay{Stage: "ingest", Code: fault.SourceAway, Cause: "no answer", Tries: 6, Last: start, Next: start.Add(time.Hour)}
+	if err := f.stages.DelayRun(ctx, name, d); err != nil {
+		t.Fatal(err)
+	}
+	if runs := listed(); len(runs) != 1 || runs[0].State != journal.RunWaiting || runs[0].Delay == nil || runs[0].Delay.Code != fault.SourceAway {
+		t.Errorf("listed %+v, want the waiting run", runs)
+	}
+	if run := ingest(); run.State != journal.RunOrdered || len(f.takeMessages(ctx, t, "ingest")) != 2 {
+		t.Errorf("a second order: %+v", run)
+	}
+	if err := f.stages.SaveCheckpoint(ctx, name, 1, journal.RunProgress{Pages: 1, Rows: 7, Finished: true}); err != nil {
+		t.Fatal(err)
+	}
+	if run := ingest(); run.State != journal.RunFinished || len(f.takeMessages(ctx, t, "ingest")) != 0 || len(listed()) != 0 {
+		t.Errorf("an order of a finished run: %+v, listed %+v", run, listed())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -82,6 +83,8 @@ type Summary struct {
 	// MoreNewColumns is the number of new columns that firn has no name of.
 	NewColumns     []work.NewColumn `json:"new_columns,omitempty"`
 	MoreNewColumns int              `json:"more_new_columns,omitempty"`
+	// Runs has the ingestion runs that aren't finished.
+	Runs []journal.Run `json:"runs,omitempty"`
 }
 
 // maxCountedWaiting is the largest number of waiting objects in a summary. More objects
@@ -91,12 +94,17 @@ const maxCountedWaiting = 1000
 // Summaries returns one summary of each dataset. If keys without a contract failed, the
 // last summary has their objects and an empty Dataset.
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
+	runs, err := o.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var summaries []Summary
 	for _, c := range o.Contracts {
 		summary, err := o.summary(ctx, c)
 		if err != nil {
 			return nil, err
 		}
+		summary.Runs = runsOf(runs, c.Dataset())
 		summaries = append(summaries, summary)
 	}
 	unclaimed, err := o.Journal.Failed(ctx, "", "")
@@ -131,4 +139,9 @@ func (o *Operator) summary(ctx context.Context, c *contract.Contract) (Summary, 
 		summary.Held = deliveries.Held
 	}
 	return summary, nil
+}
+
+// runsOf returns the runs of a dataset.
+func runsOf(runs []journal.Run, dataset string) []journal.Run {
+	return slices.DeleteFunc(slices.Clone(runs), func(r journal.Run) bool { return r.Dataset != dataset })
 }

@@ -48,6 +48,13 @@ type Sweeps interface {
 	// version.
 	SweptUntil(ctx context.Context) (time.Time, error)
 	SetSweptUntil(ctx context.Context, until time.Time) error
+	// EachStuckRun calls do with each ordered or running ingestion run without progress
+	// since before the time, until do returns false.
+	EachStuckRun(ctx context.Context, before time.Time, do func(journal.Run) bool) error
+	// ClaimRunForSweep claims a run without activity since before the time for the sweep's
+	// message, and increments the run's sweep count. It returns false if the run has moved
+	// on, or if another message has claimed the run since the time.
+	ClaimRunForSweep(ctx context.Context, name journal.RunName, message string, before time.Time) (journal.Run, bool, error)
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
@@ -72,8 +79,8 @@ type Router struct {
 	// Events of other buckets are a fault.
 	LandingBucket, CuratedBucket string
 	// TransformURL and LoadURL are the queues for work, and RouteURL is route's own
-	// queue.
-	TransformURL, LoadURL, RouteURL string
+	// queue. IngestURL is the queue for resumed runs.
+	TransformURL, LoadURL, RouteURL, IngestURL string
 	// LoadEvery delays each load message, so that several objects share a load. The
 	// maximum is 15 minutes, the limit of SQS. A negative value means firn.loadEvery of
 	// each contract.
@@ -99,6 +106,7 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 	var form struct {
 		Sweep json.RawMessage `json:"sweep"`
 		Stage work.Stage      `json:"stage"`
+		RunID string          `json:"run_id"`
 	}
 	_ = json.Unmarshal([]byte(m.Body), &form) // a body that isn't JSON isn't an event either, and routeEvent returns the fault
 	switch {
@@ -108,6 +116,12 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 			return undecodable(err)
 		}
 		return r.sweep(ctx, m, s)
+	case form.Stage == work.Route && form.RunID != "":
+		w, err := work.DecodeStuckRun(m.Body)
+		if err != nil {
+			return undecodable(err)
+		}
+		return r.resumeRun(ctx, m, w, out)
 	case form.Stage == work.Route:
 		w, err := work.Decode(m.Body, work.Route)
 		if err != nil {

@@ -26,7 +26,8 @@ const (
 	// version may be delayed, or wait in a long queue.
 	defaultGrace = time.Hour
 	// defaultStuck is the age of a state after which an object counts as stuck. A
-	// delayed message returns within 15 minutes.
+	// delayed message returns within 15 minutes. The same time applies to the last
+	// activity of an ingestion run.
 	defaultStuck = 6 * time.Hour
 	// sweepOverlap is the time by which a sweep repeats the interval of the sweep
 	// before. S3 dates a multipart upload by its start (AmazonS3 userguide,
@@ -44,13 +45,16 @@ const (
 )
 
 // sweep finds lost events and lost messages, because S3 and Glue announce only on a
-// best-effort basis. A sweep first reads the stuck objects, then lists the landing
-// bucket page by page. Another message continues a long list. Each result becomes a
+// best-effort basis. A sweep first reads the stuck objects and ingestion runs, then lists
+// the landing bucket page by page. Another message continues a long list. Each result becomes a
 // message with its own faults, dead letter and redrive. Sweeps may overlap, because a
 // repeated result has no effect.
 func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error {
 	if s.Page == nil {
 		if err := r.sweepStuck(ctx, m, s); err != nil {
+			return err
+		}
+		if err := r.sweepRuns(ctx, m, r.Now().Add(-s.Stuck.Or(defaultStuck))); err != nil {
 			return err
 		}
 		since, err := r.sweepStart(ctx, s)

@@ -24,6 +24,8 @@ type settings struct {
 	// Source is the queue of ticks.
 	function.Source
 	TopicARN string `env:"FIRN_ALERTS_TOPIC_ARN"`
+	// IngestQueueURL is the queue of the ingestion runs whose wait is over.
+	IngestQueueURL string `env:"FIRN_INGEST_QUEUE_URL"`
 	// DeadLetterURLs are the URLs of the queues whose messages become mails.
 	DeadLetterURLs []string `env:"FIRN_DEAD_LETTER_URLS"`
 	// OutageAfter is the shortest outage with a mail.
@@ -74,8 +76,10 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	data := &alert.DataWatcher{
 		Contracts: contracts, Volumes: cloud.Journal, Waits: cloud.Journal, Objects: cloud.Journal, Notices: cloud.Journal, Mailer: mailer, Now: time.Now,
 	}
+	resumer := &alert.Resumer{Runs: cloud.Journal, Sender: cloud.Queues, IngestURL: s.IngestQueueURL}
 	queues := deadLetterQueues(s.DeadLetterURLs)
-	handlers := batch.ByQueue{s.Queue().Name(): alert.Tick(watcher.Check, waits.Check, digester.Check, data.Check, mailer.Webhook.Check)}
+	tick := alert.Tick(resumer.Resume, watcher.Check, waits.Check, digester.Check, data.Check, mailer.Webhook.Check)
+	handlers := batch.ByQueue{s.Queue().Name(): tick}
 	for _, queue := range queues {
 		handlers[queue.Name()] = alerter.Handle
 	}

@@ -2,7 +2,9 @@ package alert_test
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +24,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("New with an empty environment: no error")
 	}
-	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT", "FIRN_QUEUE_URLS"} {
+	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT", "FIRN_QUEUE_URLS", "FIRN_INGEST_QUEUE_URL"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error lacks %s: %v", name, err)
 		}
@@ -34,7 +36,7 @@ func completeEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
 		"FIRN_JOURNAL_TABLE": "journal", "FIRN_ALERTS_TOPIC_ARN": "arn:alerts", "FIRN_DEAD_LETTER_URLS": "https://sqs/1/a,https://sqs/1/b",
-		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_QUEUE_URLS": "https://sqs/1/ticks,https://sqs/1/c", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "FIRN_ENVIRONMENT": "test", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "station"),
+		"FIRN_QUEUE_URL": "https://sqs/1/ticks", "FIRN_INGEST_QUEUE_URL": "https://sqs/1/ingest", "FIRN_QUEUE_URLS": "https://sqs/1/ticks,https://sqs/1/c", "FIRN_DEAD_LETTER_URL": "https://sqs/1/b", "FIRN_ENVIRONMENT": "test", "LAMBDA_TASK_ROOT": functiontest.TaskRootOf(t, "station"),
 	}
 }
 
@@ -65,6 +67,9 @@ type fakeAWS struct {
 	delayed          string
 }
 
+// noMessages is the answer of GetQueueAttributes for an empty queue.
+const noMessages = `{"Attributes": {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0", "ApproximateNumberOfMessagesDelayed": "0"}}`
+
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if operation == "" {
@@ -86,7 +91,7 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.changed = append(f.changed, pk)
 		_, _ = io.WriteString(w, `{"Attributes": {"pk": {"S": "x"}, "sent": {"N": "1"}, "status": {"S": "open"}, "mails": {"N": "0"}}}`)
 	case "GetQueueAttributes":
-		_, _ = io.WriteString(w, `{"Attributes": {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "0"}}`)
+		_, _ = io.WriteString(w, noMessages)
 	case "ChangeMessageVisibility":
 		f.delayed = string(body)
 		_, _ = io.WriteString(w, "{}")
@@ -171,6 +176,48 @@ func TestNewRefusesLimitWithoutMails(t *testing.T) {
 	environment["FIRN_MAILS_PER_HOUR"] = "0"
 	if _, err := alert.New(t.Context(), functiontest.Environment(environment), io.Discard); err == nil || !strings.Contains(err.Error(), "FIRN_MAILS_PER_HOUR") {
 		t.Errorf("New = %v, want an error that names the variable", err)
+	}
+}
+
+// TestTickResumesWaitingRun: after a tick, the function claims a run whose wait is over
+// and sends the run's message to the ingest queue.
+func TestTickResumesWaitingRun(t *testing.T) {
+	const run = `{"pk": {"S": "run#station.event/r1"}, "change": {"S": "c1"}, "run_state": {"S": "waiting"}, "message": {"S": "the message"},
+		"delay_code": {"S": "source_away"}, "delay_tries": {"N": "6"}, "delay_last": {"N": "1764000000000"}, "delay_next": {"N": "1764000300000"}}`
+	var sent string
+	var claims int
+	serveAWS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		answer := `{}`
+		switch target := r.Header.Get("X-Amz-Target"); {
+		case strings.HasSuffix(target, ".Query") && strings.Contains(string(body), "run#waiting"):
+			answer = `{"Items": [` + run + `]}`
+		case strings.HasSuffix(target, ".Query"):
+			answer = `{"Items": []}`
+		case strings.HasSuffix(target, ".GetItem") && strings.Contains(string(body), "run#station.event/r1"):
+			answer = `{"Item": ` + run + `}`
+		case strings.HasSuffix(target, ".UpdateItem") && strings.Contains(string(body), "resuming_until"):
+			claims++
+		case strings.HasSuffix(target, ".GetQueueAttributes"):
+			answer = noMessages
+		case strings.HasSuffix(target, ".SendMessageBatch"):
+			sent = string(body)
+			answer = fmt.Sprintf(`{"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "%x"}], "Failed": []}`, md5.Sum([]byte("the message")))
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	handle, err := alert.New(context.Background(), functiontest.Environment(completeEnvironment(t)), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := handle(context.Background(), events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:eu-central-1:1:ticks",
+	}}})
+	if err != nil || len(response.BatchItemFailures) != 0 {
+		t.Fatalf("response %v, error %v", response, err)
+	}
+	if claims != 1 || !strings.Contains(sent, `"https://sqs/1/ingest"`) || !strings.Contains(sent, `"the message"`) {
+		t.Errorf("%d claims, sent %s", claims, sent)
 	}
 }
 

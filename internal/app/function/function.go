@@ -48,6 +48,9 @@ type Common struct {
 // the host name.
 func (c Common) PathStyle() bool { return c.Endpoint != "" }
 
+// Backoff returns the delay of the first retry.
+func (c Common) Backoff() time.Duration { return time.Duration(c.BackoffSeconds) * time.Second }
+
 // Source has the settings of a function's only queue, or of the main queue of several.
 type Source struct {
 	QueueURL      string `env:"FIRN_QUEUE_URL"`
@@ -103,7 +106,7 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 // Breaker returns the breaker of a dependency. The first delay is the delay of a
 // message's first retry.
 func (c *Cloud) Breaker(dependency string) *breaker.Breaker {
-	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.backoff(), Now: c.Journal.Now}
+	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.common.Backoff(), Now: c.Journal.Now}
 }
 
 // Consume returns a handler that passes the messages of the queues to a stage.
@@ -115,11 +118,9 @@ func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, q
 		Journal:  c.Journal,
 		Handler:  handle,
 		Attempts: c.common.Attempts,
-		Backoff:  c.backoff(),
+		Backoff:  c.common.Backoff(),
 		Log:      telemetry.NewLogger(log, string(stage)),
 		Metrics:  &telemetry.Metrics{Out: log, Environment: c.common.Environment, Now: time.Now},
 	}
 	return consumer.Consume
 }
-
-func (c *Cloud) backoff() time.Duration { return time.Duration(c.common.BackoffSeconds) * time.Second }
