@@ -37,7 +37,7 @@ long)
         "test-receipts 180"
         "test-outage 300"
         "airflow 480"
-        "test-loaders 600 RUNS=${RUNS:-5}"
+        "test-loaders 840 RUNS=${RUNS:-5}"
         "fuzz 900 FUZZ_FILES=${FUZZ_FILES:-300} FUZZ_TIME=${FUZZ_TIME:-2m}"
         "bench-check 20"
         "bench-path 240"

@@ -144,7 +144,7 @@ mkdir -p "$2"; cp {tmp_path}/results.json "$2/run_results.json"; exit 1""",
     mails = until("the mail", lambda: laptop.mails("firn: station.event: dbt_failed (1 run)"))
     assert len(mails) == 1
     content = mails[0].get_content()
-    assert "cause       test unique_fact_event: fail, 2 results\n" in content
+    assert "cause       test unique_fact_event: fail, 2 results" in content
     assert value not in content
     assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in content
 
