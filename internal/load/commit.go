@@ -194,29 +194,15 @@ func (n *Announcement) addRejects(r work.Receipt) {
 // alreadyLoaded and the failed older versions are written first of all, since the
 // message of a loaded object doesn't come back.
 func (t *transaction) writeJournal(ctx context.Context) {
-	var older, loaded, superseded []journalWrite
+	var loaded, superseded []journalWrite
+	t.writeAll(ctx, t.writeOlder())
 	for _, f := range t.alreadyLoaded {
-		if !f.row.IsWithdrawn() {
-			older = append(older, t.writeOlderSuperseded(f.row))
-		}
-	}
-	for _, row := range t.newRows {
-		if !row.IsWithdrawn() {
-			older = append(older, t.writeFailuresSuperseded(row))
-		}
-	}
-	t.writeAll(ctx, older)
-	for _, f := range t.alreadyLoaded {
-		if !f.row.IsWithdrawn() && t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and the message comes back
-			loaded = append(loaded, t.writeLoaded(ctx, f.row))
-		}
+		loaded = t.appendLoaded(ctx, loaded, f.row)
 	}
 	successor := make(map[Key]object.ID)
 	for _, row := range t.newRows {
 		successor[KeyOf(row.Object)] = row.ID
-		if !row.IsWithdrawn() && t.results[row.ID].err == nil {
-			loaded = append(loaded, t.writeLoaded(ctx, row))
-		}
+		loaded = t.appendLoaded(ctx, loaded, row)
 	}
 	for old, by := range t.superseded {
 		if !t.isWithdrawn(old) && !t.isWithdrawn(by) {
@@ -231,6 +217,31 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	t.writeAll(ctx, loaded)
 	t.writeAll(ctx, superseded)
 	t.writeAll(ctx, t.writeWithdrawals())
+}
+
+// writeOlder returns the writes for the older versions of the loaded rows.
+func (t *transaction) writeOlder() []journalWrite {
+	var older []journalWrite
+	for _, f := range t.alreadyLoaded {
+		if !f.row.IsWithdrawn() {
+			older = append(older, t.writeOlderSuperseded(f.row))
+		}
+	}
+	for _, row := range t.newRows {
+		if !row.IsWithdrawn() {
+			older = append(older, t.writeFailuresSuperseded(row))
+		}
+	}
+	return older
+}
+
+// appendLoaded adds the write of a loaded row. After a failed write for an older version
+// the object stays transformed, and the message comes back.
+func (t *transaction) appendLoaded(ctx context.Context, writes []journalWrite, row LedgerRow) []journalWrite {
+	if row.IsWithdrawn() || t.results[row.ID].err != nil {
+		return writes
+	}
+	return append(writes, t.writeLoaded(ctx, row))
 }
 
 // journalWrite is a write to the journal.
