@@ -70,7 +70,7 @@ func casesOfWaits() []wayCase {
 // refuseAll is a function whose dependency doesn't answer.
 func (p *path) refuseAll(code fault.Code) function.Handler {
 	consumer := &batch.Consumer{
-		Stage: "load", Queues: []batch.Queue{{URL: p.queues["load"], DeadLetterURL: p.queues["dead"]}}, SQS: p.sqs, Journal: p.fixture.stages,
+		Stage: "load", Queues: []batch.Queue{{URL: p.queues["load"], DeadLetterURL: p.queues["dead"]}}, SQS: p.sqs, Journal: p.stages,
 		Attempts: 3, Log: telemetry.NewLogger(io.Discard, "load"),
 		Handler: batch.Each(func(_ context.Context, m batch.Message) error {
 			w, err := work.Decode(m.Body, work.Load)
