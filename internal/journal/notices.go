@@ -179,11 +179,10 @@ func textSet(texts []string) types.AttributeValue {
 }
 
 // add adds a number to a number, or texts to a set of texts.
-func (c *change) add(name string, value types.AttributeValue) *change {
+func (c *change) add(name string, value types.AttributeValue) {
 	c.names[name] = true
 	c.values[":"+name] = value
 	c.counts = append(c.counts, "#"+name+" :"+name)
-	return c
 }
 
 // Notice returns the notice; without a record, a notice with an empty status.
