@@ -115,7 +115,9 @@ def test_failed_object_fails_the_run_with_the_objects_cause(
         assert words in log
     until("the mail of the alert function", lambda: laptop.mails(planted.object_id))
     about = laptop.mails(interval_of(day).run_id)
-    assert [m["Subject"] for m in about] == ["firn: station.event: bad_compression (1 object)"]
+    assert [m["Subject"] for m in about] == [
+        "firn [laptop]: station.event: 1 object failed: bad_compression"
+    ]
 
     # The corrected file is a new version of the key. After its load, the run succeeds.
     fixed = laptop.put(planted.key, EMPTY)

@@ -77,7 +77,7 @@ func (p *path) refuseAll(code fault.Code) function.Handler {
 			if err != nil {
 				return err
 			}
-			return fault.ForObject(fault.Dependency("load", code, errors.New("no answer")), string(w.Object.ID()), w.Dataset, w.Object.URI())
+			return fault.ForObject(fault.Dependency("load", code, errors.New("no answer")), string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 		}),
 	}
 	return consumer.Consume
