@@ -24,6 +24,7 @@ func dismissCommand() *cobra.Command {
 			"Rows in the tables stay as they are. Safe to repeat. `firn redrive` brings a dismissed object back.",
 		Example: "  firn dismiss 's3://my-landing/shop/order/orders.csv' --reason 'a test file'\n" +
 			"  firn dismiss --dataset shop.order --code too_many_rejects --reason 'sent again as orders-2.csv'",
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			switch {
 			case (len(names) > 0) == cmd.Flags().Changed("dataset"):

@@ -347,25 +347,28 @@ func poll(ctx context.Context, done func() bool) error {
 	return nil
 }
 
+// timeouts are the timeouts of the functions in seconds: longer than the time that the
+// function reserves for its end.
+var timeouts = map[string]int32{"Route": 15, "Transform": 40, "Load": 40, "Alert": 15}
+
+// visibilitySeconds is the time after which the message of a killed function comes back.
+// The message of a slow function comes back too, like a repeated message.
+const visibilitySeconds = 10
+
 // configure shortens the time until the message of a killed function comes back, and
 // the time from the first mail about a cause to its digest.
 func (w *world) configure() {
-	for function, queues := range map[string][]string{
-		"Route": {"RouteQueue", "ReceiptsQueue"}, "Transform": {"TransformQueue"}, "Load": {"LoadQueue"}, "Alert": {"AlertQueue"},
-	} {
+	for function := range timeouts {
 		w.configureFunction(function)
-		for _, queue := range queues {
-			_, err := stack.sqs.SetQueueAttributes(w.t.Context(), &sqs.SetQueueAttributesInput{
-				QueueUrl:   queueURL(queue),
-				Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(functionSeconds + 2)},
-			})
-			w.check("shorten the visibility timeout of "+queue, err)
-		}
+	}
+	for _, queue := range []string{"RouteQueue", "ReceiptsQueue", "TransformQueue", "LoadQueue", "AlertQueue"} {
+		_, err := stack.sqs.SetQueueAttributes(w.t.Context(), &sqs.SetQueueAttributesInput{
+			QueueUrl:   queueURL(queue),
+			Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(visibilitySeconds)},
+		})
+		w.check("shorten the visibility timeout of "+queue, err)
 	}
 }
-
-// functionSeconds is the timeout of the functions.
-const functionSeconds = 15
 
 func (w *world) configureFunction(function string) {
 	name := aws.String(stack.cloud.Outputs[function+"FunctionName"])
@@ -376,7 +379,7 @@ func (w *world) configureFunction(function string) {
 		variables["FIRN_FIRST_DIGEST"], variables["FIRN_MAILS_PER_HOUR"] = "1s", "10000"
 	}
 	_, err = stack.lambda.UpdateFunctionConfiguration(w.t.Context(), &lambda.UpdateFunctionConfigurationInput{
-		FunctionName: name, Timeout: aws.Int32(functionSeconds), Environment: &lambdatypes.Environment{Variables: variables},
+		FunctionName: name, Timeout: aws.Int32(timeouts[function]), Environment: &lambdatypes.Environment{Variables: variables},
 	})
 	w.check("configure "+function, err)
 }
