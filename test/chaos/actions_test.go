@@ -216,7 +216,9 @@ var forgeries = []func(v *version) (queue, body string){
 			Receipt: &work.Location{Bucket: stack.operator.Stack.LandingBucket, Key: v.key.name},
 		}.Encode()
 	},
-	func(v *version) (string, string) { return "LoadDeadLetters", `{"stage":"load","about":"` + v.key.name + `"}` },
+	func(v *version) (string, string) {
+		return "LoadDeadLetters", `{"stage":"load","about":"` + v.key.name + `"}`
+	},
 }
 
 func sendForged(w *world) {

@@ -101,7 +101,9 @@ func (w *world) someVersion() *version {
 
 // brokenVersion draws a broken version of a dataset. Without one, it puts one.
 func (w *world) brokenVersion() *version {
-	broken := w.versionsOf(func(v *version) bool { return !v.sound && v.key.dataset != noContract && len(v.rows)+len(v.rejects) > 0 })
+	broken := w.versionsOf(func(v *version) bool {
+		return !v.sound && v.key.dataset != noContract && len(v.rows)+len(v.rejects) > 0
+	})
 	if len(broken) == 0 {
 		v := w.put(false)
 		w.announce(v)
@@ -376,7 +378,7 @@ func (w *world) configureFunction(function string) {
 	w.check("read the configuration of "+function, err)
 	variables := current.Environment.Variables
 	if function == "Alert" {
-		variables["FIRN_FIRST_DIGEST"], variables["FIRN_MAILS_PER_HOUR"] = "1s", "10000"
+		variables["FIRN_FIRST_DIGEST"], variables["FIRN_MAILS_PER_HOUR"] = "1ms", "10000" // each digest doubles the time
 	}
 	_, err = stack.lambda.UpdateFunctionConfiguration(w.t.Context(), &lambda.UpdateFunctionConfigurationInput{
 		FunctionName: name, Timeout: aws.Int32(timeouts[function]), Environment: &lambdatypes.Environment{Variables: variables},
