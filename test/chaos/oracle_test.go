@@ -36,6 +36,13 @@ type judgement struct {
 	deleted map[object.ID]bool
 }
 
+func newJudgement() judgement {
+	return judgement{
+		rows: make(map[*dataset][]string), rejects: make(map[*dataset][]string), loaded: make(map[object.ID]bool),
+		gone: make(map[object.ID]bool), versions: make(map[object.ID]*version), deleted: make(map[object.ID]bool),
+	}
+}
+
 // listed is one entry of the bucket's list of versions.
 type listed struct {
 	key, version string
@@ -93,10 +100,7 @@ func compareLatest(a, b listed) int {
 
 // judge decides the expected rows of all tables.
 func (w *world) judge() judgement {
-	j := judgement{
-		rows: make(map[*dataset][]string), rejects: make(map[*dataset][]string), loaded: make(map[object.ID]bool),
-		gone: make(map[object.ID]bool), versions: make(map[object.ID]*version), deleted: make(map[object.ID]bool),
-	}
+	j := newJudgement()
 	bucket := w.listVersions()
 	for _, k := range w.keys {
 		j.judgeKey(k, w.inBucketOrder(k, bucket[k.name]))
@@ -182,6 +186,13 @@ func (w *world) texts(statement string) []string {
 // compare reports missing, unexpected and repeated texts of a table.
 func (w *world) compare(table string, want, got []string) {
 	w.t.Helper()
+	if found := differences(want, got); len(found) > 0 {
+		w.t.Errorf("%s has %d rows, want %d; %d texts differ:\n%s", table, len(got), len(want), len(found), strings.Join(found[:min(len(found), 20)], "\n"))
+	}
+}
+
+// differences returns the missing and the additional texts, in the order of the texts.
+func differences(want, got []string) []string {
 	counts := make(map[string]int)
 	for _, text := range want {
 		counts[text]++
@@ -189,18 +200,16 @@ func (w *world) compare(table string, want, got []string) {
 	for _, text := range got {
 		counts[text]--
 	}
-	var faults []string
+	var found []string
 	for _, text := range slices.Sorted(maps.Keys(counts)) {
 		switch n := counts[text]; {
 		case n > 0:
-			faults = append(faults, fmt.Sprintf("%d missing: %s", n, text))
+			found = append(found, fmt.Sprintf("%d missing: %s", n, text))
 		case n < 0:
-			faults = append(faults, fmt.Sprintf("%d too many: %s", -n, text))
+			found = append(found, fmt.Sprintf("%d too many: %s", -n, text))
 		}
 	}
-	if len(faults) > 0 {
-		w.t.Errorf("%s has %d rows, want %d; %d texts differ:\n%s", table, len(got), len(want), len(faults), strings.Join(faults[:min(len(faults), 20)], "\n"))
-	}
+	return found
 }
 
 // checkStates compares the journal with the judgement: each version in the bucket has an
