@@ -141,7 +141,8 @@ func stopWithin(pid int, timeout time.Duration) error {
 	return ignoreEnded(syscall.Kill(-pid, syscall.SIGKILL)) // children that ignored SIGTERM
 }
 
-// isRunning reports whether a process runs. A zombie doesn't run.
+// isRunning reports whether a process runs. A zombie runs as long as one of its other
+// threads lives: the thread keeps the process's ports open.
 func isRunning(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -149,7 +150,11 @@ func isRunning(pid int) bool {
 		return noProc != nil && syscall.Kill(pid, 0) == nil
 	}
 	fields := stat[bytes.LastIndexByte(stat, ')')+1:]
-	return !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z"))
+	if !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z")) {
+		return true
+	}
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && len(threads) > 1
 }
 
 // bootID returns the id of the machine's current boot. After a new boot, an old process

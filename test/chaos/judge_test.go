@@ -112,7 +112,7 @@ func TestOracleReportsWrongStates(t *testing.T) {
 		{"broken version failed", journal.Entry{ID: broken, State: journal.Failed, Code: "no_good_row"}, false},
 		{"broken version failed without a code", journal.Entry{ID: broken, State: journal.Failed}, true},
 		{"broken version on its way", journal.Entry{ID: broken, State: journal.Received}, true},
-		{"broken version dismissed by nobody", journal.Entry{ID: broken, State: journal.Dismissed}, true},
+		{"broken version dismissed without a command", journal.Entry{ID: broken, State: journal.Dismissed}, true},
 		{"forged version loaded", journal.Entry{ID: "forged", State: journal.Loaded}, true},
 		{"forged version failed", journal.Entry{ID: "forged", State: journal.Failed, Code: "object_gone"}, false},
 	}

@@ -252,9 +252,9 @@ func (j judgement) faultOf(e journal.Entry) string {
 	case e.State == journal.Superseded && !j.gone[e.ID]:
 		return "no newer version has rows"
 	case e.State == journal.Dismissed && !v.dismissed:
-		return "nobody dismissed the object"
+		return "the run didn't dismiss the object"
 	case e.State == journal.Withdrawn && !j.gone[e.ID]:
-		return "nobody withdrew the object"
+		return "the run didn't withdraw the object"
 	}
 	return ""
 }
