@@ -19,6 +19,7 @@ const maxBacklog = 25
 // TestChaosLeavesExactRows runs all actions in a drawn order. Afterwards the tables have
 // exactly the rows of the newest sound versions that aren't withdrawn.
 func TestChaosLeavesExactRows(t *testing.T) {
+	t.Parallel()
 	first := *seed
 	if first == 0 {
 		first = uint64(time.Now().Unix())
