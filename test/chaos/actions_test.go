@@ -52,7 +52,7 @@ var actions = []action{
 	{"throttle S3", 15, 0, func(w *world) { w.throttle(buckets) }},
 	// the operator's commands
 	{"pause or resume a dataset", 15, 0, pauseOrResume},
-	{"reload an object", 25, 0, func(w *world) { w.try("reload", "--object", string(w.someVersion().object.ID())) }},
+	{"reload an object", 25, 0, func(w *world) { w.try("reload", "--object", string(w.earlyVersion().object.ID())) }},
 	{"withdraw an object", 20, 0, withdraw},
 	{"dismiss a broken object", 8, 0, dismiss},
 	{"redrive a broken object", 8, 0, func(w *world) { w.try("redrive", string(w.brokenVersion().object.ID())) }},

@@ -99,6 +99,19 @@ func (w *world) someVersion() *version {
 	return sound[w.r.IntN(len(sound))]
 }
 
+// earlyVersion draws from the keys of the first half of the run so far, and returns the
+// newest sound version of the key. Most of these versions are loaded.
+func (w *world) earlyVersion() *version {
+	early := w.versionsOf(func(v *version) bool { return v.sound })
+	k := early[w.r.IntN((len(early)+1)/2)].key
+	for _, v := range slices.Backward(k.versions) {
+		if v.sound {
+			return v
+		}
+	}
+	panic("the key has a sound version")
+}
+
 // brokenVersion draws a broken version of a dataset. Without one, it puts one.
 func (w *world) brokenVersion() *version {
 	broken := w.versionsOf(func(v *version) bool {
