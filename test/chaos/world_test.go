@@ -362,13 +362,22 @@ func poll(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// timeouts are the timeouts of the functions in seconds: longer than the time that the
-// function reserves for its end.
-var timeouts = map[string]int32{"Route": 15, "Transform": 40, "Load": 40, "Alert": 15}
+// timeouts are the timeouts of the functions in seconds. The claim of a killed transform
+// and the lock of a killed load end sooner. Each timeout is longer than the time that the
+// function reserves for its end. Route keeps its minute, because a sweep of all objects
+// needs the time.
+var timeouts = map[string]int32{"Route": 60, "Transform": 40, "Load": 40, "Alert": 60}
 
 // visibilitySeconds is the time after which the message of a killed function comes back.
-// The message of a slow function comes back too, like a repeated message.
-const visibilitySeconds = 10
+// In a short run the message of a slow function comes back too, like a repeated message.
+// In a long run this would repeat long sweeps.
+func visibilitySeconds() int {
+	const short, manyObjects, long = 10, 500, 70
+	if *objects <= manyObjects {
+		return short
+	}
+	return long
+}
 
 // configure shortens the time until the message of a killed function comes back, and
 // the time from the first mail about a cause to its digest.
@@ -379,7 +388,7 @@ func (w *world) configure() {
 	for _, queue := range []string{"RouteQueue", "ReceiptsQueue", "TransformQueue", "LoadQueue", "AlertQueue"} {
 		_, err := stack.sqs.SetQueueAttributes(w.t.Context(), &sqs.SetQueueAttributesInput{
 			QueueUrl:   queueURL(queue),
-			Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(visibilitySeconds)},
+			Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(visibilitySeconds())},
 		})
 		w.check("shorten the visibility timeout of "+queue, err)
 	}
