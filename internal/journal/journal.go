@@ -271,8 +271,10 @@ func (e Entry) KeepsEarlierRows() bool {
 	return e.Generation > 0 && e.LoadID != "" && (!e.State.Final() || e.State == Dismissed)
 }
 
-// DynamoDB is the part of the DynamoDB client that the journal uses.
+// DynamoDB is the part of the DynamoDB client that the journal uses. Only commands of an
+// operator use BatchGetItem and Scan.
 type DynamoDB interface {
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
