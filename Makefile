@@ -313,6 +313,11 @@ bench-check: $(VENVS)/bench/.done ## compare the rows of the engines on 20,000 r
 bench-path: installed ## the whole path on a laptop's cloud of its own: a small file, and 200 files at once; prints a section of bench/README.md
 	@go run ./bench/path
 
+.PHONY: bench-reads
+bench-reads: $(VENVS)/aws/.done ## requests, items and memory of status, audit and sweep: up to a million journal entries in memory, and 10,000 on the stand-in
+	@go test -count=1 -timeout 60m ./bench/reads -items 10000,100000,1000000
+	@go test -count=1 -timeout 60m -tags standin ./bench/reads -run StandIn -standin-items 10000
+
 .PHONY: clean
 clean: ## remove all built and installed files
 	@rm -rf build node_modules

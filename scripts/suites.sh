@@ -43,6 +43,7 @@ long)
         "fuzz 900 FUZZ_FILES=${FUZZ_FILES:-300} FUZZ_TIME=${FUZZ_TIME:-2m}"
         "bench-check 20"
         "bench-path 240"
+        "bench-reads 300"
         "bench-quick 900"
     )
     ;;

@@ -28,6 +28,8 @@ func auditCommand() *cobra.Command {
 		Short: "Compare S3, the journal, the ledgers and the tables",
 		Long: "Compare S3, the journal, the ledgers and count(*) of the tables. Print each difference with the next command to\n" +
 			"type; docs/runbook.md explains each kind of difference. The audit changes nothing and delays no load.\n" +
+			"With --dataset the audit reads only the objects of the dataset. An audit of all datasets reads the whole journal,\n" +
+			"and also finds objects that only the journal has. It keeps its records, without any row, in temporary files.\n" +
 			"Exits 0 without a difference, 1 with differences, 2 if the audit failed.",
 		Example: "  firn audit\n  firn audit --dataset shop.order --json\n  firn audit --ignore file_deleted",
 		Args:    cobra.NoArgs,

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"io"
 	"maps"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,4 +38,9 @@ func RunStep(out io.Writer, name string, do func() error) error {
 // repository.
 func PrintDemo(out io.Writer, result demo.Result, root string) error {
 	return printDemo(out, result, nil, root)
+}
+
+// Watch repeats a status until the end of the context.
+func Watch(ctx context.Context, out io.Writer, interval time.Duration, headed bool, show func(context.Context, io.Writer) error) error {
+	return watch(ctx, out, interval, headed, show)
 }

@@ -134,14 +134,25 @@ func TestStatus(t *testing.T) {
 	golden(t, "status-nothing.json", f.command("status", "--json").succeed(t))
 	golden(t, "status-nothing", f.command("status").succeed(t))
 	o := f.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
-	golden(t, "status-failed", f.command("status").succeed(t))
+	golden(t, "status-failed", f.command("status").needsPerson(t, "shop.order"))
 	golden(t, "status-object", f.command("status", o.URI()).succeed(t))
 	golden(t, "status-object.json", f.command("status", "--json", string(o.ID())).succeed(t))
-	golden(t, "status-dataset.json", f.command("status", "--json", "--dataset", "shop.order").succeed(t))
+	golden(t, "status-dataset.json", f.command("status", "--json", "--dataset", "shop.order").needsPerson(t, "shop.order"))
 	golden(t, "status-unclaimed.json", f.command("status", "--json", "--dataset", "-").succeed(t))
-	expectError(t, f.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
-	expectError(t, f.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
-	expectError(t, f.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+	expectExit(t, f.command("status", "s3://landing/never.csv"), 2, "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
+	expectExit(t, f.command("status", "never.csv"), 2, `"never.csv" is no object: write s3://bucket/key`)
+	expectExit(t, f.command("status", "--dataset", "shop.ordr"), 2, `no contract for dataset "shop.ordr": name one of `)
+}
+
+// needsPerson runs the command, which must exit with 1 and name the datasets, and returns
+// standard output.
+func (c call) needsPerson(t *testing.T, datasets string) string {
+	t.Helper()
+	got := c.run(t)
+	if want := "firn: failed objects, held deliveries or long waits need a person: " + datasets + "\n"; got.code != 1 || got.stderr != want {
+		t.Errorf("firn %s: exit code %d, %q; want 1, %q", strings.Join(c.arguments, " "), got.code, got.stderr, want)
+	}
+	return got.stdout
 }
 
 // TestStatusListsRuns: the list has each run that isn't finished, with its cause and its
@@ -223,7 +234,7 @@ func TestStatusOfKeyWithControlCharacters(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := b.failed(t, "shop/order/\x1b[31mred\n.csv", fault.BadHeader)
-	for _, text := range []string{b.command("status", o.URI()).succeed(t), b.command("status").succeed(t)} {
+	for _, text := range []string{b.command("status", o.URI()).succeed(t), b.command("status").needsPerson(t, "shop.order")} {
 		if !strings.Contains(text, `s3://landing/shop/order/\x1b[31mred\n.csv`) || strings.ContainsAny(text, "\x1b") {
 			t.Errorf("the status is %q", text)
 		}
@@ -645,7 +656,7 @@ func TestAcceptShowsHeldDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	const line = "2026-02-01     shop.customer  1     2026-01-01       4            firn accept shop.customer 2026-02-01\n"
-	if got := firn("status").succeed(t); !strings.Contains(got, line) {
+	if got := firn("status").needsPerson(t, "shop.customer"); !strings.Contains(got, line) {
 		t.Errorf("status lacks %q:\n%s", line, got)
 	}
 	current := func() string { return firn("query", "select CODE from RAW.SHOP_CUSTOMER_CURRENT").succeed(t) }
@@ -694,7 +705,7 @@ func checkFailure(t *testing.T, c call, code int, parts ...string) {
 
 func TestUnknownStackIsAnError(t *testing.T) {
 	t.Parallel()
-	expectError(t, call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}},
+	expectExit(t, call{variables: append(laptop(), "FIRN_STACK=Missing"), arguments: []string{"status"}}, 2,
 		"stack Missing can't be read: deploy the stack, set FIRN_STACK, or start the laptop's cloud with `firn up`: ", "does not exist")
 }
 

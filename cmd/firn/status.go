@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,41 +23,90 @@ import (
 
 func statusCommand() *cobra.Command {
 	var dataset string
-	var asJSON bool
+	var asJSON, live bool
+	var interval time.Duration
 	command := &cobra.Command{
-		Use:     "status [s3://BUCKET/KEY | OBJECT-ID]",
-		Short:   "Show the state of an object, or waiting and failed objects",
-		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order",
+		Use:   "status [s3://BUCKET/KEY | OBJECT-ID]",
+		Short: "Show the state of an object, or waiting and failed objects",
+		Long: "Show the state of one object. Without an object, show for each dataset the objects that wait, the failed objects\n" +
+			"by code with the next command, the last load, the oldest wait with its cause, held deliveries and new columns.\n" +
+			"A count stops at 1,000 objects. The status reads only the journal: Snowflake's warehouse doesn't start.\n" +
+			"Exits 0 if nothing needs a person, and for one object. Exits 1 for failed objects, held deliveries, and waits\n" +
+			"that are so long that a mail reports them. Exits 2 if the status can't be read.",
+		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order\n  firn status --watch --interval 10s",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := openOperator(cmd.Context())
 			if err != nil {
-				return err
+				return codedError{err, failedCheckCode}
 			}
+			show := func(ctx context.Context, out io.Writer) error { return showSummaries(ctx, out, o, dataset, asJSON) }
 			if len(names) == 1 {
-				return showObject(cmd.Context(), cmd.OutOrStdout(), o, names[0], asJSON)
+				show = func(ctx context.Context, out io.Writer) error {
+					if err := showObject(ctx, out, o, names[0], asJSON); err != nil {
+						return codedError{err, failedCheckCode}
+					}
+					return nil
+				}
 			}
-			if err := o.CheckDataset(strings.TrimPrefix(dataset, "-")); err != nil {
-				return err
+			if !live {
+				return show(cmd.Context(), cmd.OutOrStdout())
 			}
-			summaries, err := o.Summaries(cmd.Context())
-			if err != nil {
-				return err
+			if interval <= 0 {
+				return codedError{fmt.Errorf("--interval %s must be more than 0", interval), failedCheckCode}
 			}
-			if dataset != "" {
-				summaries = slices.DeleteFunc(summaries, func(s operator.Summary) bool { return s.Dataset != strings.TrimPrefix(dataset, "-") })
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), summaries)
-			}
-			printSummaries(cmd.OutOrStdout(), summaries)
-			return nil
+			return watch(cmd.Context(), cmd.OutOrStdout(), interval, !asJSON, show)
 		},
 	}
-	command.Flags().StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	flags := command.Flags()
+	flags.StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	flags.BoolVar(&live, "watch", false, "repeat the status until Ctrl-C; the exit code is the code of the last status")
+	flags.DurationVar(&interval, "interval", defaultWatchInterval, "the time between two statuses of --watch")
 	return command
 }
+
+// showSummaries prints the summaries of all datasets, or of one. A dataset that needs a
+// person is an error.
+func showSummaries(ctx context.Context, out io.Writer, o *operator.Operator, dataset string, asJSON bool) error {
+	summaries, err := readSummaries(ctx, o, dataset)
+	if err != nil {
+		return codedError{err, failedCheckCode}
+	}
+	if asJSON {
+		err = printJSON(out, summaries)
+	} else {
+		printSummaries(out, summaries)
+	}
+	var needing []string
+	for _, s := range summaries {
+		if s.NeedsPerson() {
+			needing = append(needing, datasetName(s.Dataset))
+		}
+	}
+	if err == nil && len(needing) > 0 {
+		err = fmt.Errorf("failed objects, held deliveries or long waits need a person: %s", strings.Join(needing, ", "))
+	}
+	return err
+}
+
+// withoutContract is the name of the keys without a contract in the flag --dataset.
+const withoutContract = "-"
+
+// readSummaries returns the summaries of all datasets, or of one. Keys without a contract
+// have a summary only if objects failed.
+func readSummaries(ctx context.Context, o *operator.Operator, dataset string) ([]operator.Summary, error) {
+	if dataset == "" {
+		return o.Summaries(ctx, time.Now())
+	}
+	one, err := o.Summary(ctx, strings.TrimPrefix(dataset, withoutContract), time.Now())
+	if err != nil || dataset == withoutContract && !one.NeedsPerson() {
+		return []operator.Summary{}, err
+	}
+	return []operator.Summary{one}, nil
+}
+
+func datasetName(dataset string) string { return cmp.Or(dataset, "(no dataset)") }
 
 // showObject prints the state of one object.
 func showObject(ctx context.Context, out io.Writer, o *operator.Operator, name string, asJSON bool) error {
@@ -215,25 +266,112 @@ func printEntries(out io.Writer, entries []journal.Entry) {
 	}
 }
 
+// printSummaries prints a row for each dataset, and then the waits, the failures, the held
+// deliveries and the new columns of all datasets.
 func printSummaries(out io.Writer, summaries []operator.Summary) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tWAITING\tFAILED")
+	fmt.Fprintln(table, "DATASET\tTO TRANSFORM\tTO LOAD\tFAILED\tLAST LOAD\tROWS READ\tREJECTED\tPAUSED")
 	var failed []journal.Entry
 	var held []work.HeldDelivery
 	var runs []journal.Run
 	for _, s := range summaries {
-		fmt.Fprintf(table, "%s\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Waiting, len(s.Failed))
+		fmt.Fprintln(table, strings.Join(append([]string{
+			datasetName(s.Dataset), atLeast(s.ToTransform, s.ToTransformMore), atLeast(s.Waiting, s.WaitingMore), allFailed(s),
+		}, lastLoad(s)...), "\t"))
 		failed = append(failed, s.Failed...)
 		held = append(held, s.Held...)
 		runs = append(runs, s.Runs...)
 	}
 	_ = table.Flush()
+	printWaits(out, summaries)
+	printFailures(out, summaries)
 	printHeld(out, held)
 	printNewColumns(out, summaries)
 	printRuns(out, runs)
 	if len(failed) > 0 {
-		fmt.Fprintln(out)
+		fmt.Fprintln(out, "\nThe newest failed objects, at most five of each code:")
 		printEntries(out, failed)
+	}
+}
+
+// atLeast prints a count with a separator of thousands.
+func atLeast(n int, more bool) string {
+	text := strconv.Itoa(n)
+	if n >= 1000 {
+		text = text[:len(text)-3] + "," + text[len(text)-3:]
+	}
+	if more {
+		text += " or more"
+	}
+	return text
+}
+
+func allFailed(s operator.Summary) string {
+	objects, more := 0, false
+	for _, f := range s.FailedByCode {
+		objects, more = objects+f.Objects, more || f.More
+	}
+	return atLeast(objects, more)
+}
+
+// lastLoad returns the columns with the last load and the pause.
+func lastLoad(s operator.Summary) []string {
+	columns := []string{"", "", ""}
+	if l := s.LastLoad; l != nil {
+		columns = []string{l.LoadedAt.UTC().Format(statusTime), strconv.FormatInt(l.RowsRead, 10), strconv.FormatInt(l.RowsRejected, 10)}
+	}
+	if s.Paused {
+		return append(columns, "yes: firn resume "+s.Dataset)
+	}
+	return append(columns, "")
+}
+
+// statusTime is the form of a time in a summary.
+const statusTime = "2006-01-02 15:04:05 UTC"
+
+// printWaits prints the oldest wait of each dataset.
+func printWaits(out io.Writer, summaries []operator.Summary) {
+	if !slices.ContainsFunc(summaries, func(s operator.Summary) bool { return s.OldestWait != nil }) {
+		return
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "OLDEST WAIT\tDATASET\tSTATE\tSINCE\tTOO LONG\tTRIES\tNEXT TRY\tCODE\tCAUSE")
+	for _, s := range summaries {
+		w := s.OldestWait
+		if w == nil {
+			continue
+		}
+		next := ""
+		if !w.NextTry.IsZero() {
+			next = w.NextTry.UTC().Format(statusTime)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(w.Object), s.Dataset, w.State,
+			w.Since.UTC().Format(statusTime), plural(s.WaitsTooLong, "object"), w.Tries, next, w.Code, printable(w.Cause))
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printFailures prints the number of failed objects and the usual command of each code.
+func printFailures(out io.Writer, summaries []operator.Summary) {
+	if !slices.ContainsFunc(summaries, func(s operator.Summary) bool { return len(s.FailedByCode) > 0 }) {
+		return
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "FAILED\tDATASET\tOBJECTS\tTO CONTINUE")
+	for _, s := range summaries {
+		for _, f := range s.FailedByCode {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.Code, datasetName(s.Dataset), atLeast(f.Objects, f.More), f.Command)
+		}
 	}
 }
 
@@ -249,7 +387,7 @@ func printNewColumns(out io.Writer, summaries []operator.Summary) {
 	line("NEW COLUMN", "DATASET", "FIRST LOAD", "FIRST FILE")
 	for _, s := range summaries {
 		for _, column := range s.NewColumns {
-			line(column.Display(), s.Dataset, column.LoadedAt.Format("2006-01-02 15:04:05 UTC"), printable(column.Object))
+			line(column.Display(), s.Dataset, column.LoadedAt.Format(statusTime), printable(column.Object))
 		}
 		if s.MoreNewColumns > 0 {
 			line(fmt.Sprintf("%d more: see OPS.NEW_COLUMNS", s.MoreNewColumns), s.Dataset)

@@ -64,13 +64,12 @@ func (c *census) add(e journal.Entry) {
 	} else {
 		c.toTransform++
 	}
-	code := waitCode(e, c.at)
+	code := e.WaitCode(c.at)
 	age := c.at.Sub(e.Progressed)
 	if code != fault.DatasetPaused {
 		c.oldest = max(c.oldest, age)
 	}
-	patience, reported := code.ReportAfter()
-	if !reported || age < patience {
+	if !e.WaitsTooLong(c.at) {
 		return
 	}
 	c.group(waitKey{e.Dataset, code}).add(e)
@@ -95,30 +94,6 @@ func (w *wait) add(e journal.Entry) {
 	}
 	if e.Delay != nil && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
 		w.next = e.Delay.Next
-	}
-}
-
-// The times after which a missing try becomes the cause of a wait. A delayed message
-// comes back after 15 minutes at most, and a Glue run takes two hours at most.
-const (
-	silence      = time.Hour
-	silenceOfRun = 3 * time.Hour
-)
-
-// waitCode returns the cause of a wait: the code of the last failed try, not_tried if no
-// function has tried the object for long, and empty for an object on its usual way.
-func waitCode(e journal.Entry, at time.Time) fault.Code {
-	longest := silence
-	if e.State == journal.Transforming && e.Run != "" {
-		longest = silenceOfRun
-	}
-	switch {
-	case at.Sub(e.LastActivity()) > longest:
-		return fault.NotTried
-	case e.Delay == nil:
-		return ""
-	default:
-		return e.Delay.Code
 	}
 }
 

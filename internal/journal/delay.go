@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Delay describes a try at an object or a run that failed and will be repeated. The
@@ -85,6 +87,38 @@ func (e Entry) LastActivity() time.Time {
 	return last
 }
 
+// The times after which a missing try becomes the cause of a wait. A delayed message
+// comes back after 15 minutes at most, and a Glue run takes two hours at most.
+const (
+	silence      = time.Hour
+	silenceOfRun = 3 * time.Hour
+)
+
+// WaitCode returns the cause of the wait of an object on its way: the code of the last
+// failed try, not_tried if no function has tried the object for long, and empty for an
+// object on its usual way.
+func (e Entry) WaitCode(at time.Time) fault.Code {
+	longest := silence
+	if e.State == Transforming && e.Run != "" {
+		longest = silenceOfRun
+	}
+	switch {
+	case at.Sub(e.LastActivity()) > longest:
+		return fault.NotTried
+	case e.Delay == nil:
+		return ""
+	default:
+		return e.Delay.Code
+	}
+}
+
+// WaitsTooLong reports whether the wait of an object on its way is longer than the time
+// after which a mail reports the wait. A pause is never too long.
+func (e Entry) WaitsTooLong(at time.Time) bool {
+	patience, reported := e.WaitCode(at).ReportAfter()
+	return reported && at.Sub(e.Progressed) >= patience
+}
+
 // delay reads the attributes of Delayed; nil without them.
 func (i *item) delay() *Delay {
 	if i.text("delay_code") == "" {
@@ -128,4 +162,38 @@ func (t *Table) EachStuck(ctx context.Context, state State, before time.Time, do
 		}
 	}
 	return nil
+}
+
+// StuckPage returns at most limit objects without progress since before the time, from
+// the place, and the place of the next page. An empty next place means the end of the
+// state. A page can have fewer objects and even none before the end. A place without a
+// shard is the beginning of its state. The objects of a page are of one shard, in the
+// order of progress.
+func (t *Table) StuckPage(ctx context.Context, place work.StuckPlace, before time.Time, limit int) ([]Entry, work.StuckPlace, error) {
+	shard := max(0, strings.Index(idDigits, place.Shard))
+	input := queryStuckIndex(State(place.State), idDigits[shard:shard+1], before)
+	if place.After != "" {
+		input.KeyConditionExpression = aws.String("#p = :p AND #s BETWEEN :after AND :s")
+		input.ExpressionAttributeValues[":after"] = text(place.After + "~") // after this object
+	}
+	input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
+	output, err := t.Client.Query(ctx, input)
+	if err != nil {
+		return nil, work.StuckPlace{}, fault.AWS("query journal", fault.JournalAway, err)
+	}
+	entries := make([]Entry, len(output.Items))
+	for i, attributes := range output.Items {
+		if entries[i], err = decode(attributes); err != nil {
+			return nil, work.StuckPlace{}, err
+		}
+	}
+	next := work.StuckPlace{State: place.State, Shard: idDigits[shard : shard+1], After: valueOf(output.LastEvaluatedKey["stuck_sk"])}
+	switch {
+	case next.After != "":
+	case shard+1 < len(idDigits):
+		next.Shard = idDigits[shard+1 : shard+2]
+	default:
+		next = work.StuckPlace{}
+	}
+	return entries, next, nil
 }

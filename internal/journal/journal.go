@@ -141,12 +141,12 @@
 // without the attributes of an index is not in the index. The request that changes the
 // state also changes these attributes.
 //
-//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.EachStuck].
-//     The partition is the state and the first hexadecimal digit of the id. The order is
+//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.EachStuck],
+//     [Table.StuckPage] and [Table.OldestMoving]. The partition is the state and the first hexadecimal digit of the id. The order is
 //     the time of the last progress.
 //   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
-//     index also has the objects in Failed, for [Table.Failed], in the order of code and
-//     time. Objects with an unsent message are in the index for [Table.Unsent]. The
+//     index also has the objects in Failed, for [Table.Failed] and [Table.FailedByCode], in
+//     the order of code and time. Objects with an unsent message are in the index for [Table.Unsent]. The
 //     partition is "waiting", "failed" or "unsent", and the dataset.
 //
 // Runs have partitions of their own in both indexes. In "stuck" the partition is "run#"
@@ -154,7 +154,8 @@
 // runs in the order of the next try. In "work" the partition is "run#" and the dataset,
 // with all runs that aren't finished, for [Table.Runs].
 //
-// Reads by key are strongly consistent. Reads of an index are eventually consistent: a
+// Only [Table.Each] reads the whole table. Every other read is by key, or of one part of an
+// index, page by page. Reads by key are strongly consistent. Reads of an index are eventually consistent: a
 // query can miss a recent change.
 package journal
 
@@ -301,8 +302,10 @@ func (e Entry) KeepsEarlierRows() bool {
 	return e.Generation > 0 && e.LoadID != "" && (!e.State.Final() || e.State == Dismissed)
 }
 
-// DynamoDB is the part of the DynamoDB client that the journal uses.
+// DynamoDB is the part of the DynamoDB client that the journal uses. Only commands of an
+// operator use BatchGetItem and Scan.
 type DynamoDB interface {
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)

@@ -30,6 +30,8 @@ type strictDynamoDB struct {
 	fatal func(format string, args ...any)
 	// page is the maximum size of a page of a query; 0 means no limit.
 	page int32
+	// halves leaves half of the keys of a batch unanswered.
+	halves bool
 	// repeats makes each write twice, like the SDK after a lost answer.
 	repeats bool
 	// before runs once before the next write, like a faster writer.
@@ -74,12 +76,30 @@ func (s *strictDynamoDB) GetItem(ctx context.Context, input *dynamodb.GetItemInp
 	return s.Client.GetItem(ctx, input, options...)
 }
 
+func (s *strictDynamoDB) BatchGetItem(ctx context.Context, input *dynamodb.BatchGetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	for table, asked := range input.RequestItems {
+		if !aws.ToBool(asked.ConsistentRead) || len(asked.Keys) < 1 || len(asked.Keys) > 100 {
+			s.fatal("a batch of %d keys of %s, consistent %t", len(asked.Keys), table, aws.ToBool(asked.ConsistentRead))
+		}
+		if half := len(asked.Keys) / 2; s.halves && half > 0 {
+			answered, left := asked, asked
+			answered.Keys, left.Keys = asked.Keys[:half], asked.Keys[half:]
+			output, err := s.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{table: answered}}, options...)
+			if err == nil {
+				output.UnprocessedKeys = map[string]types.KeysAndAttributes{table: left}
+			}
+			return output, err
+		}
+	}
+	return s.Client.BatchGetItem(ctx, input, options...)
+}
+
 func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
 	if isIndex := input.IndexName != nil; aws.ToBool(input.ConsistentRead) == isIndex {
 		s.fatal("the query of index %q has ConsistentRead = %t", aws.ToString(input.IndexName), aws.ToBool(input.ConsistentRead))
 	}
-	s.check(aws.ToString(input.KeyConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
+	s.check(aws.ToString(input.KeyConditionExpression)+" "+aws.ToString(input.ProjectionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
 	if s.page > 0 && (input.Limit == nil || *input.Limit > s.page) {
 		paged := *input
 		paged.Limit = aws.Int32(s.page)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,12 +46,24 @@ func (*deliveriesJournal) Waiting(context.Context, string, int) ([]journal.Entry
 	return nil, nil
 }
 
-func (*deliveriesJournal) Failed(context.Context, string, fault.Code) ([]journal.Entry, error) {
+func (*deliveriesJournal) CountWaiting(context.Context, string, int) (journal.Count, error) {
+	return journal.Count{}, nil
+}
+
+func (*deliveriesJournal) OldestMoving(context.Context, journal.State, int, func(journal.Entry)) (bool, error) {
+	return false, nil
+}
+
+func (*deliveriesJournal) FailedByCode(context.Context, string, int, int) ([]journal.FailedCode, error) {
 	return nil, nil
 }
 
 func (*deliveriesJournal) Runs(context.Context, string) ([]journal.Run, error) {
 	return nil, nil
+}
+
+func (*deliveriesJournal) Volumes(context.Context, string) (journal.Volumes, error) {
+	return journal.Volumes{}, nil
 }
 
 // ledgerSession has the deliveries of a ledger. Accept marks a delivery.
@@ -166,7 +179,7 @@ func TestStatusShowsDeliveries(t *testing.T) {
 	o, j := newAcceptor(t, 0.5)
 	held := work.HeldDelivery{Dataset: "shop.customer", Name: "2026-03-31", Rows: 9, Before: "2026-02-28", RowsBefore: 100}
 	j.state = journal.Deliveries{Current: "2026-02-28", Held: []work.HeldDelivery{held}}
-	summaries, err := o.Summaries(t.Context())
+	summaries, err := o.Summaries(t.Context(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,13 @@ import (
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
 	Each(ctx context.Context, do func(journal.Entry)) error
+	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
+	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
+	OldestMoving(ctx context.Context, state journal.State, limit int, do func(journal.Entry)) (more bool, err error)
+	CountWaiting(ctx context.Context, dataset string, limit int) (journal.Count, error)
+	FailedByCode(ctx context.Context, dataset string, limit, newest int) ([]journal.FailedCode, error)
+	Volumes(ctx context.Context, dataset string) (journal.Volumes, error)
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)

@@ -355,7 +355,7 @@ func TestIngestOfKnownRun(t *testing.T) {
 	}
 	listed := func() []journal.Run {
 		t.Helper()
-		summaries, err := f.Summaries(ctx)
+		summaries, err := f.Summaries(ctx, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,9 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,7 +108,7 @@ func TestSummaries(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
-		got, err := f.Summaries(ctx)
+		got, err := f.Summaries(ctx, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,19 +122,83 @@ func TestSummaries(t *testing.T) {
 			if len(got[i].Failed) == 0 {
 				got[i].Failed = nil
 			}
+			if w := got[i].OldestWait; w != nil {
+				got[i].OldestWait = &operator.Wait{ID: w.ID, State: w.State}
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}
 	}
 	check("nothing happened")
-	f.transformed(t, f.received(t, "shop/order/1.csv", "shop.order"), "shop.order")
+	waits := f.received(t, "shop/order/1.csv", "shop.order")
+	f.transformed(t, waits, "shop.order")
+	moves := f.received(t, "shop/item/1.csv", "shop.item")
 	header := f.failed(t, "shop/order/2.csv", "shop.order", work.Transform, fault.BadHeader)
 	unclaimed := f.failed(t, "unclaimed.csv", "", work.Route, fault.NoDataset)
-	want[2].Waiting = 1
+	want[1].ToTransform, want[1].OldestWait = 1, &operator.Wait{ID: moves.ID(), State: journal.Received}
+	want[2].Waiting, want[2].OldestWait = 1, &operator.Wait{ID: waits.ID(), State: journal.Transformed}
 	want[2].Failed = []journal.Entry{{ID: header.ID(), Code: "bad_header"}}
-	want = append(want, operator.Summary{Failed: []journal.Entry{{ID: unclaimed.ID(), Code: "no_dataset"}}})
-	check("one waits, one failed, one failed without a contract")
+	want[2].FailedByCode = []operator.FailedCode{{Code: "bad_header", Objects: 1, Command: "firn redrive " + string(header.ID())}}
+	want = append(want, operator.Summary{
+		Failed:       []journal.Entry{{ID: unclaimed.ID(), Code: "no_dataset"}},
+		FailedByCode: []operator.FailedCode{{Code: "no_dataset", Objects: 1, Command: "firn redrive " + string(unclaimed.ID())}},
+	})
+	check("one waits for each stage, one failed, one failed without a contract")
+	for i, needs := range []bool{false, false, true, false, false, true} {
+		if want[i].NeedsPerson() != needs {
+			t.Errorf("%q needs a person: %t", want[i].Dataset, want[i].NeedsPerson())
+		}
+	}
+}
+
+// TestSummaryDescribesWaitsAndLastLoad: a paused dataset, a wait that is too long for a
+// mail, and the newest five of seven failures.
+func TestSummaryDescribesWaitsAndLastLoad(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	began := time.Now()
+	paused := f.received(t, "shop/order/1.csv", "shop.order")
+	f.transformed(t, paused, "shop.order")
+	late := f.received(t, "shop/order/2.csv", "shop.order")
+	for o, code := range map[object.Object]fault.Code{paused: fault.DatasetPaused, late: fault.AccessDenied} {
+		delay := fault.Dependency("test", code, errors.New("because of "+string(code)))
+		delay.ObjectID = string(o.ID())
+		if err := f.stages.Delayed(ctx, delay, "load", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var failed []object.Object
+	for i := range 7 {
+		failed = append(failed, f.failed(t, fmt.Sprintf("shop/order/failed-%d.csv", i), "shop.order", work.Transform, fault.BadHeader))
+	}
+	loads := []journal.Volume{{ID: "a", Key: "a.csv", LoadedAt: began, Read: 1}, {ID: "b", Key: "b.csv", LoadedAt: began, Read: 9, Rejected: 2}}
+	if err := f.stages.AddVolumes(ctx, "shop.order", loads); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Summary(ctx, "shop.order", began.Add(10*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Paused || got.Waiting != 1 || got.ToTransform != 1 || got.WaitsTooLong != 1 || !got.NeedsPerson() {
+		t.Errorf("summary %+v", got)
+	}
+	if w := got.OldestWait; w == nil || w.ID != late.ID() && w.ID != paused.ID() || w.Tries != 1 || w.NextTry.IsZero() || !strings.HasPrefix(w.Cause, "because of ") {
+		t.Errorf("oldest wait %+v", w)
+	}
+	if l := got.LastLoad; l == nil || l.ID != "b" || l.RowsRead != 9 || l.RowsRejected != 2 {
+		t.Errorf("last load %+v", l)
+	}
+	want := []operator.FailedCode{{Code: fault.BadHeader, Objects: 7, Command: "firn redrive --dataset shop.order --code bad_header"}}
+	if diff := cmp.Diff(want, got.FailedByCode); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	if len(got.Failed) != 5 || got.Failed[0].ID != failed[6].ID() || got.Failed[4].ID != failed[2].ID() {
+		t.Errorf("newest failures %+v", got.Failed)
+	}
+	if _, err := f.Summary(ctx, "shop.ordr", began); message(err) != `no contract for dataset "shop.ordr": name one of shop.customer, shop.item, shop.order, shop.visit, station.event` {
+		t.Errorf("unknown dataset: %v", err)
+	}
 }
 
 // TestSummariesHaveNewColumnsWithoutKnownOnes: the contract of shop.order has "state" by
@@ -144,7 +210,7 @@ func TestSummariesHaveNewColumnsWithoutKnownOnes(t *testing.T) {
 	n := work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{owner}, More: 2}
 	check := func(when string, want operator.Summary) {
 		t.Helper()
-		got, err := f.Summaries(ctx)
+		got, err := f.Summaries(ctx, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

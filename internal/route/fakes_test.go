@@ -47,9 +47,15 @@ type fakeJournal struct {
 	// sweepers are the messages with a claim of an object for a sweep.
 	sweepers   map[object.ID]string
 	sweptUntil time.Time
-	outage     breaker.Outage
-	runs       map[journal.RunName]journal.Run
-	now        func() time.Time
+	// stuckPage is the largest page of StuckPage; 0 means the limit of the call. pageRead
+	// is called at each page.
+	stuckPage int
+	pageRead  func()
+	// order has the ids of each state in the order of progress, since the first StuckPage.
+	order  map[journal.State][]string
+	outage breaker.Outage
+	runs   map[journal.RunName]journal.Run
+	now    func() time.Time
 }
 
 func newJournal(entries ...journal.Entry) *fakeJournal {
@@ -148,18 +154,47 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	return true, nil
 }
 
-func (j *fakeJournal) EachStuck(_ context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error {
-	for _, e := range j.entries {
-		progressed := e.Progressed
-		if progressed.IsZero() {
-			progressed = e.Times[state]
+// StuckPage has the objects of a state in one shard, in the order of progress and id. A
+// page has at most stuckPage objects; 0 means the limit of the call.
+func (j *fakeJournal) StuckPage(_ context.Context, place work.StuckPlace, before time.Time, limit int) ([]journal.Entry, work.StuckPlace, error) {
+	if limit < 1 {
+		return nil, work.StuckPlace{}, fmt.Errorf("the limit of a page is %d", limit)
+	}
+	if j.pageRead != nil {
+		j.pageRead()
+	}
+	if j.stuckPage > 0 {
+		limit = min(limit, j.stuckPage)
+	}
+	if j.order == nil {
+		j.order = make(map[journal.State][]string)
+		for id, e := range j.entries {
+			at := e.Progressed
+			if at.IsZero() {
+				at = e.Times[e.State]
+			}
+			j.order[e.State] = append(j.order[e.State], at.UTC().Format(sortableTime)+"#"+string(id))
 		}
-		if e.State == state && progressed.Before(before) && !do(e) {
-			return nil
+		for _, keys := range j.order {
+			slices.Sort(keys)
 		}
 	}
-	return nil
+	keys := j.order[journal.State(place.State)]
+	first, _ := slices.BinarySearch(keys, place.After+"\x00")
+	last, _ := slices.BinarySearch(keys, before.UTC().Format(sortableTime))
+	last = max(first, last)
+	var page []journal.Entry
+	for _, key := range keys[first:min(last, first+limit)] {
+		_, id, _ := strings.Cut(key, "#")
+		page = append(page, j.entries[object.ID(id)])
+	}
+	if first+limit >= last {
+		return page, work.StuckPlace{}, nil
+	}
+	return page, work.StuckPlace{State: place.State, Shard: "0", After: keys[first+limit-1]}, nil
 }
+
+const sortableTime = "2006-01-02T15:04:05.000000Z"
 
 func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error) {
 	now, err := j.Get(ctx, e.ID)

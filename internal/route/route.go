@@ -37,9 +37,9 @@ type Journal interface {
 
 // Sweeps is the sweep's part of the journal.
 type Sweeps interface {
-	// EachStuck calls do with each object in the state without progress since before the
-	// time, until do returns false.
-	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
+	// StuckPage returns at most limit objects without progress since before the time, and
+	// the place of the next page. An empty place is the end of the state.
+	StuckPage(ctx context.Context, place work.StuckPlace, before time.Time, limit int) ([]journal.Entry, work.StuckPlace, error)
 	// ClaimForSweep claims a stuck object for the sweep's message and increments the
 	// object's sweep count. It returns false if the object has moved on, or if another
 	// message claimed the object after the time before.

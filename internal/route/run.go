@@ -32,7 +32,7 @@ func (r *Router) sweepRuns(ctx context.Context, m batch.Message, before time.Tim
 		}
 		stuck := work.StuckRun{Dataset: run.Dataset, RunID: run.ID, Before: before}
 		out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: run.Dataset}, stuck.Encode())
-		if len(out.letters) < maxStuckInMemory {
+		if len(out.letters) < maxStuckPage {
 			return true
 		}
 		failed = send()

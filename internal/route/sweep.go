@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,26 +38,30 @@ const (
 	// maxListingTime is the time limit of a message for the listing of the bucket.
 	// Another message continues the list, and the rest of the batch doesn't wait.
 	maxListingTime = 10 * time.Second
-	// maxStuckInMemory is the number of found objects in memory before a sweep sends
-	// their messages.
-	maxStuckInMemory = 1000
+	// maxStuckTime is the time limit of a message for the search for stuck objects. The
+	// listing of the bucket can follow in the same minute.
+	maxStuckTime = 15 * time.Second
+	// maxStuckPage is the number of objects in a page of the search for stuck objects. A
+	// sweep has one page in memory.
+	maxStuckPage = 500
 	// maxParallelReads is the number of concurrent reads of the journal.
 	maxParallelReads = 10
 )
 
 // sweep finds lost events and lost messages, because S3 and Glue announce only on a
-// best-effort basis. A sweep first reads the stuck objects and ingestion runs, then lists
-// the landing bucket page by page. Another message continues a long list. Each result becomes a
+// best-effort basis. A sweep first reads the stuck objects, then lists the landing
+// bucket, both page by page. Another message continues a long search. Each result becomes a
 // message with its own faults, dead letter and redrive. Sweeps may overlap, because a
 // repeated result has no effect.
 func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error {
 	if s.Page == nil {
-		if err := r.sweepStuck(ctx, m, s); err != nil {
+		if done, err := r.sweepStuck(ctx, m, s); err != nil || !done {
 			return err
 		}
 		if err := r.sweepRuns(ctx, m, r.Now().Add(-s.Stuck.Or(defaultStuck))); err != nil {
 			return err
 		}
+		s.StuckPlace = nil
 		since, err := r.sweepStart(ctx, s)
 		if err != nil {
 			return err
@@ -79,39 +84,64 @@ func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error
 	return swept.Add(-sweepOverlap), nil
 }
 
-// sweepStuck sends a message for each stuck object. An object is stuck after a time
-// without a change of state and without a try. A try proves that the object's message
-// isn't lost, so an object with a known cause of its wait isn't stuck. During an outage
-// of Snowflake, transformed objects don't count as stuck.
-func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
+// sweepStuck sends a message for each stuck object, page by page. It returns false if
+// another message continues the search, and then also lists the landing bucket.
+//
+// An object is stuck after a time without a change of state and without a try. A try
+// proves that the object's message isn't lost, so an object with a known cause of its
+// wait isn't stuck. During an outage of Snowflake, transformed objects don't count as
+// stuck.
+func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) (done bool, err error) {
 	outage, err := r.Journal.Outage(ctx, breaker.Snowflake)
 	if err != nil {
-		return err
+		return false, err
 	}
-	states := []journal.State{journal.Received, journal.Transforming}
-	if !outage.Open {
-		states = append(states, journal.Transformed)
+	before, end := r.Now().Add(-s.Stuck.Or(defaultStuck)), r.Now().Add(maxStuckTime)
+	place := firstStuckPlace(s)
+	for place.State != "" {
+		if place.State == string(journal.Transformed) && outage.Open {
+			break
+		}
+		next, err := r.sendStuck(ctx, m, place, before)
+		if err != nil {
+			return false, err
+		}
+		if place = next; place.State != "" && !r.Now().Before(end) {
+			s.StuckPlace = &place
+			return false, r.sendNextPage(ctx, m, s)
+		}
 	}
-	before := r.Now().Add(-s.Stuck.Or(defaultStuck))
-	var faults []error
-	for _, state := range states {
-		var out outbox
-		var failed error
-		err := r.Journal.EachStuck(ctx, state, before, func(e journal.Entry) bool {
-			if e.LastSweepAt.After(before) || !e.LastActivity().Before(before) {
-				return true
-			}
+	return true, nil
+}
+
+// stuckStates are the states of stuck objects, in the order of the search.
+var stuckStates = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
+
+// firstStuckPlace is the place at which the message begins or continues the search.
+func firstStuckPlace(s work.Sweep) work.StuckPlace {
+	if s.StuckPlace != nil {
+		return *s.StuckPlace
+	}
+	return work.StuckPlace{State: string(stuckStates[0])}
+}
+
+// sendStuck sends a message for each stuck object of a page of the journal, and returns
+// the place of the next page. An empty place means the end of the search.
+func (r *Router) sendStuck(ctx context.Context, m batch.Message, place work.StuckPlace, before time.Time) (work.StuckPlace, error) {
+	page, next, err := r.Journal.StuckPage(ctx, place, before, maxStuckPage)
+	if err != nil {
+		return next, err
+	}
+	var out outbox
+	for _, e := range page {
+		if !e.LastSweepAt.After(before) && e.LastActivity().Before(before) {
 			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
-			if len(out.letters) < maxStuckInMemory {
-				return true
-			}
-			failed = r.sendAll(ctx, m, &out, "stuck objects found")
-			out = outbox{}
-			return failed == nil
-		})
-		faults = append(faults, err, failed, r.sendAll(ctx, m, &out, "stuck objects found"))
+		}
 	}
-	return errors.Join(faults...)
+	if at := slices.Index(stuckStates, journal.State(place.State)); next.State == "" && at >= 0 && at+1 < len(stuckStates) {
+		next.State = string(stuckStates[at+1])
+	}
+	return next, r.sendAll(ctx, m, &out, "stuck objects found")
 }
 
 // sweepLanding announces the versions in the landing bucket without an entry in the

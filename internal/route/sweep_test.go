@@ -249,3 +249,86 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 		})
 	}
 }
+
+// sweepAll handles a sweep and its continuations. It returns the names of the stuck
+// objects in the order of the messages, the announced objects and the number of handled
+// messages.
+func (b *fixture) sweepAll(t *testing.T) (stuck []string, announced []object.Object, messages int) {
+	t.Helper()
+	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; messages++ {
+		message := pending[0]
+		pending = pending[1:]
+		if f := b.handle(message); f != nil {
+			t.Fatal(f)
+		}
+		for _, body := range b.takeOwnMessages() {
+			if s, err := work.DecodeSweep(body); err == nil {
+				if !s.At.Equal(noon) || s.StuckPlace == nil {
+					t.Errorf("the next message is %s", body)
+				}
+				pending = append(pending, body)
+			} else if w, err := work.Decode(body, work.Route); err == nil {
+				stuck = append(stuck, strings.TrimSuffix(strings.TrimPrefix(w.Object.Key, "shop/order/"), ".csv"))
+			} else {
+				announced = append(announced, objectsAnnouncedBy(t, body)...)
+			}
+		}
+	}
+	return stuck, announced, messages
+}
+
+// TestLongSearchForStuckObjectsContinuesInAnotherMessage reads one page in each message.
+func TestLongSearchForStuckObjectsContinuesInAnotherMessage(t *testing.T) {
+	t.Parallel()
+	var entries []journal.Entry
+	for i := range 9 {
+		state := []journal.State{journal.Received, journal.Transforming, journal.Transformed}[i/3]
+		entries = append(entries, journal.Entry{
+			Object: landed(fmt.Sprintf("shop/order/%d.csv", i)), Dataset: "shop.order", State: state,
+			Times: map[journal.State]time.Time{state: noon.Add(-100*time.Hour + time.Duration(i)*time.Minute)},
+		})
+	}
+	b := newFixture(t, entries...)
+	unannounced := b.putVersion(landed("shop/order/lost.csv"), 2*time.Hour)
+	b.journal.stuckPage = 2
+	b.journal.pageRead = func() {
+		if !b.journal.sweptUntil.IsZero() {
+			t.Error("the bucket was swept before the end of the search for stuck objects")
+		}
+		b.now = b.now.Add(20 * time.Second)
+	}
+	stuck, announced, messages := b.sweepAll(t)
+	if diff := cmp.Diff(strings.Split("0 1 2 3 4 5 6 7 8", " "), stuck); diff != "" || messages != 6 {
+		t.Errorf("%d messages sent (-want +got):\n%s", messages, diff)
+	}
+	if len(announced) != 1 || announced[0].Key != unannounced.Key || b.journal.sweptUntil.IsZero() {
+		t.Errorf("announced %+v, swept until %s", announced, b.journal.sweptUntil)
+	}
+}
+
+// TestPausedObjectsDoNotStarveStuckObject has one stuck object behind 100,000 objects
+// of a paused dataset, whose messages come back every 15 minutes. A message has 15
+// seconds, and each page takes a tenth of a second.
+func TestPausedObjectsDoNotStarveStuckObject(t *testing.T) {
+	t.Parallel()
+	const paused = 100_000
+	entries := make([]journal.Entry, 0, paused+1)
+	for i := range paused {
+		entries = append(entries, journal.Entry{
+			Object: landed(fmt.Sprintf("shop/order/%d.csv", i)), Dataset: "shop.order", State: journal.Transformed,
+			Progressed: noon.Add(-100 * time.Hour), Times: map[journal.State]time.Time{journal.Transformed: noon.Add(-100 * time.Hour)},
+			Delay: &journal.Delay{Code: fault.DatasetPaused, Last: noon.Add(-10 * time.Minute)},
+		})
+	}
+	entries = append(entries, journal.Entry{
+		Object: landed("shop/order/stuck.csv"), Dataset: "shop.order", State: journal.Transformed,
+		Times: map[journal.State]time.Time{journal.Transformed: noon.Add(-7 * time.Hour)},
+	})
+	b := newFixture(t, entries...)
+	pages := 0
+	b.journal.pageRead = func() { pages++; b.now = b.now.Add(100 * time.Millisecond) }
+	stuck, _, messages := b.sweepAll(t)
+	if diff := cmp.Diff([]string{"stuck"}, stuck); diff != "" || messages < 2 || pages > paused/500+3 {
+		t.Errorf("%d messages with %d pages sent (-want +got):\n%s", messages, pages, diff)
+	}
+}

@@ -2,13 +2,17 @@ package snowflake
 
 import (
 	"database/sql"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-func read(rows *sql.Rows) (Result, error) {
+func read(rows *sql.Rows) (Result, error) { return readUpTo(rows, math.MaxInt) }
+
+// readUpTo reads the next rows, at most limit.
+func readUpTo(rows *sql.Rows, limit int) (Result, error) {
 	columns, err := rows.Columns()
 	if err != nil {
 		return Result{}, err
@@ -17,7 +21,7 @@ func read(rows *sql.Rows) (Result, error) {
 	for _, name := range columns {
 		result.Columns = append(result.Columns, strings.ToLower(name))
 	}
-	for rows.Next() {
+	for len(result.Rows) < limit && rows.Next() {
 		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
 		for i := range values {
 			targets[i] = &values[i]

@@ -99,6 +99,26 @@ func (s *Session) Query(ctx context.Context, op, statement string, args ...any) 
 	return result, nil
 }
 
+// QueryPages runs a statement and calls do with the rows in pages of at most size rows,
+// until do returns an error. The last
+// page can be empty. Only one page and the driver's buffer are in memory.
+func (s *Session) QueryPages(ctx context.Context, op, statement string, size int, do func(Result) error) error {
+	rows, err := s.conn.QueryContext(ctx, statement)
+	if err != nil {
+		return Fault(op, statement, err)
+	}
+	defer rows.Close()
+	for {
+		page, err := readUpTo(rows, size)
+		if err != nil {
+			return Fault(op, statement, err)
+		}
+		if err := do(page); err != nil || len(page.Rows) < size {
+			return err
+		}
+	}
+}
+
 // Begin opens a transaction. The package sends BEGIN, COMMIT and ROLLBACK as text, not
 // through database/sql's Tx: a Tx sends no COMMIT or ROLLBACK after the end of the
 // context of BeginTx.

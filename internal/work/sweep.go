@@ -20,9 +20,23 @@ type Sweep struct {
 	// Stuck is the shortest time without progress of an object or a run. Nil for route's
 	// default.
 	Stuck *Seconds `json:"stuck_seconds,omitempty"`
+	// StuckPlace is the place at which the sweep continues the search for stuck objects.
+	// Nil for a sweep that doesn't continue this search.
+	StuckPlace *StuckPlace `json:"stuck_place,omitempty"`
 	// Page is the place at which the sweep continues the list of the landing bucket.
 	// Nil for a new sweep.
 	Page *Page `json:"page,omitempty"`
+}
+
+// StuckPlace is a place in the journal's index of the objects on their way. The journal
+// returns the places in their order.
+type StuckPlace struct {
+	// State is the state of the objects.
+	State string `json:"state"`
+	// Shard is the part of the state; empty for the first part.
+	Shard string `json:"shard,omitempty"`
+	// After is the last searched object of the shard; empty for the beginning.
+	After string `json:"after,omitempty"`
 }
 
 // Page is a place in the list of the landing bucket's versions.
@@ -87,6 +101,8 @@ func DecodeSweep(body string) (Sweep, error) {
 	switch {
 	case s.At.IsZero():
 		return Sweep{}, fmt.Errorf("decode sweep: the message has no time")
+	case s.StuckPlace != nil && (s.StuckPlace.State == "" || s.Page != nil):
+		return Sweep{}, fmt.Errorf("decode sweep: the message has a place among stuck objects without a state, or beside a page")
 	case s.Page != nil && s.Page.Key == "":
 		return Sweep{}, fmt.Errorf("decode sweep: the page names no key")
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -142,6 +143,11 @@ func (e *environment) Publish(_ context.Context, n load.Announcement) error {
 func (e *environment) Held(_ context.Context, h work.HeldDelivery) error {
 	e.record(output{Held: &h})
 	return nil
+}
+
+// NewColumns implements load.Notices. The files of these tests have no new columns.
+func (e *environment) NewColumns(_ context.Context, n work.NewColumns) error {
+	return fmt.Errorf("notice about new columns of %s", n.Dataset)
 }
 
 func (e *environment) start(t testing.TB, settings loaderSettings) *process {

@@ -144,6 +144,11 @@ func (w *outputWriter) Held(_ context.Context, h work.HeldDelivery) error {
 	return w.write(output{Held: &h})
 }
 
+// NewColumns implements load.Notices. The files of these tests have no new columns.
+func (w *outputWriter) NewColumns(_ context.Context, n work.NewColumns) error {
+	return fmt.Errorf("notice about new columns of %s", n.Dataset)
+}
+
 // runLoader handles the batches from standard input until the end of the input.
 func runLoader(text string) int {
 	if err := handleAll(context.Background(), text); err != nil {

@@ -4,11 +4,11 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -20,9 +20,18 @@ import (
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
-// Journal reads the journal. Each calls do for every entry.
+// Journal reads the journal.
 type Journal interface {
+	// Each calls do for every entry.
 	Each(ctx context.Context, do func(journal.Entry)) error
+	// EachOf calls do for the entry of each id.
+	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
+	// EachMovingID calls do for the id of each object of a dataset that waits for a load,
+	// that failed, or whose message was never sent.
+	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
+	// EachStuck calls do for each object in the state without progress since before the
+	// time, until do returns false.
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 
 // Objects has the audit's calls of S3.
@@ -31,9 +40,10 @@ type Objects interface {
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Ledger counts the rows of a dataset's tables and reads its ledger in one statement.
+// Ledger counts the rows of a dataset's tables and reads its ledger in one statement. The
+// result has the lock rows. The error is ledger.ErrNoTable for a dataset without tables.
 type Ledger interface {
-	CountTables(ctx context.Context, c *contract.Contract) (ledger.TableCounts, error)
+	EachCount(ctx context.Context, c *contract.Contract, do func(ledger.Count) error) ([]ledger.Lock, error)
 }
 
 // Auditor audits one deployment.
@@ -43,8 +53,8 @@ type Auditor struct {
 	Objects   Objects
 	// LandingBucket and CuratedBucket are the names of the stack's buckets.
 	LandingBucket, CuratedBucket string
-	// Open opens a session with Snowflake. Run calls Open after the read of the
-	// journal. A session sees all transactions committed before its start
+	// Open opens a session with Snowflake. Run calls Open after the read of the bucket,
+	// and in an audit of all datasets after the read of the journal. A session sees all transactions committed before its start
 	// (docs.snowflake.com, sql-reference/parameters, READ_CONSISTENCY_MODE).
 	Open func(ctx context.Context) (Ledger, error)
 	Now  func() time.Time
@@ -54,6 +64,8 @@ type Auditor struct {
 	Grace time.Duration
 	// Stuck is the longest time in one state for an object that is not settled.
 	Stuck time.Duration
+	// TempFolder is the folder for temporary files; empty for the system's folder.
+	TempFolder string
 }
 
 // Result is the result of an audit.
@@ -104,26 +116,33 @@ type Summary struct {
 // Run audits one dataset. With an empty dataset, Run audits all datasets and the keys
 // without a contract.
 //
-// Run reads in the order of an object's path: bucket, journal, ledger. So an object
-// that moves during the audit is never missing from a later read. Objects changed after
-// the beginning of the audit, or up to Grace before, are left to the next audit. Only
-// the comparison of tables with their ledger has no grace: both come from one
-// statement.
-func (a *Auditor) Run(ctx context.Context, dataset string) (Result, error) {
-	s := a.begin(dataset)
-	if err := a.listLanding(ctx, s); err != nil {
+// The audit of one dataset reads nothing about other datasets, except the objects that
+// are stuck before their transform. It takes the ids of objects from the landing bucket,
+// the journal's indexes, the curated bucket, the ledger and the tables, and then reads
+// these entries. Only the audit of all datasets finds an object that no other source has
+// than the journal, because only this audit reads the whole journal.
+//
+// The audit of all datasets reads in the order of an object's path: bucket, journal,
+// ledger. So an object that moves during the audit is never missing from a later read.
+// Objects changed after the beginning of the audit, or up to Grace before, are left to the
+// next audit. Only the comparison of tables with their ledger has no grace: both come from
+// one statement.
+//
+// The records are in temporary files without any row's content. Run removes the files at
+// the end, also at the end of the context. The memory has one part of the records and all
+// differences.
+func (a *Auditor) Run(ctx context.Context, dataset string) (result Result, err error) {
+	s, err := a.begin(ctx, dataset)
+	if err != nil {
 		return Result{}, err
 	}
-	if err := a.Journal.Each(ctx, s.addEntry); err != nil {
-		return Result{}, err
+	defer func() { err = errors.Join(err, s.close()) }()
+	for _, read := range []func(context.Context, *auditState) error{a.listLanding, a.readJournal, a.listReceipts, a.readLedgers, a.join} {
+		if err := read(ctx, s); err != nil {
+			return Result{}, err
+		}
 	}
-	if err := a.listReceipts(ctx, s); err != nil {
-		return Result{}, err
-	}
-	if err := a.readLedgers(ctx, s); err != nil {
-		return Result{}, err
-	}
-	return s.compareAll(), nil
+	return s.compareAll()
 }
 
 // auditState has the results of all reads.
@@ -131,17 +150,38 @@ type auditState struct {
 	began                        time.Time
 	grace, stuck                 time.Duration
 	landingBucket, curatedBucket string
-	// known has the ids of all journal entries, of every dataset.
-	known    map[object.ID]bool
-	datasets map[string]*datasetState
 	// onlyDataset is the dataset to audit; empty for all.
 	onlyDataset string
+	datasets    map[string]*datasetResult
+	// folder has the temporary files. byID has the records of the sources by the object's
+	// id, and byKey the joined records by the object's key.
+	folder      string
+	byID, byKey *spill
+	// entryOf reads one journal entry; nil for none. lookupFailed is its error.
+	entryOf      func(object.ID) *journal.Entry
+	lookupFailed error
 }
 
-// datasetState has the results of the reads for one dataset.
+// datasetResult has the results for one dataset.
+type datasetResult struct {
+	contract *contract.Contract
+	// hasTables reports whether Snowflake has the dataset's tables, and locks are the lock
+	// rows.
+	hasTables bool
+	locks     []ledger.Lock
+
+	summary     Summary
+	entries     int
+	differences []Difference
+}
+
+// datasetState has the records of one part of a dataset. A part has all records of its
+// keys.
 type datasetState struct {
 	dataset  string
 	contract *contract.Contract
+	// known has the ids of the objects with a journal entry, of every dataset.
+	known    map[object.ID]bool
 	versions []version
 	// present has true for each landing key with a current version. deletedAt has the
 	// time of the delete marker of each deleted key.
@@ -151,50 +191,96 @@ type datasetState struct {
 	// receipts has the keys of the receipts in the curated bucket.
 	receipts map[string]bool
 	// tables is nil for a dataset without tables.
-	tables *ledger.TableCounts
+	tables *tableCounts
 }
 
-// version is one version of a landing key.
-type version struct {
-	object.Object
-
-	modified time.Time
+// tableCounts are the lock rows of a dataset, and the counts of one part.
+type tableCounts struct {
+	Locks  []ledger.Lock
+	Counts []ledger.Count
 }
 
-func (a *Auditor) begin(dataset string) *auditState {
+func (a *Auditor) begin(ctx context.Context, dataset string) (*auditState, error) {
+	folder, err := os.MkdirTemp(a.TempFolder, "firn-audit-*")
+	if err != nil {
+		return nil, fmt.Errorf("make temporary folder: %w", err)
+	}
 	s := &auditState{
 		began: a.Now(), grace: a.Grace, stuck: a.Stuck, landingBucket: a.LandingBucket, curatedBucket: a.CuratedBucket, onlyDataset: dataset,
-		known: make(map[object.ID]bool), datasets: make(map[string]*datasetState),
+		datasets: make(map[string]*datasetResult), folder: folder, byID: newSpill(folder, "id"), byKey: newSpill(folder, "key"),
+	}
+	s.entryOf = func(id object.ID) (found *journal.Entry) {
+		if dataset == "" || s.lookupFailed != nil {
+			return nil
+		}
+		s.lookupFailed = a.Journal.EachOf(ctx, []object.ID{id}, func(e journal.Entry) { found = &e })
+		return found
 	}
 	for _, c := range a.Contracts {
-		if d := s.datasetState(c.Dataset()); d != nil {
-			d.contract = c
+		if s.audits(c.Dataset()) {
+			s.result(c.Dataset()).contract = c
 		}
 	}
-	return s
+	return s, nil
 }
 
-// datasetState returns the state of a dataset; nil if the audit excludes the dataset.
-func (s *auditState) datasetState(dataset string) *datasetState {
-	if s.onlyDataset != "" && dataset != s.onlyDataset {
-		return nil
+// close removes the temporary files.
+func (s *auditState) close() error {
+	s.byID.close()
+	s.byKey.close()
+	if err := os.RemoveAll(s.folder); err != nil {
+		return fmt.Errorf("remove temporary files: %w", err)
 	}
+	return nil
+}
+
+// audits reports whether the audit includes the dataset.
+func (s *auditState) audits(dataset string) bool {
+	return s.onlyDataset == "" || dataset == s.onlyDataset
+}
+
+func (s *auditState) result(dataset string) *datasetResult {
 	d := s.datasets[dataset]
 	if d == nil {
-		d = &datasetState{
-			dataset: dataset, entries: make(map[object.ID]*journal.Entry), receipts: make(map[string]bool),
-			present: make(map[string]bool), deletedAt: make(map[string]time.Time),
-		}
+		d = &datasetResult{summary: Summary{Dataset: dataset, Journal: make(map[journal.State]int)}}
 		s.datasets[dataset] = d
 	}
 	return d
 }
 
-func (s *auditState) addEntry(e journal.Entry) {
-	s.known[e.ID] = true
-	if d := s.datasetState(e.Dataset); d != nil {
-		d.entries[e.ID] = &e
+// readJournal reads all entries. For one dataset it reads only ids, and join reads the
+// entries.
+func (a *Auditor) readJournal(ctx context.Context, s *auditState) error {
+	var failed error
+	keep := func(r record) {
+		if failed == nil {
+			failed = s.byID.put(string(r.ID), r)
+		}
 	}
+	if s.onlyDataset == "" {
+		err := a.Journal.Each(ctx, func(e journal.Entry) { keep(entryRecord(e)) })
+		return errors.Join(err, failed)
+	}
+	err := a.Journal.EachMovingID(ctx, s.onlyDataset, func(id string) { keep(record{ID: object.ID(id)}) })
+	for _, state := range []journal.State{journal.Received, journal.Transforming} {
+		if err != nil {
+			break
+		}
+		err = a.Journal.EachStuck(ctx, state, s.began.Add(-s.stuck), func(e journal.Entry) bool {
+			if e.Dataset == s.onlyDataset {
+				keep(record{ID: e.ID})
+			}
+			return failed == nil
+		})
+	}
+	return errors.Join(err, failed)
+}
+
+// entryRecord returns the record of an entry, without the values that the audit doesn't
+// compare.
+func entryRecord(e journal.Entry) record {
+	e.Cause, e.Hint, e.Message, e.Queue, e.QueryID, e.Delay, e.RejectsByRule = "", "", "", "", "", nil, nil
+	return record{Dataset: e.Dataset, ID: e.ID, Entry: &e}
 }
 
 func (a *Auditor) readLedgers(ctx context.Context, s *auditState) error {
@@ -202,54 +288,118 @@ func (a *Auditor) readLedgers(ctx context.Context, s *auditState) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range s.datasets {
+	for dataset, d := range s.datasets {
 		if d.contract == nil {
 			continue
 		}
-		tables, err := reader.CountTables(ctx, d.contract)
+		locks, err := reader.EachCount(ctx, d.contract, func(count ledger.Count) error {
+			d.count(count)
+			return s.byID.put(string(count.ID), record{Dataset: dataset, ID: count.ID, Count: &count})
+		})
 		switch {
 		case errors.Is(err, ledger.ErrNoTable):
 		case err != nil:
 			return err
 		default:
-			d.tables = &tables
+			d.hasTables, d.locks = true, locks
 		}
 	}
 	return nil
 }
 
-// compareAll compares the datasets in the order of their names.
-func (s *auditState) compareAll() Result {
-	result := Result{Datasets: []Summary{}, Differences: []Difference{}}
-	byName := func(a, b *datasetState) int { return cmp.Compare(a.dataset, b.dataset) }
-	for _, d := range slices.SortedFunc(maps.Values(s.datasets), byName) {
-		found := s.compare(d)
-		if d.contract == nil && len(d.entries) == 0 && len(found) == 0 {
-			continue
-		}
-		summary := d.summary()
-		summary.Differences = len(found)
-		result.Datasets = append(result.Datasets, summary)
-		result.Differences = append(result.Differences, found...)
+// count adds the rows of an object to the summary.
+func (d *datasetResult) count(count ledger.Count) {
+	if count.Row != nil && !count.Row.IsWithdrawn() {
+		d.summary.Objects++
+		d.summary.LedgerRows += count.Row.RowsLoaded
 	}
-	return result
+	d.summary.TableRows += count.Rows
+	d.summary.TableRejects += count.Rejects
 }
 
-func (d *datasetState) summary() Summary {
-	s := Summary{Dataset: d.dataset, Versions: len(d.versions), Journal: make(map[journal.State]int)}
-	for _, e := range d.entries {
-		s.Journal[e.State]++
-	}
-	if d.tables == nil {
-		return s
-	}
-	for _, count := range d.tables.Counts {
-		if count.Row != nil && !count.Row.IsWithdrawn() {
-			s.Objects++
-			s.LedgerRows += count.Row.RowsLoaded
+// compareAll compares the parts of the records, and returns the datasets in the order of
+// their names.
+func (s *auditState) compareAll() (Result, error) {
+	for dataset, d := range s.datasets {
+		if d.contract != nil {
+			d.differences = append(d.differences, s.compareTables(dataset, d)...)
 		}
-		s.TableRows += count.Rows
-		s.TableRejects += count.Rejects
 	}
-	return s
+	err := s.byKey.eachGroup(func(group []record) error {
+		for dataset, records := range byDataset(group) {
+			s.comparePart(dataset, records)
+		}
+		return s.lookupFailed
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Datasets: []Summary{}, Differences: []Difference{}}
+	for _, dataset := range slices.Sorted(maps.Keys(s.datasets)) {
+		d := s.datasets[dataset]
+		if d.contract == nil && d.entries == 0 && len(d.differences) == 0 {
+			continue
+		}
+		sortDifferences(d.differences)
+		d.summary.Differences = len(d.differences)
+		result.Datasets = append(result.Datasets, d.summary)
+		result.Differences = append(result.Differences, d.differences...)
+	}
+	return result, nil
+}
+
+func byDataset(group []record) map[string][]record {
+	all := make(map[string][]record)
+	for _, r := range group {
+		all[r.Dataset] = append(all[r.Dataset], r)
+	}
+	return all
+}
+
+// comparePart compares a part of a dataset's records.
+func (s *auditState) comparePart(dataset string, records []record) {
+	d := s.result(dataset)
+	part := newPart(dataset, d)
+	for _, r := range records {
+		part.add(r)
+	}
+	d.summary.Versions += len(part.versions)
+	d.entries += len(part.entries)
+	for _, e := range part.entries {
+		d.summary.Journal[e.State]++
+	}
+	d.differences = append(d.differences, s.compare(part)...)
+}
+
+// newPart returns an empty part of a dataset.
+func newPart(dataset string, d *datasetResult) *datasetState {
+	part := &datasetState{
+		dataset: dataset, contract: d.contract, known: make(map[object.ID]bool), entries: make(map[object.ID]*journal.Entry),
+		receipts: make(map[string]bool), present: make(map[string]bool), deletedAt: make(map[string]time.Time),
+	}
+	if d.hasTables {
+		part.tables = &tableCounts{Locks: d.locks}
+	}
+	return part
+}
+
+// add adds a joined record to a part.
+func (d *datasetState) add(r record) {
+	if r.Known {
+		d.known[r.ID] = true
+	}
+	switch {
+	case r.Version != nil:
+		d.versions = append(d.versions, *r.Version)
+		d.present[r.Version.Object.Key] = d.present[r.Version.Object.Key] || r.Version.Current
+	case r.Marker != nil:
+		d.deletedAt[r.Marker.Key] = r.Marker.DeletedAt
+	case r.Entry != nil:
+		d.entries[r.ID] = r.Entry
+		if r.HasReceipt {
+			d.receipts[r.Entry.Receipt.Key] = true
+		}
+	case r.Count != nil:
+		d.tables.Counts = append(d.tables.Counts, *r.Count)
+	}
 }

@@ -3,7 +3,12 @@
 package audit_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -262,6 +267,16 @@ var damagedStates = []struct {
 	}},
 }
 
+// onlyInJournal has the states with a difference of an object that only the journal has.
+// The audit of one dataset doesn't read the whole journal, and can't find the object.
+var onlyInJournal = map[string]bool{"ledger has another version": true, "no newer version": true}
+
+// wholeAudit returns the differences of the fixture's dataset in an audit of all datasets.
+func (f *fixture) wholeAudit(t *testing.T) []audit.Difference {
+	t.Helper()
+	return slices.DeleteFunc(f.run(t, "").Differences, func(d audit.Difference) bool { return d.Dataset != f.dataset })
+}
+
 func (f *fixture) run(t *testing.T, dataset string) audit.Result {
 	t.Helper()
 	result, err := f.Run(t.Context(), dataset)
@@ -306,8 +321,14 @@ func TestAuditFindsEachDifference(t *testing.T) {
 					seen.Store(d.kind, true)
 					want = append(want, d.of(f))
 				}
+				if diff := cmp.Diff(want, f.wholeAudit(t)); diff != "" {
+					t.Errorf("differences of the whole audit (-want +got):\n%s", diff)
+				}
+				if onlyInJournal[test.name] {
+					want = []audit.Difference{}
+				}
 				if diff := cmp.Diff(want, f.kinds(t)); diff != "" {
-					t.Errorf("differences (-want +got):\n%s", diff)
+					t.Errorf("differences of the dataset's audit (-want +got):\n%s", diff)
 				}
 			})
 		}
@@ -320,6 +341,46 @@ func TestAuditFindsEachDifference(t *testing.T) {
 			t.Errorf("no damaged state has a difference %s", kind)
 		}
 	}
+}
+
+// TestAuditRemovesItsFiles: only the user may read the temporary files, and no file stays
+// after an audit or the end of the context.
+func TestAuditRemovesItsFiles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.TempFolder = t.TempDir()
+	open, seen := f.Open, 0
+	f.Open = func(ctx context.Context) (audit.Ledger, error) {
+		failOnError(t, filepath.WalkDir(f.TempFolder, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			seen++
+			info, err := e.Info()
+			if err == nil && info.Mode().Perm() != 0o600 {
+				t.Errorf("%s has the mode %s", path, info.Mode())
+			}
+			return err
+		}))
+		return open(ctx)
+	}
+	check := func(when string) {
+		t.Helper()
+		if left, err := os.ReadDir(f.TempFolder); err != nil || len(left) > 0 || seen == 0 {
+			t.Errorf("%s: %d files of %d are left, %v", when, len(left), seen, err)
+		}
+	}
+	f.run(t, "")
+	check("after an audit")
+	ctx, stop := context.WithCancel(t.Context())
+	f.Open = func(ctx context.Context) (audit.Ledger, error) {
+		stop()
+		return nil, context.Cause(ctx)
+	}
+	if _, err := f.Run(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("the audit ended with %v", err)
+	}
+	check("after Ctrl-C")
 }
 
 func TestAuditOfConsistentStateFindsNothing(t *testing.T) {

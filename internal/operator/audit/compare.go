@@ -20,7 +20,7 @@ type key struct{ bucket, name string }
 
 func keyOf(o object.Object) key { return key{o.Bucket, o.Key} }
 
-// comparison collects the differences of one dataset.
+// comparison collects the differences of a part of a dataset.
 type comparison struct {
 	*auditState
 	*datasetState
@@ -31,25 +31,36 @@ type comparison struct {
 	differences []Difference
 }
 
-// compare returns the differences of a dataset, in the order of kinds and then of
-// objects.
+// compareTables checks the tables and the lock row of a dataset.
+func (s *auditState) compareTables(dataset string, d *datasetResult) []Difference {
+	c := &comparison{auditState: s, datasetState: newPart(dataset, d)}
+	if !d.hasTables {
+		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", help.Subject{})
+	} else if n := len(d.locks); n != 1 {
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", help.Subject{Statement: c.lockStatement()})
+	}
+	return c.differences
+}
+
+// compare returns the differences of a part of a dataset.
 func (s *auditState) compare(d *datasetState) []Difference {
 	c := &comparison{auditState: s, datasetState: d, rows: make(map[object.ID]*ledger.Row), currentRows: make(map[key]*ledger.Row)}
-	switch {
-	case d.tables != nil:
+	if d.tables != nil {
 		c.compareLedgerRows()
 		c.compareLedgerWithTables()
 		c.compareLedgerWithJournal()
 		c.compareLedgerWithBucket()
-	case d.contract != nil:
-		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", help.Subject{})
 	}
 	c.compareBucketWithJournal()
+	return c.differences
+}
+
+// sortDifferences sorts the differences of a dataset by kind and then by object.
+func sortDifferences(all []Difference) {
 	order := Kinds()
-	slices.SortStableFunc(c.differences, func(a, b Difference) int {
+	slices.SortStableFunc(all, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
 	})
-	return c.differences
 }
 
 // add adds a difference. The subject has the values of the command that are not the
@@ -85,8 +96,8 @@ func lastChange(e *journal.Entry) time.Time {
 // one state. A version with a ledger row is a difference of ledger and journal.
 func (c *comparison) compareBucketWithJournal() {
 	for _, v := range c.versions {
-		if !c.known[v.ID()] && c.rows[v.ID()] == nil && !c.changedRecently(v.modified) {
-			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", help.Subject{})
+		if id := v.Object.ID(); !c.known[id] && c.rows[id] == nil && !c.changedRecently(v.Modified) {
+			c.add(Unannounced, v.Object, "bucket: version "+v.Object.Version+" since "+stamp(v.Modified), "journal: nothing", help.Subject{})
 		}
 	}
 	for _, e := range c.entries {
@@ -108,12 +119,9 @@ func (c *comparison) whyStuck(e *journal.Entry) help.Subject {
 	return help.Subject{Paused: lock.Paused, Behind: semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0}
 }
 
-// compareLedgerRows checks the lock row, the uniqueness of objects and keys, and the
-// sums of each ledger row.
+// compareLedgerRows checks the uniqueness of objects and keys, and the sums of each
+// ledger row.
 func (c *comparison) compareLedgerRows() {
-	if n := len(c.tables.Locks); n != 1 {
-		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", help.Subject{Statement: c.lockStatement()})
-	}
 	for _, count := range c.tables.Counts {
 		row := count.Row
 		if row == nil {
@@ -266,7 +274,10 @@ func (c *comparison) compareSuperseded(e *journal.Entry, row, current *ledger.Ro
 // version is possible.
 func (c *comparison) successorOf(e *journal.Entry) help.Subject {
 	by := c.entries[e.SupersededBy]
-	if by == nil || by.PlanReload().Refused != "" {
+	if by == nil {
+		by = c.entryOf(e.SupersededBy)
+	}
+	if by == nil || by.Dataset != c.dataset || by.PlanReload().Refused != "" {
 		return help.Subject{}
 	}
 	return help.Subject{Successor: by.ID}

@@ -18,6 +18,7 @@ import (
 // Session runs statements in firn's database. snowflake.Session implements Session.
 type Session interface {
 	Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error)
+	QueryPages(ctx context.Context, op, statement string, size int, do func(snowflake.Result) error) error
 }
 
 // Reader reads ledgers.
@@ -128,14 +129,6 @@ type Lock struct {
 	Seq int64
 }
 
-// TableCounts are the row counts of a dataset's three tables at one instant.
-type TableCounts struct {
-	Locks []Lock
-	// Counts has an entry for each ledger row, and for each object with rows in a table
-	// but no ledger row.
-	Counts []Count
-}
-
 // Count has the row counts of one object.
 type Count struct {
 	ID object.ID
@@ -145,16 +138,23 @@ type Count struct {
 	Rows, Rejects int64
 }
 
-// CountTables counts the rows of the tables and reads the ledger in one statement. The
-// statement sees only transactions committed before its start (docs.snowflake.com,
-// sql-reference/transactions, "READ COMMITTED isolation"). So the result has a load's
+// countPage is the number of rows of a page of EachCount.
+const countPage = 1000
+
+// EachCount counts the rows of the tables and reads the ledger in one statement. It calls
+// do for each ledger row, and for each object with rows in a table but no ledger row. The
+// result has the lock rows. One page of rows is in memory.
+//
+// The statement sees only transactions committed before its start (docs.snowflake.com,
+// sql-reference/transactions, "READ COMMITTED isolation"). So the counts have a load's
 // rows together with the load's ledger row, or neither.
-func (r Reader) CountTables(ctx context.Context, c *contract.Contract) (TableCounts, error) {
+func (r Reader) EachCount(ctx context.Context, c *contract.Contract, do func(Count) error) ([]Lock, error) {
 	selected := make([]string, len(columns))
 	for i, name := range columns {
 		selected[i] = "ledger." + name
 	}
-	result, err := r.Session.Query(ctx, "count tables beside ledger", `
+	var locks []Lock
+	err := r.Session.QueryPages(ctx, "count tables beside ledger", `
 select
     `+strings.Join(selected, ",\n    ")+`,
     ledger.paused,
@@ -179,33 +179,29 @@ full outer join (
         group by _firn_object
     ) as both_tables
     group by counted_object
-) as counts on counts.counted_object = ledger.object`)
+) as counts on counts.counted_object = ledger.object`, countPage, func(page snowflake.Result) error {
+		for i := range page.Rows {
+			if page.Text(i, "object") == ddl.LockRow {
+				locks = append(locks, Lock{Paused: page.Bool(i, "paused"), Contract: page.Text(i, "contract"), Seq: page.Number(i, "seq")})
+				continue
+			}
+			if err := do(countOf(page, i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if fault.Is(err, fault.TableMissing) {
-		return TableCounts{}, ErrNoTable
+		return nil, ErrNoTable
 	}
-	if err != nil {
-		return TableCounts{}, err
-	}
-	return tableCountsOf(result), nil
+	return locks, err
 }
 
-func tableCountsOf(result snowflake.Result) TableCounts {
-	var account TableCounts
-	for i := range result.Rows {
-		count := Count{
-			ID:   object.ID(result.Text(i, "counted_object")),
-			Rows: result.Number(i, "counted"), Rejects: result.Number(i, "counted_rejects"),
-		}
-		switch id := result.Text(i, "object"); id {
-		case ddl.LockRow:
-			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), Seq: result.Number(i, "seq")})
-			continue
-		case "": // no ledger row
-		default:
-			found := row(result, i)
-			count.ID, count.Row = found.ID, &found
-		}
-		account.Counts = append(account.Counts, count)
+func countOf(page snowflake.Result, i int) Count {
+	count := Count{ID: object.ID(page.Text(i, "counted_object")), Rows: page.Number(i, "counted"), Rejects: page.Number(i, "counted_rejects")}
+	if page.Text(i, "object") != "" {
+		found := row(page, i)
+		count.ID, count.Row = found.ID, &found
 	}
-	return account
+	return count
 }
