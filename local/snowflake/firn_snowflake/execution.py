@@ -18,6 +18,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
 from firn_snowflake import collations, errors, rewriting, sessions, transactions
+from firn_snowflake.catalog import Catalog
 from firn_snowflake.parameters import (
     ALTER_ACCOUNT,
     ALTER_SESSION,
@@ -36,10 +37,10 @@ _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
 _CREATE_LOCK = threading.Lock()
 
 
-def install(fake: FakeSnow, users: Users) -> None:
-    """Install this module's functions in fakesnow. Statements on users change `users`."""
+def install(fake: FakeSnow, users: Users, catalog: Catalog) -> None:
+    """Install this module's functions in fakesnow. Statements change `users` and `catalog`."""
     fake.results_cache = _RecentResults()
-    _patch_execute(users)
+    _patch_execute(users, catalog)
     _patch_transform()
     _patch_run()
     _patch_describe()
@@ -71,7 +72,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _patch_execute(users: Users) -> None:
+def _patch_execute(users: Users, catalog: Catalog) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -85,8 +86,12 @@ def _patch_execute(users: Users) -> None:
 
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
+                catalog.run_ignored(text, self._conn)
                 return inner(self, users.run(text) or sql)
-            return inner(self, sql, *arguments, **options)
+            if answer := catalog.answer(text, self._conn):
+                return inner(self, answer)
+            with catalog.changes(text, self._conn):
+                return inner(self, sql, *arguments, **options)
 
         try:
             with session.running(), _one_create_at_a_time(text):
