@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -155,14 +154,16 @@ class Grants:
             if match := _SHOW_TO.match(text):
                 target = (match["to"].upper(), ".".join(parts_of(match["name"])))
                 rows = [g for g in self._grants if (g.to, g.grantee) == target]
-                return _answer(rows, with_role=target[0] == "USER")
+                return _answer(rows, connection, with_role=target[0] == "USER")
             if match := _SHOW_ON.match(text):
                 kind = _words(match["kind"])
                 name = _full_name(kind, match["name"], connection)
-                return _answer(g for g in self._grants if (g.on, g.name) == (_on(kind), name))
+                rows = [g for g in self._grants if (g.on, g.name) == (_on(kind), name)]
+                return _answer(rows, connection)
             if match := _SHOW_FUTURE.match(text):
                 prefix = ".".join(in_database(match["name"], connection)) + "."
-                return _future_answer(g for g in self._future if g.name.startswith(prefix))
+                rows = [g for g in self._future if g.name.startswith(prefix)]
+                return _future_answer(rows, connection)
         return None
 
     def _forget(self, on: set[str], name: str) -> None:
@@ -177,7 +178,9 @@ class Grants:
             self._file.write_text(json.dumps(stored, indent=2))
 
 
-def _answer(rows: Iterable[Grant], *, with_role: bool = False) -> str:
+def _answer(
+    rows: list[Grant], connection: FakeSnowflakeConnection, *, with_role: bool = False
+) -> str:
     columns = ["created_on", "privilege", "granted_on", "name"]
     columns += ["role"] if with_role else []
     columns += ["granted_to", "grantee_name", "grant_option", "granted_by"]
@@ -186,16 +189,16 @@ def _answer(rows: Iterable[Grant], *, with_role: bool = False) -> str:
         + [g.to, g.grantee, "false", ""]
         for g in sorted(rows)
     ]
-    return select_rows(columns, values)
+    return select_rows(columns, values, connection)
 
 
-def _future_answer(rows: Iterable[Grant]) -> str:
+def _future_answer(rows: list[Grant], connection: FakeSnowflakeConnection) -> str:
     columns = ["created_on", "privilege", "grant_on", "name"]
     columns += ["grant_to", "grantee_name", "grant_option"]
     values: list[list[str | None]] = [
         [_TIME, g.privilege, g.on, g.name, g.to, g.grantee, "false"] for g in sorted(rows)
     ]
-    return select_rows(columns, values)
+    return select_rows(columns, values, connection)
 
 
 def _privileges(match: re.Match[str]) -> list[str]:

@@ -135,7 +135,7 @@ def _history(schema: Parts, connection: FakeSnowflakeConnection) -> str:
     rows += [(name, when.isoformat()) for _, name, _, when in _dropped(schema, connection)]
     values = [["TABLE", schema[0], schema[1], name, dropped_on] for name, dropped_on in rows]
     columns = ["kind", "database_name", "schema_name", "name", "dropped_on"]
-    return select_rows(columns, values)
+    return select_rows(columns, values, connection)
 
 
 def _dropped(schema: Parts, connection: FakeSnowflakeConnection) -> list[tuple[Any, ...]]:
