@@ -147,6 +147,7 @@ func (m *Migration) Apply(ctx context.Context) (Result, error) {
 	if err := r.runScripts(ctx); err != nil {
 		return r.result, errors.Join(refused, err)
 	}
+	r.pending = nil
 	err = r.inSession(ctx, func(session Session) error { return r.finish(ctx, session) })
 	return r.result, errors.Join(refused, err)
 }
@@ -156,10 +157,11 @@ func (m *Migration) Apply(ctx context.Context) (Result, error) {
 func (r *run) settleHistory(ctx context.Context, state migrate.State) error {
 	switch state {
 	case migrate.HistoryDropped:
-		if err := r.Migrator.UndropHistory(ctx); err != nil {
-			return err
+		undropped, err := r.Migrator.UndropHistory(ctx)
+		if undropped {
+			r.result.Objects = append(r.result.Objects, r.undropHistoryStep())
 		}
-		r.result.Objects = append(r.result.Objects, r.undropHistoryStep())
+		return err
 	case migrate.NoDatabase, migrate.NoHistory:
 		return r.Migrator.MakeHistory(ctx)
 	case migrate.HistoryExists:

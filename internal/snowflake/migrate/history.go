@@ -49,20 +49,20 @@ func (m *Migrator) State(ctx context.Context) (State, error) {
 }
 
 // UndropHistory restores a dropped history with its lock row (docs.snowflake.com,
-// sql-reference/sql/undrop-table). If another migration restored the history first,
-// UndropHistory does nothing.
-func (m *Migrator) UndropHistory(ctx context.Context) error {
+// sql-reference/sql/undrop-table). Returns false if another migration restored the
+// history first.
+func (m *Migrator) UndropHistory(ctx context.Context) (bool, error) {
 	if err := m.prepare(ctx, false); err != nil {
-		return err
+		return false, err
 	}
 	_, undropErr := m.Session.Query(ctx, "undrop change history", "undrop table "+m.table())
 	if undropErr == nil {
-		return nil
+		return true, nil
 	}
 	if applied, err := m.history(ctx); err == nil && applied != nil {
-		return nil
+		return false, nil
 	}
-	return undropErr
+	return false, undropErr
 }
 
 // MakeHistory creates the database, if it is missing, and the history with its lock row.
