@@ -55,7 +55,7 @@ var damagedStates = []struct {
 	}},
 	{"no lock row", func(t *testing.T, f *fixture) []expectedDifference {
 		f.sql(t, "delete from raw.shop_order_loads where object = '~lock'")
-		return []expectedDifference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "expected: 1", command: `firn query 'select * from raw.{source}_order_loads where object in ('\''~lock'\'')'`}}
+		return []expectedDifference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "expected: 1", command: "firn migrate"}}
 	}},
 	{"two ledger rows of an object", func(t *testing.T, f *fixture) []expectedDifference {
 		f.record(t, f.plain, 0, 2, 1)
