@@ -147,8 +147,11 @@ func TestMissingGrantsAreComparedByGranteeAndObject(t *testing.T) {
 			"grant insert, select on table FIRN.RAW.T to role FIRN_LOADER",
 			"grant usage on warehouse FIRN_LOAD to role FIRN_LOADER",
 		}},
-		{"an owner has every privilege", "show grants to role FIRN_LOADER",
-			"privilege granted_on name\nOWNERSHIP TABLE FIRN.RAW.T\nOWNERSHIP STAGE FIRN.RAW.CURATED\nUSAGE WAREHOUSE FIRN_LOAD", []string{}},
+		{
+			"an owner has every privilege", "show grants to role FIRN_LOADER",
+			"privilege granted_on name\nOWNERSHIP TABLE FIRN.RAW.T\nOWNERSHIP STAGE FIRN.RAW.CURATED\nUSAGE WAREHOUSE FIRN_LOAD",
+			[]string{},
+		},
 		{"the owner of another kind", "show grants to role FIRN_ADMIN", "privilege granted_on name\nOWNERSHIP STAGE FIRN.RAW.PARQUET\nUSAGE ROLE FIRN_LOADER", []string{
 			"grant ownership on file format FIRN.RAW.PARQUET to role FIRN_ADMIN",
 		}},
