@@ -169,7 +169,7 @@ func TestMigrateRestoresDroppedObject(t *testing.T) {
 			s.CheckRows(t, maps.Clone(s.rows))
 		})
 	}
-	if current := s.firn("query", "--json", "select count(*) as n from RAW.SHOP_SALE_CURRENT").succeed(t); !strings.Contains(current, `"N": "5"`) {
+	if current := s.firn("query", "--json", "select count(*) as n from RAW.SHOP_SALE_CURRENT").succeed(t); !strings.Contains(current, `"n": "5"`) {
 		t.Errorf("the view of current rows has %s, want 5", current)
 	}
 	if got := s.firn("migrate").succeed(t); got != "nothing to do\n" {

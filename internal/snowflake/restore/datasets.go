@@ -190,8 +190,8 @@ func (d dataset) countLedger(ctx context.Context) counts {
 // because loads may run again.
 func (d dataset) settle(ctx context.Context, made []Step) ([]Step, error) {
 	result, err := d.Session.Query(ctx, "compare tables with ledger", fmt.Sprintf(
-		"select (select count(*) from %s) as row_count, (select count(*) from %s) as reject_count, %s from %s",
-		d.raw.name, d.rejects.name, ledgerSums, d.ledger.name))
+		"select * from (select count(*) as row_count from %s) as counted_rows cross join (select count(*) as reject_count from %s) as counted_rejects"+
+			" cross join (select %s from %s) as counted_ledger", d.raw.name, d.rejects.name, ledgerSums, d.ledger.name))
 	if err != nil {
 		return made, fmt.Errorf("%s: %w", d.contract.Dataset(), err)
 	}

@@ -243,7 +243,7 @@ func TestLostLockEndsRestoration(t *testing.T) {
 }
 
 // TestObjectsFollowTheScripts: an object that a later script drops or renames isn't
-// missing, and a changed object gets its changes again.
+// missing, and a changed object gets its changes again. Another database isn't compared.
 func TestObjectsFollowTheScripts(t *testing.T) {
 	t.Parallel()
 	script, err := migrate.Parse("V1__all.sql", `create stage raw.gone url = 's3://a/';
@@ -252,7 +252,9 @@ create table raw.old (n number);
 alter table raw.old rename to raw.newer;
 create or replace stage RAW.moved url = 's3://a/'; -- a comment; with a semicolon
 alter stage raw.moved set url = 's3://b/';
-create view "raw"."quoted" as select 1;`, nil)
+create view "raw"."quoted" as select 1;
+create schema if not exists other.raw;
+create stage if not exists other.raw.elsewhere url = 's3://a/';`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,8 +46,8 @@ var statementHead = regexp.MustCompile(`(?is)^(create|alter|drop)\s+(?:or\s+repl
 
 var renames = regexp.MustCompile(`(?is)^\s+rename\s+to\b`)
 
-// objectsOf returns the objects that exist after the scripts, in the order of their
-// creation. The scripts must be in the order of their run.
+// objectsOf returns the objects of the database that exist after the scripts, in the
+// order of their creation. The scripts must be in the order of their run.
 func objectsOf(scripts []migrate.Script, database string) []object {
 	var objects []object
 	for _, script := range scripts {
@@ -58,6 +58,9 @@ func objectsOf(scripts []migrate.Script, database string) []object {
 			}
 			o := object{kind: kind(words(head[2])), script: script.Name, statements: []string{statement}}
 			o.name = qualified(database, head[3], o.kind)
+			if !strings.HasPrefix(o.name, strings.ToUpper(database)+".") {
+				continue
+			}
 			i := slices.IndexFunc(objects, func(other object) bool { return other.String() == o.String() })
 			switch verb := strings.ToLower(head[1]); {
 			case verb == "drop" || renames.MatchString(head[4]):

@@ -154,11 +154,6 @@ func (d database) expectNothingToDo(t *testing.T) {
 	}
 }
 
-func TestMigratedDatabaseNeedsNothing(t *testing.T) {
-	t.Parallel()
-	newDatabase(t).expectNothingToDo(t)
-}
-
 // itemCounts counts rows, rejects, ledger rows and ended rows.
 const itemCounts = `select (select count(*) from raw.shop_item) || ' ' || (select count(*) from raw.shop_item_rejects) || ' ' ||
 	(select count(*) from raw.shop_item_loads) || ' ' || (select count(*) from ops.ended)`
@@ -260,18 +255,15 @@ func TestPurgedTableIsCreatedEmpty(t *testing.T) {
 			d.expectNothingToDo(t)
 		})
 	}
-}
-
-// TestUndroppedTableOfAnotherTimeNamesAudit undrops a table after its ledger changed.
-func TestUndroppedTableOfAnotherTimeNamesAudit(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.run(t, "drop table raw.shop_item", "delete from raw.shop_item_loads where object = 'b'")
-	objects, _ := d.restore(t)
-	want := []string{"undrop table RAW.SHOP_ITEM | The tables and the ledger differ: run `firn audit --dataset shop.item`."}
-	if diff := cmp.Diff(want, objects); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
+	t.Run("undropped table of another time than the ledger", func(t *testing.T) {
+		d.fill(t)
+		d.run(t, "drop table raw.shop_item", "delete from raw.shop_item_loads where object = 'b'")
+		objects, _ := d.restore(t)
+		want := []string{"undrop table RAW.SHOP_ITEM | The tables and the ledger differ: run `firn audit --dataset shop.item`."}
+		if diff := cmp.Diff(want, objects); diff != "" {
+			t.Errorf("steps (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestMissingLockRowIsInserted(t *testing.T) {
@@ -330,25 +322,24 @@ func TestRenamedTableIsNotReplaced(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCreateEmptyUndropsNothing(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
-	d.run(t, "drop table raw.shop_item", "drop table raw.shop_item_loads", "drop table raw.shop_item_rejects")
-	d.CreateEmpty = true
-	objects, _ := d.restore(t)
-	want := []string{"create table RAW.SHOP_ITEM", "create table RAW.SHOP_ITEM_REJECTS", "create table RAW.SHOP_ITEM_LOADS"}
-	if diff := cmp.Diff(want, objects); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
-	if counts := d.text(t, itemCounts); counts != "0 0 1 1" {
-		t.Errorf("counts %s", counts)
-	}
+	t.Run("CreateEmpty undrops nothing", func(t *testing.T) {
+		d.fill(t)
+		d.run(t, "drop table raw.shop_item", "drop table raw.shop_item_loads", "drop table raw.shop_item_rejects")
+		d.CreateEmpty = true
+		objects, _ := d.restore(t)
+		want := []string{"create table RAW.SHOP_ITEM", "create table RAW.SHOP_ITEM_REJECTS", "create table RAW.SHOP_ITEM_LOADS"}
+		if diff := cmp.Diff(want, objects); diff != "" {
+			t.Errorf("steps (-want +got):\n%s", diff)
+		}
+		if counts := d.text(t, itemCounts); counts != "0 0 1 1" {
+			t.Errorf("counts %s", counts)
+		}
+	})
 }
 
 // TestPendingScriptMakesItsOwnObjects: the plan leaves the objects of new scripts to the
-// scripts, but restores a table of a dataset that exists in part.
+// scripts, but restores a table of a dataset that exists in part. A dropped schema is an
+// error with a command.
 func TestPendingScriptMakesItsOwnObjects(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
@@ -360,15 +351,10 @@ func TestPendingScriptMakesItsOwnObjects(t *testing.T) {
 	if diff := cmp.Diff([]string{"undrop table RAW.SHOP_ITEM"}, d.plan(t)); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}
-}
-
-func TestDroppedSchemaNamesUndrop(t *testing.T) {
-	t.Parallel()
-	d := newDatabase(t)
 	d.run(t, "drop schema staging")
-	_, err := d.Objects(t.Context())
+	_, err := d.PlanObjects(t.Context())
 	if f := fault.As(err); f == nil || f.Code != fault.TableMissing || !strings.Contains(f.Hint, "undrop schema "+d.name+".STAGING") {
-		t.Errorf("error %v", err)
+		t.Errorf("error for a dropped schema: %v", err)
 	}
 }
 
