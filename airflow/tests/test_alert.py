@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parent / "testdata" / "dbt_failed.golden"
 DAY = datetime(2018, 2, 1, tzinfo=UTC)
 FAULT = Fault(
     code="dbt_failed",
-    cause="Failure in test unique_fact_event\nGot 1 result, configured to fail if != 0",
+    cause="test unique_fact_event: fail, 1 result\nmodel fact_day: error 100038 (22018): Numeric …",
 )
 
 

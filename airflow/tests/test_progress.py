@@ -91,6 +91,7 @@ RUN = Run(True, (ONE.key, TWO.key))
         (entries(one="loaded", two="loaded"), []),
         (entries(one="superseded", two="ignored"), []),
         (entries(one="withdrawn", two="loaded"), []),
+        (entries(one="dismissed", two="loaded"), []),
     ],
 )
 def test_objects_without_a_final_state_are_unloaded(

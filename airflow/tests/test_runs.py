@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,15 +126,27 @@ def test_failed_object_fails_the_run_with_the_objects_cause(
 def test_failed_build_sends_one_mail(
     bag: DagBag, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    words = "Failure in test unique_fact_event (models/marts/fact_event.yml)"
-    broken = script(tmp_path, f"echo '10:00:00  {words}'; exit 1")
+    value = "SSN078Mark1120"
+    failed_test = {
+        "unique_id": "test.firn.unique_fact_event.0a", "status": "fail", "failures": 2,
+        "message": f"Got 2 results, {value}",
+    }  # fmt: skip
+    (tmp_path / "results.json").write_text(json.dumps({"results": [failed_test]}), encoding="utf-8")
+    broken = script(
+        tmp_path,
+        f"""echo '10:00:00  Failure in test unique_fact_event: {value}'
+while [ "$1" != --target-path ]; do shift; done
+mkdir -p "$2"; cp {tmp_path}/results.json "$2/run_results.json"; exit 1""",
+    )
     monkeypatch.setattr(bag.dags["firn_station_event"].get_task("build"), "dbt", str(broken))
     failed = run(bag, "firn_station_event", DAY)
     assert states(failed) == {"ingest": "success", "wait": "success", "build": "failed"}
     mails = until("the mail", lambda: laptop.mails("firn: station.event: dbt_failed (1 run)"))
     assert len(mails) == 1
-    assert words in mails[0].get_content()
-    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in mails[0].get_content()
+    content = mails[0].get_content()
+    assert "cause       test unique_fact_event: fail, 2 results\n" in content
+    assert value not in content
+    assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in content
 
 
 def test_run_refused_by_the_ingest_function_raises_its_fault(laptop: Laptop) -> None:

@@ -17,8 +17,8 @@ func acceptCommand() *cobra.Command {
 		Use:   "accept DATASET DELIVERY",
 		Short: "Accept a held delivery of a snapshot",
 		Long: "Accept a delivery that firn holds because it has far fewer rows than the delivery before it. The view of the current\n" +
-			"rows then shows the delivery, unless a newer one is accepted. The ledger records time and user. An acceptance is for\n" +
-			"the files that are loaded now: a reload keeps it, and a new version of a file needs a new one.",
+			"rows then shows the delivery, unless a newer one is accepted. The ledger records the time and your AWS identity. An\n" +
+			"acceptance is for the files that are loaded now: a reload keeps it, and a new version of a file needs a new one.",
 		Example: "  firn accept shop.customer 2026-02-28",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, arguments []string) error {
@@ -29,13 +29,17 @@ func acceptCommand() *cobra.Command {
 			if err := o.CheckSnapshot(arguments[0]); err != nil {
 				return err
 			}
+			by, err := actor(cmd.Context())
+			if err != nil {
+				return err
+			}
 			login, err := openSnowflake(cmd.Context())
 			if err != nil {
 				return err
 			}
 			session := warehouse.On(login, arguments[0], "accept "+uuid.NewString())
 			defer session.Close()
-			accepted, err := o.Accept(cmd.Context(), session, arguments[0], arguments[1], actor())
+			accepted, err := o.Accept(cmd.Context(), session, arguments[0], arguments[1], by)
 			if err != nil {
 				return err
 			}

@@ -92,14 +92,14 @@ var movingStates = []journal.State{journal.Received, journal.Transforming, journ
 // printAudit prints a row of counts for each dataset and a line for each difference.
 func printAudit(out io.Writer, result audit.Result) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tWITHDRAWN\tFAILED\tLEDGER OBJECTS\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
+	fmt.Fprintln(table, "DATASET\tIN S3\tMOVING\tLOADED\tSUPERSEDED\tWITHDRAWN\tDISMISSED\tFAILED\tLEDGER OBJECTS\tLEDGER ROWS\tTABLE ROWS\tREJECTS\tDIFFERENCES")
 	for _, s := range result.Datasets {
 		moving := 0
 		for _, state := range movingStates {
 			moving += s.Journal[state]
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,
-			s.Journal[journal.Loaded], s.Journal[journal.Superseded], s.Journal[journal.Withdrawn], s.Journal[journal.Failed],
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Versions, moving,
+			s.Journal[journal.Loaded], s.Journal[journal.Superseded], s.Journal[journal.Withdrawn], s.Journal[journal.Dismissed], s.Journal[journal.Failed],
 			s.Objects, s.LedgerRows, s.TableRows, s.TableRejects, s.Differences)
 	}
 	_ = table.Flush()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -60,10 +59,10 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 		return errors.New("another demo is running, or a killed demo left servers: type `firn down --demo`")
 	}
 	steps := &steps{out: cmd.ErrOrStderr()}
-	defer func() { err = errors.Join(err, cloud.Down()) }()
 	if err := cloud.Up(cmd.Context(), steps.run); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, cloud.Down()) }()
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), demoLimit, fmt.Errorf("the demo took longer than %s", demoLimit))
 	defer cancel()
 	result, err := demoOn(ctx, cloud, steps, options)
@@ -85,9 +84,10 @@ func runDemo(cmd *cobra.Command, options demoOptions) (err error) {
 }
 
 func demoOn(ctx context.Context, cloud *laptop.Cloud, steps *steps, options demoOptions) (demo.Result, error) {
-	if err := cloud.SetEnvironment(os.Setenv); err != nil {
+	if err := useCloud(cloud); err != nil {
 		return demo.Result{}, err
 	}
+	ctx = onCloud(ctx, cloud)
 	o, err := openOperator(ctx)
 	if err != nil {
 		return demo.Result{}, err

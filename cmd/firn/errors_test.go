@@ -119,6 +119,9 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"reload of an object with --since", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}
 		}, []string{"--since selects objects of a dataset"}},
+		{"reload of an object with --rejects", func(*testing.T) call {
+			return call{arguments: []string{"reload", "--object", "s3://b/k", "--rejects"}}
+		}, []string{"--rejects selects objects of a dataset: leave out --object"}},
 		{"reload with an invalid time", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--dataset", "a.b", "--since", "yesterday"}}
 		}, []string{`--since "yesterday": write the time as 2018-01-31T00:00:00Z or 2018-01-31`}},
@@ -134,9 +137,14 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 	}
 }
 
+// expectError expects a single line of error. Before the error, a command that writes may
+// show its target.
 func expectError(t *testing.T, c call, want ...string) {
 	t.Helper()
 	got := c.run(t)
+	if target, rest, found := strings.Cut(got.stderr, "\n"); found && strings.HasPrefix(target, "target: endpoint ") {
+		got.stderr = rest
+	}
 	line, rest, _ := strings.Cut(got.stderr, "\n")
 	if got.code != 1 || got.stdout != "" || rest != "" || !strings.HasPrefix(line, "firn: ") {
 		t.Errorf("exit code %d, standard output %q; want 1, nothing, and a single line in\n%s", got.code, got.stdout, got.stderr)

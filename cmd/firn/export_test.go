@@ -2,9 +2,30 @@ package main
 
 import (
 	"io"
+	"maps"
+
+	"github.com/spf13/cobra"
 
 	"github.com/firn-data/firn/internal/demo"
+	"github.com/firn-data/firn/internal/operator"
 )
+
+// RootCommand returns the whole command tree.
+func RootCommand() *cobra.Command { return rootCommand() }
+
+// Accesses returns the access of each command by its path.
+func Accesses() map[string]string {
+	all := make(map[string]string)
+	for path, a := range maps.All(accesses) {
+		all[path] = string(a)
+	}
+	return all
+}
+
+// DescribeAWS describes the target of a command outside the laptop's cloud.
+func DescribeAWS(stack operator.Stack, endpoint string) string {
+	return describeTarget(nil, stack, endpoint)
+}
 
 // RunStep runs a step of a command and shows the step on out.
 func RunStep(out io.Writer, name string, do func() error) error {

@@ -29,7 +29,7 @@ func TestHelpListsEveryCommand(t *testing.T) {
 	t.Parallel()
 	golden(t, "help", call{arguments: []string{"--help"}}.succeed(t))
 	all := commands(t)
-	for _, name := range []string{"up", "down", "demo", "migrate", "put", "ingest", "status", "redrive", "reload", "accept", "audit", "sweep", "pause", "resume", "keys", "query", "contract"} {
+	for _, name := range []string{"up", "down", "demo", "migrate", "put", "ingest", "status", "redrive", "reload", "dismiss", "accept", "audit", "sweep", "pause", "resume", "keys", "query", "contract"} {
 		if all[name] == "" {
 			t.Errorf("command %s is not in %v", name, all)
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/firn-data/firn/internal/journal"
 )
 
 func ingestCommand() *cobra.Command {
@@ -28,13 +30,18 @@ func ingestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := o.Ingest(cmd.Context(), names[0], from, to); err != nil {
+			run, err := o.Ingest(cmd.Context(), names[0], from, to)
+			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to})
+				return printJSON(cmd.OutOrStdout(), map[string]any{"dataset": names[0], "start": from, "end": to, "run_id": run.ID, "state": run.State})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "requested %s from %s to %s\n", names[0], start, end)
+			if run.State == journal.RunFinished {
+				fmt.Fprintf(cmd.OutOrStdout(), "run %s is finished since %s: nothing to fetch\n", run.FullName(), run.Finished.UTC().Format(time.DateTime))
+				return nil
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "ordered %s from %s to %s\n", names[0], start, end)
 			return nil
 		},
 	}

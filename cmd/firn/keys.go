@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/snowflake/keys"
 )
 
@@ -48,12 +46,12 @@ func withRotator(cmd *cobra.Command, do func(*keys.Rotator, context.Context) (ke
 	if err != nil {
 		return err
 	}
-	session, err := app.OpenSnowflakeAccount(cmd.Context(), os.LookupEnv)
+	session, err := openSnowflakeAccount(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	rotator, err := app.NewRotator(cmd.Context(), os.LookupEnv, o.Stack, session)
+	rotator, err := newRotator(cmd.Context(), o.Stack, session)
 	if err != nil {
 		return err
 	}

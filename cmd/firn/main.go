@@ -7,25 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/firn-data/firn/internal/fault"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		err = withInterruption(ctx, err)
 		fmt.Fprintln(os.Stderr, "firn: "+explain(err))
 		os.Exit(exitCode(err))
 	}
 }
 
-// explain returns the text of an error, and for a fault also the advice.
+// explain returns the text of an error. For a fault without an interruption, explain
+// adds the advice.
 func explain(err error) string {
 	var f *fault.Fault
-	if errors.As(err, &f) && f.Advice() != "" {
+	if errors.As(err, &f) && f.Advice() != "" && !isInterruption(err) {
 		return err.Error() + ". " + f.Advice()
 	}
 	return err.Error()

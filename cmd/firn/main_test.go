@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
@@ -47,6 +48,8 @@ type call struct {
 	directory string
 	variables []string
 	arguments []string
+	// program is the path of the command. Defaults to the built command.
+	program string
 	// limit is the longest time of the run. Defaults to a minute.
 	limit time.Duration
 }
@@ -65,7 +68,7 @@ func (c call) run(t *testing.T) answer {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, c.arguments...)
+	cmd := exec.CommandContext(ctx, cmp.Or(c.program, program), c.arguments...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.directory, &stdout, &stderr
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "AWS_EC2_METADATA_DISABLED=true"}, c.variables...)
 	if cmd.Dir == "" {
@@ -101,7 +104,7 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	if diff := gocmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got), -update writes the file:\n%s", path, diff)
 	}
 }
@@ -112,6 +115,16 @@ func decode[T any](t *testing.T, text string) T {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {
+		t.Fatalf("unexpected JSON: %v\n%s", err, text)
+	}
+	return value
+}
+
+// decodeAny decodes JSON that may have further fields.
+func decodeAny[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		t.Fatalf("unexpected JSON: %v\n%s", err, text)
 	}
 	return value

@@ -15,7 +15,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/operator/migration"
 	"github.com/firn-data/firn/internal/snowflake/migrate"
@@ -75,7 +74,7 @@ func migrateAll(ctx context.Context, asked migrateFlags) (migration.Result, erro
 	if err != nil {
 		return migration.Result{}, err
 	}
-	account, err := app.OpenSnowflakeAccount(ctx, os.LookupEnv)
+	account, err := openSnowflakeAccount(ctx)
 	if err != nil {
 		return migration.Result{}, err
 	}

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/snowflake"
 )
 
@@ -39,15 +36,6 @@ func queryCommand() *cobra.Command {
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON: a list of objects, every value as text")
 	return command
-}
-
-// openSnowflake opens a session on the laptop's Snowflake while the laptop's cloud is
-// up, and otherwise on the account of the environment.
-func openSnowflake(ctx context.Context) (*snowflake.Session, error) {
-	if err := useLaptop(); err != nil {
-		return nil, err
-	}
-	return app.OpenSnowflake(ctx, os.LookupEnv)
 }
 
 // records turns each row into a map from column to value. NULL becomes nil.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,14 +15,16 @@ import (
 func reloadCommand() *cobra.Command {
 	var dataset, since string
 	var objects []string
-	var plan, asJSON bool
+	var rejects, plan, asJSON bool
 	command := &cobra.Command{
 		Use:   "reload",
 		Short: "Transform loaded objects again with the deployed contract",
 		Long: "Transform the named objects, or all objects in a dataset's ledger, again with the deployed contract. The new rows\n" +
-			"replace the old rows, and the old rows stay until then. Safe to repeat: an unfinished reload of an object\n" +
-			"continues. --plan only lists the objects.",
+			"replace the old rows, and the old rows stay until then. Safe to repeat, also beside another person: an unfinished\n" +
+			"reload of an object continues. --rejects takes only objects with rejects, for example after a corrected rule of the\n" +
+			"contract. --dry-run only lists the objects.",
 		Example: "  firn reload --dataset shop.order --since 2026-03-01\n" +
+			"  firn reload --rejects --dataset shop.order --dry-run\n" +
 			"  firn reload --object 's3://my-landing/shop/order/orders.csv'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -32,9 +33,11 @@ func reloadCommand() *cobra.Command {
 				return errors.New("name a dataset with --dataset, or objects with --object")
 			case since != "" && len(objects) > 0:
 				return errors.New("--since selects objects of a dataset: leave out --object")
+			case rejects && len(objects) > 0:
+				return errors.New("--rejects selects objects of a dataset: leave out --object")
 			}
-			reload := operator.Reload{Dataset: dataset, Objects: objects, OnlyPlan: plan}
-			if reload.Since, err = parseSince(since); err != nil {
+			reload := operator.Reload{Dataset: dataset, Objects: objects, Selection: ledger.Selection{OnlyRejects: rejects}, OnlyPlan: plan}
+			if reload.Selection.Since, err = parseSince(since); err != nil {
 				return err
 			}
 			o, err := openOperator(cmd.Context())
@@ -57,7 +60,9 @@ func reloadCommand() *cobra.Command {
 	flags.StringVar(&dataset, "dataset", "", "reload the objects in the ledger of this dataset")
 	flags.StringVar(&since, "since", "", "only objects loaded since a time (2026-03-01T12:00:00Z) or since a day (2026-03-01, UTC)")
 	flags.StringArrayVar(&objects, "object", nil, "reload this object, s3://BUCKET/KEY or OBJECT-ID; may be repeated")
-	flags.BoolVar(&plan, "plan", false, "only list the objects")
+	flags.BoolVar(&rejects, "rejects", false, "only objects with rejects in the ledger")
+	flags.BoolVar(&plan, "dry-run", false, "only list the objects")
+	flags.BoolVar(&plan, "plan", false, "the same as --dry-run")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
@@ -92,19 +97,26 @@ func (r *reloadPrinter) add(one operator.Reloaded) {
 	switch {
 	case one.Refused != "":
 		result = "skipped: " + one.Refused
+	case one.NotSent:
+		result += ", failed to send"
 	case one.UnderWay:
 		result += ", already being reloaded"
 	}
-	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, one.Object.URI(), result)
+	if one.Rejects > 0 {
+		result += fmt.Sprintf(", %d rejects", one.Rejects)
+	}
+	fmt.Fprintf(r.out, "%s  %s  %s\n", one.ID, printable(one.Object.URI()), result)
 }
 
 // end prints the totals. Skipped objects are an error.
 func (r *reloadPrinter) end(err error) error {
-	var begun, underWay, refused int
+	var begun, underWay, notSent, refused int
 	for _, one := range r.all {
 		switch {
 		case one.Refused != "":
 			refused++
+		case one.NotSent:
+			notSent++
 		case one.UnderWay:
 			underWay++
 		default:
@@ -117,14 +129,12 @@ func (r *reloadPrinter) end(err error) error {
 	if r.asJSON {
 		err = errors.Join(printJSON(r.out, r.all), err)
 	} else {
-		counts := []string{fmt.Sprintf("%d reloaded", begun)}
+		first := counted{"reloaded", begun}
 		if r.plan {
-			counts[0] = fmt.Sprintf("%d to reload", begun)
+			first.words = "to reload"
 		}
-		if underWay > 0 {
-			counts = append(counts, fmt.Sprintf("%d already being reloaded", underWay))
-		}
-		fmt.Fprintf(r.out, "%s; see `firn status` for the result\n", strings.Join(counts, ", "))
+		fmt.Fprintf(r.out, "%s; see `firn status` for the result\n",
+			joinCounts(first, counted{"already being reloaded", underWay}, counted{"failed to send", notSent}))
 	}
 	if err != nil && r.plan {
 		return err

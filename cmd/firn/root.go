@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,9 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/laptop"
-	"github.com/firn-data/firn/internal/operator"
 )
 
 // rootCommand returns the whole command tree.
@@ -22,19 +19,22 @@ func rootCommand() *cobra.Command {
 		Use:   "firn",
 		Short: "Load files and API records into Snowflake tables",
 		Long: "firn loads files in S3 and records from HTTP APIs into Snowflake tables.\n" +
-			"The commands work on the laptop's cloud while it is up, and otherwise on the AWS account of the environment.",
-		Args:         withHelp(cobra.NoArgs),
-		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage: true, SilenceErrors: true,
+			"The commands work on the laptop's cloud while it is up, and otherwise on the AWS account of the environment.\n" +
+			"A command that writes shows its target first. AWS_PROFILE or --aws chooses AWS while the laptop's cloud is up.",
+		Args:             withHelp(cobra.NoArgs),
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { withTarget(cmd) },
+		SilenceUsage:     true, SilenceErrors: true,
 	}
 	root.AddCommand(
 		upCommand(), downCommand(), demoCommand(), migrateCommand(),
-		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), acceptCommand(), withdrawCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
+		putCommand(), ingestCommand(), statusCommand(), redriveCommand(), reloadCommand(), dismissCommand(), acceptCommand(), withdrawCommand(), auditCommand(), sweepCommand(), pauseCommand(), resumeCommand(), keysCommand(), queryCommand(),
 		contractCommand(), serveFDSNCommand(),
 	)
 	for _, command := range root.Commands() {
 		command.Args = withHelp(command.Args)
 	}
+	addTargetFlags(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
@@ -73,6 +73,11 @@ func repository() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the repository: %w", err)
 	}
+	return repositoryAround(folder)
+}
+
+// repositoryAround returns the nearest folder with cdk.json, at or above a folder.
+func repositoryAround(folder string) (string, error) {
 	for at := folder; ; at = filepath.Dir(at) {
 		if _, err := os.Stat(filepath.Join(at, "cdk.json")); err == nil {
 			return at, nil
@@ -81,31 +86,6 @@ func repository() (string, error) {
 			return "", fmt.Errorf("%s %w: change to the folder with cdk.json", folder, errNoRepository)
 		}
 	}
-}
-
-// openOperator returns an operator of the laptop's cloud while the cloud is up, and
-// otherwise of the account of the environment.
-func openOperator(ctx context.Context) (*operator.Operator, error) {
-	if err := useLaptop(); err != nil {
-		return nil, err
-	}
-	return app.New(ctx, os.LookupEnv)
-}
-
-// useLaptop sets the variables of build/local.env while the laptop's cloud is up. If
-// the environment names an AWS endpoint or profile, useLaptop changes nothing.
-func useLaptop() error {
-	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_PROFILE") != "" {
-		return nil
-	}
-	if _, err := repository(); errors.Is(err, errNoRepository) {
-		return nil
-	}
-	cloud, err := openCloud(laptopDirectory)
-	if err != nil || !cloud.Running() {
-		return err
-	}
-	return cloud.SetEnvironment(os.Setenv)
 }
 
 // printJSON writes a value as indented JSON.

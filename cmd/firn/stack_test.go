@@ -4,11 +4,13 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -111,6 +114,21 @@ func TestPut(t *testing.T) {
 	expectError(t, late, "1 of 1 objects are not settled: not settled within 50ms: see `firn status`")
 }
 
+// TestTargetOfEndpoint: a command that writes shows the account, the region and the stack
+// behind the endpoint. A command that reads shows nothing.
+func TestTargetOfEndpoint(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	name := strings.TrimPrefix(f.variables[len(f.variables)-1], "FIRN_STACK=")
+	want := "target: endpoint " + os.Getenv("AWS_ENDPOINT_URL") + ", account 000000000000, region us-east-1, stack " + name + "\n"
+	if got := f.command("sweep").run(t); got.code != 0 || got.stderr != want {
+		t.Errorf("firn sweep: exit code %d, standard error %q, want %q", got.code, got.stderr, want)
+	}
+	if got := f.command("status").run(t); got.code != 0 || got.stderr != "" {
+		t.Errorf("firn status: exit code %d, standard error %q", got.code, got.stderr)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -125,6 +143,37 @@ func TestStatus(t *testing.T) {
 	expectError(t, f.command("status", "s3://landing/never.csv"), "the journal has no entry of s3://landing/never.csv: was the object put into the landing bucket ")
 	expectError(t, f.command("status", "never.csv"), `"never.csv" is no object: write s3://bucket/key`)
 	expectError(t, f.command("status", "--dataset", "shop.ordr"), `no contract for dataset "shop.ordr": name one of `)
+}
+
+// TestStatusListsRuns: the list has each run that isn't finished, with its cause and its
+// next try.
+func TestStatusListsRuns(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	name := func(id string) journal.RunName { return journal.RunName{Dataset: "station.event", ID: id} }
+	for _, id := range []string{"20180131T000000Z-20180201T000000Z", "20180201T000000Z-20180202T000000Z", "20180202T000000Z-20180203T000000Z", "20180203T000000Z-20180204T000000Z"} {
+		if _, err := f.stages.OrderRun(t.Context(), journal.RunOrder{RunName: name(id), Message: "{}"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting, at := name("20180201T000000Z-20180202T000000Z"), time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)
+	failure := fault.Permanentf("query source", fault.SourceUnknownHost, "lookup sorce.test: no such host")
+	failure.Dataset, failure.RunID = "station.event", "20180202T000000Z-20180203T000000Z"
+	_, failErr := f.stages.Fail(t.Context(), failure, "ingest", "arn", "{}")
+	err := errors.Join(
+		f.stages.SaveCheckpoint(t.Context(), waiting, 1, journal.RunProgress{Pages: 2, Rows: 1000}),
+		f.stages.DelayRun(t.Context(), waiting, journal.Delay{
+			Stage: "ingest", Code: fault.SourceAway, Cause: "503 Service Unavailable", Hint: fault.SourceAway.Hint(), Tries: 7,
+			Last: at, Next: at.Add(320 * time.Second), Repeats: 7, Since: at.Add(-315 * time.Second),
+		}),
+		failErr,
+		f.stages.SaveCheckpoint(t.Context(), name("20180203T000000Z-20180204T000000Z"), 1, journal.RunProgress{Finished: true}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status-runs", f.command("status", "--dataset", "station.event").succeed(t))
+	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").succeed(t))
 }
 
 // TestStatusHasRejectsByRule: the most frequent rule comes first.
@@ -207,8 +256,83 @@ func TestRedrive(t *testing.T) {
 	if _, err := f.stages.Receive(t.Context(), object.Object{Bucket: "landing", Key: "on-its-way.csv"}, "shop.order"); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, f.command("redrive", "s3://landing/on-its-way.csv"), "redrive s3://landing/on-its-way.csv: the object is received, not failed")
+	moving := f.command("redrive", "s3://landing/on-its-way.csv").succeed(t)
+	if want := "  s3://landing/on-its-way.csv  already under way: received\n0 redriven, 1 already under way; see `firn status` for the result\n"; !strings.HasSuffix(moving, want) {
+		t.Errorf("redrive of an object on its way prints %q, want %q", moving, want)
+	}
 	expectError(t, f.command("redrive", "--dataset", "shop.order", "--code", "bad_heder"), `no fault has the code "bad_heder"`)
+}
+
+// TestRedriveOfUnsentMessage: an earlier command stopped before the send. The status names
+// the unsent message, and the same command sends the message.
+func TestRedriveOfUnsentMessage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	o := f.failed(t, "shop/order/a.csv", fault.BadHeader)
+	if _, err := f.stages.Redrive(t.Context(), o.ID()); err != nil { // a command that stopped before the send
+		t.Fatal(err)
+	}
+	status := f.command("status", o.URI()).succeed(t)
+	if !strings.Contains(status, "not sent") || !strings.Contains(status, "firn redrive "+o.URI()) {
+		t.Errorf("the status doesn't name the unsent message:\n%s", status)
+	}
+	redrive := f.command("redrive", "--dataset", "shop.order", "--code", "bad_header")
+	if got := redrive.succeed(t); !strings.HasSuffix(got, "1 redriven; see `firn status` for the result\n") {
+		t.Errorf("redrive prints %q", got)
+	}
+	if got := redrive.succeed(t); got != "0 redriven; see `firn status` for the result\n" {
+		t.Errorf("redrive again prints %q", got)
+	}
+}
+
+// TestDismiss dismisses an object by its name, and the failed objects of a dataset by
+// their code. A redrive brings an object back.
+func TestDismiss(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	o := f.failed(t, "shop/order/it's broken.csv", fault.BadHeader)
+	dismiss := f.command("dismiss", o.URI(), "--reason", "a test file", "--by", "ada")
+	for _, want := range []string{"\n1 dismissed\n", "  already dismissed\n0 dismissed, 1 already dismissed\n"} {
+		if got := dismiss.succeed(t); !strings.HasPrefix(got, string(o.ID())+"  "+o.URI()) || !strings.HasSuffix(got, want) {
+			t.Errorf("dismiss prints %q, want %q at the end", got, want)
+		}
+	}
+	shown := f.failed(t, "shop/order/it's dismissed.csv", fault.BadHeader)
+	if _, _, err := f.stages.Dismiss(t.Context(), shown.ID(), journal.Dismissal{By: "ada", Reason: "a test file"}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status-dismissed", f.command("status", shown.URI()).succeed(t))
+	golden(t, "status-dismissed.json", f.command("status", "--json", shown.URI()).succeed(t))
+	if got := f.command("redrive", o.URI()).succeed(t); !strings.HasSuffix(got, "1 redriven; see `firn status` for the result\n") {
+		t.Errorf("redrive prints %q", got)
+	}
+	f.failed(t, "shop/order/1.csv", fault.TooManyRejects)
+	f.failed(t, "shop/order/2.csv", fault.TooManyRejects)
+	all := decode[[]operator.Dismissed](t, f.command("dismiss", "--dataset", "shop.order", "--code", "too_many_rejects", "--reason", "r", "--json").succeed(t))
+	if len(all) != 2 || all[0].Refused != "" || all[0].Dataset != "shop.order" {
+		t.Errorf("dismissed %+v", all)
+	}
+	loaded := object.Object{Bucket: "landing", Key: "shop/order/loaded.csv", Version: "v1"}
+	if _, err := f.stages.Receive(t.Context(), loaded, "shop.order"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.stages.Loaded(t.Context(), loaded.ID(), journal.Load{LoadID: "l1", Rows: 3}); err != nil {
+		t.Fatal(err)
+	}
+	checkFailure(t, f.command("dismiss", loaded.URI(), "--reason", "r"), 1, "1 of 1 objects were skipped")
+	for _, wrong := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"--reason", "r"}, "name objects, or a dataset with --dataset"},
+		{[]string{"s3://b/k", "--dataset", "shop.order", "--reason", "r"}, "name objects, or a dataset with --dataset"},
+		{[]string{"--dataset", "shop.order", "--reason", "r"}, "name a code with --code for a dataset"},
+		{[]string{"s3://b/k", "--code", "bad_header", "--reason", "r"}, "name a code with --code for a dataset, and only for a dataset"},
+		{[]string{"s3://b/k"}, "name the reason with --reason"},
+		{[]string{"s3://b/k", "--reason", "r"}, "the journal has no entry of s3://b/k"},
+	} {
+		expectError(t, f.command(append([]string{"dismiss"}, wrong.arguments...)...), wrong.want)
+	}
 }
 
 // TestReload reloads an object by name, and a dataset by its ledger.
@@ -254,6 +378,13 @@ func TestReload(t *testing.T) {
 		" select 'lost', 4, 'landing', 'shop/order/lost.csv', 'v1', '2026-03-01T00:00:00Z'::timestamp_ltz").succeed(t)
 	if late := firn("reload", "--dataset", "shop.order", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
 		t.Errorf("reload of objects from before --since prints %q", late)
+	}
+	if none := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); none != "0 to reload"+advice {
+		t.Errorf("reload without rejects prints %q", none)
+	}
+	firn("query", "update RAW.SHOP_ORDER_LOADS set ROWS_REJECTED = 7 where OBJECT = 'lost'").succeed(t)
+	if got := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); got != "lost  s3://landing/shop/order/lost.csv  generation 5, 7 rejects\n1 to reload"+advice {
+		t.Errorf("reload of rejects prints %q", got)
 	}
 	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))
 }
@@ -456,6 +587,38 @@ func TestMigrateChangesTable(t *testing.T) {
 	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
 }
 
+// TestStatusListsNewColumns: without the columns that the contract has by now.
+func TestStatusListsNewColumns(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	at := time.Date(2026, 12, 1, 10, 0, 5, 123, time.UTC)
+	reported := work.NewColumns{Dataset: "shop.customer", Columns: []work.NewColumn{
+		{Name: "owner", Object: "s3://landing/shop/customer/1.csv", LoadedAt: at}, {Name: "a\tb\u202e", Object: "s3://landing/shop/customer/2\n.csv", LoadedAt: at},
+	}, More: 7}
+	known := work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state", Object: "s3://landing/shop/order/1.csv", LoadedAt: at}}}
+	for _, n := range []work.NewColumns{reported, known} {
+		if err := b.stages.RecordNewColumns(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const table = "\nNEW COLUMN                   DATASET        FIRST LOAD               FIRST FILE\n" +
+		"owner                        shop.customer  2026-12-01 10:00:05 UTC  s3://landing/shop/customer/1.csv\n" +
+		`"a\tb\u202e"                 shop.customer  2026-12-01 10:00:05 UTC  s3://landing/shop/customer/2\n.csv` + "\n" +
+		"7 more: see OPS.NEW_COLUMNS  shop.customer\n"
+	for _, arguments := range [][]string{{"status"}, {"status", "--dataset", "shop.customer"}} {
+		if got := b.command(arguments...).succeed(t); !strings.HasSuffix(got, table) {
+			t.Errorf("firn %v lacks\n%s\nbut prints\n%s", arguments, table, got)
+		}
+	}
+	if got := b.command("status", "--dataset", "shop.order").succeed(t); strings.Contains(got, "NEW COLUMN") {
+		t.Errorf("the contract has the column:\n%s", got)
+	}
+	summaries := decode[[]operator.Summary](t, b.command("status", "--json", "--dataset", "shop.customer").succeed(t))
+	if len(summaries) != 1 || len(summaries[0].NewColumns) != 2 || summaries[0].NewColumns[0] != reported.Columns[0] || summaries[0].MoreNewColumns != 7 {
+		t.Errorf("JSON %+v", summaries)
+	}
+}
+
 // TestAcceptShowsHeldDelivery accepts a delivery that the ledger has as held.
 func TestAcceptShowsHeldDelivery(t *testing.T) {
 	t.Parallel()
@@ -497,8 +660,9 @@ func TestAcceptShowsHeldDelivery(t *testing.T) {
 	if got := current(); !strings.Contains(got, "C1") {
 		t.Errorf("the view shows %q after the acceptance", got)
 	}
-	if got := firn("query", "select ACCEPTED_BY from RAW.SHOP_CUSTOMER_LOADS where ACCEPTED_AT is not null and not HELD").succeed(t); !strings.Contains(got, "@") {
-		t.Errorf("the ledger has %q", got)
+	arn := callerARN(t)
+	if got := firn("query", "select ACCEPTED_BY from RAW.SHOP_CUSTOMER_LOADS where ACCEPTED_AT is not null and not HELD").succeed(t); !slices.Contains(strings.Fields(got), arn) {
+		t.Errorf("the ledger has %q, want %s", got, arn)
 	}
 	if got := firn("status").succeed(t); strings.Contains(got, "HELD") {
 		t.Errorf("status after the acceptance:\n%s", got)

@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/operator"
-	"github.com/firn-data/firn/internal/shell"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -72,14 +74,14 @@ func showObject(ctx context.Context, out io.Writer, o *operator.Operator, name s
 	if err != nil {
 		return err
 	}
-	printEntry(out, entry, delivery, sameBytes)
+	printEntry(out, entry, commandName(name, entry), delivery, sameBytes)
 	return nil
 }
 
-// printEntry prints all known values of an object. delivery describes the delivery of
-// an object of a snapshot. sameBytes is the first object with the same bytes; nil for
-// none.
-func printEntry(out io.Writer, e journal.Entry, delivery string, sameBytes *journal.Entry) {
+// printEntry prints all known values of an object. name is the object's name in commands.
+// delivery describes the delivery of an object of a snapshot. sameBytes is the first
+// object with the same bytes; nil for none.
+func printEntry(out io.Writer, e journal.Entry, name, delivery string, sameBytes *journal.Entry) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	line := func(name string, value any) {
@@ -95,6 +97,7 @@ func printEntry(out io.Writer, e journal.Entry, delivery string, sameBytes *jour
 	line("reason", e.Reason)
 	line("superseded by", e.SupersededBy)
 	line("withdrawn by", e.WithdrawnBy)
+	line("dismissed by", e.DismissedBy)
 	for _, at := range statesByTime(e) {
 		line("  "+string(at), e.Times[at].Format("2006-01-02 15:04:05.000 UTC"))
 	}
@@ -118,13 +121,50 @@ func printEntry(out io.Writer, e journal.Entry, delivery string, sameBytes *jour
 		line("same bytes as", describeObject(*sameBytes))
 	}
 	line("query", e.QueryID)
-	if e.State == journal.Failed {
+	if e.Code != "" {
 		line("failed in", e.Stage)
 		line("code", e.Code)
 		line("cause", e.Cause)
-		line("to do", e.Hint)
-		line("then type", "firn redrive "+shell.Quote(commandName(e)))
 	}
+	switch {
+	case e.State == journal.Failed:
+		line("to do", e.Hint)
+		subject := subjectOf(e, name)
+		ways := help.ForCode(fault.Code(e.Code))
+		line("then type", ways.Command(subject))
+		for _, way := range ways.Others(subject) {
+			line("or type", noteBefore(way, subject))
+		}
+	case e.State == journal.Dismissed:
+		line("to continue", help.Way{Kind: help.Redrive}.Command(subjectOf(e, name)))
+	case e.Unsent:
+		line("message", "not sent")
+		line("then type", help.Way{Kind: help.Redrive}.Command(subjectOf(e, name)))
+	}
+}
+
+// noteBefore returns the command of a way, with the work before the command.
+func noteBefore(w help.Way, s help.Subject) string {
+	if w.First == "" {
+		return w.Command(s).String()
+	}
+	return w.Command(s).String() + "  # first: " + w.First
+}
+
+// subjectOf returns an object as the subject of a command.
+func subjectOf(e journal.Entry, name string) help.Subject {
+	return help.Subject{
+		Dataset: e.Dataset, Code: fault.Code(e.Code), Objects: 1, Name: name, ID: e.ID, Key: commandKey(e), InJournal: true,
+	}
+}
+
+// commandKey is the landing key of an object in a command; empty for a key with
+// characters that a terminal doesn't print.
+func commandKey(e journal.Entry) string {
+	if printable(e.Object.Key) == e.Object.Key {
+		return e.Object.Key
+	}
+	return ""
 }
 
 // describeObject names an object's key and id, or only the id of an object without an
@@ -137,9 +177,10 @@ func describeObject(e journal.Entry) string {
 }
 
 // commandName is the name of an object in a command: the key, or the id for a key with
-// characters that a terminal doesn't print.
-func commandName(e journal.Entry) string {
-	if uri := e.Object.URI(); printable(uri) == uri {
+// characters that a terminal doesn't print. A person who asked by id may mean an older
+// version of the key, so the command names the id too.
+func commandName(asked string, e journal.Entry) string {
+	if uri := e.Object.URI(); printable(uri) == uri && !object.IsID(asked) {
 		return uri
 	}
 	return string(e.ID)
@@ -174,16 +215,40 @@ func printSummaries(out io.Writer, summaries []operator.Summary) {
 	fmt.Fprintln(table, "DATASET\tWAITING\tFAILED")
 	var failed []journal.Entry
 	var held []work.HeldDelivery
+	var runs []journal.Run
 	for _, s := range summaries {
 		fmt.Fprintf(table, "%s\t%d\t%d\n", cmp.Or(s.Dataset, "(no dataset)"), s.Waiting, len(s.Failed))
 		failed = append(failed, s.Failed...)
 		held = append(held, s.Held...)
+		runs = append(runs, s.Runs...)
 	}
 	_ = table.Flush()
 	printHeld(out, held)
+	printNewColumns(out, summaries)
+	printRuns(out, runs)
 	if len(failed) > 0 {
 		fmt.Fprintln(out)
 		printEntries(out, failed)
+	}
+}
+
+// printNewColumns prints a line for each new column.
+func printNewColumns(out io.Writer, summaries []operator.Summary) {
+	if !slices.ContainsFunc(summaries, func(s operator.Summary) bool { return len(s.NewColumns)+s.MoreNewColumns > 0 }) {
+		return
+	}
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	line := func(columns ...string) { fmt.Fprintln(table, strings.Join(columns, "\t")) }
+	line("NEW COLUMN", "DATASET", "FIRST LOAD", "FIRST FILE")
+	for _, s := range summaries {
+		for _, column := range s.NewColumns {
+			line(column.Display(), s.Dataset, column.LoadedAt.Format("2006-01-02 15:04:05 UTC"), printable(column.Object))
+		}
+		if s.MoreNewColumns > 0 {
+			line(fmt.Sprintf("%d more: see OPS.NEW_COLUMNS", s.MoreNewColumns), s.Dataset)
+		}
 	}
 }
 

@@ -33,9 +33,7 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !cloud.Running() {
-				cloud.Ports = ports
-			}
+			cloud.Ports = ports
 			cloud.EnvironmentFile = environmentFile(cloud)
 			steps := &steps{out: cmd.ErrOrStderr()}
 			if err := cloud.Up(cmd.Context(), steps.run); err != nil {
@@ -74,7 +72,8 @@ func downCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			stopped := len(cloud.Servers)
+			condition, reason := cloud.Condition()
+			result := downResult{Stopped: len(cloud.Servers) - len(cloud.Ended()), Ended: cloud.Ended()}
 			if !ofDemo {
 				cloud.EnvironmentFile = environmentFile(cloud)
 			}
@@ -82,15 +81,26 @@ func downCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]int{"stopped": stopped})
+				return printJSON(cmd.OutOrStdout(), result)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d servers stopped\n", stopped)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d servers stopped\n", result.Stopped)
+			if condition == laptop.ConditionHalfUp {
+				fmt.Fprintf(cmd.OutOrStdout(), "the laptop's cloud was half up: %s\n", reason)
+			}
 			return nil
 		},
 	}
 	command.Flags().BoolVar(&ofDemo, "demo", false, "stop the servers of a killed demo")
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
+}
+
+// downResult is the JSON of down.
+type downResult struct {
+	// Stopped is the number of stopped servers.
+	Stopped int `json:"stopped"`
+	// Ended are the names of the servers that had ended before.
+	Ended []string `json:"ended"`
 }
 
 // steps shows the steps of a command and records their seconds.
@@ -117,7 +127,10 @@ func (s *steps) run(name string, do func() error) error {
 	seconds := time.Since(started).Seconds()
 	s.taken = append(s.taken, stepTime{Name: name, Seconds: seconds})
 	result := ""
-	if err != nil {
+	switch {
+	case isInterruption(err):
+		result = ", interrupted"
+	case err != nil:
 		result = ", failed"
 	}
 	fmt.Fprintf(s.out, "%-36s %6.1f s%s\n", name, seconds, result)

@@ -4,23 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	app "github.com/firn-data/firn/internal/app/operator"
 	"github.com/firn-data/firn/internal/operator"
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 )
 
 func withdrawCommand() *cobra.Command {
-	var dataset, reason, by string
+	var dataset, reason string
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "withdraw s3://BUCKET/KEY | OBJECT-ID ...",
 		Short: "Remove the rows and the rejects of an object from the tables",
 		Long: "Remove the rows and the rejects of an object from the tables, in one transaction. OPS.ENDED records the reason and\n" +
-			"your identity. Then the command deletes the object's curated files. The landing bucket stays as it is.\n" +
+			"your AWS identity. Then the command deletes the object's curated files. The landing bucket stays as it is.\n" +
 			"No older version of the key comes back, and no reload. A file that is put again loads again.\n" +
 			"Safe to repeat: the same command completes an interrupted withdrawal.",
 		Example: "  firn withdraw 's3://my-landing/shop/order/orders.csv' --reason 'sent by mistake'",
@@ -29,13 +27,12 @@ func withdrawCommand() *cobra.Command {
 			if reason == "" {
 				return errors.New("name the reason with --reason")
 			}
-			asked := operator.Withdraw{Objects: names, Dataset: dataset, Reason: reason, By: by}
+			asked := operator.Withdraw{Objects: names, Dataset: dataset, Reason: reason}
 			return withdraw(cmd, asked, asJSON)
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&reason, "reason", "", "reason of the withdrawal, for the record; required")
-	flags.StringVar(&by, "by", "", "person behind the withdrawal, for the record; default: your AWS identity")
 	flags.StringVar(&dataset, "dataset", "", "dataset of an object that the journal doesn't know")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
@@ -49,10 +46,8 @@ func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if asked.By == "" {
-		if asked.By, err = app.CallerIdentity(ctx); err != nil {
-			return fmt.Errorf("%w: name the person with --by", err)
-		}
+	if asked.By, err = actor(ctx); err != nil {
+		return err
 	}
 	if asked.Dataset != "" {
 		session, err := openSnowflake(ctx)
@@ -62,7 +57,7 @@ func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
 		defer session.Close()
 		asked.Ledger = ledger.Reader{Session: session}
 	}
-	if asked.Withdrawer, asked.Files, err = app.NewWithdrawer(ctx, os.LookupEnv, o.Stack, o.Contracts); err != nil {
+	if asked.Withdrawer, asked.Files, err = newWithdrawer(ctx, o.Stack, o.Contracts); err != nil {
 		return err
 	}
 	all := []operator.Withdrawn{}

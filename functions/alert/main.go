@@ -1,4 +1,5 @@
-// Command alert is the Lambda function that sends mails about dead letters and outages.
+// Command alert is the Lambda function that sends mails about dead letters and outages,
+// and that resumes waiting ingestion runs.
 package main
 
 import (

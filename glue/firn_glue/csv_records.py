@@ -65,10 +65,22 @@ class Csv:
         self.number = 0
 
     def header(self) -> list[bytes]:
-        """Read the first record: the column names. Call this method once, before `records`."""
+        """Read the first record: the column names. Call this method once, before `records`.
+
+        Raises:
+            Refused: The object has no record, or a name without quotes has a CR inside: lines that
+                end in CR alone would all be names of the header.
+        """
         split = self._next()
         if split is None:
             raise Refused("empty_object", "the object holds no header line")
+        for i, name in enumerate(split[1].fields):
+            if b"\r" in name and not split[1].quoted[i]:
+                raise Refused(
+                    "bad_header",
+                    f"the name of column {i + 1} has a CR inside and no quotes:"
+                    " lines must end in LF or CRLF",
+                )
         self._in_header = False
         self.number = 0
         return split[1].fields

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -95,7 +97,7 @@ class Engine:
             log_event("source changed", source)
             return "changed"
         except Exception as error:
-            log.exception("%s failed", source.uri)
+            log_event("object failed", source, **describe_error(error))
             raise EngineError(f"{source.uri}: {error_line(error)}") from error
 
     def _check_identity(self, source: Assignment, before: tuple[str, ...]) -> None:
@@ -356,6 +358,26 @@ def error_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     return (named[-1:] or lines[:1] or [type(error).__name__])[0][:500]
+
+
+def describe_error(error: BaseException) -> dict[str, list[str]]:
+    """Return the types of an error and of its causes, and the places in the code.
+
+    The messages are left out: a message of Python or Spark can quote the value of a row.
+    """
+    types: list[str] = []
+    places: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        types.append(type(cause).__name__)
+        frames = traceback.extract_tb(cause.__traceback__)
+        places += [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames]
+        java = getattr(cause, "java_exception", None)
+        while java is not None:
+            types.append(java.getClass().getName())
+            java = java.getCause()
+        cause = cause.__cause__ or cause.__context__
+    return {"types": types, "places": places}
 
 
 def log_event(message: str, source: Assignment, **more: Any) -> None:  # noqa: ANN401 - any JSON value

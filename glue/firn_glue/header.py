@@ -9,6 +9,8 @@ from firn_glue.contract import Contract
 from firn_glue.records import decoded
 from firn_glue.refusal import Refused
 
+UNKNOWN_COLUMN = "a column that the contract doesn't have"
+
 
 @dataclass(frozen=True)
 class Header:
@@ -31,17 +33,18 @@ def read_header(names: list[bytes], contract: Contract) -> Header:
             contract.
     """
     places: dict[str, int] = {}
+    wanted = [c.header for c in contract.columns]
     for i, raw in enumerate(names):
         name, is_valid = decoded(raw)
         if not is_valid:
             raise Refused("bad_encoding", f"the name of column {i + 1} isn't UTF-8")
         if name in places:
+            # Only a name of the contract is in the cause: the first line may be a record.
+            known = f"column {quoted(name)}" if name in wanted else UNKNOWN_COLUMN
             raise Refused(
-                "bad_header",
-                f"column {quoted(name)} occurs twice, as column {places[name] + 1} and {i + 1}",
+                "bad_header", f"{known} occurs twice, as column {places[name] + 1} and {i + 1}"
             )
         places[name] = i
-    wanted = [c.header for c in contract.columns]
     extra = tuple(name for name in places if name not in wanted)
     absent = tuple(c.name for c in contract.columns if c.header not in places)
     if absent:

@@ -62,4 +62,4 @@ def run(uris: list[str]) -> None:
     failures = [future.exception() for future in futures]
     spark.stop()
     for failure in filter(None, failures):
-        raise EngineError(str(failure)) from None  # the log has the stack trace
+        raise EngineError(str(failure)) from None  # the log has the places

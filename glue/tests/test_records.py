@@ -118,3 +118,11 @@ def test_quotes_of_marked_texts_are_kept(line: bytes, quoted: list[bool] | None)
         (record,) = reader.records()
         if quoted is not None or size == 100:
             assert record.quoted == quoted, (line, size)
+
+
+def test_header_with_a_bare_cr_is_refused() -> None:
+    for text in (b"a,b\r1,2\r", b'"a",b\rc\n'):
+        with pytest.raises(Refused, match="has a CR inside and no quotes") as caught:
+            Csv(blocks_of(text, 100), ",").header()
+        assert caught.value.code == "bad_header"
+    assert Csv(blocks_of(b'"a\rb",c\r\n', 100), ",").header() == [b"a\rb", b"c"]

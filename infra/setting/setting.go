@@ -57,6 +57,18 @@ const (
 type Settings struct {
 	// AlertAddress receives the alert mails. firn:alertAddress; required.
 	AlertAddress string
+	// Environment is the name of the deployment in the subjects of the mails.
+	// firn:environment; default empty, for the stack's name.
+	Environment string
+	// MailsPerHour is the largest number of mails in an hour. firn:mailsPerHour; 1 to
+	// 1000, default 30.
+	MailsPerHour int
+	// RunbookURL is the address of the runbook in the mails. firn:runbookUrl; default
+	// empty, for the runbook of firn's repository.
+	RunbookURL string
+	// WebhookSecretARN is the secret with the address and the key of the webhook that
+	// receives a copy of each mail. firn:webhookSecretArn; default empty, for no webhook.
+	WebhookSecretARN string
 	// SnowflakeAccount is the account identifier, for example "MYORG-ACCOUNT".
 	// firn:snowflakeAccount; required.
 	SnowflakeAccount string
@@ -91,8 +103,8 @@ type Settings struct {
 	// Retain keeps the buckets, the buckets' key and the journal if the stack is
 	// deleted. firn:retain; default true.
 	Retain bool
-	// Tick is the interval at which alert checks for outages. firn:tickMinutes; 1 to
-	// 60, default 5.
+	// Tick is the interval at which alert checks for outages, digests and recoveries.
+	// firn:tickMinutes; 1 to 60, default 1.
 	Tick time.Duration
 	// Sweep is the interval at which route searches for objects without an event and
 	// for objects that stopped moving. 0 means never. firn:sweepMinutes; 0 to 1440,
@@ -104,9 +116,16 @@ type Settings struct {
 }
 
 var (
-	account    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
-	database   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
-	user       = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/\S+$`)
+	account  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	database = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
+	user     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/\S+$`)
+	// environment leaves room for dataset, count and cause in a subject of 99 characters.
+	environment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,23}$`)
+	runbook     = regexp.MustCompile(`^https?://[^\s/#]+[^\s#]*$`)
+	// secret is a full ARN, with the six random characters at its end: a grant on a
+	// shorter ARN would cover other secrets too (secretsmanager/latest/userguide,
+	// auth-and-access_iam-policies).
+	secret     = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
 	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`) // sts API reference, AssumeRole
 )
 
@@ -116,6 +135,10 @@ func Read(context map[string]any) (Settings, error) {
 	r := reader{context: context}
 	s := Settings{
 		AlertAddress:      r.required("alertAddress", "you@example.com", "a mail address", isAddress),
+		Environment:       r.text("environment", "", "a name of at most 24 letters, digits, points, hyphens and underscores", environment.MatchString),
+		MailsPerHour:      r.number("mailsPerHour", 30, 1, 1000),
+		RunbookURL:        r.text("runbookUrl", "", "an address without a fragment", runbook.MatchString),
+		WebhookSecretARN:  r.text("webhookSecretArn", "", "the ARN of a secret in Secrets Manager", secret.MatchString),
 		SnowflakeAccount:  r.required("snowflakeAccount", "MYORG-ACCOUNT", "an account identifier", account.MatchString),
 		SnowflakeDatabase: r.text("snowflakeDatabase", "FIRN", "an identifier", database.MatchString),
 		SnowflakeUserARN:  r.text("snowflakeUserArn", "", "the ARN of an IAM user", user.MatchString),
@@ -126,7 +149,7 @@ func Read(context map[string]any) (Settings, error) {
 		FanOut:            r.choice("fanOut", "false", "true") == "true",
 		Schedules:         r.choice("schedules", "true", "false") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
-		Tick:              time.Duration(r.number("tickMinutes", 5, 1, 60)) * time.Minute,
+		Tick:              time.Duration(r.number("tickMinutes", 1, 1, 60)) * time.Minute,
 		Sweep:             time.Duration(r.number("sweepMinutes", 60, 0, 24*60)) * time.Minute,
 		Glue:              r.glue(),
 	}

@@ -20,9 +20,9 @@ func TestReadDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := setting.Settings{
-		AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
+		AlertAddress: "you@example.com", MailsPerHour: 30, SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 		SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-		Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute, Sweep: time.Hour,
+		Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: time.Minute, Sweep: time.Hour,
 		Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -35,6 +35,10 @@ func TestReadTakesEverySetting(t *testing.T) {
 	for _, source := range []string{"command line", "cdk.json"} {
 		context := map[string]any{
 			"firn:alertAddress":        "ops+firn@example.com",
+			"firn:environment":         "prod-eu",
+			"firn:mailsPerHour":        "60",
+			"firn:runbookUrl":          "https://wiki.example/firn/runbook",
+			"firn:webhookSecretArn":    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:firn/webhook-AbC123",
 			"firn:snowflakeAccount":    "xy12345.eu-central-1",
 			"firn:snowflakeDatabase":   "FIRN_TEST",
 			"firn:snowflakeUserArn":    "arn:aws:iam::123456789012:user/abcd0000-s",
@@ -46,7 +50,7 @@ func TestReadTakesEverySetting(t *testing.T) {
 			"firn:fanOut":              "true",
 			"firn:schedules":           "false",
 			"firn:retain":              "false",
-			"firn:tickMinutes":         "1",
+			"firn:tickMinutes":         "5",
 			"firn:sweepMinutes":        "720",
 			"firn:glueWorkerType":      "G.2X",
 			"firn:glueWorkers":         "10",
@@ -66,10 +70,12 @@ func TestReadTakesEverySetting(t *testing.T) {
 			t.Fatalf("%s: %v", source, err)
 		}
 		want := setting.Settings{
-			AlertAddress: "ops+firn@example.com", SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
+			AlertAddress: "ops+firn@example.com", Environment: "prod-eu", MailsPerHour: 60, RunbookURL: "https://wiki.example/firn/runbook",
+			WebhookSecretARN: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:firn/webhook-AbC123",
+			SnowflakeAccount: "xy12345.eu-central-1", SnowflakeDatabase: "FIRN_TEST",
 			SnowflakeUserARN: "arn:aws:iam::123456789012:user/abcd0000-s", SnowflakeExternalID: "chosen",
 			SnowflakeLogin: setting.KeyPair,
-			Architecture:   setting.X8664, Encryption: setting.S3, FanOut: true, Tick: time.Minute, Sweep: 12 * time.Hour,
+			Architecture:   setting.X8664, Encryption: setting.S3, FanOut: true, Tick: 5 * time.Minute, Sweep: 12 * time.Hour,
 			Glue: setting.Glue{WorkerType: "G.2X", Workers: 10, Timeout: 45 * time.Minute, ConcurrentRuns: 1, Flex: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -95,6 +101,12 @@ func TestReadRefusesInvalidValues(t *testing.T) {
 		},
 		{"address with a name", "alertAddress", "Me <me@example.com>", `firn:alertAddress is "Me <me@example.com>", not a mail address`},
 		{"account as an address", "snowflakeAccount", "https://a-b.example.com", `firn:snowflakeAccount is "https://a-b.example.com", not an account identifier`},
+		{"environment with a space", "environment", "my firn", `firn:environment is "my firn", not a name of at most 24 letters, digits, points, hyphens and underscores`},
+		{"environment of 25 letters", "environment", "abcdefghijklmnopqrstuvwxy", `firn:environment is "abcdefghijklmnopqrstuvwxy", not a name of at most 24 letters, digits, points, hyphens and underscores`},
+		{"no mails", "mailsPerHour", "0", `firn:mailsPerHour is "0", not a whole number from 1 to 1000`},
+		{"runbook with a fragment", "runbookUrl", "https://wiki.example/firn#top", `firn:runbookUrl is "https://wiki.example/firn#top", not an address without a fragment`},
+		{"address instead of a secret", "webhookSecretArn", "https://hook.example", `firn:webhookSecretArn is "https://hook.example", not the ARN of a secret in Secrets Manager`},
+		{"secret without its last characters", "webhookSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook", `firn:webhookSecretArn is "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook", not the ARN of a secret in Secrets Manager`},
 		{"database with a space", "snowflakeDatabase", "MY DB", `firn:snowflakeDatabase is "MY DB", not an identifier`},
 		{"user as a number", "snowflakeUserArn", "123456789012", `firn:snowflakeUserArn is "123456789012", not the ARN of an IAM user`},
 		{"external id with a space", "snowflakeExternalId", "a b", `firn:snowflakeExternalId is "a b", not an external id`},

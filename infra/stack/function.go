@@ -101,6 +101,7 @@ func (s *Stack) createFunction(name string, props functionProps) {
 	role := s.createRole(id+"Role", props.roleName, "firn "+name+": "+props.purpose,
 		awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil), nil, grants)
 	props.environment["FIRN_JOURNAL_TABLE"] = s.journal.TableName()
+	props.environment["FIRN_ENVIRONMENT"] = jsii.String(s.environment())
 	lambda := &awslambda.FunctionProps{
 		Description:   jsii.String("firn " + name + ": " + props.purpose),
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/firn-data/firn/internal/object"
 )
 
 // Names in the DDL under snowflake/ that the function load uses.
@@ -26,7 +28,7 @@ func (s *Stack) createIngest() {
 		},
 		grants: joinGrants(
 			s.consume(ingest),
-			[]grant{s.send(ingest), s.changeCheckpoints(), s.write("WriteLanding", s.landing)},
+			[]grant{s.send(ingest), s.changeJournal(), s.write("WriteLanding", s.landing)},
 			s.encrypt(),
 		),
 		sources:       sourcesOf(s.queues[ingest].Queue),
@@ -35,7 +37,8 @@ func (s *Stack) createIngest() {
 }
 
 // createRoute creates the function that turns events into work. Route's sweep finds
-// objects without an event. Route reads receipts, but no landing object.
+// objects without an event, and ingestion runs that lost their message. Route reads
+// receipts, but no landing object.
 func (s *Stack) createRoute() {
 	s.createFunction(route, functionProps{
 		purpose: "turns S3 events into work",
@@ -48,10 +51,11 @@ func (s *Stack) createRoute() {
 			"FIRN_RECEIPTS_DEAD_LETTER_URL": s.queues[receipts].deadLetters.QueueUrl(),
 			"FIRN_TRANSFORM_QUEUE_URL":      s.queues[transform].QueueUrl(),
 			"FIRN_LOAD_QUEUE_URL":           s.queues[load].QueueUrl(),
+			"FIRN_INGEST_QUEUE_URL":         s.queues[ingest].QueueUrl(),
 		},
 		grants: joinGrants(
 			s.consume(route, receipts),
-			[]grant{s.send(route, transform, load), s.changeJournal(), s.searchJournal(indexStuck)},
+			[]grant{s.send(route, transform, load, ingest), s.changeJournal(), s.searchJournal(indexStuck)},
 			s.read("ReadReceipts", "s3:GetObject", s.curated, "*/"+receiptSuffix),
 			[]grant{s.listVersions("LandingVersions", s.landing)},
 			s.decrypt(),
@@ -85,7 +89,10 @@ func (s *Stack) createTransform() {
 			s.consume(transform, glue),
 			[]grant{s.send(glue), s.changeJournal(), s.searchJournal(indexStuck), s.grantStartRuns()},
 			s.read("ReadLanding", "s3:GetObjectVersion", s.landing, "*"),
-			[]grant{{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")}},
+			[]grant{
+				{sid: "SeeNewest", actions: []string{"s3:GetObject"}, resources: objects(s.landing, "*")},
+				{sid: "WriteMarker", actions: []string{"s3:PutObject"}, resources: objects(s.landing, object.MarkerKey)},
+			},
 			s.read("ReadCurated", "s3:GetObject", s.curated, manifestPrefix+"*", "*/"+receiptSuffix),
 			[]grant{s.write("WriteCurated", s.curated, "s3:AbortMultipartUpload")},
 			s.encrypt(),
@@ -134,27 +141,55 @@ func (s *Stack) createLoad() {
 	})
 }
 
-// createAlert creates the function that sends mails about failures and outages. A dead
-// letter without a mail stays in the dead-letter queue.
+// createAlert creates the function that sends mails about failures and outages, and that
+// resumes ingestion runs after a wait. A dead letter without a mail stays in the
+// dead-letter queue.
 func (s *Stack) createAlert() {
 	consumed := []awssqs.Queue{s.queues[alert].Queue}
-	var urls []*string
+	var urls, deadLetterURLs, workQueues []*string
 	for _, name := range queueNames {
 		consumed = append(consumed, s.queues[name].deadLetters)
-		urls = append(urls, s.queues[name].deadLetters.QueueUrl())
+		urls = append(urls, s.queues[name].QueueUrl())
+		deadLetterURLs = append(deadLetterURLs, s.queues[name].deadLetters.QueueUrl())
+		workQueues = append(workQueues, s.queues[name].QueueArn())
+	}
+	settings := s.props.Settings
+	environment := map[string]*string{
+		"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
+		"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
+		"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
+		"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &deadLetterURLs),
+		"FIRN_QUEUE_URLS":       awscdk.Fn_Join(jsii.String(","), &urls),
+		"FIRN_INGEST_QUEUE_URL": s.queues[ingest].QueueUrl(),
+		"FIRN_MAILS_PER_HOUR":   jsii.String(strconv.Itoa(settings.MailsPerHour)),
+	}
+	if settings.RunbookURL != "" {
+		environment["FIRN_RUNBOOK_URL"] = jsii.String(settings.RunbookURL)
+	}
+	if settings.WebhookSecretARN != "" {
+		environment["FIRN_WEBHOOK_SECRET_ARN"] = jsii.String(settings.WebhookSecretARN)
 	}
 	s.createFunction(alert, functionProps{
-		purpose: "sends mails about failures and outages, with the command that fixes a failure",
-		environment: map[string]*string{
-			"FIRN_ALERTS_TOPIC_ARN": s.alerts.TopicArn(),
-			"FIRN_QUEUE_URL":        s.queues[alert].QueueUrl(),
-			"FIRN_DEAD_LETTER_URL":  s.queues[alert].deadLetters.QueueUrl(),
-			"FIRN_DEAD_LETTER_URLS": awscdk.Fn_Join(jsii.String(","), &urls),
-		},
+		purpose:     "sends mails about failures and outages, and resumes ingestion runs after a wait",
+		environment: environment,
 		grants: joinGrants(
-			[]grant{receive(consumed...), s.sendDeadLetters(alert), s.changeJournal(), s.searchJournal(indexWork)},
+			[]grant{
+				receive(consumed...), s.sendDeadLetters(alert), s.send(ingest), s.changeJournal(), s.searchJournal(indexWork, indexStuck),
+				{sid: "Depth", actions: []string{"sqs:GetQueueAttributes"}, resources: workQueues},
+			},
 			s.publish(s.alerts),
+			s.readWebhook(),
 		),
 		sources: sourcesOf(consumed...),
 	})
+}
+
+// readWebhook lets alert read the secret of the webhook, and no other secret. No grants
+// without the setting.
+func (s *Stack) readWebhook() []grant {
+	arn := s.props.Settings.WebhookSecretARN
+	if arn == "" {
+		return nil
+	}
+	return []grant{{sid: "ReadWebhook", actions: []string{"secretsmanager:GetSecretValue"}, resources: []*string{jsii.String(arn)}}}
 }

@@ -89,25 +89,20 @@ func (s *Stack) send(names ...string) grant {
 	return g
 }
 
-// changeJournal lets a function read and update the entries of objects.
+// changeJournal lets a function read and update the items of objects and runs.
 func (s *Stack) changeJournal() grant { return s.useJournal("dynamodb:GetItem", "dynamodb:UpdateItem") }
-
-// changeCheckpoints lets a function read and replace checkpoints.
-func (s *Stack) changeCheckpoints() grant {
-	return s.useJournal("dynamodb:GetItem", "dynamodb:PutItem")
-}
 
 func (s *Stack) useJournal(actions ...string) grant {
 	return grant{sid: "Journal", actions: actions, resources: []*string{s.journal.TableArn()}}
 }
 
-// searchJournal lets a function query an index of the journal.
-func (s *Stack) searchJournal(index string) grant {
-	return grant{
-		sid:       "JournalIndex",
-		actions:   []string{"dynamodb:Query"},
-		resources: []*string{jsii.String(*s.journal.TableArn() + "/index/" + index)},
+// searchJournal lets a function query indexes of the journal.
+func (s *Stack) searchJournal(indexes ...string) grant {
+	g := grant{sid: "JournalIndex", actions: []string{"dynamodb:Query"}}
+	for _, index := range indexes {
+		g.resources = append(g.resources, jsii.String(*s.journal.TableArn()+"/index/"+index))
 	}
+	return g
 }
 
 // read lets a role get the objects of a bucket whose keys match a pattern. The action

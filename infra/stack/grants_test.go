@@ -104,7 +104,7 @@ func isGlueMetricsGrant(s statement) bool {
 
 // No grant has a wildcard as its action or as its only resource.
 func TestNoWildcardGrants(t *testing.T) {
-	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t), keyPairTemplate(t)} {
+	for _, tm := range []template{standardTemplate(t), fanOutTemplate(t), keyPairTemplate(t), webhookTemplate(t)} {
 		for name, statements := range statementsByRole(t, tm) {
 			for _, s := range statements {
 				if strings.Contains(strings.Join(s.actions, " "), "*") || slices.Contains(s.resources, "*") && !isGlueMetricsGrant(s) {

@@ -5,15 +5,15 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// The journal's sparse indexes. The index stuck lists the objects that have no end
-// state, by state. The index work lists objects that wait for a load or failed, by
-// dataset.
+// The journal's sparse indexes. The index stuck lists the objects and ingestion runs that
+// have no end state, by state. The index work lists objects that wait for a load or
+// failed, and runs that aren't finished, by dataset.
 const (
 	indexStuck = "stuck"
 	indexWork  = "work"
 )
 
-// createJournal creates the table with the state of each object. The indexes hold whole
+// createJournal creates the table with the state of each object and each ingestion run. The indexes hold whole
 // items, so that readers of an index don't also read the table.
 func (s *Stack) createJournal() {
 	s.journal = awsdynamodb.NewTable(s.Stack, jsii.String("Journal"), &awsdynamodb.TableProps{

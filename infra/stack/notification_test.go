@@ -3,6 +3,7 @@
 package stack_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +59,7 @@ func TestBucketEventsReachQueueByTopic(t *testing.T) {
 			users = append(users, s.principal)
 		}
 	}
-	if !slices.Equal(users, []string{"map[Service:cloudwatch.amazonaws.com]", "map[Service:s3.amazonaws.com]", "map[Service:s3.amazonaws.com]"}) {
+	if !slices.Equal(users, []string{"map[Service:s3.amazonaws.com]", "map[Service:s3.amazonaws.com]"}) {
 		t.Errorf("the users of the topics' key are %v", users)
 	}
 	raw := 0
@@ -86,6 +87,16 @@ func dependsOn(r resource, name string) bool {
 	return false
 }
 
+// The alarm of the heartbeat looks at two whole periods of the clock, and a missing
+// heartbeat fires the alarm. The stand-in of CloudWatch ignores the window.
+func TestHeartbeatAlarmHasWallClockWindow(t *testing.T) {
+	p := standardTemplate(t).Resources["HeartbeatAlarm"].Properties
+	got := fmt.Sprint(p["EvaluationWindow"], p["EvaluationPeriods"], p["Period"], p["Threshold"]) + fmt.Sprint(" ", p["ComparisonOperator"], " ", p["Statistic"])
+	if want := "map[WallClockWindow:map[Timezone:UTC]] 2 300 1 LessThanThreshold Sum"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func allows(tm template, policy, service, action, condition string) bool {
 	for _, s := range statementsOf(tm.Resources[policy].Properties["PolicyDocument"]) {
 		if s.effect == "Allow" && s.principal == "map[Service:"+service+"]" && slices.Contains(s.actions, action) && s.condition == condition {
@@ -95,33 +106,33 @@ func allows(tm template, policy, service, action, condition string) bool {
 	return false
 }
 
-// Every alarm sends mail: its action is the topic Alerts, and CloudWatch may publish
-// there and use the key.
+// Every alarm sends mail: its action is the topic Alarms, and CloudWatch may publish
+// there. The topic has no key, so no key can stop the mail. No alarm uses the age of a
+// queue's oldest message, see createAlarms.
 func TestEveryAlarmSendsMail(t *testing.T) {
 	tm := standardTemplate(t)
 	var names []string
 	for _, name := range tm.resourcesOf("AWS::CloudWatch::Alarm") {
 		p := tm.Resources[name].Properties
 		names = append(names, render(p["AlarmName"]))
-		if got := render(p["AlarmActions"]); got != "${AlertsTopic}" {
-			t.Errorf("%s has the action %s", name, got)
+		if got := render(p["AlarmActions"]) + render(p["OKActions"]); got != "${AlarmsTopic}${AlarmsTopic}" {
+			t.Errorf("%s has the actions %s", name, got)
 		}
-		if p["TreatMissingData"] != "notBreaching" || len(list(p["Dimensions"])) != 1 {
-			t.Errorf("%s: missing data is %v, dimensions %v", name, p["TreatMissingData"], p["Dimensions"])
+		missing := "notBreaching"
+		if render(p["MetricName"]) == "Heartbeat" {
+			missing = "breaching"
 		}
+		if p["TreatMissingData"] != missing || len(list(p["Dimensions"])) != 1 || p["MetricName"] == "ApproximateAgeOfOldestMessage" {
+			t.Errorf("%s: missing data is %v, dimensions %v, metric %v", name, p["TreatMissingData"], p["Dimensions"], p["MetricName"])
+		}
+	}
+	if key := tm.Resources["AlarmsTopic"].Properties["KmsMasterKeyId"]; key != nil {
+		t.Errorf("the topic Alarms has the key %v", key)
 	}
 	golden(t, "alarms", strings.Join(names, "\n")+"\n")
 	condition := "map[ArnLike:map[aws:SourceArn:arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*] StringEquals:map[aws:SourceAccount:${AWS::AccountId}]]"
-	if !allows(tm, "AlertsTopicPolicy", "cloudwatch.amazonaws.com", "sns:Publish", condition) {
-		t.Error("CloudWatch may not publish to the topic Alerts")
-	}
-	key := false
-	for _, s := range statementsOf(tm.Resources["TopicKey"].Properties["KeyPolicy"]) {
-		key = key || s.principal == "map[Service:cloudwatch.amazonaws.com]" && s.condition == condition &&
-			slices.Equal(s.actions, []string{"kms:Decrypt", "kms:GenerateDataKey"})
-	}
-	if !key {
-		t.Error("CloudWatch may not use the key of the topic Alerts")
+	if !allows(tm, "AlarmsTopicPolicy", "cloudwatch.amazonaws.com", "sns:Publish", condition) {
+		t.Error("CloudWatch may not publish to the topic Alarms")
 	}
 	subscription := tm.Resources[tm.resourcesOf("AWS::SNS::Subscription")[0]].Properties
 	if subscription["Protocol"] != "email" || subscription["Endpoint"] != "you@example.com" {

@@ -17,7 +17,8 @@ func ingestMessage(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// tickMessage is the message that makes alert check for outages.
+// tickMessage is the message that makes alert check for outages and for runs whose wait is
+// over.
 const tickMessage = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
 // sweepMessage is the message that makes route sweep.
@@ -27,13 +28,13 @@ const sweepMessage = `{"sweep":"<aws.scheduler.scheduled-time>"}`
 // contract with a schedule also gets a schedule, unless the setting Schedules is false.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
-		id: "Alert", description: "firn: starts the check for outages", queue: alert, input: tickMessage,
+		id: "Alert", description: "firn: starts the check for outages and for ingestion runs whose wait is over", queue: alert, input: tickMessage,
 		expression: rate(s.props.Settings.Tick),
 		role:       s.createScheduleRole("TickRole", "firn: a schedule sends ticks to alert's queue", alert),
 	})
 	if s.props.Settings.Sweep > 0 {
 		s.createSchedule(schedule{
-			id: "Sweep", description: "firn: starts the sweep for objects without an event and objects that stopped moving", queue: route, input: sweepMessage,
+			id: "Sweep", description: "firn: starts the sweep for objects without an event, and for objects and runs that stopped moving", queue: route, input: sweepMessage,
 			expression: rate(s.props.Settings.Sweep),
 			role:       s.createScheduleRole("SweepRole", "firn: a schedule sends sweeps to route's queue", route),
 		})

@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -48,9 +49,10 @@ type Stack struct {
 	topicKey         awskms.Key
 	landing, curated awss3.Bucket
 	journal          awsdynamodb.Table
-	alerts, loaded   awssns.Topic
-	queues           map[string]queue
-	functions        map[string]function
+	// alerts, alarms and loaded are the topics, see createTopics.
+	alerts, alarms, loaded awssns.Topic
+	queues                 map[string]queue
+	functions              map[string]function
 	// loginSecret is nil for a login by role.
 	loginSecret awssecretsmanager.CfnSecret
 	storageRole awsiam.Role
@@ -87,6 +89,9 @@ func New(scope constructs.Construct, props Props) *Stack {
 	s.createOutputs()
 	return s
 }
+
+// environment returns the name of the deployment in mails and metrics.
+func (s *Stack) environment() string { return cmp.Or(s.props.Settings.Environment, Name) }
 
 // physicalName returns a name that is known before the resource exists. Snowflake needs
 // such names. Policies need such names to avoid circular references.

@@ -74,11 +74,11 @@ func TestResources(t *testing.T) {
 		counts[r.Type]++
 	}
 	want := map[string]int{
-		"AWS::CloudWatch::Alarm": 23, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
+		"AWS::CloudWatch::Alarm": 13, "AWS::DynamoDB::Table": 1, "AWS::Events::Rule": 2, "AWS::Glue::Job": 1,
 		"AWS::IAM::Role": 10, "AWS::KMS::Key": 2,
 		"AWS::Lambda::EventSourceMapping": 14, "AWS::Lambda::Function": 5, "AWS::Logs::LogGroup": 7,
-		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 1, "AWS::SNS::Topic": 2,
-		"AWS::SNS::TopicPolicy": 2, "AWS::SQS::Queue": 14, "AWS::SQS::QueuePolicy": 14, "AWS::Scheduler::Schedule": 3,
+		"AWS::S3::Bucket": 2, "AWS::S3::BucketPolicy": 2, "AWS::SNS::Subscription": 2, "AWS::SNS::Topic": 3,
+		"AWS::SNS::TopicPolicy": 3, "AWS::SQS::Queue": 14, "AWS::SQS::QueuePolicy": 14, "AWS::Scheduler::Schedule": 3,
 	}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
@@ -205,7 +205,7 @@ func TestSchedules(t *testing.T) {
 	tm := standardTemplate(t)
 	want := map[string]map[string]string{
 		"AlertSchedule": {
-			"expression": "rate(5 minutes)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
+			"expression": "rate(1 minute)", "target": "${AlertQueue.Arn}", "dead letters": "${AlertDeadLetters.Arn}",
 			"role": "${TickRole.Arn}", "input": `{"tick":"<aws.scheduler.scheduled-time>"}`,
 		},
 		"SweepSchedule": {

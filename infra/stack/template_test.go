@@ -56,9 +56,9 @@ func props(t *testing.T) stack.Props {
 	t.Helper()
 	return stack.Props{
 		Settings: setting.Settings{
-			AlertAddress: "you@example.com", SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
+			AlertAddress: "you@example.com", MailsPerHour: 30, SnowflakeAccount: "MYORG-ACCOUNT", SnowflakeDatabase: "FIRN",
 			SnowflakeExternalID: "firn-MYORG-ACCOUNT-FIRN", SnowflakeLogin: setting.Workload, SnowflakeOCSP: true,
-			Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: 5 * time.Minute, Sweep: time.Hour,
+			Architecture: setting.ARM64, Encryption: setting.KMS, Schedules: true, Retain: true, Tick: time.Minute, Sweep: time.Hour,
 			Glue: setting.Glue{WorkerType: "G.1X", Workers: 2, Timeout: 2 * time.Hour, ConcurrentRuns: 4, Window: time.Minute},
 		},
 		Contracts: contract.Set{
@@ -130,6 +130,15 @@ func oppositeTemplate(t *testing.T) template {
 		p.Settings.Sweep = 0
 		p.Contracts = p.Contracts[:1]
 	})
+}
+
+// webhookSecret is the secret of webhookTemplate.
+const webhookSecret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:firn/webhook-AbC123"
+
+// webhookTemplate returns the template of a stack with a webhook.
+func webhookTemplate(t *testing.T) template {
+	t.Helper()
+	return templateOf(t, "webhook", func(p *stack.Props) { p.Settings.WebhookSecretARN = webhookSecret })
 }
 
 // keyPairTemplate returns the template of a stack with a login by key pair.

@@ -11,9 +11,7 @@ import (
 	"github.com/firn-data/firn/infra/setting"
 )
 
-// createKeys creates a key for stored data and a key for topics. The topics need a
-// customer key, because CloudWatch can't publish under Amazon SNS's own key
-// (sns/latest/dg, sns-key-management).
+// createKeys creates a key for stored data and a key for topics.
 func (s *Stack) createKeys() {
 	if s.props.Settings.Encryption == setting.KMS {
 		s.dataKey = awskms.NewKey(s.Stack, jsii.String("DataKey"), &awskms.KeyProps{
@@ -29,13 +27,36 @@ func (s *Stack) createKeys() {
 	})
 }
 
-// createTopics creates the topics Alerts and Loaded. Alerts sends mails. Loaded
-// announces new rows of a dataset.
+// createTopics creates the topics Alerts, Alarms and Loaded. Alerts sends the mails of
+// the function alert. Alarms sends the mails of CloudWatch's alarms about that function
+// and about firn's watch. Loaded announces new rows of a dataset.
 func (s *Stack) createTopics() {
 	s.alerts = s.createTopic("Alerts")
-	s.alerts.AddSubscription(awssnssubscriptions.NewEmailSubscription(jsii.String(s.props.Settings.AlertAddress), nil))
-	s.allowPublish(s.alerts, "cloudwatch.amazonaws.com", s.arn("cloudwatch", "alarm:*"))
+	s.sendMails(s.alerts)
+	s.createAlarmsTopic()
 	s.loaded = s.createTopic("Loaded")
+}
+
+func (s *Stack) sendMails(topic awssns.Topic) {
+	topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(jsii.String(s.props.Settings.AlertAddress), nil))
+}
+
+// createAlarmsTopic creates the second way to a person. The topic has no customer key, so
+// a deleted key or a changed key policy can't stop the mail about missing mails. The
+// messages have names of alarms and no data.
+func (s *Stack) createAlarmsTopic() {
+	s.alarms = awssns.NewTopic(s.Stack, jsii.String("AlarmsTopic"), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
+	s.sendMails(s.alarms)
+	s.alarms.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: servicePrincipal("cloudwatch.amazonaws.com"),
+		Actions:    jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{s.alarms.TopicArn()},
+		Conditions: s.sameAccount(s.arn("cloudwatch", "alarm:*")),
+	}))
+}
+
+func servicePrincipal(service string) *[]awsiam.IPrincipal {
+	return &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String(service), nil)}
 }
 
 func (s *Stack) createTopic(name string) awssns.Topic {
@@ -48,7 +69,7 @@ func (s *Stack) createTopic(name string) awssns.Topic {
 // allowPublish lets a service publish for one of this account's resources and use the
 // topic's key.
 func (s *Stack) allowPublish(topic awssns.Topic, service, sourceARN string) {
-	principals := &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String(service), nil)}
+	principals := servicePrincipal(service)
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: principals,
 		Actions:    jsii.Strings("sns:Publish"),

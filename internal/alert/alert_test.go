@@ -42,8 +42,8 @@ func TestOneMailForEachDatasetAndCode(t *testing.T) {
 		t.Fatal(failed)
 	}
 	want := []string{
-		"firn: a.b: exhausted (2 objects)", "firn: a.c: exhausted (1 object)",
-		"firn: a.b: bad_header (1 object)", "firn: no dataset: no_dataset (1 object)",
+		"firn [test]: a.b: 2 objects failed: exhausted", "firn [test]: a.c: 1 object failed: exhausted",
+		"firn [test]: a.b: 1 object failed: bad_header", "firn [test]: no dataset: 1 object failed: no_dataset",
 	}
 	if diff := cmp.Diff(want, b.subjects()); diff != "" {
 		t.Errorf("mails (-want +got):\n%s", diff)
@@ -119,7 +119,7 @@ func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 		}.Encode(),
 		"landing": event(o), "receipt": event(receipt),
 	}
-	const crashed = "firn: shop.order: crashed (1 object)"
+	const crashed = "firn [test]: shop.order: 1 object failed: crashed"
 	tests := []struct {
 		body, state journal.State
 		subject     string
@@ -130,10 +130,11 @@ func TestUnreportedDeadLetterIsRecordedInJournal(t *testing.T) {
 		{"transform", "", crashed, "transform"},
 		{"transform", journal.Transformed, "", ""},
 		{"transform", journal.Loaded, "", ""},
+		{"transform", journal.Dismissed, "", ""},
 		{"load", journal.Transformed, crashed, "load"},
 		{"load", journal.Superseded, "", ""},
 		{"landing", journal.Received, crashed, "route"},
-		{"landing", "", "firn: no dataset: crashed (1 object)", "route"},
+		{"landing", "", "firn [test]: no dataset: 1 object failed: crashed", "route"},
 		{"landing", journal.Transforming, "", ""},
 		{"landing", journal.Ignored, "", ""},
 		{"receipt", journal.Transforming, crashed, "route"},
@@ -210,7 +211,7 @@ func TestUnreportedDeadLetterKeepsRecordedCause(t *testing.T) {
 	if failed := b.alerter.Handle(context.Background(), []batch.Message{m}); len(failed) != 0 {
 		t.Fatal(failed)
 	}
-	if diff := cmp.Diff([]string{"firn: shop.order: bad_header (1 object)"}, b.subjects()); diff != "" {
+	if diff := cmp.Diff([]string{"firn [test]: shop.order: 1 object failed: bad_header"}, b.subjects()); diff != "" {
 		t.Fatalf("mails (-want +got):\n%s", diff)
 	}
 	if !strings.Contains(aws.ToString(b.topic.mails[0].Message), "no column year") || b.journal.entries[o.ID()].Message != "first" {
@@ -223,18 +224,18 @@ func TestUnreportedDeadLetterWithoutObjectSendsMail(t *testing.T) {
 	tests := []struct{ name, body, subject, words string }{
 		{
 			"ingest", `{"dataset":"station.event","start":"2018-02-01T00:00:00Z","end":"2018-02-02T00:00:00Z","hop":1}`,
-			"firn: station.event: crashed (1 message)",
+			"firn [test]: station.event: 1 message failed: crashed",
 			"Then type   firn ingest station.event --start 2018-02-01T00:00:00Z --end 2018-02-02T00:00:00Z\n",
 		},
 		{
 			"withdrawal", work.Work{
 				Stage: work.Load, Dataset: "a.b", Object: landing("k"), Withdraw: &work.Withdrawal{By: "S3"},
-			}.Encode(), "firn: a.b: not_withdrawn (1 message)", "Then type   firn withdraw " + landing("k").URI() + " --reason 'deleted in S3'\n",
+			}.Encode(), "firn [test]: a.b: 1 message failed: not_withdrawn", "Then type   firn withdraw " + landing("k").URI() + " --reason 'deleted in S3'\n",
 		},
-		{"text", "hello", "firn: no dataset: undecodable_message (1 message)", "message     hello"},
+		{"text", "hello", "firn [test]: no dataset: 1 message failed: undecodable_message", "message     hello"},
 		{"receipt of an unknown object", event(object.Object{Bucket: "c", Key: object.Attempt{
 			Dataset: "a.b", Object: landing("k").ID(), Name: "a",
-		}.Receipt()}), "firn: a.b: crashed (1 object)", "Then type   firn status --dataset a.b\n"},
+		}.Receipt()}), "firn [test]: a.b: 1 object failed: crashed", "Then type   firn sweep\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -40,6 +40,10 @@ type failure struct {
 	body string
 	// held is the delivery of a notice about a held delivery; nil for a failure.
 	held *work.HeldDelivery
+	// notice has the new columns of a notice. column is the column of an entry in the
+	// mail. Both are nil for a failure.
+	notice *work.NewColumns
+	column *work.NewColumn
 }
 
 // reported returns the failure of a dead letter from a stage.
@@ -48,14 +52,22 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
 		cause: l.Cause, hint: l.Hint, subject: l.Subject, objectID: string(l.ObjectID),
 		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body, held: heldDelivery(string(l.Code), m.Body),
+		notice: newColumns(string(l.Code), m.Body),
 	}
 	if f.hint == "" {
 		f.hint = fault.Code(f.code).Hint()
 	}
-	if bucket, key, err := object.ParseURI(f.subject); err == nil && f.objectID != "" {
-		f.object = object.Object{Bucket: bucket, Key: key}
+	if f.objectID != "" {
+		f.setObject()
 	}
 	return f
+}
+
+// setObject reads bucket and key from the subject.
+func (f *failure) setObject() {
+	if bucket, key, err := object.ParseURI(f.subject); err == nil {
+		f.object = object.Object{Bucket: bucket, Key: key}
+	}
 }
 
 // addJournalState adds the state of the object in the journal. If the journal is
@@ -106,12 +118,70 @@ func (f *failure) identity() string {
 	return f.messageID
 }
 
-// group has the failures of one dataset with one code. A group becomes one mail.
+// kind returns the kind of the notice for the failure.
+func (f *failure) kind() string {
+	switch {
+	case f.held != nil, fault.Code(f.code) == fault.NotWithdrawn:
+		return kindDelayed
+	case f.objectID != "" && !f.notInJournal:
+		return kindFailure
+	default:
+		return kindMessage
+	}
+}
+
+// key names the failure in the notice. A redelivery has the same key, and a second
+// failure of an object has another key.
+func (f *failure) key() string {
+	if f.kind() == kindFailure {
+		return journal.FailedObject{ID: object.ID(f.objectID), At: f.at}.Key()
+	}
+	return f.identity()
+}
+
+// group has the failures of one dataset with one code and of one kind. A group becomes
+// one mail, or waits for the next mail of its notice.
 type group struct {
-	dataset, code string
-	failures      []failure
+	dataset, code, kind string
+	// failures are all failures of the mail, or only the first and the last ones, see
+	// size.
+	failures []failure
 	// messages are the ids of the dead letters in the mail.
 	messages []string
+	// report has the new columns of a mail; nil for another mail.
+	report *columnReport
+	// count is the number of failures in a digest; 0 for len(failures).
+	count int
+	// follows reports whether the mail is not the first one about its cause.
+	follows bool
+	// stillFailed is the number of objects that are failed with the code; 0 if unknown.
+	stillFailed int
+	// nextMailAt is the earliest time of the next mail about the same cause; the zero
+	// time if no notice collects further failures.
+	nextMailAt time.Time
+}
+
+// size returns the number of failures, deliveries or columns that the mail is about.
+func (g *group) size() int {
+	if g.report != nil {
+		return g.report.columns.Count()
+	}
+	return max(g.count, len(g.failures))
+}
+
+// listed returns the failures that the mail lists: all, or the first and the last ones.
+func (g *group) listed() (first, last []failure) {
+	n := len(g.failures)
+	if g.size() == n && n <= maxListedObjects {
+		return g.failures, nil
+	}
+	half := min(maxListedObjects/2, (n+1)/2)
+	return g.failures[:half], g.failures[max(half, n-maxListedObjects/2):]
+}
+
+// notice returns the key of the group's notice.
+func (g *group) notice() journal.NoticeKey {
+	return journal.NoticeKey{Kind: g.kind, Dataset: g.dataset, Code: g.code}
 }
 
 type groups []*group
@@ -119,7 +189,7 @@ type groups []*group
 // add appends failures to their groups, in the order of arrival.
 func (all *groups) add(failures ...failure) {
 	for _, f := range failures {
-		g := all.of(f.dataset, f.code)
+		g := all.of(f.dataset, f.code, f.kind())
 		if !slices.Contains(g.messages, f.messageID) {
 			g.messages = append(g.messages, f.messageID)
 		}
@@ -130,21 +200,26 @@ func (all *groups) add(failures ...failure) {
 	}
 }
 
-func (all *groups) of(dataset, code string) *group {
+func (all *groups) of(dataset, code, kind string) *group {
 	for _, g := range *all {
-		if g.dataset == dataset && g.code == code {
+		if g.dataset == dataset && g.code == code && g.kind == kind {
 			return g
 		}
 	}
-	g := &group{dataset: dataset, code: code}
+	g := &group{dataset: dataset, code: code, kind: kind}
 	*all = append(*all, g)
 	return g
 }
 
 // noun returns the counted thing: "object", "objects", "message" or "messages",
-// "delivery" or "deliveries".
+// "delivery" or "deliveries", "column" or "columns".
 func (g *group) noun() string {
-	if g.isHeld() && len(g.failures) == 1 {
+	if g.report != nil && g.size() == 1 {
+		return "column"
+	} else if g.report != nil {
+		return "columns"
+	}
+	if g.isHeld() && g.size() == 1 {
 		return "delivery"
 	} else if g.isHeld() {
 		return "deliveries"
@@ -155,7 +230,7 @@ func (g *group) noun() string {
 			noun = "message"
 		}
 	}
-	if len(g.failures) == 1 {
+	if g.size() == 1 {
 		return noun
 	}
 	return noun + "s"

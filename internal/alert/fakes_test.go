@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -15,28 +16,45 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 var failedAt = time.Date(2026, 11, 24, 10, 0, 5, 0, time.UTC)
 
 // fakeJournal keeps entries. The last added object of a key is the newest object.
 type fakeJournal struct {
+	mutex       sync.Mutex
 	entries     map[object.ID]journal.Entry
 	newest      map[string]object.ID
 	unavailable bool
+	columns     map[string]work.NewColumns
+	claimed     map[string]bool
+	// unrecorded makes each record of new columns fail.
+	unrecorded bool
+	// beforeClaim runs before each claim.
+	beforeClaim func()
+	// now is the time of failures; nil for failedAt.
+	now func() time.Time
 }
 
 func newJournal() *fakeJournal {
-	return &fakeJournal{entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID)}
+	return &fakeJournal{
+		entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID),
+		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
+	}
 }
 
 func (j *fakeJournal) add(e journal.Entry) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
 	e.ID = e.Object.ID()
 	j.entries[e.ID] = e
 	j.newest[object.KeyID(e.Object.Bucket, e.Object.Key)] = e.ID
 }
 
 func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
 	e, found := j.entries[id]
 	switch {
 	case id == "":
@@ -50,7 +68,9 @@ func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error
 }
 
 func (j *fakeJournal) Newest(ctx context.Context, bucket, key string) (journal.Entry, error) {
+	j.mutex.Lock()
 	id, found := j.newest[object.KeyID(bucket, key)]
+	j.mutex.Unlock()
 	if !found {
 		return journal.Entry{}, journal.ErrNotFound
 	}
@@ -61,7 +81,7 @@ func (j *fakeJournal) Receive(ctx context.Context, o object.Object, dataset stri
 	if o.Bucket == "" || o.Key == "" {
 		return journal.Entry{}, errors.New("receive of no object")
 	}
-	if _, found := j.entries[o.ID()]; !found {
+	if _, err := j.Get(ctx, o.ID()); errors.Is(err, journal.ErrNotFound) {
 		j.add(journal.Entry{Object: o, Dataset: dataset, State: journal.Received})
 	}
 	return j.Get(ctx, o.ID())
@@ -72,22 +92,72 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		return true, nil
-	case err != nil, e.State.Final():
+	case err != nil, e.State.Final(), f.Generation < e.Generation:
 		return false, err
 	case stage == "" || message == "":
 		return false, errors.New("fail without stage or message")
 	}
 	e.State, e.Stage, e.Code, e.Cause, e.Hint = journal.Failed, stage, string(f.Code), f.Cause(), f.Advice()
 	e.Queue, e.Message = queue, message
-	e.Times = map[journal.State]time.Time{journal.Failed: failedAt}
-	j.entries[e.ID] = e
+	at := failedAt
+	if j.now != nil {
+		at = j.now()
+	}
+	e.Times = map[journal.State]time.Time{journal.Failed: at}
+	if f.Dataset != "" {
+		e.Dataset = f.Dataset
+	}
+	j.add(e)
 	return true, nil
+}
+
+func (j *fakeJournal) NewColumns(_ context.Context, dataset string) (work.NewColumns, error) {
+	if j.unavailable {
+		return work.NewColumns{}, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
+	}
+	n := j.columns[dataset]
+	n.Dataset = dataset
+	return n, nil
+}
+
+func (j *fakeJournal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+	if j.beforeClaim != nil {
+		j.beforeClaim()
+	}
+	claimed := !j.claimed[dataset]
+	j.claimed[dataset] = true
+	return claimed, nil
+}
+
+func (j *fakeJournal) RecordNewColumns(_ context.Context, n work.NewColumns) error {
+	switch {
+	case j.unrecorded:
+		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	case n.Dataset == "" || !j.claimed[n.Dataset]:
+		return fmt.Errorf("record of %q without a claim", n.Dataset)
+	}
+	j.columns[n.Dataset], j.claimed[n.Dataset] = n, false
+	return nil
+}
+
+// move puts an object into a state, like a redrive or a load.
+func (j *fakeJournal) move(_ context.Context, id object.ID, to journal.State) error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	e := j.entries[id]
+	e.State, e.Code, e.Cause, e.Stage = to, "", "", ""
+	j.entries[id] = e
+	return nil
 }
 
 // fakeTopic checks SNS's limits (SNS API reference, Publish).
 type fakeTopic struct {
 	t     *testing.T
+	mutex sync.Mutex
 	mails []sns.PublishInput
+	// times are the times of the mails, if clock is set.
+	times []time.Time
+	clock *clock
 	// refuse maps a part of a subject to the error of Publish.
 	refuse map[string]error
 }
@@ -103,14 +173,22 @@ func (p *fakeTopic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*
 	if n := len(subject) + len(body); body == "" || n > 256<<10 {
 		p.t.Errorf("message of %d bytes", n)
 	}
+	if strings.ContainsAny(subject+body, "\uFFFE\uFFFF") {
+		p.t.Errorf("a character that a queue behind the topic refuses: %q", body)
+	}
 	if aws.ToString(in.TopicArn) != topicARN {
 		p.t.Errorf("topic %q", aws.ToString(in.TopicArn))
 	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	for part, err := range p.refuse {
 		if strings.Contains(subject, part) {
 			return nil, err
 		}
 	}
 	p.mails = append(p.mails, *in)
+	if p.clock != nil {
+		p.times = append(p.times, p.clock.read())
+	}
 	return &sns.PublishOutput{MessageId: aws.String("x")}, nil
 }

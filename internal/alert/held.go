@@ -24,10 +24,10 @@ func (g *group) isHeld() bool { return g.failures[0].held != nil }
 
 func (g *group) heldHeadline() string {
 	verb := "is"
-	if len(g.failures) > 1 {
+	if g.size() > 1 {
 		verb = "are"
 	}
-	return fmt.Sprintf("%d %s of %s %s held: %s", len(g.failures), g.noun(), plain(g.dataset), verb, g.code)
+	return fmt.Sprintf("%d %s of %s %s held: %s", g.size(), g.noun(), plain(g.dataset), verb, g.code)
 }
 
 // heldCommands returns the command that accepts the delivery. For several deliveries

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/firn-data/firn/internal/work"
 )
 
 // mailSchema names the form of a mail's JSON part. New versions of the code may add
@@ -19,6 +22,15 @@ type machineMail struct {
 	Command string          `json:"command"`
 	Count   int             `json:"count"`
 	Objects []machineObject `json:"objects"`
+	// Environment is the name of the deployment.
+	Environment string `json:"environment"`
+	// State is "failed", "held" or "recovered".
+	State string `json:"state"`
+	// Runbook is the address of the code's entry in the runbook.
+	Runbook string `json:"runbook"`
+	// FailedNow is the number of objects that are failed with the code; absent if the
+	// mail is about one batch of failures.
+	FailedNow int `json:"failed_now,omitempty"`
 }
 
 type machineObject struct {
@@ -37,15 +49,33 @@ type machineObject struct {
 	MessageID    string `json:"message_id"`
 	// Delivery is the name of a held delivery.
 	Delivery string `json:"delivery,omitempty"`
+	// Column is the name of a new column, as in the text of the mail.
+	Column string `json:"column,omitempty"`
 }
+
+// The states of a cause in the JSON part.
+const (
+	stateFailed    = "failed"
+	stateHeld      = "held"
+	stateNotLoaded = "not_loaded" // columns
+	stateRecovered = "recovered"
+)
 
 // machineText returns the JSON part: the objects that the text lists, and the count of
 // all objects.
-func machineText(g *group, c commands) string {
+func machineText(g *group, c commands, site Site) string {
 	m := machineMail{
-		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: len(g.failures),
+		Schema: mailSchema, Dataset: g.dataset, Code: g.code, Hint: g.hint(), Command: c.next, Count: g.size(),
+		Environment: site.Environment, State: stateFailed, Runbook: site.entry(g.code), FailedNow: g.stillFailed,
 	}
-	for _, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
+	switch {
+	case g.isHeld():
+		m.State = stateHeld
+	case g.report != nil:
+		m.State = stateNotLoaded
+	}
+	first, last := g.listed()
+	for _, f := range slices.Concat(first, last) {
 		m.Objects = append(m.Objects, f.machine())
 	}
 	return encode(m)
@@ -60,7 +90,7 @@ func encode(m any) string {
 	if err := encoder.Encode(m); err != nil { // can't happen: the values are strings and numbers
 		panic(fmt.Sprintf("encode alert: %v", err))
 	}
-	return string(bytes.TrimSpace(out.Bytes()))
+	return string(work.EscapeMessage(bytes.TrimSpace(out.Bytes())))
 }
 
 func (f *failure) machine() machineObject {
@@ -71,6 +101,9 @@ func (f *failure) machine() machineObject {
 	}
 	if f.held != nil {
 		o.Delivery = f.held.Name
+	}
+	if f.column != nil {
+		o.Column = f.column.Display()
 	}
 	if !f.at.IsZero() {
 		o.FailedAt = f.at.UTC().Format(time.RFC3339)

@@ -10,13 +10,20 @@ import (
 )
 
 // mail is one message to the topic's subscribers.
-type mail struct{ subject, body string }
+type mail struct {
+	subject string
+	// text is the part for people.
+	text string
+	// machine is the part for programs, as JSON.
+	machine string
+}
+
+// body returns both parts of the mail.
+func (m mail) body() string { return m.text + "\n" + Separator + "\n" + m.machine + "\n" }
 
 const (
-	// maxSubjectLength is below the limit of "less than 100 characters long"
-	// (SNS API reference, Publish).
-	maxSubjectLength = 99
-	// maxListedObjects is the number of objects that a mail lists.
+	// maxListedObjects is the number of objects that a mail lists: the first and the
+	// last ones.
 	maxListedObjects = 10
 	// maxTextLength is the limit of each cause and message body, in characters. A mail
 	// has at most ten of both, twice, and must stay below the topic's limit of 256 KiB.
@@ -25,9 +32,9 @@ const (
 	Separator = "---- for machines ----"
 )
 
-// compose writes the mail of a group: the failure, the next step, the commands, each
-// object, then the same contents as JSON.
-func compose(g *group) mail {
+// compose writes the mail of a group: the failure, the next step, the commands, the
+// first and the last objects, then the same contents as JSON.
+func compose(g *group, site Site) mail {
 	c := commandsFor(g)
 	text := &mailText{}
 	text.linef("%s", g.headline())
@@ -39,25 +46,41 @@ func compose(g *group) mail {
 	} else {
 		text.field("Then type", c.next)
 	}
+	text.field("To reload", c.reload)
 	text.field("Or type", note(c.fallback, "  # if you changed the contract, not the file"))
 	text.field("To look", c.show)
 	text.field("Data", o.data)
 	text.field("If ignored", o.ifIgnored)
-	text.field("More", "docs/runbook.md, entry "+plain(g.code))
-	for i, f := range g.failures[:min(len(g.failures), maxListedObjects)] {
-		text.linef("\n%d. %s", i+1, f.title())
+	text.field("Failed now", g.failedNow())
+	text.field("Next mail", g.nextMail())
+	text.field("More", site.entry(g.code))
+	if g.report != nil {
+		g.report.writeDraft(text)
+	}
+	g.writeFailures(text)
+	return mail{subject: site.subject(g.topic(), g.subjectWords()), text: text.String(), machine: machineText(g, c, site)}
+}
+
+// writeFailures writes an entry for each of the first and the last failures.
+func (g *group) writeFailures(text *mailText) {
+	first, last := g.listed()
+	for i, f := range first {
+		text.linef("\n%d. %s", i+1, f.title(g))
 		f.write(text, g)
 	}
-	if more := len(g.failures) - maxListedObjects; more > 0 {
+	if more := g.size() - len(first) - len(last); more > 0 && !g.namesNoColumn() {
 		text.linef("\nand %d more: %s", more, g.status())
 	}
-	return mail{subject: g.subject(), body: text.addMachinePart(machineText(g, c))}
+	for i, f := range last {
+		text.linef("\n%d. %s", g.size()-len(last)+i+1, f.title(g))
+		f.write(text, g)
+	}
 }
 
 // mailText is the text of a mail.
-type mailText struct{ text strings.Builder }
+type mailText struct{ strings.Builder }
 
-func (l *mailText) linef(format string, values ...any) { fmt.Fprintf(&l.text, format+"\n", values...) }
+func (l *mailText) linef(format string, values ...any) { fmt.Fprintf(l, format+"\n", values...) }
 
 // field writes a line with a name and a value. An empty value writes no line.
 func (l *mailText) field(name, value string) {
@@ -66,10 +89,12 @@ func (l *mailText) field(name, value string) {
 	}
 }
 
-// addMachinePart appends the part for machines and returns the whole mail.
-func (l *mailText) addMachinePart(machines string) string {
-	l.linef("\n%s\n%s", Separator, machines)
-	return l.text.String()
+// counted returns a number with its noun in the singular or the plural.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func note(text, remark string) string {
@@ -79,42 +104,75 @@ func note(text, remark string) string {
 	return text + remark
 }
 
-func (g *group) subject() string {
-	dataset := g.dataset
-	if dataset == "" {
-		dataset = "no dataset"
+// topic returns the dataset in the subject.
+func (g *group) topic() string {
+	if g.dataset == "" {
+		return "no dataset"
 	}
-	return subjectLine(fmt.Sprintf("firn: %s: %s (%d %s)", dataset, g.code, len(g.failures), g.noun()))
+	return g.dataset
 }
 
-// subjectLine returns a legal subject: ASCII without line breaks.
-func subjectLine(text string) string {
-	subject := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
-	return subject[:min(len(subject), maxSubjectLength)]
+// subjectWords returns count and cause for the subject.
+func (g *group) subjectWords() string {
+	verb := "failed"
+	switch {
+	case g.isHeld():
+		verb = "held"
+	case g.report != nil:
+		verb = "not loaded"
+	}
+	return fmt.Sprintf("%d %s %s: %s", g.size(), g.noun(), verb, g.code)
 }
 
 func (g *group) headline() string {
 	if g.isHeld() {
 		return g.heldHeadline()
 	}
-	of := ""
+	if g.report != nil {
+		return g.columnHeadline()
+	}
+	of, more := "", ""
 	if g.dataset != "" {
 		of = " of " + plain(g.dataset)
 	}
-	return fmt.Sprintf("%d %s%s failed: %s", len(g.failures), g.noun(), of, plain(g.code))
+	if g.follows {
+		more = "more "
+	}
+	return fmt.Sprintf("%d %s%s%s failed: %s", g.size(), more, g.noun(), of, plain(g.code))
+}
+
+// failedNow returns the sentence about all objects that are failed now; empty if the
+// mail doesn't know the number, or if the mail lists all of them.
+func (g *group) failedNow() string {
+	switch g.stillFailed {
+	case 0, len(g.failures):
+		return ""
+	default:
+		return counted(g.stillFailed, "object") + " in all, with the objects of earlier mails."
+	}
+}
+
+// nextMail returns the sentence about later mails; empty if no notice collects further
+// failures.
+func (g *group) nextMail() string {
+	if g.nextMailAt.IsZero() {
+		return ""
+	}
+	sentence := "One mail collects all further failures with this code, after " + formatTime(g.nextMailAt) + "."
+	if g.kind == kindFailure && !g.settled() {
+		sentence += " One mail reports the end of the failures."
+	}
+	return sentence
 }
 
 // hint returns the hint of the first failure. The entries of other failures show their
 // hints if they differ.
 func (g *group) hint() string { return firstLine(g.failures[0].hint) }
 
-func (f *failure) title() string {
+func (f *failure) title(g *group) string {
 	switch {
+	case g.report != nil:
+		return g.columnTitle(f)
 	case f.held != nil:
 		return "delivery " + printable(f.held.Name)
 	case f.object.Key != "":
@@ -137,6 +195,10 @@ func (f *failure) write(text *mailText, g *group) {
 	if f.held != nil {
 		line("held", f.when())
 		f.writeHeld(line, len(g.failures) > 1)
+		return
+	}
+	if g.report != nil {
+		f.writeColumn(line)
 		return
 	}
 	line("version", printable(f.object.Version))

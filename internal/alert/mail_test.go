@@ -18,6 +18,7 @@ import (
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/batch"
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -29,15 +30,26 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 const topicARN = "arn:aws:sns:eu-central-1:000000000000:alerts"
 
 type fixture struct {
-	alerter *alert.Alerter
-	journal *fakeJournal
-	topic   *fakeTopic
+	alerter  *alert.Alerter
+	digester *alert.Digester
+	journal  *fakeJournal
+	notices  *fakeNotices
+	topic    *fakeTopic
+	clock    *clock
 }
+
+// mailLimit is the hourly limit of the tests.
+const mailLimit = 30
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &fixture{journal: newJournal(), topic: &fakeTopic{t: t}}
-	b.alerter = &alert.Alerter{Journal: b.journal, Mailer: alert.Mailer{Topic: b.topic, ARN: topicARN}}
+	c := &clock{now: failedAt.Add(time.Second)}
+	b := &fixture{journal: newJournal(), notices: newNotices(c), topic: &fakeTopic{t: t}, clock: c}
+	mailer := alert.Mailer{
+		Topic: b.topic, ARN: topicARN, Site: alert.Site{Environment: "test"}, Counter: b.notices, Limit: mailLimit, Now: c.read,
+	}
+	b.alerter = &alert.Alerter{Journal: b.journal, Notices: b.notices, Mailer: mailer, FirstDigest: 10 * time.Minute, Now: c.read}
+	b.digester = &alert.Digester{Notices: b.notices, Objects: b.journal, Mailer: mailer, FirstDigest: 10 * time.Minute, Now: c.read}
 	return b
 }
 
@@ -69,6 +81,33 @@ func heldNotice(id, delivery string, rows int64) batch.Message {
 	h := work.HeldDelivery{Dataset: "shop.customer", Name: delivery, Rows: rows, Before: "2026-01-31", RowsBefore: 3322}
 	letter := work.DeadLetter{Stage: "load", Code: fault.DeliveryHeld, Cause: h.Cause(), Hint: fault.DeliveryHeld.Hint(), Dataset: h.Dataset}
 	return batch.Message{ID: id, Queue: "dead", Receives: 1, Sent: failedAt, Body: h.Encode(), Attributes: letter.Encode()}
+}
+
+// columnsNotice returns a notice of load about new columns of shop.order in a file.
+func columnsNotice(id, file string, names ...string) batch.Message {
+	var found []work.NewColumn
+	for _, name := range names {
+		found = append(found, work.NewColumn{Name: name, Object: landing("shop/order/" + file).URI(), LoadedAt: failedAt})
+	}
+	n := work.CollectNewColumns("shop.order", nil, found)
+	letter := work.DeadLetter{Stage: "load", Code: fault.ColumnNotLoaded, Cause: n.Cause(), Hint: fault.ColumnNotLoaded.Hint(), Dataset: n.Dataset}
+	return batch.Message{ID: id, Queue: "dead", Receives: 1, Sent: failedAt, Body: n.Encode(), Attributes: letter.Encode()}
+}
+
+// numbered returns n different names of columns.
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("Column %02d", i)
+	}
+	return names
+}
+
+// orderContract is a contract of shop.order with the columns "number" and "owner".
+func orderContract(format contract.Format) *contract.Contract {
+	return &contract.Contract{Source: "shop", Entity: "order", Format: format, Columns: []contract.Column{
+		{Name: "number", Header: "No.", Path: "/number"}, {Name: "owner", Header: "owner", Path: "/owner"},
+	}}
 }
 
 // failed adds the object to the journal as failed.
@@ -200,6 +239,33 @@ func TestMailsMatchGoldenFiles(t *testing.T) {
 		{"held_deliveries", func(*fixture) []batch.Message {
 			return []batch.Message{heldNotice("m1", "2026-02-28", 99), heldNotice("m2", "2026-03-31", 100)}
 		}},
+		{"new_column", func(b *fixture) []batch.Message {
+			b.alerter.Contracts = contract.Set{orderContract(contract.CSV)}
+			return []batch.Message{columnsNotice("m1", "1.csv", "state", "owner"), columnsNotice("m2", "2.csv", "state")}
+		}},
+		{"new_columns", func(b *fixture) []batch.Message {
+			b.alerter.Contracts = contract.Set{orderContract(contract.CSV)}
+			return []batch.Message{
+				columnsNotice("m1", "it's 1.csv", "Owner", "Paid on: \"day\" #1", "a\x00\u202eb", ""),
+				columnsNotice("m2", "2.csv", "Owner", "select", strings.Repeat("long ", 60)),
+			}
+		}},
+		{"new_members", func(b *fixture) []batch.Message {
+			b.alerter.Contracts = contract.Set{orderContract(contract.NDJSON)}
+			return []batch.Message{columnsNotice("m1", "1.ndjson", "state", "paidOn/at")}
+		}},
+		{"new_columns_without_contract", func(*fixture) []batch.Message {
+			return []batch.Message{columnsNotice("m1", "1.csv", "state", "owner")}
+		}},
+		{"many_new_columns", func(b *fixture) []batch.Message {
+			b.alerter.Contracts = contract.Set{orderContract(contract.CSV)}
+			return []batch.Message{columnsNotice("m1", "1.csv", numbered(60)...)}
+		}},
+		{"new_columns_beyond_limit", func(b *fixture) []batch.Message {
+			b.alerter.Contracts = contract.Set{orderContract(contract.CSV)}
+			b.journal.columns["shop.order"] = work.CollectNewColumns("shop.order", nil, newColumns(numbered(50)...))
+			return []batch.Message{columnsNotice("m1", "1.csv", "one", "two")}
+		}},
 		{"panic", func(b *fixture) []batch.Message {
 			o := b.failed(landing("shop/order/day.csv"), orders)
 			return []batch.Message{deadLetter("m1", o, orders, "crashed", "cause", "panic: index out of range\ngoroutine 1 [running]:\nmain.main()")}
@@ -309,7 +375,7 @@ func TestShellReadsCommandOfAnyKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		key := rapid.StringN(1, 40, 200).Draw(rt, "key")
+		key := rapid.OneOf(rapid.StringN(1, 40, 200), rapid.SampledFrom([]string{"a\uFFFE", "\uFFFF", "\x01\uFFFE.csv"})).Draw(rt, "key")
 		b := newFixture(t)
 		o := b.failed(landing("shop/order/"+key), "shop.order")
 		if failed := b.alerter.Handle(context.Background(), []batch.Message{deadLetter("m", o, "shop.order", "exhausted")}); len(failed) != 0 {

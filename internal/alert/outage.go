@@ -22,24 +22,27 @@ const statusCommand = "firn status"
 type outageMail struct {
 	breaker.Outage
 
+	site    Site
 	waiting []waitingObjects
 }
 
 // composeOutage writes the mail of an open outage, or of the end of an outage.
-func composeOutage(o breaker.Outage, waiting []waitingObjects) mail {
-	m := outageMail{Outage: o, waiting: waiting}
+func composeOutage(o breaker.Outage, waiting []waitingObjects, site Site) mail {
+	m := outageMail{Outage: o, site: site, waiting: waiting}
 	m.Cause = truncate(firstLine(o.Cause))
 	if o.Open {
-		return mail{subject: m.subject(string(o.Code) + " (" + m.count() + " waiting)"), body: m.startMail()}
+		return mail{
+			subject: site.subject(m.Dependency, string(o.Code)+" ("+m.count()+" waiting)"),
+			text:    m.startText(), machine: m.machine(breaker.NoticeStarted),
+		}
 	}
-	return mail{subject: m.subject("back after " + formatDuration(o.Ended.Sub(o.Since)) + " (" + m.count() + " waiting)"), body: m.endMail()}
+	return mail{
+		subject: site.subject(m.Dependency, "back after "+formatDuration(o.Ended.Sub(o.Since))+" ("+m.count()+" waiting)"),
+		text:    m.endText(), machine: m.machine(breaker.NoticeEnded),
+	}
 }
 
-func (m outageMail) subject(words string) string {
-	return subjectLine("firn: " + m.Dependency + ": " + words)
-}
-
-func (m outageMail) startMail() string {
+func (m outageMail) startText() string {
 	text := &mailText{}
 	text.linef("%s has accepted no load since %s: %s", m.name(), formatTime(m.Since), m.Code)
 	text.linef("")
@@ -48,7 +51,7 @@ func (m outageMail) startMail() string {
 	text.field("Data", "Nothing is lost. All objects wait for the end of the outage, new objects too. The outage uses up no attempt.")
 	text.field("If ignored", "firn tries again by itself, at most 15 minutes after each failed try. "+
 		"After the outage, firn loads all waiting objects without a command.")
-	text.field("More", "docs/runbook.md, entry "+string(m.Code))
+	text.field("More", m.site.entry(string(m.Code)))
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("query id", m.QueryID)
@@ -56,10 +59,10 @@ func (m outageMail) startMail() string {
 	text.field("waiting", m.list())
 	text.linef("")
 	text.linef("A second mail reports the end of the outage.")
-	return text.addMachinePart(m.machine(breaker.NoticeStarted))
+	return text.String()
 }
 
-func (m outageMail) endMail() string {
+func (m outageMail) endText() string {
 	text := &mailText{}
 	text.linef("%s is back. The outage lasted %s, from %s to %s: %s",
 		m.name(), formatDuration(m.Ended.Sub(m.Since)), formatTime(m.Since), formatTime(m.Ended), m.Code)
@@ -74,7 +77,7 @@ func (m outageMail) endMail() string {
 	text.linef("")
 	text.field("cause", m.Cause)
 	text.field("waiting", m.list())
-	return text.addMachinePart(m.machine(breaker.NoticeEnded))
+	return text.String()
 }
 
 func (m outageMail) name() string { return displayNames[m.Dependency] }
@@ -121,12 +124,15 @@ type machineOutage struct {
 	Since      string           `json:"since"`
 	Ended      string           `json:"ended"`
 	Waiting    []waitingObjects `json:"waiting"`
+	// Environment is the name of the deployment.
+	Environment string `json:"environment"`
 }
 
 func (m outageMail) machine(state breaker.Notice) string {
 	o := machineOutage{
 		Schema: outageSchema, Dependency: m.Dependency, State: state, Code: string(m.Code), Hint: m.Code.Hint(), Command: statusCommand,
 		Cause: m.Cause, QueryID: m.QueryID, Since: m.Since.UTC().Format(time.RFC3339), Waiting: m.waiting,
+		Environment: m.site.Environment,
 	}
 	if !m.Ended.IsZero() {
 		o.Ended = m.Ended.UTC().Format(time.RFC3339)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -18,10 +19,6 @@ type outcome struct {
 	ifIgnored string
 }
 
-// fixedByFileOrContract are the codes that either a new file or a change of the contract
-// can fix.
-var fixedByFileOrContract = []fault.Code{fault.TooManyRejects, fault.NoGoodRow, fault.NewColumn, fault.NoDelivery, fault.OutOfTime}
-
 // afterCommitCodes are the codes of failures that can happen after the commit of a
 // load. After any other failure of a load, the transaction was rolled back.
 var afterCommitCodes = []fault.Code{fault.Crashed, fault.Exhausted, fault.Unexpected, fault.Stuck}
@@ -31,20 +28,46 @@ func (g *group) outcome() outcome {
 	switch {
 	case g.isHeld():
 		return g.heldOutcome()
+	case g.report != nil:
+		return g.columnOutcome()
 	case g.has(func(f failure) bool { return f.objectID == "" }):
 		return g.messageOutcome()
 	case g.settled():
 		return g.settledOutcome()
 	}
-	o := outcome{task: g.hint()}
-	switch code := fault.Code(g.code); {
-	case slices.Contains(fixedByNewFile, code), code == fault.BadEncoding:
-		o.task += " firn loads the new file without a command."
-	case slices.Contains(fixedByFileOrContract, code):
-		o.task += " firn loads a new file without a command. Redrive only after a change of the contract."
-	}
+	o := outcome{task: g.task()}
 	o.data, o.ifIgnored = g.missingRows()
 	return o
+}
+
+// task returns the next step of the reader for failed objects: the hint, and the
+// sentences that the commands need.
+func (g *group) task() string {
+	if g.isUnannounced() {
+		return "The journal has no entry for " + g.someObjects() + ". `firn sweep` announces the file again if the bucket still has the file. Otherwise put the file again."
+	}
+	task, ways := g.hint(), g.help()
+	usual, _ := ways.Main(g.commandSubject())
+	switch {
+	case ways.Has(help.Put):
+		task += " firn loads the new file without a command."
+	case usual.Kind == help.Dismiss && usual.First != "":
+		task += " firn loads a file under another key without a command."
+	default:
+		return task
+	}
+	if ways.Has(help.Redrive) {
+		task += " Redrive only after a change of the contract."
+	}
+	return task
+}
+
+// someObjects names the objects of a sentence that may be true for a part of the group.
+func (g *group) someObjects() string {
+	if len(g.failures) > 1 {
+		return "some objects"
+	}
+	return "this object"
 }
 
 // missingRows names the missing and the kept rows of failed objects, and the future
@@ -52,16 +75,12 @@ func (g *group) outcome() outcome {
 func (g *group) missingRows() (data, ifIgnored string) {
 	const noRetry = "firn doesn't retry a failed object and sends no reminder. "
 	const newRows = "until a redrive or a new version of the file succeeds."
-	name := "this object"
-	if len(g.failures) > 1 {
-		name = "some objects"
-	}
 	switch {
 	case g.has(func(f failure) bool { return f.notInJournal }):
-		return "The journal has no entry for " + name + ", so a redrive can't find the object. Put the file again to load the rows.",
-			noRetry + "The rows may stay missing until a new version of the file is loaded."
+		return "No redrive finds an object without an entry in the journal. The rows may be in the table, if the journal lost the entry.",
+			noRetry + "The rows may stay missing until a sweep or a new version of the file succeeds."
 	case g.has(func(f failure) bool { return f.state == "" }):
-		return "The journal didn't answer, so the current state of " + name + " is unknown.",
+		return "The journal didn't answer, so the current state of " + g.someObjects() + " is unknown.",
 			noRetry + "The rows of a failed object stay missing " + newRows
 	case g.has(func(f failure) bool {
 		return f.stage == string(work.Load) && slices.Contains(afterCommitCodes, fault.Code(f.code))
@@ -119,6 +138,13 @@ func (g *group) settledOutcome() outcome {
 		}
 	case journal.Withdrawn:
 		return outcome{task: "Nothing. The object was withdrawn after this failure.", data: "The table has no rows of the object, on purpose."}
+	case journal.Dismissed:
+		return outcome{
+			task: "Nothing. A person dismissed the object after this failure: `firn status` shows the reason.",
+			data: "The table has no new rows of the object, on purpose.",
+		}
+	case journal.Ignored:
+		return outcome{task: "Nothing. firn leaves the object alone on purpose: `firn status` shows the reason."}
 	default:
 		return outcome{
 			task:      "Nothing at the moment. firn is processing the object again.",

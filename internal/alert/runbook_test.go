@@ -45,7 +45,7 @@ func TestRunbookHasEveryCode(t *testing.T) {
 		t.Errorf("entries (-fault.Codes +runbook):\n%s", diff)
 	}
 	for code, entry := range found {
-		for _, part := range []string{"- **Means:** ", "- **You see:** ", "- **Type:** ", "- **No object's fault:** "} {
+		for _, part := range []string{"- **Means:** ", "- **You see:** ", "- **Type:** ", "- **Systemic cause:** "} {
 			if strings.Count("\n"+entry, "\n"+part) != 1 {
 				t.Errorf("%s: there isn't one %q", code, part)
 			}

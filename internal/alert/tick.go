@@ -39,27 +39,40 @@ type Watcher struct {
 	Now func() time.Time
 }
 
-// Tick checks every dependency once, for any number of ticks in the batch. Tick is a
-// batch.Handler. If the journal or SNS is unavailable, the messages return.
-func (w *Watcher) Tick(ctx context.Context, messages []batch.Message) map[string]error {
-	failed := make(map[string]error)
-	var ticks []batch.Message
-	for _, m := range messages {
-		if isTick(m) {
-			ticks = append(ticks, m)
-			continue
+// Check is one check of each tick.
+type Check func(ctx context.Context) error
+
+// Tick returns the handler of ticks. A batch runs each check once, for any number of
+// ticks in the batch. A fault of one check doesn't stop the other checks. If the journal
+// or SNS is unavailable, the messages return. A tick whose checks all succeed writes the
+// metric Heartbeat.
+func Tick(checks ...Check) batch.Handler {
+	return func(ctx context.Context, messages []batch.Message) map[string]error {
+		failed := make(map[string]error)
+		var ticks []batch.Message
+		for _, m := range messages {
+			if isTick(m) {
+				ticks = append(ticks, m)
+				continue
+			}
+			failed[m.ID] = fault.Permanentf("handle tick", fault.Undecodable, "the message isn't a tick")
 		}
-		failed[m.ID] = fault.Permanentf("check for outages", fault.Undecodable, "the message isn't a tick")
-	}
-	if len(ticks) == 0 {
+		if len(ticks) == 0 {
+			return failed
+		}
+		var faults []error
+		for _, check := range checks {
+			faults = append(faults, check(ctx))
+		}
+		if err := errors.Join(faults...); err != nil {
+			for _, m := range ticks {
+				failed[m.ID] = err
+			}
+			return failed
+		}
+		telemetry.Put(ctx, map[telemetry.Metric]float64{telemetry.Heartbeat: 1})
 		return failed
 	}
-	if err := w.checkAll(ctx); err != nil {
-		for _, m := range ticks {
-			failed[m.ID] = err
-		}
-	}
-	return failed
 }
 
 // isTick reports whether the message is a schedule's tick: {"tick": <time>}.
@@ -70,7 +83,8 @@ func isTick(m batch.Message) bool {
 	return json.Unmarshal([]byte(m.Body), &tick) == nil && !tick.At.IsZero()
 }
 
-func (w *Watcher) checkAll(ctx context.Context) error {
+// Check sends the due mails about outages of every dependency.
+func (w *Watcher) Check(ctx context.Context) error {
 	var faults []error
 	for _, dependency := range breaker.Dependencies {
 		faults = append(faults, w.checkDependency(ctx, dependency))
@@ -91,8 +105,8 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 	if err != nil || !mine {
 		return err
 	}
-	if err := w.Mailer.send(ctx, composeOutage(outage, w.waiting(ctx))); err != nil {
-		return err
+	if err := w.Mailer.send(ctx, composeOutage(outage, w.waiting(ctx), w.Mailer.Site)); err != nil {
+		return ignoreLimit(err) // above the hourly limit, a later tick sends the mail
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "outage notice sent", telemetry.KeyDependency, dependency,
 		telemetry.KeyState, string(notice), telemetry.KeyCode, string(outage.Code))

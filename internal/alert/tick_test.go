@@ -120,7 +120,7 @@ func TestOutageMailsMatchGoldenFiles(t *testing.T) {
 			t.Parallel()
 			w, outages, topic := newWatcher(t, test.outage, 30*time.Hour)
 			outages.waiting = test.waiting
-			if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 1 {
+			if failed := alert.Tick(w.Check)(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 1 {
 				t.Fatalf("failed %v, %d mails", failed, len(topic.mails))
 			}
 			body := aws.ToString(topic.mails[0].Message)
@@ -166,7 +166,7 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 			t.Parallel()
 			w, outages, topic := newWatcher(t, test.outage, test.after)
 			for range 3 {
-				if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 {
+				if failed := alert.Tick(w.Check)(t.Context(), oneTick); len(failed) != 0 {
 					t.Fatal(failed)
 				}
 			}
@@ -181,7 +181,7 @@ func TestOutageIsNotifiedOnceAfterMinDuration(t *testing.T) {
 func TestTicksInOneBatchCheckOnce(t *testing.T) {
 	t.Parallel()
 	w, _, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
-	if failed := w.Tick(t.Context(), []batch.Message{{ID: "a", Body: tickBody}, {ID: "b", Body: tickBody}}); len(failed) != 0 || len(topic.mails) != 1 {
+	if failed := alert.Tick(w.Check)(t.Context(), []batch.Message{{ID: "a", Body: tickBody}, {ID: "b", Body: tickBody}}); len(failed) != 0 || len(topic.mails) != 1 {
 		t.Errorf("failed %v, %d mails", failed, len(topic.mails))
 	}
 }
@@ -192,14 +192,14 @@ func TestOtherMessagesAreNoTicks(t *testing.T) {
 	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.unavailable = "outage"
 	messages := []batch.Message{{ID: "a", Body: "tick"}, {ID: "b", Body: `{"dataset":"s.e"}`}}
-	failed := w.Tick(t.Context(), messages)
+	failed := alert.Tick(w.Check)(t.Context(), messages)
 	for _, m := range messages {
 		if f := fault.As(failed[m.ID]); f == nil || f.Code != fault.Undecodable || f.Disposition != fault.Permanent {
 			t.Errorf("%s: %v", m.Body, f)
 		}
 	}
 	outages.unavailable = ""
-	failed = w.Tick(t.Context(), append(messages, oneTick...))
+	failed = alert.Tick(w.Check)(t.Context(), append(messages, oneTick...))
 	if failed["tick"] != nil || len(failed) != 2 || len(topic.mails) != 1 {
 		t.Errorf("with a tick: failed %v, %d mails", failed, len(topic.mails))
 	}
@@ -210,7 +210,7 @@ func TestClaimedNoticeSendsNoMail(t *testing.T) {
 	t.Parallel()
 	w, outages, topic := newWatcher(t, lasting(fault.SnowflakeAway, "no answer"), time.Hour)
 	outages.claimed = true
-	if failed := w.Tick(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 0 || len(outages.recorded) != 0 {
+	if failed := alert.Tick(w.Check)(t.Context(), oneTick); len(failed) != 0 || len(topic.mails) != 0 || len(outages.recorded) != 0 {
 		t.Errorf("failed %v, %d mails, notices %v", failed, len(topic.mails), outages.recorded)
 	}
 }
@@ -237,7 +237,7 @@ func TestTickDuringDependencyFaultIsRetried(t *testing.T) {
 			if test.unavailable == "topic" {
 				topic.refuse = map[string]error{"snowflake": &smithy.GenericAPIError{Code: "Throttled"}}
 			}
-			f := fault.As(w.Tick(t.Context(), oneTick)["tick"])
+			f := fault.As(alert.Tick(w.Check)(t.Context(), oneTick)["tick"])
 			if test.code == "" && f != nil || test.code != "" && (f == nil || f.Code != test.code || f.Disposition != fault.RetryAfter) {
 				t.Errorf("got %v, want %q", f, test.code)
 			}

@@ -44,7 +44,7 @@ func (a *Alerter) readUnreported(ctx context.Context, m batch.Message) ([]failur
 	for _, lost := range objects {
 		f, err := a.recordLost(ctx, m, lost)
 		if err != nil {
-			return nil, fault.ForObject(err, string(lost.id), lost.dataset, lost.object.URI())
+			return nil, fault.ForObject(err, string(lost.id), lost.generation, lost.dataset, lost.object.URI())
 		}
 		if f != nil {
 			failures = append(failures, *f)
@@ -105,7 +105,7 @@ func (a *Alerter) recordLost(ctx context.Context, m batch.Message, lost lostObje
 	}
 	crash := &fault.Fault{
 		Op: "handle message", Code: fault.Crashed, Disposition: fault.Permanent,
-		ObjectID: string(lost.id), Dataset: lost.dataset, Subject: lost.object.URI(),
+		ObjectID: string(lost.id), Generation: lost.generation, Dataset: lost.dataset, Subject: lost.object.URI(),
 		Err: fmt.Errorf("the %s function received the message %d times and ended each time without a report", lost.stage, m.Receives),
 	}
 	recorded := !needsNothing(entry, lost)

@@ -6,9 +6,7 @@ package batch
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"runtime/debug"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -88,10 +86,6 @@ func Each(handle func(ctx context.Context, m Message) error) Handler {
 }
 
 func recoverPanic(handle func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fault.Retryable("handle message", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-		}
-	}()
+	defer fault.Recover("handle message", &err)
 	return handle()
 }

@@ -44,11 +44,15 @@ type SQS interface {
 // Failures records the permanent fault of an object or a run in the journal, with the
 // body of the message, before the message goes to the dead-letter queue. A second call
 // with the same fault records the fault again and returns true. recorded is false for
-// an object that is loaded, superseded or ignored, for example after a late duplicate
-// of a message. Then the consumer sends no dead letter, and the message is done. For a
-// run recorded is always true.
+// an object in a final state, for an object that was reloaded after the failed work, and
+// for a finished run, for example after a late duplicate of a message. Then the consumer
+// sends no dead letter, and the message is done.
+//
+// Delayed records a fault whose message comes back after the given time. The record
+// answers the question "why does my file wait?" for an object or a run.
 type Failures interface {
 	Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (recorded bool, err error)
+	Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error
 }
 
 // Consumer passes the messages of a Lambda invocation to a stage's handler. Then the
@@ -85,6 +89,8 @@ type Consumer struct {
 	// in Fault.After, also up to fifteen minutes.
 	Backoff time.Duration
 	Log     *slog.Logger
+	// Metrics writes the metrics of the handler; nil for none.
+	Metrics *telemetry.Metrics
 }
 
 const maxBackoff = 15 * time.Minute
@@ -101,7 +107,7 @@ func (c *Consumer) Consume(ctx context.Context, event events.SQSEvent) (events.S
 	if lambda, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With(telemetry.KeyRequest, lambda.AwsRequestID)
 	}
-	ctx = telemetry.WithLogger(ctx, log)
+	ctx = telemetry.WithMetrics(telemetry.WithLogger(ctx, log), c.Metrics)
 	messages := messagesOf(event)
 	failed := c.Handler(ctx, messages)
 	for _, m := range messages {
@@ -205,17 +211,30 @@ func TextAttributes(values map[string]string) map[string]types.MessageAttributeV
 	return attributes
 }
 
-// delay sets the time until the message comes back, as the visibility timeout of this
-// receive. Without an answer from SQS the visibility timeout of the queue applies.
+// delay records the delay in the journal and sets the time until the message comes
+// back, as the visibility timeout of this receive. Without an answer from SQS the
+// visibility timeout of the queue applies.
 func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Queue) {
-	wait := max(backoff(c.Backoff, m.Receives), f.After)
+	wait := min(max(backoff(c.Backoff, m.Receives), f.After), maxBackoff)
+	c.recordDelay(ctx, m, f, wait)
 	_, err := c.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          aws.String(queue.URL),
 		ReceiptHandle:     aws.String(m.ReceiptHandle),
-		VisibilityTimeout: int32(min(wait, maxBackoff).Seconds()),
+		VisibilityTimeout: int32(wait.Seconds()),
 	})
 	if err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "backoff not set", telemetry.KeyMessage, m.ID, telemetry.KeyError, fault.Cleaned(err, "").Error())
+	}
+}
+
+// recordDelay writes cause and time of the next try to the journal. An error is only
+// logged: the record is for people, and the message comes back without the record.
+func (c *Consumer) recordDelay(ctx context.Context, m Message, f *fault.Fault, wait time.Duration) {
+	if f.Code == fault.JournalAway { // the record would wait for the same outage
+		return
+	}
+	if err := c.Journal.Delayed(ctx, f, c.stage(f), wait); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "delay not recorded", telemetry.KeyMessage, m.ID, telemetry.KeyError, fault.Cleaned(err, "").Error())
 	}
 }
 

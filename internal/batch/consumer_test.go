@@ -76,8 +76,17 @@ func isXMLText(text string) bool {
 // fakeFailures records failures. The objects in final are in a final state.
 type fakeFailures struct {
 	written []string
+	delayed []string
 	final   map[string]bool
 	err     error
+}
+
+func (f *fakeFailures) Delayed(_ context.Context, delayed *fault.Fault, stage string, after time.Duration) error {
+	if f.err != nil {
+		return f.err
+	}
+	f.delayed = append(f.delayed, strings.Join([]string{delayed.ObjectID, stage, string(delayed.Code), after.String()}, " "))
+	return nil
 }
 
 func (f *fakeFailures) Fail(_ context.Context, failed *fault.Fault, stage, queue, message string) (bool, error) {
@@ -115,10 +124,30 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 		journal  fakeFailures
 		away     bool
 		// want has the id of each message for SQS to keep, with the delay in seconds.
-		want     map[string]int32
-		wantDead []string
-		wantFail []string
+		want        map[string]int32
+		wantDead    []string
+		wantFail    []string
+		wantDelayed []string
 	}{
+		{
+			name: "a delayed object's fault and next try are recorded", receives: 2,
+			handle: failOn("b", &fault.Fault{
+				Op: "load", Stage: "load", Code: fault.SnowflakeAway, Disposition: fault.RetryAfter, ObjectID: "object-b", After: time.Minute,
+			}),
+			want:        map[string]int32{"m1": 60},
+			wantDelayed: []string{"object-b load snowflake_away 1m0s"},
+		},
+		{
+			name: "an outage of the journal isn't recorded in the journal", receives: 1,
+			handle: failOn("b", &fault.Fault{Op: "claim", Code: fault.JournalAway, Disposition: fault.RetryAfter, ObjectID: "object-b"}),
+			want:   map[string]int32{"m1": 5},
+		},
+		{
+			name: "without a record of the delay the message comes back at the same time", receives: 1,
+			handle:  failOn("b", &fault.Fault{Op: "read", Code: fault.StoreAway, Disposition: fault.RetryAfter, ObjectID: "object-b"}),
+			journal: fakeFailures{err: errors.New("throttled")},
+			want:    map[string]int32{"m1": 5},
+		},
 		{
 			name: "all done", receives: 1,
 			handle: func(batch.Message) error { return nil },
@@ -223,6 +252,9 @@ func TestConsumeSettlesEachMessageByItsFault(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.wantFail, test.journal.written); diff != "" {
 				t.Errorf("journal (-want +got):\n%s", diff)
+			}
+			if test.wantDelayed != nil && !cmp.Equal(test.wantDelayed, test.journal.delayed) || len(test.want) == 0 && len(test.journal.delayed) > 0 {
+				t.Errorf("delays %v, want %v", test.journal.delayed, test.wantDelayed)
 			}
 		})
 	}

@@ -74,6 +74,9 @@ var reserved = strings.Fields(`all alter and any as between by case cast check c
 	localtimestamp minus natural not null of on or order qualify regexp revoke right rlike row rows sample select set some
 	start table tablesample then to trigger true try_cast union unique update using values when whenever where with`)
 
+// isHeader reports whether a contract can name the header of a CSV column.
+func isHeader(text string) bool { return text != "" && !strings.ContainsAny(text, "\r\n") }
+
 // readPlace reads the place of the value in a record: the header in CSV, the JSON
 // pointer in NDJSON.
 func (r *reader) readPlace(v value, column *Column, format Format) {
@@ -82,7 +85,7 @@ func (r *reader) readPlace(v value, column *Column, format Format) {
 		switch {
 		case format == NDJSON:
 			r.reportf(header, "is for CSV files only; for NDJSON set firn.path in customProperties")
-		case column.Header == "" || strings.ContainsAny(column.Header, "\r\n"):
+		case !isHeader(column.Header):
 			r.reportf(header, "must be one line of text")
 		}
 	}

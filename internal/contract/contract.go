@@ -82,6 +82,8 @@ type Contract struct {
 	// OnDelete is the action for an object whose key is deleted in the landing bucket.
 	// firn.onDelete; defaults to KeepOnDelete.
 	OnDelete OnDelete
+	// Expect describes the usual deliveries, for mails about missing or unusual data.
+	Expect Expectations
 	// Columns are the table's columns, in order.
 	Columns []Column
 	// Ingest describes the API that firn fetches records from. Nil for a dataset

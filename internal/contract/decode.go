@@ -31,6 +31,7 @@ func (r *reader) read(root value) *draft {
 	d := &draft{contract: c, name: root, prefix: root, mode: root}
 	r.readHeader(root, d)
 	r.readFirnProperties(root, d)
+	r.readSLA(root, c)
 	if tables, ok := root.get("schema", list); ok {
 		r.readSchema(tables, c)
 	}

@@ -47,6 +47,8 @@ var firnProperties = []struct {
 	{"firn.onDelete", scalar(text), (*reader).readOnDelete},
 	{"firn.quotedNull", scalar(text), (*reader).readQuotedNull},
 	{"firn.newColumns", scalar(text), (*reader).readNewColumns},
+	{"firn.expectRows", scalar(number), (*reader).readExpectRows},
+	{"firn.expectRejects", scalar(number), (*reader).readExpectRejects},
 }
 
 // readFirnProperties reads the contract's firn.* properties and reports unknown

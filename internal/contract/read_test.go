@@ -32,7 +32,7 @@ func TestReadReturnsEveryProperty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	three, eight := 3, 8
+	three, eight, rejects := 3, 8, 0.01
 	want := &contract.Contract{
 		File: "contract.odcs.yaml", Version: "2.3.4", Source: "shop", Entity: "order",
 		Description: "Orders of the shop, one row an order.",
@@ -41,6 +41,7 @@ func TestReadReturnsEveryProperty(t *testing.T) {
 		MaxRejectRatio: 0.25, MaxRejects: 3, MaxUnique: 1000, LoadEvery: 90 * time.Second,
 		Mode: contract.Merge, OrderBy: []string{"paid_at", "number"}, DuplicateContent: contract.RefuseDuplicate, OnDelete: contract.WithdrawOnDelete,
 		QuotedNull: contract.QuotedIsValue, NewColumns: contract.RefuseNewColumns,
+		Expect: contract.Expectations{NewFileWithin: 26 * time.Hour, Rows: 0.5, Rejects: &rejects},
 		Columns: []contract.Column{
 			{
 				Name: "number", Header: "Order No.", Path: "/number", Description: "The shop's number.", Type: contract.Integer,

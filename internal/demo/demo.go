@@ -66,7 +66,8 @@ func (d *Demo) Run(ctx context.Context) (Result, error) {
 		run  func() error
 	}{
 		{"ingest " + plan.Ingest.Dataset, func() error {
-			return d.Operator.Ingest(ctx, plan.Ingest.Dataset, plan.Ingest.Start, plan.Ingest.End)
+			_, err := d.Operator.Ingest(ctx, plan.Ingest.Dataset, plan.Ingest.Start, plan.Ingest.End)
+			return err
 		}},
 		{fmt.Sprintf("put %d files and a broken file", len(files)), func() (err error) {
 			entries, broken, err = d.put(ctx, plan, files)

@@ -45,6 +45,9 @@ type Fault struct {
 	Subject string
 	// ObjectID is the journal's id of the object; empty if unknown.
 	ObjectID string
+	// Generation is the generation of the object in the failed work. The journal drops
+	// a fault of an earlier generation than the object's.
+	Generation int
 	// Dataset is "<source>.<entity>"; empty for a key without a dataset.
 	Dataset string
 	// Attempt is the number of the failed attempt, from 1. It is 0 for a stage that
@@ -96,13 +99,13 @@ func (f *Fault) Advice() string {
 	return f.Code.Hint()
 }
 
-// ForObject returns a copy of err as a fault with the object's id, dataset and subject.
-// Values from an inner stage stay. An error without a fault becomes a Retry with the
-// code Unexpected. err must not be nil.
-func ForObject(err error, objectID, dataset, subject string) *Fault {
+// ForObject returns a copy of err as a fault with the object's id, generation, dataset
+// and subject. Values from an inner stage stay: an id stays with its generation. An
+// error without a fault becomes a Retry with the code Unexpected. err must not be nil.
+func ForObject(err error, objectID string, generation int, dataset, subject string) *Fault {
 	f := *As(err)
 	if f.ObjectID == "" {
-		f.ObjectID = objectID
+		f.ObjectID, f.Generation = objectID, generation
 	}
 	if f.Dataset == "" {
 		f.Dataset = dataset

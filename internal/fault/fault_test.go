@@ -28,10 +28,13 @@ func TestAsMakesOtherErrorsRetries(t *testing.T) {
 func TestForObjectKeepsFieldsOfInnerFault(t *testing.T) {
 	t.Parallel()
 	inner := fault.Permanentf("copy", fault.CopyRefused, "bad file")
-	inner.ObjectID = "inner"
-	outer := fault.ForObject(inner, "outer", "s.e", "s3://b/k")
-	if outer.ObjectID != "inner" || outer.Dataset != "s.e" || outer.Subject != "s3://b/k" {
+	inner.ObjectID, inner.Generation = "inner", 1
+	outer := fault.ForObject(inner, "outer", 2, "s.e", "s3://b/k")
+	if outer.ObjectID != "inner" || outer.Generation != 1 || outer.Dataset != "s.e" || outer.Subject != "s3://b/k" {
 		t.Errorf("ForObject = %+v", outer)
+	}
+	if named := fault.ForObject(errCause, "outer", 2, "", ""); named.ObjectID != "outer" || named.Generation != 2 {
+		t.Errorf("ForObject = %+v", named)
 	}
 	if inner.Dataset != "" {
 		t.Error("ForObject changed the inner fault")

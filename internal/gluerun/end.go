@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -147,7 +148,7 @@ func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.
 	}
 	f := fault.Permanentf("transform object on Glue", fault.GlueFailed, "its run ended %s: %s", run.JobRunState, cause)
 	f.RunID = aws.ToString(run.Id)
-	return fault.ForObject(f, string(a.ObjectID), m.Dataset, a.Object.URI())
+	return fault.ForObject(f, string(a.ObjectID), a.Generation, m.Dataset, a.Object.URI())
 }
 
 // startNewManifest moves objects to a new manifest and starts its run. Each object gets
@@ -155,12 +156,12 @@ func (r *Runs) singleObjectFault(m work.Manifest, a work.Assignment, run *types.
 func (r *Runs) startNewManifest(ctx context.Context, previous work.Manifest, group []work.Assignment) error {
 	m, err := r.newManifest(previous.Dataset)
 	if err != nil {
-		return fault.ForObject(err, string(group[0].ObjectID), previous.Dataset, group[0].Object.URI())
+		return fault.ForObject(err, string(group[0].ObjectID), group[0].Generation, previous.Dataset, group[0].Object.URI())
 	}
 	m.Try = previous.Try + 1
 	for _, a := range group {
 		if a.Source, err = r.source(ctx, m.ID, a.Object); err != nil {
-			return fault.ForObject(err, string(a.ObjectID), m.Dataset, a.Object.URI())
+			return fault.ForObject(err, string(a.ObjectID), a.Generation, m.Dataset, a.Object.URI())
 		}
 		a.Attempt = object.AttemptName(a.Generation, m.Try+1, r.NewID())
 		m.Objects = append(m.Objects, a)
@@ -180,30 +181,26 @@ func (r *Runs) startNewManifest(ctx context.Context, previous work.Manifest, gro
 	return r.setRun(ctx, m, run)
 }
 
-// maxOverduePerShard is the maximum number of objects of one check, for each shard of
-// the index.
-const maxOverduePerShard = 50
+// maxOverdueManifests is the maximum number of manifests of one check.
+const maxOverdueManifests = 50
 
 // checkOverdueRuns asks Glue for the runs of objects that are in transforming for too
 // long. The event of such a run's end may be lost.
 func (r *Runs) checkOverdueRuns(ctx context.Context) error {
-	entries, err := r.Journal.Stuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), maxOverduePerShard)
-	if err != nil {
-		return err
-	}
-	checked := make(map[string]bool)
-	var failures []error
-	for _, e := range entries {
-		switch {
-		case e.Manifest == "" || checked[e.Manifest]:
-			continue
-		case e.Run != "":
-			err = r.handleRunEnd(ctx, e.Run)
-		default:
-			err = r.resume(ctx, e.Manifest)
+	runs := make(map[string]string) // of each manifest
+	err := r.Journal.EachStuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), func(e journal.Entry) bool {
+		if e.Manifest != "" {
+			runs[e.Manifest] = e.Run
 		}
-		checked[e.Manifest] = true
-		failures = append(failures, err)
+		return len(runs) < maxOverdueManifests
+	})
+	failures := []error{err}
+	for _, manifest := range slices.Sorted(maps.Keys(runs)) {
+		if run := runs[manifest]; run != "" {
+			failures = append(failures, r.handleRunEnd(ctx, run))
+		} else {
+			failures = append(failures, r.resume(ctx, manifest))
+		}
 	}
 	return firstFault(failures)
 }

@@ -29,7 +29,7 @@ type Journal interface {
 	Reassign(ctx context.Context, id object.ID, from, to string) (bool, error)
 	SetRun(ctx context.Context, id object.ID, manifest, run string) error
 	Release(ctx context.Context, id object.ID, owner string) error
-	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 
 // Service is the part of AWS Glue used by Runs.
@@ -150,5 +150,5 @@ func failAll(failed map[string]error, claims []claim, err error) {
 }
 
 func onObject(err error, w work.Work) error {
-	return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+	return fault.ForObject(err, string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 }

@@ -135,22 +135,40 @@ func TestReloadKeepsGenerationInEveryManifest(t *testing.T) {
 	}
 }
 
-// TestOlderVersionIsReadFromCopy: Spark can only read the newest version of a key.
+// TestOlderVersionIsReadFromCopy: Spark can only read the newest version of a key. A key
+// may have control characters, and characters that XML and SQS don't allow.
 func TestOlderVersionIsReadFromCopy(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	older := w.put("shop/order/a+b c%.csv")
-	newer := w.put(older.Key)
-	w.deliver(w.message(older), w.message(newer))
-	m := w.manifest(w.service.runs["jr_1"])
-	if at := m.Objects[0].Source; at.Bucket != w.curated || at.Key != "_glue/"+m.ID+"/"+string(older.ID())+"/a+b c%.csv" {
-		t.Errorf("the older version is read from %v", at)
+	for kind, name := range map[string]string{
+		"special characters": "a+b c%.csv",
+		"control characters": "line\nbreak\r\t\x01\x1b[31m\x7f\u0085.csv",
+		"noncharacters":      "\uFFFE and \uFFFF.csv",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t)
+			older := w.put("shop/order/" + name)
+			newer := w.put(older.Key)
+			w.deliver(w.message(older), w.message(newer))
+			m := w.manifest(w.service.runs["jr_1"])
+			if at := m.Objects[0].Source; at.Bucket != w.curated || at.Key != "_glue/"+m.ID+"/"+string(older.ID())+"/"+name {
+				t.Errorf("the older version is read from %v", at)
+			}
+			if at := m.Objects[1].Source; at.Bucket != w.landing || at.Key != newer.Key {
+				t.Errorf("the newer version is read from %v", at)
+			}
+			for _, a := range m.Objects {
+				if a.Object.Key != older.Key {
+					t.Errorf("the manifest has the key %q, want %q", a.Object.Key, older.Key)
+				}
+				if _, err := w.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(a.Source.Bucket), Key: aws.String(a.Source.Key)}); err != nil {
+					t.Errorf("read %q: %v", a.Source.Key, err)
+				}
+			}
+			w.finishRuns()
+			w.check([]object.Object{older, newer})
+		})
 	}
-	if at := m.Objects[1].Source; at.Bucket != w.landing || at.Key != newer.Key {
-		t.Errorf("the newer version is read from %v", at)
-	}
-	w.finishRuns()
-	w.check([]object.Object{older, newer})
 }
 
 func TestDeletedVersionFailsAlone(t *testing.T) {

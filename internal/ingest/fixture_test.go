@@ -22,6 +22,7 @@ import (
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/ingest"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/local/fdsn"
 )
 
@@ -35,16 +36,20 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// fixture has a stage and its environment: a search over HTTP, and a bucket,
-// checkpoints and a queue in memory.
+// fixture has a stage and its environment: a search over HTTP, and a bucket, a journal
+// and a queue in memory.
 type fixture struct {
 	stage       *ingest.Stage
 	server      *httptest.Server
 	requests    atomic.Int64
 	clock       time.Time
 	puts        map[string][][]byte
-	checkpoints map[string][]byte
-	sent        []string
+	checkpoints map[journal.RunName][]byte
+	// runs keeps runs by the rules of the journal.
+	runs map[journal.RunName]journal.Run
+	// delayErr is the error of DelayRun.
+	delayErr error
+	sent     []string
 	// steps counts the calls of the stage to its environment. Step number killAt panics
 	// instead.
 	steps, killAt int
@@ -53,9 +58,9 @@ type fixture struct {
 }
 
 var (
-	_ ingest.S3          = (*fixture)(nil)
-	_ ingest.SQS         = (*fixture)(nil)
-	_ ingest.Checkpoints = (*fixture)(nil)
+	_ ingest.S3   = (*fixture)(nil)
+	_ ingest.SQS  = (*fixture)(nil)
+	_ ingest.Runs = (*fixture)(nil)
 )
 
 func newFixture(t testing.TB, geojson []byte, pageSize int, options ...fdsn.Option) *fixture {
@@ -76,7 +81,8 @@ func startFixture(t tester, geojson []byte, pageSize int, options ...fdsn.Option
 
 func serve(handler http.Handler, pageSize int) *fixture {
 	w := &fixture{
-		clock: time.Now(), puts: make(map[string][][]byte), checkpoints: make(map[string][]byte),
+		clock: time.Now(), puts: make(map[string][][]byte),
+		checkpoints: make(map[journal.RunName][]byte), runs: make(map[journal.RunName]journal.Run),
 	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.requests.Add(1)
@@ -94,7 +100,7 @@ func serve(handler http.Handler, pageSize int) *fixture {
 			}},
 		},
 		APIs:    map[string]ingest.API{ingest.FDSNEvent: source.FDSN},
-		Landing: ingest.Landing{S3: w, Bucket: "landing"}, Checkpoints: w,
+		Landing: ingest.Landing{S3: w, Bucket: "landing"}, Runs: w,
 		SQS: w, QueueURL: "https://queue.test/ingest",
 		Now: func() time.Time { return w.clock },
 	}
@@ -120,20 +126,47 @@ func (w *fixture) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(
 	return &s3.PutObjectOutput{}, err
 }
 
-func (w *fixture) Checkpoint(_ context.Context, run string, into any) (bool, error) {
+func (w *fixture) StartRun(_ context.Context, o journal.RunOrder) (journal.Run, bool, error) {
 	w.countStep()
-	body, found := w.checkpoints[run]
+	run := w.runs[o.RunName]
+	if run.State == journal.RunFinished || run.State == journal.RunWaiting && w.clock.Before(run.Delay.Next) {
+		return run, false, nil
+	}
+	run.RunName, run.State, run.Message = o.RunName, journal.RunRunning, o.Message
+	w.runs[o.RunName] = run
+	return run, true, nil
+}
+
+func (w *fixture) Checkpoint(_ context.Context, name journal.RunName, into any) (bool, error) {
+	w.countStep()
+	body, found := w.checkpoints[name]
 	if !found {
 		return false, nil
 	}
 	return true, json.Unmarshal(body, into)
 }
 
-func (w *fixture) SaveCheckpoint(_ context.Context, run string, value any) error {
+func (w *fixture) SaveCheckpoint(_ context.Context, name journal.RunName, value any, p journal.RunProgress) error {
 	w.countStep()
 	body, err := json.Marshal(value)
-	w.checkpoints[run] = body
+	w.checkpoints[name] = body
+	run := w.runs[name]
+	run.State, run.Delay, run.Pages, run.Rows = journal.RunRunning, nil, p.Pages, p.Rows
+	if p.Finished {
+		run.State = journal.RunFinished
+	}
+	w.runs[name] = run
 	return err
+}
+
+func (w *fixture) DelayRun(_ context.Context, name journal.RunName, d journal.Delay) error {
+	w.countStep()
+	run := w.runs[name]
+	run.State, run.Delay = journal.RunWaiting, &d
+	if w.delayErr == nil {
+		w.runs[name] = run
+	}
+	return w.delayErr
 }
 
 func (w *fixture) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {

@@ -2,10 +2,13 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,7 +49,7 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 	request.Header.Set("User-Agent", h.Agent)
 	response, err := h.Client.Do(request)
 	if err != nil {
-		return false, fault.Dependency("query source", fault.SourceAway, fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
+		return false, fault.Dependency("query source", codeOf(err), fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
 	}
 	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
@@ -56,6 +59,27 @@ func (h HTTP) get(ctx context.Context, address string, read func(io.Reader) erro
 		return false, nil
 	}
 	return false, h.refusal(address, response)
+}
+
+// codeOf returns the code for a request without an answer. An unknown host and an
+// untrusted certificate have codes of their own, because waiting rarely helps.
+//
+// An expired certificate is an outage: the source will renew the certificate. A DNS
+// server that fails or doesn't answer is an outage too (net.DNSError.IsNotFound).
+func codeOf(err error) fault.Code {
+	var lookup *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return fault.SourceUnknownHost
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fault.SourceAway
+	case errors.As(err, &certificate):
+		return fault.SourceUntrusted
+	default:
+		return fault.SourceAway
+	}
 }
 
 // refusal returns the fault of any other status. The answer's text is in the fault
@@ -96,11 +120,14 @@ func (h HTTP) classify(address string, err error) error {
 	return fault.Dependency("read answer", fault.SourceAway, fmt.Errorf("%s: %w", address, fault.Cleaned(err, address)))
 }
 
+// maxRetryAfter limits the header Retry-After, so that a wrong number can't overflow.
+const maxRetryAfter = 365 * 24 * time.Hour
+
 // retryAfter reads both forms of the header, seconds and a date (RFC 9110, 10.2.3). It
 // returns 0 for any other value, and for a date in the past.
 func (h HTTP) retryAfter(header string) time.Duration {
-	if seconds, err := strconv.Atoi(header); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
+	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
+		return time.Duration(min(max(0, seconds), int64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if date, err := http.ParseTime(header); err == nil {
 		return max(0, date.Sub(h.Now()))

@@ -5,15 +5,23 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/firn-data/firn/internal/journal"
 )
 
-// Checkpoints stores the checkpoints of runs. Errors are faults.
-type Checkpoints interface {
+// Runs stores the states and the checkpoints of runs. Errors are faults.
+type Runs interface {
+	// StartRun records the begin of a try. It returns false for a finished run, and for a
+	// run that waits for a later try.
+	StartRun(ctx context.Context, o journal.RunOrder) (journal.Run, bool, error)
 	// Checkpoint decodes the run's checkpoint into the value behind the pointer into.
 	// It returns false if the run has no checkpoint.
-	Checkpoint(ctx context.Context, run string, into any) (found bool, err error)
-	// SaveCheckpoint replaces the run's checkpoint.
-	SaveCheckpoint(ctx context.Context, run string, value any) error
+	Checkpoint(ctx context.Context, run journal.RunName, into any) (found bool, err error)
+	// SaveCheckpoint replaces the run's checkpoint, and records progress or the end of the
+	// run.
+	SaveCheckpoint(ctx context.Context, run journal.RunName, value any, p journal.RunProgress) error
+	// DelayRun makes the run wait until the next try in d. alert sends the next message.
+	DelayRun(ctx context.Context, run journal.RunName, d journal.Delay) error
 }
 
 // progress is the checkpoint of a run. A resumed run needs no other state.
@@ -23,6 +31,8 @@ type progress struct {
 	// Counted reports whether Expected has the source's count for this pass.
 	Counted  bool `json:"counted"`
 	Expected int  `json:"expected"`
+	// Pages is the number of pages in this pass.
+	Pages int `json:"pages"`
 	// Fetched is the number of records in this pass, with the dropped records at the
 	// interval's end. Fetched is the offset of the next page.
 	Fetched int `json:"fetched"`
@@ -55,6 +65,11 @@ func (p progress) rows() int {
 		rows += part.Rows
 	}
 	return rows
+}
+
+// counts returns the progress for the journal.
+func (p progress) counts() journal.RunProgress {
+	return journal.RunProgress{Pages: p.Pages, Rows: int64(p.rows()), Finished: p.finished()}
 }
 
 // sourceChangedError reports a change of the source during a pass.

@@ -50,7 +50,7 @@ type requestMessage struct {
 	Start     *time.Time `json:"start,omitempty"`
 	End       *time.Time `json:"end,omitempty"`
 	Scheduled *time.Time `json:"scheduled,omitempty"`
-	Hop       int        `json:"hop"`
+	Hop       int        `json:"hop,omitempty"`
 }
 
 // DecodeRequest reads a message's body. An error is a permanent fault, because the same

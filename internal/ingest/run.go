@@ -9,6 +9,7 @@ import (
 
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
@@ -19,17 +20,16 @@ type run struct {
 	contract *contract.Contract
 	source   Source
 	progress progress
-	log      *slog.Logger
+	// delay is the last failed try since the last progress; nil for none.
+	delay *journal.Delay
+	log   *slog.Logger
 }
 
 // advance continues the run until its end or its deadline.
 func (r *run) advance(ctx context.Context) error {
-	if err := r.resume(ctx); err != nil {
+	started, err := r.start(ctx)
+	if err != nil || !started {
 		return err
-	}
-	if r.progress.finished() {
-		r.log.InfoContext(ctx, "run was finished before", telemetry.KeyRows, r.progress.rows())
-		return nil
 	}
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -51,21 +51,33 @@ func (r *run) advance(ctx context.Context) error {
 	return r.finish(ctx)
 }
 
-// checkpointName returns the key of the run's checkpoint, which is unique among all
-// datasets.
-func (r *run) checkpointName() string { return r.request.Dataset + "/" + r.request.RunID() }
+func (r *run) name() journal.RunName {
+	return journal.RunName{Dataset: r.request.Dataset, ID: r.request.RunID()}
+}
 
-func (r *run) resume(ctx context.Context) error {
-	_, err := r.Checkpoints.Checkpoint(ctx, r.checkpointName(), &r.progress)
-	return err
+// start records the try in the journal and reads the checkpoint. It returns false if the
+// message has no work: the run is finished, or waits for a later try.
+func (r *run) start(ctx context.Context) (bool, error) {
+	order := journal.RunOrder{RunName: r.name(), Message: Request{Dataset: r.request.Dataset, Interval: r.request.Interval}.Encode()}
+	state, started, err := r.Runs.StartRun(ctx, order)
+	if err != nil {
+		return false, err
+	}
+	if !started {
+		r.log.InfoContext(ctx, "run has no work for this message", telemetry.KeyState, string(state.State), telemetry.KeyRows, state.Rows)
+		return false, nil
+	}
+	r.delay = state.Delay
+	_, err = r.Runs.Checkpoint(ctx, r.name(), &r.progress)
+	return err == nil, err
 }
 
 // save writes the progress to the journal, then to the run.
 func (r *run) save(ctx context.Context, p progress) error {
-	if err := r.Checkpoints.SaveCheckpoint(ctx, r.checkpointName(), p); err != nil {
+	if err := r.Runs.SaveCheckpoint(ctx, r.name(), p, p.counts()); err != nil {
 		return err
 	}
-	r.progress = p
+	r.progress, r.delay = p, nil
 	return nil
 }
 
@@ -122,6 +134,7 @@ func (r *run) takePage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	next.Pages++
 	next.Exhausted = next.Fetched < r.progress.Fetched+r.contract.Ingest.PageSize
 	if page.rows > 0 {
 		if err := r.writePart(ctx, &next, page); err != nil {

@@ -30,9 +30,9 @@ type SQS interface {
 type Stage struct {
 	Contracts contract.Set
 	// APIs are the supported values of firn.ingest's api.
-	APIs        map[string]API
-	Landing     Landing
-	Checkpoints Checkpoints
+	APIs    map[string]API
+	Landing Landing
+	Runs    Runs
 	// SQS and QueueURL are the stage's own queue, for the next message of a run.
 	SQS      SQS
 	QueueURL string
@@ -41,6 +41,12 @@ type Stage struct {
 	// Margin is the time before the deadline in which no page starts. Defaults to 30
 	// seconds.
 	Margin time.Duration
+	// Backoff is the delay after the first failed try of a run. The delay doubles with
+	// each further try, up to an hour. Defaults to 5 seconds.
+	Backoff time.Duration
+	// MaxWait is the longest wait that a source may ask for by Retry-After. Defaults to 6
+	// hours.
+	MaxWait time.Duration
 }
 
 // Handler returns the handler of the ingest queue. The handler processes messages one
@@ -51,34 +57,43 @@ func (s *Stage) Handler() batch.Handler {
 		if err != nil {
 			return err
 		}
-		if err := s.ingest(ctx, request); err != nil {
-			f := fault.ForObject(err, "", request.Dataset, request.Dataset+" "+request.RunID())
-			f.RunID = request.RunID()
-			return f
+		r, err := s.newRun(ctx, request)
+		if err != nil {
+			return request.fault(err)
+		}
+		if err := r.advance(ctx); err != nil {
+			return r.settle(ctx, m, request.fault(err))
 		}
 		return nil
 	})
 }
 
-func (s *Stage) ingest(ctx context.Context, request Request) error {
+// fault returns err as a fault of the run.
+func (r Request) fault(err error) *fault.Fault {
+	f := fault.ForObject(err, "", 0, r.Dataset, r.Dataset+" "+r.RunID())
+	f.RunID = r.RunID()
+	return f
+}
+
+// newRun checks a request and returns its run.
+func (s *Stage) newRun(ctx context.Context, request Request) (*run, error) {
 	if now := s.Now(); request.End.After(now) {
-		return badRequest("end %s is in the future: the interval's records aren't complete", stamp(request.End))
+		return nil, badRequest("end %s is in the future: the interval's records aren't complete", stamp(request.End))
 	}
 	c := s.Contracts.ByDataset(request.Dataset)
 	if c == nil || c.Ingest == nil {
-		return badRequest("dataset %q has no firn.ingest; datasets with firn.ingest: %s", request.Dataset, s.ingestibleDatasets())
+		return nil, badRequest("dataset %q has no firn.ingest; datasets with firn.ingest: %s", request.Dataset, s.ingestibleDatasets())
 	}
 	api, known := s.APIs[c.Ingest.API]
 	if !known {
-		return badRequest("%s: firn doesn't support the API %q of firn.ingest", c.File, c.Ingest.API)
+		return nil, badRequest("%s: firn doesn't support the API %q of firn.ingest", c.File, c.Ingest.API)
 	}
 	source, err := api(*c.Ingest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	log := telemetry.Logger(ctx).With(telemetry.KeyDataset, request.Dataset, telemetry.KeyRunID, request.RunID())
-	r := &run{Stage: s, request: request, contract: c, source: source, log: log}
-	return r.advance(ctx)
+	return &run{Stage: s, request: request, contract: c, source: source, log: log}, nil
 }
 
 // ingestibleDatasets lists the datasets with firn.ingest.

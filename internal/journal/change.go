@@ -26,8 +26,14 @@ type change struct {
 	names           map[string]bool
 	sets            []string
 	counts          []string
+	deletes         []string
 	removes         []string
 	extraConditions []string
+	// retry means that the change is no progress of the object: it begins or ends a try.
+	retry bool
+	// unsentCode is the code of the failure before a redrive; for the index of the
+	// unsent messages.
+	unsentCode string
 }
 
 func newChange(to State) *change {
@@ -69,12 +75,35 @@ func (c *change) subtract(name string) *change {
 	return c
 }
 
+// add adds a number to a number, or texts to a set of texts.
+func (c *change) add(name string, value types.AttributeValue) *change {
+	c.names[name] = true
+	c.values[":"+name] = value
+	c.counts = append(c.counts, "#"+name+" :"+name)
+	return c
+}
+
+// remove removes texts from a set of texts.
+func (c *change) remove(name string, members []string) *change {
+	c.names[name] = true
+	c.values[":"+name] = &types.AttributeValueMemberSS{Value: members}
+	c.deletes = append(c.deletes, fmt.Sprintf("#%s :%s", name, name))
+	return c
+}
+
 // clear removes attributes.
 func (c *change) clear(names ...string) *change {
 	for _, name := range names {
 		c.names[name] = true
 		c.removes = append(c.removes, "#"+name)
 	}
+	return c
+}
+
+// asRetry makes the change keep the time of the object's last progress, and the last
+// delay. Without asRetry, each change of the state is progress.
+func (c *change) asRetry() *change {
+	c.retry = true
 	return c
 }
 
@@ -158,9 +187,15 @@ func (c *change) onlyOnce(id string) *change {
 func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.UpdateItemInput {
 	if c.to != "" {
 		now := t.Now().UTC()
+		if !c.marksUnsent() {
+			c.clear(attributeUnsent)
+		}
 		c.set("state", text(string(c.to)))
 		c.set("at_"+string(c.to), text(stamp(now)))
 		c.index(id, dataset, now)
+		if !c.retry {
+			c.set("progressed_at", text(stamp(now))).clear(attributesOfDelay...)
+		}
 	}
 	return &dynamodb.UpdateItemInput{
 		TableName:                 aws.String(t.Name),
@@ -198,14 +233,18 @@ func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 }
 
 func (c *change) expression() string {
-	text := "SET " + strings.Join(c.sets, ", ")
-	if len(c.counts) > 0 {
-		text += " ADD " + strings.Join(c.counts, ", ")
+	var clauses []string
+	for _, clause := range []struct {
+		name  string
+		parts []string
+	}{
+		{"SET", c.sets}, {"ADD", c.counts}, {"DELETE", c.deletes}, {"REMOVE", c.removes},
+	} {
+		if len(clause.parts) > 0 {
+			clauses = append(clauses, clause.name+" "+strings.Join(clause.parts, ", "))
+		}
 	}
-	if len(c.removes) > 0 {
-		text += " REMOVE " + strings.Join(c.removes, ", ")
-	}
-	return text
+	return strings.Join(clauses, " ")
 }
 
 func (c *change) conditions() string {

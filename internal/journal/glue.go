@@ -55,21 +55,3 @@ func (t *Table) SetRun(ctx context.Context, id object.ID, manifest, run string) 
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }
-
-// idDigits are the possible first digits of an id, and the shards of the index "stuck".
-const idDigits = "0123456789abcdef"
-
-// Stuck returns the objects that are in the state since before the time. The state is
-// Received, Transforming or Transformed. The limit is for each of the sixteen shards; 0
-// means no limit.
-func (t *Table) Stuck(ctx context.Context, state State, before time.Time, limit int) ([]Entry, error) {
-	var stuck []Entry
-	for _, digit := range idDigits {
-		entries, err := t.query(ctx, queryStuckIndex(state, string(digit), before), limit)
-		if err != nil {
-			return nil, err
-		}
-		stuck = append(stuck, entries...)
-	}
-	return stuck, nil
-}

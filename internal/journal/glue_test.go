@@ -75,30 +75,35 @@ func TestReleaseClearsManifest(t *testing.T) {
 	}
 }
 
-func TestStuck(t *testing.T) {
+// TestEachStuckFindsObjectsWithoutProgress: a new start of a transform isn't progress, and
+// a new manifest is.
+func TestEachStuckFindsObjectsWithoutProgress(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	b.advance(-365 * 24 * time.Hour) // before all writes of other tests
-	old, other := b.receivedObject(t), b.receivedObject(t)
-	for _, o := range []object.Object{old, other} {
+	old, retried, other := b.receivedObject(t), b.receivedObject(t), b.receivedObject(t)
+	for _, o := range []object.Object{old, retried, other} {
 		if _, claimed, err := b.start(t.Context(), o, "m"); err != nil || !claimed {
 			t.Fatalf("claimed %t, %v", claimed, err)
 		}
 	}
 	b.advance(time.Hour)
-	if err := b.Release(t.Context(), other.ID(), "m"); err != nil {
+	if err := b.Release(t.Context(), retried.ID(), "m"); err != nil {
 		t.Fatal(err)
 	}
-	if _, claimed, err := b.start(t.Context(), other, "m"); err != nil || !claimed {
+	if _, claimed, err := b.start(t.Context(), retried, "m"); err != nil || !claimed {
 		t.Fatalf("claimed %t, %v", claimed, err)
 	}
-	stuck, err := b.Stuck(t.Context(), journal.Transforming, b.clock().Add(-time.Minute), 10)
-	if err != nil || len(stuck) != 1 || stuck[0].ID != old.ID() {
+	if assigned, err := b.Assign(t.Context(), other.ID(), "m", "manifest"); err != nil || !assigned {
+		t.Fatalf("assigned %t, %v", assigned, err)
+	}
+	stuck, err := b.stuck(t, journal.Transforming, b.clock().Add(-time.Minute))
+	if err != nil || len(stuck) != 2 || !containsObject(stuck, old) || !containsObject(stuck, retried) {
 		t.Errorf("stuck %v, %v", stuck, err)
 	}
-	stuck, err = b.Stuck(t.Context(), journal.Transforming, b.clock().Add(time.Minute), 10)
+	stuck, err = b.stuck(t, journal.Transforming, b.clock().Add(time.Minute))
 	mine := func(e journal.Entry) bool { return e.Dataset == b.dataset }
-	if err != nil || !slices.ContainsFunc(stuck, mine) || len(stuck) < 2 {
+	if err != nil || !slices.ContainsFunc(stuck, mine) || len(stuck) < 3 {
 		t.Errorf("stuck %v, %v", stuck, err)
 	}
 }

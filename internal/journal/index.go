@@ -24,23 +24,40 @@ func (c *change) index(id object.ID, dataset string, now time.Time) {
 	}
 	timeAndID := stamp(now) + "#" + string(id)
 	switch c.to {
-	case Received, Transforming:
-		c.stuck(id, timeAndID).clear("work_pk", "work_sk")
-	case Transformed:
-		c.stuck(id, timeAndID).set("work_pk", text("waiting#"+dataset)).set("work_sk", text(timeAndID))
+	case Received, Transforming, Transformed:
+		c.stuck(id, timeAndID)
+		c.moving(dataset, timeAndID)
 	case Failed:
 		code := valueOf(c.values[":code"])
 		c.clear("stuck_pk", "stuck_sk").
 			set("work_pk", text("failed#"+dataset)).
 			set("work_sk", text(code+"#"+timeAndID))
-	case Loaded, Superseded, Withdrawn, Ignored:
+	case Loaded, Superseded, Withdrawn, Dismissed, Ignored:
 		c.clear("stuck_pk", "stuck_sk", "work_pk", "work_sk")
+	}
+}
+
+// moving sets the attributes of the index "work" for an object on its way. An object
+// with an unsent message is in the partition of the unsent messages only.
+func (c *change) moving(dataset, timeAndID string) {
+	switch {
+	case c.marksUnsent():
+		c.set("work_pk", text("unsent#"+dataset)).set("work_sk", text(c.unsentCode+"#"+timeAndID))
+	case c.to == Transformed:
+		c.set("work_pk", text("waiting#"+dataset)).set("work_sk", text(timeAndID))
+	default:
+		c.clear("work_pk", "work_sk")
 	}
 }
 
 // byDataset reports whether an index has the objects in this state by dataset.
 func (s State) byDataset() bool { return s == Transformed || s == Failed }
 
+// stuck puts the object into the index "stuck", in the order of the last progress.
 func (c *change) stuck(id object.ID, timeAndID string) *change {
-	return c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1])).set("stuck_sk", text(timeAndID))
+	c.set("stuck_pk", text(string(c.to)+"#"+string(id)[:1]))
+	if c.retry { // the order stays the order of the last progress
+		return c
+	}
+	return c.set("stuck_sk", text(timeAndID))
 }

@@ -129,10 +129,12 @@ func decode(attributes map[string]types.AttributeValue) (Entry, error) {
 		RowsRejected: i.number("rows_rejected"), RowsLoaded: i.number("rows_loaded"),
 		RejectsByRule: i.rules("rejects_by_rule"), LoadID: i.text("load_id"), QueryID: i.text("query_id"),
 		DuplicateOf: object.ID(i.text("duplicate_of")), SupersededBy: object.ID(i.text("superseded_by")), Reason: i.text("reason"),
-		WithdrawnBy: i.text("withdrawn_by"),
-		Stage:       i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
+		WithdrawnBy: i.text("withdrawn_by"), DismissedBy: i.text("dismissed_by"), Unsent: i.text(attributeUnsent) != "",
+		Stage: i.text("stage"), Code: i.text("code"), Cause: i.text("cause"), Hint: i.text("hint"),
 		Message: i.text("message"), Queue: i.text("queue"), Redrives: int(i.number("redrives")), Reloads: int(i.number("reloads")),
 		SweepCount: int(i.number("looks")), LastSweepAt: i.instant("looked_at"),
+		Delay: i.delay(),
 	}
+	entry.Progressed = i.progressed(entry)
 	return entry, i.err
 }

@@ -12,12 +12,13 @@
 //   - Start: from Received or Transforming to Transforming.
 //   - Release: from Transforming to Received.
 //   - Transformed: from Received, Transforming or Failed to Transformed.
-//   - Loaded: from Received, Transforming, Transformed or Failed to Loaded.
+//   - Loaded: from Received, Transforming, Transformed, Failed or Dismissed to Loaded.
 //   - Superseded: from any other state except Ignored and Withdrawn to Superseded.
 //   - Withdrawn: from any other state except Ignored to Withdrawn.
 //   - Fail: from Received, Transforming, Transformed or Failed to Failed.
-//   - Redrive: from Failed to Received or Transformed.
-//   - Reload: from Loaded or Failed to Received.
+//   - Dismiss: from Received, Transforming, Transformed or Failed to Dismissed.
+//   - Redrive: from Failed or Dismissed to Received or Transformed.
+//   - Reload: from Loaded, Failed or Dismissed to Received.
 //
 // In any other state the method changes nothing, so a repeated or late message does no
 // harm.
@@ -43,7 +44,7 @@
 // # Generations
 //
 // The generation of an object is the number of reloads, from 0. [Table.Reload] adds one
-// and puts a loaded or failed object back to Received. The earlier rows stay in the
+// and puts a loaded, failed or dismissed object back to Received. The earlier rows stay in the
 // Snowflake table until the load of the new generation replaces the rows.
 //
 // Work messages, receipts and loads have a generation. Start, [Table.Transformed] and
@@ -58,11 +59,54 @@
 // the allowed states before the change. Depending on the method, the condition also
 // names the owner, the generation or the manifest. DynamoDB checks the condition and
 // writes in one step, so only one of two simultaneous workers succeeds. A condition
-// that doesn't hold is no error, except in Redrive: the method changes nothing, and
-// reports the unchanged entry or false if the method has such a result.
+// that doesn't hold is no error: the method changes nothing, and reports the unchanged
+// entry or false if the method has such a result.
 //
 // If DynamoDB doesn't answer, a method returns a fault with the code journal_away. This
 // fault is retried without a count of attempts.
+//
+// # Progress and delays
+//
+// The time of progress shows the age of a wait. Each change of state is progress, with
+// two exceptions: Start and Release begin and end a try. A try that comes back later
+// leaves a [Delay] in the entry by [Table.Delayed]: cause, number of tries and time of
+// the next try. Progress removes the delay.
+//
+// # Unsent messages
+//
+// A redrive and a reload first change the entry. Then the caller sends a message. The
+// change writes a mark, and [Table.Sent] removes the mark after the send. So the next
+// command finds the objects whose message was never sent ([Table.Unsent]). Every other
+// change of the state removes the mark too.
+//
+// # Failures of older versions
+//
+// A failed version of a key has no rows to wait for after a newer version is loaded. So
+// [Table.Fail] makes a version superseded instead of failed if a newer version is
+// loaded. The item of the key has the ids of the failed versions: the load of a newer
+// version makes these versions superseded ([Table.FailedVersions]).
+// # Ingestion runs
+//
+// A [Run] describes one ingestion run, from its order to its end. Each method of [Table]
+// changes runs in certain states only:
+//
+//   - OrderRun: from no record, Waiting or Failed to Ordered. An ordered or running run
+//     keeps its state.
+//   - StartRun: from any state except Finished to Running. A waiting run must have its
+//     next try behind it.
+//   - SaveCheckpoint: from any state to Running or Finished. A checkpoint is progress.
+//   - DelayRun: from Ordered, Running or Waiting to Waiting.
+//   - ClaimResume and RecordResume: from Waiting to Ordered.
+//   - Fail: from any state except Finished to Failed.
+//
+// A running run has a message in a queue or in a function. A short wait is a [Delay] of a
+// running run, and the queue keeps the message. A long wait is in the journal alone: the
+// run is waiting, and no queue has a message, because a queue deletes a message after
+// some days. [Table.EachDueRun] finds the runs whose wait is over. [Table.EachStuckRun]
+// finds the runs that may have lost their message.
+//
+// A change of a run is a read, and then a write on the condition that no other change
+// came between. After a refusal the change is computed again.
 //
 // # Lost answers
 //
@@ -79,24 +123,36 @@
 // The partition key "pk" of an object's item is the object's id. The table also has
 // items with other keys, and without the attribute "state":
 //
-//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest])
+//     and the failed versions.
 //   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
+//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "run#", a dataset, "/" and a run id: an ingestion run with its checkpoint
+//     ([Table.StartRun]). The attribute of its state is "run_state".
 //   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
+//   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot ([Table.Deliveries]).
+//   - "columns#" and a dataset: the reported new columns of files ([Table.NewColumns]).
 //   - "loads": the number of committed loads ([Table.CountLoad]).
 //   - "sweep": the progress of the sweeps ([Table.SweptUntil]).
 //
 // # Indexes
 //
-// Two global secondary indexes find objects by state. Both indexes are sparse: an item
+// Two global secondary indexes find objects and runs by state. Both indexes are sparse: an item
 // without the attributes of an index is not in the index. The request that changes the
 // state also changes these attributes.
 //
-//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.Stuck].
+//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.EachStuck].
 //     The partition is the state and the first hexadecimal digit of the id. The order is
-//     the time of the last change of state.
+//     the time of the last progress.
 //   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
 //     index also has the objects in Failed, for [Table.Failed], in the order of code and
-//     time. The partition is "waiting" or "failed", and the dataset.
+//     time. Objects with an unsent message are in the index for [Table.Unsent]. The
+//     partition is "waiting", "failed" or "unsent", and the dataset.
+//
+// Runs have partitions of their own in both indexes. In "stuck" the partition is "run#"
+// and the state. Ordered and running runs are in the order of the last progress, waiting
+// runs in the order of the next try. In "work" the partition is "run#" and the dataset,
+// with all runs that aren't finished, for [Table.Runs].
 //
 // Reads by key are strongly consistent. Reads of an index are eventually consistent: a
 // query can miss a recent change.
@@ -109,6 +165,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -116,7 +173,7 @@ import (
 // State is the state of an object.
 type State string
 
-// The states. Loaded, Superseded, Withdrawn and Ignored are final.
+// The states. Loaded, Superseded, Withdrawn, Dismissed and Ignored are final.
 const (
 	// Received: the journal has an entry, and no worker has a claim.
 	Received State = "received"
@@ -134,16 +191,20 @@ const (
 	// Failed: a permanent fault stopped the object. An operator's redrive or reload, a
 	// new receipt, a committed load or a newer version changes the state.
 	Failed State = "failed"
+	// Dismissed: a person gave the object up. No work message continues the object. An
+	// operator's redrive or reload, a committed load, a newer version or a withdrawal
+	// changes the state.
+	Dismissed State = "dismissed"
 	// Ignored: firn doesn't process the object on purpose. For example, the object is a
 	// folder marker.
 	Ignored State = "ignored"
 )
 
 // Final reports whether the processing of the object has ended: the state is Loaded,
-// Superseded, Withdrawn or Ignored. A reload, a newer version or a withdrawal can still
-// change a loaded object.
+// Superseded, Withdrawn, Dismissed or Ignored. A reload, a newer version or a withdrawal
+// can still change a loaded object, and a redrive can continue a dismissed object.
 func (s State) Final() bool {
-	return s == Loaded || s == Superseded || s == Withdrawn || s == Ignored
+	return s == Loaded || s == Superseded || s == Withdrawn || s == Dismissed || s == Ignored
 }
 
 // ErrNotFound is the error for an object without an entry.
@@ -164,6 +225,12 @@ type Entry struct {
 	Attempts int `json:"attempts"`
 	// Generation is the number of reloads; 0 is the first load.
 	Generation int `json:"generation"`
+	// Progressed is the time of the last progress: the arrival, a receipt, the start of a
+	// Glue run, a redrive, a reload or an end. A further try is no progress.
+	Progressed time.Time `json:"progressed_at,omitzero"`
+	// Delay describes the last try since the last progress that will be repeated; nil
+	// for none.
+	Delay *Delay `json:"delay,omitempty"`
 	// Receipt is the location of the accepted receipt; nil without a receipt.
 	Receipt *work.Location `json:"receipt,omitempty"`
 	// Engine is the engine of the transform, from the receipt.
@@ -192,12 +259,15 @@ type Entry struct {
 	DuplicateOf object.ID `json:"duplicate_of,omitempty"`
 	// SupersededBy is the id of the newer version of the same key.
 	SupersededBy object.ID `json:"superseded_by,omitempty"`
-	// Reason is the reason for ignoring or withdrawing the object.
+	// Reason is the reason for ignoring, withdrawing or dismissing the object.
 	Reason string `json:"reason,omitempty"`
 	// WithdrawnBy is the person or the event that withdrew the object.
 	WithdrawnBy string `json:"withdrawn_by,omitempty"`
+	// DismissedBy is the person that dismissed the object.
+	DismissedBy string `json:"dismissed_by,omitempty"`
 	// Stage, Code, Cause and Hint are the fault of a failed object: the failed stage,
-	// the kind of fault, the cause and the advice to the operator.
+	// the kind of fault, the cause and the advice to the operator. A dismissed object
+	// keeps its fault.
 	Stage string `json:"stage,omitempty"`
 	Code  string `json:"code,omitempty"`
 	Cause string `json:"cause,omitempty"`
@@ -209,6 +279,9 @@ type Entry struct {
 	// Redrives and Reloads count the commands of operators for this entry.
 	Redrives int `json:"redrives"`
 	Reloads  int `json:"reloads"`
+	// Unsent reports whether an operator's command stopped before the send of the
+	// object's message. The same command sends the message.
+	Unsent bool `json:"unsent,omitempty"`
 	// SweepCount counts the sweeps that found the object without progress since the
 	// last receipt, redrive or reload. LastSweepAt is the time of the last such sweep;
 	// the zero time for none.
@@ -223,15 +296,14 @@ func (e Entry) Done(generation int) bool {
 }
 
 // KeepsEarlierRows reports whether the Snowflake table still has the rows of an earlier
-// generation, during a reload or after a failed reload.
+// generation, during a reload or after a failed or dismissed reload.
 func (e Entry) KeepsEarlierRows() bool {
-	return e.Generation > 0 && e.LoadID != "" && !e.State.Final()
+	return e.Generation > 0 && e.LoadID != "" && (!e.State.Final() || e.State == Dismissed)
 }
 
 // DynamoDB is the part of the DynamoDB client that the journal uses.
 type DynamoDB interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
@@ -253,6 +325,15 @@ type Withdrawal struct {
 	By, Reason string
 	// LoadID is the id of the transaction, as in the ledger.
 	LoadID string
+}
+
+// Dismissal describes the dismissal of an object.
+type Dismissal struct {
+	// By is the person, and Reason is the person's reason.
+	By, Reason string
+	// OnlyCode limits the dismissal to an object that is failed with the code. Empty for
+	// any object that is failed or on its way.
+	OnlyCode fault.Code
 }
 
 // Load is the result of a committed load for one object.

@@ -164,10 +164,15 @@ func (b *fixture) transformed(ctx context.Context, o object.Object, attempt stri
 	return b.Transformed(ctx, receipt, at)
 }
 
-// fail records a fault of the object in a stage. The fault names no dataset, so the
-// entry keeps its own.
+// fail records a fault of the object's first generation in a stage.
 func (b *fixture) fail(ctx context.Context, o object.Object, stage work.Stage, code fault.Code) (bool, error) {
+	return b.failGeneration(ctx, o, 0, stage, code)
+}
+
+// failGeneration records a fault of a generation of the object. The fault names no
+// dataset, so the entry keeps its own.
+func (b *fixture) failGeneration(ctx context.Context, o object.Object, generation int, stage work.Stage, code fault.Code) (bool, error) {
 	f := fault.Permanentf("test", code, "because of %s", code)
-	f.ObjectID = string(o.ID())
+	f.ObjectID, f.Generation = string(o.ID()), generation
 	return b.Fail(ctx, f, string(stage), "arn:queue", "the message")
 }

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,13 +22,27 @@ func (t *Table) Get(ctx context.Context, id object.ID) (Entry, error) {
 	return decode(attributes)
 }
 
+// getMarked returns the object's entry, and the mark of its unsent message.
+func (t *Table) getMarked(ctx context.Context, id object.ID) (entry Entry, mark string, err error) {
+	attributes, err := t.get(ctx, string(id))
+	if err != nil {
+		return Entry{}, "", err
+	}
+	entry, err = decode(attributes)
+	return entry, valueOf(attributes[attributeUnsent]), err
+}
+
 // Newest returns the entry of the key's newest version in the journal, or ErrNotFound.
 func (t *Table) Newest(ctx context.Context, bucket, key string) (Entry, error) {
 	attributes, err := t.get(ctx, newestPrefix+object.KeyID(bucket, key))
 	if err != nil {
 		return Entry{}, err
 	}
-	return t.Get(ctx, object.ID(valueOf(attributes["newest"])))
+	newest := valueOf(attributes["newest"])
+	if newest == "" { // the item has only failed versions
+		return Entry{}, fmt.Errorf("%w: %s", ErrNotFound, key)
+	}
+	return t.Get(ctx, object.ID(newest))
 }
 
 // Waiting returns the dataset's transformed objects, at most limit, with the longest
@@ -42,6 +54,12 @@ func (t *Table) Waiting(ctx context.Context, dataset string, limit int) ([]Entry
 // Failed returns the dataset's failed objects with the code; an empty code means all
 // codes. An empty dataset means the keys without a contract.
 func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]Entry, error) {
+	return t.byCode(ctx, "failed#", dataset, code)
+}
+
+// byCode returns the dataset's objects in a partition of the index "work" that is sorted
+// by code. An empty code means all codes.
+func (t *Table) byCode(ctx context.Context, partition, dataset string, code fault.Code) ([]Entry, error) {
 	if dataset == "" {
 		dataset = noDataset
 	}
@@ -49,7 +67,7 @@ func (t *Table) Failed(ctx context.Context, dataset string, code fault.Code) ([]
 	if code != "" {
 		prefix = string(code) + "#"
 	}
-	return t.query(ctx, queryWorkIndex("failed#"+dataset, prefix), 0)
+	return t.query(ctx, queryWorkIndex(partition+dataset, prefix), 0)
 }
 
 // queryWorkIndex is the query for one partition of the index "work", limited to sort
@@ -59,7 +77,7 @@ func queryWorkIndex(partition, prefix string) *dynamodb.QueryInput {
 }
 
 // queryStuckIndex is the query for the objects of one shard of the index "stuck" that
-// are in the state since before the time.
+// are in the state and without progress since before the time.
 func queryStuckIndex(state State, digit string, before time.Time) *dynamodb.QueryInput {
 	return queryPartition(indexStuck, string(state)+"#"+digit, "#s < :s", stamp(before))
 }
@@ -88,23 +106,40 @@ func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int
 		input.Limit = aws.Int32(int32(limit))
 	}
 	entries := []Entry{} // no entries are an empty JSON list, not null
+	err := t.each(ctx, input, func(e Entry) bool {
+		entries = append(entries, e)
+		return limit == 0 || len(entries) < limit
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// each calls do with the entries of a query, page by page, until do returns false.
+func (t *Table) each(ctx context.Context, input *dynamodb.QueryInput, do func(Entry) bool) error {
+	return t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
+		entry, err := decode(attributes)
+		return err == nil && do(entry), err
+	})
+}
+
+// eachItem calls do with the items of a query, page by page, until do returns false or
+// an error.
+func (t *Table) eachItem(ctx context.Context, input *dynamodb.QueryInput, do func(map[string]types.AttributeValue) (bool, error)) error {
 	for {
 		output, err := t.Client.Query(ctx, input)
 		if err != nil {
-			return nil, fault.AWS("query journal", fault.JournalAway, err)
+			return fault.AWS("query journal", fault.JournalAway, err)
 		}
 		for _, attributes := range output.Items {
-			entry, err := decode(attributes)
-			if err != nil {
-				return nil, err
+			proceed, err := do(attributes)
+			if err != nil || !proceed {
+				return err
 			}
-			entries = append(entries, entry)
-		}
-		if limit > 0 && len(entries) >= limit {
-			return entries[:limit], nil
 		}
 		if len(output.LastEvaluatedKey) == 0 {
-			return entries, nil
+			return nil
 		}
 		input.ExclusiveStartKey = output.LastEvaluatedKey
 	}
@@ -136,43 +171,4 @@ func (t *Table) updateNewest(ctx context.Context, o object.Object) error {
 		set("sequencer", text("s"+o.Sequencer)).
 		where("attribute_not_exists(#newest) OR #sequencer < :sequencer"))
 	return err
-}
-
-// checkpointPrefix begins the key of an ingestion run's checkpoint.
-const checkpointPrefix = "run#"
-
-// Checkpoint reads the run's checkpoint into the value behind the pointer into. The
-// result is false for a run without a checkpoint.
-func (t *Table) Checkpoint(ctx context.Context, run string, into any) (bool, error) {
-	attributes, err := t.get(ctx, checkpointPrefix+run)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	saved := valueOf(attributes["checkpoint"])
-	if saved == "" { // a run that failed before the first page has only a fault
-		return false, nil
-	}
-	if err := json.Unmarshal([]byte(saved), into); err != nil {
-		return false, fmt.Errorf("checkpoint of run %s: %w", run, err)
-	}
-	return true, nil
-}
-
-// SaveCheckpoint replaces the run's checkpoint, and removes an earlier fault of the
-// run.
-func (t *Table) SaveCheckpoint(ctx context.Context, run string, value any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("checkpoint of run %s: %w", run, err)
-	}
-	item := key(checkpointPrefix + run)
-	item["checkpoint"] = text(string(body))
-	item["at"] = text(stamp(t.Now()))
-	if _, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(t.Name), Item: item}); err != nil {
-		return fault.AWS("write journal", fault.JournalAway, err)
-	}
-	return nil
 }

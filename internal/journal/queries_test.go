@@ -129,7 +129,7 @@ func TestFailedFindsObjectsWithoutDataset(t *testing.T) {
 func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
-	if err := b.SaveCheckpoint(ctx, b.dataset+"-run", 1); err != nil {
+	if err := b.SaveCheckpoint(ctx, b.run("r1"), 1, journal.RunProgress{}); err != nil {
 		t.Fatal(err)
 	}
 	want := make(map[object.ID]int)
@@ -151,38 +151,6 @@ func TestEachVisitsEveryObjectOnce(t *testing.T) {
 	}
 }
 
-func TestCheckpoint(t *testing.T) {
-	t.Parallel()
-	type checkpoint struct {
-		Offset int    `json:"offset"`
-		Part   string `json:"part"`
-	}
-	b, ctx := newFixture(t), t.Context()
-	run := b.dataset + "-run"
-	var got checkpoint
-	if found, err := b.Checkpoint(ctx, run, &got); found || err != nil {
-		t.Fatalf("Checkpoint of a new run = %t, %v", found, err)
-	}
-	for _, want := range []checkpoint{{100, "p1"}, {200, "p2"}} {
-		if err := b.SaveCheckpoint(ctx, run, want); err != nil {
-			t.Fatal(err)
-		}
-		if found, err := b.Checkpoint(ctx, run, &got); !found || err != nil || got != want {
-			t.Errorf("Checkpoint = %+v, %t, %v; want %+v", got, found, err, want)
-		}
-	}
-	if found, err := b.Checkpoint(ctx, run+"-other", &got); found || err != nil {
-		t.Errorf("Checkpoint of another run = %t, %v", found, err)
-	}
-	var wrong []string
-	if _, err := b.Checkpoint(ctx, run, &wrong); err == nil || !strings.Contains(err.Error(), run) {
-		t.Errorf("a checkpoint of another type = %v, want an error with the run", err)
-	}
-	if err := b.SaveCheckpoint(ctx, run, func() {}); err == nil {
-		t.Error("SaveCheckpoint took a value that JSON doesn't have")
-	}
-}
-
 // TestDynamoDBErrorIsDependencyFault: without an answer from DynamoDB the fault is a
 // dependency's, and never counts as an attempt.
 func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
@@ -193,7 +161,8 @@ func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
 	}
 	missing := &journal.Table{Client: client, Name: "no-such-table", Now: time.Now}
 	b, ctx := newFixture(t), t.Context()
-	o := b.object("a.csv", "")
+	o, run := b.object("a.csv", ""), journal.RunName{Dataset: b.dataset, ID: "r"}
+	noRun := func(journal.Run) bool { return true }
 	calls := map[string]func() error{
 		"Get":            func() error { _, err := missing.Get(ctx, o.ID()); return err },
 		"Receive":        func() error { _, err := missing.Receive(ctx, o, b.dataset); return err },
@@ -205,8 +174,15 @@ func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
 		"Reload":         func() error { _, err := missing.Reload(ctx, o.ID()); return err },
 		"Restore":        func() error { return missing.Restore(ctx, o, b.dataset, journal.Load{}) },
 		"Each":           func() error { return missing.Each(ctx, func(journal.Entry) {}) },
-		"SaveCheckpoint": func() error { return missing.SaveCheckpoint(ctx, "r", 1) },
-		"Checkpoint":     func() error { _, err := missing.Checkpoint(ctx, "r", new(int)); return err },
+		"OrderRun":       func() error { _, err := missing.OrderRun(ctx, journal.RunOrder{RunName: run}); return err },
+		"StartRun":       func() error { _, _, err := missing.StartRun(ctx, journal.RunOrder{RunName: run}); return err },
+		"SaveCheckpoint": func() error { return missing.SaveCheckpoint(ctx, run, 1, journal.RunProgress{}) },
+		"Checkpoint":     func() error { _, err := missing.Checkpoint(ctx, run, new(int)); return err },
+		"DelayRun":       func() error { return missing.DelayRun(ctx, run, journal.Delay{}) },
+		"Runs":           func() error { _, err := missing.Runs(ctx, b.dataset); return err },
+		"EachDueRun":     func() error { return missing.EachDueRun(ctx, noRun) },
+		"EachStuckRun":   func() error { return missing.EachStuckRun(ctx, b.clock(), noRun) },
+		"EachDelayedRun": func() error { return missing.EachDelayedRun(ctx, b.clock(), noRun) },
 	}
 	for name, call := range calls {
 		var f *fault.Fault

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/work"
@@ -27,7 +25,9 @@ func TestRedrive(t *testing.T) {
 	}{
 		{name: "transform failed", stage: work.Transform, code: fault.BadHeader, want: work.Transform, state: journal.Received},
 		{name: "route refused the receipt", stage: work.Route, code: fault.TooManyRejects, want: work.Transform, state: journal.Received},
-		{name: "load failed with a sound receipt", receipt: true, stage: work.Load, code: fault.CopyRefused, want: work.Load, state: journal.Transformed},
+		{name: "load failed with a sound receipt", receipt: true, stage: work.Load, code: fault.DuplicateContent, want: work.Load, state: journal.Transformed},
+		{name: "load failed, COPY refused the files", receipt: true, stage: work.Load, code: fault.CopyRefused, want: work.Transform, state: journal.Received},
+		{name: "load failed, the receipt refuses the object", receipt: true, stage: work.Load, code: fault.TooManyRejects, want: work.Transform, state: journal.Received},
 		{name: "load failed without a table", receipt: true, stage: work.Load, code: fault.TableMissing, want: work.Load, state: journal.Transformed},
 		{name: "load failed, the files have other counts", receipt: true, stage: work.Load, code: fault.ReceiptMismatch, want: work.Transform, state: journal.Received},
 		{name: "load failed, the receipt is deleted", receipt: true, stage: work.Load, code: fault.ReceiptMissing, want: work.Transform, state: journal.Received},
@@ -59,20 +59,22 @@ func TestRedrive(t *testing.T) {
 				_, at := b.receipt(o, "first")
 				wantWork.Receipt = &at
 			}
-			want := journal.Redrive{Stage: test.want, Body: wantWork.Encode()}
+			wantBody := wantWork.Encode()
 			if test.unclaimed {
-				want.Body = "the message" // the original failed message
+				wantBody = "the message" // the original failed message
 			}
 			if _, err := b.fail(ctx, o, test.stage, test.code); err != nil {
 				t.Fatal(err)
 			}
 			// The second redrive is for an operator's command that was killed after the
 			// write to the journal and before the send.
-			for range 2 {
+			var mark string
+			for i := range 2 {
 				got, err := b.Redrive(ctx, o.ID())
-				if diff := cmp.Diff(want, got); err != nil || diff != "" {
-					t.Fatalf("Redrive: %v (-want +got):\n%s", err, diff)
+				if err != nil || got.Stage != test.want || got.Body != wantBody || got.Mark == "" || i > 0 && got.Mark != mark {
+					t.Fatalf("Redrive %d: %+v, %v; want %s %s", i+1, got, err, test.want, wantBody)
 				}
+				mark = got.Mark
 			}
 			entry := b.get(t, o)
 			if entry.State != test.state || entry.Redrives != 1 || entry.Attempts != 0 {
@@ -89,28 +91,41 @@ func TestRedrive(t *testing.T) {
 	}
 }
 
-func TestRedriveOfUnfailedObject(t *testing.T) {
+// TestRedriveOfMovedObjectHasNoMessage: another command moved the object and sent the
+// message.
+func TestRedriveOfMovedObjectHasNoMessage(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	o := b.receivedObject(t)
 	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Redrive(ctx, o.ID()); err != nil {
-		t.Fatal(err)
-	}
+	b.redrive(t, o)
 	if entry, ok, err := b.start(ctx, o, "m1"); err != nil || !ok || entry.Attempts != 1 {
 		t.Fatalf("Start = %t, %d attempts, %v; want attempt 1", ok, entry.Attempts, err)
 	}
-	_, err := b.Redrive(ctx, o.ID())
-	if want := "redrive " + o.URI() + ": the object is transforming, not failed"; err == nil || err.Error() != want {
-		t.Errorf("Redrive = %v, want %q", err, want)
+	if redrive := b.redrive(t, o); redrive.Body != "" || redrive.Mark != "" || redrive.Before.State != journal.Transforming {
+		t.Errorf("Redrive = %+v; want no message", redrive)
 	}
 	// The object fails again and gets a second redrive.
 	if _, err := b.fail(ctx, o, work.Transform, fault.BadHeader); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Redrive(ctx, o.ID()); err != nil || b.get(t, o).Redrives != 2 {
-		t.Errorf("second Redrive: %v, %d redrives", err, b.get(t, o).Redrives)
+	if redrive := b.redrive(t, o); redrive.Body == "" || b.get(t, o).Redrives != 2 {
+		t.Errorf("second Redrive: %+v, %d redrives", redrive, b.get(t, o).Redrives)
+	}
+}
+
+// TestRedriveBesideAnotherRedrive: another command moves the object between the read and
+// the write of Redrive.
+func TestRedriveBesideAnotherRedrive(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	o := objectInState(t, b, journal.Failed)
+	var other journal.Redrive
+	b.client.before = func() { other = b.redrive(t, o) }
+	redrive := b.redrive(t, o)
+	if redrive.Mark != other.Mark || redrive.Body != other.Body || redrive.Body == "" || b.get(t, o).Redrives != 1 {
+		t.Errorf("Redrive = %+v; want the unsent message of the other command", redrive)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
 )
@@ -14,47 +15,64 @@ type Reload struct {
 	Generation int
 	// Work is the message that the caller must send; nil for none.
 	Work *work.Work
-	// UnderWay means that an earlier reload of the object hasn't ended, and that no
-	// generation was added. Work may be set nevertheless, because the earlier command
-	// may not have sent the message.
+	// Mark is the mark for Table.Sent after the send.
+	Mark string
+	// UnderWay means that an earlier or a simultaneous reload moved the object, and that
+	// no generation was added. Work is set if the other command never sent the message.
 	UnderWay bool
 	// Refused is the reason for a refused reload; empty if the reload is possible.
 	Refused string
 }
 
-// Reload puts a loaded or failed object back to Received and adds a generation. The
-// next transform uses the contract of the current deployment. The earlier rows stay in
-// the Snowflake table until the load of the new generation. An object in an earlier
-// reload gets no further generation. The caller must send Reload.Work.
+// Reload puts a loaded, failed or dismissed object back to Received and adds a
+// generation. The next transform uses the contract of the current deployment. The
+// earlier rows stay in the Snowflake table until the load of the new generation. An
+// object in another reload gets no further generation. The caller must send Reload.Work
+// and then call Sent.
 func (t *Table) Reload(ctx context.Context, id object.ID) (Reload, error) {
-	entry, err := t.Get(ctx, id)
-	if err != nil {
-		return Reload{}, err
+	for range maxMoves {
+		entry, mark, err := t.getMarked(ctx, id)
+		if err != nil {
+			return Reload{}, err
+		}
+		plan := entry.PlanReload()
+		if plan.Refused != "" || plan.UnderWay {
+			if plan.Work != nil {
+				plan.Mark = mark
+			}
+			return plan, nil
+		}
+		change := entry.reload(plan.Generation)
+		after, moved, err := t.apply(ctx, id, entry.Dataset, change)
+		switch {
+		case err != nil:
+			return Reload{}, err
+		case moved:
+			plan.Mark = change.mark()
+			return plan, nil
+		case after.Generation > entry.Generation:
+			return Reload{Generation: after.Generation, UnderWay: true}, nil
+		}
 	}
-	plan := entry.PlanReload()
-	if plan.Refused != "" || plan.UnderWay {
-		return plan, nil
-	}
+	return Reload{}, fault.Dependency("reload object", fault.JournalAway, fmt.Errorf("the entry of %s changed during each of %d tries", id, maxMoves))
+}
+
+// reload returns the change of the entry to the generation.
+func (e Entry) reload(generation int) *change {
 	sameGeneration := "#generation = :before"
-	if entry.Generation == 0 {
+	if e.Generation == 0 {
 		sameGeneration += " OR attribute_not_exists(#generation)"
 	}
-	change := newChange(Received).from(Loaded, Failed).
-		set("generation", number(int64(plan.Generation))).
+	return newChange(Received).from(Loaded, Failed, Dismissed).
+		set("generation", number(int64(generation))).
 		count("reloads").
+		markUnsent("").
 		where(sameGeneration).
-		bind(":before", number(int64(entry.Generation))).
+		bind(":before", number(int64(e.Generation))).
 		clear("attempts", "owner", "lease", "manifest", "run", "receipt_bucket", "receipt_key", "engine",
 			"rows_read", "rows_written", "rows_rejected", "rejects_by_rule", "stage", "code", "cause", "hint", "message", "queue").
+		clear(attributesOfDismissal...).
 		clear(attributesOfSweep...)
-	after, moved, err := t.apply(ctx, id, entry.Dataset, change)
-	switch {
-	case err != nil:
-		return Reload{}, err
-	case !moved:
-		return after.unchanged(), nil
-	}
-	return plan, nil
 }
 
 // PlanReload returns the result of a reload now, and changes nothing.
@@ -66,7 +84,9 @@ func (e Entry) PlanReload() Reload {
 	return Reload{Generation: e.Generation, Work: e.transform()}
 }
 
-func (e Entry) reloadable() bool { return e.State == Loaded || e.State == Failed && e.Dataset != "" }
+func (e Entry) reloadable() bool {
+	return e.State == Loaded || (e.State == Failed || e.State == Dismissed) && e.Dataset != ""
+}
 
 // unchanged is the result for an object without a new generation.
 func (e Entry) unchanged() Reload {
@@ -80,11 +100,9 @@ func (e Entry) unchanged() Reload {
 		r.Refused = "the object is ignored: " + e.Reason
 	case e.Dataset == "":
 		r.Refused = "the object has no contract: add a contract, then redrive the object"
-	case e.reloadable():
-		r.Refused = fmt.Sprintf("the object became %s during the reload: check the object again", e.State)
 	case e.Generation == 0:
 		r.Refused = fmt.Sprintf("the object is %s, before the first load", e.State)
-	case e.State == Received:
+	case e.State == Received && e.Unsent:
 		r.UnderWay, r.Work = true, e.transform()
 	default:
 		r.UnderWay = true

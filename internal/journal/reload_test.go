@@ -49,12 +49,13 @@ func TestReloadInEveryState(t *testing.T) {
 				return
 			}
 			next := &work.Work{Stage: work.Transform, Dataset: b.dataset, Object: o, Generation: 1}
-			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next}, b.reload(t, o)); diff != "" {
-				t.Errorf("reload (-want +got):\n%s", diff)
+			first := b.reload(t, o)
+			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next, Mark: first.Mark}, first); diff != "" || first.Mark == "" {
+				t.Errorf("reload with the mark %q (-want +got):\n%s", first.Mark, diff)
 			}
 			// The second reload is for an operator's command that was killed before the
 			// send.
-			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next, UnderWay: true}, b.reload(t, o)); diff != "" {
+			if diff := cmp.Diff(journal.Reload{Generation: 1, Work: next, Mark: first.Mark, UnderWay: true}, b.reload(t, o)); diff != "" {
 				t.Errorf("reload again (-want +got):\n%s", diff)
 			}
 			entry := b.get(t, o)
@@ -115,9 +116,9 @@ func TestConcurrentReloadsAddOneGeneration(t *testing.T) {
 	}
 }
 
-// TestReloadAfterConcurrentReloadIsRefused: another reload ends between the read
+// TestReloadBesideAnotherReloadAddsOneGeneration: another reload ends between the read
 // and the write of Reload. Reload must not use the same generation again.
-func TestReloadAfterConcurrentReloadIsRefused(t *testing.T) {
+func TestReloadBesideAnotherReloadAddsOneGeneration(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
 	o := objectInState(t, b, journal.Loaded)
@@ -127,8 +128,8 @@ func TestReloadAfterConcurrentReloadIsRefused(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := b.reload(t, o); got.Refused != "the object became loaded during the reload: check the object again" || got.Work != nil {
-		t.Errorf("reload %+v", got)
+	if diff := cmp.Diff(journal.Reload{Generation: 1, UnderWay: true}, b.reload(t, o)); diff != "" {
+		t.Errorf("reload (-want +got):\n%s", diff)
 	}
 	if entry := b.get(t, o); entry.State != journal.Loaded || entry.Generation != 1 {
 		t.Errorf("%s, generation %d", entry.State, entry.Generation)
@@ -149,7 +150,7 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 		receipt.Generation = 1
 		_, err = b.Transformed(t.Context(), receipt, at)
 	case journal.Failed:
-		_, err = b.fail(t.Context(), o, work.Transform, fault.TooManyRejects)
+		_, err = b.failGeneration(t.Context(), o, 1, work.Transform, fault.TooManyRejects)
 	default:
 	}
 	if err != nil || b.get(t, o).State != state {
@@ -158,8 +159,8 @@ func objectInReload(t *testing.T, b *fixture, state journal.State) object.Object
 	return o
 }
 
-// TestEarlierGenerationChangesNothing sends repeated messages, late receipts and late
-// loads of the generation before the reload.
+// TestEarlierGenerationChangesNothing sends repeated messages, late receipts, late loads
+// and late faults of the generation before the reload.
 func TestEarlierGenerationChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
@@ -174,6 +175,13 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 			},
 			"load": func(ctx context.Context, b *fixture, o object.Object) error {
 				return b.Loaded(ctx, o.ID(), journal.Load{LoadID: "late"})
+			},
+			"fault": func(ctx context.Context, b *fixture, o object.Object) error {
+				recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
+				if recorded {
+					t.Error("a late fault needs a dead letter")
+				}
+				return err
 			},
 		} {
 			t.Run(name+"/"+string(state), func(t *testing.T) {
@@ -190,6 +198,26 @@ func TestEarlierGenerationChangesNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSupersededHoldsForReload: a newer version is in the ledger, so the reload of the
+// older version has no effect any more, in any state of the reload.
+func TestSupersededHoldsForReload(t *testing.T) {
+	t.Parallel()
+	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed, journal.Failed} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			b, ctx := newFixture(t), t.Context()
+			o := objectInReload(t, b, state)
+			if err := b.Superseded(ctx, o.ID(), "newer"); err != nil {
+				t.Fatal(err)
+			}
+			recorded, err := b.failGeneration(ctx, o, 1, work.Transform, fault.TooManyRejects)
+			if entry := b.get(t, o); entry.State != journal.Superseded || entry.SupersededBy != "newer" || entry.Generation != 1 || recorded || err != nil {
+				t.Errorf("%s by %q, generation %d; the fault of the reload was recorded: %t, %v", entry.State, entry.SupersededBy, entry.Generation, recorded, err)
+			}
+		})
 	}
 }
 

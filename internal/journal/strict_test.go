@@ -74,15 +74,6 @@ func (s *strictDynamoDB) GetItem(ctx context.Context, input *dynamodb.GetItemInp
 	return s.Client.GetItem(ctx, input, options...)
 }
 
-func (s *strictDynamoDB) PutItem(ctx context.Context, input *dynamodb.PutItemInput, options ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	s.check(aws.ToString(input.ConditionExpression), input.ExpressionAttributeNames, input.ExpressionAttributeValues)
-	if before := s.before; before != nil {
-		s.before = nil
-		before()
-	}
-	return s.Client.PutItem(ctx, input, options...)
-}
-
 func (s *strictDynamoDB) Query(ctx context.Context, input *dynamodb.QueryInput, options ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	s.queries.Add(1)
 	if isIndex := input.IndexName != nil; aws.ToBool(input.ConsistentRead) == isIndex {
@@ -119,7 +110,7 @@ func (s *strictDynamoDB) check(expression string, names map[string]string, value
 	}
 	bare := valuePlaceholder.ReplaceAllString(namePlaceholder.ReplaceAllString(expression, ""), "")
 	for _, word := range literal.FindAllString(bare, -1) {
-		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" {
+		if word != "attribute_not_exists" && word != "attribute_exists" && word != "begins_with" && word != "size" {
 			s.fatal("attribute %s has no placeholder: %s", word, expression)
 		}
 	}

@@ -42,7 +42,7 @@ func TestClaimForSweepGrantsOneClaim(t *testing.T) {
 			t.Errorf("step %d: the claim changed the state: %+v", i, after)
 		}
 	}
-	stuck, err := b.Stuck(t.Context(), journal.Received, b.Now(), 0)
+	stuck, err := b.stuck(t, journal.Received, b.Now())
 	if err != nil || !slices.ContainsFunc(stuck, func(e journal.Entry) bool { return e.ID == o.ID() && e.SweepCount == 3 }) {
 		t.Errorf("the object isn't in the index with 3 sweeps: %v", err)
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/telemetry"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -47,7 +49,7 @@ func (t *Table) Ignore(ctx context.Context, o object.Object, reason string) erro
 // Received nor Transforming. Start also returns false if the entry has a later
 // generation than the work. The returned entry shows the reason.
 func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time.Time) (Entry, bool, error) {
-	change := newChange(Transforming).from(Received, Transforming).
+	change := newChange(Transforming).asRetry().from(Received, Transforming).
 		set("owner", text(owner)).
 		set("lease", number(until.UnixMilli())).
 		count("attempts").
@@ -61,7 +63,7 @@ func (t *Table) Start(ctx context.Context, w work.Work, owner string, until time
 // no attempt at the object. The object is received again. Release does nothing if the
 // owner no longer has the claim.
 func (t *Table) Release(ctx context.Context, id object.ID, owner string) error {
-	change := newChange(Received).from(Transforming).
+	change := newChange(Received).asRetry().from(Transforming).
 		subtract("attempts").
 		where("#owner = :owner", "owner").
 		bind(":owner", text(owner)).
@@ -94,26 +96,37 @@ func (t *Table) Transformed(ctx context.Context, r work.Receipt, at work.Locatio
 
 // Loaded records that the ledger has the object's rows of a generation. An entry of a
 // later generation doesn't change, because the load of the later generation is yet to
-// come. Loaded changes nothing in a final state. The ledger proves the load, so the
-// entry needs no earlier receipt.
+// come. Loaded changes nothing in a final state other than Dismissed. The ledger proves
+// the load, so the entry needs no earlier receipt. Loaded writes the metric Latency: the
+// time since the arrival, the redrive or the reload.
 func (t *Table) Loaded(ctx context.Context, id object.ID, l Load) error {
-	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed).
+	change := newChange(Loaded).from(Received, Transforming, Transformed, Failed, Dismissed).
 		set("load_id", text(l.LoadID)).
 		set("query_id", text(l.QueryID)).
 		set("rows_loaded", number(l.Rows)).
 		set("duplicate_of", text(string(l.DuplicateOf))).
 		ofGeneration(l.Generation).
-		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
-	_, _, err := t.apply(ctx, id, "", change)
+		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue").
+		clear(attributesOfDismissal...)
+	entry, loaded, err := t.apply(ctx, id, "", change)
+	if arrived := entry.Times[Received]; loaded && !arrived.IsZero() {
+		telemetry.Put(ctx, map[telemetry.Metric]float64{telemetry.Latency: entry.Times[Loaded].Sub(arrived).Seconds()})
+	}
 	return err
 }
 
 // Superseded records that a newer version of the same key replaced the object. The
 // Snowflake table has no rows of the object any more.
+//
+// Superseded compares no generations. Load decides between versions of a key by the
+// ledger, under the dataset's lock, and the decision is about all generations: the ledger
+// keeps the newer version or a still newer one. So a reload of the object would end as
+// superseded too.
 func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
-	change := newChange(Superseded).from(Received, Transforming, Transformed, Failed, Loaded).
+	change := newChange(Superseded).from(Received, Transforming, Transformed, Failed, Dismissed, Loaded).
 		set("superseded_by", text(string(by))).
-		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue")
+		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue").
+		clear(attributesOfDismissal...)
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }
@@ -123,29 +136,52 @@ func (t *Table) Superseded(ctx context.Context, id, by object.ID) error {
 // files are deleted. An object that was withdrawn before keeps the
 // first reason. The state is the last one: only a new version of the key has rows again.
 func (t *Table) Withdrawn(ctx context.Context, id object.ID, w Withdrawal) error {
-	change := newChange(Withdrawn).from(Received, Transforming, Transformed, Failed, Loaded, Superseded).
+	change := newChange(Withdrawn).from(Received, Transforming, Transformed, Failed, Dismissed, Loaded, Superseded).
 		set("withdrawn_by", text(w.By)).
 		set("reason", text(w.Reason)).
 		set("load_id", text(w.LoadID)).
 		set("rows_loaded", number(0)).
-		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue", "query_id", "receipt_bucket", "receipt_key")
+		clear("owner", "lease", "stage", "code", "cause", "hint", "message", "queue", "query_id", "receipt_bucket", "receipt_key", "dismissed_by")
 	_, _, err := t.apply(ctx, id, "", change)
 	return err
 }
 
 // Fail records a permanent fault, with the failed message and the name of the message's
 // queue. The result says whether the caller must send a dead letter. The result is
-// false for an object in a final state: a late duplicate of a message is no failure. An
-// object without an entry gives true and makes no entry.
+// false for an object in a final state, and for a fault of an earlier generation than
+// the entry's: a late duplicate of a message is no failure. An object without an entry
+// gives true and makes no entry.
+//
+// A version whose key has a newer loaded version becomes superseded, and the result is
+// false: the table has the newer rows, so nothing is missing.
 //
 // A fault without an object belongs to a run. The fault of an ingestion run goes into
-// the item of the run's checkpoint. The journal doesn't record Glue runs.
+// the run's item, and the result is false for a finished run. The journal doesn't record
+// Glue runs.
 func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
 	if f.ObjectID == "" {
-		if stage != string(work.Ingest) {
+		if !ofIngestionRun(f, stage) {
 			return true, nil
 		}
-		return true, t.failRun(ctx, f)
+		return t.failRun(ctx, f, stage)
+	}
+	entry, err := t.Get(ctx, object.ID(f.ObjectID))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return true, nil // the dead letter is the only record
+	case err != nil:
+		return false, err
+	case entry.State.Final():
+		return false, nil
+	}
+	switch by, err := t.loadedSuccessor(ctx, entry); {
+	case err != nil:
+		return false, err
+	case by != "":
+		return false, t.Superseded(ctx, entry.ID, by)
+	}
+	if err := t.noteFailure(ctx, entry.Object); err != nil {
+		return false, err
 	}
 	change := newChange(Failed).from(Received, Transforming, Transformed, Failed).
 		set("stage", text(stage)).
@@ -155,12 +191,15 @@ func (t *Table) Fail(ctx context.Context, f *fault.Fault, stage, queue, message 
 		set("query_id", text(f.QueryID)).
 		set("message", text(message)).
 		set("queue", text(queue)).
+		ofGeneration(f.Generation).
 		clear("owner", "lease")
-	_, recorded, err := t.apply(ctx, object.ID(f.ObjectID), f.Dataset, change)
-	if errors.Is(err, ErrNotFound) {
-		return true, nil // the dead letter is the only record
-	}
+	_, recorded, err := t.apply(ctx, entry.ID, cmp.Or(f.Dataset, entry.Dataset), change)
 	return recorded, err
+}
+
+// ofIngestionRun reports whether a fault without an object belongs to an ingestion run.
+func ofIngestionRun(f *fault.Fault, stage string) bool {
+	return stage == string(work.Ingest) && f.Dataset != "" && f.RunID != ""
 }
 
 // truncate limits a cause to 4 KB, far below DynamoDB's limit of 400 KB an item. The

@@ -47,6 +47,8 @@ func objectInState(t *testing.T, b *fixture, state journal.State) object.Object 
 		err = b.Withdrawn(ctx, o.ID(), journal.Withdrawal{By: "ann", Reason: "wrong file", LoadID: "l1"})
 	case journal.Failed:
 		_, err = b.fail(ctx, o, work.Transform, fault.BadHeader)
+	case journal.Dismissed:
+		_, _, err = b.Dismiss(ctx, o.ID(), journal.Dismissal{By: "ann", Reason: "not wanted"})
 	case journal.Received, journal.Ignored: // the object is in the state already
 	}
 	must(err)
@@ -112,13 +114,13 @@ func TestEveryMethodInEveryState(t *testing.T) {
 		}, to(journal.Transformed, journal.Received, journal.Transforming, journal.Failed)},
 		{"Loaded", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Loaded(ctx, o.ID(), journal.Load{LoadID: "l2", QueryID: "q2", Rows: 9})
-		}, to(journal.Loaded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
+		}, to(journal.Loaded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Dismissed)},
 		{"Superseded", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Superseded(ctx, o.ID(), "another")
-		}, to(journal.Superseded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded)},
+		}, to(journal.Superseded, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Dismissed, journal.Loaded)},
 		{"Withdrawn", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			return silent, b.Withdrawn(ctx, o.ID(), journal.Withdrawal{By: "bob", Reason: "another reason", LoadID: "l2"})
-		}, to(journal.Withdrawn, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Loaded, journal.Superseded)},
+		}, to(journal.Withdrawn, journal.Received, journal.Transforming, journal.Transformed, journal.Failed, journal.Dismissed, journal.Loaded, journal.Superseded)},
 		{"Fail", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			recorded, err := b.fail(ctx, o, work.Load, fault.CopyRefused)
 			return answerOf(recorded), err
@@ -126,11 +128,15 @@ func TestEveryMethodInEveryState(t *testing.T) {
 		{"Reload", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
 			reload, err := b.Reload(ctx, o.ID())
 			return answerOf(reload.Refused == ""), err
-		}, to(journal.Received, journal.Loaded, journal.Failed)},
+		}, to(journal.Received, journal.Loaded, journal.Failed, journal.Dismissed)},
+		{"Dismiss", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
+			_, dismissed, err := b.Dismiss(ctx, o.ID(), journal.Dismissal{By: "bob", Reason: "another reason"})
+			return answerOf(dismissed), err
+		}, to(journal.Dismissed, journal.Received, journal.Transforming, journal.Transformed, journal.Failed)},
 		{"Redrive", func(ctx context.Context, b *fixture, o object.Object) (methodAnswer, error) {
-			_, err := b.Redrive(ctx, o.ID())
-			return answerOf(err == nil), nil
-		}, to(journal.Received, journal.Failed)},
+			redrive, err := b.Redrive(ctx, o.ID())
+			return answerOf(redrive.Body != ""), err
+		}, to(journal.Received, journal.Failed, journal.Dismissed)},
 	}
 	for _, method := range methods {
 		for _, state := range states {
@@ -182,6 +188,11 @@ func checkIndexes(t *testing.T, b *fixture, e journal.Entry) {
 		journal.Transformed:  {shard, "waiting#" + e.Dataset},
 		journal.Failed:       {"", "failed#" + e.Dataset},
 	}[e.State]
+	if e.Unsent && e.Dataset == "" {
+		want[1] = "unsent#-"
+	} else if e.Unsent {
+		want[1] = "unsent#" + e.Dataset
+	}
 	for i, index := range []string{"stuck", "work"} {
 		partition, _ := output.Item[index+"_pk"].(*types.AttributeValueMemberS)
 		switch {
@@ -218,7 +229,7 @@ func TestEntryRecordsEveryStep(t *testing.T) {
 	want := journal.Entry{
 		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Loaded, Attempts: 1, Receipt: &at, Engine: "lambda",
 		RowsRead: 10, RowsWritten: 9, RowsRejected: 1, RowsLoaded: 9, LoadID: "l1", QueryID: "q1",
-		DuplicateOf: "another object",
+		DuplicateOf: "another object", Progressed: b.clock(),
 	}
 	got := b.get(t, o)
 	for state, when := range map[journal.State]any{
@@ -248,6 +259,7 @@ func TestFailRecordsFault(t *testing.T) {
 	want := journal.Entry{
 		ID: o.ID(), Object: o, Dataset: b.dataset, State: journal.Failed, Stage: "load", Code: "copy_refused",
 		Cause: "no column a", Hint: fault.CopyRefused.Hint(), QueryID: "q1", Message: "body", Queue: "arn:load",
+		Progressed: b.clock(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entry (-want +got):\n%s", diff)

@@ -39,7 +39,9 @@ type Cloud struct {
 	// panic or a signal. Only for tests: by default the servers stay.
 	EndWithProcess bool  `json:"-"`
 	Ports          Ports `json:"ports"`
-	// Servers are the process ids by name of the server.
+	// Folder is Root at the time of Up, to recognize a copied or moved folder.
+	Folder string `json:"folder"`
+	// Servers are the process ids by name of the server. 0 is an ended server.
 	Servers map[string]int `json:"servers"`
 	// Boot is the id of the machine's boot at the start of the servers.
 	Boot string `json:"boot"`
@@ -58,30 +60,29 @@ type Step func(name string, run func() error) error
 // a stopped cloud.
 func Open(root, directory, program string) (*Cloud, error) {
 	c := &Cloud{Root: root, Directory: directory, Program: program, Servers: make(map[string]int)}
-	content, err := os.ReadFile(c.statePath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the laptop's cloud: %w", err)
-	}
-	if err := json.Unmarshal(content, c); err != nil {
-		return nil, fmt.Errorf("open the laptop's cloud: %s: %w", c.statePath(), err)
-	}
-	if c.Boot != bootID() {
-		c.Servers = make(map[string]int)
+	if err := c.readState(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// Running reports whether all servers run.
-func (c *Cloud) Running() bool {
-	for _, pid := range c.Servers {
-		if !isRunning(pid) {
-			return false
-		}
+// readState reads the state file, if the file exists.
+func (c *Cloud) readState() error {
+	content, err := os.ReadFile(c.statePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return len(c.Servers) > 0
+	if err != nil {
+		return fmt.Errorf("open the laptop's cloud: %w", err)
+	}
+	c.Servers, c.Outputs = make(map[string]int), nil
+	if err := json.Unmarshal(content, c); err != nil {
+		return fmt.Errorf("open the laptop's cloud: %s: %w: end its servers and remove the file", c.statePath(), err)
+	}
+	if c.Boot != bootID() || c.isCopy() {
+		c.forgetServers()
+	}
+	return nil
 }
 
 // MailDirectory is the folder of the mails, with an .eml file for each mail.
@@ -89,32 +90,64 @@ func (c *Cloud) MailDirectory() string { return filepath.Join(c.Directory, "mail
 
 func (c *Cloud) statePath() string { return filepath.Join(c.Directory, "cloud.json") }
 
+// lockPath is outside of the folder of the state, because Up removes that folder.
+func (c *Cloud) lockPath() string { return c.Directory + ".lock" }
+
+// lock keeps Up and Down of other processes away, and reads the state that an earlier
+// process left.
+func (c *Cloud) lock() (*fileLock, error) {
+	lock, err := tryLock(c.lockPath())
+	if errors.Is(err, errLocked) {
+		return nil, errBusy(holderOf(c.lockPath()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	wanted := c.Ports
+	err = c.readState()
+	c.Ports = wanted
+	if err != nil {
+		lock.release()
+		return nil, err
+	}
+	return lock, nil
+}
+
 // Up starts the servers and deploys the stack. Before the start, Up stops servers and
-// removes the state of an earlier run. On an error, Up stops the started servers.
+// removes the state of an earlier run. On an error, Up stops the started servers, and
+// the cloud stays half up until the next Up or Down. At the end of the context, the
+// error is only the cause of the end.
 func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
-	if c.Running() {
+	lock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	condition, reason := c.Condition()
+	if condition == ConditionUp {
 		return errors.New("the laptop's cloud is already up: stop it with `firn down`")
 	}
 	if _, err := contract.ReadAll(os.DirFS(c.datasets())); err != nil {
 		return fmt.Errorf("fix the contracts in datasets/ first: %w", err)
 	}
+	if condition == ConditionHalfUp {
+		if err := step("stop the half-up cloud: "+reason, c.Stop); err != nil {
+			return err
+		}
+	}
 	if err := c.prepare("aws", "snowflake", "glue", "jars", "cdk"); err != nil {
+		return err
+	}
+	c.Outputs = nil
+	if err := c.writeState(); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.Stop())
+			err = c.giveUp(ctx, err)
 		}
 	}()
-	synthesized := make(chan error, 1)
-	go func() { synthesized <- c.synthesize(ctx) }()
-	if err := step("start the stand-ins", func() error { return c.StartServers(ctx) }); err != nil {
-		return errors.Join(err, <-synthesized)
-	}
-	if err := c.writeState(); err != nil { // so that Down finds the servers of a killed command
-		return errors.Join(err, <-synthesized)
-	}
-	if err := step("build and synthesize the stack", func() error { return <-synthesized }); err != nil {
+	if err := c.startAndSynthesize(ctx, step); err != nil {
 		return err
 	}
 	if err := step("bootstrap the account", func() error { return c.bootstrap(ctx) }); err != nil {
@@ -129,9 +162,42 @@ func (c *Cloud) Up(ctx context.Context, step Step) (err error) {
 	return c.save()
 }
 
+// startAndSynthesize starts the servers and synthesizes the stack at the same time. If
+// one of them fails, the other ends too.
+func (c *Cloud) startAndSynthesize(ctx context.Context, step Step) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	synthesized := make(chan error, 1)
+	go func() { synthesized <- c.synthesize(ctx) }()
+	err := step("start the stand-ins", func() error { return c.StartServers(ctx) })
+	if err == nil {
+		err = c.writeState() // so that Down finds the servers of a killed command
+	}
+	if err != nil {
+		cancel(err)
+		<-synthesized
+		return err
+	}
+	return step("build and synthesize the stack", func() error { return <-synthesized })
+}
+
+// giveUp stops the servers after the error of Up and returns the error of Up.
+func (c *Cloud) giveUp(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = context.Cause(ctx)
+	}
+	c.Outputs = nil
+	return errors.Join(err, c.Stop(), c.writeState())
+}
+
 // Down stops every server of Up. The cloud's folder stays until the next Up.
 func (c *Cloud) Down() error {
-	err := c.Stop()
+	lock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	err = c.Stop()
 	for _, path := range []string{c.statePath(), c.EnvironmentFile} {
 		if path == "" {
 			continue
@@ -194,8 +260,9 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 	}
 	results := make(chan started, len(servers))
 	for _, server := range servers {
+		pid := c.Servers[server.name]
 		go func() {
-			if pid, known := c.Servers[server.name]; known && isRunning(pid) {
+			if isRunning(pid) {
 				results <- started{server.name, pid, nil}
 				return
 			}
@@ -238,14 +305,18 @@ func (c *Cloud) save() error {
 	return c.writeEnvironment()
 }
 
-// writeState writes the state for Open.
+// writeState writes the state for Open. A kill leaves the old state or the new state.
 func (c *Cloud) writeState() error {
-	c.Boot = bootID()
+	c.Boot, c.Folder = bootID(), c.Root
 	content, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save the laptop's cloud: %w", err)
 	}
-	if err := os.WriteFile(c.statePath(), append(content, '\n'), 0o644); err != nil {
+	partial := c.statePath() + ".partial"
+	if err := os.WriteFile(partial, append(content, '\n'), 0o644); err != nil {
+		return fmt.Errorf("save the laptop's cloud: %w", err)
+	}
+	if err := os.Rename(partial, c.statePath()); err != nil {
 		return fmt.Errorf("save the laptop's cloud: %w", err)
 	}
 	return nil

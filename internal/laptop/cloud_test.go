@@ -48,6 +48,18 @@ func open(t *testing.T, root string) *laptop.Cloud {
 	return cloud
 }
 
+// save writes the state of a cloud whose Up has succeeded.
+func save(t *testing.T, cloud *laptop.Cloud) {
+	t.Helper()
+	if err := os.MkdirAll(cloud.Directory, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cloud.Outputs = map[string]string{"LandingBucket": "l"}
+	if err := cloud.Save(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // sleepingProcess is the id of a server that only sleeps.
 func sleepingProcess(t *testing.T) int {
 	t.Helper()
@@ -124,6 +136,7 @@ func TestUpRefusesMissingPrerequisites(t *testing.T) {
 		}, []string{" is busy: ", "--snowflake-port"}},
 		{"already up", func(t *testing.T, _ string, cloud *laptop.Cloud) {
 			cloud.Servers["aws"] = sleepingProcess(t)
+			save(t, cloud)
 		}, []string{"already up", "firn down"}},
 	}
 	for _, test := range tests {
@@ -171,13 +184,7 @@ func TestOpenReadsSavedState(t *testing.T) {
 	cloud.EnvironmentFile = filepath.Join(root, "build", "local.env")
 	cloud.Ports = laptop.Ports{AWS: 1, Snowflake: 2, Mail: 3, FDSN: 4}
 	cloud.Servers["aws"] = sleepingProcess(t)
-	cloud.Outputs = map[string]string{"LandingBucket": "l"}
-	if err := os.MkdirAll(cloud.Directory, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := cloud.Save(); err != nil {
-		t.Fatal(err)
-	}
+	save(t, cloud)
 	again := open(t, root)
 	again.EnvironmentFile = cloud.EnvironmentFile
 	if diff := cmp.Diff(cloud, again); diff != "" {

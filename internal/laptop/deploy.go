@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -16,55 +15,14 @@ import (
 // StackName is the name of the stack, in an account and on the laptop.
 const StackName = "Firn"
 
-// assembly is the folder of the synthesized stack, which stays between runs.
-func (c *Cloud) assembly() string {
-	if c.project() == c.Root {
-		return filepath.Join(c.Root, "build", "cdk.out")
-	}
-	return filepath.Join(c.Root, "build", "cdk-"+filepath.Base(c.project())+".out")
-}
-
 func (c *Cloud) cdk() string { return filepath.Join(c.Root, "node_modules", ".bin", "cdk") }
-
-// synthesize builds the functions and the template. If the sources are unchanged since
-// the last time, synthesize does nothing.
-func (c *Cloud) synthesize(ctx context.Context) error {
-	product, err := fingerprintOf(c.Root, sources...)
-	if err != nil {
-		return fmt.Errorf("synthesize: %w", err)
-	}
-	datasets, err := fingerprintOf(c.project(), "datasets")
-	if err != nil {
-		return fmt.Errorf("synthesize: %w", err)
-	}
-	fingerprint := product + " " + datasets
-	fingerprintPath := c.assembly() + ".fingerprint"
-	if known, err := os.ReadFile(fingerprintPath); err == nil && string(known) == fingerprint {
-		return nil
-	}
-	if err := c.runCDK(ctx, "synth", "--quiet", "--output", c.assembly(),
-		"--context", "firn:alertAddress=operator@firn.example",
-		"--context", "firn:snowflakeAccount=laptop",
-		"--context", "firn:architecture="+architecture(),
-		"--context", "firn:glueWindowSeconds="+glueWindowSeconds,
-		"--context", "firn:tickMinutes="+tickMinutes,
-	); err != nil {
-		return err
-	}
-	return os.WriteFile(fingerprintPath, []byte(fingerprint), 0o644)
-}
 
 // glueWindowSeconds is the time during which a Glue run collects objects: the smallest
 // value that still collects.
 const glueWindowSeconds = "1"
 
-// tickMinutes is the interval of alert's check for outages: the smallest interval of
-// EventBridge Scheduler.
-const tickMinutes = "1"
-
-// sources are the files and folders of the product that are inputs of the template and
-// its assets.
-var sources = []string{"cdk.json", "go.mod", "go.sum", "infra", "functions", "internal", glueScript, glueModules}
+// environmentName is the name of the laptop's cloud in mails.
+const environmentName = "laptop"
 
 // architecture is the architecture of the laptop, because the stand-in runs the
 // functions' binaries directly.
@@ -97,14 +55,18 @@ func (c *Cloud) deploy(ctx context.Context) error {
 }
 
 // runCDK runs the command of the CDK. Its output is in cdk.log, and after a failure
-// also in the error.
+// also in the error. At the end of the context, the error is only the cause of the end.
 func (c *Cloud) runCDK(ctx context.Context, arguments ...string) error {
-	cmd := exec.CommandContext(ctx, c.cdk(), append([]string{"--no-notices"}, arguments...)...)
-	cmd.Dir = c.Root
-	cmd.Env = append(os.Environ(), c.cdkEnvironment()...)
-	output, err := cmd.CombinedOutput()
+	output, err := child{
+		command:     append([]string{c.cdk(), "--no-notices"}, arguments...),
+		directory:   c.Root,
+		environment: append(outerEnvironment(), c.cdkEnvironment()...),
+	}.run(ctx)
 	if logErr := appendFile(filepath.Join(c.Directory, "cdk.log"), output); logErr != nil {
 		return logErr
+	}
+	if ctx.Err() != nil {
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("cdk %s: %w: %s", arguments[0], err, errorLines(output))

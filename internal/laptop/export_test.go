@@ -22,6 +22,17 @@ func StartProcess(ctx context.Context, name, directory string, environment []str
 	return process{name: name, command: command, environment: environment, directory: directory, ready: ready}.start(ctx)
 }
 
+// RunChild runs a program of Up, and waits the given time after SIGTERM.
+func RunChild(ctx context.Context, grace time.Duration, command ...string) ([]byte, error) {
+	return child{command: command, grace: grace}.run(ctx)
+}
+
+// Synthesize synthesizes the stack, unless nothing changed.
+func (c *Cloud) Synthesize(ctx context.Context) error { return c.synthesize(ctx) }
+
+// Assembly is the folder of the synthesized stack.
+func (c *Cloud) Assembly() string { return c.assembly() }
+
 // Save writes the cloud's state and the environment file.
 func (c *Cloud) Save() error { return c.save() }
 

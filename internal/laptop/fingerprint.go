@@ -14,6 +14,11 @@ import (
 // fingerprintOf hashes names and contents of files and folders below root. Tests and
 // compiled Python files don't count, because no deployment has them.
 func fingerprintOf(root string, paths ...string) (string, error) {
+	return fingerprintIf(isDeployed, root, paths...)
+}
+
+// fingerprintIf hashes names and contents of the chosen files below root.
+func fingerprintIf(chosen func(fs.DirEntry) bool, root string, paths ...string) (string, error) {
 	sum := sha256.New()
 	for _, path := range paths {
 		err := filepath.WalkDir(filepath.Join(root, path), func(file string, entry fs.DirEntry, err error) error {
@@ -22,7 +27,7 @@ func fingerprintOf(root string, paths ...string) (string, error) {
 				return err
 			case entry.IsDir() && entry.Name() == "__pycache__":
 				return fs.SkipDir
-			case entry.IsDir(), skip(entry):
+			case entry.IsDir(), !chosen(entry):
 				return nil
 			}
 			return hashFile(sum, relative(root, file), file)
@@ -34,9 +39,7 @@ func fingerprintOf(root string, paths ...string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func skip(entry fs.DirEntry) bool {
-	return strings.HasSuffix(entry.Name(), "_test.go")
-}
+func isDeployed(entry fs.DirEntry) bool { return !strings.HasSuffix(entry.Name(), "_test.go") }
 
 func hashFile(sum io.Writer, name, path string) error {
 	file, err := os.Open(path)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,6 +38,35 @@ func (c *Cloud) Environment() []string {
 		"SNOWFLAKE_USER=operator",
 		"SNOWFLAKE_PASSWORD=laptop",
 	)
+}
+
+// Redirecting returns the names of the variables that could send calls of the laptop's
+// clients to another place, or with other credentials.
+func Redirecting(variables []string) []string {
+	var found []string
+	for _, variable := range variables {
+		if name, _, _ := strings.Cut(variable, "="); redirects(name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func redirects(name string) bool {
+	switch name {
+	case "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS":
+		return true
+	default: // the endpoint of a single service has priority over AWS_ENDPOINT_URL
+		return strings.HasPrefix(name, "AWS_ENDPOINT_URL_")
+	}
+}
+
+// outerEnvironment has the variables of the shell for a client of the laptop's cloud.
+func outerEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return redirects(name)
+	})
 }
 
 // SetEnvironment sets the variables of clients with the given function, for example

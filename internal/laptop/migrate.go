@@ -3,20 +3,19 @@ package laptop
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 )
 
 // migrate runs `firn migrate` on the laptop's cloud, like an operator after a
 // deployment.
 func (c *Cloud) migrate(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, c.Program, "migrate")
-	cmd.Dir = c.Root
-	cmd.Env = slices.Concat(os.Environ(), c.Environment(), []string{"FIRN_DATASETS=" + c.datasets()})
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("migrate Snowflake: %s", strings.TrimSpace(string(output)))
+	output, err := child{
+		command:     []string{c.Program, "migrate"},
+		directory:   c.Root,
+		environment: slices.Concat(outerEnvironment(), c.Environment(), []string{"FIRN_DATASETS=" + c.datasets(), "FIRN_STACK=" + StackName}),
+	}.run(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	return nil
+	return fmt.Errorf("migrate Snowflake: %s", errorLines(output))
 }

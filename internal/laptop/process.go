@@ -128,6 +128,9 @@ func lastLine(path string) string {
 func stopProcess(pid int) error { return stopWithin(pid, stopTimeout) }
 
 func stopWithin(pid int, timeout time.Duration) error {
+	if pid == noProcess {
+		return nil
+	}
 	if err := syscall.Kill(-pid, syscall.SIGTERM); err != nil {
 		return ignoreEnded(err)
 	}
@@ -141,8 +144,14 @@ func stopWithin(pid int, timeout time.Duration) error {
 	return ignoreEnded(syscall.Kill(-pid, syscall.SIGKILL)) // children that ignored SIGTERM
 }
 
+// noProcess is in place of the process id of an ended server.
+const noProcess = 0
+
 // isRunning reports whether a process runs. A zombie doesn't run.
 func isRunning(pid int) bool {
+	if pid == noProcess {
+		return false
+	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		_, noProc := os.Stat("/proc/self")
@@ -171,6 +180,9 @@ func ignoreEnded(err error) error {
 
 // killProcess ends a process group with SIGKILL and waits for the end.
 func killProcess(pid int) error {
+	if pid == noProcess {
+		return nil
+	}
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
 		return ignoreEnded(err)
 	}

@@ -120,6 +120,10 @@ func (t *transaction) announce(ctx context.Context) bool {
 		t.results.fail(t.group, err)
 		return false
 	}
+	if err := t.reportNewColumns(ctx); err != nil {
+		t.results.fail(t.group, err)
+		return false
+	}
 	return true
 }
 
@@ -190,13 +194,19 @@ func (n *Announcement) addRejects(r work.Receipt) {
 }
 
 // writeJournal writes the state of the ledger to the journal: first the loaded objects,
-// then the superseded objects, then the withdrawn objects. For alreadyLoaded, the older
-// versions of the keys are written first of all.
+// then the superseded objects, then the withdrawn objects. The older versions of
+// alreadyLoaded and the failed older versions are written first of all, since the
+// message of a loaded object doesn't come back.
 func (t *transaction) writeJournal(ctx context.Context) {
 	var older, loaded, superseded []journalWrite
 	for _, f := range t.alreadyLoaded {
 		if !f.row.IsWithdrawn() {
 			older = append(older, t.writeOlderSuperseded(f.row))
+		}
+	}
+	for _, row := range t.newRows {
+		if !row.IsWithdrawn() {
+			older = append(older, t.writeFailuresSuperseded(row))
 		}
 	}
 	t.writeAll(ctx, older)
@@ -208,7 +218,7 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	successor := make(map[Key]object.ID)
 	for _, row := range t.newRows {
 		successor[KeyOf(row.Object)] = row.ID
-		if !row.IsWithdrawn() {
+		if !row.IsWithdrawn() && t.results[row.ID].err == nil {
 			loaded = append(loaded, t.writeLoaded(ctx, row))
 		}
 	}
@@ -225,6 +235,31 @@ func (t *transaction) writeJournal(ctx context.Context) {
 	t.writeAll(ctx, loaded)
 	t.writeAll(ctx, superseded)
 	t.writeAll(ctx, t.writeWithdrawals())
+	t.recordVolumes(ctx)
+}
+
+// recordVolumes records the sizes of the new objects. An error is only logged: the rows
+// are in the table, and a missing size can only cause a wrong mail about the volume.
+func (t *transaction) recordVolumes(ctx context.Context) {
+	if t.loader.Volumes == nil {
+		return
+	}
+	var volumes []journal.Volume
+	for i, row := range t.newRows {
+		if row.IsWithdrawn() {
+			continue
+		}
+		volumes = append(volumes, journal.Volume{
+			ID: row.ID, Key: row.Object.Key, Generation: row.Generation, LoadedAt: t.lock.TakenAt,
+			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: t.toLoad[i].Receipt.RejectsByRule,
+		})
+	}
+	if len(volumes) == 0 {
+		return
+	}
+	if err := t.loader.Volumes.AddVolumes(ctx, t.dataset, volumes); err != nil {
+		telemetry.Logger(ctx).WarnContext(ctx, "volumes not recorded", append(telemetry.Fault(fault.As(err)), telemetry.KeyDataset, t.dataset)...)
+	}
 }
 
 // journalWrite is a write to the journal.
@@ -265,6 +300,30 @@ func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 			old := row.Object
 			old.Version = version
 			if err := t.loader.Journal.Superseded(ctx, old.ID(), row.ID); err != nil && !errors.Is(err, journal.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+// writeFailuresSuperseded marks the failed older versions of the row's key as
+// superseded: the table has the newer rows, so the older file needs no fix.
+func (t *transaction) writeFailuresSuperseded(row LedgerRow) journalWrite {
+	return journalWrite{row.ID, func(ctx context.Context) error {
+		failed, err := t.loader.Journal.FailedVersions(ctx, row.Object.Bucket, row.Object.Key)
+		if err != nil {
+			return err
+		}
+		for _, other := range failed {
+			if other.ID == row.ID { // a redrive whose journal entry isn't written yet
+				continue
+			}
+			isNewer, err := t.newer(ctx, row.Object, other.Object)
+			if err == nil && isNewer {
+				err = t.loader.Journal.Superseded(ctx, other.ID, row.ID)
+			}
+			if err != nil {
 				return err
 			}
 		}

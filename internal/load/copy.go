@@ -32,20 +32,27 @@ func (t *transaction) forgetReplacedRows(ctx context.Context) error {
 // Snowflake a scan of the whole table. If the number of deleted rows differs from the
 // ledger, a second DELETE scans the whole table. If the number still differs, the table
 // was changed by hand: the difference is logged, and the new rows correct it.
+//
+// A reload or a withdrawal of the same object has no window: it also deletes rows that a
+// person added to the table.
 func (t *transaction) deleteReplaced(ctx context.Context) error {
+	window := windowOf(t.replaced)
+	if t.replacesItself() {
+		window = Window{}
+	}
 	for _, table := range []Table{Rows, Rejects} {
 		expected := int64(0)
 		for _, row := range t.replaced {
 			expected += table.recorded(row)
 		}
-		if expected == 0 {
+		if expected == 0 && window != (Window{}) || len(t.replaced) == 0 {
 			continue
 		}
-		deleted, err := t.session.Delete(ctx, table, replacedIDs(t.replaced), windowOf(t.replaced))
+		deleted, err := t.session.Delete(ctx, table, replacedIDs(t.replaced), window)
 		if err != nil {
 			return err
 		}
-		if deleted != expected {
+		if deleted != expected && window != (Window{}) {
 			more, err := t.session.Delete(ctx, table, replacedIDs(t.replaced), Window{})
 			if err != nil {
 				return err
@@ -61,6 +68,14 @@ func (t *transaction) deleteReplaced(ctx context.Context) error {
 	return nil
 }
 
+// replacesItself reports whether the transaction reloads or withdraws an object of the
+// ledger.
+func (t *transaction) replacesItself() bool {
+	return slices.ContainsFunc(t.replaced, func(row LedgerRow) bool {
+		return slices.ContainsFunc(t.toLoad, func(o readyObject) bool { return o.id() == row.ID })
+	})
+}
+
 func replacedIDs(rows []LedgerRow) []object.ID {
 	ids := make([]object.ID, len(rows))
 	for i, row := range rows {
@@ -69,7 +84,11 @@ func replacedIDs(rows []LedgerRow) []object.ID {
 	return ids
 }
 
+// windowOf returns the window of the rows' loads; the zero window without rows.
 func windowOf(rows []LedgerRow) Window {
+	if len(rows) == 0 {
+		return Window{}
+	}
 	window := Window{From: rows[0].StartedAt, To: rows[0].LoadedAt}
 	for _, row := range rows[1:] {
 		if row.StartedAt.Before(window.From) {

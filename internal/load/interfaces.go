@@ -31,10 +31,19 @@ type Journal interface {
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Loaded(ctx context.Context, id object.ID, l journal.Load) error
 	Superseded(ctx context.Context, id, by object.ID) error
+	// FailedVersions returns the failed versions of a key.
+	FailedVersions(ctx context.Context, bucket, key string) ([]journal.Entry, error)
 	Withdrawn(ctx context.Context, id object.ID, w journal.Withdrawal) error
 	// SetDeliveries records the deliveries of a snapshot dataset, unless a transaction
 	// with a greater seq did so before.
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
+	// NewColumns returns the new columns of the dataset that people know already.
+	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
+}
+
+// Volumes keeps the sizes of the newest loads of a dataset.
+type Volumes interface {
+	AddVolumes(ctx context.Context, dataset string, loaded []journal.Volume) error
 }
 
 // Publisher announces each committed load at least once.
@@ -45,6 +54,7 @@ type Publisher interface {
 // Notices reports to people, at least once.
 type Notices interface {
 	Held(ctx context.Context, h work.HeldDelivery) error
+	NewColumns(ctx context.Context, n work.NewColumns) error
 }
 
 // Files deletes the curated files of withdrawn objects.

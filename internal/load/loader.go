@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -50,9 +49,11 @@ type Loader struct {
 	Versions Versions
 	// Journal has the state of each object.
 	Journal Journal
+	// Volumes keeps the sizes of the loads for alert's comparison; nil keeps none.
+	Volumes Volumes
 	// Publisher announces committed loads.
 	Publisher Publisher
-	// Notices reports held deliveries to people.
+	// Notices reports held deliveries and new columns to people.
 	Notices Notices
 	// Files deletes the curated files of withdrawn objects. Nil keeps the files.
 	Files Files
@@ -104,11 +105,7 @@ func (l *Loader) Handle(ctx context.Context, messages []batch.Message) map[strin
 // recoverPanic turns a panic into a fault for all messages of the dataset: disposition
 // Retry, code crashed. The other datasets of the batch continue.
 func (l *Loader) recoverPanic(ctx context.Context, req *request) (results results, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fault.Retryable("load dataset", fault.Crashed, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-		}
-	}()
+	defer fault.Recover("load dataset", &err)
 	return l.dataset(ctx, req), nil
 }
 

@@ -173,6 +173,33 @@ func TestLateMessageKeepsReloadOpen(t *testing.T) {
 	fixture.CheckRows(t, map[object.ID]int64{reload.ID: 4})
 }
 
+// TestFaultOfReloadHasItsGeneration: the journal drops a fault of an earlier generation,
+// so a fault without the generation of the reload would be lost.
+func TestFaultOfReloadHasItsGeneration(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		reload  loadtest.Delivery
+		spoil   func(*loadtest.Fixture, loadtest.Delivered)
+		refused fault.Code
+	}{
+		"missing file":    {loadtest.Delivery{Rows: 4, Missing: true}, func(*loadtest.Fixture, loadtest.Delivered) {}, fault.ReceiptMissing},
+		"wrong count":     {loadtest.Delivery{Rows: 4, Claimed: 5}, func(*loadtest.Fixture, loadtest.Delivered) {}, fault.ReceiptMismatch},
+		"missing receipt": {loadtest.Delivery{Rows: 4}, func(f *loadtest.Fixture, d loadtest.Delivered) { f.Receipts.Remove(*d.Work.Receipt) }, fault.ReceiptMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fixture := loadtest.NewFixture(t, loadtest.NewFake())
+			fixture.MustHandle(t, fixture.Deliver(t, loadtest.Delivery{Rows: 3}))
+			test.reload.Generation = 1
+			reload := fixture.Deliver(t, test.reload)
+			test.spoil(fixture, reload)
+			if f := loadtest.CheckFault(t, fixture.Handle(t, reload)[0], test.refused, fault.Permanent, reload.ID); f.Generation != 1 {
+				t.Errorf("generation %d, want 1", f.Generation)
+			}
+		})
+	}
+}
+
 // noVersions is a bucket without an answer.
 type noVersions struct{}
 
@@ -336,6 +363,44 @@ func TestCrashAfterCommitStillSupersedesOldVersions(t *testing.T) {
 	fixture.CheckRows(t, map[object.ID]int64{second.ID: 5})
 	fixture.CheckState(t, first.ID, journal.Superseded)
 	fixture.CheckState(t, second.ID, journal.Loaded)
+}
+
+// TestLoadOfNewerVersionEndsOlderFailures: a failed older version of the key becomes
+// superseded. A failed newer version stays failed, and so does another key.
+func TestLoadOfNewerVersionEndsOlderFailures(t *testing.T) {
+	t.Parallel()
+	fixture := loadtest.NewFixture(t, loadtest.NewFake())
+	older := fixture.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+	unordered := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Rows: 3})
+	newer := fixture.Deliver(t, loadtest.Delivery{Version: "v4", Sequencer: "4", Rows: 3})
+	other := fixture.Deliver(t, loadtest.Delivery{Key: "other.csv", Version: "v1", Sequencer: "1", Rows: 3})
+	for _, d := range []loadtest.Delivered{older, unordered, newer, other} {
+		fixture.Journal.Set(d.ID, journal.Failed)
+	}
+	loaded := fixture.Deliver(t, loadtest.Delivery{Version: "v3", Sequencer: "3", Rows: 5})
+	fixture.Versions[loaded.Object.Key] = []string{"v4", "v3", "v2", "v1"}
+	fixture.MustHandle(t, loaded)
+	for id, want := range map[object.ID]journal.State{
+		older.ID: journal.Superseded, unordered.ID: journal.Superseded, loaded.ID: journal.Loaded,
+		newer.ID: journal.Failed, other.ID: journal.Failed,
+	} {
+		fixture.CheckState(t, id, want)
+	}
+	if entry, err := fixture.Journal.Get(t.Context(), older.ID); err != nil || entry.SupersededBy != loaded.ID {
+		t.Errorf("the older version is superseded by %s, %v", entry.SupersededBy, err)
+	}
+}
+
+// TestDismissedObjectIsDone: the message of a dismissed object loads nothing.
+func TestDismissedObjectIsDone(t *testing.T) {
+	t.Parallel()
+	fixture := loadtest.NewFixture(t, loadtest.NewFake())
+	dismissed := fixture.Deliver(t, loadtest.Delivery{Key: "a.csv", Rows: 3})
+	fixture.Journal.Set(dismissed.ID, journal.Dismissed)
+	other := fixture.Deliver(t, loadtest.Delivery{Key: "b.csv", Rows: 2})
+	fixture.MustHandle(t, dismissed, other)
+	fixture.CheckRows(t, map[object.ID]int64{other.ID: 2})
+	fixture.CheckState(t, dismissed.ID, journal.Dismissed)
 }
 
 // TestLateDuplicateOfEarlierGenerationKeepsReloadOpen: a late message of an earlier

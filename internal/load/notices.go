@@ -26,11 +26,19 @@ type DeadLetters struct {
 
 // Held implements Notices. The body of the dead letter is the JSON of the delivery.
 func (d DeadLetters) Held(ctx context.Context, h work.HeldDelivery) error {
-	letter := work.DeadLetter{
-		Stage: string(work.Load), Code: fault.DeliveryHeld, Cause: h.Cause(), Hint: fault.DeliveryHeld.Hint(), Dataset: h.Dataset,
-	}
+	return d.send(ctx, h.Encode(), work.DeadLetter{Code: fault.DeliveryHeld, Cause: h.Cause(), Dataset: h.Dataset})
+}
+
+// NewColumns implements Notices. The body of the dead letter is the JSON of the columns.
+func (d DeadLetters) NewColumns(ctx context.Context, n work.NewColumns) error {
+	return d.send(ctx, n.Encode(), work.DeadLetter{Code: fault.ColumnNotLoaded, Cause: n.Cause(), Dataset: n.Dataset})
+}
+
+// send sends a notice with the hint of its code.
+func (d DeadLetters) send(ctx context.Context, body string, letter work.DeadLetter) error {
+	letter.Stage, letter.Hint = string(work.Load), letter.Code.Hint()
 	_, err := d.Client.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl: aws.String(d.URL), MessageBody: aws.String(h.Encode()), MessageAttributes: batch.TextAttributes(letter.Encode()),
+		QueueUrl: aws.String(d.URL), MessageBody: aws.String(body), MessageAttributes: batch.TextAttributes(letter.Encode()),
 	})
 	if err != nil {
 		return fault.AWS("send notice", fault.QueueAway, err)

@@ -26,7 +26,7 @@ func (o readyObject) id() object.ID { return o.ObjectID }
 
 // fault returns err as a fault of the object.
 func (o readyObject) fault(err error) *fault.Fault {
-	return faultOf(work.Work{Dataset: o.Dataset, Object: o.Object, Withdraw: o.withdrawal}, err)
+	return faultOf(work.Work{Dataset: o.Dataset, Object: o.Object, Generation: o.Generation, Withdraw: o.withdrawal}, err)
 }
 
 func namesOf(files []work.File) []string {

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -136,7 +135,7 @@ type Topic struct {
 
 // Publish implements Publisher.
 func (t Topic) Publish(ctx context.Context, n Announcement) error {
-	body, err := json.Marshal(n)
+	body, err := work.Message(n)
 	if err != nil {
 		return fmt.Errorf("encode announcement: %w", err)
 	}

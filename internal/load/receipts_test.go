@@ -262,11 +262,11 @@ func (s *topic) Publish(_ context.Context, input *sns.PublishInput, _ ...func(*s
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	client := &topic{}
-	announcement := load.Announcement{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2}
+	announcement := load.Announcement{Dataset: "s.e", LoadID: "l1", Rows: 7, Objects: 2, CurrentDelivery: "1\uFFFE"} // a key may have U+FFFE
 	if err := (load.Topic{Client: client, ARN: "arn:loaded"}).Publish(t.Context(), announcement); err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"dataset":"s.e","load_id":"l1","rows":7,"objects":2}`; aws.ToString(client.input.Message) != want {
+	if want := `{"dataset":"s.e","load_id":"l1","rows":7,"objects":2,"current_delivery":"1\ufffe"}`; aws.ToString(client.input.Message) != want {
 		t.Errorf("message %s, want %s", aws.ToString(client.input.Message), want)
 	}
 	client.err = errors.New("no answer")

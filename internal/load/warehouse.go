@@ -150,8 +150,9 @@ type LedgerRow struct {
 	// Held reports whether the object's delivery is held: the view of the current rows
 	// ignores the delivery. For snapshots only.
 	Held bool
-	// AcceptedAt and AcceptedBy are the time and the person of `firn accept`; zero and
-	// empty without one. A reload keeps them, and a new version has neither.
+	// AcceptedAt and AcceptedBy are the time and the AWS identity of `firn accept`; zero
+	// and empty without an acceptance. A reload keeps both, and a new version has
+	// neither.
 	AcceptedAt time.Time
 	AcceptedBy string
 	// ExtraColumns and AbsentColumns are from the receipt.

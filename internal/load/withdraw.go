@@ -49,9 +49,9 @@ func toWithdraw(w work.Work) readyObject {
 // withdrawal must be reported nevertheless.
 func faultOf(w work.Work, err error) *fault.Fault {
 	if w.Withdraw == nil {
-		return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+		return fault.ForObject(err, string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 	}
-	f := *fault.ForObject(err, "", w.Dataset, w.Object.URI())
+	f := *fault.ForObject(err, "", 0, w.Dataset, w.Object.URI())
 	f.ObjectID = ""
 	if f.Disposition != fault.RetryAfter && f.Code != fault.NotWithdrawn {
 		f.Err = fmt.Errorf("%s: %s", f.Code, f.Cause())
@@ -60,14 +60,15 @@ func faultOf(w work.Work, err error) *fault.Fault {
 	return &f
 }
 
-// faultOf returns err as a fault of an object, which may be none of the group.
+// faultOf returns err as a fault of an object, which may be none of the group. Such an
+// object has no message, so the fault needs no generation.
 func (t *transaction) faultOf(id object.ID, err error) *fault.Fault {
 	for _, o := range t.group {
 		if o.id() == id {
 			return o.fault(err)
 		}
 	}
-	return fault.ForObject(err, string(id), t.dataset, "")
+	return fault.ForObject(err, string(id), 0, t.dataset, "")
 }
 
 // withdrawal is a withdrawal with the id of its transaction.

@@ -9,6 +9,11 @@ import (
 	"strings"
 )
 
+// MarkerKey is the key of firn's own object in the landing bucket. transform reads the
+// marker to tell an unreadable object from a missing grant. The name begins with "_", so
+// route ignores the marker.
+const MarkerKey = "_firn/_marker"
+
 // Object is one version of one S3 key.
 type Object struct {
 	// Bucket is the name of the bucket, without scheme or region.

@@ -22,13 +22,16 @@ func (o *Operator) CheckSnapshot(dataset string) error {
 }
 
 // Accept accepts a delivery of a snapshot dataset for the person by, and records the
-// new state of the deliveries in the journal. After an error of the journal the delivery
-// is accepted, and the same call completes the record.
+// new state of the deliveries in the journal. Accept waits while a load or another
+// command holds the lock of the dataset. After an error of the journal the delivery is
+// accepted, and the same call completes the record.
 func (o *Operator) Accept(ctx context.Context, session load.Session, dataset, delivery, by string) (load.Accepted, error) {
 	if err := o.CheckSnapshot(dataset); err != nil {
 		return load.Accepted{}, err
 	}
-	accepted, err := load.Accept(ctx, session, o.Contracts.ByDataset(dataset), delivery, by)
+	accepted, err := waitForLock(func() (load.Accepted, error) {
+		return load.Accept(ctx, session, o.Contracts.ByDataset(dataset), delivery, by)
+	})
 	if err != nil {
 		return load.Accepted{}, err
 	}

@@ -26,6 +26,10 @@ type deliveriesJournal struct {
 	refuses error
 }
 
+func (j *deliveriesJournal) NewColumns(_ context.Context, dataset string) (work.NewColumns, error) {
+	return work.NewColumns{Dataset: dataset}, nil
+}
+
 func (j *deliveriesJournal) SetDeliveries(_ context.Context, _ string, seq int64, d journal.Deliveries) error {
 	if j.refuses == nil {
 		j.seq, j.state = seq, d
@@ -45,18 +49,31 @@ func (*deliveriesJournal) Failed(context.Context, string, fault.Code) ([]journal
 	return nil, nil
 }
 
+func (*deliveriesJournal) Runs(context.Context, string) ([]journal.Run, error) {
+	return nil, nil
+}
+
 // ledgerSession has the deliveries of a ledger. Accept marks a delivery.
 type ledgerSession struct {
 	load.Session
 
 	deliveries []load.Delivery
-	by         string
-	committed  bool
+	// busy is the number of tries at the lock without success.
+	busy      int
+	by        string
+	committed bool
 }
 
-func (*ledgerSession) Begin(context.Context) error             { return nil }
-func (*ledgerSession) Rollback(context.Context) error          { return nil }
-func (*ledgerSession) TakeLock(context.Context) (int64, error) { return 1, nil }
+func (*ledgerSession) Begin(context.Context) error    { return nil }
+func (*ledgerSession) Rollback(context.Context) error { return nil }
+
+func (s *ledgerSession) TakeLock(context.Context) (int64, error) {
+	if s.busy > 0 {
+		s.busy--
+		return 0, fault.Dependency("take lock", fault.LockBusy, errors.New("busy"))
+	}
+	return 1, nil
+}
 
 func (*ledgerSession) ReadLedger(context.Context, []load.Key, []string) (load.Lock, []load.LedgerRow, error) {
 	return load.Lock{Seq: 7}, nil, nil
@@ -105,16 +122,25 @@ func TestAcceptRecordsDeliveries(t *testing.T) {
 	t.Parallel()
 	o, j := newAcceptor(t, 0.5)
 	session := twoDeliveries()
-	accepted, err := o.Accept(t.Context(), session, "shop.customer", "2026-02-28", "ada@desk")
-	if err != nil || !accepted.WasHeld || accepted.Deliveries.Current != "2026-02-28" || session.by != "ada@desk" || !session.committed {
+	accepted, err := o.Accept(t.Context(), session, "shop.customer", "2026-02-28", "arn:aws:iam::1:user/ada")
+	if err != nil || !accepted.WasHeld || accepted.Deliveries.Current != "2026-02-28" || session.by != "arn:aws:iam::1:user/ada" || !session.committed {
 		t.Errorf("accepted %+v by %q, committed %t: %v", accepted, session.by, session.committed, err)
 	}
 	if diff := cmp.Diff(journal.Deliveries{Current: "2026-02-28"}, j.state); diff != "" || j.seq != 7 {
 		t.Errorf("lock %d in the journal, want 7; state (-want +got):\n%s", j.seq, diff)
 	}
+	busy := twoDeliveries()
+	busy.busy = 3
+	if accepted, err := o.Accept(t.Context(), busy, "shop.customer", "2026-02-28", "ada@desk"); err != nil || !accepted.WasHeld {
+		t.Errorf("during another acceptance: %+v, %v", accepted, err)
+	}
+	busy.busy = 1000
+	if _, err := o.Accept(t.Context(), busy, "shop.customer", "2026-02-28", "ada@desk"); !fault.Is(err, fault.LockBusy) {
+		t.Errorf("a lock without an end: %v", err)
+	}
 	j.refuses = errors.New("no answer")
 	const want = "the delivery is accepted, but `firn status` may still list it as held: no answer (run the command again)"
-	if _, err := o.Accept(t.Context(), twoDeliveries(), "shop.customer", "2026-02-28", "ada@desk"); message(err) != want {
+	if _, err := o.Accept(t.Context(), twoDeliveries(), "shop.customer", "2026-02-28", "arn:aws:iam::1:user/ada"); message(err) != want {
 		t.Errorf("journal without an answer: %v", err)
 	}
 }

@@ -2,29 +2,47 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/firn-data/firn/internal/ingest"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
 )
 
-// Ingest sends a request to the ingest queue for the records of the interval [start,
-// end). A dataset without firn.ingest in its contract is an error.
-func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.Time) error {
+// Ingest orders the run of the interval [start, end): the journal records the order, and
+// then the ingest queue gets a message. If the send fails, a sweep sends the message
+// later. A finished run gets no message. Fractions of a second are dropped. A dataset
+// without firn.ingest in its contract is an error.
+func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.Time) (journal.Run, error) {
 	if c := o.Contracts.ByDataset(dataset); c == nil || c.Ingest == nil {
-		return fmt.Errorf("ingest %s: the dataset has no contract with firn.ingest: name one of %s", dataset, strings.Join(o.ingestedDatasets(), ", "))
+		return journal.Run{}, fmt.Errorf("ingest %s: the dataset has no contract with firn.ingest: name one of %s", dataset, strings.Join(o.ingestedDatasets(), ", "))
 	}
 	if !start.Before(end) {
-		return fmt.Errorf("ingest %s: start %s must be before end %s", dataset, start.Format(time.RFC3339), end.Format(time.RFC3339))
+		return journal.Run{}, fmt.Errorf("ingest %s: start %s must be before end %s", dataset, start.Format(time.RFC3339), end.Format(time.RFC3339))
 	}
-	body, err := json.Marshal(map[string]any{
-		"dataset": dataset, "start": start.UTC().Format(time.RFC3339), "end": end.UTC().Format(time.RFC3339),
-	})
-	if err != nil {
-		return fmt.Errorf("ingest %s: %w", dataset, err)
+	interval := ingest.Interval{Start: start.UTC().Truncate(time.Second), End: end.UTC().Truncate(time.Second)}
+	body := ingest.Request{Dataset: dataset, Interval: interval}.Encode()
+	run, err := o.Journal.OrderRun(ctx, journal.RunOrder{RunName: journal.RunName{Dataset: dataset, ID: interval.RunID()}, Message: body})
+	if err != nil || run.State == journal.RunFinished {
+		return run, err
 	}
-	return o.send(ctx, "ingest", string(body))
+	return run, o.send(ctx, string(work.Ingest), body)
+}
+
+// Runs returns the ingestion runs that aren't finished, by dataset and interval.
+func (o *Operator) Runs(ctx context.Context) ([]journal.Run, error) {
+	var all []journal.Run
+	for _, dataset := range o.ingestedDatasets() {
+		runs, err := o.Journal.Runs(ctx, dataset)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runs...)
+	}
+	return all, nil
 }
 
 // ingestedDatasets returns the sorted names of the datasets with firn.ingest in their

@@ -1,5 +1,5 @@
 // Package operator has an operator's actions on a deployed stack: status, put, ingest,
-// redrive, reload, withdraw, sweep and wait. AWS and the laptop's cloud take the same calls.
+// redrive, reload, dismiss, withdraw, sweep and wait. AWS and the laptop's cloud take the same calls.
 package operator
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Journal has the operator's calls of the journal. journal.Table implements Journal.
@@ -22,11 +23,19 @@ type Journal interface {
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
+	// Unsent returns the objects whose message an earlier command never sent.
+	Unsent(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
 	Redrive(ctx context.Context, id object.ID) (journal.Redrive, error)
+	// Sent removes the mark of an unsent message.
+	Sent(ctx context.Context, id object.ID, mark string) error
+	Dismiss(ctx context.Context, id object.ID, d journal.Dismissal) (journal.Entry, bool, error)
 	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
+	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
+	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
+	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
 }
 
 // Objects has the operator's calls of S3.
@@ -44,12 +53,14 @@ type Queues interface {
 }
 
 // Stack names the resources of a deployed stack. The values are from the stack's
-// outputs, except Name and Database.
+// outputs, except Name, Account, Region and Database.
 type Stack struct {
-	Name          string
-	LandingBucket string
-	CuratedBucket string
-	JournalTable  string
+	Name string
+	// Account is the number of the AWS account, and Region for example "eu-central-1".
+	Account, Region string
+	LandingBucket   string
+	CuratedBucket   string
+	JournalTable    string
 	// LoadRole is the ARN of the load function's role for the login to Snowflake.
 	// StorageRole is the ARN of Snowflake's role for reads of the curated bucket.
 	LoadRole, StorageRole string

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,12 +14,11 @@ import (
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/snowflake/ledger"
 	"github.com/firn-data/firn/internal/sqsbatch"
-	"github.com/firn-data/firn/internal/work"
 )
 
 // Ledger reads the objects of a dataset's ledger. ledger.Reader implements Ledger.
 type Ledger interface {
-	Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]ledger.Row, error)
+	Page(ctx context.Context, c *contract.Contract, after object.ID, s ledger.Selection, limit int) ([]ledger.Row, error)
 	Find(ctx context.Context, c *contract.Contract, id object.ID) (ledger.Row, bool, error)
 }
 
@@ -33,8 +31,8 @@ type Reload struct {
 	// Objects are S3 URIs or object ids. Without Objects, the reload takes all objects
 	// of the dataset's ledger.
 	Objects []string
-	// Since skips ledger rows with an earlier load time. The zero time skips nothing.
-	Since time.Time
+	// Selection limits the ledger rows of a reload without Objects.
+	Selection ledger.Selection
 	// Ledger is the ledger of Dataset. May be nil without a Dataset.
 	Ledger Ledger
 	// OnlyPlan reports the result of the reload, and changes nothing.
@@ -49,8 +47,14 @@ type Reloaded struct {
 	Object object.Object `json:"object"`
 	// Generation is the generation of the object after the reload.
 	Generation int `json:"generation"`
+	// Rejects is the number of the object's rejects in the ledger; 0 for an object from
+	// the journal.
+	Rejects int64 `json:"rejects,omitempty"`
 	// UnderWay means that an earlier reload of the object hasn't ended.
 	UnderWay bool `json:"under_way,omitempty"`
+	// NotSent means that the queue didn't take the message. The same command sends the
+	// message.
+	NotSent bool `json:"not_sent,omitempty"`
 	// Refused is the reason for a refused reload; empty if the reload is possible.
 	Refused string `json:"refused,omitempty"`
 }
@@ -70,7 +74,8 @@ const pageSize = 1000
 // of the object's message.
 //
 // After an error or a kill, the same call completes the reload. An object of an
-// unfinished reload gets its message again, but no further generation.
+// unfinished reload gets no further generation, and its message again only if no command
+// sent the message. Two simultaneous calls share the objects.
 func (o *Operator) Reload(ctx context.Context, r Reload, report func(Reloaded)) error {
 	if r.Dataset == "" && len(r.Objects) == 0 {
 		return errors.New("name a dataset or objects")
@@ -88,7 +93,7 @@ func (o *Operator) Reload(ctx context.Context, r Reload, report func(Reloaded)) 
 	c := o.Contracts.ByDataset(r.Dataset)
 	size := cmp.Or(r.PageSize, pageSize)
 	for after := object.ID(""); ; {
-		rows, err := r.Ledger.Page(ctx, c, after, r.Since, size)
+		rows, err := r.Ledger.Page(ctx, c, after, r.Selection, size)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -136,21 +141,36 @@ func (o *Operator) findNamed(ctx context.Context, r Reload) ([]candidate, error)
 }
 
 func (o *Operator) reloadAll(ctx context.Context, candidates []candidate, onlyPlan bool, report func(Reloaded)) error {
+	var refused refusals
 	for chunk := range slices.Chunk(candidates, sqsbatch.MostEntries) {
 		reloads, err := o.reloadSome(ctx, chunk, onlyPlan)
 		if err != nil {
 			return err
 		}
-		if !onlyPlan {
-			if err := o.sendReloads(ctx, reloads); err != nil {
-				return err
+		messages := make([]message, len(chunk))
+		for i, r := range reloads {
+			if r.Work != nil && !onlyPlan {
+				messages[i] = message{id: chunk[i].id, stage: r.Work.Stage, body: r.Work.Encode(), mark: r.Mark}
 			}
 		}
+		unsent, stop := o.sendAll(ctx, messages)
 		for i, c := range chunk {
-			report(Reloaded{ID: c.id, Object: c.object, Generation: reloads[i].Generation, UnderWay: reloads[i].UnderWay, Refused: reloads[i].Refused})
+			report(c.reloaded(reloads[i], unsent[i] != nil))
 		}
+		if stop != nil {
+			return stop
+		}
+		refused.add(unsent)
 	}
-	return nil
+	return refused.err()
+}
+
+func (c candidate) reloaded(r journal.Reload, notSent bool) Reloaded {
+	reloaded := Reloaded{ID: c.id, Object: c.object, Generation: r.Generation, UnderWay: r.UnderWay, Refused: r.Refused, NotSent: notSent}
+	if c.row != nil {
+		reloaded.Rejects = c.row.RowsRejected
+	}
+	return reloaded
 }
 
 // reloadSome changes the journal entries of a chunk in parallel. With onlyPlan, the
@@ -205,29 +225,4 @@ func withdrawnReload(row ledger.Row) journal.Reload {
 // restored journal entry gets this load.
 func loadFromLedger(row ledger.Row) journal.Load {
 	return journal.Load{LoadID: row.LoadID, Generation: row.Generation, QueryID: row.QueryID, Rows: row.RowsLoaded, DuplicateOf: row.DuplicateOf}
-}
-
-// sendReloads sends the messages of the reloads to the transform queue.
-func (o *Operator) sendReloads(ctx context.Context, reloads []journal.Reload) error {
-	var messages []sqsbatch.Message
-	for _, r := range reloads {
-		if r.Work != nil {
-			messages = append(messages, sqsbatch.Message{Body: r.Work.Encode()})
-		}
-	}
-	var refused []*sqsbatch.Refused
-	for _, err := range sqsbatch.Send(ctx, o.Queues, o.Stack.Queues[string(work.Transform)], messages) {
-		var refusal *sqsbatch.Refused
-		switch {
-		case errors.As(err, &refusal):
-			refused = append(refused, refusal)
-		case err != nil:
-			return fmt.Errorf("send to the transform queue: %w (run the command again: no object gets a second generation)", err)
-		}
-	}
-	if len(refused) > 0 {
-		return fmt.Errorf("send to the transform queue: SQS refused %d of %d messages, the first with %w (run the command again)",
-			len(refused), len(messages), refused[0])
-	}
-	return nil
 }

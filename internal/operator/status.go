@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -70,13 +71,20 @@ func (o *Operator) CheckDataset(dataset string) error {
 	return nil
 }
 
-// Summary has the waiting and failed objects and the held deliveries of a dataset.
+// Summary has the waiting and failed objects, the held deliveries and the new columns of
+// a dataset.
 type Summary struct {
 	Dataset string          `json:"dataset"`
 	Waiting int             `json:"waiting"`
 	Failed  []journal.Entry `json:"failed"`
 	// Held has the held deliveries of a snapshot dataset.
 	Held []work.HeldDelivery `json:"held,omitempty"`
+	// NewColumns are the reported columns of files that the contract doesn't have.
+	// MoreNewColumns is the number of new columns that firn has no name of.
+	NewColumns     []work.NewColumn `json:"new_columns,omitempty"`
+	MoreNewColumns int              `json:"more_new_columns,omitempty"`
+	// Runs has the ingestion runs that aren't finished.
+	Runs []journal.Run `json:"runs,omitempty"`
 }
 
 // maxCountedWaiting is the largest number of waiting objects in a summary. More objects
@@ -86,24 +94,17 @@ const maxCountedWaiting = 1000
 // Summaries returns one summary of each dataset. If keys without a contract failed, the
 // last summary has their objects and an empty Dataset.
 func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
+	runs, err := o.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var summaries []Summary
 	for _, c := range o.Contracts {
-		waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
+		summary, err := o.summary(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		failed, err := o.Journal.Failed(ctx, c.Dataset(), "")
-		if err != nil {
-			return nil, err
-		}
-		summary := Summary{Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed}
-		if c.Mode == contract.Snapshot {
-			deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
-			if err != nil {
-				return nil, err
-			}
-			summary.Held = deliveries.Held
-		}
+		summary.Runs = runsOf(runs, c.Dataset())
 		summaries = append(summaries, summary)
 	}
 	unclaimed, err := o.Journal.Failed(ctx, "", "")
@@ -111,4 +112,36 @@ func (o *Operator) Summaries(ctx context.Context) ([]Summary, error) {
 		summaries = append(summaries, Summary{Failed: unclaimed})
 	}
 	return summaries, err
+}
+
+func (o *Operator) summary(ctx context.Context, c *contract.Contract) (Summary, error) {
+	waiting, err := o.Journal.Waiting(ctx, c.Dataset(), maxCountedWaiting)
+	if err != nil {
+		return Summary{}, err
+	}
+	failed, err := o.Journal.Failed(ctx, c.Dataset(), "")
+	if err != nil {
+		return Summary{}, err
+	}
+	reported, err := o.Journal.NewColumns(ctx, c.Dataset())
+	if err != nil {
+		return Summary{}, err
+	}
+	missing := reported.MissingIn(c)
+	summary := Summary{
+		Dataset: c.Dataset(), Waiting: len(waiting), Failed: failed, NewColumns: missing.Columns, MoreNewColumns: missing.More,
+	}
+	if c.Mode == contract.Snapshot {
+		deliveries, err := o.Journal.Deliveries(ctx, c.Dataset())
+		if err != nil {
+			return Summary{}, err
+		}
+		summary.Held = deliveries.Held
+	}
+	return summary, nil
+}
+
+// runsOf returns the runs of a dataset.
+func runsOf(runs []journal.Run, dataset string) []journal.Run {
+	return slices.DeleteFunc(slices.Clone(runs), func(r journal.Run) bool { return r.Dataset != dataset })
 }

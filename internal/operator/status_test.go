@@ -135,6 +135,43 @@ func TestSummaries(t *testing.T) {
 	check("one waits, one failed, one failed without a contract")
 }
 
+// TestSummariesHaveNewColumnsWithoutKnownOnes: the contract of shop.order has "state" by
+// now.
+func TestSummariesHaveNewColumnsWithoutKnownOnes(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	owner := work.NewColumn{Name: "owner", Object: "s3://landing/shop/order/1.csv"}
+	n := work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{owner}, More: 2}
+	check := func(when string, want operator.Summary) {
+		t.Helper()
+		got, err := f.Summaries(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, operator.Summary{Dataset: got[2].Dataset, NewColumns: got[2].NewColumns, MoreNewColumns: got[2].MoreNewColumns}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	check("without a report", operator.Summary{Dataset: "shop.order"})
+	for _, step := range []struct {
+		name string
+		n    work.NewColumns
+		want operator.Summary
+	}{
+		{"new columns", n, operator.Summary{Dataset: "shop.order", NewColumns: []work.NewColumn{owner}, MoreNewColumns: 2}},
+		{
+			"a known column",
+			work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state"}, owner}, More: 2},
+			operator.Summary{Dataset: "shop.order", NewColumns: []work.NewColumn{owner}},
+		},
+	} {
+		if err := f.stages.RecordNewColumns(ctx, step.n); err != nil {
+			t.Fatal(err)
+		}
+		check(step.name, step.want)
+	}
+}
+
 // TestWaitReturnsEntriesInOrder settles the second object after the report of the
 // first, so Wait must read the journal again. At the start, the journal has no entry of
 // the second object.

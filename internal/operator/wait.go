@@ -10,8 +10,7 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// HasStopped reports whether an object is settled: loaded, superseded, ignored or
-// failed.
+// HasStopped reports whether an object is settled: in a final state, or failed.
 func HasStopped(e journal.Entry) bool { return e.State.Final() || e.State == journal.Failed }
 
 // Wait waits until every object is settled, and returns the entries in the order of the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -53,9 +52,6 @@ type EndedVersion struct {
 	Rejected int64     `json:"rejected"`
 }
 
-// maxReason is the longest reason in characters.
-const maxReason = 1000
-
 // Withdraw withdraws the objects, one transaction each, and calls report for each
 // object. Afterwards the tables have no rows of the object, nor of an older version of
 // its key. A newer version of the key isn't affected.
@@ -63,12 +59,10 @@ const maxReason = 1000
 // After an error or a kill, the same call completes the withdrawal. A repeated call
 // changes nothing.
 func (o *Operator) Withdraw(ctx context.Context, r Withdraw, report func(Withdrawn)) error {
-	switch {
-	case strings.TrimSpace(r.Reason) == "":
-		return errors.New("a withdrawal needs a reason")
-	case len([]rune(r.Reason)) > maxReason:
-		return fmt.Errorf("the reason has more than %d characters", maxReason)
-	case len(r.Objects) == 0:
+	if err := checkReason("withdrawal", r.Reason); err != nil {
+		return err
+	}
+	if len(r.Objects) == 0 {
 		return errors.New("name the objects to withdraw")
 	}
 	if err := o.CheckDataset(r.Dataset); err != nil {
@@ -119,9 +113,11 @@ func (o *Operator) withdraw(ctx context.Context, r Withdraw, c candidate) (Withd
 		return Withdrawn{}, err
 	}
 	done := Withdrawn{ID: c.id, Object: c.object, Dataset: c.dataset, Ended: []EndedVersion{}}
-	result, err := withdrawPatiently(ctx, r.Withdrawer, work.Work{
-		Stage: work.Load, Dataset: c.dataset, Object: c.object, Generation: entry.Generation,
-		Withdraw: &work.Withdrawal{By: r.By, Note: r.Reason},
+	result, err := waitForLock(func() (load.WithdrawalResult, error) {
+		return r.Withdrawer.Withdraw(ctx, work.Work{
+			Stage: work.Load, Dataset: c.dataset, Object: c.object, Generation: entry.Generation,
+			Withdraw: &work.Withdrawal{By: r.By, Note: r.Reason},
+		})
 	})
 	if err != nil {
 		return Withdrawn{}, err
@@ -140,10 +136,10 @@ func (o *Operator) withdraw(ctx context.Context, r Withdraw, c candidate) (Withd
 // itself, for 5 seconds by default.
 const maxLockAttempts = 24
 
-// withdrawPatiently tries again while a load holds the lock of the dataset.
-func withdrawPatiently(ctx context.Context, by Withdrawer, w work.Work) (result load.WithdrawalResult, err error) {
+// waitForLock tries again while a load or another command holds the lock of the dataset.
+func waitForLock[T any](try func() (T, error)) (result T, err error) {
 	for range maxLockAttempts {
-		if result, err = by.Withdraw(ctx, w); !fault.Is(err, fault.LockBusy) {
+		if result, err = try(); !fault.Is(err, fault.LockBusy) {
 			break
 		}
 	}

@@ -33,6 +33,7 @@ const (
 	transformURL = "https://queue/transform"
 	loadURL      = "https://queue/load"
 	routeURL     = "https://queue/route"
+	ingestURL    = "https://queue/ingest"
 )
 
 // fakeJournal keeps entries by the rules of the journal.
@@ -47,13 +48,15 @@ type fakeJournal struct {
 	sweepers   map[object.ID]string
 	sweptUntil time.Time
 	outage     breaker.Outage
+	runs       map[journal.RunName]journal.Run
 	now        func() time.Time
 }
 
 func newJournal(entries ...journal.Entry) *fakeJournal {
 	j := &fakeJournal{
 		entries: make(map[object.ID]journal.Entry), unavailable: make(map[object.ID]bool),
-		reads: make(map[object.ID]int), sweepers: make(map[object.ID]string), now: time.Now,
+		reads: make(map[object.ID]int), sweepers: make(map[object.ID]string),
+		runs: make(map[journal.RunName]journal.Run), now: time.Now,
 	}
 	for _, e := range entries {
 		e.ID = e.Object.ID()
@@ -136,7 +139,7 @@ func (j *fakeJournal) Transformed(ctx context.Context, r work.Receipt, at work.L
 
 func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, message string) (bool, error) {
 	e, err := j.Get(ctx, object.ID(f.ObjectID))
-	if err != nil || e.State.Final() {
+	if err != nil || e.State.Final() || f.Generation < e.Generation {
 		return false, err
 	}
 	e.State, e.Stage, e.Code, e.Cause, e.Hint = journal.Failed, stage, string(f.Code), f.Cause(), f.Advice()
@@ -145,17 +148,17 @@ func (j *fakeJournal) Fail(ctx context.Context, f *fault.Fault, stage, queue, me
 	return true, nil
 }
 
-func (j *fakeJournal) Stuck(_ context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error) {
-	if limit < 1 {
-		return nil, fmt.Errorf("limit %d", limit)
-	}
-	var stuck []journal.Entry
+func (j *fakeJournal) EachStuck(_ context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error {
 	for _, e := range j.entries {
-		if e.State == state && e.Times[state].Before(before) {
-			stuck = append(stuck, e)
+		progressed := e.Progressed
+		if progressed.IsZero() {
+			progressed = e.Times[state]
+		}
+		if e.State == state && progressed.Before(before) && !do(e) {
+			return nil
 		}
 	}
-	return stuck, nil
+	return nil
 }
 
 func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error) {
@@ -172,6 +175,32 @@ func (j *fakeJournal) ClaimForSweep(ctx context.Context, e journal.Entry, messag
 	now.LastSweepAt = j.now()
 	j.entries[e.ID], j.sweepers[e.ID] = now, message
 	return now, true, nil
+}
+
+func (j *fakeJournal) EachStuckRun(_ context.Context, before time.Time, do func(journal.Run) bool) error {
+	for _, run := range j.runs {
+		moving := run.State == journal.RunOrdered || run.State == journal.RunRunning
+		if moving && run.Progressed.Before(before) && !do(run) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (j *fakeJournal) ClaimRunForSweep(_ context.Context, name journal.RunName, message string, before time.Time) (journal.Run, bool, error) {
+	run := j.runs[name]
+	moving := run.State == journal.RunOrdered || run.State == journal.RunRunning
+	switch {
+	case !moving, !run.LastActivity().Before(before):
+		return run, false, nil
+	case run.Sweeper == message:
+		return run, true, nil
+	case run.LastSweepAt.After(before):
+		return run, false, nil
+	}
+	run.SweepCount, run.LastSweepAt, run.Sweeper = run.SweepCount+1, j.now(), message
+	j.runs[name] = run
+	return run, true, nil
 }
 
 func (j *fakeJournal) SweptUntil(context.Context) (time.Time, error) { return j.sweptUntil, nil }
@@ -290,7 +319,7 @@ type fakeSQS struct {
 func (q *fakeSQS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	q.requests++
 	url := aws.ToString(in.QueueUrl)
-	if url != transformURL && url != loadURL && url != routeURL {
+	if url != transformURL && url != loadURL && url != routeURL && url != ingestURL {
 		q.t.Errorf("send to the unknown queue %q", url)
 	}
 	if n := len(in.Entries); n < 1 || n > 10 {

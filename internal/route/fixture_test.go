@@ -41,7 +41,7 @@ func newFixture(t *testing.T, entries ...journal.Entry) *fixture {
 		},
 		Journal: b.journal, Receipts: b.receipts, Lister: b.lister, Sender: b.sqs, Now: clock,
 		LandingBucket: landing, CuratedBucket: curated,
-		TransformURL: transformURL, LoadURL: loadURL, RouteURL: routeURL, LoadEvery: -1,
+		TransformURL: transformURL, LoadURL: loadURL, RouteURL: routeURL, IngestURL: ingestURL, LoadEvery: -1,
 	}
 	return b
 }

@@ -16,7 +16,7 @@ import (
 // that is already `received` is sent again, because the first send may have failed.
 // Transform claims the object only once.
 func (r *Router) routeLanding(ctx context.Context, m batch.Message, o object.Object, out *outbox) (subject, error) {
-	about := subjectOf(o, "")
+	about := subjectOf(o, 0, "") // an event is about the first generation
 	if reason := o.IgnoreReason(); reason != "" {
 		telemetry.Logger(ctx).InfoContext(ctx, "object ignored: "+reason, telemetry.Object(o, "")...)
 		return about, r.Journal.Ignore(ctx, o, reason)
@@ -32,7 +32,7 @@ func (r *Router) routeLanding(ctx context.Context, m batch.Message, o object.Obj
 	case claimed == nil:
 		return about, noDataset(o)
 	case failedBefore(entry, m):
-		return subjectOf(entry.Object, entry.Dataset), failAgain(entry)
+		return subjectOf(entry.Object, entry.Generation, entry.Dataset), failAgain(entry)
 	case entry.State != journal.Received:
 		telemetry.Logger(ctx).InfoContext(ctx, "duplicate event dropped",
 			append(telemetry.Object(o, about.dataset), telemetry.KeyState, string(entry.State))...)

@@ -22,7 +22,7 @@ func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Noti
 	if !found {
 		return about, fault.Permanentf("route receipt", fault.Undecodable, "%q isn't the key of a receipt", n.Object.Key)
 	}
-	about.id, about.dataset = attempt.Object, attempt.Dataset
+	about.id, about.generation, about.dataset = attempt.Object, attempt.Generation(), attempt.Dataset
 	at := work.Location{Bucket: n.Object.Bucket, Key: n.Object.Key}
 	receipt, err := r.readReceipt(ctx, at)
 	switch {
@@ -31,7 +31,7 @@ func (r *Router) routeReceipt(ctx context.Context, m batch.Message, n event.Noti
 	case err != nil:
 		return about, err
 	}
-	about = subjectOf(receipt.Object, receipt.Dataset)
+	about = subjectOf(receipt.Object, receipt.Generation, receipt.Dataset)
 	if receipt.Outcome == work.Refused {
 		return about, r.routeRefusal(ctx, receipt, at)
 	}
@@ -76,6 +76,9 @@ func (r *Router) routeAccepted(ctx context.Context, m batch.Message, receipt wor
 	}
 	if err != nil {
 		return err
+	}
+	if receipt.RowsRejected > 0 {
+		telemetry.Put(ctx, map[telemetry.Metric]float64{telemetry.Rejects: float64(receipt.RowsRejected)})
 	}
 	if entry.State != journal.Transformed || receipt.Generation < entry.Generation {
 		r.logDropped(ctx, entry)

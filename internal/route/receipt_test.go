@@ -256,6 +256,38 @@ func TestRefusalIsAPermanentFault(t *testing.T) {
 	}
 }
 
+// TestFaultOfReloadHasItsGeneration: the journal drops a fault of an earlier generation,
+// so a fault without the generation of the reload would be lost.
+func TestFaultOfReloadHasItsGeneration(t *testing.T) {
+	t.Parallel()
+	r := receiptFor("shop.order", landed("shop/order/day.csv"), 2)
+	refusal := r
+	refusal.Outcome, refusal.Code, refusal.Cause, refusal.Data = work.Refused, "bad_header", "no header", nil
+	for name, test := range map[string]struct {
+		receipt work.Receipt
+		message string
+		entry   func(*journal.Entry)
+	}{
+		"refused":        {refusal, receiptEvent(r), func(*journal.Entry) {}},
+		"refused before": {refusal, records(r.Object), func(e *journal.Entry) { e.State, e.Queue, e.Message = journal.Failed, "route", records(r.Object) }},
+		"without the receipt": {work.Receipt{}, receiptEvent(r), func(e *journal.Entry) {
+			*e = journal.Entry{ID: r.ObjectID, Object: r.Object, Dataset: r.Dataset, State: journal.Transforming}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFixture(t)
+			if test.receipt.Attempt != "" {
+				b.addReceipt(t, test.receipt, journal.Transforming)
+			}
+			b.changeEntry(r.ObjectID, func(e *journal.Entry) { test.entry(e); e.Generation = 2 })
+			if f := b.handle(test.message); f == nil || f.Disposition != fault.Permanent || f.ObjectID != string(r.ObjectID) || f.Generation != 2 {
+				t.Errorf("fault %+v, want a permanent fault of generation 2", f)
+			}
+		})
+	}
+}
+
 func TestLateRefusalIsIgnored(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

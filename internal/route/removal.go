@@ -28,7 +28,7 @@ func (r *Router) routeRemoval(ctx context.Context, m batch.Message, n event.Noti
 	c := r.withdrawing(n.Object)
 	if c == nil {
 		telemetry.Logger(ctx).InfoContext(ctx, "deletion left alone", telemetry.Object(n.Object, "")...)
-		return subjectOf(n.Object, ""), nil
+		return subjectOf(n.Object, 0, ""), nil
 	}
 	w := work.Work{Stage: work.Load, Dataset: c.Dataset(), Object: n.Object, Withdraw: withdrawalOf(n)}
 	about := subject{dataset: w.Dataset, uri: n.Object.URI()}

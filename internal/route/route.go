@@ -37,9 +37,9 @@ type Journal interface {
 
 // Sweeps is the sweep's part of the journal.
 type Sweeps interface {
-	// Stuck returns the objects that have been in the state since before the time, at
-	// most limit for each shard of the index.
-	Stuck(ctx context.Context, state journal.State, before time.Time, limit int) ([]journal.Entry, error)
+	// EachStuck calls do with each object in the state without progress since before the
+	// time, until do returns false.
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 	// ClaimForSweep claims a stuck object for the sweep's message and increments the
 	// object's sweep count. It returns false if the object has moved on, or if another
 	// message claimed the object after the time before.
@@ -48,6 +48,13 @@ type Sweeps interface {
 	// version.
 	SweptUntil(ctx context.Context) (time.Time, error)
 	SetSweptUntil(ctx context.Context, until time.Time) error
+	// EachStuckRun calls do with each ordered or running ingestion run without progress
+	// since before the time, until do returns false.
+	EachStuckRun(ctx context.Context, before time.Time, do func(journal.Run) bool) error
+	// ClaimRunForSweep claims a run without activity since before the time for the sweep's
+	// message, and increments the run's sweep count. It returns false if the run has moved
+	// on, or if another message has claimed the run since the time.
+	ClaimRunForSweep(ctx context.Context, name journal.RunName, message string, before time.Time) (journal.Run, bool, error)
 	Outage(ctx context.Context, dependency string) (breaker.Outage, error)
 }
 
@@ -72,8 +79,8 @@ type Router struct {
 	// Events of other buckets are a fault.
 	LandingBucket, CuratedBucket string
 	// TransformURL and LoadURL are the queues for work, and RouteURL is route's own
-	// queue.
-	TransformURL, LoadURL, RouteURL string
+	// queue. IngestURL is the queue for resumed runs.
+	TransformURL, LoadURL, RouteURL, IngestURL string
 	// LoadEvery delays each load message, so that several objects share a load. The
 	// maximum is 15 minutes, the limit of SQS. A negative value means firn.loadEvery of
 	// each contract.
@@ -99,6 +106,7 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 	var form struct {
 		Sweep json.RawMessage `json:"sweep"`
 		Stage work.Stage      `json:"stage"`
+		RunID string          `json:"run_id"`
 	}
 	_ = json.Unmarshal([]byte(m.Body), &form) // a body that isn't JSON isn't an event either, and routeEvent returns the fault
 	switch {
@@ -108,6 +116,12 @@ func (r *Router) routeMessage(ctx context.Context, m batch.Message, out *outbox)
 			return undecodable(err)
 		}
 		return r.sweep(ctx, m, s)
+	case form.Stage == work.Route && form.RunID != "":
+		w, err := work.DecodeStuckRun(m.Body)
+		if err != nil {
+			return undecodable(err)
+		}
+		return r.resumeRun(ctx, m, w, out)
 	case form.Stage == work.Route:
 		w, err := work.Decode(m.Body, work.Route)
 		if err != nil {
@@ -165,11 +179,12 @@ func (r *Router) routeNotice(ctx context.Context, m batch.Message, n event.Notic
 // dataset are empty while they are unknown.
 type subject struct {
 	id           object.ID
+	generation   int
 	dataset, uri string
 }
 
-func subjectOf(o object.Object, dataset string) subject {
-	return subject{id: o.ID(), dataset: dataset, uri: o.URI()}
+func subjectOf(o object.Object, generation int, dataset string) subject {
+	return subject{id: o.ID(), generation: generation, dataset: dataset, uri: o.URI()}
 }
 
 // name returns err as a fault with the subject's names; nil stays nil. Names in the
@@ -178,7 +193,7 @@ func (s subject) name(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.ForObject(err, string(s.id), s.dataset, s.uri)
+	return fault.ForObject(err, string(s.id), s.generation, s.dataset, s.uri)
 }
 
 // combineFaults returns the single fault of a message with several faults.
@@ -197,7 +212,7 @@ func (r *Router) combineFaults(ctx context.Context, m batch.Message, faults []er
 		}
 		if f.ObjectID != "" {
 			if _, err := r.Journal.Fail(ctx, f, string(work.Route), m.Queue, m.Body); err != nil {
-				return fault.ForObject(err, f.ObjectID, f.Dataset, f.Subject)
+				return fault.ForObject(err, f.ObjectID, f.Generation, f.Dataset, f.Subject)
 			}
 		}
 		chosen = addFailed(chosen, f)

@@ -50,7 +50,7 @@ func (l *outgoing) fault(err error) error {
 	if !l.hasObject() {
 		return err
 	}
-	return subjectOf(l.work.Object, l.work.Dataset).name(err)
+	return subjectOf(l.work.Object, l.work.Generation, l.work.Dataset).name(err)
 }
 
 // names returns the log attributes of the letter's object.
@@ -94,8 +94,9 @@ func (r *Router) send(ctx context.Context, out *outbox) map[string]error {
 }
 
 // unsent returns the fault of an unsent message. The fault is permanent only for a
-// bad message: a key with a character that XML forbids. SenderFault alone isn't
-// enough, because SQS sets the flag for missing grants on keys too.
+// message that SQS refuses because of its text. No key makes such a message, see
+// work.EscapeMessage. SenderFault alone isn't enough, because SQS sets the flag for
+// missing grants on keys too.
 func unsent(err error) error {
 	const op = "send work"
 	var refused *sqsbatch.Refused

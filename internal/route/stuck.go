@@ -31,7 +31,7 @@ const (
 // the message was lost or is delayed again and again, so the work is sent again. After
 // three resends the object fails.
 func (r *Router) routeStuck(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
-	return subjectOf(w.Object, w.Dataset).name(r.resumeStuck(ctx, m, w, out))
+	return subjectOf(w.Object, w.Generation, w.Dataset).name(r.resumeStuck(ctx, m, w, out))
 }
 
 func (r *Router) resumeStuck(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {

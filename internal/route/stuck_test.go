@@ -72,7 +72,7 @@ func TestStuckObjectIsSentThreeTimesThenFails(t *testing.T) {
 			b.sqs.sent = nil
 			f := b.handle(stuckMessage(e))
 			checkFault(t, f, fault.Permanent, fault.Stuck, string(test.state), "2026-11-30 05:00:00 UTC", "3 times")
-			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.sent) > 0 {
+			if f.Stage != string(test.stage) || f.ObjectID != string(e.Object.ID()) || f.Generation != 1 || !strings.Contains(f.Advice(), test.hint) || len(b.sqs.sent) > 0 {
 				t.Errorf("fault %+v, sent %+v", f, b.sqs.sent)
 			}
 		})

@@ -26,7 +26,8 @@ const (
 	// version may be delayed, or wait in a long queue.
 	defaultGrace = time.Hour
 	// defaultStuck is the age of a state after which an object counts as stuck. A
-	// delayed message returns within 15 minutes.
+	// delayed message returns within 15 minutes. The same time applies to the last
+	// activity of an ingestion run.
 	defaultStuck = 6 * time.Hour
 	// sweepOverlap is the time by which a sweep repeats the interval of the sweep
 	// before. S3 dates a multipart upload by its start (AmazonS3 userguide,
@@ -36,21 +37,24 @@ const (
 	// maxListingTime is the time limit of a message for the listing of the bucket.
 	// Another message continues the list, and the rest of the batch doesn't wait.
 	maxListingTime = 10 * time.Second
-	// maxStuckPerShard is the number of stuck objects in a sweep for each state and
-	// shard of the index.
-	maxStuckPerShard = 100
+	// maxStuckInMemory is the number of found objects in memory before a sweep sends
+	// their messages.
+	maxStuckInMemory = 1000
 	// maxParallelReads is the number of concurrent reads of the journal.
 	maxParallelReads = 10
 )
 
 // sweep finds lost events and lost messages, because S3 and Glue announce only on a
-// best-effort basis. A sweep first reads the stuck objects, then lists the landing
-// bucket page by page. Another message continues a long list. Each result becomes a
+// best-effort basis. A sweep first reads the stuck objects and ingestion runs, then lists
+// the landing bucket page by page. Another message continues a long list. Each result becomes a
 // message with its own faults, dead letter and redrive. Sweeps may overlap, because a
 // repeated result has no effect.
 func (r *Router) sweep(ctx context.Context, m batch.Message, s work.Sweep) error {
 	if s.Page == nil {
 		if err := r.sweepStuck(ctx, m, s); err != nil {
+			return err
+		}
+		if err := r.sweepRuns(ctx, m, r.Now().Add(-s.Stuck.Or(defaultStuck))); err != nil {
 			return err
 		}
 		since, err := r.sweepStart(ctx, s)
@@ -75,8 +79,10 @@ func (r *Router) sweepStart(ctx context.Context, s work.Sweep) (time.Time, error
 	return swept.Add(-sweepOverlap), nil
 }
 
-// sweepStuck sends a message for each stuck object. During an outage of Snowflake,
-// transformed objects don't count as stuck.
+// sweepStuck sends a message for each stuck object. An object is stuck after a time
+// without a change of state and without a try. A try proves that the object's message
+// isn't lost, so an object with a known cause of its wait isn't stuck. During an outage
+// of Snowflake, transformed objects don't count as stuck.
 func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) error {
 	outage, err := r.Journal.Outage(ctx, breaker.Snowflake)
 	if err != nil {
@@ -87,20 +93,25 @@ func (r *Router) sweepStuck(ctx context.Context, m batch.Message, s work.Sweep) 
 		states = append(states, journal.Transformed)
 	}
 	before := r.Now().Add(-s.Stuck.Or(defaultStuck))
-	var out outbox
+	var faults []error
 	for _, state := range states {
-		entries, err := r.Journal.Stuck(ctx, state, before, maxStuckPerShard)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e.LastSweepAt.After(before) {
-				continue
+		var out outbox
+		var failed error
+		err := r.Journal.EachStuck(ctx, state, before, func(e journal.Entry) bool {
+			if e.LastSweepAt.After(before) || !e.LastActivity().Before(before) {
+				return true
 			}
 			out.add(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Dataset: e.Dataset, Object: e.Object, Generation: e.Generation})
-		}
+			if len(out.letters) < maxStuckInMemory {
+				return true
+			}
+			failed = r.sendAll(ctx, m, &out, "stuck objects found")
+			out = outbox{}
+			return failed == nil
+		})
+		faults = append(faults, err, failed, r.sendAll(ctx, m, &out, "stuck objects found"))
 	}
-	return r.sendAll(ctx, m, &out, "stuck objects found")
+	return errors.Join(faults...)
 }
 
 // sweepLanding announces the versions in the landing bucket without an entry in the

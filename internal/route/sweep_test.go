@@ -203,7 +203,14 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 	}
 	seen := entry("seen.csv", journal.Received, 30*time.Hour)
 	seen.LastSweepAt = noon.Add(-5 * time.Hour)
+	tried := entry("tried.csv", journal.Transformed, 50*time.Hour) // paused: the message comes back every 15 minutes
+	tried.Delay = &journal.Delay{Code: fault.DatasetPaused, Last: noon.Add(-10 * time.Minute)}
+	silent := entry("silent.csv", journal.Received, 50*time.Hour) // the message is lost since the last try
+	silent.Delay = &journal.Delay{Code: fault.StoreAway, Last: noon.Add(-7 * time.Hour)}
+	retried := entry("retried.csv", journal.Transforming, 10*time.Minute) // a new try is no progress
+	retried.Progressed = noon.Add(-50 * time.Hour)
 	entries := []journal.Entry{
+		tried, silent, retried,
 		entry("received.csv", journal.Received, 7*time.Hour), entry("transforming.csv", journal.Transforming, 7*time.Hour),
 		entry("transformed.csv", journal.Transformed, 7*time.Hour), seen,
 		entry("young.csv", journal.Received, 5*time.Hour), entry("failed.csv", journal.Failed, 70*time.Hour),
@@ -216,9 +223,9 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 		outage bool
 		want   string
 	}{
-		{"defaults", work.Sweep{At: noon}, false, "received transformed transforming"},
-		{"during an outage of Snowflake", work.Sweep{At: noon}, true, "received transforming"},
-		{"younger objects", work.Sweep{At: noon, Stuck: &younger}, false, "received seen transformed transforming young"},
+		{"defaults", work.Sweep{At: noon}, false, "received silent transformed transforming"},
+		{"during an outage of Snowflake", work.Sweep{At: noon}, true, "received silent transforming"},
+		{"younger objects", work.Sweep{At: noon, Stuck: &younger}, false, "received seen silent transformed transforming young"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

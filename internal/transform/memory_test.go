@@ -27,6 +27,8 @@ type memoryStore struct {
 	open    int
 	// failRead is the number of bytes before a read of the object fails. 0 means never.
 	failRead int
+	// panicCreate is the value of a panic at every new file. Nil means no panic.
+	panicCreate any
 	// failCreate is the fault of every write.
 	failCreate error
 	// failCommit is the fault of the next commit of a file of rejects. It is used once.
@@ -81,6 +83,9 @@ func (f *failingReader) Read([]byte) (int, error) { return 0, f.err }
 func (m *memoryStore) Create(_ context.Context, at work.Location) transform.Upload {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	if m.panicCreate != nil {
+		panic(m.panicCreate)
+	}
 	m.open++
 	return &memoryUpload{memory: m, key: at.Key}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/firn-data/firn/internal/engine/parquetfile"
 	"github.com/firn-data/firn/internal/engine/row"
+	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/work"
 )
 
@@ -94,7 +95,10 @@ func (o *output) end() error {
 	return o.err
 }
 
-func (o *output) encode(ctx context.Context, batch *row.Batch) error {
+// encode writes a batch. A panic is a fault of code crashed: in a goroutine, a panic
+// would end the process and write its value to the log.
+func (o *output) encode(ctx context.Context, batch *row.Batch) (err error) {
+	defer fault.Recover("write rows", &err)
 	if o.current == nil {
 		upload := o.store.Create(ctx, work.Location{Bucket: o.bucket, Key: o.key(len(o.files))})
 		o.uploads = append(o.uploads, upload)

@@ -54,7 +54,7 @@ func (s *Stage) Handle(ctx context.Context, m batch.Message) error {
 		return fault.Permanentf("decode message", fault.Undecodable, "%w", err)
 	}
 	if err := s.handle(ctx, m, w); err != nil {
-		return fault.ForObject(err, string(w.Object.ID()), w.Dataset, w.Object.URI())
+		return fault.ForObject(err, string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 	}
 	return nil
 }

@@ -110,6 +110,25 @@ func TestStageClaimsUntilTheDeadline(t *testing.T) {
 	}
 }
 
+// TestPanicOfWriterFailsAttempt panics in the goroutine that writes the rows. The process
+// stays alive, and the fault doesn't quote the value.
+func TestPanicOfWriterFailsAttempt(t *testing.T) {
+	t.Parallel()
+	b := newFixture("n\n781120\n")
+	b.store.panicCreate = "row 781120"
+	f := b.handle(t)
+	if f == nil || f.Code != fault.Crashed || f.Disposition != fault.Retry || f.Attempt != 1 || f.ObjectID != string(b.work.Object.ID()) {
+		t.Fatalf("fault %+v", f)
+	}
+	const want = "panic: a value of type string at internal/transform_test.(*memoryStore).Create (internal/transform_test/memory_test.go:"
+	if !strings.HasPrefix(f.Cause(), want) || strings.Contains(f.Error(), "781120") {
+		t.Errorf("cause %q, want %q", f.Cause(), want)
+	}
+	if keys := b.store.keys(); len(keys) != 0 {
+		t.Errorf("files %v", keys)
+	}
+}
+
 // TestRefusedObjectIsDone: the stage is done with the message, because route reads the
 // receipt.
 func TestRefusedObjectIsDone(t *testing.T) {
@@ -144,13 +163,14 @@ func TestStageReturnsFaultWithAttempt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newFixture("n\n1\n")
+			b.work.Generation = 2
 			test.prepare(&b)
 			f := b.handle(t)
 			if f == nil || f.Code != test.code || f.Disposition != test.disposition || f.Attempt != test.attempt {
 				t.Fatalf("fault %+v", f)
 			}
-			if f.ObjectID != string(b.work.Object.ID()) || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
-				t.Errorf("the fault has object id %q, dataset %q, subject %q", f.ObjectID, f.Dataset, f.Subject)
+			if f.ObjectID != string(b.work.Object.ID()) || f.Generation != 2 || f.Dataset != b.work.Dataset || f.Subject != "s3://landing/a.csv" {
+				t.Errorf("the fault has object id %q, generation %d, dataset %q, subject %q", f.ObjectID, f.Generation, f.Dataset, f.Subject)
 			}
 			if len(b.journal.released) != test.released {
 				t.Errorf("released %v", b.journal.released)

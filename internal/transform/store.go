@@ -8,8 +8,9 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// Store reads objects and writes files. Its errors are faults: object_gone (permanent),
-// access_denied and store_away (never counted).
+// Store reads objects and writes files. Its errors are faults: object_gone and
+// object_archived (permanent), object_denied and key_refused (counted), access_denied
+// and store_away (never counted).
 type Store interface {
 	// Open returns the stored bytes of exactly this version. A broken read is resumed
 	// or fails: io.EOF means that all bytes were read.

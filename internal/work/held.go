@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/firn-data/firn/internal/shell"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
 )
 
 // HeldDelivery is a complete delivery of a snapshot dataset that is loaded but not
@@ -24,7 +25,7 @@ type HeldDelivery struct {
 
 // Encode returns the JSON of the delivery.
 func (h HeldDelivery) Encode() string {
-	body, err := json.Marshal(h)
+	body, err := Message(h)
 	if err != nil { // unreachable: texts and numbers
 		panic(fmt.Sprintf("encode held delivery: %v", err))
 	}
@@ -45,5 +46,5 @@ func (h HeldDelivery) Cause() string {
 
 // Command returns the command that accepts the delivery.
 func (h HeldDelivery) Command() string {
-	return "firn accept " + shell.Quote(h.Dataset) + " " + shell.Quote(h.Name)
+	return help.ForCode(fault.DeliveryHeld).Command(help.Subject{Dataset: h.Dataset, Delivery: h.Name}).String()
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Sweep asks route to search for objects without an event and for objects that stopped
-// moving. A schedule or an operator sends only a time: {"sweep": <time>}. If the sweep
+// Sweep asks route to search for objects without an event, and for objects and ingestion
+// runs that stopped moving. A schedule or an operator sends only a time: {"sweep": <time>}. If the sweep
 // doesn't fit into one invocation, a message with a Page continues the sweep.
 type Sweep struct {
 	// At is the time of the request.
@@ -17,7 +17,7 @@ type Sweep struct {
 	All bool `json:"all,omitempty"`
 	// Grace is the shortest age of a version without an event. Nil for route's default.
 	Grace *Seconds `json:"grace_seconds,omitempty"`
-	// Stuck is the shortest time without progress of an object. Nil for route's
+	// Stuck is the shortest time without progress of an object or a run. Nil for route's
 	// default.
 	Stuck *Seconds `json:"stuck_seconds,omitempty"`
 	// Page is the place at which the sweep continues the list of the landing bucket.
@@ -71,7 +71,7 @@ func (s *Seconds) Or(other time.Duration) time.Duration {
 
 // Encode returns the message's body.
 func (s Sweep) Encode() string {
-	body, err := json.Marshal(s)
+	body, err := Message(s)
 	if err != nil { // unreachable before the year 10000: texts, numbers and times
 		panic(fmt.Sprintf("encode sweep: %v", err))
 	}

@@ -61,7 +61,7 @@ type Location struct {
 
 // Encode returns the message's body.
 func (w Work) Encode() string {
-	body, err := json.Marshal(w)
+	body, err := Message(w)
 	if err != nil { // unreachable: strings and numbers
 		panic(fmt.Sprintf("encode work: %v", err))
 	}

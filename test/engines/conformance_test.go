@@ -17,7 +17,8 @@ const conformance = repository + "/internal/transform/testdata/conformance"
 
 // TestGlueEngineMatchesExpectedFiles compares the Glue engine with every case of the
 // suite. It also compares the types of the output files with the Lambda engine's types.
-// internal/transform compares the Lambda engine's rows with the suite.
+// internal/transform compares the Lambda engine's rows with the suite. In the same run of
+// Spark, the Glue engine transforms the marked files, and no receipt has a mark.
 func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 	t.Parallel()
 	cases, err := suite.Cases(conformance)
@@ -30,7 +31,9 @@ func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 		objects[i] = testObjectOf(t, c)
 		e.add(t, objects[i])
 	}
+	marked := addMarked(t, e)
 	e.runGlue(t, "")
+	checkMarked(t, e, marked)
 	different := 0
 	for i, c := range cases {
 		got := e.answer(t, glue, objects[i])
@@ -46,6 +49,43 @@ func TestGlueEngineMatchesExpectedFiles(t *testing.T) {
 		compareEngines(t, c.Name, e.answer(t, lambda, objects[i]), got)
 	}
 	t.Logf("%d cases, %d of them with a different expected answer; the run took %v", len(cases), different, e.took)
+}
+
+// addMarked adds the marked files.
+func addMarked(t *testing.T, e *environment) []testObject {
+	t.Helper()
+	var objects []testObject
+	for _, f := range suite.MarkedFiles() {
+		o := testObject{name: f.Name, file: f.File, contract: f.Contract, body: f.Body}
+		e.add(t, o)
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+// checkMarked checks the receipts of the marked files: the code of each file, and no mark
+// in any receipt or manifest.
+func checkMarked(t *testing.T, e *environment, objects []testObject) {
+	t.Helper()
+	for i, f := range suite.MarkedFiles() {
+		got := e.answer(t, glue, objects[i])
+		want := f.Code
+		if f.GlueCode != "" {
+			want = f.GlueCode
+		}
+		if got.receipt.Code != want {
+			t.Errorf("%s: code %q, want %q: %s", f.Name, got.receipt.Code, want, got.receipt.Cause)
+		}
+		e.runLambda(t, objects[i])
+		if fromGo := e.answer(t, lambda, objects[i]); f.GlueCode == "" {
+			compareEngines(t, f.Name, fromGo, got)
+		}
+	}
+	for _, engine := range []string{glue, lambda} {
+		if texts := e.searchMarks(t, engine); texts < len(objects) {
+			t.Errorf("%d receipts and manifests of %s were searched, want at least %d", texts, engine, len(objects))
+		}
+	}
 }
 
 func testObjectOf(t *testing.T, c suite.Case) testObject {

@@ -211,3 +211,24 @@ func (e *environment) checkLeftovers(t *testing.T, engine string, r work.Receipt
 		t.Error(err)
 	}
 }
+
+// searchMarks fails the test if a receipt or a manifest of an engine has a mark. The
+// result is the number of searched files.
+func (e *environment) searchMarks(t *testing.T, engine string) (searched int) {
+	t.Helper()
+	err := filepath.WalkDir(e.root.path(engine, ""), func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".json") {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		if found := suite.MarksIn(string(body)); len(found) > 0 {
+			t.Errorf("%s has %v: %s", path, found, body)
+		}
+		searched++
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return searched
+}

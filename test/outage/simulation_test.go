@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func newSimulation(t *testing.T) *simulation {
 	s := &simulation{clock: &clock{now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}, mails: &fakeTopic{}}
 	s.nextTick = s.clock.now.Add(tick)
 	s.table = newTable(t, s.clock)
-	s.queue = &queue{clock: s.clock}
+	s.queue = &queue{clock: s.clock, name: "load"}
 	fake := loadtest.NewFake()
 	s.Fixture = loadtest.NewFixture(t, fake)
 	s.warehouse = &switchedWarehouse{Warehouse: fake}
@@ -176,28 +177,39 @@ func (w *switchedWarehouse) count() int {
 	return w.logins
 }
 
+// retention is the time after which SQS deletes a message without a dead letter
+// (infra/stack/queues.go).
+const retention = 4 * 24 * time.Hour
+
 // queue is SQS with the test's clock. A received message is hidden for
 // visibilityTimeout, or for the time of ChangeMessageVisibility.
 type queue struct {
 	clock *clock
+	name  string
 
 	mutex    sync.Mutex
 	messages []*message
 	dead     []string
 	serial   int
+	// broken makes the queue lose each new message.
+	broken bool
 }
 
 type message struct {
 	id, body string
 	receives int
+	sent     time.Time
 	visible  time.Time
 }
 
 func (q *queue) put(body string) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
+	if q.broken {
+		return
+	}
 	q.serial++
-	q.messages = append(q.messages, &message{id: fmt.Sprint("m", q.serial), body: body, visible: q.clock.read()})
+	q.messages = append(q.messages, &message{id: fmt.Sprint("m", q.serial), body: body, sent: q.clock.read(), visible: q.clock.read()})
 }
 
 // next returns the earliest time at which a message is visible, or false for an empty
@@ -220,6 +232,7 @@ func (q *queue) receive() events.SQSEvent {
 	defer q.mutex.Unlock()
 	var event events.SQSEvent
 	now := q.clock.read()
+	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return now.Sub(m.sent) > retention })
 	for _, m := range q.messages {
 		if m.visible.After(now) || len(event.Records) == 10 {
 			continue
@@ -227,7 +240,7 @@ func (q *queue) receive() events.SQSEvent {
 		m.receives++
 		m.visible = now.Add(visibilityTimeout)
 		event.Records = append(event.Records, events.SQSMessage{
-			MessageId: m.id, Body: m.body, ReceiptHandle: m.id, EventSourceARN: "arn:aws:sqs:eu-central-1:1:load",
+			MessageId: m.id, Body: m.body, ReceiptHandle: m.id, EventSourceARN: "arn:aws:sqs:eu-central-1:1:" + q.name,
 			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.receives)},
 		})
 	}
@@ -330,7 +343,7 @@ func (s *simulation) tickAlert(t *testing.T) {
 	t.Helper()
 	s.nextTick = s.nextTick.Add(tick)
 	body := fmt.Sprintf(`{"tick":%q}`, s.clock.read().Format(time.RFC3339))
-	if failed := s.watcher.Tick(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
+	if failed := alert.Tick(s.watcher.Check)(t.Context(), []batch.Message{{ID: "tick", Body: body}}); len(failed) != 0 {
 		t.Fatal(failed)
 	}
 }

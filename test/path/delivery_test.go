@@ -122,7 +122,7 @@ func TestUnreadableMessageFailsAlone(t *testing.T) {
 		checkState(t, entry, journal.Loaded)
 	}
 	eventually(t, "the unreadable message causes one mail", func() (bool, string) {
-		mails := mailsAbout(t, t.Name()+`"`)
+		mails := mailsSoon(t, t.Name()+`"`)
 		return len(mails) == 1, fmt.Sprint(len(mails), " mails")
 	})
 	requests := make(map[string]bool)
@@ -138,6 +138,35 @@ func TestUnreadableMessageFailsAlone(t *testing.T) {
 	}
 	if len(requests) != 1 {
 		t.Errorf("the ten messages were in %d invocations, want 1", len(requests))
+	}
+}
+
+// Thirty unreadable messages arrive at once. The first mail and the digests count each
+// message once.
+func TestManyUnreadableMessagesAreCountedOnce(t *testing.T) {
+	const messages, batchSize, maxMails = 30, 10, 8
+	before := len(inbox(t))
+	for i := range messages / batchSize {
+		bodies := make([]string, batchSize)
+		for k := range bodies {
+			bodies[k] = fmt.Sprintf("unreadable %s %d.%d", t.Name(), i, k)
+		}
+		send(t, bodies...)
+	}
+	count, mails := 0, 0
+	eventually(t, "the mails count every message", func() (bool, string) {
+		count, mails = 0, 0
+		for _, m := range inbox(t)[before:] {
+			var n int
+			if _, err := fmt.Sscanf(m.Subject, "firn [laptop]: no dataset: %d message", &n); err == nil {
+				count, mails = count+n, mails+1
+			}
+		}
+		mailsSoon(t, "a text that no mail has")
+		return count >= messages, fmt.Sprint(count, " messages in ", mails, " mails")
+	})
+	if count != messages || mails > maxMails {
+		t.Errorf("%d mails count %d messages, want at most %d mails with %d", mails, count, maxMails, messages)
 	}
 }
 

@@ -35,7 +35,7 @@ const (
 var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Ingest", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("IngestQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, useCase: ingestRun},
-	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:PutItem", ""}, useCase: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:UpdateItem", ""}, useCase: ingestRun},
 	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, useCase: ingestRun},
 	{
 		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("IngestQueue", ingestRun), logLine: backoffFailed,
@@ -51,6 +51,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Route", "ReadReceiptsMissing", "s3:ListBucket", ""}, useCase: unannouncedReceipt},
 	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "TransformQueue"}, useCase: customerFile},
 	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "LoadQueue"}, useCase: customerFile},
+	{removedGrant: removedGrant{"Route", "Send", "sqs:SendMessage", "IngestQueue"}, useCase: lostRun},
 	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:GetItem", ""}, useCase: refusedFile},
 	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
@@ -95,6 +96,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Alert", "Journal", "dynamodb:UpdateItem", ""}, useCase: silentDeadLetter},
 	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, useCase: silentDeadLetter},
 	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("AlertQueue"), logLine: deadLetterFailed},
+	{removedGrant: removedGrant{"Alert", "Send", "sqs:SendMessage", ""}, useCase: waitingRun},
 	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, useCase: outageCounted, logLine: "waiting objects not counted"},
 	{
 		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: backoffFailed,

@@ -18,7 +18,7 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	end := start.AddDate(0, 0, 1)
 	const prefix = "station/event/run=20180201T000000Z-20180202T000000Z/"
 	ingest := func() []object.ID {
-		if err := stack.operator.Ingest(t.Context(), "station.event", start, end); err != nil {
+		if _, err := stack.operator.Ingest(t.Context(), "station.event", start, end); err != nil {
 			t.Fatal(err)
 		}
 		var parts []object.ID
@@ -51,5 +51,15 @@ func TestIngestedDayIsLoadedOnce(t *testing.T) {
 	}
 	if again := ingest(); len(again) != len(first) {
 		t.Errorf("the second run has %d parts, want %d", len(again), len(first))
+	}
+}
+
+// TestLostAndWaitingRunsAreLoaded: no queue has a message of these runs. The sweep and
+// the tick of the deployed functions send the messages.
+func TestLostAndWaitingRunsAreLoaded(t *testing.T) {
+	for _, u := range []useCase{lostRun, waitingRun} {
+		t.Run(u.name, func(t *testing.T) {
+			eventually(t, u.name, u.start(t).done)
+		})
 	}
 }

@@ -33,6 +33,7 @@ func TestKeysWithSpecialCharactersLoad(t *testing.T) {
 		"low control":   "\x01\x02.csv",
 		"escape code":   "\x1b[31mred.csv",
 		"delete":        "\x7f\u0085.csv",
+		"noncharacters": "\uFFFE and \uFFFF.csv",
 	}
 	for kind, name := range names {
 		t.Run(kind, func(t *testing.T) {

@@ -9,15 +9,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/logging"
@@ -79,7 +83,33 @@ func run(m *testing.M) (code int, err error) {
 	if stack, err = connect(ctx, cloud); err != nil {
 		return 1, err
 	}
+	if err := setAlertVariables(ctx, map[string]string{"FIRN_FIRST_DIGEST": "1ns", "FIRN_MAILS_PER_HOUR": "1000"}); err != nil {
+		return 1, err
+	}
 	return m.Run(), nil
+}
+
+// setAlertVariables sets variables of the alert function. These tests cause the same
+// failures many times, and wait for the mail about each failure. So digests follow with
+// the next tick, and the hourly limit is high.
+func setAlertVariables(ctx context.Context, variables map[string]string) error {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	client, name := lambda.NewFromConfig(cfg), aws.String(stack.cloud.Outputs["AlertFunctionName"])
+	current, err := client.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: name})
+	if err != nil {
+		return fmt.Errorf("read the variables of alert: %w", err)
+	}
+	maps.Copy(current.Environment.Variables, variables)
+	_, err = client.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
+		FunctionName: name, Environment: &types.Environment{Variables: current.Environment.Variables},
+	})
+	if err != nil {
+		return fmt.Errorf("set the variables of alert: %w", err)
+	}
+	return nil
 }
 
 func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {

@@ -171,7 +171,7 @@ func awaitMail(t *testing.T, o object.Object) demo.Mail {
 	t.Helper()
 	var mails []demo.Mail
 	eventually(t, "a mail has the id of "+o.Key, func() (bool, string) {
-		mails = mailsAbout(t, string(o.ID()))
+		mails = mailsSoon(t, string(o.ID()))
 		return len(mails) > 0, "no mail"
 	})
 	return mails[0]

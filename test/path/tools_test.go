@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,6 +272,21 @@ func mailsAbout(t *testing.T, text string) []demo.Mail {
 		if strings.Contains(m.Body, text) {
 			found = append(found, m)
 		}
+	}
+	return found
+}
+
+// lastTick is the time of the last tick of mailsSoon, in nanoseconds.
+var lastTick atomic.Int64
+
+// mailsSoon is mailsAbout for a wait. Until the mail arrives, a tick each second makes
+// alert send its digests.
+func mailsSoon(t *testing.T, text string) []demo.Mail {
+	t.Helper()
+	found := mailsAbout(t, text)
+	now, last := time.Now(), lastTick.Load()
+	if len(found) == 0 && now.UnixNano()-last > time.Second.Nanoseconds() && lastTick.CompareAndSwap(last, now.UnixNano()) {
+		sendTo(t, "AlertQueue", fmt.Sprintf(`{"tick":%q}`, now.UTC().Format(time.RFC3339)))
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/ingest"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
@@ -47,7 +49,7 @@ var refusedFile = useCase{"a broken file causes a mail", func(t *testing.T) star
 	o := put(t, keyOf(t, "broken.csv"), []byte("code,name\nAA,fine\n\"BB,never closed\n"))
 	return startedUseCase{done: func() (bool, string) {
 		failed, last := inState(t, o, journal.Failed)
-		return failed && len(mailsAbout(t, string(o.ID()))) > 0, last
+		return failed && len(mailsSoon(t, string(o.ID()))) > 0, last
 	}}
 }}
 
@@ -153,18 +155,71 @@ var ingestRun = useCase{"records of an API are loaded", func(t *testing.T) start
 	return startedUseCase{done: startRun(t)}
 }}
 
+// lostRun is a run whose message was lost hours ago. A sweep sends the message again.
+var lostRun = useCase{"a run with a lost message is loaded", func(t *testing.T) startedUseCase {
+	t.Helper()
+	request := nextRequest()
+	orderRun(t, tableAt(-7*time.Hour), request)
+	firn(t, "sweep")
+	return startedUseCase{done: runDone(t, request)}
+}}
+
+// waitingRun is a run whose wait is over. alert's tick sends the message.
+var waitingRun = useCase{"a run is loaded after its wait", func(t *testing.T) startedUseCase {
+	t.Helper()
+	request := nextRequest()
+	table := tableAt(-time.Hour)
+	orderRun(t, table, request)
+	tick := func() {
+		err := table.DelayRun(t.Context(), nameOf(request), journal.Delay{
+			Stage: "ingest", Code: fault.SourceAway, Cause: "test", Tries: 1, Last: table.Now(), Next: table.Now().Add(time.Minute),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sendTo(t, "AlertQueue", fmt.Sprintf(`{"tick":%q}`, time.Now().UTC().Format(time.RFC3339)))
+	}
+	tick()
+	// The claim of the unsent message lasts a minute. A new wait ends the claim.
+	return startedUseCase{done: runDone(t, request), repair: tick}
+}}
+
 var runs int
+
+// nextRequest returns the request for half an hour of events. Each call returns another
+// half hour.
+func nextRequest() ingest.Request {
+	const length = 30 * time.Minute
+	start := time.Date(2018, 2, 3, 0, 0, 0, 0, time.UTC).Add(time.Duration(runs) * length)
+	runs++
+	return ingest.Request{Dataset: "station.event", Interval: ingest.Interval{Start: start, End: start.Add(length)}}
+}
+
+func nameOf(r ingest.Request) journal.RunName {
+	return journal.RunName{Dataset: r.Dataset, ID: r.RunID()}
+}
+
+// orderRun records the order of a run in the journal and sends no message.
+func orderRun(t *testing.T, table *journal.Table, r ingest.Request) {
+	t.Helper()
+	if _, err := table.OrderRun(t.Context(), journal.RunOrder{RunName: nameOf(r), Message: r.Encode()}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func startRun(t *testing.T) (done func() (bool, string)) {
 	t.Helper()
-	const dataset, length = "station.event", 30 * time.Minute
-	start := time.Date(2018, 2, 3, 0, 0, 0, 0, time.UTC).Add(time.Duration(runs) * length)
-	runs++
-	if err := stack.operator.Ingest(t.Context(), dataset, start, start.Add(length)); err != nil {
+	r := nextRequest()
+	if _, err := stack.operator.Ingest(t.Context(), r.Dataset, r.Start, r.End); err != nil {
 		t.Fatal(err)
 	}
-	const stamp = "20060102T150405Z"
-	prefix := "station/event/run=" + start.Format(stamp) + "-" + start.Add(length).Format(stamp) + "/"
+	return runDone(t, r)
+}
+
+// runDone returns a function that reports whether all parts of the run are loaded.
+func runDone(t *testing.T, r ingest.Request) func() (bool, string) {
+	t.Helper()
+	prefix := "station/event/run=" + r.RunID() + "/"
 	return func() (bool, string) {
 		parts, complete, err := stack.operator.RunParts(t.Context(), prefix)
 		if err != nil {
@@ -210,16 +265,18 @@ func unreadableMessage(queue string) useCase {
 		t.Helper()
 		text := "unreadable-" + rand.Text()
 		sendTo(t, queue, text)
-		return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, text)) > 0, "no mail" }}
+		return startedUseCase{done: func() (bool, string) { return len(mailsSoon(t, text)) > 0, "no mail" }}
 	}}
 }
 
 // silentDeadLetter is a dead letter that SQS itself moves after a function's crash.
-// Such a dead letter has no attributes.
+// Such a dead letter has no attributes. Each call has a dataset of its own, so its mail
+// is the first mail about the cause.
 var silentDeadLetter = useCase{"a dead letter causes a mail", func(t *testing.T) startedUseCase {
 	t.Helper()
 	o := object.Object{Bucket: stack.operator.Stack.LandingBucket, Key: keyOf(t, "crashed.csv"), Version: rand.Text()}
-	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: "shop.customer", Object: o}.Encode())
+	dataset := "crashed." + strings.ToLower(rand.Text())
+	sendTo(t, "TransformDeadLetters", work.Work{Stage: work.Transform, Dataset: dataset, Object: o}.Encode())
 	return startedUseCase{done: func() (bool, string) { return len(mailsAbout(t, string(o.ID()))) > 0, "no mail" }}
 }}
 

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/firn-data/firn/internal/alert"
@@ -27,10 +28,11 @@ import (
 	"github.com/firn-data/firn/internal/load/warehouse"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/snowflake/snowflaketest"
+	"github.com/firn-data/firn/test/engines/suite"
 )
 
 // mark is the value of a row.
-const mark = "SSN078Mark1120"
+const mark = suite.Mark
 
 // vendorError is an answer of Snowflake. The message has the mark in place of %s.
 type vendorError struct{ number, state, message string }
@@ -87,11 +89,13 @@ type output struct {
 	journal []string
 	letters []map[string]string
 	mails   []string
+	// sent are the messages to other stages.
+	sent []string
 }
 
 // everything returns all texts of the output.
 func (o *output) everything() string {
-	return o.log.String() + fmt.Sprint(o.journal, o.letters, o.mails)
+	return o.log.String() + fmt.Sprint(o.journal, o.letters, o.mails, o.sent)
 }
 
 // recordingJournal has the loader's journal, and records failures as the real journal.
@@ -105,12 +109,47 @@ func (j recordingJournal) Fail(_ context.Context, f *fault.Fault, stage, _, mess
 	return true, nil
 }
 
+func (j recordingJournal) Delayed(_ context.Context, f *fault.Fault, stage string, _ time.Duration) error {
+	j.out.journal = append(j.out.journal, stage, string(f.Code), f.Cause(), f.Advice())
+	return nil
+}
+
 func (j recordingJournal) Newest(context.Context, string, string) (journal.Entry, error) {
 	return journal.Entry{}, journal.ErrNotFound
 }
 
 func (j recordingJournal) Receive(context.Context, object.Object, string) (journal.Entry, error) {
 	return journal.Entry{}, journal.ErrNotFound
+}
+
+// recordingNotices opens the notice of each first failure, and records further failures.
+type recordingNotices struct {
+	alert.Notices // no other method is called
+
+	out  *output
+	open map[journal.NoticeKey]bool
+}
+
+func (n recordingNotices) Notice(_ context.Context, k journal.NoticeKey) (journal.Notice, error) {
+	if !n.open[k] {
+		return journal.Notice{NoticeKey: k}, nil
+	}
+	return journal.Notice{NoticeKey: k, Status: journal.NoticeOpen, Mails: 1, NextAt: time.Now().Add(time.Hour)}, nil
+}
+
+func (n recordingNotices) OpenNotice(_ context.Context, k journal.NoticeKey, _ string) (journal.Notice, bool, error) {
+	n.open[k] = true
+	return journal.Notice{NoticeKey: k, Status: journal.NoticeOpen}, true, nil
+}
+
+func (n recordingNotices) AddFailures(_ context.Context, _ journal.Notice, p journal.Pending) (bool, error) {
+	n.out.journal = append(n.out.journal, fmt.Sprint(p))
+	return true, nil
+}
+
+func (n recordingNotices) RecordMail(_ context.Context, _ journal.Notice, m journal.Mailed) error {
+	n.out.journal = append(n.out.journal, fmt.Sprint(m))
+	return nil
 }
 
 // errSQS is an answer of SQS with the mark.
@@ -127,6 +166,16 @@ func (o *output) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...f
 	}
 	o.letters = append(o.letters, letter)
 	return &sqs.SendMessageOutput{}, nil
+}
+
+// SendMessageBatch records messages to other stages.
+func (o *output) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	result := &sqs.SendMessageBatchOutput{}
+	for _, entry := range in.Entries {
+		o.sent = append(o.sent, aws.ToString(entry.MessageBody))
+		result.Successful = append(result.Successful, sqstypes.SendMessageBatchResultEntry{Id: entry.Id})
+	}
+	return result, nil
 }
 
 func (o *output) ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error) {
@@ -167,27 +216,103 @@ func run(t *testing.T, e vendorError, at string, receives int) *output {
 		return snowflaketest.Answer{Changed: 1}
 	}}
 	fixture.Loader = fixture.NewLoaderOn(warehouse.Warehouse{Config: server.Listen(t)})
-	records := recordingJournal{fixture.Journal, out}
+	out.consume(t, recordingJournal{fixture.Journal, out}, "load", fixture.Loader.Handle, delivered.Work.Encode(), receives)
+	return out
+}
+
+// journals is the journal of the stages and of alert.
+type journals interface {
+	batch.Failures
+	alert.Journal
+}
+
+// consume passes a message to the handler of a stage. A dead letter becomes a mail.
+func (o *output) consume(t *testing.T, records journals, stage string, handle batch.Handler, body string, receives int) {
+	t.Helper()
 	consumer := batch.Consumer{
-		Stage: "load", Queues: []batch.Queue{{URL: "https://sqs/1/load", DeadLetterURL: "https://sqs/1/load-dead"}},
-		SQS: out, Journal: records, Handler: fixture.Loader.Handle, Attempts: 3, Backoff: time.Second,
-		Log: slog.New(slog.NewJSONHandler(&out.log, nil)),
+		Stage: stage, Queues: []batch.Queue{{URL: "https://sqs/1/" + stage, DeadLetterURL: "https://sqs/1/dead"}},
+		SQS: o, Journal: records, Handler: handle, Attempts: 3, Backoff: time.Second,
+		Log: slog.New(slog.NewJSONHandler(&o.log, nil)),
 	}
 	event := events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: "m1", Body: delivered.Work.Encode(), EventSourceARN: "arn:aws:sqs:eu-central-1:1:load", ReceiptHandle: "r",
+		MessageId: "m1", Body: body, EventSourceARN: "arn:aws:sqs:eu-central-1:1:" + stage, ReceiptHandle: "r",
 		Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
 	}}}
 	if _, err := consumer.Consume(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	alerter := alert.Alerter{Journal: records, Mailer: alert.Mailer{Topic: out, ARN: "arn:aws:sns:eu-central-1:1:alerts"}}
-	for _, letter := range out.letters {
-		failed := alerter.Handle(t.Context(), []batch.Message{{ID: "d1", Body: delivered.Work.Encode(), Queue: "load-dead", Attributes: letter}})
-		if len(failed) > 0 {
-			t.Fatal(failed)
+	alerter := alert.Alerter{
+		Journal: records, Notices: recordingNotices{out: o, open: make(map[journal.NoticeKey]bool)},
+		Mailer: alert.Mailer{Topic: o, ARN: "arn:aws:sns:eu-central-1:1:alerts"}, Now: time.Now,
+	}
+	for _, letter := range o.letters {
+		for _, id := range []string{"d1", "d2"} { // a mail, and a failure for the next mail
+			failed := alerter.Handle(t.Context(), []batch.Message{{ID: id, Body: body, Queue: "dead", Attributes: letter}})
+			if len(failed) > 0 {
+				t.Fatal(failed)
+			}
 		}
 	}
-	return out
+}
+
+// panickingWarehouse has sessions that panic with a value at COPY.
+type panickingWarehouse struct {
+	load.Warehouse
+
+	value any
+}
+
+func (w panickingWarehouse) Open(ctx context.Context, dataset, loadID string) (load.Session, error) {
+	session, err := w.Warehouse.Open(ctx, dataset, loadID)
+	return panickingSession{session, w.value}, err
+}
+
+type panickingSession struct {
+	load.Session
+
+	value any
+}
+
+func (s panickingSession) Copy(context.Context, load.Table, []string, bool) (load.Copied, error) {
+	panic(s.value)
+}
+
+// TestNoValueOfPanicIsWritten panics with the mark: in a handler of single messages, like
+// that of the transform, and in the loader. Each panic is a mail at the last attempt.
+func TestNoValueOfPanicIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{
+		"text":  "row " + mark,
+		"error": fmt.Errorf("column NAME: %w", errors.New(mark)),
+		"fault": fault.Permanentf("read row", fault.CopyRefused, "%s", mark),
+		"row":   struct{ Name string }{mark},
+	} {
+		for _, stage := range []string{"single messages", "loader"} {
+			t.Run(name+" in "+stage, func(t *testing.T) {
+				t.Parallel()
+				for _, receives := range []int{1, 3} {
+					out := &output{}
+					fixture := loadtest.NewFixture(t, loadtest.NewFake())
+					delivered := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
+					handle := batch.Each(func(context.Context, batch.Message) error { panic(value) })
+					if stage == "loader" {
+						handle = fixture.NewLoaderOn(panickingWarehouse{fixture.Warehouse, value}).Handle
+					}
+					out.consume(t, recordingJournal{fixture.Journal, out}, "load", handle, delivered.Work.Encode(), receives)
+					all := out.everything()
+					if strings.Contains(all, mark) {
+						t.Errorf("the value is in the output: %s", all)
+					}
+					if want := fmt.Sprintf("panic: a value of type %T at test/privacy_test.", value); !strings.Contains(out.log.String(), want) {
+						t.Errorf("the log lacks %q: %s", want, out.log.String())
+					}
+					if want := map[int]int{1: 0, 3: 2}[receives]; len(out.mails) != want {
+						t.Errorf("%d texts of mails after %d receives, want %d", len(out.mails), receives, want)
+					}
+				}
+			})
+		}
+	}
 }
 
 // TestNoValueOfVendorErrorIsWritten has each error at a COPY and at an INSERT, for the

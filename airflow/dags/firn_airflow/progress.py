@@ -12,7 +12,7 @@ from firn_airflow.cloud import Version
 from firn_airflow.faults import Failure, Fault
 
 # The journal's final states. Only a newer version of the key needs new work.
-FINAL = {"loaded", "superseded", "withdrawn", "ignored"}
+FINAL = {"loaded", "superseded", "withdrawn", "dismissed", "ignored"}
 FAILED = "failed"
 # Go's zero time, for a time that isn't set.
 ZERO_TIME = "0001-01-01T00:00:00Z"

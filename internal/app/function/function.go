@@ -35,6 +35,9 @@ type Common struct {
 	JournalTable string `env:"FIRN_JOURNAL_TABLE"`
 	// Attempts is the largest number of attempts at an object.
 	Attempts int `env:"FIRN_ATTEMPTS,default=3"`
+	// Environment is the value of the dimension of metrics, and is in the subject of
+	// mails.
+	Environment string `env:"FIRN_ENVIRONMENT,default=firn"`
 	// BackoffSeconds is the delay of the first retry, in seconds.
 	BackoffSeconds int `env:"FIRN_BACKOFF_SECONDS,default=5"`
 	// Endpoint is the address of a stand-in of AWS; empty in an account.
@@ -44,6 +47,9 @@ type Common struct {
 // PathStyle reports whether the S3 client must put the bucket into the path instead of
 // the host name.
 func (c Common) PathStyle() bool { return c.Endpoint != "" }
+
+// Backoff returns the delay of the first retry.
+func (c Common) Backoff() time.Duration { return time.Duration(c.BackoffSeconds) * time.Second }
 
 // Source has the settings of a function's only queue, or of the main queue of several.
 type Source struct {
@@ -100,7 +106,7 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 // Breaker returns the breaker of a dependency. The first delay is the delay of a
 // message's first retry.
 func (c *Cloud) Breaker(dependency string) *breaker.Breaker {
-	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.backoff(), Now: c.Journal.Now}
+	return &breaker.Breaker{Store: c.Journal, Dependency: dependency, Backoff: c.common.Backoff(), Now: c.Journal.Now}
 }
 
 // Consume returns a handler that passes the messages of the queues to a stage.
@@ -112,10 +118,9 @@ func (c *Cloud) Consume(stage work.Stage, handle batch.Handler, log io.Writer, q
 		Journal:  c.Journal,
 		Handler:  handle,
 		Attempts: c.common.Attempts,
-		Backoff:  c.backoff(),
+		Backoff:  c.common.Backoff(),
 		Log:      telemetry.NewLogger(log, string(stage)),
+		Metrics:  &telemetry.Metrics{Out: log, Environment: c.common.Environment, Now: time.Now},
 	}
 	return consumer.Consume
 }
-
-func (c *Cloud) backoff() time.Duration { return time.Duration(c.common.BackoffSeconds) * time.Second }

@@ -64,7 +64,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 			S3:     s3.NewFromConfig(cloud.Config, func(o *s3.Options) { o.UsePathStyle = s.PathStyle() }),
 			Bucket: s.LandingBucket,
 		},
-		Checkpoints: cloud.Journal, SQS: cloud.Queues, QueueURL: s.QueueURL, Now: time.Now,
+		Runs: cloud.Journal, SQS: cloud.Queues, QueueURL: s.QueueURL, Now: time.Now, Backoff: s.Backoff(),
 	}
 	return cloud.Consume(work.Ingest, stage.Handler(), log, s.Queue()), nil
 }

@@ -62,6 +62,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		Receipts:  bucket,
 		Versions:  bucket,
 		Journal:   cloud.Journal,
+		Volumes:   cloud.Journal,
 		Publisher: load.CountingPublisher{
 			Publisher: load.Topic{Client: sns.NewFromConfig(cloud.Config), ARN: s.LoadedTopic}, Counter: cloud.Journal,
 		},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -89,7 +90,13 @@ func outputs(ctx context.Context, client *cloudformation.Client, name string) (o
 	for _, output := range answer.Stacks[0].Outputs {
 		values[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
 	}
-	return stackOf(name, values)
+	id, err := arn.Parse(aws.ToString(answer.Stacks[0].StackId))
+	if err != nil {
+		return operator.Stack{}, fmt.Errorf("the id of stack %s: %w", name, err)
+	}
+	stack, err := stackOf(name, values)
+	stack.Account, stack.Region = id.AccountID, id.Region
+	return stack, err
 }
 
 func stackOf(name string, values map[string]string) (operator.Stack, error) {

@@ -25,6 +25,8 @@ type settings struct {
 	ReceiptsDeadLetterURL string `env:"FIRN_RECEIPTS_DEAD_LETTER_URL"`
 	TransformQueueURL     string `env:"FIRN_TRANSFORM_QUEUE_URL"`
 	LoadQueueURL          string `env:"FIRN_LOAD_QUEUE_URL"`
+	// IngestQueueURL is the queue of the ingestion runs that a sweep resumes.
+	IngestQueueURL string `env:"FIRN_INGEST_QUEUE_URL"`
 	// LoadEvery replaces the load interval of every contract. A negative value replaces
 	// nothing.
 	LoadEvery time.Duration `env:"FIRN_LOAD_EVERY,default=-1s"`
@@ -54,6 +56,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 		TransformURL:  s.TransformQueueURL,
 		LoadURL:       s.LoadQueueURL,
 		RouteURL:      s.QueueURL,
+		IngestURL:     s.IngestQueueURL,
 		LoadEvery:     s.LoadEvery,
 		Now:           time.Now,
 	}

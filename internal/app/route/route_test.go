@@ -26,6 +26,7 @@ func variables(taskRoot string) map[string]string {
 		"FIRN_QUEUE_URL": "https://sqs/1/route", "FIRN_DEAD_LETTER_URL": "https://sqs/1/route-dead",
 		"FIRN_RECEIPTS_QUEUE_URL": "https://sqs/1/receipts", "FIRN_RECEIPTS_DEAD_LETTER_URL": "https://sqs/1/receipts-dead",
 		"FIRN_TRANSFORM_QUEUE_URL": "https://sqs/1/transform", "FIRN_LOAD_QUEUE_URL": "https://sqs/1/load",
+		"FIRN_INGEST_QUEUE_URL": "https://sqs/1/ingest",
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *sample) nameColumns(header []string) (places []int, err error) {
 			continue
 		}
 		places = append(places, i)
-		candidates = append(candidates, columnName(name))
+		candidates = append(candidates, contract.SuggestName(name))
 	}
 	if len(places) == 0 {
 		return nil, fault.Permanentf("read header", fault.BadHeader, "no column has a name")

@@ -5,57 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/firn-data/firn/internal/contract"
 )
-
-// maxName is shorter than the limit of names, to leave room for prefixes and numbers.
-const maxName = 100
-
-// replacedLetters replaces letters that Unicode doesn't decompose into a letter and an
-// accent.
-var replacedLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "Æ", "Ae", "œ", "oe", "Œ", "Oe", "ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D")
-
-// columnName makes a column name from any text: lower-case letters, digits and
-// underscores. The name is empty if the text has no usable character.
-func columnName(text string) string {
-	letters := []rune(norm.NFD.String(replacedLetters.Replace(text)))
-	var name strings.Builder
-	for i, r := range letters {
-		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r):
-			name.WriteByte('_')
-		default:
-			if beginsWord(letters, i) {
-				name.WriteByte('_')
-			}
-			name.WriteRune(unicode.ToLower(r))
-		}
-	}
-	joined := strings.Join(strings.FieldsFunc(name.String(), func(r rune) bool { return r == '_' }), "_")
-	if len(joined) > maxName {
-		joined = strings.Trim(joined[:maxName], "_")
-	}
-	return joined
-}
-
-// beginsWord reports whether a word begins at letter i. It splits magType and URLPath,
-// but not IDs.
-func beginsWord(letters []rune, i int) bool {
-	if i == 0 || !unicode.IsUpper(letters[i]) {
-		return false
-	}
-	if before := letters[i-1]; unicode.IsLower(before) || unicode.IsDigit(before) {
-		return true
-	}
-	lower := func(at int) bool { return at < len(letters) && unicode.IsLower(letters[at]) }
-	return unicode.IsUpper(letters[i-1]) && lower(i+1) && lower(i+2)
-}
 
 // validNames returns a different valid name for each candidate. A reserved word gets
 // the entity as prefix.

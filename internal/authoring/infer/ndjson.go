@@ -151,11 +151,11 @@ func (s *sample) nameMembers(root *member) error {
 	var places []place
 	for _, top := range root.members {
 		if !top.becomesColumns() {
-			places = append(places, place{leaf: columnName(top.name), path: pointer(top.name)})
+			places = append(places, place{leaf: contract.SuggestName(top.name), path: pointer(top.name)})
 			continue
 		}
 		for _, leaf := range top.members {
-			places = append(places, place{columnName(top.name), columnName(leaf.name), pointer(top.name) + pointer(leaf.name)})
+			places = append(places, place{contract.SuggestName(top.name), contract.SuggestName(leaf.name), pointer(top.name) + pointer(leaf.name)})
 		}
 		s.notef("%q is always an object: the %d members are separate columns.", top.name, len(top.members))
 	}

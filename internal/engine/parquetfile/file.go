@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firn-data/firn/internal/engine/row"
+	"github.com/firn-data/firn/internal/fault"
 )
 
 // A row group is written at rowGroupRows rows or rowGroupBytes bytes of compressed
@@ -86,12 +87,13 @@ func (f *File) Write(batch *row.Batch) error {
 }
 
 // each calls the function for all chunks, in as many goroutines as there are
-// processors.
+// processors. A panic is a fault of code crashed.
 func (f *File) each(do func(*chunk) error) error {
 	var next atomic.Int64
 	var group errgroup.Group
 	for range min(f.workers, len(f.chunks)) {
-		group.Go(func() error {
+		group.Go(func() (err error) {
+			defer fault.Recover("write columns", &err)
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(f.chunks) {

@@ -39,7 +39,8 @@ func NewCSV(source io.Reader, delimiter byte) *CSV {
 }
 
 // Header reads the first record: the column names. Call Header once, before any other
-// method. An object without a record is refused.
+// method. An object without a record is refused. A name without quotes and with a "\r"
+// inside is refused, too: lines that end in "\r" would all be names of the header.
 func (c *CSV) Header() ([]string, error) {
 	c.header = true
 	record, err := c.read()
@@ -51,6 +52,9 @@ func (c *CSV) Header() ([]string, error) {
 	}
 	names := make([]string, len(record.Fields))
 	for i, field := range record.Fields {
+		if !record.Quoted[i] && bytes.IndexByte(field, '\r') >= 0 {
+			return nil, fault.Permanentf("read header", fault.BadHeader, "the name of column %d has a CR inside and no quotes: lines must end in LF or CRLF", i+1)
+		}
 		names[i] = string(field)
 	}
 	c.header, c.number = false, 0

@@ -221,3 +221,20 @@ func TestQuotedReportsQuotesOfFields(t *testing.T) {
 		t.Errorf("quoted (-want +got):\n%s", diff)
 	}
 }
+
+// TestHeaderWithBareCRIsRefused: all records of a file whose lines end in "\r" would be
+// names of the header, and no record would be left.
+func TestHeaderWithBareCRIsRefused(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"a,b\r1,2\r":          "the name of column 2 has a CR inside and no quotes",
+		"\"a\",b\rc\n":        "the name of column 2 has a CR inside and no quotes",
+		"\"a\rb\",c\r\n1,2\n": "",
+		"a,b\r\n":             "",
+	} {
+		_, err := reader.NewCSV(strings.NewReader(text), ',').Header()
+		if want == "" && err != nil || want != "" && (!fault.Is(err, fault.BadHeader) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package row
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,12 +26,13 @@ type Fields struct {
 // refused if a name is there twice or a required column is missing. A first line without
 // a column of the contract is no header of the dataset, and is refused too. The same
 // applies to a header with a missing column and a line end inside a name: the reader
-// took several lines for one, for example lines that end in "\r".
+// took several lines for one. A contract without columns, for a draft, accepts every
+// name.
 func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 	f := &Fields{width: len(header), block: Block{
 		nulls: c.NullValues, special: len(c.NullValues) > 0, quotedIsText: c.QuotedNull == contract.QuotedIsValue,
 	}}
-	places, err := placesOf(header)
+	places, err := placesOf(header, c.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +47,20 @@ func NewFields(header []string, c *contract.Contract) (*Fields, error) {
 	return f, nil
 }
 
-// placesOf returns the index of each name in the header.
-func placesOf(header []string) (map[string]int, error) {
+// placesOf returns the index of each name in the header. The cause of a refusal has only
+// names of the contract, because the first line may be a record.
+func placesOf(header []string, columns []contract.Column) (map[string]int, error) {
 	places := make(map[string]int, len(header))
 	for i, name := range header {
 		if !ValidText([]byte(name)) {
 			return nil, fault.Permanentf("read header", fault.BadEncoding, "the name of column %d isn't UTF-8", i+1)
 		}
 		if first, isDuplicate := places[name]; isDuplicate {
-			return nil, fault.Permanentf("read header", fault.BadHeader, "column %q occurs twice, as column %d and %d", name, first+1, i+1)
+			described := "a column that the contract doesn't have"
+			if len(columns) == 0 || slices.ContainsFunc(columns, func(c contract.Column) bool { return c.Header == name }) {
+				described = "column " + strconv.Quote(name)
+			}
+			return nil, fault.Permanentf("read header", fault.BadHeader, "%s occurs twice, as column %d and %d", described, first+1, i+1)
 		}
 		places[name] = i
 	}

@@ -148,6 +148,8 @@ type Delivery struct {
 	Missing, Broken, Anonymous bool
 	// Files is the number of data files for the rows. The default is 1.
 	Files int64
+	// Extra are the columns of the object that the contract doesn't have.
+	Extra []string
 }
 
 // Delivered is a transformed object with its receipt and its load message.
@@ -172,7 +174,7 @@ func (f *Fixture) Deliver(t testing.TB, d Delivery) Delivered {
 		Attempt: attempt.Name, Engine: "lambda", Outcome: work.Accepted, ContentHash: d.Content,
 		StartedAt: time.Unix(1764000000, 0).UTC(), FinishedAt: time.Unix(1764000001, 0).UTC(),
 		RowsWritten: d.Claimed, RowsRejected: d.Rejects, RowsRead: d.Claimed + d.Rejects,
-		Data: f.putData(t, attempt, d), Rejects: []work.File{},
+		Data: f.putData(t, attempt, d), Rejects: []work.File{}, ExtraColumns: d.Extra,
 	}
 	if d.Rejects > 0 {
 		name := attempt.Rejects(0)

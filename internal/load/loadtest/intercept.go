@@ -285,6 +285,12 @@ func (j *crashingJournal) SetDeliveries(ctx context.Context, dataset string, seq
 	return j.crash.Intercept("journal", func() error { return j.Journal.SetDeliveries(ctx, dataset, seq, d) })
 }
 
+// NewColumns implements load.Journal. The read is a step too.
+func (j *crashingJournal) NewColumns(ctx context.Context, dataset string) (n work.NewColumns, err error) {
+	err = j.crash.Intercept("journal", func() (err error) { n, err = j.Journal.NewColumns(ctx, dataset); return err })
+	return n, err
+}
+
 type crashingNotices struct {
 	inner load.Notices
 	crash *Crash
@@ -293,6 +299,11 @@ type crashingNotices struct {
 // Held implements load.Notices.
 func (n *crashingNotices) Held(ctx context.Context, h work.HeldDelivery) error {
 	return n.crash.Intercept("notice", func() error { return n.inner.Held(ctx, h) })
+}
+
+// NewColumns implements load.Notices.
+func (n *crashingNotices) NewColumns(ctx context.Context, columns work.NewColumns) error {
+	return n.crash.Intercept("notice", func() error { return n.inner.NewColumns(ctx, columns) })
 }
 
 type crashingFiles struct {

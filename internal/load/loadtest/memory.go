@@ -24,13 +24,20 @@ type Journal struct {
 	// deliveries and seqs have the last record of SetDeliveries for each dataset.
 	deliveries map[string]journal.Deliveries
 	seqs       map[string]int64
+	// columns are the reported new columns of each dataset, and claimed has the datasets
+	// with a claim of ClaimNewColumns.
+	columns map[string]work.NewColumns
+	claimed map[string]bool
 }
 
 var _ load.Journal = (*Journal)(nil)
 
 // NewJournal returns an empty journal.
 func NewJournal() *Journal {
-	return &Journal{entries: make(map[object.ID]journal.Entry), deliveries: make(map[string]journal.Deliveries), seqs: make(map[string]int64)}
+	return &Journal{
+		entries: make(map[object.ID]journal.Entry), deliveries: make(map[string]journal.Deliveries), seqs: make(map[string]int64),
+		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
+	}
 }
 
 // Transformed records an object as transformed. An object that is already loaded in the
@@ -100,6 +107,22 @@ func (j *Journal) Waiting(_ context.Context, dataset string, limit int) ([]journ
 	return waiting, nil
 }
 
+// FailedVersions implements load.Journal.
+func (j *Journal) FailedVersions(_ context.Context, bucket, key string) ([]journal.Entry, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Unavailable {
+		return nil, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
+	}
+	var failed []journal.Entry
+	for _, id := range j.order {
+		if e, found := j.entries[id]; found && e.State == journal.Failed && e.Object.Bucket == bucket && e.Object.Key == key {
+			failed = append(failed, e)
+		}
+	}
+	return failed, nil
+}
+
 // Loaded implements load.Journal.
 func (j *Journal) Loaded(_ context.Context, id object.ID, l journal.Load) error {
 	return j.change(id, func(e *journal.Entry) {
@@ -136,6 +159,50 @@ func (j *Journal) Deliveries(dataset string) journal.Deliveries {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	return j.deliveries[dataset]
+}
+
+// NewColumns implements load.Journal.
+func (j *Journal) NewColumns(_ context.Context, dataset string) (work.NewColumns, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Unavailable {
+		return work.NewColumns{}, fault.Dependency("read journal", fault.JournalAway, errors.New("no answer"))
+	}
+	n := j.columns[dataset]
+	n.Dataset = dataset
+	return n, nil
+}
+
+// ClaimNewColumns gives the claim to one caller. Only RecordNewColumns and EndClaim end
+// the claim.
+func (j *Journal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Unavailable {
+		return false, fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	}
+	claimed := !j.claimed[dataset]
+	j.claimed[dataset] = true
+	return claimed, nil
+}
+
+// EndClaim ends the claim of a killed caller, as the time does.
+func (j *Journal) EndClaim(dataset string) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	delete(j.claimed, dataset)
+}
+
+// RecordNewColumns records the reported new columns of a dataset and ends the claim.
+func (j *Journal) RecordNewColumns(_ context.Context, n work.NewColumns) error {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.Unavailable {
+		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	}
+	j.columns[n.Dataset] = n
+	delete(j.claimed, n.Dataset)
+	return nil
 }
 
 // Withdrawn implements load.Journal.
@@ -235,8 +302,9 @@ type Notices struct {
 	// Unavailable makes every notice fail.
 	Unavailable bool
 
-	mutex sync.Mutex
-	held  []work.HeldDelivery
+	mutex   sync.Mutex
+	held    []work.HeldDelivery
+	columns []work.NewColumns
 }
 
 var _ load.Notices = (*Notices)(nil)
@@ -252,7 +320,25 @@ func (n *Notices) Held(_ context.Context, h work.HeldDelivery) error {
 	return nil
 }
 
-// Sent returns the notices so far.
+// NewColumns implements load.Notices.
+func (n *Notices) NewColumns(_ context.Context, columns work.NewColumns) error {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.Unavailable {
+		return fault.Dependency("send notice", fault.QueueAway, errors.New("no answer"))
+	}
+	n.columns = append(n.columns, columns)
+	return nil
+}
+
+// SentColumns returns the notices about new columns so far.
+func (n *Notices) SentColumns() []work.NewColumns {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return slices.Clone(n.columns)
+}
+
+// Sent returns the notices about held deliveries so far.
 func (n *Notices) Sent() []work.HeldDelivery {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/semver"
 
+	"github.com/firn-data/firn/internal/help"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/snowflake/ddl"
@@ -34,7 +35,6 @@ type comparison struct {
 // objects.
 func (s *auditState) compare(d *datasetState) []Difference {
 	c := &comparison{auditState: s, datasetState: d, rows: make(map[object.ID]*ledger.Row), currentRows: make(map[key]*ledger.Row)}
-	c.compareBucketWithJournal()
 	switch {
 	case d.tables != nil:
 		c.compareLedgerRows()
@@ -42,8 +42,9 @@ func (s *auditState) compare(d *datasetState) []Difference {
 		c.compareLedgerWithJournal()
 		c.compareLedgerWithBucket()
 	case d.contract != nil:
-		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", "firn migrate")
+		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", help.Subject{})
 	}
+	c.compareBucketWithJournal()
 	order := Kinds()
 	slices.SortStableFunc(c.differences, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
@@ -51,11 +52,16 @@ func (s *auditState) compare(d *datasetState) []Difference {
 	return c.differences
 }
 
-func (c *comparison) add(kind Kind, o object.Object, one, other, command string) {
-	d := Difference{Dataset: c.dataset, Kind: kind, One: one, Other: other, Command: command}
+// add adds a difference. The subject has the values of the command that are not the
+// object's.
+func (c *comparison) add(kind Kind, o object.Object, one, other string, s help.Subject) {
+	d := Difference{Dataset: c.dataset, Kind: kind, One: one, Other: other}
 	if o != (object.Object{}) {
 		d.Object, d.ID = o.URI(), o.ID()
+		s.Objects, s.ID, s.Name, s.Key, s.InJournal = 1, d.ID, string(d.ID), o.Key, c.known[d.ID]
 	}
+	s.Dataset = c.dataset
+	d.Command = help.ForDifference(string(kind)).Command(s).String()
 	c.differences = append(c.differences, d)
 }
 
@@ -76,11 +82,11 @@ func lastChange(e *journal.Entry) time.Time {
 }
 
 // compareBucketWithJournal finds versions without a journal entry, and objects stuck in
-// one state.
+// one state. A version with a ledger row is a difference of ledger and journal.
 func (c *comparison) compareBucketWithJournal() {
 	for _, v := range c.versions {
-		if !c.known[v.ID()] && !c.changedRecently(v.modified) {
-			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", sweepCommand)
+		if !c.known[v.ID()] && c.rows[v.ID()] == nil && !c.changedRecently(v.modified) {
+			c.add(Unannounced, v.Object, "bucket: version "+v.Version+" since "+stamp(v.modified), "journal: nothing", help.Subject{})
 		}
 	}
 	for _, e := range c.entries {
@@ -88,56 +94,54 @@ func (c *comparison) compareBucketWithJournal() {
 		moving := !e.State.Final() && e.State != journal.Failed
 		if moving && since.Before(c.began.Add(-c.stuck)) {
 			c.add(Stuck, e.Object, fmt.Sprintf("journal: %s since %s", e.State, stamp(since)),
-				fmt.Sprintf("at most: %s", c.stuck), c.retryCommand(e))
+				fmt.Sprintf("at most: %s", c.stuck), c.whyStuck(e))
 		}
 	}
 }
 
-// retryCommand returns the command that moves a stuck object on.
-func (c *comparison) retryCommand(e *journal.Entry) string {
+// whyStuck returns the known reason of an object that waits for its load.
+func (c *comparison) whyStuck(e *journal.Entry) help.Subject {
 	if c.tables == nil || len(c.tables.Locks) != 1 || e.State != journal.Transformed {
-		return sweepCommand
+		return help.Subject{}
 	}
-	switch lock := c.tables.Locks[0]; {
-	case lock.Paused:
-		return "firn resume " + c.dataset
-	case semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0:
-		return "firn migrate"
-	default:
-		return sweepCommand
-	}
+	lock := c.tables.Locks[0]
+	return help.Subject{Paused: lock.Paused, Behind: semver.Compare("v"+c.contract.Version, "v"+lock.Contract) > 0}
 }
 
 // compareLedgerRows checks the lock row, the uniqueness of objects and keys, and the
 // sums of each ledger row.
 func (c *comparison) compareLedgerRows() {
 	if n := len(c.tables.Locks); n != 1 {
-		command := "firn migrate" // inserts a missing lock row
-		if n > 1 {
-			command = c.ledgerQueryCommand(ddl.LockRow)
-		}
-		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", command)
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", help.Subject{Statement: c.surplusLocksStatement()})
 	}
 	for _, count := range c.tables.Counts {
 		row := count.Row
 		if row == nil {
 			continue
 		}
-		if _, twice := c.rows[row.ID]; twice {
-			c.add(ObjectTwice, row.Object, "ledger: more than 1 row", "expected: 1", c.ledgerQueryCommand(string(row.ID)))
+		if first, twice := c.rows[row.ID]; twice {
+			c.add(ObjectTwice, row.Object, "ledger: more than 1 row", "expected: 1", help.Subject{Statement: c.secondRowStatement(first, row)})
+			if c.wrongRow(first, row) == first {
+				*first = *row // the other comparisons use the right row
+			}
 			continue
 		}
+		c.rows[row.ID] = row
 		if other, twice := c.currentRows[keyOf(row.Object)]; twice {
-			c.add(KeyTwice, row.Object, "ledger: this version and "+string(other.ID), "expected: 1",
-				c.ledgerQueryCommand(string(other.ID), string(row.ID)))
+			older, newer := olderRow(other, row)
+			c.add(KeyTwice, older.Object, "ledger: this version and "+string(newer.ID), "expected: 1",
+				help.Subject{Statement: c.deleteLedgerStatement(string(older.ID), "")})
+			row = newer
 		}
-		c.rows[row.ID], c.currentRows[keyOf(row.Object)] = row, row
+		c.currentRows[keyOf(row.Object)] = row
+	}
+	for _, row := range c.rows {
 		if row.RowsRead != row.RowsWritten+row.RowsRejected {
 			c.add(RowsRead, row.Object, countText("ledger: read", row.RowsRead),
-				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), reloadCommand(row.ID))
+				fmt.Sprintf("ledger: %d written and %d rejected", row.RowsWritten, row.RowsRejected), help.Subject{})
 		}
 		if row.RowsWritten != row.RowsLoaded {
-			c.add(RowsLoaded, row.Object, countText("ledger: written", row.RowsWritten), countText("ledger: loaded", row.RowsLoaded), reloadCommand(row.ID))
+			c.add(RowsLoaded, row.Object, countText("ledger: written", row.RowsWritten), countText("ledger: loaded", row.RowsLoaded), help.Subject{})
 		}
 	}
 }
@@ -152,10 +156,10 @@ func (c *comparison) compareLedgerWithTables() {
 			continue
 		} else if row != nil {
 			if count.Rows != row.RowsLoaded {
-				c.add(TableRows, row.Object, countText("ledger", row.RowsLoaded), countText("table", count.Rows), reloadCommand(row.ID))
+				c.add(TableRows, row.Object, countText("ledger", row.RowsLoaded), countText("table", count.Rows), help.Subject{})
 			}
 			if count.Rejects != row.RowsRejected {
-				c.add(RejectRows, row.Object, countText("ledger", row.RowsRejected), countText("rejects table", count.Rejects), reloadCommand(row.ID))
+				c.add(RejectRows, row.Object, countText("ledger", row.RowsRejected), countText("rejects table", count.Rejects), help.Subject{})
 			}
 			continue
 		}
@@ -168,7 +172,8 @@ func (c *comparison) addOrphans(kind Kind, id object.ID, text, ledgerText string
 	if n == 0 {
 		return
 	}
-	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: text, Other: ledgerText, Command: deleteCommand(table, id)}
+	command := help.ForDifference(string(kind)).Command(help.Subject{Statement: deleteStatement(table, id)})
+	d := Difference{Dataset: c.dataset, Kind: kind, ID: id, One: text, Other: ledgerText, Command: command.String()}
 	if e := c.entries[id]; e != nil {
 		d.Object = e.Object.URI()
 	}
@@ -180,7 +185,7 @@ func (c *comparison) addOrphans(kind Kind, id object.ID, text, ledgerText string
 func (c *comparison) compareLedgerWithJournal() {
 	for id, row := range c.rows {
 		if !c.known[id] && !row.IsWithdrawn() && !c.changedRecently(row.LoadedAt) { // a delete marker has no journal entry
-			c.add(JournalLost, row.Object, "ledger: "+describeLoad(row), "journal: nothing", c.restoreCommand(id))
+			c.add(JournalLost, row.Object, "ledger: "+describeLoad(row), "journal: nothing", help.Subject{})
 		}
 	}
 	for _, e := range c.entries {
@@ -190,11 +195,11 @@ func (c *comparison) compareLedgerWithJournal() {
 		}
 		switch {
 		case e.State == journal.Withdrawn && row != nil && !row.IsWithdrawn():
-			c.add(NotWithdrawn, e.Object, "journal: withdrawn by "+e.WithdrawnBy, "ledger: "+describeLoad(row), c.withdrawCommand(e.ID))
+			c.add(NotWithdrawn, e.Object, "journal: withdrawn by "+e.WithdrawnBy, "ledger: "+describeLoad(row), help.Subject{Reason: cmp.Or(e.Reason, deletedInS3)})
 			continue
 		case e.State != journal.Withdrawn && row != nil && row.IsWithdrawn(),
 			e.State == journal.Loaded && row == nil && current != nil && current.IsWithdrawn():
-			c.add(NotWithdrawn, e.Object, "journal: "+string(e.State), "ledger: withdrawn by "+current.WithdrawnBy, c.withdrawCommand(e.ID))
+			c.add(NotWithdrawn, e.Object, "journal: "+string(e.State), "ledger: withdrawn by "+current.WithdrawnBy, help.Subject{Reason: deletedInS3})
 			continue
 		}
 		switch e.State {
@@ -202,14 +207,17 @@ func (c *comparison) compareLedgerWithJournal() {
 			c.compareLoaded(e, row, current)
 		case journal.Superseded:
 			c.compareSuperseded(e, row, current)
-		case journal.Failed:
+		case journal.Failed, journal.Dismissed:
 			if row != nil && row.Generation >= e.Generation {
-				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: failed, generation %d", e.Generation), "ledger: "+describeLoad(row), "firn redrive "+string(e.ID))
+				c.add(FailedInLedger, e.Object, fmt.Sprintf("journal: %s, generation %d", e.State, e.Generation), "ledger: "+describeLoad(row), help.Subject{})
 			}
 		default: // not settled, withdrawn or ignored
 		}
 	}
 }
+
+// deletedInS3 is the reason of a withdrawal whose reason the audit doesn't know.
+const deletedInS3 = "deleted in S3"
 
 // compareLedgerWithBucket finds rows whose file is deleted in the landing bucket: the
 // newest version of the key is a delete marker, or the key has no version at all. A
@@ -225,7 +233,7 @@ func (c *comparison) compareLedgerWithBucket() {
 		if marked {
 			text = "bucket: deleted at " + stamp(deletedAt)
 		}
-		c.add(FileDeleted, row.Object, text, "ledger: "+describeLoad(row), c.withdrawCommand(row.ID))
+		c.add(FileDeleted, row.Object, text, "ledger: "+describeLoad(row), help.Subject{Reason: deletedInS3})
 	}
 }
 
@@ -233,14 +241,14 @@ func (c *comparison) compareLoaded(e *journal.Entry, row, current *ledger.Row) {
 	journalText := fmt.Sprintf("journal: load %s, generation %d, %s", e.LoadID, e.Generation, plural(e.RowsLoaded, "row"))
 	switch {
 	case row == nil && current == nil:
-		c.add(NotInLedger, e.Object, journalText, "ledger: nothing", reloadCommand(e.ID))
+		c.add(NotInLedger, e.Object, journalText, "ledger: nothing", help.Subject{})
 	case row == nil:
-		c.add(JournalBehind, e.Object, journalText, "ledger: version "+string(current.ID), reloadCommand(e.ID))
+		c.add(JournalBehind, e.Object, journalText, "ledger: version "+string(current.ID), help.Subject{})
 	case row.LoadID != e.LoadID || row.Generation != e.Generation || row.RowsLoaded != e.RowsLoaded:
-		c.add(OtherLoad, e.Object, journalText, "ledger: "+describeLoad(row), reloadCommand(e.ID))
+		c.add(OtherLoad, e.Object, journalText, "ledger: "+describeLoad(row), help.Subject{})
 	}
 	if e.Receipt != nil && e.Receipt.Bucket == c.curatedBucket && !c.receipts[e.Receipt.Key] {
-		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", reloadCommand(e.ID))
+		c.add(ReceiptGone, e.Object, "journal: s3://"+e.Receipt.Bucket+"/"+e.Receipt.Key, "bucket: nothing", help.Subject{})
 	}
 }
 
@@ -248,20 +256,20 @@ func (c *comparison) compareSuperseded(e *journal.Entry, row, current *ledger.Ro
 	journalText := "journal: superseded by " + string(e.SupersededBy)
 	switch {
 	case row != nil:
-		c.add(SupersededInLedger, e.Object, journalText, "ledger: "+describeLoad(row), c.successorCommand(e))
+		c.add(SupersededInLedger, e.Object, journalText, "ledger: "+describeLoad(row), c.successorOf(e))
 	case current == nil:
-		c.add(NoSuccessor, e.Object, journalText, "ledger: nothing", c.successorCommand(e))
+		c.add(NoSuccessor, e.Object, journalText, "ledger: nothing", c.successorOf(e))
 	}
 }
 
-// successorCommand returns the command that loads the newer version of a superseded
-// object.
-func (c *comparison) successorCommand(e *journal.Entry) string {
+// successorOf returns the newer version of a superseded object if a reload of the newer
+// version is possible.
+func (c *comparison) successorOf(e *journal.Entry) help.Subject {
 	by := c.entries[e.SupersededBy]
 	if by == nil || by.PlanReload().Refused != "" {
-		return putCommand(e.Object)
+		return help.Subject{}
 	}
-	return reloadCommand(by.ID)
+	return help.Subject{Successor: by.ID}
 }
 
 func describeLoad(row *ledger.Row) string {

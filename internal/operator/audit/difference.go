@@ -2,16 +2,12 @@ package audit
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/firn-data/firn/internal/object"
-	"github.com/firn-data/firn/internal/shell"
-	"github.com/firn-data/firn/internal/snowflake"
-	"github.com/firn-data/firn/internal/snowflake/ddl"
 )
 
 // Kind is the fixed name of a kind of difference. docs/runbook.md has an entry for each
-// kind.
+// kind, and internal/help has the commands.
 type Kind string
 
 // The kinds, in the order of the report.
@@ -56,8 +52,8 @@ const (
 	// SupersededInLedger: the journal has the object as superseded, but the ledger has
 	// the object.
 	SupersededInLedger Kind = "superseded_in_ledger"
-	// FailedInLedger: the journal has the object as failed, but the ledger has this
-	// generation or a later one.
+	// FailedInLedger: the journal has the object as failed or dismissed, but the ledger
+	// has this generation or a later one.
 	FailedInLedger Kind = "failed_in_ledger"
 	// NotWithdrawn: the ledger has the object as withdrawn, but the journal doesn't; or
 	// the journal has the object as withdrawn, but the ledger has its rows.
@@ -91,51 +87,6 @@ type Difference struct {
 	Other string `json:"other"`
 	// Command is the operator's next command.
 	Command string `json:"command"`
-}
-
-// reloadCommand returns the command that transforms and loads an object again.
-func reloadCommand(id object.ID) string { return "firn reload --object " + string(id) }
-
-// withdrawCommand returns the command that withdraws an object or completes a
-// withdrawal. The command names the dataset of an object that the journal doesn't know.
-func (c *comparison) withdrawCommand(id object.ID) string {
-	command := "firn withdraw " + string(id) + " --reason 'deleted in S3'"
-	if !c.known[id] {
-		command += " --dataset " + shell.Quote(c.dataset)
-	}
-	return command
-}
-
-// sweepCommand searches for objects without an event and for stuck objects.
-const sweepCommand = "firn sweep"
-
-// putCommand returns the command that uploads the file of a key again.
-func putCommand(o object.Object) string { return "firn put --key " + shell.Quote(o.Key) + " FILE" }
-
-func queryCommand(statement string) string { return "firn query " + shell.Quote(statement) }
-
-// restoreCommand returns the command that restores a lost journal entry from the
-// ledger.
-func (d *datasetState) restoreCommand(id object.ID) string {
-	return "firn reload --dataset " + shell.Quote(d.dataset) + " --object " + string(id)
-}
-
-// ledgerQueryCommand returns the command that prints the ledger rows of some objects.
-func (d *datasetState) ledgerQueryCommand(ids ...string) string {
-	return queryCommand("select * from " + ddl.LedgerName(d.contract) + " where object in (" + literals(ids) + ")")
-}
-
-// deleteCommand returns the command that deletes an object's rows from a table.
-func deleteCommand(table string, id object.ID) string {
-	return queryCommand("delete from " + table + " where _firn_object = " + snowflake.Literal(string(id)))
-}
-
-func literals(texts []string) string {
-	quoted := make([]string, len(texts))
-	for i, text := range texts {
-		quoted[i] = snowflake.Literal(text)
-	}
-	return strings.Join(quoted, ", ")
 }
 
 // countText returns a number of rows after a label.

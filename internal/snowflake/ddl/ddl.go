@@ -198,3 +198,9 @@ func literal(s string) string { return quoteKeepingSpaces(strings.Join(strings.F
 func quoteKeepingSpaces(s string) string { return "'" + escapes.Replace(s) + "'" }
 
 var escapes = strings.NewReplacer(`\`, `\\`, `'`, `''`, "{{", "{ {", "{%", "{ %", "{#", "{ #")
+
+// textLiteral quotes a text with all of its characters, on one line. A concatenation
+// splits each opening Jinja tag.
+func textLiteral(s string) string { return "'" + exactEscapes.Replace(s) + "'" }
+
+var exactEscapes = strings.NewReplacer(`\`, `\\`, `'`, `''`, "\n", `\n`, "\r", `\r`, "{", "{' || '")

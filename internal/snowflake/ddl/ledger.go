@@ -101,10 +101,11 @@ func NewLedger(c *contract.Contract, version string, paused bool) string {
 
 // InsertLockRow returns the statement that inserts the lock row into a ledger without a
 // lock row. Its bind is the contract version of the raw table. The other columns are
-// null, as in the lock row of Ledger.
+// null, as in the lock row of Ledger. The number of the new row is higher than every
+// earlier number, so the journal accepts the next record of the dataset's deliveries.
 func InsertLockRow(c *contract.Contract) string {
 	return fmt.Sprintf(`insert into %[1]s (object, generation, contract, seq, paused)
-select '%[2]s', 0, ?, 0, false
+select '%[2]s', 0, ?, date_part(epoch_second, current_timestamp()), false
 from (select count(*) as locks from %[1]s where object = '%[2]s') as counted
 where counted.locks = 0`, LedgerName(c), LockRow)
 }

@@ -55,14 +55,24 @@ var columns = []string{
 	"withdrawn_at", "withdrawn_by",
 }
 
-// Page returns at most limit rows in the order of ids, after the id "after". An empty
-// "after" starts at the first row. A since other than the zero time skips objects with
-// an earlier load time. Page skips withdrawn objects.
-func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID, since time.Time, limit int) ([]Row, error) {
+// Selection limits the rows of a page. The zero value limits nothing.
+type Selection struct {
+	// Since skips objects with an earlier load time. The zero time skips nothing.
+	Since time.Time
+	// OnlyRejects skips objects without a reject.
+	OnlyRejects bool
+}
+
+// Page returns at most limit selected rows in the order of ids, after the id "after". An
+// empty "after" starts at the first row. Page skips withdrawn objects.
+func (r Reader) Page(ctx context.Context, c *contract.Contract, after object.ID, s Selection, limit int) ([]Row, error) {
 	condition, args := "object <> '"+ddl.LockRow+"' and withdrawn_at is null and object > ?", []any{string(after)}
-	if !since.IsZero() {
+	if !s.Since.IsZero() {
 		condition += " and loaded_at >= cast(? as timestamp_ltz)"
-		args = append(args, since.UTC().Format(time.RFC3339Nano))
+		args = append(args, s.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if s.OnlyRejects {
+		condition += " and rows_rejected > 0"
 	}
 	return r.rows(ctx, c, condition+" order by object limit ?", append(args, limit)...)
 }
@@ -114,6 +124,8 @@ type Lock struct {
 	Paused bool
 	// Contract is the contract version of the tables.
 	Contract string
+	// Seq is the number of the last transaction with the lock.
+	Seq int64
 }
 
 // TableCounts are the row counts of a dataset's three tables at one instant.
@@ -147,6 +159,7 @@ select
     `+strings.Join(selected, ",\n    ")+`,
     ledger.paused,
     ledger.contract,
+    ledger.seq,
     counts.counted_object,
     coalesce(counts.accepted, 0) as counted,
     coalesce(counts.rejected, 0) as counted_rejects
@@ -185,7 +198,7 @@ func tableCountsOf(result snowflake.Result) TableCounts {
 		}
 		switch id := result.Text(i, "object"); id {
 		case ddl.LockRow:
-			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract")})
+			account.Locks = append(account.Locks, Lock{Paused: result.Bool(i, "paused"), Contract: result.Text(i, "contract"), Seq: result.Number(i, "seq")})
 			continue
 		case "": // no ledger row
 		default:

@@ -70,22 +70,31 @@ func TestPageAndFind(t *testing.T) {
 		}
 		all = append(all, rowOf(id, i, at))
 	}
+	all[0].RowsRejected, all[2].RowsRejected = 0, 0
+	if err := run(t.Context(), session, "update raw.shop_order_loads set rows_rejected = 0 where object in ('a', 'c')"); err != nil {
+		t.Fatal(err)
+	}
+	none, third := ledger.Selection{}, ledger.Selection{Since: begin.AddDate(0, 0, 2)}
+	rejects, thirdRejects := ledger.Selection{OnlyRejects: true}, ledger.Selection{Since: third.Since, OnlyRejects: true}
 	for _, test := range []struct {
-		after object.ID
-		since time.Time
-		limit int
-		want  []ledger.Row
+		after     object.ID
+		selection ledger.Selection
+		limit     int
+		want      []ledger.Row
 	}{
-		{"", time.Time{}, 10, all},
-		{"", time.Time{}, 3, all[:3]},
-		{"c", time.Time{}, 3, all[3:]},
-		{"d", time.Time{}, 3, []ledger.Row{}},
-		{"", begin.AddDate(0, 0, 2), 10, all[2:]},
-		{"c", begin.AddDate(0, 0, 2), 10, all[3:]},
+		{"", none, 10, all},
+		{"", none, 3, all[:3]},
+		{"c", none, 3, all[3:]},
+		{"d", none, 3, []ledger.Row{}},
+		{"", third, 10, all[2:]},
+		{"c", third, 10, all[3:]},
+		{"", rejects, 10, []ledger.Row{all[1], all[3]}},
+		{"b", rejects, 10, all[3:]},
+		{"", thirdRejects, 10, all[3:]},
 	} {
-		got, err := reader.Page(t.Context(), orders, test.after, test.since, test.limit)
+		got, err := reader.Page(t.Context(), orders, test.after, test.selection, test.limit)
 		if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
-			t.Errorf("Page after %q, since %s, limit %d: %v (-want +got):\n%s", test.after, test.since, test.limit, err, diff)
+			t.Errorf("Page after %q, %+v, limit %d: %v (-want +got):\n%s", test.after, test.selection, test.limit, err, diff)
 		}
 	}
 	if got, found, err := reader.Find(t.Context(), orders, "c"); err != nil || !found || got != all[2] {
@@ -138,7 +147,7 @@ func TestReadWithoutTableFails(t *testing.T) {
 	if _, err := reader.CountTables(t.Context(), absent); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("CountTables: %v", err)
 	}
-	if _, err := reader.Page(t.Context(), absent, "", time.Time{}, 1); !errors.Is(err, ledger.ErrNoTable) {
+	if _, err := reader.Page(t.Context(), absent, "", ledger.Selection{}, 1); !errors.Is(err, ledger.ErrNoTable) {
 		t.Errorf("Page: %v", err)
 	}
 	if _, _, err := reader.Find(t.Context(), absent, "x"); !errors.Is(err, ledger.ErrNoTable) {

@@ -3,13 +3,17 @@
 package migrate_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/snowflake/migrate"
 )
 
 // operations returns a session in a migrated database with three loads of two datasets:
@@ -105,6 +109,73 @@ func TestOpsViewsShowLoads(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", test.query, diff)
 			}
 		})
+	}
+}
+
+// TestNewColumnsLeaveViewWithContract: the contract of the script decides, not the
+// contract of the load. The column "stock" came into the contract after the load of o2.
+// A withdrawn object, a text that isn't JSON, and a contract with a column for the whole
+// record have no new column.
+func TestNewColumnsLeaveViewWithContract(t *testing.T) {
+	t.Parallel()
+	session := operations(t)
+	for _, statement := range []string{
+		`update raw.shop_item_loads set extra_columns = '["owner","a\u003cb \u00e9''s"]' where object = 'o1'`,
+		`update raw.shop_item_loads set extra_columns = '["owner","stock","OWNER"]', contract = '0.9.0' where object = 'o2'`,
+		`update raw.shop_item_loads set extra_columns = '["owner"]' where object = 'o3'`,
+		`update raw.shop_item_loads set extra_columns = '["withdrawn"]' where object = 'o9'`,
+		`update raw.station_event_loads set extra_columns = '["owner"]' where object = 'o4'`,
+		`insert into raw.shop_order_loads (object, key, loaded_at, extra_columns)
+			select 'o5', 'k5', '2026-03-05 10:00:00'::timestamp_ltz, 'no list'`,
+		`insert into raw.shop_visit_loads (object, key, loaded_at, extra_columns)
+			select 'o6', 'k6', '2026-03-06 10:00:00'::timestamp_ltz, '["owner"]'`,
+	} {
+		if _, err := session.Exec(t.Context(), "load", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"shop.item | OWNER | 2026-03-01T10:00:02.5Z | 2026-03-01T10:00:02.5Z | 1 | k2 | k2",
+		"shop.item | a<b é's | 2026-03-01T10:00:02.5Z | 2026-03-01T10:00:02.5Z | 1 | k1 | k1",
+		"shop.item | owner | 2026-03-01T10:00:02.5Z | 2026-03-02T10:00:01Z | 3 | k1 | k3",
+		"shop.visit | owner | 2026-03-06T10:00:00Z | 2026-03-06T10:00:00Z | 1 | k6 | k6",
+	}
+	got := rows(t, session, `select dataset, column_name, first_loaded_at, last_loaded_at, objects, first_key, last_key
+		from ops.new_columns order by dataset, column_name`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("new columns (-want +got):\n%s", diff)
+	}
+}
+
+// TestNewColumnsViewKnowsAnyName makes the view of a contract whose names in files have
+// quotes, backslashes, line ends and opening Jinja tags.
+func TestNewColumnsViewKnowsAnyName(t *testing.T) {
+	t.Parallel()
+	session := operations(t)
+	odd := []string{"it's", "{{ x }} {{{% {#", `a\b\`, "a;\tb", "a\nb\r", "é", "", " two  spaces ", "-- $$ /*"}
+	c := &contract.Contract{Source: "shop", Entity: "item", Format: contract.CSV}
+	for _, name := range odd {
+		c.Columns = append(c.Columns, contract.Column{Header: name})
+	}
+	script, err := migrate.Parse("R__ops_views.sql", ddl.Ops(contract.Set{c}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range migrate.Split(script.Rendered) {
+		if _, err := session.Query(t.Context(), "make views", statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := json.Marshal(append(odd, "other", "it''s", "{ { x }}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Exec(t.Context(), "load", "update raw.shop_item_loads set extra_columns = ? where object = 'o1'", string(found)); err != nil {
+		t.Fatal(err)
+	}
+	got := rows(t, session, "select column_name from ops.new_columns order by column_name")
+	if diff := cmp.Diff([]string{"it''s", "other", "{ { x }}"}, got); diff != "" {
+		t.Errorf("new columns (-want +got):\n%s", diff)
 	}
 }
 

@@ -50,7 +50,7 @@ func (d *download) open() error {
 	}
 	output, err := d.client.GetObject(d.ctx, input)
 	if err != nil {
-		return classifyRead(err)
+		return classifyRead(d.ctx, d.client, d.object.Bucket, err)
 	}
 	d.body = output.Body
 	d.size = sizeUnknown

@@ -59,13 +59,3 @@ func (s *Store) Put(ctx context.Context, at work.Location, body []byte) error {
 	}
 	return nil
 }
-
-// classifyRead returns object_gone for a missing version, and a fault of the store
-// otherwise. S3 answers MethodNotAllowed if the version is a delete marker
-// (AmazonS3/latest/API/API_GetObject).
-func classifyRead(err error) error {
-	if fault.IsAWS(err, "NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "NotFound") {
-		return &fault.Fault{Op: "read landing object", Code: fault.ObjectGone, Disposition: fault.Permanent, Err: err}
-	}
-	return fault.AWS("read landing object", fault.StoreAway, err)
-}

@@ -29,6 +29,8 @@ type fakeS3 struct {
 	breakAt     []int64 // bytes before each read breaks
 	ranges      []string
 	getErr      error
+	markerErr   error
+	markerReads int
 	partErr     error
 	objects     map[string][]byte
 	parts       map[int32][]byte
@@ -38,6 +40,9 @@ type fakeS3 struct {
 }
 
 func (f *fakeS3) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	if *in.Key == object.MarkerKey {
+		return f.getMarker(in)
+	}
 	if f.getErr != nil {
 		return nil, f.getErr
 	}
@@ -72,7 +77,7 @@ func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func (f *fakeS3) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	body, err := io.ReadAll(in.Body)
 	f.objects[*in.Bucket+"/"+*in.Key] = body
-	return &s3.PutObjectOutput{}, err
+	return &s3.PutObjectOutput{VersionId: aws.String("v1")}, err
 }
 
 func (f *fakeS3) CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
@@ -179,7 +184,6 @@ func TestOpenFaults(t *testing.T) {
 		{"NoSuchKey", fault.ObjectGone, fault.Permanent},
 		{"NoSuchVersion", fault.ObjectGone, fault.Permanent},
 		{"MethodNotAllowed", fault.ObjectGone, fault.Permanent},
-		{"AccessDenied", fault.AccessDenied, fault.RetryAfter},
 		{"SlowDown", fault.StoreAway, fault.RetryAfter},
 		{"InternalError", fault.StoreAway, fault.RetryAfter},
 	}
@@ -190,6 +194,61 @@ func TestOpenFaults(t *testing.T) {
 		if fa := fault.As(err); fa == nil || fa.Code != test.want || fa.Disposition != test.disposition {
 			t.Errorf("%s: error %v", test.code, err)
 		}
+	}
+}
+
+// getMarker returns the marker object, or the error of the marker's reads.
+func (f *fakeS3) getMarker(in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	if f.markerErr != nil {
+		return nil, f.markerErr
+	}
+	body, found := f.objects[landing.Bucket+"/"+object.MarkerKey]
+	if !found {
+		return nil, &smithy.GenericAPIError{Code: "NoSuchKey"}
+	}
+	if in.VersionId != nil {
+		f.markerReads++
+	}
+	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(body)), VersionId: aws.String("v1")}, nil
+}
+
+// TestRefusedReadIsComparedWithMarker: a refused read counts as the object's fault only
+// if firn's own object in the same bucket can be read by its version. The marker is
+// written if the bucket has none.
+func TestRefusedReadIsComparedWithMarker(t *testing.T) {
+	t.Parallel()
+	refused := func(code, message string) error { return &smithy.GenericAPIError{Code: code, Message: message} }
+	denied := refused("AccessDenied", "Access Denied")
+	tests := []struct {
+		name        string
+		get, marker error
+		want        fault.Code
+		disposition fault.Disposition
+	}{
+		{"object denied", denied, nil, fault.ObjectDenied, fault.Retry},
+		{"bucket denied", denied, denied, fault.AccessDenied, fault.RetryAfter},
+		{"marker without answer", denied, refused("SlowDown", ""), fault.AccessDenied, fault.RetryAfter},
+		{"foreign key", refused("AccessDenied", "not authorized to perform: kms:Decrypt"), nil, fault.KeyRefused, fault.Retry},
+		{"disabled key of one object", refused("KMS.DisabledException", ""), nil, fault.KeyRefused, fault.Retry},
+		{"missing key of one object", refused("KMS.NotFoundException", ""), nil, fault.KeyRefused, fault.Retry},
+		{"disabled key of the bucket", refused("KMS.DisabledException", ""), refused("KMS.DisabledException", ""), fault.KeyRefused, fault.RetryAfter},
+		{"archived", refused("InvalidObjectState", ""), nil, fault.ObjectArchived, fault.Permanent},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(1)
+			f.getErr, f.markerErr = test.get, test.marker
+			for i := range 2 { // the first read writes the marker, the second read finds the marker
+				_, err := (&s3store.Store{Client: f}).Open(t.Context(), landing)
+				if got := fault.As(err); got == nil || got.Code != test.want || got.Disposition != test.disposition {
+					t.Errorf("read %d: error %v, want %s and %s", i+1, err, test.want, test.disposition)
+				}
+			}
+			if counted := test.disposition == fault.Retry; counted != (f.markerReads == 2) {
+				t.Errorf("%d reads of the marker by version", f.markerReads)
+			}
+		})
 	}
 }
 

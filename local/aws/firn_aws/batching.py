@@ -29,6 +29,7 @@ def apply() -> None:
     Call this function after `queues.apply`, because batches use the message lock of `queues`.
     """
     _poll_without_delay()
+    wrap(lambda_svc, "_sqs_esm_concurrency", _poll_beyond_reserved_concurrency)
     wrap(lambda_svc, "_sqs_esm_concurrency", _remember_mapping)
     wrap(sqs, "_receive_messages_for_esm", _collect_batch)
     wrap(lambda_svc, "_create_esm", _check_create_request)
@@ -47,6 +48,21 @@ def _poll_without_delay() -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
     """
     replace(lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS", IDLE_PAUSE_SECONDS)
+
+
+def _poll_beyond_reserved_concurrency(stock: Function) -> Function:
+    """Receive messages for a function that has no free concurrency.
+
+    Stock ministack leaves such messages in the queue. Lambda's pollers don't know the reserved
+    concurrency: the invocation is throttled, and the messages return after their visibility
+    timeout, with one receive more. Only MaximumConcurrency of the mapping limits the pollers:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    """
+
+    def limit(mapping: dict[str, Any], _function: object, _settings: object, *rest: object) -> int:
+        return stock(mapping, {}, {}, *rest)
+
+    return limit
 
 
 def _remember_mapping(stock: Function) -> Function:

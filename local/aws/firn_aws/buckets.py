@@ -1,6 +1,7 @@
-"""S3: ranges of versions, encoded keys in lists, and headers that Hadoop's S3A can't handle."""
+"""S3: ranges of versions, encoded keys, archived objects, and headers that S3A can't handle."""
 
 import re
+import time
 from collections.abc import Mapping
 from html import unescape
 from typing import Any
@@ -20,6 +21,7 @@ def apply() -> None:
     wrap(s3, "_get_object", _serve_ranges_of_versions)
     replace(s3, "_url_encode", _encode_key)
     wrap(s3, "_list_object_versions", _encode_keys_of_versions)
+    wrap(s3, "_check_sse_c_copy_source", _refuse_archived_source)
 
 
 def _hide_kms_key_from_hadoop(stock: Function) -> Function:
@@ -108,3 +110,25 @@ def _encode_keys_of_versions(stock: Function) -> Function:
         return status, headers, named.encode()
 
     return list_versions
+
+
+def _refuse_archived_source(stock: Function) -> Function:
+    """Refuse a copy of an object in an archive class that isn't restored.
+
+    Stock ministack refuses only GetObject. S3 refuses the copy with ObjectNotInActiveTierError:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html#API_CopyObject_Errors
+    A restored copy counts here only for a copy without a version id.
+    """
+
+    def check(headers: Mapping[str, str], source: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        restore = source.get("restore") or {"available_at": 0, "expires_at": 0}
+        is_restored = restore["available_at"] <= time.time() < restore["expires_at"]
+        if source.get("storage_class") in s3._ARCHIVE_STORAGE_CLASSES and not is_restored:
+            text = (
+                "The source object of the COPY operation is not in the active tier "
+                "and is only stored in Amazon Glacier."
+            )
+            return s3._error("ObjectNotInActiveTierError", text, 403)
+        return stock(headers, source)
+
+    return check

@@ -2,23 +2,21 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, request_scope
 from ministack.services import cloudwatch, lambda_svc, sqs
 
-from . import background
+from . import background, metric_points
 from .alarms import evaluate
+from .metric_points import Metric
 from .patching import Function, replace, wrap
 from .settings import Settings
 
-SAMPLE_SECONDS = 15
-"""Samples of one queue metric within this time form one statistic set."""
-
-MAX_SAMPLES = 240
-"""The number of stored statistic sets of one queue metric: one hour."""
+MAX_COUNTED_RECEIVES = 3
+"""A message with this number of receives has no part in the age of a standard queue."""
 
 _in_invocation: ContextVar[bool] = ContextVar("inside_invocation", default=False)
 _evaluation_lock = threading.RLock()
@@ -105,40 +103,41 @@ def _scopes() -> set[tuple[str, str]]:
 def _sample(queue: str, messages: list[dict[str, Any]], now: float) -> None:
     hidden = [message for message in messages if message["visible_at"] > now]
     delayed = [message for message in hidden if not message.get("receipt_handle")]
-    oldest = max((now - message["sent_at"] for message in messages), default=0)
     for name, value, unit in (
         ("ApproximateNumberOfMessagesVisible", len(messages) - len(hidden), "Count"),
         ("ApproximateNumberOfMessagesNotVisible", len(hidden) - len(delayed), "Count"),
         ("ApproximateNumberOfMessagesDelayed", len(delayed), "Count"),
-        ("ApproximateAgeOfOldestMessage", oldest, "Seconds"),
+        ("ApproximateAgeOfOldestMessage", age_of_oldest_message(queue, messages, now), "Seconds"),
     ):
-        _add_sample(name, {"QueueName": queue}, float(value), unit, now)
+        if value is not None:
+            metric = Metric("AWS/SQS", name, unit, {"QueueName": queue})
+            metric_points.add(metric, float(value), now)
 
 
-def _add_sample(
-    metric: str, dimensions: dict[str, str], value: float, unit: str, now: float
-) -> None:
-    points = cloudwatch._metric_bucket(("AWS/SQS", metric, cloudwatch._dims_key(dimensions)))
-    if points and now - points[-1]["started"] < SAMPLE_SECONDS:
-        point, statistic = points[-1], points[-1]["_stat"]
-        point["Timestamp"] = now
-        statistic["SampleCount"] += 1
-        statistic["Sum"] += value
-        statistic["Minimum"] = min(statistic["Minimum"], value)
-        statistic["Maximum"] = max(statistic["Maximum"], value)
-        return
-    first = {"SampleCount": 1.0, "Sum": value, "Minimum": value, "Maximum": value}
-    points.append(
-        {
-            "Timestamp": now,
-            "started": now,
-            "Value": value,
-            "Unit": unit,
-            "Dimensions": dimensions,
-            "_stat": first,
-        }
-    )
-    del points[:-MAX_SAMPLES]
+def age_of_oldest_message(
+    queue: str, messages: Iterable[Mapping[str, Any]], now: float
+) -> float | None:
+    """Return ApproximateAgeOfOldestMessage in seconds; None if AWS reports no value.
+
+    AWS's page describes four rules:
+
+    - A queue without an active message reports no value.
+    - A standard queue moves a message to its back after three receives without a deletion. The
+      metric shows the next message below this number. A redrive policy changes nothing.
+    - A FIFO queue keeps its order, so every message counts.
+    - In a dead-letter queue the age counts from the move.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    The page doesn't define the receives of a moved message. Here they count from the move, too.
+    """
+    keeps_order = queue.endswith(".fifo")
+    ages = [
+        now - (message.get("moved_at") or message["sent_at"])
+        for message in messages
+        if keeps_order
+        or message["receive_count"] - message.get("receives_before_move", 0) < MAX_COUNTED_RECEIVES
+    ]
+    return max(ages, default=None)
 
 
 def _without_queue_metrics(stock: Function) -> Function:

@@ -2,8 +2,11 @@
 
 from . import (
     batching,
+    bucket_events,
     buckets,
     cloudformation,
+    embedded,
+    encryption,
     glue,
     glue_jobs,
     identity,
@@ -24,10 +27,13 @@ def apply(settings: Settings) -> None:
     serving.apply()
     identity.apply()
     lambdas.apply(settings)
+    embedded.apply()
     metrics.apply(settings)  # before queues: an invalid batch answer isn't a function error
     queues.apply()
     batching.apply()
     buckets.apply()
+    bucket_events.apply()
+    encryption.apply()
     notifications.apply(settings)
     rules.apply()
     schedules.apply()

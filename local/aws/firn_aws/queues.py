@@ -22,6 +22,7 @@ def apply() -> None:
     """Install the patches of this module."""
     wrap(lambda_svc, "_run_sqs_batch", _check_partial_batches)
     wrap(lambda_svc, "_execute_function", _check_batch_answer)
+    wrap(sqs, "_dlq_sweep", _remember_move)
     _lock_message_changes()
     sqs._HANDLERS["StartMessageMoveTask"] = _start_message_move_task
     sqs._HANDLERS["ListMessageMoveTasks"] = _list_message_move_tasks
@@ -85,6 +86,34 @@ def batch_answer(result: dict[str, Any], ids: frozenset[str]) -> dict[str, Any]:
 
 def _identifier(item: object) -> object:
     return item.get("itemIdentifier") if isinstance(item, dict) else None
+
+
+def _remember_move(stock: Function) -> Function:
+    """Store the time of a move to a dead-letter queue, and the receives before the move.
+
+    Stock ministack stores no time of the move. `metrics.age_of_oldest_message` needs both values.
+    Call the wrapped function only under the message lock.
+    """
+
+    def sweep(queue: dict[str, Any]) -> None:
+        target = _dead_letter_queue(queue)
+        before = len(target["messages"]) if target else 0
+        stock(queue)
+        for message in target["messages"][before:] if target else []:
+            message["moved_at"] = time.time()
+            message["receives_before_move"] = message["receive_count"]
+
+    return sweep
+
+
+def _dead_letter_queue(queue: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the queue in the redrive policy; None without a valid policy."""
+    try:
+        policy = json.loads(queue["attributes"].get("RedrivePolicy") or "null")
+    except ValueError:
+        return None
+    arn = policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
+    return sqs._queue_by_arn(arn) if arn else None
 
 
 def _lock_message_changes() -> None:
@@ -193,6 +222,8 @@ def _move_messages(
                     "sent_at": now,
                     "receive_count": 0,
                     "first_receive_at": None,
+                    "moved_at": None,
+                    "receives_before_move": 0,
                 }
             )
             moved += 1

@@ -83,6 +83,37 @@ def role(cloud: Cloud, name: str, *statements: dict[str, Any]) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
+def user(
+    cloud: Cloud, name: str, *statements: dict[str, Any], root: str = "test"
+) -> tuple[str, str]:
+    """Create a user with these grants, and return the id and the secret of its access key.
+
+    Args:
+        cloud: the server.
+        name: the name of the user.
+        statements: the grants; without a grant the user may do nothing.
+        root: the access key of the root user of the user's account.
+    """
+    client = cloud.client("iam", root)
+    client.create_user(UserName=name)
+    if statements:
+        grant(cloud, name, *statements, root=root)
+    key = client.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def grant(cloud: Cloud, user_name: str, *statements: dict[str, Any], root: str = "test") -> None:
+    """Replace the grants of a user."""
+    cloud.client("iam", root).put_user_policy(
+        UserName=user_name, PolicyName="own", PolicyDocument=policy(*statements)
+    )
+
+
+def allow(actions: str | list[str], resource: str) -> dict[str, Any]:
+    """Return a statement that allows the actions on a resource."""
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
 def zipped(file: str, text: str) -> bytes:
     """Return a zip with one executable file."""
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""S3: notifications to a queue, through CloudFormation, and Hadoop's view of KMS keys."""
+"""S3: events, archived objects, lists, ranges, and Hadoop's view of KMS keys."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from botocore import handlers
 
 import resources
-from servers import ACCOUNT, Cloud
+from servers import ACCOUNT, Cloud, until
 
 
 def stack_with_notification(bucket: str, account: str) -> dict[str, Any]:
@@ -98,6 +98,69 @@ def test_removed_queue_policy_stops_events(cloud: Cloud, name: str) -> None:
     s3.put_object(Bucket=name, Key="landing/delivered.csv", Body=b"x")
     message = json.loads(resources.receive(cloud, outputs["Queue"])[0]["Body"])
     assert message["Records"][0]["s3"]["object"]["key"] == "landing/delivered.csv"
+
+
+@pytest.mark.gap
+def test_event_of_eventbridge_has_version(cloud: Cloud, name: str) -> None:
+    client, events = cloud.client("s3"), cloud.client("events")
+    url, arn = resources.open_queue(cloud, name)
+    versioned, plain = resources.bucket(cloud, name), f"{name[:50]}-plain"
+    client.create_bucket(Bucket=plain)
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [versioned, plain]}}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    found = {}
+    for bucket in (versioned, plain):
+        client.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        put = client.put_object(Bucket=bucket, Key="a b/c.csv", Body=b"abc")
+        event = json.loads(resources.receive(cloud, url)[0]["Body"])
+        assert event["detail-type"] == "Object Created"
+        entry = event["detail"]["object"]
+        assert (entry["key"], entry["size"]) == ("a b/c.csv", 3)
+        found[bucket] = (entry.get("version-id"), put.get("VersionId"))
+    assert found[versioned][0] is not None
+    assert found[versioned][0] == found[versioned][1]
+    assert found[plain] == (None, None)
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_archived_object_is_unreadable(cloud: Cloud, name: str, storage_class: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    put = client.put_object(Bucket=name, Key="k", Body=b"x", StorageClass=storage_class)
+    assert client.head_object(Bucket=name, Key="k")["StorageClass"] == storage_class
+    for version in ({}, {"VersionId": put["VersionId"]}):
+        with pytest.raises(client.exceptions.InvalidObjectState) as caught:
+            client.get_object(Bucket=name, Key="k", **version)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+@pytest.mark.gap
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_archived_object_is_no_source_of_copy(cloud: Cloud, name: str, storage_class: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    put = client.put_object(Bucket=name, Key="k", Body=b"x", StorageClass=storage_class)
+    source = {"Bucket": name, "Key": "k"}
+    for copied in (source, source | {"VersionId": put["VersionId"]}):
+        with pytest.raises(client.exceptions.ObjectNotInActiveTierError) as caught:
+            client.copy_object(Bucket=name, Key="copy", CopySource=copied)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_restored_object_is_source_of_copy(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3")
+    resources.bucket(cloud, name)
+    client.put_object(Bucket=name, Key="k", Body=b"x", StorageClass="GLACIER")
+    client.restore_object(Bucket=name, Key="k", RestoreRequest={"Days": 1})
+
+    def is_restored() -> bool:
+        return 'ongoing-request="false"' in client.head_object(Bucket=name, Key="k")["Restore"]
+
+    until("restored object", is_restored)
+    client.copy_object(Bucket=name, Key="copy", CopySource={"Bucket": name, "Key": "k"})
 
 
 @pytest.mark.gap

@@ -93,6 +93,32 @@ def test_move_task_returns_dead_letter_to_source_queue(cloud: Cloud, name: str) 
         sqs.start_message_move_task(SourceArn=dead_arn + "-none")
 
 
+def counts(cloud: Cloud, url: str) -> tuple[int, int, int]:
+    """Return the visible, the hidden and the delayed messages of a queue."""
+    names = [f"ApproximateNumberOfMessages{end}" for end in ("", "NotVisible", "Delayed")]
+    found = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return tuple(int(found["Attributes"][name]) for name in names)
+
+
+def test_attributes_count_messages_of_queue_and_dead_letter_queue(cloud: Cloud, name: str) -> None:
+    url, _, dead_url, dead_arn = resources.queue_with_dead_letters(
+        cloud, name, receives=1, visibility=1
+    )
+    sqs = cloud.client("sqs")
+    assert (counts(cloud, url), counts(cloud, dead_url)) == ((0, 0, 0), (0, 0, 0))
+    for delay in (0, 0, 900):
+        sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=delay)
+    assert counts(cloud, url) == (2, 0, 1)
+    sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)
+    assert counts(cloud, url) == (1, 1, 1)
+    until("visible again", lambda: counts(cloud, url) == (2, 0, 1))
+    kept = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=60)
+    assert (counts(cloud, url), counts(cloud, dead_url)) == ((0, 1, 1), (1, 0, 0))
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=kept["Messages"][0]["ReceiptHandle"])
+    sqs.receive_message(QueueUrl=dead_url, VisibilityTimeout=60)
+    assert (counts(cloud, url), counts(cloud, dead_url)) == ((0, 0, 1), (0, 1, 0))
+
+
 class ListWithCallback(list[Any]):
     """A list that calls a function at the end of an iteration."""
 
@@ -111,17 +137,19 @@ def test_message_arriving_during_redrive_is_kept(
 ) -> None:
     from ministack.services import s3, sqs
 
+    seconds = 10.0  # on stock ministack the thread ends at once
     if not request.config.getoption("--stock"):
         from firn_aws import queues
 
         queues.apply()
+        seconds = 0.3  # on a patched server the thread waits for the redrive
     arn = "arn:aws:sqs:us-east-1:000000000000:busy"
     event = {"Records": ["new"]}
     arrival = threading.Thread(target=s3._deliver_event_to_sqs, args=(arn, event, "us-east-1"))
 
     def arrive() -> None:
         arrival.start()
-        arrival.join(0.3)  # on a patched server the thread waits for the redrive
+        arrival.join(seconds)
 
     redrive = json.dumps({"deadLetterTargetArn": "dead", "maxReceiveCount": 3})
     busy = {"attributes": {"RedrivePolicy": redrive}, "messages": ListWithCallback([], arrive)}

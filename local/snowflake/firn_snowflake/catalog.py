@@ -12,7 +12,7 @@ from fakesnow.conn import FakeSnowflakeConnection
 from fakesnow.transforms import show
 
 from firn_snowflake import errors, time_travel
-from firn_snowflake.grants import Grants
+from firn_snowflake.granted import RecordedGrants
 from firn_snowflake.names import NAME, Parts, in_database, in_schema, literal, parts_of
 
 _CREATE = re.compile(
@@ -73,10 +73,10 @@ def _new_object(text: str, connection: FakeSnowflakeConnection) -> _New | None:
 
 
 class Catalog:
-    """The grants and the dropped tables of all databases."""
+    """The recorded grants and the dropped tables of all databases."""
 
     def __init__(self, directory: Path | None) -> None:
-        self._grants = Grants(directory)
+        self._grants = RecordedGrants(directory)
 
     def run_ignored(self, text: str, connection: FakeSnowflakeConnection) -> None:
         """Run the effect of a statement that is otherwise ignored: GRANT, REVOKE, retention."""

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from firn_snowflake import errors, execution, sessions, transactions
+from firn_snowflake.statements import stored_name
 from firn_snowflake.users import LoginRefusedError, Users
 
 _logger = logging.getLogger("uvicorn.error")
@@ -48,6 +49,7 @@ async def login(request: Request) -> JSONResponse:
     )
     token = answer["data"]["token"]
     session = sessions.create(server.sessions[token], parameters)
+    session.role = stored_name(request.query_params.get("roleName") or "")
     session.connection._autocommit = True
     execution.set_time_zone(session)
     _add_missing_fields(answer["data"], session, request)

@@ -36,6 +36,8 @@ class Session:
     connection: FakeSnowflakeConnection
     parameters: Parameters
     number: int = field(default_factory=lambda: next(_numbers))
+    role: str = ""
+    """The role of the login or of the last USE ROLE, in stored form; empty without a role."""
     transaction: Transaction = Transaction.NONE
     abort_reason: str = ""
     writing: bool = False

@@ -109,7 +109,7 @@ class Statement:
         target = tree.expressions[0] if isinstance(tree, exp.TruncateTable) else tree.this
         if not isinstance(target, exp.Table) or not target.name:
             return None
-        parts = [_stored_name(part) for part in target.parts]
+        parts = [stored_part(part) for part in target.parts]
         default = [database or "", schema or ""]
         return tuple([*default[: 3 - len(parts)], *parts])
 
@@ -173,6 +173,12 @@ def _first_word(text: str) -> str:
     return re.split(r"[\s;(]", text, maxsplit=1)[0].upper()
 
 
-def _stored_name(part: exp.Expression) -> str:
+def stored_name(text: str) -> str:
+    """Return a name in Snowflake's stored form: upper case, unless the text has quotes."""
+    return text[1:-1] if text.startswith('"') else text.upper()
+
+
+def stored_part(part: exp.Expression) -> str:
+    """Return one part of a parsed name in Snowflake's stored form."""
     quoted = isinstance(part, exp.Identifier) and part.args.get("quoted")
     return part.name if quoted else part.name.upper()

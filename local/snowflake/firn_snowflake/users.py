@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from firn_snowflake import errors
+from firn_snowflake.statements import stored_name
 
 SLOTS = ("RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2")
 """The two slots of a user for public keys (/user-guide/key-pair-auth)."""
@@ -95,7 +96,7 @@ class Users:
         """
         if not (match := _STATEMENT.match(text)):
             return None
-        verb, name = match["verb"].lower(), _stored_name(match["name"])
+        verb, name = match["verb"].lower(), stored_name(match["name"])
         with self._lock:
             if verb == "create":
                 self._create(name, match)
@@ -205,10 +206,6 @@ def _describe_sql(name: str, user: User) -> str:
     values = ", ".join(f"('{row}', '{value}', 'null', '')" for row, value in rows.items())
     columns = '"property", "value", "default", "description"'
     return f"select * from (values {values}) as properties ({columns})"
-
-
-def _stored_name(name: str) -> str:
-    return name[1:-1] if name.startswith('"') else name.upper()
 
 
 def _user_not_found(name: str) -> errors.ProgrammingError:

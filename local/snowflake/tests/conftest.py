@@ -73,8 +73,10 @@ class Server:
     """Seconds for which a driver repeats a failed request."""
     sessions: list[SnowflakeConnection] = field(default_factory=list)
 
-    def connect(self, database: str, **parameters: object) -> SnowflakeConnection:
-        """Open a session in schema RAW, with these session parameters."""
+    def connect(
+        self, database: str, role: str | None = None, **parameters: object
+    ) -> SnowflakeConnection:
+        """Open a session in schema RAW, with this role and these session parameters."""
         session = snowflake.connector.connect(
             user="loader",
             password="x",
@@ -84,6 +86,7 @@ class Server:
             protocol="http",
             database=database,
             schema="RAW",
+            role=role,
             login_timeout=10,
             network_timeout=self.retry_seconds,
             session_parameters=parameters or None,
@@ -168,7 +171,7 @@ Rows = list[tuple[Any, ...]]
 
 @pytest.fixture
 def connect(server: Server) -> Iterator[Connect]:
-    """Open sessions in this test's database, as in ``connect(LOCK_TIMEOUT=1)``."""
+    """Open sessions in this test's database, as in ``connect(role="LOADER", LOCK_TIMEOUT=1)``."""
     database = f"TEST{next(_databases)}"
     first = len(server.sessions)
     yield lambda **parameters: server.connect(database, **parameters)

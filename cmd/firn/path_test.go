@@ -1,0 +1,524 @@
+//go:build standin
+
+package main_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/firn-data/firn/internal/app/function"
+	appingest "github.com/firn-data/firn/internal/app/ingest"
+	appload "github.com/firn-data/firn/internal/app/load"
+	approute "github.com/firn-data/firn/internal/app/route"
+	apptransform "github.com/firn-data/firn/internal/app/transform"
+	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/laptop/laptoptest"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+	"github.com/firn-data/firn/internal/snowflake/ddl"
+	"github.com/firn-data/firn/internal/work"
+)
+
+// path is a deployment whose functions run in the test process: S3 sends events to the
+// queues, and drain passes the messages to the stages. The operator's commands run as
+// processes.
+type path struct {
+	fixture
+
+	session          *snowflake.Session
+	store            *s3.Client
+	sqs              *sqs.Client
+	dynamo           *dynamodb.Client
+	landing, curated string
+	journalTable     string
+	topic, database  string
+	// folder is the repository of the commands, with the contracts.
+	folder string
+	// source is the address of the API of station.event; empty for none.
+	source string
+	// hasPlain reports whether the dataset till.plain exists.
+	hasPlain bool
+	// queues has the URLs of the queues by stage, and of receipts and dead letters.
+	queues map[string]string
+	// functions has the functions by the URL of their queue.
+	functions map[string]function.Handler
+}
+
+func newPath(t *testing.T, database string) *path {
+	t.Helper()
+	ctx := t.Context()
+	p := &path{fixture: newFixture(t), folder: copyRepository(t), database: database}
+	p.fixture.stages.Now = time.Now
+	p.variables = append(p.variables, "SNOWFLAKE_DATABASE="+database, "FIRN_DATASETS="+filepath.Join(p.folder, "datasets"))
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sqs, p.dynamo = sqs.NewFromConfig(cfg), dynamodb.NewFromConfig(cfg)
+	p.store = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	outputs, err := laptoptest.Outputs(ctx, cfg, p.stackName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.landing, p.curated, p.journalTable = outputs["LandingBucket"], outputs["CuratedBucket"], outputs["JournalTable"]
+	p.queues = map[string]string{"route": outputs["RouteQueueUrl"], "transform": outputs["TransformQueueUrl"], "load": outputs["LoadQueueUrl"], "ingest": outputs["IngestQueueUrl"]}
+	for _, name := range []string{"receipts", "dead"} {
+		created, err := p.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(p.stackName() + "-" + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.queues[name] = aws.ToString(created.QueueUrl)
+	}
+	topic, err := sns.NewFromConfig(cfg).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(p.stackName() + "-loaded")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.topic = aws.ToString(topic.TopicArn)
+	p.notify(t, p.landing, "route", "")
+	p.notify(t, p.curated, "receipts", "receipt.json")
+	p.firn("migrate").succeed(t)
+	p.session = laptoptest.OpenSnowflake(t, database)
+	p.deploy(t)
+	return p
+}
+
+// notify sends the bucket's events about keys with the suffix to a queue.
+func (p *path) notify(t *testing.T, bucket, queue, suffix string) {
+	t.Helper()
+	attributes, err := p.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: aws.String(p.queues[queue]), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := attributes.Attributes["QueueArn"]
+	policy := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "` + arn + `"}]}`
+	if _, err := p.sqs.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
+		QueueUrl: aws.String(p.queues[queue]), Attributes: map[string]string{"Policy": policy},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	to := s3types.QueueConfiguration{
+		QueueArn: aws.String(arn),
+		Events:   []s3types.Event{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"},
+	}
+	if suffix != "" {
+		to.Filter = &s3types.NotificationConfigurationFilter{Key: &s3types.S3KeyFilter{FilterRules: []s3types.FilterRule{
+			{Name: s3types.FilterRuleNameSuffix, Value: aws.String(suffix)},
+		}}}
+	}
+	_, err = p.store.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+		Bucket: aws.String(bucket), NotificationConfiguration: &s3types.NotificationConfiguration{QueueConfigurations: []s3types.QueueConfiguration{to}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stackName returns the name of the fixture's stack.
+func (p *path) stackName() string {
+	for _, v := range p.variables {
+		if name, found := strings.CutPrefix(v, "FIRN_STACK="); found {
+			return name
+		}
+	}
+	return ""
+}
+
+// firn returns a call of the command in the path's repository.
+func (p *path) firn(arguments ...string) call {
+	c := p.command(arguments...)
+	c.directory = p.folder
+	return c
+}
+
+// deploy starts the functions with the contracts of the folder.
+func (p *path) deploy(t *testing.T) {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "contracts"), os.DirFS(filepath.Join(p.folder, "datasets"))); err != nil {
+		t.Fatal(err)
+	}
+	start := func(create func(context.Context, func(string) (string, bool), io.Writer) (function.Handler, error), queue string) function.Handler {
+		variables := map[string]string{
+			"LAMBDA_TASK_ROOT": root, "FIRN_JOURNAL_TABLE": p.journalTable, "FIRN_BACKOFF_SECONDS": "0", "FIRN_LOAD_EVERY": "0s",
+			"FIRN_LANDING_BUCKET": p.landing, "FIRN_CURATED_BUCKET": p.curated,
+			"FIRN_QUEUE_URL": p.queues[queue], "FIRN_DEAD_LETTER_URL": p.queues["dead"],
+			"FIRN_RECEIPTS_QUEUE_URL": p.queues["receipts"], "FIRN_RECEIPTS_DEAD_LETTER_URL": p.queues["dead"],
+			"FIRN_TRANSFORM_QUEUE_URL": p.queues["transform"], "FIRN_LOAD_QUEUE_URL": p.queues["load"],
+			"FIRN_LOADED_TOPIC_ARN": p.topic, "FIRN_SNOWFLAKE_DATABASE": p.database, "FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"),
+			"FIRN_SOURCE_URL_STATION": p.source,
+		}
+		lookup := func(name string) (string, bool) {
+			value := cmp.Or(variables[name], os.Getenv(name))
+			return value, value != ""
+		}
+		handler, err := create(t.Context(), lookup, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return handler
+	}
+	route := start(approute.New, "route")
+	p.functions = map[string]function.Handler{
+		p.queues["route"]: route, p.queues["receipts"]: route,
+		p.queues["transform"]: start(apptransform.New, "transform"), p.queues["load"]: start(appload.New, "load"),
+		p.queues["ingest"]: start(appingest.New, "ingest"),
+	}
+}
+
+// drain passes the messages of all queues to the functions until no message is left, or
+// only messages that a function kept. The next drain passes a kept message again.
+func (p *path) drain(t *testing.T) {
+	t.Helper()
+	kept := make(map[string]bool)
+	for range 100 {
+		moved := false
+		for url, handle := range p.functions {
+			moved = p.pass(t, url, handle, kept) || moved
+		}
+		if !moved {
+			return
+		}
+	}
+	t.Fatal("the queues don't become empty")
+}
+
+// pass passes one batch of a queue to its function, and reports whether the batch had a
+// message that this drain didn't keep before.
+func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[string]bool) bool {
+	t.Helper()
+	output, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+		QueueUrl: aws.String(url), MaxNumberOfMessages: 10, VisibilityTimeout: 30,
+		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}, MessageAttributeNames: []string{"All"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event events.SQSEvent
+	handles := make(map[string]string)
+	for _, m := range output.Messages {
+		id := aws.ToString(m.MessageId)
+		handles[id] = aws.ToString(m.ReceiptHandle)
+		if kept[id] {
+			p.release(t, url, handles[id])
+			continue
+		}
+		record := events.SQSMessage{
+			MessageId: id, ReceiptHandle: handles[id], Body: aws.ToString(m.Body), Attributes: m.Attributes,
+			EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:" + url[strings.LastIndexByte(url, '/')+1:],
+		}
+		event.Records = append(event.Records, record)
+	}
+	if len(event.Records) == 0 {
+		return false
+	}
+	response, err := handle(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, failure := range response.BatchItemFailures {
+		kept[failure.ItemIdentifier] = true
+	}
+	for _, record := range event.Records {
+		if kept[record.MessageId] {
+			continue
+		}
+		if _, err := p.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(url), ReceiptHandle: aws.String(record.ReceiptHandle)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return true
+}
+
+// release makes a message visible for the next drain.
+func (p *path) release(t *testing.T, url, handle string) {
+	t.Helper()
+	if _, err := p.sqs.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: aws.String(url), ReceiptHandle: aws.String(handle), VisibilityTimeout: 0,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// purge deletes the messages of a queue.
+func (p *path) purge(t *testing.T, queue string) {
+	t.Helper()
+	p.take(t, queue)
+}
+
+// take receives and deletes the messages of a queue.
+func (p *path) take(t *testing.T, queue string) []sqstypes.Message {
+	t.Helper()
+	var taken []sqstypes.Message
+	for {
+		output, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+			QueueUrl: aws.String(p.queues[queue]), MaxNumberOfMessages: 10, VisibilityTimeout: 30, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(output.Messages) == 0 {
+			return taken
+		}
+		taken = append(taken, output.Messages...)
+		for _, m := range output.Messages {
+			if _, err := p.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(p.queues[queue]), ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// count returns the number of messages of a queue.
+func (p *path) count(t *testing.T, queue string) int {
+	t.Helper()
+	output, err := p.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: aws.String(p.queues[queue]), AttributeNames: []sqstypes.QueueAttributeName{"All"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	visible, _ := strconv.Atoi(output.Attributes["ApproximateNumberOfMessages"])
+	hidden, _ := strconv.Atoi(output.Attributes["ApproximateNumberOfMessagesNotVisible"])
+	return visible + hidden
+}
+
+// send sends a message to a queue.
+func (p *path) send(t *testing.T, queue, body string) {
+	t.Helper()
+	if _, err := p.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(p.queues[queue]), MessageBody: aws.String(body)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// overwrite writes an object of the curated bucket.
+func (p *path) overwrite(t *testing.T, key, body string) {
+	t.Helper()
+	if _, err := p.store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.curated, Key: &key, Body: strings.NewReader(body)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// version returns the newest version of a landing key.
+func (p *path) version(t *testing.T, key string) string {
+	t.Helper()
+	head, err := p.store.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &p.landing, Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(head.VersionId)
+}
+
+// put uploads a body to a landing key and drains the queues.
+func (p *path) put(t *testing.T, key, body string) object.Object {
+	t.Helper()
+	o := p.upload(t, key, body)
+	p.drain(t)
+	return o
+}
+
+// upload uploads a body to a landing key.
+func (p *path) upload(t *testing.T, key, body string) object.Object {
+	t.Helper()
+	output, err := p.store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(p.landing), Key: aws.String(key), Body: strings.NewReader(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object.Object{Bucket: p.landing, Key: key, Version: aws.ToString(output.VersionId)}
+}
+
+// fail records a failure of an object that a stage can't be made to find, for example a
+// crash. The object's own messages are gone.
+func (p *path) fail(t *testing.T, o object.Object, stage work.Stage, code fault.Code) {
+	t.Helper()
+	f := fault.Permanentf("test", code, "because")
+	f.ObjectID = string(o.ID())
+	if recorded, err := p.fixture.stages.Fail(t.Context(), f, string(stage), "queue", "body"); err != nil || !recorded {
+		t.Fatalf("Fail = %t, %v", recorded, err)
+	}
+}
+
+// received uploads a file whose transform message is lost.
+func (p *path) received(t *testing.T, key, body string) object.Object {
+	t.Helper()
+	transform := p.functions[p.queues["transform"]]
+	delete(p.functions, p.queues["transform"])
+	o := p.put(t, key, body)
+	p.functions[p.queues["transform"]] = transform
+	p.purge(t, "transform")
+	p.checkState(t, o, journal.Received)
+	return o
+}
+
+// transformed uploads a file whose load message is lost.
+func (p *path) transformed(t *testing.T, key, body string) object.Object {
+	t.Helper()
+	load := p.functions[p.queues["load"]]
+	delete(p.functions, p.queues["load"])
+	o := p.put(t, key, body)
+	p.functions[p.queues["load"]] = load
+	p.purge(t, "load")
+	p.checkState(t, o, journal.Transformed)
+	return o
+}
+
+func (p *path) entry(t *testing.T, o object.Object) journal.Entry {
+	t.Helper()
+	entry, err := p.fixture.stages.Get(t.Context(), o.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entry
+}
+
+func (p *path) checkState(t *testing.T, o object.Object, want journal.State) {
+	t.Helper()
+	if e := p.entry(t, o); e.State != want {
+		t.Errorf("%s is %s (%s: %s), want %s", o.Key, e.State, e.Code, e.Cause, want)
+	}
+}
+
+func (p *path) sql(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	if _, err := p.session.Exec(t.Context(), "change the state", statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contractText is the contract of a made-up dataset, with places for the name, further
+// properties and further columns.
+const contractText = `apiVersion: v3.1.0
+kind: DataContract
+id: firn.till.NAME
+name: till.NAME
+version: 1.0.0
+status: active
+description:
+  purpose: A dataset of a test.
+customProperties:
+  - {property: firn.format, value: csv}
+PROPERTIESschema:
+  - name: NAME
+    logicalType: object
+    properties:
+      - name: code
+        logicalType: string
+        required: true
+        description: The code.
+        logicalTypeOptions: {pattern: '[A-Z]{2}'}
+      - name: name
+        logicalType: string
+        description: The name.
+`
+
+// goodFile fits contractText, and otherGoodFile too.
+const (
+	goodFile      = "code,name\nAA,one\nBB,two\n"
+	otherGoodFile = "code,name\nCC,three\n"
+)
+
+// addContract adds the contract of a dataset to the folder, and deploys the functions.
+// The dataset has no tables yet. A property has the form "firn.mode, value: append".
+func (p *path) addContract(t *testing.T, name string, properties ...string) (dataset string) {
+	t.Helper()
+	var lines strings.Builder
+	for _, property := range properties {
+		lines.WriteString("  - {property: " + property + "}\n")
+	}
+	text := strings.NewReplacer("NAME", name, "PROPERTIES", lines.String()).Replace(contractText)
+	write(t, filepath.Join(p.folder, "datasets", "till", name, "contract.odcs.yaml"), text)
+	p.deploy(t)
+	return "till." + name
+}
+
+// contract reads the contract of a dataset in the folder.
+func (p *path) contract(t *testing.T, dataset string) *contract.Contract {
+	t.Helper()
+	contracts, err := contract.ReadAll(os.DirFS(filepath.Join(p.folder, "datasets")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contracts.ByDataset(dataset)
+}
+
+// writeScript writes the script of a dataset's tables, as go generate does.
+func (p *path) writeScript(t *testing.T, dataset string) {
+	t.Helper()
+	name := "R__dataset_" + strings.ReplaceAll(dataset, ".", "_") + ".sql"
+	write(t, filepath.Join(p.folder, "snowflake", name), ddl.File(p.contract(t, dataset)))
+}
+
+// addDataset adds the contract and the tables of a dataset.
+func (p *path) addDataset(t *testing.T, name string, properties ...string) (dataset string) {
+	t.Helper()
+	dataset = p.addContract(t, name, properties...)
+	c := p.contract(t, dataset)
+	laptoptest.MakeTables(t, p.session, ddl.File(c))
+	if view := ddl.View(c); view != "" {
+		laptoptest.MakeTables(t, p.session, view)
+	}
+	return dataset
+}
+
+// changeContract replaces a text in a contract of the folder, and deploys.
+func (p *path) changeContract(t *testing.T, dataset, before, after string) {
+	t.Helper()
+	file := filepath.Join(p.folder, "datasets", strings.ReplaceAll(dataset, ".", "/"), "contract.odcs.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(content), before) {
+		t.Fatalf("the contract of %s lacks %q", dataset, before)
+	}
+	write(t, file, strings.Replace(string(content), before, after, 1))
+	p.deploy(t)
+}
+
+// shell runs a printed command in a shell, as a person does.
+func (p *path) shell(t *testing.T, command string) string {
+	t.Helper()
+	return runShell(t, p.folder, p.variables, command)
+}
+
+// differences returns the differences of an audit of the dataset, without grace.
+func (p *path) differences(t *testing.T, dataset string, flags ...string) []difference {
+	t.Helper()
+	result := p.firn(append([]string{"audit", "--dataset", dataset, "--json", "--grace", "0s"}, flags...)...).run(t)
+	var audit struct {
+		Differences []difference `json:"differences"`
+	}
+	if err := json.Unmarshal([]byte(result.stdout), &audit); err != nil {
+		t.Fatalf("audit: %v: %s", err, result.stderr)
+	}
+	return audit.Differences
+}
+
+// difference is a difference of the audit.
+type difference struct {
+	Kind    string    `json:"kind"`
+	Object  string    `json:"object"`
+	ID      object.ID `json:"id"`
+	Command string    `json:"command"`
+}

@@ -1,0 +1,258 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firn-data/firn/internal/breaker"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/shell"
+)
+
+// waitSchema names the form of the JSON part of mails about waits. New versions of the
+// code may add keys under this name, but never rename or remove a key.
+const waitSchema = "firn.wait/1"
+
+// WaitWatcher sends two mails about each wait of a dataset's objects with the same cause:
+// one when the wait lasts too long, and one after the end. It also measures all waits.
+type WaitWatcher struct {
+	Waits   Waits
+	Outages interface {
+		Outage(ctx context.Context, dependency string) (breaker.Outage, error)
+	}
+	Notices StateNotices
+	Mailer  Mailer
+	// Meter writes the metrics of the queues and waits; nil for none.
+	Meter *Meter
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Check reports the waits of this moment.
+func (w *WaitWatcher) Check(ctx context.Context) error {
+	now, err := takeCensus(ctx, w.Waits, w.Now())
+	if err != nil {
+		return err
+	}
+	var faults []error
+	if w.Meter != nil {
+		faults = append(faults, w.Meter.measure(ctx, now))
+	}
+	return errors.Join(append(faults, w.report(ctx, now))...)
+}
+
+func (w *WaitWatcher) report(ctx context.Context, now *census) error {
+	hidden, err := w.inOutage(ctx)
+	if err != nil {
+		return err
+	}
+	about := states{notices: w.Notices, mailer: w.Mailer, now: w.Now}
+	open, err := about.open(ctx, kindWait)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, wait := range now.sorted() {
+		if !hidden[wait.code] {
+			faults = append(faults, about.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site)))
+		}
+	}
+	for _, k := range open {
+		if _, lasts := now.waits[waitKey{k.Dataset, fault.Code(k.Code)}]; lasts || hidden[fault.Code(k.Code)] {
+			continue
+		}
+		faults = append(faults, about.end(ctx, k, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) }))
+	}
+	return errors.Join(faults...)
+}
+
+// afterOutage is the time after the end of an outage in which waiting objects get their
+// next try.
+const afterOutage = 20 * time.Minute
+
+// codesOfSnowflake are the codes of waits during an outage of Snowflake.
+var codesOfSnowflake = []fault.Code{fault.SnowflakeAway, fault.SnowflakeRefused, fault.WarehouseAway, fault.CommitUnknown}
+
+// inOutage returns the codes whose waits the mail about an outage reports.
+func (w *WaitWatcher) inOutage(ctx context.Context) (map[fault.Code]bool, error) {
+	outage, err := w.Outages.Outage(ctx, breaker.Snowflake)
+	if err != nil {
+		return nil, err
+	}
+	hidden := make(map[fault.Code]bool)
+	if outage.Open || w.Now().Sub(outage.Ended) < afterOutage {
+		for _, code := range codesOfSnowflake {
+			hidden[code] = true
+		}
+	}
+	return hidden, nil
+}
+
+func (w *wait) notice() journal.NoticeKey {
+	return journal.NoticeKey{Kind: kindWait, Dataset: w.dataset, Code: string(w.code)}
+}
+
+// composeWait writes the mail about a wait.
+func composeWait(w *wait, site Site) mail {
+	text := &mailText{}
+	text.linef("%s: %s", describeWaiting(w.objects, ofDataset(w.dataset)), w.code)
+	text.linef("")
+	text.field("To do", firstLine(w.hint()))
+	text.field("Then type", w.command())
+	text.field("To look", statusOf(w.dataset))
+	text.field("Data", "Nothing is lost. The objects wait, and no try uses up an attempt.")
+	text.field("If ignored", "firn tries again at least every 15 minutes, for as long as the cause lasts. Then it loads the objects without a command.")
+	text.field("More", site.entry(string(w.code)))
+	text.linef("")
+	text.field("cause", truncate(firstLine(w.cause())))
+	text.field("first", w.describe(w.first))
+	if w.last.ID != w.first.ID {
+		text.field("last", w.describe(w.last))
+	}
+	if !w.next.IsZero() {
+		text.field("next try", formatTime(w.next))
+	}
+	text.linef("")
+	text.linef("A second mail reports the end of the wait.")
+	return mail{
+		subject: site.subject(topicOf(w.dataset), describeWaiting(w.objects, "")+": "+string(w.code)),
+		text:    text.String(), machine: encode(w.machine(site)),
+	}
+}
+
+func (w *wait) hint() string {
+	if d := w.first.Delay; d != nil && w.code == d.Code {
+		return d.Hint
+	}
+	return w.code.Hint()
+}
+
+// command returns the command that ends the wait; empty if firn continues by itself.
+func (w *wait) command() string {
+	subject := help.Subject{Dataset: w.dataset, Code: w.code, Objects: w.objects, InJournal: true}
+	way, found := help.ForCode(w.code).Main(subject)
+	if !found {
+		return ""
+	}
+	return way.Command(subject).String()
+}
+
+func (w *wait) cause() string {
+	if d := w.first.Delay; d != nil {
+		return d.Cause
+	}
+	return "no function has recorded a try"
+}
+
+func (w *wait) describe(e journal.Entry) string {
+	return fmt.Sprintf("%s, no progress since %s (object id %s)", printable(e.Object.URI()), formatTime(e.Progressed), e.ID)
+}
+
+// describeWaiting returns the number of waiting objects. of is the dataset with its
+// preposition; empty for none.
+func describeWaiting(objects int, of string) string {
+	if objects == 1 {
+		return "1 object" + of + " waits"
+	}
+	return fmt.Sprintf("%d objects%s wait", objects, of)
+}
+
+func ofDataset(dataset string) string {
+	if dataset == "" {
+		return ""
+	}
+	return " of " + plain(dataset)
+}
+
+func topicOf(dataset string) string {
+	if dataset == "" {
+		return "no dataset"
+	}
+	return dataset
+}
+
+func statusOf(dataset string) string {
+	if dataset == "" {
+		return statusCommand
+	}
+	return statusCommand + " --dataset " + shell.Quote(dataset)
+}
+
+// composeWaitEnd writes the mail about the end of a wait.
+func composeWaitEnd(n journal.Notice, now time.Time, site Site) mail {
+	lasted := formatDuration(now.Sub(n.OpenedAt))
+	text := &mailText{}
+	text.linef("No object%s waits with %s any more.", ofDataset(n.Dataset), plain(n.Code))
+	text.linef("")
+	text.field("To do", "Nothing.")
+	text.field("To look", statusOf(n.Dataset))
+	text.field("More", site.entry(n.Code))
+	text.linef("")
+	text.field("lasted", fmt.Sprintf("%s after the first mail, until %s", lasted, formatTime(now)))
+	return mail{
+		subject: site.subject(topicOf(n.Dataset), "no wait any more after "+lasted+": "+n.Code), text: text.String(),
+		machine: encode(machineWait{
+			Schema: waitSchema, Environment: site.Environment, State: stateRecovered, Dataset: n.Dataset, Code: n.Code,
+			Command: statusOf(n.Dataset), Runbook: site.entry(n.Code), Objects: []machineWaitObject{},
+		}),
+	}
+}
+
+// stateWaiting is the state in the JSON part of a mail about a wait.
+const stateWaiting = "waiting"
+
+type machineWait struct {
+	Schema      string              `json:"schema"`
+	Environment string              `json:"environment"`
+	State       string              `json:"state"`
+	Dataset     string              `json:"dataset"`
+	Code        string              `json:"code"`
+	Hint        string              `json:"hint"`
+	Command     string              `json:"command"`
+	Runbook     string              `json:"runbook"`
+	Cause       string              `json:"cause"`
+	Count       int                 `json:"count"`
+	NextTry     string              `json:"next_try,omitempty"`
+	Objects     []machineWaitObject `json:"objects"`
+}
+
+type machineWaitObject struct {
+	ObjectID   string `json:"object_id"`
+	Bucket     string `json:"bucket"`
+	Key        string `json:"key"`
+	Version    string `json:"version"`
+	State      string `json:"state"`
+	Progressed string `json:"progressed_at"`
+	Tries      int    `json:"tries"`
+}
+
+func (w *wait) machine(site Site) machineWait {
+	m := machineWait{
+		Schema: waitSchema, Environment: site.Environment, State: stateWaiting, Dataset: w.dataset, Code: string(w.code),
+		Hint: w.hint(), Command: cmp.Or(w.command(), statusOf(w.dataset)), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.objects,
+		Objects: []machineWaitObject{machineWaiting(w.first)},
+	}
+	if w.last.ID != w.first.ID {
+		m.Objects = append(m.Objects, machineWaiting(w.last))
+	}
+	if !w.next.IsZero() {
+		m.NextTry = w.next.UTC().Format(time.RFC3339)
+	}
+	return m
+}
+
+func machineWaiting(e journal.Entry) machineWaitObject {
+	o := machineWaitObject{
+		ObjectID: string(e.ID), Bucket: e.Object.Bucket, Key: e.Object.Key, Version: e.Object.Version,
+		State: string(e.State), Progressed: e.Progressed.UTC().Format(time.RFC3339),
+	}
+	if e.Delay != nil {
+		o.Tries = e.Delay.Tries
+	}
+	return o
+}

@@ -1,0 +1,131 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// Delay describes a try at an object or a run that failed and will be repeated. The
+// object or the run waits for the repetition.
+type Delay struct {
+	// Stage is the stage of the try.
+	Stage string `json:"stage"`
+	// Code, Cause and Hint are the fault of the last try.
+	Code  fault.Code `json:"code"`
+	Cause string     `json:"cause"`
+	Hint  string     `json:"hint"`
+	// Tries is the number of failed tries since the last progress.
+	Tries int `json:"tries"`
+	// Last is the time of the last try, and Next is the earliest time of the next try.
+	Last time.Time `json:"last_try"`
+	Next time.Time `json:"next_try"`
+	// Repeats is the number of the last tries in a row with the same code, and Since is
+	// the time of the first of these tries. Only a waiting run has both.
+	Repeats int       `json:"repeats,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// attributesOfDelay are the attributes that Delayed writes. Progress removes the
+// attributes.
+var attributesOfDelay = []string{
+	"delay_stage", "delay_code", "delay_cause", "delay_hint", "delay_tries", "delay_last", "delay_next", "delay_since", "delay_repeats",
+}
+
+// Delayed records that a try at an object failed and comes back after the time. The
+// state and the time of progress don't change. Sweeps count from 0 again, because the
+// try proves that the message isn't lost. Delayed does nothing for an object without an
+// entry, for an object that doesn't wait, and for an object that was reloaded after the
+// failed work.
+//
+// A fault without an object may belong to an ingestion run. Then Delayed records the
+// delay in an ordered or running run. The journal doesn't record Glue runs.
+func (t *Table) Delayed(ctx context.Context, f *fault.Fault, stage string, after time.Duration) error {
+	if f.ObjectID == "" {
+		if !ofIngestionRun(f, stage) {
+			return nil
+		}
+		return t.delayedRun(ctx, f, stage, after)
+	}
+	now := t.Now()
+	change := newChange("").from(Received, Transforming, Transformed).
+		set("delay_stage", text(stage)).
+		set("delay_code", text(string(f.Code))).
+		set("delay_cause", text(truncate(f.Cause()))).
+		set("delay_hint", text(f.Advice())).
+		set("delay_last", instant(now)).
+		set("delay_next", instant(now.Add(after))).
+		count("delay_tries").
+		clear(attributesOfSweep...).
+		where("attribute_not_exists(#generation) OR #generation <= :of_generation", "generation").
+		bind(":of_generation", number(int64(f.Generation)))
+	_, _, err := t.apply(ctx, object.ID(f.ObjectID), "", change)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// LastActivity is the time of the last sign of life: the last change of state, the last
+// progress or the last failed try.
+func (e Entry) LastActivity() time.Time {
+	last := e.Progressed
+	if at := e.Times[e.State]; at.After(last) {
+		last = at
+	}
+	if e.Delay != nil && e.Delay.Last.After(last) {
+		last = e.Delay.Last
+	}
+	return last
+}
+
+// delay reads the attributes of Delayed; nil without them.
+func (i *item) delay() *Delay {
+	if i.text("delay_code") == "" {
+		return nil
+	}
+	return &Delay{
+		Stage: i.text("delay_stage"), Code: fault.Code(i.text("delay_code")), Cause: i.text("delay_cause"), Hint: i.text("delay_hint"),
+		Tries: int(i.number("delay_tries")), Last: i.instant("delay_last"), Next: i.instant("delay_next"),
+		Repeats: int(i.number("delay_repeats")), Since: i.instant("delay_since"),
+	}
+}
+
+// progressed reads the time of progress. An entry of an earlier firn has the time of its
+// state instead.
+func (i *item) progressed(e Entry) time.Time {
+	at, err := time.Parse(stampLayout, cmp.Or(i.text("progressed_at"), stamp(e.Times[e.State])))
+	if err != nil && i.err == nil {
+		i.err = err
+	}
+	return at
+}
+
+// idDigits are the possible first digits of an id, and the shards of the index "stuck".
+const idDigits = "0123456789abcdef"
+
+// EachStuck calls do with each object in the state that has had no progress since before
+// the time, until do returns false. The state is Received, Transforming or Transformed.
+// The objects of each of the sixteen shards come in the order of progress. The memory is
+// one page of a query, at most 1 MB.
+func (t *Table) EachStuck(ctx context.Context, state State, before time.Time, do func(Entry) bool) error {
+	proceed := true
+	for _, digit := range idDigits {
+		input := queryStuckIndex(state, string(digit), before)
+		input.TableName = aws.String(t.Name)
+		err := t.each(ctx, input, func(e Entry) bool {
+			proceed = do(e)
+			return proceed
+		})
+		if err != nil || !proceed {
+			return err
+		}
+	}
+	return nil
+}

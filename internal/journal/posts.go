@@ -1,0 +1,131 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/firn-data/firn/internal/fault"
+)
+
+// postPrefix begins the key of a message for the webhook. postsKey is the key of the
+// item with the undelivered messages.
+const (
+	postPrefix = "post#"
+	postsKey   = "posts"
+)
+
+// postPartition is the partition of the waiting messages in the index "work". The order
+// is the time of the next try.
+const postPartition = "post"
+
+// The status of a message for the webhook.
+const (
+	postWaits       = "waits"
+	postDelivered   = "delivered"
+	postUndelivered = "undelivered"
+)
+
+// postTime is the time after which DynamoDB deletes a message.
+const postTime = 7 * 24 * time.Hour
+
+// Post is a message for the webhook.
+type Post struct {
+	// ID is a random text. All tries of a message have the same id.
+	ID string
+	// Body is the JSON text of the message.
+	Body string
+	// Tries is the number of begun tries.
+	Tries int
+	// NextAt is the earliest time of the next try.
+	NextAt time.Time
+}
+
+// AddPost records a message that waits for its first try, at once.
+func (t *Table) AddPost(ctx context.Context, id, body string) error {
+	now := t.Now()
+	_, err := t.write(ctx, postPrefix+id, waitingPost(id, now).
+		set("post", text(id)).set("body", text(body)).
+		set("status", text(postWaits)).set("tries", number(0)).
+		set("expires_at", number(now.Add(postTime).Unix())).
+		where("attribute_not_exists(#status)"))
+	return err
+}
+
+func waitingPost(id string, next time.Time) *change {
+	return newChange("").set("next_at", instant(next)).
+		set("work_pk", text(postPartition)).set("work_sk", text(stamp(next)+"#"+id))
+}
+
+// DuePosts returns the messages whose next try is due, the longest waiting first, at
+// most limit. The index is eventually consistent: the next call finds a missed message.
+func (t *Table) DuePosts(ctx context.Context, limit int) ([]Post, error) {
+	input := queryPartition(indexWork, postPartition, "#s < :s", stamp(t.Now().Add(time.Microsecond)))
+	input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
+	output, err := t.Client.Query(ctx, input)
+	if err != nil {
+		return nil, fault.AWS("query journal", fault.JournalAway, err)
+	}
+	posts := make([]Post, 0, len(output.Items))
+	for _, attributes := range output.Items {
+		i := &item{attributes: attributes}
+		p := Post{ID: i.text("post"), Body: i.text("body"), Tries: int(i.number("tries")), NextAt: i.instant("next_at")}
+		if i.err != nil {
+			return nil, i.err
+		}
+		posts = append(posts, p)
+	}
+	return posts, nil
+}
+
+// TakePost begins a try, and counts the try before the message is sent. next is the
+// time of the try after this one, if this one fails or the function is killed. The
+// result is false if another caller has begun a try since the read of p. claim is a
+// random text of the caller.
+func (t *Table) TakePost(ctx context.Context, p Post, claim string, next time.Time) (bool, error) {
+	return t.write(ctx, postPrefix+p.ID, waitingPost(p.ID, next).
+		set("tries", number(int64(p.Tries+1))).set("claim", text(claim)).
+		where("#status = :waits AND (#tries = :was_tries OR #claim = :claim)", "status").
+		bind(":waits", text(postWaits)).bind(":was_tries", number(int64(p.Tries))))
+}
+
+// EndPost ends the tries of a message. A delivered message also ends the report of
+// undelivered messages, see UndeliveredPosts.
+func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
+	status := postUndelivered
+	if delivered {
+		status = postDelivered
+	}
+	ended, err := t.write(ctx, postPrefix+p.ID, newChange("").
+		set("status", text(status)).
+		clear("work_pk", "work_sk", "body", "next_at").
+		where("#status = :waits").bind(":waits", text(postWaits)))
+	if err != nil || !ended {
+		return err
+	}
+	if delivered {
+		_, err = t.write(ctx, postsKey, newChange("").
+			set("undelivered", number(0)).
+			where("#undelivered > :none").bind(":none", number(0)))
+		return err
+	}
+	_, err = t.write(ctx, postsKey, newChange("").set("failed_at", instant(t.Now())).count("undelivered"))
+	return err
+}
+
+// UndeliveredPosts returns the number of messages that all tries failed to deliver,
+// since the last delivered message.
+func (t *Table) UndeliveredPosts(ctx context.Context) (int, error) {
+	attributes, err := t.get(ctx, postsKey)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	i := &item{attributes: attributes}
+	undelivered := int(i.number("undelivered"))
+	return undelivered, i.err
+}
