@@ -45,6 +45,8 @@ def role(run: Run) -> str:
 def test_granted_privilege_is_shown_until_revoked(
     run: Run, role: str, grant: str, row: tuple[str, str, str]
 ) -> None:
+    run("create table t (n number)")
+    run("create stage curated url='s3://b/'")
     run(f"grant {grant} to role {role}")
     assert to_role(run, role) == [row]
     run(f"revoke {grant} from role {role}")
