@@ -237,6 +237,16 @@ test-demo: installed ## the demo, with changed files and with missing rows
 test-airflow: installed $(VENVS)/airflow/.done ## the DAGs on the laptop's cloud, without a scheduler
 	@$(ENDTOEND) -timeout 20m ./test/airflow/...
 
+# The short form has a fixed seed, so that its time is comparable.
+.PHONY: test-chaos
+test-chaos: installed build/spark.jsa ## the short form of `make chaos`: 120 objects
+	@$(call chaos,1,120)
+
+# Runs test/chaos with SEED, or with the seed $(1) for SEED=0. $(2) is the number of objects.
+chaos = seed=$(SEED); [ "$$seed" != 0 ] || seed=$(1); \
+	echo "make $@ SEED=$$seed OBJECTS=$(2) replays this run"; \
+	$(ENDTOEND) -timeout 120m ./test/chaos -seed "$$seed" -objects $(2)
+
 ##### Long tests: `make test-long` runs each of these targets
 
 RUNS ?= 10
@@ -264,6 +274,12 @@ test-stock: $(VENVS)/aws-dev/.done $(VENVS)/snowflake-dev/.done ## each fixed ga
 .PHONY: test-loaders
 test-loaders: $(VENVS)/aws/.done $(VENVS)/snowflake/.done ## RUNS=10 runs of 16 loader processes, and a kill at every statement
 	@$(ENDTOEND) -timeout 120m ./test/loaders -v -runs $(RUNS) -seed $(SEED) -every-kill
+
+OBJECTS ?= 3000
+
+.PHONY: chaos
+chaos: installed build/spark.jsa ## OBJECTS=3000 objects under faults of all kinds, judged by an oracle apart from firn; SEED=n replays a run
+	@$(call chaos,$$(date +%s),$(OBJECTS)) -v
 
 .PHONY: test-receipts
 test-receipts: installed ## a thousand receipts wait for the load function, then five hundred with three bad receipts

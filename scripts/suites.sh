@@ -23,6 +23,7 @@ test)
         "test-snowflake 75"
         "test-glue 140"
         "test-path 200"
+        "test-chaos 60"
         "test-demo 90"
         "test-airflow 70"
     )
@@ -37,7 +38,8 @@ long)
         "test-receipts 180"
         "test-outage 300"
         "airflow 480"
-        "test-loaders 600 RUNS=${RUNS:-5}"
+        "chaos 900 OBJECTS=${OBJECTS:-3000}"
+        "test-loaders 840 RUNS=${RUNS:-5}"
         "fuzz 900 FUZZ_FILES=${FUZZ_FILES:-300} FUZZ_TIME=${FUZZ_TIME:-2m}"
         "bench-check 20"
         "bench-path 240"

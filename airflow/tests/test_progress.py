@@ -34,6 +34,8 @@ def entries(**states: str) -> dict[str, dict[str, str]]:
 
 
 DONE = item("2026-11-24T10:00:07Z", ONE, TWO)
+# A run whose source is away, after an order without an answer and after a page.
+WAITING = {"pk": "run#station.event/r", "run_state": "waiting", "delay_code": "source_away"}
 
 
 @pytest.mark.parametrize(
@@ -44,11 +46,30 @@ DONE = item("2026-11-24T10:00:07Z", ONE, TWO)
         (item(ZERO_TIME, ONE), Run(False, ())),
         (DONE, Run(True, (ONE.key, TWO.key))),
         (item("2026-11-24T10:00:07Z"), Run(True, ())),
+        (WAITING, Run(False, (), wait="source_away")),
+        (WAITING | item(ZERO_TIME, ONE), Run(False, (), wait="source_away")),
     ],
-    ids=["not begun", "no page yet", "one page", "finished", "finished without events"],
+    ids=[
+        "not begun",
+        "no page yet",
+        "one page",
+        "finished",
+        "finished without events",
+        "waiting before the first page",
+        "waiting after a page",
+    ],
 )
 def test_item_gives_finished_and_part_keys(given: dict[str, str], want: Run) -> None:
     assert Run.read(given, REQUESTED) == want
+
+
+def test_log_names_the_cause_of_a_wait() -> None:
+    runs = [Run(True, ()), Run(False, ()), Run(False, (), wait="source_away")]
+    assert [run.description for run in runs] == [
+        "complete",
+        "being fetched",
+        "waiting: source_away",
+    ]
 
 
 def failed(after: timedelta) -> dict[str, str]:

@@ -115,7 +115,9 @@ def test_failed_object_fails_the_run_with_the_objects_cause(
         assert words in log
     until("the mail of the alert function", lambda: laptop.mails(planted.object_id))
     about = laptop.mails(interval_of(day).run_id)
-    assert [m["Subject"] for m in about] == ["firn: station.event: bad_compression (1 object)"]
+    assert [m["Subject"] for m in about] == [
+        "firn [laptop]: station.event: 1 object failed: bad_compression"
+    ]
 
     # The corrected file is a new version of the key. After its load, the run succeeds.
     fixed = laptop.put(planted.key, EMPTY)
@@ -144,7 +146,7 @@ mkdir -p "$2"; cp {tmp_path}/results.json "$2/run_results.json"; exit 1""",
     mails = until("the mail", lambda: laptop.mails("firn: station.event: dbt_failed (1 run)"))
     assert len(mails) == 1
     content = mails[0].get_content()
-    assert "cause       test unique_fact_event: fail, 2 results\n" in content
+    assert "cause       test unique_fact_event: fail, 2 results" in content
     assert value not in content
     assert "--task-regex build --start-date 2018-02-02T00:00:00Z" in content
 

@@ -78,7 +78,9 @@ def test_backfill_with_a_failed_object_fails_one_day_until_the_object_is_fixed(
         if day != FAILING:
             assert laptop.in_marts(day) == events_of(day) > 0, day
     about = laptop.mails(interval_of(FAILING).run_id)
-    assert [m["Subject"] for m in about] == ["firn: station.event: bad_compression (1 object)"]
+    assert [m["Subject"] for m in about] == [
+        "firn [laptop]: station.event: 1 object failed: bad_compression"
+    ]
     assert laptop.mails("(1 run)") == []
     command = clear(DAG, "wait", FAILING)
     assert command in airflow.logs("wait"), "the log has the command"

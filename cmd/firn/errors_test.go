@@ -115,6 +115,8 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"redrive of an object and a dataset", func(*testing.T) call {
 			return call{arguments: []string{"redrive", "s3://b/k", "--dataset", "a.b"}}
 		}, []string{"name one object, or a dataset with --dataset"}},
+		{"dismiss without a name", func(*testing.T) call { return call{arguments: []string{"dismiss"}} }, []string{"name objects, or a dataset with --dataset"}},
+		{"dismiss without a reason", func(*testing.T) call { return call{arguments: []string{"dismiss", "s3://b/k"}} }, []string{"name the reason with --reason"}},
 		{"reload without a name", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
 		{"reload of an object with --since", func(*testing.T) call {
 			return call{arguments: []string{"reload", "--object", "s3://b/k", "--since", "2026-03-01"}}

@@ -68,7 +68,7 @@ func newPath(t *testing.T, database string) *path {
 	t.Helper()
 	ctx := t.Context()
 	p := &path{fixture: newFixture(t), folder: copyRepository(t), database: database}
-	p.fixture.stages.Now = time.Now
+	p.stages.Now = time.Now
 	p.variables = append(p.variables, "SNOWFLAKE_DATABASE="+database, "FIRN_DATASETS="+filepath.Join(p.folder, "datasets"))
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -354,7 +354,7 @@ func (p *path) fail(t *testing.T, o object.Object, stage work.Stage, code fault.
 	t.Helper()
 	f := fault.Permanentf("test", code, "because")
 	f.ObjectID = string(o.ID())
-	if recorded, err := p.fixture.stages.Fail(t.Context(), f, string(stage), "queue", "body"); err != nil || !recorded {
+	if recorded, err := p.stages.Fail(t.Context(), f, string(stage), "queue", "body"); err != nil || !recorded {
 		t.Fatalf("Fail = %t, %v", recorded, err)
 	}
 }
@@ -385,7 +385,7 @@ func (p *path) transformed(t *testing.T, key, body string) object.Object {
 
 func (p *path) entry(t *testing.T, o object.Object) journal.Entry {
 	t.Helper()
-	entry, err := p.fixture.stages.Get(t.Context(), o.ID())
+	entry, err := p.stages.Get(t.Context(), o.ID())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,11 +100,11 @@ type counted struct {
 
 // joinCounts returns the first count and all other counts above 0.
 func joinCounts(first counted, others ...counted) string {
-	text := fmt.Sprintf("%d %s", first.n, first.words)
+	texts := []string{fmt.Sprintf("%d %s", first.n, first.words)}
 	for _, c := range others {
 		if c.n > 0 {
-			text += fmt.Sprintf(", %d %s", c.n, c.words)
+			texts = append(texts, fmt.Sprintf("%d %s", c.n, c.words))
 		}
 	}
-	return text
+	return strings.Join(texts, ", ")
 }

@@ -121,6 +121,11 @@ func printEntry(out io.Writer, e journal.Entry, name, delivery string, sameBytes
 		line("same bytes as", describeObject(*sameBytes))
 	}
 	line("query", e.QueryID)
+	printHelp(line, e, name)
+}
+
+// printHelp prints the fault of an object, and the commands that help.
+func printHelp(line func(name string, value any), e journal.Entry, name string) {
 	if e.Code != "" {
 		line("failed in", e.Stage)
 		line("code", e.Code)

@@ -104,7 +104,7 @@ var damages = []damage{
 	{difference: "journal_behind", kind: help.Reload, damage: func(t *testing.T, a *audited) {
 		a.forget(t, a.older)
 		a.receive(t, a.older)
-		if err := a.fixture.stages.Loaded(t.Context(), a.older.ID(), journal.Load{LoadID: "l0", Rows: 1}); err != nil {
+		if err := a.stages.Loaded(t.Context(), a.older.ID(), journal.Load{LoadID: "l0", Rows: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}},
@@ -119,7 +119,7 @@ var damages = []damage{
 		a.run(t, "update TABLE set _firn_object = ? where _firn_object = ?", string(a.older.ID()), string(a.second.ID()))
 	}},
 	{difference: "superseded_in_ledger", kind: help.Put, file: otherGoodFile, damage: func(t *testing.T, a *audited) {
-		if err := a.fixture.stages.Superseded(t.Context(), a.first.ID(), "another"); err != nil {
+		if err := a.stages.Superseded(t.Context(), a.first.ID(), "another"); err != nil {
 			t.Fatal(err)
 		}
 	}},
@@ -268,7 +268,7 @@ func (a *audited) forget(t *testing.T, o object.Object) {
 // receive makes a new journal entry of an object.
 func (a *audited) receive(t *testing.T, o object.Object) {
 	t.Helper()
-	if _, err := a.fixture.stages.Receive(t.Context(), o, a.dataset); err != nil {
+	if _, err := a.stages.Receive(t.Context(), o, a.dataset); err != nil {
 		t.Fatal(err)
 	}
 }

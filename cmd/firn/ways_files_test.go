@@ -84,11 +84,12 @@ var fileCases = append(casesOfBadFiles(), []wayCase{
 		}}
 	}},
 	{wayOut{code: fault.ObjectGone, kind: help.Put}, func(t *testing.T, p *path) situation {
-		o := p.gone(t, p.addDataset(t, "gone"), "till/gone/a.csv")
+		p.addDataset(t, "gone")
+		o := p.gone(t, "till/gone/a.csv")
 		return situation{subject: one("till.gone", o, fault.ObjectGone), file: goodFile, ended: p.becomes(t, o, journal.Superseded)}
 	}},
 	{wayOut{code: fault.ObjectGone, kind: help.Dismiss}, func(t *testing.T, p *path) situation {
-		o := p.gone(t, "till.gone", "till/gone/b.csv")
+		o := p.gone(t, "till/gone/b.csv")
 		return situation{subject: one("till.gone", o, fault.ObjectGone), ended: p.becomes(t, o, journal.Dismissed)}
 	}},
 	{wayOut{code: fault.RecordTooLong, kind: help.Put}, recorded(work.Transform, fault.RecordTooLong, journal.Superseded)},
@@ -146,12 +147,14 @@ func casesOfBadFiles() []wayCase {
 		cases = append(cases, wayCase{wayOut{code: bad.code, kind: help.Redrive}, func(t *testing.T, p *path) situation {
 			o, other := p.put(t, key(3), bad.body), p.put(t, key(4), bad.body)
 			p.mustFail(t, o, bad.code)
-			return situation{subject: help.Subject{Dataset: "till." + name, Code: bad.code, Objects: 2},
-				first: func() { p.changeContract(t, "till."+name, bad.before, bad.after) },
+			return situation{
+				subject: help.Subject{Dataset: "till." + name, Code: bad.code, Objects: 2},
+				first:   func() { p.changeContract(t, "till."+name, bad.before, bad.after) },
 				ended: func() {
 					p.checkState(t, o, journal.Loaded)
 					p.checkState(t, other, journal.Loaded)
-				}}
+				},
+			}
 		}})
 	}
 	return cases
@@ -214,7 +217,7 @@ func (p *path) keyIn(t *testing.T, dataset, name string) string {
 }
 
 // gone uploads a file and deletes the version before the transform.
-func (p *path) gone(t *testing.T, dataset, key string) object.Object {
+func (p *path) gone(t *testing.T, key string) object.Object {
 	t.Helper()
 	o := p.upload(t, key, goodFile)
 	if _, err := p.store.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &o.Bucket, Key: &o.Key, VersionId: &o.Version}); err != nil {

@@ -85,12 +85,17 @@ var loadCases = []wayCase{
 		p.sql(t, "insert into raw.till_ledger_loads select * from raw.till_ledger_loads where object = '~lock'")
 		o, other := p.put(t, "till/ledger/a.csv", goodFile), p.put(t, "till/ledger/b.csv", otherGoodFile)
 		p.mustFail(t, o, fault.LedgerBroken)
-		return situation{subject: help.Subject{Dataset: dataset, Code: fault.LedgerBroken, Objects: 2},
-			first: func() { p.followAudit(t, dataset); p.firn("migrate").succeed(t) },
+		return situation{
+			subject: help.Subject{Dataset: dataset, Code: fault.LedgerBroken, Objects: 2},
+			first: func() {
+				p.followAudit(t, dataset)
+				p.firn("migrate").succeed(t)
+			},
 			ended: func() {
 				p.checkState(t, o, journal.Loaded)
 				p.checkState(t, other, journal.Loaded)
-			}}
+			},
+		}
 	}},
 	{wayOut{code: fault.StatementTimeout, kind: help.Redrive}, recorded(work.Load, fault.StatementTimeout, journal.Loaded)},
 	{wayOut{code: fault.NotWithdrawn, kind: help.Withdraw}, func(t *testing.T, p *path) situation {

@@ -66,7 +66,7 @@ func (p *path) run(t *testing.T, n int) situation {
 		var checkpoint struct {
 			FinishedAt time.Time `json:"finished_at"`
 		}
-		found, err := p.fixture.stages.Checkpoint(context.WithoutCancel(t.Context()), journal.RunName{Dataset: stationEvents, ID: runID(n)}, &checkpoint)
+		found, err := p.stages.Checkpoint(context.WithoutCancel(t.Context()), journal.RunName{Dataset: stationEvents, ID: runID(n)}, &checkpoint)
 		if err != nil || !found || checkpoint.FinishedAt.IsZero() {
 			t.Errorf("the run of day %d has the checkpoint %+v, %t, %v", n, checkpoint, found, err)
 		}
@@ -95,7 +95,7 @@ func recordedRun(code fault.Code, n int) func(*testing.T, *path) situation {
 		p.serveSource(t, nil)
 		f := fault.Permanentf("test", code, "because")
 		f.Dataset, f.RunID = stationEvents, runID(n)
-		if _, err := p.fixture.stages.Fail(t.Context(), f, string(work.Ingest), "queue", "body"); err != nil {
+		if _, err := p.stages.Fail(t.Context(), f, string(work.Ingest), "queue", "body"); err != nil {
 			t.Fatal(err)
 		}
 		return p.run(t, n)

@@ -70,14 +70,14 @@ func casesOfWaits() []wayCase {
 // refuseAll is a function whose dependency doesn't answer.
 func (p *path) refuseAll(code fault.Code) function.Handler {
 	consumer := &batch.Consumer{
-		Stage: "load", Queues: []batch.Queue{{URL: p.queues["load"], DeadLetterURL: p.queues["dead"]}}, SQS: p.sqs, Journal: p.fixture.stages,
+		Stage: "load", Queues: []batch.Queue{{URL: p.queues["load"], DeadLetterURL: p.queues["dead"]}}, SQS: p.sqs, Journal: p.stages,
 		Attempts: 3, Log: telemetry.NewLogger(io.Discard, "load"),
 		Handler: batch.Each(func(_ context.Context, m batch.Message) error {
 			w, err := work.Decode(m.Body, work.Load)
 			if err != nil {
 				return err
 			}
-			return fault.ForObject(fault.Dependency("load", code, errors.New("no answer")), string(w.Object.ID()), w.Dataset, w.Object.URI())
+			return fault.ForObject(fault.Dependency("load", code, errors.New("no answer")), string(w.Object.ID()), w.Generation, w.Dataset, w.Object.URI())
 		}),
 	}
 	return consumer.Consume

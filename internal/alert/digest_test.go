@@ -154,7 +154,7 @@ func TestUnavailableJournalSendsNoMail(t *testing.T) {
 	t.Parallel()
 	s := inMemory(t)
 	away := true
-	s.store.(fakeStore).fakeNotices.fault = func(string) error {
+	s.store.(fakeStore).fault = func(string) error {
 		if away {
 			return errAway
 		}
@@ -201,5 +201,25 @@ func TestFailureDuringRecoveryIsNotLost(t *testing.T) {
 				t.Errorf("the mails after the recovery count %v failures, want the sum 1", counts(s.mails()[before:]))
 			}
 		})
+	}
+}
+
+// TestFailureMissingInIndexIsNotLost: the index has the last failure twenty seconds
+// late, after the check for a recovery.
+func TestFailureMissingInIndexIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := inMemory(t)
+	s.store.(fakeStore).lag = 20 * time.Second
+	o := s.fail("shop.order", "copy_refused")
+	s.run(30 * time.Minute)
+	s.move(o, journal.Loaded)
+	s.fail("shop.order", "copy_refused")
+	s.handle()
+	if failed := s.tick(); len(failed) != 0 {
+		t.Fatal(failed)
+	}
+	s.run(time.Hour)
+	if got := counts(s.mails()); len(got) != 2 || got[1] != 1 {
+		t.Errorf("the mails count %v failures, want two with one failure each", got)
 	}
 }

@@ -33,13 +33,19 @@ type fakeJournal struct {
 	unrecorded bool
 	// beforeClaim runs before each claim.
 	beforeClaim func()
+	// index has the times of the failed objects by dataset and code. lag is the delay of
+	// the index; only with now.
+	index map[[2]string]map[object.ID]time.Time
+	lag   time.Duration
+	// surveys counts the reads of all failed objects with a code.
+	surveys int
 	// now is the time of failures; nil for failedAt.
 	now func() time.Time
 }
 
 func newJournal() *fakeJournal {
 	return &fakeJournal{
-		entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID),
+		entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID), index: make(map[[2]string]map[object.ID]time.Time),
 		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
 	}
 }
@@ -48,8 +54,23 @@ func (j *fakeJournal) add(e journal.Entry) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	e.ID = e.Object.ID()
-	j.entries[e.ID] = e
+	j.put(e)
 	j.newest[object.KeyID(e.Object.Bucket, e.Object.Key)] = e.ID
+}
+
+// put writes an entry and the index, like the journal's change of a state.
+func (j *fakeJournal) put(e journal.Entry) {
+	before := j.entries[e.ID]
+	delete(j.index[[2]string{before.Dataset, before.Code}], e.ID)
+	j.entries[e.ID] = e
+	if e.State != journal.Failed {
+		return
+	}
+	key := [2]string{e.Dataset, e.Code}
+	if j.index[key] == nil {
+		j.index[key] = make(map[object.ID]time.Time)
+	}
+	j.index[key][e.ID] = e.Times[journal.Failed]
 }
 
 func (j *fakeJournal) Get(_ context.Context, id object.ID) (journal.Entry, error) {
@@ -146,7 +167,7 @@ func (j *fakeJournal) move(_ context.Context, id object.ID, to journal.State) er
 	defer j.mutex.Unlock()
 	e := j.entries[id]
 	e.State, e.Code, e.Cause, e.Stage = to, "", "", ""
-	j.entries[id] = e
+	j.put(e)
 	return nil
 }
 

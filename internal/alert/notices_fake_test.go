@@ -198,7 +198,7 @@ func (f *fakeNotices) UncountMail(_ context.Context, at time.Time) error {
 
 // EachFailed reads the entries like the journal's index: in the order of time.
 func (j *fakeJournal) EachFailed(_ context.Context, dataset string, code fault.Code, do func(journal.FailedObject)) error {
-	failed := j.failed(dataset, code, time.Time{})
+	failed := j.failed(dataset, code)
 	slices.SortFunc(failed, func(a, b journal.FailedObject) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(string(a.ID), string(b.ID)))
 	})
@@ -209,16 +209,29 @@ func (j *fakeJournal) EachFailed(_ context.Context, dataset string, code fault.C
 }
 
 func (j *fakeJournal) HasFailed(_ context.Context, dataset string, code fault.Code, since time.Time) (bool, error) {
-	return len(j.failed(dataset, code, since)) > 0, nil
-}
-
-func (j *fakeJournal) failed(dataset string, code fault.Code, since time.Time) []journal.FailedObject {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
+	for _, at := range j.index[[2]string{dataset, string(code)}] {
+		if !at.Before(since) && j.isIndexed(at) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// isIndexed reports whether the index has a failure already.
+func (j *fakeJournal) isIndexed(at time.Time) bool {
+	return j.now == nil || !at.Add(j.lag).After(j.now())
+}
+
+func (j *fakeJournal) failed(dataset string, code fault.Code) []journal.FailedObject {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	j.surveys++
 	var found []journal.FailedObject
-	for id, e := range j.entries {
-		if e.State == journal.Failed && e.Dataset == dataset && e.Code == string(code) && !e.Times[journal.Failed].Before(since) {
-			found = append(found, journal.FailedObject{ID: id, At: e.Times[journal.Failed]})
+	for id, at := range j.index[[2]string{dataset, string(code)}] {
+		if j.isIndexed(at) {
+			found = append(found, journal.FailedObject{ID: id, At: at})
 		}
 	}
 	return found

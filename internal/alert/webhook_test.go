@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/journal"
@@ -332,5 +335,65 @@ func TestTwoFunctionsPostOnce(t *testing.T) {
 	both.Wait()
 	if len(h.requests) != 1 {
 		t.Errorf("%d requests, want one", len(h.requests))
+	}
+}
+
+// posted is a request of the webhook.
+type posted struct {
+	headers http.Header
+	body    []byte
+}
+
+// postedMessages returns the requests about one failed object and about its recovery.
+// The clock ends at the present time.
+func postedMessages(t *testing.T) (failed, recovered posted) {
+	t.Helper()
+	s, h := inMemory(t), newHook(t)
+	now := time.Now().Truncate(time.Second)
+	s.clock.advance(now.Sub(s.clock.read()) - 2*time.Minute)
+	s.nextTick = s.clock.read().Add(time.Minute)
+	w, _, _ := withWebhook(t, s, h)
+	o := s.fail("shop.order", "bad_header")
+	s.handle()
+	s.move(o, journal.Loaded)
+	s.run(2 * time.Minute)
+	w.Deliver(t.Context())
+	if len(h.requests) != 2 {
+		t.Fatalf("%d requests, want two", len(h.requests))
+	}
+	return posted{h.requests[0].Header, h.bodies[0]}, posted{h.requests[1].Header, h.bodies[1]}
+}
+
+// TestPageShowsKeysOfMessage compares the example on the page about the webhook with a
+// message.
+func TestPageShowsKeysOfMessage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/webhook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```json\n")
+	example, _, _ := strings.Cut(rest, "```")
+	failed, _ := postedMessages(t)
+	var shown, sent map[string]json.RawMessage
+	var shownMachine, sentMachine map[string]any
+	for _, pair := range []struct {
+		text string
+		into any
+	}{{example, &shown}, {string(failed.body), &sent}} {
+		if err := json.Unmarshal([]byte(pair.text), pair.into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if json.Unmarshal(shown["machine"], &shownMachine) != nil || json.Unmarshal(sent["machine"], &sentMachine) != nil {
+		t.Fatal("a machine part isn't JSON")
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(shown)), slices.Sorted(maps.Keys(sent))); diff != "" {
+		t.Errorf("keys (-page +message):\n%s", diff)
+	}
+	for key := range shownMachine {
+		if _, found := sentMachine[key]; !found {
+			t.Errorf("a message has no key machine.%s", key)
+		}
 	}
 }

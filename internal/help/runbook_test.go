@@ -18,25 +18,21 @@ import (
 // difference.
 func runbookTypes(t *testing.T) (codes, differences map[string]string) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/runbook.md")
+	content, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := string(content)
 	codes, differences = make(map[string]string), make(map[string]string)
-	entry := regexp.MustCompile(`(?m)^### ([a-z_]+)$`)
-	heads := entry.FindAllStringSubmatchIndex(string(text), -1)
-	for i, head := range heads {
-		end := len(text)
-		if i+1 < len(heads) {
-			end = heads[i+1][0]
-		}
-		line := regexp.MustCompile(`(?m)^- \*\*Type:\*\* (.*)$`).FindStringSubmatch(string(text[head[0]:end]))
+	for _, entry := range strings.Split(text, "\n### ")[1:] {
+		code, rest, _ := strings.Cut(entry, "\n")
+		line := regexp.MustCompile(`(?m)^- \*\*Type:\*\* (.*)$`).FindStringSubmatch(rest)
 		if line == nil {
-			t.Fatalf("%s has no line \"Type\"", text[head[2]:head[3]])
+			t.Fatalf("%s has no line \"Type\"", code)
 		}
-		codes[string(text[head[2]:head[3]])] = line[1]
+		codes[code] = line[1]
 	}
-	_, section, _ := strings.Cut(string(text), "\n## What firn audit says\n")
+	_, section, _ := strings.Cut(text, "\n## What firn audit says\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| ([^|]+) \\|$").FindAllStringSubmatch(section, -1) {
 		differences[row[1]] = row[2]

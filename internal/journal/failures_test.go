@@ -73,7 +73,7 @@ func TestNewestOfLostEntry(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	o := b.version(t, "1")
-	_, err := b.client.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	_, err := b.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: aws.String(tableName), Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "key#" + object.KeyID(o.Bucket, o.Key)}},
 	})
 	if err != nil {

@@ -317,8 +317,11 @@ func TestEachFailedReturnsObjectsOfCodeInOrder(t *testing.T) {
 		since time.Time
 		want  bool
 	}{
-		{"bad_header", time.Time{}, true}, {"bad_header", last, true}, {"bad_header", last.Add(time.Microsecond), false},
-		{"bad_head", time.Time{}, false}, {"bad", last, false},
+		{"bad_header", time.Time{}, true},
+		{"bad_header", last, true},
+		{"bad_header", last.Add(time.Microsecond), false},
+		{"bad_head", time.Time{}, false},
+		{"bad", last, false},
 	} {
 		if got, err := b.HasFailed(t.Context(), b.dataset, test.code, test.since); err != nil || got != test.want {
 			t.Errorf("HasFailed(%s, %s) = %t, %v; want %t", test.code, test.since, got, err, test.want)

@@ -35,6 +35,9 @@ type Cloud struct {
 	// transaction that blocks another transaction. Defaults to 5 minutes, as in
 	// Snowflake.
 	IdleBlocker time.Duration `json:"-"`
+	// FunctionEndpoint is the address of AWS for the functions, for example a proxy with
+	// faults. Only for tests. Defaults to the address of the AWS stand-in.
+	FunctionEndpoint string `json:"-"`
 	// EndWithProcess ends the servers at the end of the process that started them, also after a
 	// panic or a signal. Only for tests: by default the servers stay.
 	EndWithProcess bool  `json:"-"`
@@ -284,6 +287,10 @@ func (c *Cloud) StartServers(ctx context.Context, only ...string) error {
 
 // Kill ends a server with SIGKILL, like a power cut. Only for tests.
 func (c *Cloud) Kill(name string) error { return killProcess(c.Servers[name]) }
+
+// StopServer ends a server with SIGTERM, and keeps its state for StartServers. Only for
+// tests.
+func (c *Cloud) StopServer(name string) error { return stopProcess(c.Servers[name]) }
 
 // Stop stops every server and keeps the state of the cloud.
 func (c *Cloud) Stop() error {

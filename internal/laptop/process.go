@@ -147,7 +147,8 @@ func stopWithin(pid int, timeout time.Duration) error {
 // noProcess is in place of the process id of an ended server.
 const noProcess = 0
 
-// isRunning reports whether a process runs. A zombie doesn't run.
+// isRunning reports whether a process runs. A zombie runs as long as one of its other
+// threads lives: the thread keeps the process's ports open.
 func isRunning(pid int) bool {
 	if pid == noProcess {
 		return false
@@ -158,7 +159,11 @@ func isRunning(pid int) bool {
 		return noProc != nil && syscall.Kill(pid, 0) == nil
 	}
 	fields := stat[bytes.LastIndexByte(stat, ')')+1:]
-	return !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z"))
+	if !bytes.HasPrefix(bytes.TrimSpace(fields), []byte("Z")) {
+		return true
+	}
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && len(threads) > 1
 }
 
 // bootID returns the id of the machine's current boot. After a new boot, an old process

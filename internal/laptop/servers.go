@@ -1,6 +1,7 @@
 package laptop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -90,7 +91,7 @@ func (c *Cloud) awsEnvironment(recordings []recording) []string {
 		"S3_DATA_DIR="+filepath.Join(c.Directory, "aws/s3"),
 		"TMPDIR="+filepath.Join(c.Directory, "aws/tmp"),
 		"SMTP_HOST="+address(c.Ports.Mail),
-		"AWS_ENDPOINT_URL="+c.Endpoint(),
+		"AWS_ENDPOINT_URL="+cmp.Or(c.FunctionEndpoint, c.Endpoint()),
 		"AWS_ACCESS_KEY_ID="+accessKey,
 		"AWS_SECRET_ACCESS_KEY="+secretKey,
 		"AWS_DEFAULT_REGION="+Region,

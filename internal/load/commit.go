@@ -193,48 +193,13 @@ func (n *Announcement) addRejects(r work.Receipt) {
 	}
 }
 
-// writeJournal writes the state of the ledger to the journal: first the loaded objects,
-// then the superseded objects, then the withdrawn objects. The older versions of
-// alreadyLoaded and the failed older versions are written first of all, since the
-// message of a loaded object doesn't come back.
+// writeJournal writes the state of the ledger to the journal. The journal has an object
+// of a message as done only after all other writes of the message: a message of a done
+// object is acknowledged without a look at the ledger. So after a crash or a failed write
+// before, the message comes back, and the next loader makes all writes.
 func (t *transaction) writeJournal(ctx context.Context) {
-	var older, loaded, superseded []journalWrite
-	for _, f := range t.alreadyLoaded {
-		if !f.row.IsWithdrawn() {
-			older = append(older, t.writeOlderSuperseded(f.row))
-		}
-	}
-	for _, row := range t.newRows {
-		if !row.IsWithdrawn() {
-			older = append(older, t.writeFailuresSuperseded(row))
-		}
-	}
-	t.writeAll(ctx, older)
-	for _, f := range t.alreadyLoaded {
-		if !f.row.IsWithdrawn() && t.results[f.row.ID].err == nil { // after a failed write the object stays transformed, and the message comes back
-			loaded = append(loaded, t.writeLoaded(ctx, f.row))
-		}
-	}
-	successor := make(map[Key]object.ID)
-	for _, row := range t.newRows {
-		successor[KeyOf(row.Object)] = row.ID
-		if !row.IsWithdrawn() && t.results[row.ID].err == nil {
-			loaded = append(loaded, t.writeLoaded(ctx, row))
-		}
-	}
-	for old, by := range t.superseded {
-		if !t.isWithdrawn(old) && !t.isWithdrawn(by) {
-			superseded = append(superseded, t.writeSuperseded(old, by))
-		}
-	}
-	for _, old := range t.replaced {
-		if by := successor[KeyOf(old.Object)]; by != old.ID && !old.IsWithdrawn() && !t.isWithdrawn(by) {
-			superseded = append(superseded, t.writeSuperseded(old.ID, by))
-		}
-	}
-	t.writeAll(ctx, loaded)
-	t.writeAll(ctx, superseded)
-	t.writeAll(ctx, t.writeWithdrawals())
+	t.writeAll(ctx, append(t.writeOlder(), t.writeWithdrawals(false)...))
+	t.writeAll(ctx, append(t.writeOwn(ctx), t.writeWithdrawals(true)...))
 	t.recordVolumes(ctx)
 }
 
@@ -264,21 +229,75 @@ func (t *transaction) recordVolumes(ctx context.Context) {
 
 // journalWrite is a write to the journal.
 type journalWrite struct {
-	id    object.ID
+	// owner is the object whose message causes the write. The fault of the write is the
+	// result of the owner.
+	owner object.ID
 	write func(ctx context.Context) error
 }
 
-func (t *transaction) writeSuperseded(old, by object.ID) journalWrite {
-	return journalWrite{old, func(ctx context.Context) error { return t.loader.Journal.Superseded(ctx, old, by) }}
+// writeOlder returns the writes about the older versions of the loaded objects' keys.
+func (t *transaction) writeOlder() []journalWrite {
+	var writes []journalWrite
+	for _, f := range t.alreadyLoaded {
+		if !f.row.IsWithdrawn() {
+			writes = append(writes, t.writeOlderSuperseded(f.row))
+		}
+	}
+	successor := make(map[Key]object.ID)
+	for _, row := range t.newRows {
+		successor[KeyOf(row.Object)] = row.ID
+		if !row.IsWithdrawn() {
+			writes = append(writes, t.writeFailuresSuperseded(row))
+		}
+	}
+	for _, old := range t.replaced {
+		if by := successor[KeyOf(old.Object)]; by != old.ID && !old.IsWithdrawn() && !t.isWithdrawn(by) {
+			writes = append(writes, t.writeSuperseded(by, old.ID, by))
+		}
+	}
+	return writes
 }
 
-// writeAll runs the writes in parallel. The fault of a write is the result of the
-// object.
+// writeOwn returns the writes that make the objects of messages loaded or superseded. An
+// object after a failed write isn't written.
+func (t *transaction) writeOwn(ctx context.Context) []journalWrite {
+	var writes []journalWrite
+	write := func(row LedgerRow) {
+		if !row.IsWithdrawn() && t.results[row.ID].err == nil {
+			writes = append(writes, t.writeLoaded(ctx, row))
+		}
+	}
+	for _, f := range t.alreadyLoaded {
+		write(f.row)
+	}
+	for _, row := range t.newRows {
+		write(row)
+	}
+	for old, by := range t.superseded {
+		if !t.isWithdrawn(old) && !t.isWithdrawn(by) {
+			writes = append(writes, t.writeSuperseded(old, old, by))
+		}
+	}
+	return writes
+}
+
+func (t *transaction) writeSuperseded(owner, old, by object.ID) journalWrite {
+	return journalWrite{owner, func(ctx context.Context) error {
+		err := t.loader.Journal.Superseded(ctx, old, by)
+		if errors.Is(err, journal.ErrNotFound) {
+			t.warnOfLostEntry(ctx, old)
+			return nil
+		}
+		return err
+	}}
+}
+
+// writeAll runs the writes in parallel. The fault of a write is the result of its owner.
 func (t *transaction) writeAll(ctx context.Context, writes []journalWrite) {
 	faults := make([]error, len(writes))
 	inParallel(len(writes), func(i int) { faults[i] = writes[i].write(ctx) })
 	for i, w := range writes {
-		t.failUnwritten(ctx, w.id, faults[i])
+		t.failUnwritten(ctx, w.owner, faults[i])
 	}
 }
 
@@ -349,8 +368,12 @@ func (t *transaction) failUnwritten(ctx context.Context, id object.ID, err error
 	switch {
 	case err == nil:
 	case errors.Is(err, journal.ErrNotFound):
-		telemetry.Logger(ctx).WarnContext(ctx, "journal has no such object", telemetry.KeyObject, string(id), telemetry.KeyDataset, t.dataset)
+		t.warnOfLostEntry(ctx, id)
 	default:
 		t.results[id] = result{err: t.faultOf(id, err)}
 	}
+}
+
+func (t *transaction) warnOfLostEntry(ctx context.Context, id object.ID) {
+	telemetry.Logger(ctx).WarnContext(ctx, "journal has no such object", telemetry.KeyObject, string(id), telemetry.KeyDataset, t.dataset)
 }

@@ -403,6 +403,67 @@ func TestDismissedObjectIsDone(t *testing.T) {
 	fixture.CheckState(t, dismissed.ID, journal.Dismissed)
 }
 
+// failingJournal fails one write about an object.
+type failingJournal struct {
+	*loadtest.Journal
+
+	object object.ID
+	failed bool
+}
+
+func (j *failingJournal) fail(id object.ID) error {
+	if id != j.object || j.failed {
+		return nil
+	}
+	j.failed = true
+	return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+}
+
+func (j *failingJournal) Superseded(ctx context.Context, id, by object.ID) error {
+	if err := j.fail(id); err != nil {
+		return err
+	}
+	return j.Journal.Superseded(ctx, id, by)
+}
+
+func (j *failingJournal) Withdrawn(ctx context.Context, id object.ID, w journal.Withdrawal) error {
+	if err := j.fail(id); err != nil {
+		return err
+	}
+	return j.Journal.Withdrawn(ctx, id, w)
+}
+
+// TestLostWriteAboutOlderVersionIsWrittenAgain: the journal answers the write about the
+// replaced version with an error. The message must come back, and its own object must
+// not be done: otherwise the older version would stay loaded in the journal.
+func TestLostWriteAboutOlderVersionIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for name, withdraws := range map[string]bool{"replaced": false, "withdrawn": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fixture := loadtest.NewFixture(t, loadtest.NewFake())
+			first := fixture.Deliver(t, loadtest.Delivery{Version: "v1", Sequencer: "1", Rows: 3})
+			fixture.MustHandle(t, first)
+			second := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
+			fixture.Versions[second.Object.Key] = []string{"v2", "v1"}
+			older, newer, rows := journal.Superseded, journal.Loaded, map[object.ID]int64{second.ID: 5}
+			if withdraws {
+				second = fixture.Withdrawal(second)
+				older, newer, rows = journal.Withdrawn, journal.Withdrawn, map[object.ID]int64{}
+			}
+			fixture.Loader.Journal = &failingJournal{Journal: fixture.Journal, object: first.ID}
+			if f := fault.As(fixture.Handle(t, second)[0]); f == nil || f.Code != fault.JournalAway {
+				t.Fatalf("fault %v, want %s: the message must come back", f, fault.JournalAway)
+			}
+			fixture.CheckState(t, second.ID, journal.Transformed)
+			fixture.MustHandle(t, second)
+			fixture.CheckState(t, first.ID, older)
+			fixture.CheckState(t, second.ID, newer)
+			fixture.CheckRows(t, rows)
+		})
+	}
+}
+
 // TestLateDuplicateOfEarlierGenerationKeepsReloadOpen: a late message of an earlier
 // generation must not end a waiting reload in the journal.
 func TestLateDuplicateOfEarlierGenerationKeepsReloadOpen(t *testing.T) {

@@ -144,18 +144,24 @@ func (t *transaction) readEnded(ctx context.Context) (err error) {
 
 // writeWithdrawals returns the writes for the objects without rows: the withdrawn
 // objects, their older versions that had rows, and the older versions that arrived
-// late. Each write deletes the curated files first, so that an object in the state
-// withdrawn has none.
-func (t *transaction) writeWithdrawals() []journalWrite {
+// late. own selects the writes about the owners of messages, and otherwise the writes
+// about other objects. Each write deletes the curated files first, so that an object in
+// the state withdrawn has none.
+func (t *transaction) writeWithdrawals(own bool) []journalWrite {
 	var writes []journalWrite
+	add := func(owner, id object.ID, w withdrawal) {
+		if isOwn := owner == id; isOwn == own && t.results[owner].err == nil {
+			writes = append(writes, t.writeWithdrawn(owner, id, w))
+		}
+	}
 	for _, row := range t.newRows {
 		if row.IsWithdrawn() {
-			writes = append(writes, t.writeWithdrawn(row.ID, row.ID, t.withdrawals[row.ID]))
+			add(row.ID, row.ID, t.withdrawals[row.ID])
 		}
 	}
 	for _, end := range t.endedRows() {
 		if by := t.successorOf(end.Row); end.Reason == Withdrawn && by != end.Row.ID {
-			writes = append(writes, t.writeWithdrawn(by, end.Row.ID, t.withdrawals[by]))
+			add(by, end.Row.ID, t.withdrawals[by])
 		}
 	}
 	for old, by := range t.superseded {
@@ -164,7 +170,7 @@ func (t *transaction) writeWithdrawals() []journalWrite {
 			w, found = t.withdrawals[by]
 		}
 		if found {
-			writes = append(writes, t.writeWithdrawn(old, old, w))
+			add(old, old, w)
 		}
 	}
 	for _, f := range t.alreadyLoaded {
@@ -172,7 +178,7 @@ func (t *transaction) writeWithdrawals() []journalWrite {
 			continue
 		}
 		for _, id := range append([]object.ID{f.row.ID}, t.endedBefore[f.row.ID]...) {
-			writes = append(writes, t.writeWithdrawn(f.row.ID, id, withdrawalOf(f.row)))
+			add(f.row.ID, id, withdrawalOf(f.row))
 		}
 	}
 	return writes

@@ -26,6 +26,7 @@ import (
 	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // cloud has the shared services of all tests. The stand-in has only one stage.
@@ -103,13 +104,14 @@ type environment struct {
 	cloud
 
 	mutex sync.Mutex
-	// announced has the load ids of the announcements.
-	announced map[string]bool
+	// announced has the load ids of the announcements, and held the names of the
+	// deliveries in notices.
+	announced, held map[string]bool
 }
 
 func newEnvironment(t testing.TB, of *loadtest.Fixture) *environment {
 	t.Helper()
-	return &environment{Fixture: of, cloud: sharedCloud(t), announced: make(map[string]bool)}
+	return &environment{Fixture: of, cloud: sharedCloud(t), announced: make(map[string]bool), held: make(map[string]bool)}
 }
 
 // loaderSettings returns the settings of a loader with a direct connection to
@@ -118,15 +120,32 @@ func (e *environment) loaderSettings() loaderSettings {
 	return loaderSettings{Login: e.laptop.Config, Bucket: e.laptop.Bucket(), Journal: e.journal.Name}
 }
 
-// recordAnnouncement records an announcement of a loader.
-func (e *environment) recordAnnouncement(n load.Announcement) {
+// record records an announcement or a notice of a loader.
+func (e *environment) record(line output) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	e.announced[n.LoadID] = true
+	if line.Announcement != nil {
+		e.announced[line.Announcement.LoadID] = true
+	}
+	if line.Held != nil {
+		e.held[line.Held.Name] = true
+	}
+}
+
+// Publish implements load.Publisher, for a loader in this process.
+func (e *environment) Publish(_ context.Context, n load.Announcement) error {
+	e.record(output{Announcement: &n})
+	return nil
+}
+
+// Held implements load.Notices, for a loader in this process.
+func (e *environment) Held(_ context.Context, h work.HeldDelivery) error {
+	e.record(output{Held: &h})
+	return nil
 }
 
 func (e *environment) start(t testing.TB, settings loaderSettings) *process {
-	return start(t, settings, e.recordAnnouncement)
+	return start(t, settings, e.record)
 }
 
 // transformed creates objects in the state after a transform, with files, receipts and
@@ -179,7 +198,13 @@ func (e *environment) messages(delivered ...loadtest.Delivered) []batch.Message 
 // load loads the objects in this process, without any fault.
 func (e *environment) load(t testing.TB, delivered ...loadtest.Delivered) {
 	t.Helper()
-	for id, err := range newLoader(e.config, e.loaderSettings(), publisher(e.recordAnnouncement)).Handle(t.Context(), e.messages(delivered...)) {
+	e.loadWith(t, e.loaderSettings(), delivered...)
+}
+
+// loadWith is load with other settings.
+func (e *environment) loadWith(t testing.TB, settings loaderSettings, delivered ...loadtest.Delivered) {
+	t.Helper()
+	for id, err := range newLoader(e.config, settings, e).Handle(t.Context(), e.messages(delivered...)) {
 		t.Fatalf("message %s: %v", id, err)
 	}
 }

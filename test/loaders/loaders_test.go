@@ -3,7 +3,6 @@
 package processes_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,19 +14,9 @@ import (
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
-	"github.com/firn-data/firn/internal/load"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
 )
-
-// publisher makes a function a load.Publisher.
-type publisher func(load.Announcement)
-
-// Publish implements load.Publisher.
-func (p publisher) Publish(_ context.Context, n load.Announcement) error {
-	p(n)
-	return nil
-}
 
 // lockTimeout is these loaders' longest wait for the lock. The product waits five
 // seconds and then relies on the backoff of SQS. This test has no backoff, and delivers

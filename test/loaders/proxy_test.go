@@ -4,11 +4,13 @@ package processes_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -30,10 +32,14 @@ type cut struct {
 	killed bool
 }
 
-// proxy is between one loader and Snowflake, and cuts one statement.
+// proxy is between one process and a service, and cuts one request.
 type proxy struct {
 	cut    cut
 	target string
+	// name returns the name of a request. id returns the id of a request, which all
+	// repetitions of the request have.
+	name func(r *http.Request, body []byte) string
+	id   func(r *http.Request) string
 
 	mutex sync.Mutex
 	// statements are the names of the requests so far.
@@ -43,14 +49,30 @@ type proxy struct {
 	kill       func()
 }
 
-// newProxy starts a proxy until the end of the test. The target is Snowflake's
-// host:port.
+// newProxy starts a proxy in front of Snowflake until the end of the test. The target is
+// Snowflake's host:port.
 func newProxy(t testing.TB, target string, c cut) (p *proxy, port int) {
 	t.Helper()
-	p = &proxy{cut: c, target: target}
+	p = &proxy{cut: c, target: target, name: nameOf, id: func(r *http.Request) string { return r.URL.Query().Get("requestId") }}
+	return p, portOf(t, p.listen(t))
+}
+
+// newAWSProxy starts a proxy in front of AWS until the end of the test. The target is
+// AWS's host:port. The name of a request is its operation, or its method for S3.
+func newAWSProxy(t testing.TB, target string, c cut) (p *proxy, address string) {
+	t.Helper()
+	p = &proxy{
+		cut: c, target: target, id: func(r *http.Request) string { return r.Header.Get("Amz-Sdk-Invocation-Id") },
+		name: func(r *http.Request, _ []byte) string { return cmp.Or(r.Header.Get("X-Amz-Target"), "S3 "+r.Method) },
+	}
+	return p, "http://" + p.listen(t).String()
+}
+
+func (p *proxy) listen(t testing.TB) net.Addr {
+	t.Helper()
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
-	return p, portOf(t, server.Listener.Addr())
+	return server.Listener.Addr()
 }
 
 // setKill sets the function that kills the loader.
@@ -100,11 +122,11 @@ func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (p *proxy) shouldCut(r *http.Request, body []byte) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	id := r.URL.Query().Get("requestId")
+	id := p.id(r)
 	if p.cutRequest != "" {
 		return id == p.cutRequest
 	}
-	p.statements = append(p.statements, nameOf(r, body))
+	p.statements = append(p.statements, p.name(r, body))
 	if len(p.statements) != p.cut.statement {
 		return false
 	}
@@ -155,8 +177,8 @@ var statementNames = []struct {
 	{"roll back", regexp.MustCompile(`^rollback`)},
 	{"take the lock", regexp.MustCompile(`^update .*_loads set seq`)},
 	{"ask the ledger for the load", regexp.MustCompile(`^select object from .*_loads where load_id`)},
-	{"check the ledger", regexp.MustCompile(`^select count\(\*\).*_loads`)},
-	{"read the ledger", regexp.MustCompile(`^select .*_loads where object = '~lock' or`)},
+	{"check the ledger", regexp.MustCompile(`^with wanted as \(.*\) select count\(\*\) .*_loads`)},
+	{"read the ledger", regexp.MustCompile(`^with wanted as \(.*\) select ledger\.object, .*_loads`)},
 	{"forget", regexp.MustCompile(`^delete from \S+_loads `)},
 	{"delete rejects", regexp.MustCompile(`^delete from \S+_rejects `)},
 	{"delete rows", regexp.MustCompile(`^delete from `)},
@@ -166,6 +188,11 @@ var statementNames = []struct {
 	{"copy rows by force", regexp.MustCompile(`^copy into .*force = true`)},
 	{"count rejects", regexp.MustCompile(`^select _firn_object, count\(\*\).*_rejects`)},
 	{"count rows", regexp.MustCompile(`^select _firn_object, count\(\*\)`)},
+	{"read ended rows", regexp.MustCompile(`^select object from ops\.ended `)},
+	{"read deliveries", regexp.MustCompile(`^with files as .*held_files`)},
+	{"hold", regexp.MustCompile(`^update \S+_loads set held = true`)},
+	{"release", regexp.MustCompile(`^update \S+_loads set held = false`)},
+	{"accept", regexp.MustCompile(`^update \S+_loads set accepted_at`)},
 	{"record ended rows", regexp.MustCompile(`^insert into ops\.ended `)},
 	{"record", regexp.MustCompile(`^insert into \S+_loads `)},
 }

@@ -9,7 +9,7 @@ from typing import Any
 HINTS = {
     "parts_gone": "Restore the parts from older versions in the bucket, then clear the task.",
     "object_failed": "Follow the mail of the failed object, then clear the task.",
-    "run_overdue": "Look at the run's objects and at the ingest queue, then clear the task.",
+    "run_overdue": "Find the cause of the wait with `firn status`, then clear the task.",
     "dbt_failed": "Find the failed model or test in the task's log, fix it, then clear the task.",
     "schedule_refused": "Write a schedule into the contract that fires once a day.",
     "task_failed": "Fix the error in the task's log, then clear the task.",

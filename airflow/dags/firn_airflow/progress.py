@@ -27,10 +27,19 @@ class Run:
     Attributes:
         finished: Whether all parts of the run are written.
         keys: The keys of the parts; empty before the run is finished.
+        wait: The code of the run's wait for its source; empty without a wait.
     """
 
     finished: bool
     keys: tuple[str, ...]
+    wait: str = ""
+
+    @property
+    def description(self) -> str:
+        """Return the run's state as text for a log."""
+        if self.finished:
+            return "complete"
+        return f"waiting: {self.wait}" if self.wait else "being fetched"
 
     @classmethod
     def read(cls, item: Mapping[str, str], requested_at: datetime) -> Run:
@@ -55,7 +64,7 @@ class Run:
             )
         checkpoint = json.loads(item.get("checkpoint", "{}"))
         if checkpoint.get("finished_at", ZERO_TIME) == ZERO_TIME:
-            return cls(finished=False, keys=())
+            return cls(finished=False, keys=(), wait=item.get("delay_code", ""))
         return cls(finished=True, keys=tuple(part["key"] for part in checkpoint["parts"] or []))
 
 

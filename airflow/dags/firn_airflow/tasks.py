@@ -133,7 +133,7 @@ class LoadedSensor(BaseSensorOperator):
         self.log.info(
             "%s is %s: %d of %d objects are loaded",
             interval.run_id,
-            "complete" if run.finished else "being fetched",
+            run.description,
             len(listed) - len(unloaded),
             len(listed),
         )
