@@ -114,7 +114,7 @@ func TestInterruptedUpLeavesNoProcess(t *testing.T) {
 			for _, name := range []string{"up", "down"} {
 				expectError(t, call{directory: folder, arguments: []string{name}}, busy)
 			}
-			expectError(t, call{directory: folder, arguments: []string{"status"}}, "is half up: `firn up` hasn't finished. Type ")
+			expectError(t, call{directory: folder, arguments: []string{"query", "select 1"}}, "is half up: `firn up` hasn't finished. Type ")
 			if err := up.Process.Signal(test.signal); err != nil {
 				t.Fatal(err)
 			}

@@ -30,6 +30,7 @@ import (
 // fixture is a separate stack without functions. The test writes the journal in place
 // of the stages.
 type fixture struct {
+	stack     string
 	stages    *journal.Table
 	variables []string
 }
@@ -55,7 +56,7 @@ func newFixture(t *testing.T) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := fixture{variables: append(laptop(), "FIRN_STACK="+name)}
+	f := fixture{stack: name, variables: append(laptop(), "FIRN_STACK="+name)}
 	f.stages = &journal.Table{Client: dynamodb.NewFromConfig(cfg), Name: outputs["JournalTable"], Now: newClock()}
 	return f
 }
@@ -472,10 +473,10 @@ func TestMigrate(t *testing.T) {
 	if ran := migrate("--apply", "--json", "--set", "retention_days=0"); ran != planned {
 		t.Errorf("migrate ran %s\nwant the plan %s", ran, planned)
 	}
-	if again := migrate("--json"); again != "{\n  \"scripts\": [],\n  \"tables\": []\n}\n" {
+	if again := migrate("--json"); again != "{\n  \"scripts\": [],\n  \"tables\": [],\n  \"objects\": []\n}\n" {
 		t.Errorf("second migrate prints %s", again)
 	}
-	if text := migrate("--plan"); text != "0 scripts to run\n" {
+	if text := migrate("--plan"); text != "nothing to do\n" {
 		t.Errorf("plan after the migration is %q", text)
 	}
 	for _, wrong := range []struct{ flags, want string }{
@@ -586,7 +587,7 @@ func TestMigrateChangesTable(t *testing.T) {
 	}
 	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER").succeed(t)
 	firn("query", "select COUNTRY from RAW.SHOP_CUSTOMER_CURRENT").succeed(t)
-	if got := firn("migrate").succeed(t); got != "0 scripts run\n" {
+	if got := firn("migrate").succeed(t); got != "nothing to do\n" {
 		t.Errorf("second migrate prints %q", got)
 	}
 

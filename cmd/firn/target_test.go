@@ -144,8 +144,8 @@ func TestHalfUpCloudIsRefused(t *testing.T) {
 		want := "firn: the laptop's cloud in " + folder + " is half up: snowflake has ended. Type `firn up` to start a new one with empty state, " +
 			"or `firn down` to stop the rest. For the AWS account of the environment add --aws\n"
 		code := 1
-		if arguments[0] == "audit" {
-			code = 2 // 1 means differences
+		if arguments[0] == "audit" || arguments[0] == "status" {
+			code = 2 // 1 means differences, or a state that needs a person
 		}
 		if got.code != code || got.stdout != "" || got.stderr != want {
 			t.Errorf("firn %v: exit code %d, standard output %q, standard error\n%s\nwant %d and\n%s", arguments, got.code, got.stdout, got.stderr, code, want)
@@ -154,7 +154,7 @@ func TestHalfUpCloudIsRefused(t *testing.T) {
 	if n := aws.calls.Load(); n != 0 {
 		t.Errorf("AWS received %d calls", n)
 	}
-	if got := (call{directory: folder, variables: aws.variables(), arguments: []string{"status", "--aws"}}).run(t); got.code != 1 || aws.calls.Load() == 0 {
+	if got := (call{directory: folder, variables: aws.variables(), arguments: []string{"status", "--aws"}}).run(t); got.code != 2 || aws.calls.Load() == 0 {
 		t.Errorf("firn status --aws: %d calls of AWS, standard error %q", aws.calls.Load(), got.stderr)
 	}
 }
@@ -342,8 +342,8 @@ func TestChoiceOfTarget(t *testing.T) {
 			s.call = &call{directory: folder, program: s.program, variables: append(aws.variables(), datasets), arguments: []string{"status"}}
 			test.prepare(t, s)
 			got := s.call.run(t)
-			if want := strings.ReplaceAll(test.want, "FOLDER", folder); got.code != 1 || !strings.Contains(got.stderr, want) {
-				t.Errorf("exit code %d, standard error %q, want 1 and %q", got.code, got.stderr, want)
+			if want := strings.ReplaceAll(test.want, "FOLDER", folder); got.code != 2 || !strings.Contains(got.stderr, want) {
+				t.Errorf("exit code %d, standard error %q, want 2 and %q", got.code, got.stderr, want)
 			}
 			if calls := aws.calls.Load(); (calls > 0) != test.usesAWS {
 				t.Errorf("AWS received %d calls, want calls: %t", calls, test.usesAWS)

@@ -82,6 +82,9 @@ func TestRunbookNamesCommandsOfTable(t *testing.T) {
 		if ways.Has(help.Redrive) || ways.Has(help.Resume) { // a changed contract or a paused dataset may need more
 			allowed = append(allowed, "firn migrate", "firn resume DATASET")
 		}
+		if code == fault.AccessDenied || code == fault.WarehouseAway { // restores a lost grant in Snowflake
+			allowed = append(allowed, "firn migrate")
+		}
 		if code == fault.ColumnNotLoaded { // after the migration the files are reloaded
 			allowed = append(allowed, "firn reload --dataset DATASET --since DAY")
 		}
@@ -93,7 +96,7 @@ func TestRunbookNamesCommandsOfTable(t *testing.T) {
 		subject.InJournal = kind != "journal_lost"
 		allowed := []string{}
 		if kind == "lock_row" {
-			allowed = []string{"firn migrate", "firn redrive --dataset DATASET --code " + string(fault.LedgerBroken)}
+			allowed = []string{"firn redrive --dataset DATASET --code " + string(fault.LedgerBroken)}
 		}
 		check(t, kind, differences[kind], lines(help.ForDifference(kind), subject), allowed)
 	}

@@ -84,7 +84,7 @@ var (
 // differences has the ways for each kind of difference of the audit.
 var differences = map[string]Help{
 	"no_table":             ways(way(Migrate)),
-	"lock_row":             ways(way(Query)),
+	"lock_row":             ways(way(Query), way(Migrate)),
 	"object_twice":         ways(way(Query)),
 	"key_twice":            ways(way(Query)),
 	"rows_read":            ways(way(Reload)),

@@ -66,7 +66,7 @@ func collect(t *testing.T) []string {
 		{"ingestion JSON", parse(t, "internal/ingest").Tags("json")},
 		{"Loaded message JSON", parse(t, "internal/load").Tags("json")},
 		{"mail JSON", parse(t, "internal/alert").Tags("json")},
-		{"command JSON", parse(t, "cmd", "internal/operator", "internal/authoring", "internal/snowflake/evolve", "internal/snowflake/migrate", "internal/snowflake/keys", "internal/demo").Tags("json")},
+		{"command JSON", parse(t, "cmd", "internal/operator", "internal/authoring", "internal/snowflake/evolve", "internal/snowflake/migrate", "internal/snowflake/restore", "internal/snowflake/keys", "internal/demo").Tags("json")},
 		{"secret JSON", parse(t, "internal/snowflake").Tags("json")},
 		{"fault code", parse(t, "internal/fault").Constants("Code")},
 		{"contract property", parse(t, "internal/contract").Literals(`firn\.[a-zA-Z]+`)},

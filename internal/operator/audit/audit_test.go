@@ -49,7 +49,6 @@ func (d expectedDifference) of(f *fixture) audit.Difference {
 
 // The commands of a damaged ledger. The tests add the end of a command.
 const (
-	insertLock   = `firn query 'insert into raw.{source}_order_loads (object, generation, contract, seq, paused) select '\''~lock'\'', 0, '\''0.0.0'\'', date_part(epoch_second, current_timestamp()), false'`
 	deleteLock   = `firn query 'delete from raw.{source}_order_loads where object = '\''~lock'\''`
 	deleteLedger = `firn query 'delete from raw.{source}_order_loads where object = '\''{id}'\''`
 )
@@ -67,7 +66,7 @@ var damagedStates = []struct {
 	}},
 	{"no lock row", func(t *testing.T, f *fixture) []expectedDifference {
 		f.sql(t, "delete from raw.shop_order_loads where object = '~lock'")
-		return []expectedDifference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "expected: 1", command: insertLock}}
+		return []expectedDifference{{kind: audit.LockRow, one: "ledger: 0 lock rows", other: "expected: 1", command: "firn migrate"}}
 	}},
 	{"two equal lock rows", func(t *testing.T, f *fixture) []expectedDifference {
 		f.sql(t, "insert into raw.shop_order_loads select * from raw.shop_order_loads where object = '~lock'")

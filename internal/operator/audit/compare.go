@@ -37,7 +37,7 @@ func (s *auditState) compareTables(dataset string, d *datasetResult) []Differenc
 	if !d.hasTables {
 		c.add(NoTable, object.Object{}, "contract: "+d.contract.Version, "Snowflake: no table", help.Subject{})
 	} else if n := len(d.locks); n != 1 {
-		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", help.Subject{Statement: c.lockStatement()})
+		c.add(LockRow, object.Object{}, "ledger: "+plural(int64(n), "lock row"), "expected: 1", help.Subject{Statement: c.surplusLocksStatement()})
 	}
 	return c.differences
 }

@@ -20,18 +20,13 @@ func (d *datasetState) deleteLedgerStatement(id, condition string) string {
 	return "delete from " + ddl.LedgerName(d.contract) + " where object = " + snowflake.Literal(id) + condition
 }
 
-// lockStatement returns the statement after which the ledger has one lock row, or none.
-// Of several rows, the row with the highest number stays. Equal rows are all deleted, and
-// the next audit has the statement that inserts a row.
-//
-// A new row has the contract version 0.0.0, because the version of the table is lost:
-// loads wait until `firn migrate` compares the table with the contract. The number of
-// the new row is higher than every earlier number.
-func (d *datasetState) lockStatement() string {
+// surplusLocksStatement returns the statement that deletes surplus lock rows; empty
+// without a lock row, because `firn migrate` inserts a missing one. Of several rows, the
+// row with the highest number stays. Equal rows are all deleted.
+func (d *datasetState) surplusLocksStatement() string {
 	locks := d.tables.Locks
 	if len(locks) == 0 {
-		return "insert into " + ddl.LedgerName(d.contract) + " (object, generation, contract, seq, paused)" +
-			" select " + snowflake.Literal(ddl.LockRow) + ", 0, '0.0.0', date_part(epoch_second, current_timestamp()), false"
+		return ""
 	}
 	lowest, highest := locks[0].Seq, locks[0].Seq
 	for _, lock := range locks {

@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/firn-data/firn/internal/contract"
@@ -78,15 +79,33 @@ func LedgerColumns() []LedgerColumn {
 // The page https://docs.snowflake.com/en/sql-reference/sql/create-table describes
 // CREATE TABLE … AS SELECT. The page doesn't show IF NOT EXISTS in the same statement,
 // but Snowflake accepts both together.
-func Ledger(c *contract.Contract) string {
+func Ledger(c *contract.Contract) string { return NewLedger(c, c.Version, false) }
+
+// NewLedger is Ledger for a dataset that already has a raw table. The version is the
+// contract version of the raw table. With paused, the loads of the dataset wait.
+func NewLedger(c *contract.Contract, version string, paused bool) string {
 	lines := make([]string, len(ledgerColumns))
 	for i, column := range ledgerColumns {
 		value := column.lock
-		if column.name == "contract" {
-			value = literal(c.Version)
+		switch column.name {
+		case "contract":
+			value = literal(version)
+		case "paused":
+			value = strconv.FormatBool(paused)
 		}
 		lines[i] = fmt.Sprintf("    %s::%s as %s", value, column.kind, column.name)
 	}
 	return fmt.Sprintf("create table if not exists %s\n    default_ddl_collation = ''\nas\nselect\n%s;\n",
 		LedgerName(c), strings.Join(lines, ",\n"))
+}
+
+// InsertLockRow returns the statement that inserts the lock row into a ledger without a
+// lock row. Its bind is the contract version of the raw table. The other columns are
+// null, as in the lock row of Ledger. The number of the new row is higher than every
+// earlier number, so the journal accepts the next record of the dataset's deliveries.
+func InsertLockRow(c *contract.Contract) string {
+	return fmt.Sprintf(`insert into %[1]s (object, generation, contract, seq, paused)
+select '%[2]s', 0, ?, date_part(epoch_second, current_timestamp()), false
+from (select count(*) as locks from %[1]s where object = '%[2]s') as counted
+where counted.locks = 0`, LedgerName(c), LockRow)
 }

@@ -1,6 +1,7 @@
 package ddl
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -20,19 +21,28 @@ func ViewName(c *contract.Contract) string { return tableName(c, "_current") }
 // after the table has every column of the contract, and again after each change. The
 // view has the columns of the table, so readers can use either.
 func View(c *contract.Contract) string {
+	query := viewQuery(c)
+	if query == "" {
+		return ""
+	}
+	return createCurrent(c, query)
+}
+
+// viewQuery returns the query of the view; "" for mode append.
+func viewQuery(c *contract.Contract) string {
 	switch c.Mode {
 	case contract.Merge:
-		return mergeView(c)
+		return mergeQuery(c)
 	case contract.Snapshot:
-		return snapshotView(c)
+		return snapshotQuery(c)
 	case contract.Append:
 	}
 	return ""
 }
 
-// mergeView orders the rows of each key by a total order. So the view always shows the
+// mergeQuery orders the rows of each key by a total order. So the view always shows the
 // same row, and the order of loads doesn't matter.
-func mergeView(c *contract.Contract) string {
+func mergeQuery(c *contract.Contract) string {
 	order := ""
 	for _, name := range c.OrderBy {
 		order += "            loaded." + name + " desc nulls last,\n"
@@ -44,7 +54,7 @@ func mergeView(c *contract.Contract) string {
 	for i, column := range c.PrimaryKeyColumns() {
 		keys[i] = "loaded." + column.Name
 	}
-	return createCurrent(c, fmt.Sprintf(`select
+	return fmt.Sprintf(`select
 %s
 from %s as loaded
 left join %s as ledger
@@ -62,15 +72,15 @@ qualify
             loaded._firn_object desc,
             -- Two rows of one object: choose the later row.
             loaded._firn_record desc
-    ) = 1`, columnsOf(c, "loaded"), TableName(c), LedgerName(c), strings.Join(keys, ", "), order))
+    ) = 1`, columnsOf(c, "loaded"), TableName(c), LedgerName(c), strings.Join(keys, ", "), order)
 }
 
-// snapshotView finds the deliveries in the ledger, which has the newest version of each
+// snapshotQuery finds the deliveries in the ledger, which has the newest version of each
 // key. Incomplete and held deliveries are ignored.
-func snapshotView(c *contract.Contract) string {
+func snapshotQuery(c *contract.Contract) string {
 	comment, conditions := completeConditions(c.Delivery)
 	conditions = append([]string{"count_if(held) = 0"}, conditions...)
-	return createCurrent(c, fmt.Sprintf(`with
+	return fmt.Sprintf(`with
 
 files as (
 
@@ -102,7 +112,7 @@ inner join files
     on loaded._firn_object = files.object
 inner join newest
     on files.delivery = newest.delivery`,
-		deliveryFiles(c, "object", "held"), comment, strings.Join(conditions, "\n        and "), columnsOf(c, "loaded"), TableName(c)))
+		deliveryFiles(c, "object", "held"), comment, strings.Join(conditions, "\n        and "), columnsOf(c, "loaded"), TableName(c))
 }
 
 // DeliveriesQuery returns the query for the deliveries of a snapshot dataset, in no
@@ -185,8 +195,16 @@ func columnsOf(c *contract.Contract, table string) string {
 	return strings.Join(lines, ",\n")
 }
 
+// ViewComment returns the comment of the view of the dataset's current rows. The comment
+// has a checksum of the view's query, so that a migration replaces the view only if the
+// query changed. A replaced view loses its tags, its policies and its change tracking.
+func ViewComment(c *contract.Contract) string {
+	sum := sha256.Sum256([]byte(viewQuery(c)))
+	return fmt.Sprintf("The current rows of %s. Definition %x.", c.Dataset(), sum[:8])
+}
+
 // createCurrent returns the create view statement. COPY GRANTS keeps the grants of the
 // replaced view (docs.snowflake.com, sql-reference/sql/create-view).
 func createCurrent(c *contract.Contract, query string) string {
-	return fmt.Sprintf("create or replace view %s\n    copy grants\nas\n%s\n", ViewName(c), query)
+	return fmt.Sprintf("create or replace view %s\n    copy grants\n    comment = %s\nas\n%s\n", ViewName(c), literal(ViewComment(c)), query)
 }

@@ -64,7 +64,21 @@ type Change struct {
 	// Refusals are sentences that explain why the change is refused, with advice. With
 	// a refusal, no step is made.
 	Refusals []string `json:"refusals"`
+	// View is the change of the view of the current rows; empty for none.
+	View ViewChange `json:"-"`
 }
+
+// ViewChange is a change of the view of a dataset's current rows.
+type ViewChange string
+
+const (
+	// CreateView makes a missing view.
+	CreateView ViewChange = "create"
+	// ReplaceView replaces a view with another definition.
+	ReplaceView ViewChange = "replace"
+	// DropView drops the view of a dataset in mode append.
+	DropView ViewChange = "drop"
+)
 
 // Step changes one column.
 type Step struct {

@@ -26,8 +26,8 @@ type Evolver struct {
 	Session Session
 }
 
-// All changes the tables to their contracts and replaces the views of current rows.
-// With onlyPlan, All only plans.
+// All changes the tables to their contracts, and makes the views of current rows: missing
+// views, and views with another definition. With onlyPlan, All only plans.
 //
 // All returns the made or planned changes, with refusals. After a refused or failed
 // change, All continues with the other datasets. The error names each failed dataset.
@@ -43,6 +43,10 @@ func (e *Evolver) Existing(ctx context.Context, contracts contract.Set) ([]Chang
 
 func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, skipMissing bool) ([]Change, error) {
 	changes := []Change{}
+	views, err := e.views(ctx)
+	if err != nil {
+		return changes, err
+	}
 	var faults []error
 	for _, c := range contracts {
 		change, err := e.Plan(ctx, c)
@@ -55,13 +59,13 @@ func (e *Evolver) all(ctx context.Context, contracts contract.Set, onlyPlan, ski
 		if err == nil {
 			err = change.refusalError()
 		}
-		if err == nil && !onlyPlan {
-			err = e.makeView(ctx, c)
+		if err == nil {
+			change.View, err = e.settleView(ctx, c, views, onlyPlan)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.Dataset(), err))
 		}
-		if !change.IsNone() {
+		if !change.IsNone() || change.View != "" {
 			changes = append(changes, change)
 		}
 	}
@@ -91,6 +95,25 @@ func (e *Evolver) Plan(ctx context.Context, c *contract.Contract) (Change, error
 	change.refuseCollations("ledger", ledgerColumns)
 	change.refuseCollations("table", keyColumns(table, c))
 	return change, nil
+}
+
+// noVersion is older than the version of every contract.
+const noVersion = "0.0.0"
+
+// VersionOf returns the contract version for a new lock row: the version of the contract
+// if the raw table has the contract's columns. Otherwise the version is "0.0.0", so that
+// loads wait until a migration changes the table to the contract.
+func (e *Evolver) VersionOf(ctx context.Context, c *contract.Contract) (string, error) {
+	columns, err := e.columns(ctx, ddl.TableName(c))
+	if err != nil {
+		return "", err
+	}
+	table := TableOf(c)
+	table.Contract, table.Columns = noVersion, columns
+	if change := Compare(table, c); len(change.Steps)+len(change.Refusals) > 0 {
+		return noVersion, nil
+	}
+	return c.Version, nil
 }
 
 // Apply makes a planned change and returns the made change. For an empty or refused
@@ -139,9 +162,50 @@ func (e *Evolver) applyPaused(ctx context.Context, c *contract.Contract) (Change
 	return change, err
 }
 
-// makeView replaces the view of the dataset's current rows, even without a change: an
-// existing view doesn't show its contract version. The table must have the contract's
-// columns. For mode append, makeView drops the view.
+// views returns the comment of each view in the database, by the name of schema and view
+// in lower case. The schema of the raw tables may be missing after an interrupted first
+// migration, so the statement doesn't name the schema.
+func (e *Evolver) views(ctx context.Context) (map[string]string, error) {
+	result, err := e.Session.Query(ctx, "list views", "show views in database")
+	if err != nil {
+		return nil, err
+	}
+	comments := make(map[string]string)
+	for i := range result.Rows {
+		comments[strings.ToLower(result.Text(i, "schema_name")+"."+result.Text(i, "name"))] = result.Text(i, "comment")
+	}
+	return comments, nil
+}
+
+// planView returns the change of the view of the dataset's current rows. The view's
+// comment has the checksum of its query. Mode append has no view.
+func planView(c *contract.Contract, views map[string]string) ViewChange {
+	comment, exists := views[ddl.ViewName(c)]
+	switch hasView := ddl.View(c) != ""; {
+	case !hasView && exists:
+		return DropView
+	case !hasView, exists && comment == ddl.ViewComment(c):
+		return ""
+	case exists:
+		return ReplaceView
+	}
+	return CreateView
+}
+
+// settleView plans and makes the change of the view, and returns the change.
+func (e *Evolver) settleView(ctx context.Context, c *contract.Contract, views map[string]string, onlyPlan bool) (ViewChange, error) {
+	change := planView(c, views)
+	if change == "" || onlyPlan {
+		return change, nil
+	}
+	if err := e.makeView(ctx, c); err != nil {
+		return "", err
+	}
+	return change, nil
+}
+
+// makeView creates, replaces or drops the view of the dataset's current rows. The table
+// must have the contract's columns.
 func (e *Evolver) makeView(ctx context.Context, c *contract.Contract) error {
 	statement := ddl.View(c)
 	if statement == "" {

@@ -3,6 +3,7 @@
 package evolve_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -234,6 +235,69 @@ func TestAllMakesViews(t *testing.T) {
 	wider.Mode, wider.Version = contract.Append, "1.3.0"
 	if err := all(wider); err != nil || !strings.Contains(columns(), "does not exist") {
 		t.Errorf("in mode append: got error %v and view columns %s", err, columns())
+	}
+}
+
+// viewStatements is a session that records the statements on views.
+type viewStatements struct {
+	*snowflake.Session
+
+	ran []string
+}
+
+func (v *viewStatements) Query(ctx context.Context, op, statement string, args ...any) (snowflake.Result, error) {
+	if op == "make view of current rows" {
+		v.ran = append(v.ran, strings.Join(strings.Fields(statement)[:3], " "))
+	}
+	return v.Session.Query(ctx, op, statement, args...)
+}
+
+// TestAllKeepsUnchangedViews: a replaced view loses its tags, its policies and its change
+// tracking, so only another definition replaces the view.
+func TestAllKeepsUnchangedViews(t *testing.T) {
+	t.Parallel()
+	c := orders("1.0.0", id, name)
+	c.Mode = contract.Merge
+	session, _ := newTables(t, c)
+	recorded := &viewStatements{Session: session}
+	for _, step := range []struct {
+		name, before string
+		change       func()
+		want         evolve.ViewChange
+	}{
+		{name: "missing", want: evolve.CreateView},
+		{name: "unchanged"},
+		{name: "replaced by a person", before: "create or replace view raw.shop_order_current as select 1 as id", want: evolve.ReplaceView},
+		{name: "made by an older firn", before: "create or replace view raw.shop_order_current copy grants as select * from raw.shop_order", want: evolve.ReplaceView},
+		{name: "unchanged again"},
+		{name: "another order", change: func() { c.OrderBy = []string{"name"} }, want: evolve.ReplaceView},
+		{name: "dropped", before: "drop view raw.shop_order_current", want: evolve.CreateView},
+		{name: "another mode", change: func() { c.Mode = contract.Append }, want: evolve.DropView},
+		{name: "no view in this mode"},
+	} {
+		if step.before != "" {
+			if _, err := session.Query(t.Context(), "change view", step.before); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if step.change != nil {
+			step.change()
+		}
+		evolver := &evolve.Evolver{Session: recorded}
+		for _, onlyPlan := range []bool{true, false} {
+			recorded.ran = nil
+			changes, err := evolver.All(t.Context(), contract.Set{c}, onlyPlan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got evolve.ViewChange
+			if len(changes) == 1 {
+				got = changes[0].View
+			}
+			if ran := len(recorded.ran); got != step.want || (ran == 1) != (step.want != "" && !onlyPlan) {
+				t.Errorf("%s, onlyPlan %t: got change %q and statements %v, want %q", step.name, onlyPlan, got, recorded.ran, step.want)
+			}
+		}
 	}
 }
 

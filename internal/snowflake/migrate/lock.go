@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,6 +48,22 @@ type lock struct {
 	*Migrator
 	tookOver    *Holder
 	refreshedAt time.Time
+}
+
+// Locked runs a function under the history's lock, and returns the migration that lost
+// the lock; nil if the lock was free. The history must exist. The function calls refresh
+// before each statement: an error of refresh means that no further statement may run. If
+// another migration is running, the error is a fault of code lock_busy.
+func (m *Migrator) Locked(ctx context.Context, do func(refresh func(context.Context) error) error) (*Holder, error) {
+	if err := m.prepare(ctx, false); err != nil {
+		return nil, explainMissingWarehouse(err)
+	}
+	l, err := m.takeLock(ctx)
+	if err != nil {
+		return nil, explainMissingWarehouse(err)
+	}
+	err = do(l.refresh)
+	return l.tookOver, errors.Join(err, l.release(ctx))
 }
 
 // takeLock claims the lock row if the lock is free, or if the holder is dead. With

@@ -56,13 +56,6 @@ type Done struct {
 	TookOver *Holder
 }
 
-// IsFirst reports whether no migration began before. Then the history is missing, and
-// possibly the database.
-func (m *Migrator) IsFirst(ctx context.Context) (bool, error) {
-	applied, err := m.history(ctx)
-	return applied == nil && err == nil, err
-}
-
 // Plan returns the scripts to run, in order, without taking the lock. If versioned
 // scripts changed after their run, the error names each of these scripts.
 func (m *Migrator) Plan(ctx context.Context, scripts []Script) ([]Step, error) {

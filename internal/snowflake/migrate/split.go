@@ -33,6 +33,24 @@ func Split(script string) []string {
 	return statements
 }
 
+// WithoutComments returns a statement with a space in place of each comment.
+func WithoutComments(statement string) string {
+	var text strings.Builder
+	for i := 0; i < len(statement); {
+		length, comment := quotedLength(statement[i:])
+		switch {
+		case comment:
+			text.WriteByte(' ')
+		case length > 0:
+			text.WriteString(statement[i : i+length])
+		default:
+			text.WriteByte(statement[i])
+		}
+		i += max(length, 1)
+	}
+	return strings.Trim(text.String(), space)
+}
+
 // quotedLength returns the length of the comment, string, quoted name or $$ body at the
 // start of the text; 0 for any other start. Without a closing mark, the length is the
 // rest of the text.

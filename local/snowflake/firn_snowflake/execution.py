@@ -18,6 +18,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
 from firn_snowflake import collations, errors, rewriting, sessions, transactions
+from firn_snowflake.catalog import Catalog
 from firn_snowflake.grants import Grants, role_of_use
 from firn_snowflake.parameters import (
     ALTER_ACCOUNT,
@@ -37,14 +38,14 @@ _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
 _CREATE_LOCK = threading.Lock()
 
 
-def install(fake: FakeSnow, users: Users, grants: Grants) -> None:
+def install(fake: FakeSnow, users: Users, grants: Grants, catalog: Catalog) -> None:
     """Install this module's functions in fakesnow.
 
     Statements on users change `users`. GRANT and REVOKE change `grants`, which every other
-    statement obeys.
+    statement obeys. These two and statements on objects change `catalog`.
     """
     fake.results_cache = _RecentResults()
-    _patch_execute(users, grants)
+    _patch_execute(users, grants, catalog)
     _patch_transform()
     _patch_run()
     _patch_describe()
@@ -76,7 +77,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _patch_execute(users: Users, grants: Grants) -> None:
+def _patch_execute(users: Users, grants: Grants, catalog: Catalog) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -91,10 +92,14 @@ def _patch_execute(users: Users, grants: Grants) -> None:
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
                 grants.run(session, text)
+                catalog.run_ignored(text, self._conn)
                 return inner(self, users.run(text) or sql)
+            if answer := catalog.answer(text, self._conn):
+                return inner(self, answer)
             grants.check(session, sql)
             session.role = role_of_use(text) or session.role
-            return inner(self, sql, *arguments, **options)
+            with catalog.changes(text, self._conn):
+                return inner(self, sql, *arguments, **options)
 
         try:
             with session.running(), _one_create_at_a_time(text):

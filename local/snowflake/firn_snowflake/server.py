@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from firn_snowflake import (
     account_usage,
+    catalog,
     copying,
     errors,
     execution,
@@ -72,13 +73,14 @@ def build(settings: Settings) -> FakeSnow:
     types.install()
     objects = Objects(settings)
     copying.install(objects)
+    catalog.install()
     if settings.data_dir:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     fake = FakeSnow(db_path=settings.data_dir)
     objects.register(fake.duck_conn)
     account_usage.create(fake.duck_conn)
     users = Users(settings.data_dir)
-    execution.install(fake, users, Grants())
+    execution.install(fake, users, Grants(), catalog.Catalog(settings.data_dir))
     login.install(users)
     sessions.configure(settings.lock_timeout_seconds)
     transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds

@@ -1,5 +1,6 @@
 create or replace view raw.shop_order_current
     copy grants
+    comment = 'The current rows of shop.order. Definition f5c4f216033ea445.'
 as
 select
     loaded.number,

@@ -1,5 +1,6 @@
 create or replace view raw.shop_order_current
     copy grants
+    comment = 'The current rows of shop.order. Definition b25c81a7615c1794.'
 as
 select
     loaded.number,

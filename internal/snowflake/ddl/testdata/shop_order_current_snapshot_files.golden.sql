@@ -1,5 +1,6 @@
 create or replace view raw.shop_order_current
     copy grants
+    comment = 'The current rows of shop.order. Definition ce10f854c046bad6.'
 as
 with
 
