@@ -122,8 +122,35 @@ func measureCommand(ctx context.Context, c command, objects int) (measure, error
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	s, started := &store{objects: objects}, cpuTime()
+	stop := watchHeap()
 	err := c.run(ctx, s)
-	return measure{s.requests, s.items, max(s.peak, before.HeapAlloc) - before.HeapAlloc, (cpuTime() - started).Seconds()}, err
+	peak := stop()
+	return measure{s.requests, s.items, max(peak, before.HeapAlloc) - before.HeapAlloc, (cpuTime() - started).Seconds()}, err
+}
+
+// watchHeap reads the size of the heap every few milliseconds until the call of the
+// returned function, which returns the largest size.
+func watchHeap() func() uint64 {
+	end, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for largest := uint64(0); ; {
+			var memory runtime.MemStats
+			runtime.ReadMemStats(&memory)
+			largest = max(largest, memory.HeapAlloc)
+			select {
+			case <-end:
+				peak <- largest
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() uint64 {
+		close(end)
+		return <-peak
+	}
 }
 
 // cpuTime is the processor time of this process.
@@ -141,14 +168,14 @@ const maxPeak = 96 << 20
 
 // TestReadsGrowWithTheQuestion: the reads of a status and of the audit of a small dataset
 // don't depend on the journal. All other reads are linear, with bounded memory.
-func TestReadsGrowWithTheQuestion(t *testing.T) {
+func TestReadsGrowWithTheQuestion(t *testing.T) { //nolint:paralleltest // the memory of the process is measured
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "command\tentries\trequests\titems\tpeak MiB\tCPU s")
 	for _, c := range commands {
 		var first measure
 		firstSize := 0
-		for _, size := range strings.Split(*sizes, ",") {
+		for size := range strings.SplitSeq(*sizes, ",") {
 			objects, err := strconv.Atoi(size)
 			if err != nil {
 				t.Fatal(err)

@@ -66,7 +66,7 @@ func (c countingClient) Scan(ctx context.Context, in *dynamodb.ScanInput, option
 // TestReadsOnStandIn measures the same commands with a journal on the stand-in. Buckets and
 // ledgers are in memory. The times are the times of the stand-in, which reads its whole
 // table for a query.
-func TestReadsOnStandIn(t *testing.T) {
+func TestReadsOnStandIn(t *testing.T) { //nolint:paralleltest // the times are measured
 	ctx := t.Context()
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {

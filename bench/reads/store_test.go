@@ -3,7 +3,6 @@ package reads_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,21 +51,17 @@ type store struct {
 	// requests and items count the requests and the read items of DynamoDB, S3 and the
 	// ledgers.
 	requests, items int
-	// peak is the largest heap at a request.
-	peak  uint64
+	// swept is the item of the sweeps, and sent has the continuations of a sweep.
 	swept map[string]types.AttributeValue
 	sent  []string
 }
 
 // read counts a request and its items.
 func (s *store) read(items int) {
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.requests++
 	s.items += items
-	s.peak = max(s.peak, memory.HeapAlloc)
 }
 
 func dataset(i int) string {

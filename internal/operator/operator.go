@@ -19,14 +19,6 @@ import (
 // Journal has the operator's calls of the journal. journal.Table implements Journal.
 type Journal interface {
 	Get(ctx context.Context, id object.ID) (journal.Entry, error)
-	Each(ctx context.Context, do func(journal.Entry)) error
-	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
-	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
-	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
-	OldestMoving(ctx context.Context, state journal.State, limit int, do func(journal.Entry)) (more bool, err error)
-	CountWaiting(ctx context.Context, dataset string, limit int) (journal.Count, error)
-	FailedByCode(ctx context.Context, dataset string, limit, newest int) ([]journal.FailedCode, error)
-	Volumes(ctx context.Context, dataset string) (journal.Volumes, error)
 	Newest(ctx context.Context, bucket, key string) (journal.Entry, error)
 	Waiting(ctx context.Context, dataset string, limit int) ([]journal.Entry, error)
 	Failed(ctx context.Context, dataset string, code fault.Code) ([]journal.Entry, error)
@@ -39,10 +31,28 @@ type Journal interface {
 	Reload(ctx context.Context, id object.ID) (journal.Reload, error)
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
-	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
 	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
 	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
+	Counts
+	Reads
+}
+
+// Counts has the calls of the journal for a summary. No call reads more than a limit.
+type Counts interface {
+	OldestMoving(ctx context.Context, state journal.State, limit int, do func(journal.Entry)) (more bool, err error)
+	CountWaiting(ctx context.Context, dataset string, limit int) (journal.Count, error)
+	FailedByCode(ctx context.Context, dataset string, limit, newest int) ([]journal.FailedCode, error)
+	Volumes(ctx context.Context, dataset string) (journal.Volumes, error)
+	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
+}
+
+// Reads has the calls of the journal for an audit (internal/operator/audit).
+type Reads interface {
+	Each(ctx context.Context, do func(journal.Entry)) error
+	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
+	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
+	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 
 // Objects has the operator's calls of S3.

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,10 +134,10 @@ func (o *Operator) Summaries(ctx context.Context, at time.Time) ([]Summary, erro
 		return nil, err
 	}
 	unclaimed, err := o.unclaimed(ctx, at)
-	if err == nil && len(unclaimed.FailedByCode) > 0 {
-		summaries = append(summaries, unclaimed)
+	if err != nil || len(unclaimed.FailedByCode) == 0 {
+		return summaries, err
 	}
-	return summaries, err
+	return slices.Concat(summaries, []Summary{unclaimed}), nil
 }
 
 // Summary returns the summary of one dataset at the time. The dataset "" means the keys

@@ -39,7 +39,7 @@ func TestNewColumnGetsOneMail(t *testing.T) {
 			t.Errorf("the mail lacks %q:\n%s", want, mail.Body)
 		}
 	}
-	status := firn(t, "status", "--dataset", "shop.customer")
+	status := statusOf(t, "shop.customer")
 	if line := column + "  shop.customer  "; !strings.Contains(status, line) || !strings.Contains(status, first.URI()) {
 		t.Errorf("the status lacks %q:\n%s", line, status)
 	}

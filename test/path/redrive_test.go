@@ -4,6 +4,7 @@ package path_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -193,6 +194,18 @@ func commandIn(t *testing.T, m demo.Mail) string {
 func firn(t *testing.T, arguments ...string) string {
 	t.Helper()
 	return output(t, exec.CommandContext(t.Context(), stack.cloud.Program, arguments...))
+}
+
+// statusOf returns the status of a dataset. The other tests may leave failed objects, and
+// then the exit code is 1.
+func statusOf(t *testing.T, dataset string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), stack.cloud.Program, "status", "--dataset", dataset)
+	text, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) {
+		t.Fatalf("firn status --dataset %s: %v", dataset, err)
+	}
+	return string(text)
 }
 
 // shell runs a command in a shell, like a user who pastes the command.

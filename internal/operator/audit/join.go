@@ -18,28 +18,38 @@ func (a *Auditor) join(ctx context.Context, s *auditState) error {
 		if err != nil {
 			return err
 		}
-		receipts := make(map[string]bool)
-		for _, r := range group {
-			if r.Receipt != "" {
-				receipts[r.Receipt] = true
-			}
-		}
 		for _, r := range group {
 			if err := s.forward(r, found); err != nil {
 				return err
 			}
 		}
-		for _, e := range found {
-			if !s.audits(e.Dataset) {
-				continue
-			}
-			r := record{Dataset: e.Dataset, ID: e.ID, Entry: e, Known: true, HasReceipt: e.Receipt != nil && receipts[e.Receipt.Key]}
-			if err := s.putByKey(e.Object, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.forwardEntries(found, receiptsOf(group))
 	})
+}
+
+// receiptsOf returns the keys of the receipts in a group.
+func receiptsOf(group []record) map[string]bool {
+	receipts := make(map[string]bool)
+	for _, r := range group {
+		if r.Receipt != "" {
+			receipts[r.Receipt] = true
+		}
+	}
+	return receipts
+}
+
+// forwardEntries puts the entries of the audited datasets to the parts of their keys.
+func (s *auditState) forwardEntries(found map[object.ID]*journal.Entry, receipts map[string]bool) error {
+	for _, e := range found {
+		if !s.audits(e.Dataset) {
+			continue
+		}
+		r := record{Dataset: e.Dataset, ID: e.ID, Entry: e, Known: true, HasReceipt: e.Receipt != nil && receipts[e.Receipt.Key]}
+		if err := s.putByKey(e.Object, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // entries returns the journal entries of a group of records. In an audit of one dataset,
