@@ -59,7 +59,7 @@ func TestPanicKeepsTypeAndPlace(t *testing.T) {
 		"method assertion":         {func() { _ = text.(error) }, "interface conversion: string is not error: missing method Error"},
 		"key that can't be hashed": {func() { counts[unhashable]++ }, "runtime error: hash of unhashable type []string"},
 		"array":                    {func() { _ = [2]string(values) }, "runtime error: cannot convert slice with length 1 to array or pointer to array with length 2"},
-		"inside the library":       {func() { strings.Repeat(cell, -number) }, "a value of type string"},
+		"inside the library":       {func() { _ = strings.Repeat(cell, -number) }, "a value of type string"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

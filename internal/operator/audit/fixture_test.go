@@ -173,11 +173,14 @@ func (f *fixture) received(t *testing.T, o object.Object) object.Object {
 	return o
 }
 
+// fail records a fault of the object's generation.
 func (f *fixture) fail(t *testing.T, o object.Object) object.Object {
 	t.Helper()
+	entry, err := f.journal.Get(t.Context(), o.ID())
+	failOnError(t, err)
 	failure := fault.Permanentf("test", fault.BadHeader, "because")
-	failure.ObjectID = string(o.ID())
-	_, err := f.journal.Fail(t.Context(), failure, "transform", "arn", "body")
+	failure.ObjectID, failure.Generation = string(o.ID()), entry.Generation
+	_, err = f.journal.Fail(t.Context(), failure, "transform", "arn", "body")
 	failOnError(t, err)
 	return o
 }
