@@ -199,7 +199,7 @@ func (p *path) deploy(t *testing.T) {
 			"FIRN_LANDING_BUCKET": p.landing, "FIRN_CURATED_BUCKET": p.curated,
 			"FIRN_QUEUE_URL": p.queues[queue], "FIRN_DEAD_LETTER_URL": p.queues["dead"],
 			"FIRN_RECEIPTS_QUEUE_URL": p.queues["receipts"], "FIRN_RECEIPTS_DEAD_LETTER_URL": p.queues["dead"],
-			"FIRN_TRANSFORM_QUEUE_URL": p.queues["transform"], "FIRN_LOAD_QUEUE_URL": p.queues["load"],
+			"FIRN_TRANSFORM_QUEUE_URL": p.queues["transform"], "FIRN_LOAD_QUEUE_URL": p.queues["load"], "FIRN_INGEST_QUEUE_URL": p.queues["ingest"],
 			"FIRN_LOADED_TOPIC_ARN": p.topic, "FIRN_SNOWFLAKE_DATABASE": p.database, "FIRN_SNOWFLAKE_ACCOUNT": os.Getenv("SNOWFLAKE_ACCOUNT"),
 			"FIRN_SOURCE_URL_STATION": p.source,
 		}
