@@ -6,9 +6,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -30,6 +31,7 @@ import (
 	approute "github.com/firn-data/firn/internal/app/route"
 	apptransform "github.com/firn-data/firn/internal/app/transform"
 	"github.com/firn-data/firn/internal/contract"
+	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
@@ -39,8 +41,8 @@ import (
 	"github.com/firn-data/firn/internal/work"
 )
 
-// path is a deployment whose functions run in the test process: S3 sends events to the
-// queues, and drain passes the messages to the stages. The operator's commands run as
+// path is a deployment whose functions run in the test process: drain announces new
+// versions like S3, and passes the messages to the stages. The operator's commands run as
 // processes.
 type path struct {
 	fixture
@@ -56,6 +58,8 @@ type path struct {
 	folder string
 	// source is the address of the API of station.event; empty for none.
 	source string
+	// announced has the ids of the versions with an event.
+	announced map[object.ID]bool
 	// hasPlain reports whether the dataset till.plain exists.
 	hasPlain bool
 	// queues has the URLs of the queues by stage, and of receipts and dead letters.
@@ -67,7 +71,7 @@ type path struct {
 func newPath(t *testing.T, database string) *path {
 	t.Helper()
 	ctx := t.Context()
-	p := &path{fixture: newFixture(t), folder: copyRepository(t), database: database}
+	p := &path{fixture: newFixture(t), folder: copyRepository(t), database: database, announced: make(map[object.ID]bool)}
 	p.stages.Now = time.Now
 	p.variables = append(p.variables, "SNOWFLAKE_DATABASE="+database, "FIRN_DATASETS="+filepath.Join(p.folder, "datasets"))
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -94,45 +98,75 @@ func newPath(t *testing.T, database string) *path {
 		t.Fatal(err)
 	}
 	p.topic = aws.ToString(topic.TopicArn)
-	p.notify(t, p.landing, "route", "")
-	p.notify(t, p.curated, "receipts", "receipt.json")
 	p.firn("migrate").succeed(t)
 	p.session = laptoptest.OpenSnowflake(t, database)
 	p.deploy(t)
 	return p
 }
 
-// notify sends the bucket's events about keys with the suffix to a queue.
-func (p *path) notify(t *testing.T, bucket, queue, suffix string) {
+// announce sends the events of all new versions and delete markers, like S3. The test
+// plays S3, because the stand-in sends its events some time after the upload.
+func (p *path) announce(t *testing.T) {
 	t.Helper()
-	attributes, err := p.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-		QueueUrl: aws.String(p.queues[queue]), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, found := range p.news(t) {
+		queue := "route"
+		if found.Bucket == p.curated {
+			queue = "receipts"
+		}
+		body := event.Announce(found.Object, time.Now())
+		if found.isMarker {
+			body = event.AnnounceRemoval(found.Object, time.Now())
+		}
+		p.send(t, queue, body)
 	}
-	arn := attributes.Attributes["QueueArn"]
-	policy := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "` + arn + `"}]}`
-	if _, err := p.sqs.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
-		QueueUrl: aws.String(p.queues[queue]), Attributes: map[string]string{"Policy": policy},
-	}); err != nil {
-		t.Fatal(err)
+}
+
+// loseEvents makes sure that no event announces the new versions.
+func (p *path) loseEvents(t *testing.T) {
+	t.Helper()
+	p.news(t)
+}
+
+// announcement is a new version or a delete marker.
+type announcement struct {
+	object.Object
+
+	isMarker bool
+}
+
+// news returns the versions and delete markers since the last call, the oldest first, with
+// increasing sequencers. In the curated bucket only receipts have events.
+func (p *path) news(t *testing.T) []announcement {
+	t.Helper()
+	var all []announcement
+	for _, bucket := range []string{p.landing, p.curated} {
+		listed, err := p.store.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range listed.Versions {
+			if bucket == p.landing || strings.HasSuffix(aws.ToString(v.Key), "/"+object.ReceiptName) {
+				all = append(all, announcement{Object: object.Object{
+					Bucket: bucket, Key: aws.ToString(v.Key), Version: aws.ToString(v.VersionId), Size: aws.ToInt64(v.Size), ETag: strings.Trim(aws.ToString(v.ETag), `"`),
+				}})
+			}
+		}
+		for _, m := range listed.DeleteMarkers {
+			if bucket == p.landing {
+				all = append(all, announcement{Object: object.Object{Bucket: bucket, Key: aws.ToString(m.Key), Version: aws.ToString(m.VersionId)}, isMarker: true})
+			}
+		}
+		if aws.ToBool(listed.IsTruncated) {
+			t.Fatalf("bucket %s has more versions than one page", bucket)
+		}
 	}
-	to := s3types.QueueConfiguration{
-		QueueArn: aws.String(arn),
-		Events:   []s3types.Event{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"},
+	slices.Reverse(all) // S3 lists the versions of a key from newest to oldest
+	all = slices.DeleteFunc(all, func(a announcement) bool { return p.announced[a.ID()] })
+	for i := range all {
+		p.announced[all[i].ID()] = true
+		all[i].Sequencer = object.NormalizeSequencer(fmt.Sprintf("%016X", len(p.announced)))
 	}
-	if suffix != "" {
-		to.Filter = &s3types.NotificationConfigurationFilter{Key: &s3types.S3KeyFilter{FilterRules: []s3types.FilterRule{
-			{Name: s3types.FilterRuleNameSuffix, Value: aws.String(suffix)},
-		}}}
-	}
-	_, err = p.store.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
-		Bucket: aws.String(bucket), NotificationConfiguration: &s3types.NotificationConfiguration{QueueConfigurations: []s3types.QueueConfiguration{to}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return all
 }
 
 // stackName returns the name of the fixture's stack.
@@ -194,6 +228,7 @@ func (p *path) drain(t *testing.T) {
 	t.Helper()
 	kept := make(map[string]bool)
 	for range 100 {
+		p.announce(t)
 		moved := false
 		for url, handle := range p.functions {
 			moved = p.pass(t, url, handle, kept) || moved
@@ -216,7 +251,7 @@ func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	var event events.SQSEvent
+	var batch events.SQSEvent
 	handles := make(map[string]string)
 	for _, m := range output.Messages {
 		id := aws.ToString(m.MessageId)
@@ -229,19 +264,19 @@ func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[
 			MessageId: id, ReceiptHandle: handles[id], Body: aws.ToString(m.Body), Attributes: m.Attributes,
 			EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:" + url[strings.LastIndexByte(url, '/')+1:],
 		}
-		event.Records = append(event.Records, record)
+		batch.Records = append(batch.Records, record)
 	}
-	if len(event.Records) == 0 {
+	if len(batch.Records) == 0 {
 		return false
 	}
-	response, err := handle(t.Context(), event)
+	response, err := handle(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, failure := range response.BatchItemFailures {
 		kept[failure.ItemIdentifier] = true
 	}
-	for _, record := range event.Records {
+	for _, record := range batch.Records {
 		if kept[record.MessageId] {
 			continue
 		}

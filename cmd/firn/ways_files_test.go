@@ -220,6 +220,7 @@ func (p *path) keyIn(t *testing.T, dataset, name string) string {
 func (p *path) gone(t *testing.T, key string) object.Object {
 	t.Helper()
 	o := p.upload(t, key, goodFile)
+	p.announce(t)
 	if _, err := p.store.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &o.Bucket, Key: &o.Key, VersionId: &o.Version}); err != nil {
 		t.Fatal(err)
 	}
