@@ -223,10 +223,11 @@ func (p *path) deploy(t *testing.T) {
 }
 
 // drain passes the messages of all queues to the functions until no message is left, or
-// only messages that a function kept. The next drain passes a kept message again.
+// only messages that a function kept twice: a stand-in may lose the answer of one request
+// on a busy machine. The next drain passes a kept message again.
 func (p *path) drain(t *testing.T) {
 	t.Helper()
-	kept := make(map[string]bool)
+	kept := make(map[string]int)
 	for range 100 {
 		p.announce(t)
 		moved := false
@@ -242,7 +243,7 @@ func (p *path) drain(t *testing.T) {
 
 // pass passes one batch of a queue to its function, and reports whether the batch had a
 // message that this drain didn't keep before.
-func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[string]bool) bool {
+func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[string]int) bool {
 	t.Helper()
 	output, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
 		QueueUrl: aws.String(url), MaxNumberOfMessages: 10, VisibilityTimeout: 30,
@@ -256,7 +257,7 @@ func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[
 	for _, m := range output.Messages {
 		id := aws.ToString(m.MessageId)
 		handles[id] = aws.ToString(m.ReceiptHandle)
-		if kept[id] {
+		if kept[id] == 2 {
 			p.release(t, url, handles[id])
 			continue
 		}
@@ -273,11 +274,13 @@ func (p *path) pass(t *testing.T, url string, handle function.Handler, kept map[
 	if err != nil {
 		t.Fatal(err)
 	}
+	again := make(map[string]bool)
 	for _, failure := range response.BatchItemFailures {
-		kept[failure.ItemIdentifier] = true
+		kept[failure.ItemIdentifier]++
+		again[failure.ItemIdentifier] = true
 	}
 	for _, record := range batch.Records {
-		if kept[record.MessageId] {
+		if again[record.MessageId] {
 			continue
 		}
 		if _, err := p.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(url), ReceiptHandle: aws.String(record.ReceiptHandle)}); err != nil {

@@ -55,14 +55,14 @@ func TestTwoPersonsTypeSameCommand(t *testing.T) {
 	p.together(t, "reload", "--dataset", dataset)
 	check(journal.Loaded, 1) // two reloads at the same time add one generation
 	for _, o := range objects[:1] {
-		p.together(t, "withdraw", o.URI(), "--reason", "wrong file", "--by", "ada")
+		p.together(t, "withdraw", o.URI(), "--reason", "wrong file")
 		p.checkState(t, o, journal.Withdrawn)
-		p.together(t, "withdraw", o.URI(), "--reason", "wrong file", "--by", "ada")
+		p.together(t, "withdraw", o.URI(), "--reason", "wrong file")
 	}
 	o := p.received(t, "till/both/late.csv", otherGoodFile)
 	p.fail(t, o, work.Transform, fault.Crashed)
 	for range 2 {
-		p.together(t, "dismiss", o.URI(), "--reason", "not wanted", "--by", "ada")
+		p.together(t, "dismiss", o.URI(), "--reason", "not wanted")
 		p.checkState(t, o, journal.Dismissed)
 	}
 	held := p.addDataset(t, "held", "firn.mode, value: snapshot", `firn.delivery, value: {key: "{delivery}.csv"}`, "firn.holdBelow, value: 0.9")

@@ -162,9 +162,13 @@ func (p *path) changeReceipt(t *testing.T, o object.Object, change func(*work.Re
 // checkHeld compares the number of held deliveries in `firn status`.
 func (p *path) checkHeld(t *testing.T, dataset string, want int) {
 	t.Helper()
+	got := p.firn("status", "--dataset", dataset, "--json").run(t)
+	if needsPerson := map[bool]int{true: 1}[want > 0]; got.code != needsPerson {
+		t.Errorf("firn status: exit code %d, want %d: %s", got.code, needsPerson, got.stderr)
+	}
 	summaries := decodeAny[[]struct {
 		Held []json.RawMessage `json:"held"`
-	}](t, p.firn("status", "--dataset", dataset, "--json").succeed(t))
+	}](t, got.stdout)
 	if len(summaries) != 1 || len(summaries[0].Held) != want {
 		t.Errorf("%s: %d held deliveries, want %d", dataset, len(summaries[0].Held), want)
 	}

@@ -130,13 +130,15 @@ func TestUnusualFileIsMailed(t *testing.T) {
 		want   []string
 	}{
 		{
-			"few rows", contract.Expectations{Rows: 0.5},
+			"few rows",
+			contract.Expectations{Rows: 0.5},
 			[][2]int64{{100, 0}, {110, 0}, {90, 0}, {100, 0}, {100, 0}, {50, 0}, {49, 0}, {30, 0}, {100, 0}, {100, 0}},
 			[]string{"few_rows", "usual again: few_rows"},
 		},
 		{"the sixth file is the first with a comparison", contract.Expectations{Rows: 0.5}, [][2]int64{{100, 0}, {1, 0}, {1, 0}, {100, 0}, {100, 0}}, nil},
 		{
-			"many rejects", contract.Expectations{Rejects: &share},
+			"many rejects",
+			contract.Expectations{Rejects: &share},
 			[][2]int64{{100, 1}, {100, 2}, {100, 5}, {100, 0}, {0, 0}},
 			[]string{"many_rejects", "usual again: many_rejects"},
 		},

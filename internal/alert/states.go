@@ -67,7 +67,8 @@ func (s states) end(ctx context.Context, k journal.NoticeKey, compose func(journ
 		_, err := s.notices.CloseNotice(ctx, n)
 		return err
 	}
-	claim, mine := rand.Text(), false
+	claim := rand.Text()
+	var mine bool
 	if n.Status == journal.NoticeRecovered {
 		n, mine, err = s.notices.ClaimMail(ctx, n, claim)
 	} else {

@@ -216,7 +216,7 @@ func (t *transaction) recordVolumes(ctx context.Context) {
 		}
 		volumes = append(volumes, journal.Volume{
 			ID: row.ID, Key: row.Object.Key, Generation: row.Generation, LoadedAt: t.lock.TakenAt,
-			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: t.toLoad[i].Receipt.RejectsByRule,
+			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: t.toLoad[i].RejectsByRule,
 		})
 	}
 	if len(volumes) == 0 {

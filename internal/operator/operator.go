@@ -32,10 +32,15 @@ type Journal interface {
 	Restore(ctx context.Context, o object.Object, dataset string, l journal.Load) error
 	Deliveries(ctx context.Context, dataset string) (journal.Deliveries, error)
 	SetDeliveries(ctx context.Context, dataset string, seq int64, d journal.Deliveries) error
-	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
-	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
+	RunJournal
 	Counts
 	Reads
+}
+
+// RunJournal has the calls of the journal about ingestion runs.
+type RunJournal interface {
+	OrderRun(ctx context.Context, order journal.RunOrder) (journal.Run, error)
+	Runs(ctx context.Context, dataset string) ([]journal.Run, error)
 }
 
 // Counts has the calls of the journal for a summary. No call reads more than a limit.
