@@ -14,7 +14,7 @@ import (
 // secret. Nothing else changes.
 func TestWebhookAddsVariableAndGrant(t *testing.T) {
 	standard, tm := standardTemplate(t), webhookTemplate(t)
-	const role = "AlertRole.Policies.0.PolicyDocument.Statement.7."
+	const role = "AlertRole.Policies.0.PolicyDocument.Statement.9."
 	want := []string{
 		"AlertFunction.Environment.Variables.FIRN_WEBHOOK_SECRET_ARN",
 		role + "Action", role + "Effect", role + "Resource", role + "Sid",
