@@ -349,6 +349,8 @@ func stopRun(t *testing.T, id string) {
 
 // runRows lists the grants of a run's own role that the AWS stand-in checks.
 var runRows = []grantRow{
+	{removedGrant: removedGrant{"Glue", "DataKey", "kms:Decrypt", ""}, useCase: fileByGlue},
+	{removedGrant: removedGrant{"Glue", "DataKey", "kms:GenerateDataKey", ""}, useCase: fileByGlue},
 	{removedGrant: removedGrant{"Glue", "ReadLanding", "s3:GetObject", ""}, useCase: fileByGlue},
 	{removedGrant: removedGrant{"Glue", "ReadCurated", "s3:GetObject", ""}, useCase: fileByGlue},
 	{removedGrant: removedGrant{"Glue", "WriteCurated", "s3:PutObject", ""}, useCase: fileByGlue},

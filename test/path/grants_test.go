@@ -3,6 +3,7 @@
 package path_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ type grantRow struct {
 	// logLine is the message of the function's log line about the refusal. Empty for
 	// messageFailed.
 	logLine string
+	// code is the code of the log line. Empty for access_denied.
+	code string
 	// noText is for a refusal without a text: an answer to HEAD has no body
 	// (AmazonS3/latest/API/API_HeadObject).
 	noText bool
@@ -37,6 +40,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:GetItem", ""}, useCase: ingestRun},
 	{removedGrant: removedGrant{"Ingest", "Journal", "dynamodb:UpdateItem", ""}, useCase: ingestRun},
 	{removedGrant: removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""}, useCase: ingestRun},
+	{removedGrant: removedGrant{"Ingest", "DataKey", "kms:GenerateDataKey", ""}, useCase: ingestRun},
 	{
 		removedGrant: removedGrant{"Ingest", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("IngestQueue", ingestRun), logLine: backoffFailed,
 		alsoRemoved: &removedGrant{"Ingest", "WriteLanding", "s3:PutObject", ""},
@@ -55,6 +59,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:GetItem", ""}, useCase: refusedFile},
 	{removedGrant: removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Route", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Route", "DataKey", "kms:Decrypt", ""}, useCase: customerFile},
 	{
 		removedGrant: removedGrant{"Route", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("RouteQueue", customerFile), logLine: backoffFailed,
 		alsoRemoved: &removedGrant{"Route", "Journal", "dynamodb:UpdateItem", ""},
@@ -65,6 +70,12 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Transform", "Send", "sqs:SendMessage", ""}, useCase: fileByGlue},
 	{removedGrant: removedGrant{"Transform", "SeeNewest", "s3:GetObject", ""}, useCase: fileByGlue, noText: true},
 	{removedGrant: removedGrant{"Transform", "Runs", "glue:StartJobRun", ""}, useCase: fileByGlue},
+	{
+		removedGrant: removedGrant{"Transform", "WriteMarker", "s3:PutObject", ""}, useCase: customerFileWithoutMarker,
+		alsoRemoved: &removedGrant{"Transform", "ReadLanding", "s3:GetObjectVersion", ""},
+	},
+	{removedGrant: removedGrant{"Transform", "DataKey", "kms:Decrypt", ""}, useCase: customerFile, code: "key_refused"},
+	{removedGrant: removedGrant{"Transform", "DataKey", "kms:GenerateDataKey", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Transform", "Runs", "glue:GetJobRun", ""}, useCase: endOfRun},
 	{removedGrant: removedGrant{"Transform", "ReadCurated", "s3:GetObject", ""}, useCase: endOfRun},
 	{removedGrant: removedGrant{"Transform", "JournalIndex", "dynamodb:Query", ""}, useCase: forgottenManifest},
@@ -84,6 +95,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Load", "Journal", "dynamodb:UpdateItem", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Load", "JournalIndex", "dynamodb:Query", ""}, useCase: lostLoadMessage, logLine: "waiting objects not read"},
 	{removedGrant: removedGrant{"Load", "ReadReceipts", "s3:GetObject", ""}, useCase: customerFile},
+	{removedGrant: removedGrant{"Load", "DataKey", "kms:Decrypt", ""}, useCase: customerFile},
 	{removedGrant: removedGrant{"Load", "LandingVersions", "s3:ListBucketVersions", ""}, useCase: newVersionWithoutSequencer},
 	{removedGrant: removedGrant{"Load", "DeleteCurated", "s3:DeleteObject", ""}, useCase: deletedFile},
 	{removedGrant: removedGrant{"Load", "Publish", "sns:Publish", ""}, useCase: customerFile},
@@ -97,6 +109,7 @@ var grantRows = []grantRow{
 	{removedGrant: removedGrant{"Alert", "Publish", "sns:Publish", ""}, useCase: silentDeadLetter},
 	{removedGrant: removedGrant{"Alert", "Bury", "sqs:SendMessage", ""}, useCase: unreadableMessage("AlertQueue"), logLine: deadLetterFailed},
 	{removedGrant: removedGrant{"Alert", "Send", "sqs:SendMessage", ""}, useCase: waitingRun},
+	{removedGrant: removedGrant{"Alert", "Depth", "sqs:GetQueueAttributes", ""}, useCase: completeTick},
 	{removedGrant: removedGrant{"Alert", "JournalIndex", "dynamodb:Query", ""}, useCase: outageCounted, logLine: "waiting objects not counted"},
 	{
 		removedGrant: removedGrant{"Alert", "Consume", "sqs:ChangeMessageVisibility", ""}, useCase: withShortVisibility("TransformDeadLetters", silentDeadLetter), logLine: backoffFailed,
@@ -150,8 +163,8 @@ func awaitRefusal(t *testing.T, row grantRow, since time.Time) logLine {
 		}
 		return false, fmt.Sprint(lines)
 	})
-	if message == messageFailed && found.Code != "access_denied" {
-		t.Errorf("the code is %q, want access_denied", found.Code)
+	if want := cmp.Or(row.code, "access_denied"); message == messageFailed && found.Code != want {
+		t.Errorf("the code is %q, want %s", found.Code, want)
 	}
 	if !row.noText && !strings.Contains(found.Error, ":assumed-role/"+roleName(row.function)+"/") {
 		t.Errorf("the refusal isn't about the role %s: %s", roleName(row.function), found.Error)

@@ -43,6 +43,40 @@ var customerFile = useCase{"a file is loaded", func(t *testing.T) startedUseCase
 	return startedUseCase{done: func() (bool, string) { return inState(t, o, journal.Loaded) }}
 }}
 
+// customerFileWithoutMarker is customerFile in a bucket without firn's marker object.
+var customerFileWithoutMarker = useCase{"a file is loaded", func(t *testing.T) startedUseCase {
+	t.Helper()
+	versions, err := stack.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
+		Bucket: aws.String(stack.cloud.Outputs["LandingBucket"]), Prefix: aws.String(object.MarkerKey),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range versions.Versions {
+		if _, err := stack.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+			Bucket: aws.String(stack.cloud.Outputs["LandingBucket"]), Key: v.Key, VersionId: v.VersionId,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return customerFile.start(t)
+}}
+
+// completeTick is a tick whose message is done.
+var completeTick = useCase{"a tick is complete", func(t *testing.T) startedUseCase {
+	t.Helper()
+	since := time.Now()
+	sendTo(t, "AlertQueue", fmt.Sprintf(`{"tick":%q}`, since.UTC().Format(time.RFC3339)))
+	return startedUseCase{done: func() (bool, string) {
+		for _, line := range logOf(t, "Alert", since) {
+			if line.Message == "message done" {
+				return true, ""
+			}
+		}
+		return false, "the log has no line about a done message"
+	}}
+}}
+
 // refusedFile is a file that breaks the contract and causes a mail.
 var refusedFile = useCase{"a broken file causes a mail", func(t *testing.T) startedUseCase {
 	t.Helper()

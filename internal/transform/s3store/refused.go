@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -38,7 +39,8 @@ func classifyRead(ctx context.Context, client Client, bucket string, err error) 
 	if isKeyRefused(err) {
 		f.Code = fault.KeyRefused
 	}
-	if readMarker(ctx, client, bucket) != nil {
+	if markerErr := readMarker(ctx, client, bucket); markerErr != nil {
+		f.Err = fmt.Errorf("%w; firn's own object %s can't be read either: %w", f.Err, object.MarkerKey, fault.Cleaned(markerErr, ""))
 		return f
 	}
 	f.Disposition = fault.Retry
