@@ -7,8 +7,10 @@ REPLACE replaced can't be restored here. The retention never ends here, unless i
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import time
 from typing import Any
 
 from fakesnow.conn import FakeSnowflakeConnection
@@ -39,6 +41,10 @@ _RETENTION = re.compile(
 )
 _HIDDEN_SCHEMA = "_fs_information_schema"
 _LIST = "_firn_dropped"
+# The numbers of dropped tables. A number read from the list would be the same in two
+# sessions at once. The start is the time in microseconds, so that numbers also increase
+# after a restart with the same database.
+_numbers = itertools.count(time.time_ns() // 1000)
 _TABLE_COMMENTS = "_fs_global._fs_information_schema._fs_tables_ext"
 _OF_TABLE = "ext_table_catalog = ? and ext_table_schema = ? and ext_table_name = ?"
 
@@ -72,10 +78,10 @@ def keep_dropped(text: str, connection: FakeSnowflakeConnection) -> None:
         return
     listed = quote((table[0], _HIDDEN_SCHEMA, _LIST))
     duck.execute(
-        f"create table if not exists {listed} (number integer, schema_name varchar, "
+        f"create table if not exists {listed} (number bigint, schema_name varchar, "
         "table_name varchar, definition varchar, dropped_on timestamptz)"
     )
-    (number,) = duck.execute(f"select coalesce(max(number), 0) + 1 from {listed}").fetchone()
+    number = next(_numbers)
     duck.execute(f"create table {_hidden(table, number)} as from {quote(table)}")
     duck.execute(
         f"insert into {listed} values (?, ?, ?, ?, now())",
