@@ -99,7 +99,7 @@ func (p *path) typeCommand(t *testing.T, command, file string) {
 		write(t, name, file)
 		command = strings.TrimSuffix(command, "FILE") + "--wait 0 " + name
 	}
-	p.shell(t, strings.Replace(command, "--reason TEXT", "--reason 'nobody needs the file'", 1))
+	p.shell(t, strings.Replace(command, "--reason TEXT", "--reason 'the file is not needed'", 1))
 }
 
 // one returns the subject of a single object.
