@@ -2,11 +2,9 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -421,120 +419,3 @@ func (t *Table) writeItem(ctx context.Context, pk string, c *change, deleted []s
 	}
 	return output.Attributes, true, nil
 }
-
-// FailedObject is an object in the state Failed, and the time of the failure.
-type FailedObject struct {
-	ID object.ID
-	At time.Time
-}
-
-// Key names the failure of the object. A second failure of the same object has another
-// key.
-func (f FailedObject) Key() string { return stamp(f.At) + "#" + string(f.ID) }
-
-// EachFailed calls do with each failed object of a dataset with the code, the oldest
-// failure first. An empty dataset means the keys without a contract. The read costs a
-// read unit for each 8 KB of entries. The index is eventually consistent: a recent
-// failure can be missing.
-func (t *Table) EachFailed(ctx context.Context, dataset string, code fault.Code, do func(FailedObject)) error {
-	input := t.failedSince(dataset, code, time.Time{})
-	input.ProjectionExpression = aws.String("#s")
-	for {
-		output, err := t.Client.Query(ctx, input)
-		if err != nil {
-			return fault.AWS("query journal", fault.JournalAway, err)
-		}
-		for _, attributes := range output.Items {
-			at, id, _ := strings.Cut(strings.TrimPrefix(valueOf(attributes["work_sk"]), string(code)+"#"), "#")
-			failed, err := time.Parse(stampLayout, at)
-			if err != nil {
-				return err
-			}
-			do(FailedObject{ID: object.ID(id), At: failed})
-		}
-		if len(output.LastEvaluatedKey) == 0 {
-			return nil
-		}
-		input.ExclusiveStartKey = output.LastEvaluatedKey
-	}
-}
-
-// HasFailed reports whether the dataset has an object that failed with the code at the
-// time since or later, and is still failed. The index is eventually consistent.
-func (t *Table) HasFailed(ctx context.Context, dataset string, code fault.Code, since time.Time) (bool, error) {
-	input := t.failedSince(dataset, code, since)
-	input.Limit = aws.Int32(1)
-	output, err := t.Client.Query(ctx, input)
-	if err != nil {
-		return false, fault.AWS("query journal", fault.JournalAway, err)
-	}
-	return len(output.Items) > 0, nil
-}
-
-func (t *Table) failedSince(dataset string, code fault.Code, since time.Time) *dynamodb.QueryInput {
-	if dataset == "" {
-		dataset = noDataset
-	}
-	from := string(code) + "#"
-	if !since.IsZero() {
-		from += stamp(since)
-	}
-	input := queryPartition(indexWork, "failed#"+dataset, "#s BETWEEN :s AND :end", from)
-	input.ExpressionAttributeValues[":end"] = text(string(code) + "#~") // after each time
-	input.TableName = aws.String(t.Name)
-	return input
-}
-
-// maxCountTries limits the tries to count a mail next to other callers.
-const maxCountTries = 3
-
-// CountMail counts a mail of an hour in UTC. The result is the number of the hour's
-// mails with this one. The result is 0, without a count, if the hour has limit mails
-// already.
-func (t *Table) CountMail(ctx context.Context, at time.Time, limit int) (int, error) {
-	for range maxCountTries {
-		count, sure, err := t.countMailOnce(ctx, at, limit)
-		if err != nil || sure {
-			return count, err
-		}
-	}
-	return 0, fault.Dependency("write journal", fault.JournalAway, fmt.Errorf("the count of mails changed during each of %d tries", maxCountTries))
-}
-
-// countMailOnce returns false if the write was refused, but the hour has fewer mails
-// than the limit.
-func (t *Table) countMailOnce(ctx context.Context, at time.Time, limit int) (count int, sure bool, err error) {
-	id := rand.Text()
-	attributes, counted, err := t.writeItem(ctx, hourKey(at), newChange("").
-		count("sent").
-		set("expires_at", number(at.Add(mailCountTime).Unix())).
-		onlyOnce(id).
-		where("attribute_not_exists(#sent) OR #sent < :limit").bind(":limit", number(int64(limit))).
-		where("attribute_not_exists(#change) OR #change <> :change"), nil)
-	if err != nil {
-		return 0, false, err
-	}
-	if !counted {
-		if attributes, err = t.get(ctx, hourKey(at)); err != nil {
-			return 0, false, err
-		}
-	}
-	i := &item{attributes: attributes}
-	sent := int(i.number("sent"))
-	if counted || i.text(attributeChangeID) == id { // the AWS client may have sent the request twice
-		return sent, true, i.err
-	}
-	return 0, sent >= limit, i.err
-}
-
-// UncountMail takes back the count of a mail that wasn't sent. at is the time of the
-// count.
-func (t *Table) UncountMail(ctx context.Context, at time.Time) error {
-	_, _, err := t.writeItem(ctx, hourKey(at), newChange("").
-		subtract("sent").
-		onlyOnce(rand.Text()).
-		where("#sent > :zero AND #change <> :change").bind(":zero", number(0)), nil)
-	return err
-}
-
-func hourKey(at time.Time) string { return mailsPrefix + at.UTC().Format("2006-01-02T15") }

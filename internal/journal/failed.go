@@ -1,0 +1,76 @@
+package journal
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
+)
+
+// FailedObject is an object in the state Failed, and the time of the failure.
+type FailedObject struct {
+	ID object.ID
+	At time.Time
+}
+
+// Key names the failure of the object. A second failure of the same object has another
+// key.
+func (f FailedObject) Key() string { return stamp(f.At) + "#" + string(f.ID) }
+
+// EachFailed calls do with each failed object of a dataset with the code, the oldest
+// failure first. An empty dataset means the keys without a contract. The read costs a
+// read unit for each 8 KB of entries. The index is eventually consistent: a recent
+// failure can be missing.
+func (t *Table) EachFailed(ctx context.Context, dataset string, code fault.Code, do func(FailedObject)) error {
+	input := t.failedSince(dataset, code, time.Time{})
+	input.ProjectionExpression = aws.String("#s")
+	for {
+		output, err := t.Client.Query(ctx, input)
+		if err != nil {
+			return fault.AWS("query journal", fault.JournalAway, err)
+		}
+		for _, attributes := range output.Items {
+			at, id, _ := strings.Cut(strings.TrimPrefix(valueOf(attributes["work_sk"]), string(code)+"#"), "#")
+			failed, err := time.Parse(stampLayout, at)
+			if err != nil {
+				return err
+			}
+			do(FailedObject{ID: object.ID(id), At: failed})
+		}
+		if len(output.LastEvaluatedKey) == 0 {
+			return nil
+		}
+		input.ExclusiveStartKey = output.LastEvaluatedKey
+	}
+}
+
+// HasFailed reports whether the dataset has an object that failed with the code at the
+// time since or later, and is still failed. The index is eventually consistent.
+func (t *Table) HasFailed(ctx context.Context, dataset string, code fault.Code, since time.Time) (bool, error) {
+	input := t.failedSince(dataset, code, since)
+	input.Limit = aws.Int32(1)
+	output, err := t.Client.Query(ctx, input)
+	if err != nil {
+		return false, fault.AWS("query journal", fault.JournalAway, err)
+	}
+	return len(output.Items) > 0, nil
+}
+
+func (t *Table) failedSince(dataset string, code fault.Code, since time.Time) *dynamodb.QueryInput {
+	if dataset == "" {
+		dataset = noDataset
+	}
+	from := string(code) + "#"
+	if !since.IsZero() {
+		from += stamp(since)
+	}
+	input := queryPartition(indexWork, "failed#"+dataset, "#s BETWEEN :s AND :end", from)
+	input.ExpressionAttributeValues[":end"] = text(string(code) + "#~") // after each time
+	input.TableName = aws.String(t.Name)
+	return input
+}
