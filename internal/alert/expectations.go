@@ -39,7 +39,7 @@ type DataWatcher struct {
 	Waits     Waits
 	// Objects finds failed objects: their files have arrived.
 	Objects interface {
-		HasFailed(ctx context.Context, dataset string, code fault.Code, since time.Time) (bool, error)
+		HasFailedSince(ctx context.Context, dataset string, since time.Time) (bool, error)
 	}
 	Notices StateNotices
 	Mailer  Mailer
@@ -109,7 +109,7 @@ func (w *DataWatcher) checkMissing(ctx context.Context, c *contract.Contract, v 
 	if arrived {
 		return nil
 	}
-	failed, err := w.Objects.HasFailed(ctx, c.Dataset(), "", last.LoadedAt)
+	failed, err := w.Objects.HasFailedSince(ctx, c.Dataset(), last.LoadedAt)
 	if err != nil || failed {
 		return err
 	}

@@ -102,7 +102,12 @@ func TestArrivedFileIsNotMissing(t *testing.T) {
 		"waiting": func(b *dataFixture) {
 			b.waits.entries = []journal.Entry{b.waiting("a.csv", fault.DatasetPaused, time.Hour)}
 		},
-		"failed": func(b *dataFixture) { b.failed(landing("a.csv"), "shop.order") },
+		"failed": func(b *dataFixture) {
+			b.journal.add(journal.Entry{
+				Object: landing("a.csv"), Dataset: "shop.order", State: journal.Failed, Code: string(fault.BadHeader),
+				Times: map[journal.State]time.Time{journal.Failed: failedAt},
+			})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
