@@ -201,13 +201,17 @@ func (t *Table) Checkpoint(ctx context.Context, name RunName, into any) (bool, e
 }
 
 // SaveCheckpoint replaces the run's checkpoint. The run is running or finished. A
-// checkpoint is progress, so an earlier fault or delay of the run is removed.
+// checkpoint is progress, so an earlier fault or delay of the run is removed. A finished
+// run stays finished: the checkpoint of a slow duplicate changes nothing.
 func (t *Table) SaveCheckpoint(ctx context.Context, name RunName, value any, p RunProgress) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("checkpoint of run %s: %w", name.FullName(), err)
 	}
 	_, _, err = t.changeRun(ctx, name, func(r *Run) bool {
+		if r.State == RunFinished && !p.Finished {
+			return false
+		}
 		now := t.Now()
 		r.restart(now)
 		r.State, r.Finished = RunRunning, time.Time{}
