@@ -207,29 +207,6 @@ func (t *Table) EachDueRun(ctx context.Context, do func(Run) bool) error {
 	return t.eachRun(ctx, queryRuns(RunWaiting, t.Now()), do)
 }
 
-// EachDelayedRun calls do with each run that has a delay and no progress since before
-// the time, until do returns false. A finished or failed run has no delay.
-func (t *Table) EachDelayedRun(ctx context.Context, before time.Time, do func(Run) bool) error {
-	proceed := true
-	for _, state := range []RunState{RunOrdered, RunRunning, RunWaiting} {
-		limit := before
-		if state == RunWaiting { // in the order of the next try
-			limit = time.Time{}
-		}
-		err := t.eachRun(ctx, queryRuns(state, limit), func(r Run) bool {
-			if r.Delay == nil || !r.Progressed.Before(before) {
-				return true
-			}
-			proceed = do(r)
-			return proceed
-		})
-		if err != nil || !proceed {
-			return err
-		}
-	}
-	return nil
-}
-
 // Runs returns the dataset's runs that aren't finished, in the order of their intervals.
 func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 	runs := []Run{} // no runs are an empty JSON list, not null
@@ -241,13 +218,9 @@ func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 }
 
 // queryRuns is the query for the runs in a state whose time in the index "stuck" is
-// before the time; the zero time means all.
+// before the time.
 func queryRuns(state RunState, before time.Time) *dynamodb.QueryInput {
-	limit := ""
-	if !before.IsZero() {
-		limit = stamp(before)
-	}
-	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", limit)
+	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", stamp(before))
 }
 
 // eachRun calls do with the runs of a query, page by page, until do returns false.
