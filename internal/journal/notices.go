@@ -9,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 )
 
@@ -190,26 +188,16 @@ func (t *Table) Notice(ctx context.Context, k NoticeKey) (Notice, error) {
 // OpenNotices returns the open and the recovered notices. The index is eventually
 // consistent: a caller reads a notice again before a mail.
 func (t *Table) OpenNotices(ctx context.Context) ([]Notice, error) {
-	input := queryWorkIndex(noticePartition, "")
-	input.TableName = aws.String(t.Name)
 	var notices []Notice
-	for {
-		output, err := t.Client.Query(ctx, input)
-		if err != nil {
-			return nil, fault.AWS("query journal", fault.JournalAway, err)
-		}
-		for _, attributes := range output.Items {
-			n, err := decodeNotice(attributes)
-			if err != nil {
-				return nil, err
-			}
-			notices = append(notices, n)
-		}
-		if len(output.LastEvaluatedKey) == 0 {
-			return notices, nil
-		}
-		input.ExclusiveStartKey = output.LastEvaluatedKey
+	err := t.eachItem(ctx, queryWorkIndex(noticePartition, ""), func(attributes map[string]types.AttributeValue) (bool, error) {
+		n, err := decodeNotice(attributes)
+		notices = append(notices, n)
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return notices, nil
 }
 
 // OpenNotice opens the notice of a cause and gives the first mail to the caller, for a

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/firn-data/firn/internal/fault"
 )
 
 // postPrefix begins the key of a message for the webhook. postsKey is the key of the
@@ -63,10 +61,10 @@ func waitingPost(id string, next time.Time) *change {
 // most limit. The index is eventually consistent: the next call finds a missed message.
 func (t *Table) DuePosts(ctx context.Context, limit int) ([]Post, error) {
 	input := queryPartition(indexWork, postPartition, "#s < :s", stamp(t.Now().Add(time.Microsecond)))
-	input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
-	output, err := t.Client.Query(ctx, input)
+	input.Limit = aws.Int32(int32(limit))
+	output, err := t.page(ctx, input)
 	if err != nil {
-		return nil, fault.AWS("query journal", fault.JournalAway, err)
+		return nil, err
 	}
 	posts := make([]Post, 0, len(output.Items))
 	for _, attributes := range output.Items {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -225,7 +224,6 @@ func queryRuns(state RunState, before time.Time) *dynamodb.QueryInput {
 
 // eachRun calls do with the runs of a query, page by page, until do returns false.
 func (t *Table) eachRun(ctx context.Context, input *dynamodb.QueryInput, do func(Run) bool) error {
-	input.TableName = aws.String(t.Name)
 	return t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
 		run, err := decodeRun(attributes)
 		return err == nil && do(run), err
