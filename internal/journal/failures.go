@@ -10,6 +10,7 @@ import (
 )
 
 // attributeFailures is the attribute of a key's item with the ids of the failed versions.
+// A version that failed before can have an id there until the next read.
 const attributeFailures = "failures"
 
 // maxFailures is the largest number of failed versions in the item of a key. DynamoDB
@@ -17,7 +18,8 @@ const attributeFailures = "failures"
 const maxFailures = 1000
 
 // noteFailure adds the object to the failed versions of its key. The note comes before
-// the failure, so that a killed function leaves no failure without a note.
+// the failure, so that a killed function leaves no failure without a note. A key with
+// 1,000 notes or more gets no further note.
 func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
 		add(attributeFailures, textSet([]string{string(o.ID())})).
@@ -26,8 +28,8 @@ func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	return err
 }
 
-// FailedVersions returns the failed versions of a key, in any order. At most 1,000
-// failures of a key are noted.
+// FailedVersions returns the failed versions of a key, in any order, and removes the
+// notes of versions in a final state. At most 1,000 failures of a key are noted.
 func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry, error) {
 	pk := newestPrefix + object.KeyID(bucket, key)
 	attributes, err := t.get(ctx, pk)
@@ -57,7 +59,7 @@ func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry
 	return failed, t.forgetFailures(ctx, pk, ended)
 }
 
-// forgetFailures removes ended versions from the failed versions of a key.
+// forgetFailures removes the notes of ended versions from the item of a key.
 func (t *Table) forgetFailures(ctx context.Context, pk string, ended []string) error {
 	if len(ended) == 0 {
 		return nil

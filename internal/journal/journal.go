@@ -293,7 +293,8 @@ type Entry struct {
 	Cause string `json:"cause,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 	// Message and Queue are the failed message and the name of the message's queue.
-	// Redrive sends Message again for an object without a dataset.
+	// Redrive sends Message again for an object without a dataset. Message is empty before
+	// the first failure.
 	Message string `json:"-"`
 	Queue   string `json:"queue,omitempty"`
 	// Redrives and Reloads count the commands of operators for this entry.
@@ -303,8 +304,8 @@ type Entry struct {
 	// object's message. The same command sends the message.
 	Unsent bool `json:"unsent,omitempty"`
 	// SweepCount counts the sweeps that found the object without progress since the
-	// last receipt, redrive or reload. LastSweepAt is the time of the last such sweep;
-	// the zero time for none.
+	// last receipt, delay, redrive or reload. LastSweepAt is the time of the last such
+	// sweep; the zero time for none.
 	SweepCount  int       `json:"looks,omitempty"`
 	LastSweepAt time.Time `json:"looked_at,omitzero"`
 }
@@ -339,6 +340,10 @@ type Table struct {
 	// Now is the clock.
 	Now func() time.Time
 }
+
+// claimTime is the time for which a claim of a mail, of a report or of a run's next
+// message excludes other callers: the timeout of the alert function.
+const claimTime = time.Minute
 
 // Withdrawal describes the withdrawal of an object.
 type Withdrawal struct {

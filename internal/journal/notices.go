@@ -26,9 +26,6 @@ const (
 const noticePartition = "notice"
 
 const (
-	// mailClaimTime is the time for which a claim of a mail excludes other callers: the
-	// timeout of the alert function.
-	mailClaimTime = time.Minute
 	// closedNoticeTime is the time after which DynamoDB deletes a closed notice.
 	closedNoticeTime = 30 * 24 * time.Hour
 	// mailCountTime is the time after which DynamoDB deletes the count of an hour.
@@ -210,7 +207,7 @@ func (t *Table) OpenNotice(ctx context.Context, k NoticeKey, claim string) (Noti
 		set("status", text(string(NoticeOpen))).
 		set("opened_at", instant(now)).set("seen_at", instant(now)).set("next_at", instant(now)).
 		set("mails", number(0)).set("total", number(0)).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		set("work_pk", text(noticePartition)).set("work_sk", text(k.sortKey())).
 		clear("mailed_at", "mailed_until", "mailed_keys", "sample", "doublings", "expires_at").
 		clear("pending_keys", "pending_more", "pending_first", "pending_last").
@@ -236,7 +233,7 @@ func (c *change) of(n Notice) *change {
 func (t *Table) ClaimMail(ctx context.Context, n Notice, claim string) (Notice, bool, error) {
 	now := t.Now()
 	return t.writeNotice(ctx, n.NoticeKey, newChange("").of(n).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		where("attribute_not_exists(#claimed_until) OR #claimed_until <= :now OR #claim = :claim").
 		bind(":now", instant(now)))
 }
@@ -346,7 +343,7 @@ func (t *Table) RecoverNotice(ctx context.Context, n Notice, claim string) (Noti
 	now := t.Now()
 	return t.writeNotice(ctx, n.NoticeKey, newChange("").
 		set("status", text(string(NoticeRecovered))).set("next_at", instant(now)).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		where("(#notice = :was_notice AND #status = :was_status AND #mails = :was_mails AND #seen_at = :was_seen AND "+
 			"(attribute_not_exists(#claimed_until) OR #claimed_until <= :now)) OR (#notice = :was_notice AND #claim = :claim)",
 			"notice", "mails", "seen_at").
