@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/firn-data/firn/internal/object"
 )
 
@@ -28,24 +26,17 @@ func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	return err
 }
 
-// FailedVersions returns the failed versions of a key, in any order, and removes the
+// FailedVersions returns the failed versions of a key, in the order of their ids, and removes the
 // notes of versions in a final state. At most 1,000 failures of a key are noted.
 func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry, error) {
 	pk := newestPrefix + object.KeyID(bucket, key)
-	attributes, err := t.get(ctx, pk)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
+	i, err := t.find(ctx, pk)
 	if err != nil {
 		return nil, err
 	}
-	noted, _ := attributes[attributeFailures].(*types.AttributeValueMemberSS)
-	if noted == nil {
-		return nil, nil
-	}
 	var failed []Entry
 	var ended []string
-	for _, id := range noted.Value {
+	for _, id := range i.set(attributeFailures) {
 		entry, err := t.Get(ctx, object.ID(id))
 		switch {
 		case err != nil && !errors.Is(err, ErrNotFound):

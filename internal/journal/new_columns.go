@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/firn-data/firn/internal/work"
@@ -16,14 +15,10 @@ const newColumnsPrefix = "columns#"
 // has only the dataset.
 func (t *Table) NewColumns(ctx context.Context, dataset string) (work.NewColumns, error) {
 	n := work.NewColumns{Dataset: dataset}
-	attributes, err := t.get(ctx, newColumnsPrefix+dataset)
-	if errors.Is(err, ErrNotFound) {
-		return n, nil
-	}
+	i, err := t.find(ctx, newColumnsPrefix+dataset)
 	if err != nil {
 		return n, err
 	}
-	i := &item{attributes: attributes}
 	n.More = int(i.number("more"))
 	if body := i.text("columns"); body != "" {
 		if err := json.Unmarshal([]byte(body), &n.Columns); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -172,14 +171,13 @@ func textSet(texts []string) types.AttributeValue {
 
 // Notice returns the notice; without a record, a notice with an empty status.
 func (t *Table) Notice(ctx context.Context, k NoticeKey) (Notice, error) {
-	attributes, err := t.get(ctx, k.pk())
-	if errors.Is(err, ErrNotFound) {
-		return Notice{NoticeKey: k}, nil
-	}
+	i, err := t.find(ctx, k.pk())
 	if err != nil {
 		return Notice{}, err
 	}
-	return decodeNotice(attributes)
+	n, err := decodeNotice(i.attributes)
+	n.NoticeKey = k
+	return n, err
 }
 
 // OpenNotices returns the open and the recovered notices. The index is eventually

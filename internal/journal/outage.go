@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -23,14 +22,10 @@ const (
 
 // Outage implements breaker.Store.
 func (t *Table) Outage(ctx context.Context, dependency string) (breaker.Outage, error) {
-	attributes, err := t.get(ctx, breakerPrefix+dependency)
-	if errors.Is(err, ErrNotFound) {
-		return breaker.Outage{Dependency: dependency}, nil
-	}
+	i, err := t.find(ctx, breakerPrefix+dependency)
 	if err != nil {
 		return breaker.Outage{}, err
 	}
-	i := &item{attributes: attributes}
 	o := breaker.Outage{
 		Dependency: dependency, ID: i.text("outage"), Open: i.text("status") == outageOpen,
 		Since: i.instant("since"), Ended: i.instant("ended"), Until: i.instant("until"),

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -121,14 +120,10 @@ func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
 // delivered message. The number can be too low: a kill of the function between the two
 // writes of EndPost leaves a message out.
 func (t *Table) UndeliveredPosts(ctx context.Context) (int, error) {
-	attributes, err := t.get(ctx, postsKey)
-	if errors.Is(err, ErrNotFound) {
-		return 0, nil
-	}
+	i, err := t.find(ctx, postsKey)
 	if err != nil {
 		return 0, err
 	}
-	i := &item{attributes: attributes}
 	undelivered := int(i.number("undelivered"))
 	return undelivered, i.err
 }

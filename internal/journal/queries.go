@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -182,6 +183,15 @@ func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeV
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, pk)
 	}
 	return output.Item, nil
+}
+
+// find returns the item with the key. The reads of a missing item give zero values.
+func (t *Table) find(ctx context.Context, pk string) (*item, error) {
+	attributes, err := t.get(ctx, pk)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return &item{attributes: attributes}, nil
 }
 
 // newestPrefix begins the key of the item with the newest version of an S3 key. An

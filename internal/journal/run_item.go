@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,15 +49,13 @@ func (t *Table) changeRun(ctx context.Context, name RunName, modify func(*Run) b
 // readRun returns the run and the id of its last change. A run without an item has an
 // empty state.
 func (t *Table) readRun(ctx context.Context, name RunName) (Run, string, error) {
-	attributes, err := t.get(ctx, runPrefix+name.FullName())
-	if errors.Is(err, ErrNotFound) {
-		return Run{RunName: name}, "", nil
-	}
+	i, err := t.find(ctx, runPrefix+name.FullName())
 	if err != nil {
 		return Run{}, "", err
 	}
-	run, err := decodeRun(attributes)
-	return run, valueOf(attributes[attributeChangeID]), err
+	run, err := decodeRun(i.attributes)
+	run.RunName = name
+	return run, i.text(attributeChangeID), err
 }
 
 // writeRun writes a run. The result is false if the last change of the item isn't seen.

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -46,14 +45,10 @@ const sweepKey = "sweep"
 // landing bucket without an entry; the zero time before the end of the first sweep. An
 // upload in parts can be missing, because S3 dates such a version by its start.
 func (t *Table) SweptUntil(ctx context.Context) (time.Time, error) {
-	attributes, err := t.get(ctx, sweepKey)
-	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, nil
-	}
+	i, err := t.find(ctx, sweepKey)
 	if err != nil {
 		return time.Time{}, err
 	}
-	i := &item{attributes: attributes}
 	return i.instant("swept"), i.err
 }
 

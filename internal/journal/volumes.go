@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,17 +57,15 @@ type Volumes struct {
 // Volumes returns the newest loads of a dataset. The zero value is the answer for a
 // dataset without a record.
 func (t *Table) Volumes(ctx context.Context, dataset string) (Volumes, error) {
-	attributes, err := t.get(ctx, volumesPrefix+dataset)
-	if errors.Is(err, ErrNotFound) {
-		return Volumes{}, nil
-	}
+	i, err := t.find(ctx, volumesPrefix+dataset)
 	if err != nil {
 		return Volumes{}, err
 	}
-	i := &item{attributes: attributes}
 	v := Volumes{revision: i.number("revision")}
-	if err := json.Unmarshal([]byte(i.text("volumes")), &v); err != nil {
-		return Volumes{}, fmt.Errorf("journal: attribute volumes of %s: %w", dataset, err)
+	if body := i.text("volumes"); body != "" {
+		if err := json.Unmarshal([]byte(body), &v); err != nil {
+			return Volumes{}, fmt.Errorf("journal: attribute volumes of %s: %w", dataset, err)
+		}
 	}
 	return v, i.err
 }
