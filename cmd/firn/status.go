@@ -31,8 +31,8 @@ func statusCommand() *cobra.Command {
 		Long: "Show the state of one object. Without an object, show for each dataset the objects that wait, the failed objects\n" +
 			"by code with the next command, the last load, the oldest wait with its cause, held deliveries and new columns.\n" +
 			"A count stops at 1,000 objects. The status reads only the journal: Snowflake's warehouse doesn't start.\n" +
-			"Exits 0 if nothing needs a person, and for one object. Exits 1 for failed objects, held deliveries, and waits\n" +
-			"that are so long that a mail reports them. Exits 2 if the status can't be read.",
+			"Exits 0 if nothing needs a person, and for one object. Exits 1 for failed objects, failed runs, held deliveries,\n" +
+			"and waits that are so long that a mail reports them. Exits 2 if the status can't be read.",
 		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order\n  firn status --watch --interval 10s",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -85,7 +85,7 @@ func showSummaries(ctx context.Context, out io.Writer, o *operator.Operator, dat
 		}
 	}
 	if err == nil && len(needing) > 0 {
-		err = fmt.Errorf("failed objects, held deliveries or long waits need a person: %s", strings.Join(needing, ", "))
+		err = fmt.Errorf("failed objects, failed runs, held deliveries or long waits need a person: %s", strings.Join(needing, ", "))
 	}
 	return err
 }

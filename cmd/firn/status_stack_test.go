@@ -42,7 +42,7 @@ func TestStatus(t *testing.T) {
 func (c call) needsPerson(t *testing.T, datasets string) string {
 	t.Helper()
 	got := c.run(t)
-	if want := "firn: failed objects, held deliveries or long waits need a person: " + datasets + "\n"; got.code != 1 || got.stderr != want {
+	if want := "firn: failed objects, failed runs, held deliveries or long waits need a person: " + datasets + "\n"; got.code != 1 || got.stderr != want {
 		t.Errorf("firn %s: exit code %d, %q; want 1, %q", strings.Join(c.arguments, " "), got.code, got.stderr, want)
 	}
 	return got.stdout
@@ -78,8 +78,8 @@ func TestInterruptedWatchKeepsCode(t *testing.T) {
 	}
 }
 
-// TestStatusListsRuns: the list has each run that isn't finished, with its cause and its
-// next try.
+// TestStatusListsRuns: the list has each run that isn't finished, with its cause, its next
+// try and the next command. A failed run needs a person.
 func TestStatusListsRuns(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -105,8 +105,8 @@ func TestStatusListsRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "status-runs", f.command("status", "--dataset", "station.event").succeed(t))
-	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").succeed(t))
+	golden(t, "status-runs", f.command("status", "--dataset", "station.event").needsPerson(t, "station.event"))
+	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").needsPerson(t, "station.event"))
 }
 
 // TestStatusHasRejectsByRule: the most frequent rule comes first.
