@@ -87,8 +87,8 @@ func (d *Digester) endsOf(ctx context.Context, n journal.Notice) (ends, bool, er
 // sendRecovery sends the mail about the recovery of a claimed notice and closes the
 // notice.
 func (d *Digester) sendRecovery(ctx context.Context, n journal.Notice, claim string, after ends) error {
-	if err := d.deliver(ctx, n, claim, composeRecovery(n, after, d.Now(), d.Mailer.Site)); err != nil {
-		return ignoreLimit(err)
+	if err := d.Mailer.sendClaimed(ctx, d.Notices, n, claim, composeRecovery(n, after, d.Now(), d.Mailer.Site)); err != nil {
+		return ignoreLater(err)
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "recovery published", telemetry.KeyDataset, n.Dataset, telemetry.KeyCode, n.Code)
 	_, err := d.Notices.CloseNotice(ctx, n)

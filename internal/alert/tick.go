@@ -106,7 +106,7 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 		return err
 	}
 	if err := w.Mailer.send(ctx, composeOutage(outage, w.waiting(ctx), w.Mailer.Site)); err != nil {
-		return ignoreLimit(err) // above the hourly limit, a later tick sends the mail
+		return ignoreLater(err) // above the hourly limit, a later tick sends the mail
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "outage notice sent", telemetry.KeyDependency, dependency,
 		telemetry.KeyState, string(notice), telemetry.KeyCode, string(outage.Code))

@@ -35,38 +35,39 @@ type WaitWatcher struct {
 
 // Check reports the waits of this moment.
 func (w *WaitWatcher) Check(ctx context.Context) error {
-	now, err := takeCensus(ctx, w.Waits, w.Now())
+	c, err := takeCensus(ctx, w.Waits, w.Now())
 	if err != nil {
 		return err
 	}
 	var faults []error
 	if w.Meter != nil {
-		faults = append(faults, w.Meter.measure(ctx, now))
+		faults = append(faults, w.Meter.measure(ctx, c))
 	}
-	return errors.Join(append(faults, w.report(ctx, now))...)
+	return errors.Join(append(faults, w.report(ctx, c))...)
 }
 
-func (w *WaitWatcher) report(ctx context.Context, now *census) error {
+func (w *WaitWatcher) report(ctx context.Context, c *census) error {
 	hidden, err := w.inOutage(ctx)
 	if err != nil {
 		return err
 	}
-	about := states{notices: w.Notices, mailer: w.Mailer, now: w.Now}
-	open, err := about.open(ctx, kindWait)
+	open, err := w.Notices.OpenNotices(ctx)
 	if err != nil {
 		return err
 	}
+	notify := notifier{notices: w.Notices, mailer: w.Mailer, now: w.Now}
 	var faults []error
-	for _, wait := range now.sorted() {
+	for _, wait := range c.sorted() {
 		if !hidden[wait.code] {
-			faults = append(faults, about.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site)))
+			faults = append(faults, ignoreLater(notify.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site))))
 		}
 	}
-	for _, k := range open {
-		if _, lasts := now.waits[waitKey{k.Dataset, fault.Code(k.Code)}]; lasts || hidden[fault.Code(k.Code)] {
+	for _, notice := range open {
+		_, lasts := c.waits[waitKey{notice.Dataset, fault.Code(notice.Code)}]
+		if notice.Kind != kindWait || lasts || hidden[fault.Code(notice.Code)] {
 			continue
 		}
-		faults = append(faults, about.end(ctx, k, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) }))
+		faults = append(faults, ignoreLater(notify.end(ctx, notice.NoticeKey, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) })))
 	}
 	return errors.Join(faults...)
 }
