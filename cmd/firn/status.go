@@ -22,7 +22,6 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var dataset string
 	var asJSON, live bool
 	var interval time.Duration
 	command := &cobra.Command{
@@ -36,6 +35,10 @@ func statusCommand() *cobra.Command {
 		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order\n  firn status --watch --interval 10s",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			dataset, _, err := datasetOf(cmd)
+			if err != nil {
+				return codedError{err, failedCheckCode}
+			}
 			o, err := openOperator(cmd.Context())
 			if err != nil {
 				return codedError{err, failedCheckCode}
@@ -59,7 +62,7 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
+	flags.String(datasetFlag, "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	flags.BoolVar(&live, "watch", false, "repeat the status until Ctrl-C; the exit code is the code of the last status")
 	flags.DurationVar(&interval, "interval", defaultWatchInterval, "the time between two statuses of --watch")
@@ -90,16 +93,13 @@ func showSummaries(ctx context.Context, out io.Writer, o *operator.Operator, dat
 	return err
 }
 
-// withoutContract is the name of the keys without a contract in the flag --dataset.
-const withoutContract = "-"
-
 // readSummaries returns the summaries of all datasets, or of one. Keys without a contract
 // have a summary only if objects failed.
 func readSummaries(ctx context.Context, o *operator.Operator, dataset string) ([]operator.Summary, error) {
 	if dataset == "" {
 		return o.Summaries(ctx, time.Now())
 	}
-	one, err := o.Summary(ctx, strings.TrimPrefix(dataset, withoutContract), time.Now())
+	one, err := o.Summary(ctx, operatorName(dataset), time.Now())
 	if err != nil || dataset == withoutContract && !one.NeedsPerson() {
 		return []operator.Summary{}, err
 	}
