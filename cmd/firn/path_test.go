@@ -60,6 +60,8 @@ type path struct {
 	announced map[object.ID]bool
 	// hasPlain reports whether the dataset till.plain exists.
 	hasPlain bool
+	// settings replaces variables of the functions, from the next deploy on.
+	settings map[string]string
 	// queues has the URLs of the queues by stage, and of receipts and dead letters.
 	queues map[string]string
 	// functions has the functions by the URL of their queue.
@@ -203,7 +205,7 @@ func (p *path) deploy(t *testing.T) {
 			"FIRN_SOURCE_URL_STATION": p.source,
 		}
 		lookup := func(name string) (string, bool) {
-			value := cmp.Or(variables[name], os.Getenv(name))
+			value := cmp.Or(p.settings[name], variables[name], os.Getenv(name))
 			return value, value != ""
 		}
 		handler, err := create(t.Context(), lookup, io.Discard)

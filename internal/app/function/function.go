@@ -91,7 +91,11 @@ type Cloud struct {
 
 // Connect returns the clients, with credentials of the function's role.
 func Connect(ctx context.Context, common Common) (*Cloud, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	var options []func(*config.LoadOptions) error
+	if common.Endpoint != "" {
+		options = append(options, config.WithBaseEndpoint(common.Endpoint))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("configure AWS: %w", err)
 	}

@@ -1,0 +1,157 @@
+//go:build standin
+
+package main_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// boundary is the address of a stand-in for the functions of one path. The boundary
+// forwards each request, or answers in place of the stand-in.
+type boundary struct {
+	address *url.URL
+
+	mutex  sync.Mutex
+	answer answer
+}
+
+// answer answers a request in place of the stand-in, and reports whether it did. body is
+// the body of the request without compression.
+type answer func(w http.ResponseWriter, r *http.Request, body string) bool
+
+// newBoundary starts a boundary in front of the stand-in at the address.
+func newBoundary(t *testing.T, standin string) *boundary {
+	t.Helper()
+	target, err := url.Parse(standin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &boundary{}
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
+			r.Out.Host = r.In.Host // the signature covers the host
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // a test ends while a request runs
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if b.answers(w, r, plainBody(body)) {
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	if b.address, err = url.Parse(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *boundary) answers(w http.ResponseWriter, r *http.Request, body string) bool {
+	b.mutex.Lock()
+	answer := b.answer
+	b.mutex.Unlock()
+	return answer != nil && answer(w, r, body)
+}
+
+// set sets the answer; nil forwards each request.
+func (b *boundary) set(a answer) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.answer = a
+}
+
+// plainBody returns a body without gzip, in which Snowflake's driver sends statements.
+func plainBody(body []byte) string {
+	reader, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return string(body)
+	}
+	plain, err := io.ReadAll(reader)
+	if err != nil {
+		return string(body)
+	}
+	return string(plain)
+}
+
+// refuseAWS answers the requests of an operation of AWS with a status and a body.
+// operation is the end of the header X-Amz-Target, or the action of a form. With a part,
+// the answer is only for requests with the part in path or body.
+func refuseAWS(operation, part string, status int, text string) answer {
+	return func(w http.ResponseWriter, r *http.Request, body string) bool {
+		target := r.Header.Get("X-Amz-Target")
+		isOperation := strings.Contains(target, "."+operation) || strings.Contains(body, "Action="+operation) || operation == "" && target == ""
+		if !isOperation || !strings.Contains(r.URL.Path+body, part) {
+			return false
+		}
+		if target != "" {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text)
+		return true
+	}
+}
+
+// dropSnowflake drops the connection of each request of Snowflake's driver.
+func dropSnowflake(http.ResponseWriter, *http.Request, string) bool {
+	panic(http.ErrAbortHandler) // net/http closes the connection without an answer
+}
+
+// refuseLogin answers each login with a refusal (docs.snowflake.com, error 390100).
+func refuseLogin(w http.ResponseWriter, r *http.Request, _ string) bool {
+	if !strings.Contains(r.URL.Path, "login-request") {
+		return false
+	}
+	_, _ = io.WriteString(w, `{"data": null, "code": "390100", "message": "Incorrect username or password was specified.", "success": false}`)
+	return true
+}
+
+// timeOut answers the statements that take the lock as after the time limit of the
+// warehouse (docs.snowflake.com, parameter STATEMENT_TIMEOUT_IN_SECONDS, error 630).
+func timeOut(w http.ResponseWriter, _ *http.Request, body string) bool {
+	if !strings.Contains(body, "~lock") {
+		return false
+	}
+	_, _ = io.WriteString(w, `{"data": {"errorCode": "000630", "sqlState": "57014", "queryId": "01b2"}, "code": "000630", `+
+		`"message": "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.", "success": false}`)
+	return true
+}
+
+// loseCommit forwards COMMIT never, and drops the requests after COMMIT until the call of
+// the function restore.
+func loseCommit() (lose answer, restore func()) {
+	var mutex sync.Mutex
+	lost := false
+	lose = func(_ http.ResponseWriter, _ *http.Request, body string) bool {
+		mutex.Lock()
+		lost = lost || strings.Contains(strings.ToLower(body), `"commit`)
+		drop := lost
+		mutex.Unlock()
+		if drop {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	return lose, func() {
+		mutex.Lock()
+		defer mutex.Unlock()
+		lost = false
+	}
+}

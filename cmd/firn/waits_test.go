@@ -1,0 +1,376 @@
+//go:build standin
+
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/firn-data/firn/internal/alert"
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
+	"github.com/firn-data/firn/internal/snowflake"
+)
+
+// waitingPath is a path with boundaries in front of both stand-ins, and with alert's
+// checks of waits and outages. The test moves the clock of the checks.
+type waitingPath struct {
+	*path
+
+	aws, snowflake *boundary
+	mails          *mails
+	clock          time.Time
+	waits          *alert.WaitWatcher
+	outages        *alert.OutageWatcher
+}
+
+// mails is a topic that keeps the mails.
+type mails struct{ all []*sns.PublishInput }
+
+// Publish implements alert.Topic.
+func (m *mails) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	m.all = append(m.all, in)
+	return &sns.PublishOutput{}, nil
+}
+
+// subjects returns the subjects of the mails.
+func (m *mails) subjects() []string {
+	subjects := make([]string, len(m.all))
+	for i, in := range m.all {
+		subjects[i] = aws.ToString(in.Subject)
+	}
+	return subjects
+}
+
+func newWaitingPath(t *testing.T) *waitingPath {
+	t.Helper()
+	p := &waitingPath{path: newPath(t, "FIRN_WAITS"), mails: &mails{}}
+	p.aws = newBoundary(t, os.Getenv("AWS_ENDPOINT_URL"))
+	p.snowflake = newBoundary(t, "http://"+net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
+	p.settings = map[string]string{
+		"AWS_ENDPOINT_URL": p.aws.address.String(), "SNOWFLAKE_HOST": p.snowflake.address.Hostname(), "SNOWFLAKE_PORT": p.snowflake.address.Port(),
+	}
+	p.deploy(t)
+	read := func() time.Time { return p.clock }
+	table := &journal.Table{Client: p.dynamo, Name: p.journalTable, Now: read}
+	mailer := alert.Mailer{Topic: p.mails, ARN: "arn:alerts", Site: alert.Site{Environment: "test"}, Counter: table, Limit: 1000, Now: read}
+	p.waits = &alert.WaitWatcher{Waits: table, Outages: table, Notices: table, Mailer: mailer, Now: read}
+	p.outages = &alert.OutageWatcher{Outages: table, Mailer: mailer, MinDuration: time.Minute, Now: read}
+	return p
+}
+
+// tick runs alert's checks at a time.
+func (p *waitingPath) tick(t *testing.T, at time.Time) {
+	t.Helper()
+	p.clock = at
+	for _, check := range []alert.Check{p.outages.Check, p.waits.Check} {
+		if err := check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waitCase provokes one wait at the boundary of firn.
+type waitCase struct {
+	code fault.Code
+	// cause names the cause outside of firn.
+	cause string
+	// provoke makes the cause and puts a file.
+	provoke func(t *testing.T, p *waitingPath) wait
+	// byOutage is true if the mail about an outage reports the wait.
+	byOutage bool
+}
+
+// wait is a wait with its end.
+type wait struct {
+	dataset string
+	// object is the waiting object; the zero value for a run.
+	object object.Object
+	// end removes the cause.
+	end func()
+}
+
+// waitCases has each way into a wait. Only not_tried, a dead function, has no fault.
+var waitCases2 = []waitCase{
+	{code: fault.KeyRefused, cause: "the key of the bucket is disabled", provoke: func(t *testing.T, p *waitingPath) wait {
+		enable := p.encryptUnderKey(t)
+		return p.putWaiting(t, p.addDataset(t, "locked"), enable)
+	}},
+	{code: fault.AccessDenied, cause: "the policy of the bucket denies each read", provoke: func(t *testing.T, p *waitingPath) wait {
+		policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "arn:aws:s3:::%s/*"}]}`, p.landing)
+		dataset := p.addDataset(t, "denied")
+		if _, err := p.store.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &p.landing, Policy: &policy}); err != nil {
+			t.Fatal(err)
+		}
+		return p.putWaiting(t, dataset, func() {
+			if _, err := p.store.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: &p.landing}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}},
+	{code: fault.AccessDenied, cause: "a person took the grant on a table", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "revoked")
+		p.sql(t, "revoke insert on table raw.till_revoked from role firn_loader")
+		return p.putWaiting(t, dataset, func() { p.sql(t, "grant insert on table raw.till_revoked to role firn_loader") })
+	}},
+	{code: fault.StoreAway, cause: "S3 doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "store")
+		p.aws.set(refuseAWS("", "till/store/", http.StatusServiceUnavailable, `<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>`))
+		return p.putWaiting(t, dataset, func() { p.aws.set(nil) })
+	}},
+	{code: fault.QueueAway, cause: "SQS refuses a queue", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "queue")
+		p.aws.set(refuseAWS("SendMessage", p.queues["transform"], http.StatusBadRequest, `{"__type": "com.amazonaws.sqs#RequestThrottled", "message": "The request was denied due to request throttling."}`))
+		return p.putWaiting(t, dataset, func() { p.aws.set(nil) })
+	}},
+	{code: fault.TopicAway, cause: "the policy of the topic denies the message", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "topic")
+		p.aws.set(refuseAWS("Publish", "", http.StatusForbidden, `<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>`))
+		return p.putWaiting(t, dataset, func() { p.aws.set(nil) })
+	}},
+	{code: fault.GlueAway, cause: "Glue doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "glue", "firn.engine, value: glue")
+		p.useGlue(t)
+		p.aws.set(refuseAWS("StartJobRun", "", http.StatusInternalServerError, `{"__type": "InternalServiceException", "Message": "An internal service error occurred."}`))
+		return p.putWaiting(t, dataset, func() { p.aws.set(nil) })
+	}},
+	{code: fault.SecretAway, cause: "the secret of the login was deleted", provoke: func(t *testing.T, p *waitingPath) wait {
+		p.settings["FIRN_SNOWFLAKE_SECRET_ARN"] = "arn:aws:secretsmanager:us-east-1:000000000000:secret:deleted-AbCdEf"
+		return p.putWaiting(t, p.addDataset(t, "secret"), func() {
+			delete(p.settings, "FIRN_SNOWFLAKE_SECRET_ARN")
+			p.deploy(t)
+		})
+	}},
+	{code: fault.SnowflakeAway, cause: "Snowflake doesn't answer", byOutage: true, provoke: refusedBySnowflake("away", dropSnowflake)},
+	{code: fault.SnowflakeRefused, cause: "Snowflake refuses the login", byOutage: true, provoke: refusedBySnowflake("login", refuseLogin)},
+	{code: fault.WarehouseAway, cause: "the warehouse doesn't exist", byOutage: true, provoke: func(t *testing.T, p *waitingPath) wait {
+		p.settings["FIRN_SNOWFLAKE_WAREHOUSE"] = "FIRN_DROPPED"
+		return p.putWaiting(t, p.addDataset(t, "warehouse"), func() {
+			delete(p.settings, "FIRN_SNOWFLAKE_WAREHOUSE")
+			p.deploy(t)
+		})
+	}},
+	{code: fault.StatementTimeout, cause: "the warehouse is busy", provoke: refusedBySnowflake("timeout", timeOut)},
+	{code: fault.CommitUnknown, cause: "the network fails during COMMIT", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "commit")
+		lose, restore := loseCommit()
+		p.snowflake.set(lose)
+		p.beforeEach("load", restore)
+		return p.putWaiting(t, dataset, func() {
+			p.snowflake.set(nil)
+			p.deploy(t)
+		})
+	}},
+	{code: fault.LockBusy, cause: "another session holds the lock", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "busy")
+		p.sql(t, "begin")
+		p.sql(t, "update raw.till_busy_loads set object = object where object = '~lock'")
+		return p.putWaiting(t, dataset, func() { p.sql(t, "rollback") })
+	}},
+	{code: fault.TableBehind, cause: "the contract is deployed before the migration", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "later")
+		p.changeContract(t, dataset, "version: 1.0.0", "version: 1.1.0")
+		p.writeScript(t, dataset)
+		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
+	}},
+	{code: fault.TableMissing, cause: "a person dropped the table", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "dropped")
+		p.writeScript(t, dataset)
+		p.sql(t, "drop table raw.till_dropped")
+		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
+	}},
+	{code: fault.TableMissing, cause: "a person dropped the stage", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "staged")
+		p.writeScript(t, dataset)
+		p.sql(t, "drop stage raw.firn_curated")
+		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
+	}},
+	{code: fault.DatasetPaused, cause: "a person paused the dataset", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "still")
+		p.firn("pause", dataset).succeed(t)
+		return p.putWaiting(t, dataset, func() { p.firn("resume", dataset).succeed(t) })
+	}},
+	{code: fault.NotTried, cause: "the function doesn't start", provoke: func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, "dead")
+		delete(p.functions, p.queues["load"])
+		return p.putWaiting(t, dataset, func() { p.deploy(t) })
+	}},
+	{code: fault.SourceAway, cause: "the source of a run doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
+		p.serveSource(t, statusOnly(http.StatusServiceUnavailable))
+		start, end := day(1)
+		p.firn("ingest", stationEvents, "--start", start.Format(time.RFC3339), "--end", end.Format(time.RFC3339)).succeed(t)
+		p.drain(t)
+		return wait{dataset: stationEvents, end: func() {
+			p.serveSource(t, nil)
+			p.firn("ingest", stationEvents, "--start", start.Format(time.RFC3339), "--end", end.Format(time.RFC3339)).succeed(t)
+		}}
+	}},
+}
+
+// refusedBySnowflake puts a file while the boundary of Snowflake gives an answer.
+func refusedBySnowflake(name string, a answer) func(*testing.T, *waitingPath) wait {
+	return func(t *testing.T, p *waitingPath) wait {
+		dataset := p.addDataset(t, name)
+		p.snowflake.set(a)
+		return p.putWaiting(t, dataset, func() { p.snowflake.set(nil) })
+	}
+}
+
+// putWaiting puts a file of a dataset, whose wait has the end.
+func (p *waitingPath) putWaiting(t *testing.T, dataset string, end func()) wait {
+	t.Helper()
+	return wait{dataset: dataset, object: p.put(t, p.keyIn(t, dataset, "a.csv"), goodFile), end: end}
+}
+
+// encryptUnderKey encrypts new objects of the landing bucket under a disabled key, and
+// returns the function that enables the key.
+func (p *waitingPath) encryptUnderKey(t *testing.T) (enable func()) {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := kms.NewFromConfig(cfg)
+	key, err := keys.CreateKey(t.Context(), &kms.CreateKeyInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.store.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{
+		Bucket: &p.landing, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+			Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{
+				SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: key.KeyMetadata.Arn,
+			}}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload := p.upload // the file is under the key before the key is disabled
+	_ = upload
+	return func() {
+		if _, err := keys.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: key.KeyMetadata.Arn}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkReported checks the mail about a wait: none before the time of the code, one after,
+// with the cause that `firn status` shows.
+func (c waitCase) checkReported(t *testing.T, p *waitingPath, w wait) {
+	t.Helper()
+	progressed, cause := p.progress(t, c, w)
+	status := p.firn("status", "--dataset", w.dataset).run(t)
+	if !strings.Contains(status.stdout, string(c.code)) || !strings.Contains(status.stdout, cause) {
+		t.Errorf("the status lacks %s or its cause %q:\n%s", c.code, cause, status.stdout)
+	}
+	patience, reported := c.code.ReportAfter()
+	if !reported {
+		p.tick(t, progressed.Add(50*time.Minute))
+		if got := p.mails.subjects(); len(got) > 0 {
+			t.Errorf("mails %q, want none", got)
+		}
+		return
+	}
+	if !c.byOutage {
+		p.tick(t, progressed.Add(patience-time.Second))
+		if got := p.mails.subjects(); len(got) > 0 {
+			t.Fatalf("mails %q before the time of the code", got)
+		}
+	}
+	for extra := range 3 {
+		p.tick(t, progressed.Add(patience+time.Duration(1+extra)*time.Minute))
+	}
+	got := p.mails.subjects()
+	if len(got) != 1 || !strings.Contains(got[0], string(c.code)) {
+		t.Fatalf("mails %q, want one about %s", got, c.code)
+	}
+	if body := aws.ToString(p.mails.all[0].Message); !strings.Contains(body, cause) || !strings.Contains(body, w.dataset) {
+		t.Errorf("the mail lacks the cause %q or the dataset:\n%s", cause, body)
+	}
+}
+
+// progress returns the time of the last progress and the beginning of the cause.
+func (p *waitingPath) progress(t *testing.T, c waitCase, w wait) (time.Time, string) {
+	t.Helper()
+	var progressed time.Time
+	var delay *journal.Delay
+	if w.object == (object.Object{}) {
+		runs, err := p.stages.Runs(t.Context(), w.dataset)
+		if err != nil || len(runs) != 1 {
+			t.Fatalf("runs %+v, %v", runs, err)
+		}
+		progressed, delay = runs[0].Progressed, runs[0].Delay
+	} else {
+		e := p.entry(t, w.object)
+		if e.State.Final() {
+			t.Fatalf("the object is %s (%s: %s)", e.State, e.Code, e.Cause)
+		}
+		progressed, delay = e.Progressed, e.Delay
+	}
+	if c.code == fault.NotTried {
+		return progressed, ""
+	}
+	if delay == nil || delay.Code != c.code || delay.Cause == "" {
+		t.Fatalf("the delay is %+v, want %s with its cause", delay, c.code)
+	}
+	cause, _, _ := strings.Cut(delay.Cause, "\n")
+	return progressed, cause[:min(len(cause), 60)]
+}
+
+// run provokes the wait, checks its mail, removes the cause, and checks the end.
+func (c waitCase) run(t *testing.T, p *waitingPath) {
+	t.Helper()
+	p.mails.all = nil
+	w := c.provoke(t, p)
+	c.checkReported(t, p, w)
+	w.end()
+	p.drain(t)
+	if w.object != (object.Object{}) {
+		p.checkState(t, w.object, journal.Loaded)
+	}
+	_, reported := c.code.ReportAfter()
+	want := map[bool]int{false: 0, true: 2}[reported]
+	later := p.clock.Add(time.Hour)
+	for extra := range 3 {
+		p.tick(t, later.Add(time.Duration(extra)*time.Minute))
+	}
+	if got := p.mails.subjects(); len(got) != want {
+		t.Errorf("mails %q, want %d with the one about the end", got, want)
+	}
+}
+
+// TestWaitOfEachCodeIsReportedOnce provokes each wait at the boundary and leaves it alone.
+// One mail reports the wait in the time of its code, with the cause, and one mail reports
+// the end. `firn status` shows the cause. A code without a case fails the test.
+//
+// journal_away has no case here: TestThrottledJournalStopsTheHeartbeat.
+func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	p := newWaitingPath(t)
+	ran := make(map[fault.Code]bool)
+	for _, c := range waitCases2 {
+		ran[c.code] = true
+		t.Run(fmt.Sprintf("%s: %s", c.code, c.cause), func(t *testing.T) { c.run(t, p) })
+	}
+	for _, code := range fault.Waiting() {
+		if !ran[code] && code != fault.JournalAway {
+			t.Errorf("no case provokes %s", code)
+		}
+	}
+	_ = slices.Sorted[fault.Code]
+}
