@@ -16,6 +16,9 @@ type Waits interface {
 	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 
+// waitingStates are the states of objects without an end.
+var waitingStates = []journal.State{journal.Received, journal.Transforming, journal.Transformed}
+
 // census has the waiting objects of one moment: counts for the metrics, and the waits
 // that last too long, by dataset and code.
 type census struct {
@@ -46,7 +49,7 @@ type wait struct {
 // objects.
 func takeCensus(ctx context.Context, waits Waits, at time.Time) (*census, error) {
 	c := &census{at: at, waits: make(map[waitKey]*wait)}
-	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed} {
+	for _, state := range waitingStates {
 		err := waits.EachStuck(ctx, state, at, func(e journal.Entry) bool {
 			c.add(e)
 			return true
@@ -92,7 +95,7 @@ func (w *wait) add(e journal.Entry) {
 	if w.last.ID == "" || e.Progressed.After(w.last.Progressed) {
 		w.last = e
 	}
-	if e.Delay != nil && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
+	if e.Delay != nil && e.Delay.Code == w.code && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
 		w.next = e.Delay.Next
 	}
 }

@@ -20,12 +20,17 @@ const maxSettleTime = 30 * time.Second
 
 // OpenNotices are the journal's open notices, for the mails after the first one.
 type OpenNotices interface {
+	EndingNotices
+	// AdvanceNotice sets Notice.MailedUntil without a mail.
+	AdvanceNotice(ctx context.Context, n journal.Notice, until time.Time) error
+}
+
+// EndingNotices are the journal's notices, for the mails after the first one.
+type EndingNotices interface {
 	// OpenNotices may miss a recent change. Notice has the current notice.
 	OpenNotices(ctx context.Context) ([]journal.Notice, error)
 	Notice(ctx context.Context, k journal.NoticeKey) (journal.Notice, error)
 	NoticeMails
-	// AdvanceNotice sets Notice.MailedUntil without a mail.
-	AdvanceNotice(ctx context.Context, n journal.Notice, until time.Time) error
 	// RecoverNotice returns false if a failure came after the read of n. Otherwise the
 	// caller has the claim of the mail about the recovery.
 	RecoverNotice(ctx context.Context, n journal.Notice, claim string) (journal.Notice, bool, error)
@@ -233,35 +238,10 @@ func (d *Digester) send(ctx context.Context, n journal.Notice, g *group, m journ
 	if n.Kind != kindDelayed {
 		g.nextMailAt = m.NextAt
 	}
-	if err := d.deliver(ctx, claimed, claim, compose(g, d.Mailer.Site)); err != nil {
-		return ignoreLimit(err)
+	if err := d.Mailer.sendClaimed(ctx, d.Notices, claimed, claim, compose(g, d.Mailer.Site)); err != nil {
+		return ignoreLater(err)
 	}
 	telemetry.Logger(ctx).InfoContext(ctx, "digest published",
 		telemetry.KeyDataset, n.Dataset, telemetry.KeyCode, n.Code, telemetry.KeyCount, g.size())
 	return d.Notices.RecordMail(ctx, claimed, m)
-}
-
-// deliver sends a mail of a claimed notice. Without the mail, the claim ends: above the
-// hourly limit until the next hour, else until the next check.
-func (d *Digester) deliver(ctx context.Context, n journal.Notice, claim string, m mail) error {
-	err := d.Mailer.send(ctx, m)
-	if err == nil {
-		return nil
-	}
-	next := d.Now()
-	if errors.Is(err, errLimit) {
-		next = nextHour(next)
-	}
-	if released := d.Notices.ReleaseMail(ctx, n, claim, next); released != nil {
-		return released
-	}
-	return err
-}
-
-// ignoreLimit returns nil for errLimit: the mail follows in the next hour.
-func ignoreLimit(err error) error {
-	if errors.Is(err, errLimit) {
-		return nil
-	}
-	return err
 }

@@ -39,7 +39,7 @@ type DataWatcher struct {
 	Waits     Waits
 	// Objects finds failed objects: their files have arrived.
 	Objects interface {
-		HasFailed(ctx context.Context, dataset string, code fault.Code, since time.Time) (bool, error)
+		HasFailedSince(ctx context.Context, dataset string, since time.Time) (bool, error)
 	}
 	Notices StateNotices
 	Mailer  Mailer
@@ -47,56 +47,46 @@ type DataWatcher struct {
 	Now func() time.Time
 }
 
-// Check compares the new loads of all datasets.
+// Check compares the new loads of all datasets. A fault of one dataset doesn't stop the
+// checks of others.
 func (w *DataWatcher) Check(ctx context.Context) error {
-	arrived, err := w.datasetsWithWaits(ctx)
-	if err != nil {
-		return err
-	}
 	var faults []error
 	var rejects []rejectedDay
 	for _, c := range w.Contracts {
 		volumes, err := w.Volumes.Volumes(ctx, c.Dataset())
 		if err != nil {
-			return err
+			faults = append(faults, fault.ForObject(err, "", 0, c.Dataset(), ""))
+			continue
 		}
-		faults = append(faults, w.checkMissing(ctx, c, volumes, arrived[c.Dataset()]), w.checkSizes(ctx, c, volumes))
+		faults = append(faults, ignoreLater(w.checkMissing(ctx, c, volumes)), w.checkSizes(ctx, c, volumes))
 		rejects = append(rejects, w.daysBefore(c.Dataset(), volumes)...)
 	}
 	return errors.Join(append(faults, w.reportRejects(ctx, rejects))...)
 }
 
-func (w *DataWatcher) about() states {
-	return states{notices: w.Notices, mailer: w.Mailer, now: w.Now}
+func (w *DataWatcher) notifier() notifier {
+	return notifier{notices: w.Notices, mailer: w.Mailer, now: w.Now}
 }
 
-// expectsFiles reports whether a contract expects a new file in a time.
-func (w *DataWatcher) expectsFiles() bool {
-	return slices.ContainsFunc(w.Contracts, func(c *contract.Contract) bool { return c.Expect.NewFileWithin > 0 })
-}
-
-// datasetsWithWaits returns the datasets with an object that waits. The files of such an
-// object have arrived.
-func (w *DataWatcher) datasetsWithWaits(ctx context.Context) (map[string]bool, error) {
-	arrived := make(map[string]bool)
-	if !w.expectsFiles() {
-		return arrived, nil
-	}
-	for _, state := range []journal.State{journal.Received, journal.Transforming, journal.Transformed} {
+// hasArrived reports whether a file of the dataset arrived after the last load: an object
+// that waits, or an object that failed.
+func (w *DataWatcher) hasArrived(ctx context.Context, dataset string, loaded time.Time) (bool, error) {
+	waits := false
+	for _, state := range waitingStates {
 		err := w.Waits.EachStuck(ctx, state, w.Now(), func(e journal.Entry) bool {
-			arrived[e.Dataset] = true
-			return true
+			waits = e.Dataset == dataset
+			return !waits
 		})
-		if err != nil {
-			return nil, err
+		if err != nil || waits {
+			return waits, err
 		}
 	}
-	return arrived, nil
+	return w.Objects.HasFailedSince(ctx, dataset, loaded)
 }
 
 // checkMissing reports a dataset without a new file for longer than its contract
 // expects. A dataset without any load gets no mail: nothing is usual yet.
-func (w *DataWatcher) checkMissing(ctx context.Context, c *contract.Contract, v journal.Volumes, arrived bool) error {
+func (w *DataWatcher) checkMissing(ctx context.Context, c *contract.Contract, v journal.Volumes) error {
 	if c.Expect.NewFileWithin == 0 || len(v.Loads) == 0 {
 		return nil
 	}
@@ -104,45 +94,55 @@ func (w *DataWatcher) checkMissing(ctx context.Context, c *contract.Contract, v 
 	last := v.Loads[len(v.Loads)-1]
 	due := last.LoadedAt.Add(c.Expect.NewFileWithin)
 	if w.Now().Before(due) {
-		return w.about().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A new file is loaded: "+printable(last.Key)) })
+		return w.notifier().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A new file is loaded: "+printable(last.Key)) })
 	}
-	if arrived {
-		return nil
-	}
-	failed, err := w.Objects.HasFailed(ctx, c.Dataset(), "", last.LoadedAt)
-	if err != nil || failed {
+	if arrived, err := w.hasArrived(ctx, c.Dataset(), last.LoadedAt); err != nil || arrived {
 		return err
 	}
-	return w.about().begin(ctx, key, 1, w.compose(deviation{
+	return w.notifier().begin(ctx, key, 1, w.compose(deviation{
 		key: key, headline: "No new file" + ofDataset(c.Dataset()) + " since " + formatTime(last.LoadedAt), load: last,
 		details: fmt.Sprintf("the contract expects a file within %s, so a file was due at %s", formatDuration(c.Expect.NewFileWithin), formatTime(due)),
 		data:    "The tables keep all earlier rows.",
 	}))
 }
 
-// checkSizes compares each load since the last check with the loads before.
+// checkSizes compares each load since the last check with the loads before. The check
+// stops at the first load whose mail isn't sent yet, and the next tick continues there.
+// Loads of one transaction have the same time, so the time moves after the last of them.
 func (w *DataWatcher) checkSizes(ctx context.Context, c *contract.Contract, v journal.Volumes) error {
 	if c.Expect.Rows == 0 && c.Expect.Rejects == nil {
 		return nil
 	}
 	until := v.CheckedUntil
-	var faults []error
+	var unfinished error
 	for i, load := range v.Loads {
 		if !load.LoadedAt.After(v.CheckedUntil) {
 			continue
 		}
-		if c.Expect.Rows > 0 {
-			faults = append(faults, w.checkRows(ctx, c, v.Loads[:i], load))
+		if unfinished = w.checkLoad(ctx, c, v.Loads[:i], load); unfinished != nil {
+			break
 		}
-		if c.Expect.Rejects != nil {
-			faults = append(faults, w.checkRejects(ctx, c, load))
+		if i+1 == len(v.Loads) || v.Loads[i+1].LoadedAt.After(load.LoadedAt) {
+			until = load.LoadedAt
 		}
-		until = load.LoadedAt
 	}
-	if err := errors.Join(faults...); err != nil || !until.After(v.CheckedUntil) {
-		return err
+	unfinished = ignoreLater(unfinished)
+	if !until.After(v.CheckedUntil) {
+		return unfinished
 	}
-	return w.Volumes.VolumesChecked(ctx, c.Dataset(), until)
+	return errors.Join(unfinished, w.Volumes.VolumesChecked(ctx, c.Dataset(), until))
+}
+
+func (w *DataWatcher) checkLoad(ctx context.Context, c *contract.Contract, before []journal.Volume, load journal.Volume) error {
+	if c.Expect.Rows > 0 {
+		if err := w.checkRows(ctx, c, before, load); err != nil {
+			return err
+		}
+	}
+	if c.Expect.Rejects != nil {
+		return w.checkRejects(ctx, c, load)
+	}
+	return nil
 }
 
 func (w *DataWatcher) checkRows(ctx context.Context, c *contract.Contract, before []journal.Volume, load journal.Volume) error {
@@ -152,9 +152,9 @@ func (w *DataWatcher) checkRows(ctx context.Context, c *contract.Contract, befor
 	usual := median(before[max(0, len(before)-comparedLoads):])
 	key := journal.NoticeKey{Kind: kindData, Dataset: c.Dataset(), Code: string(fault.FewRows)}
 	if float64(load.Read) >= c.Expect.Rows*usual {
-		return w.about().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
+		return w.notifier().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
 	}
-	return w.about().begin(ctx, key, 1, w.compose(deviation{
+	return w.notifier().begin(ctx, key, 1, w.compose(deviation{
 		key: key, headline: fmt.Sprintf("A file%s has %d records, and %.0f are usual", ofDataset(c.Dataset()), load.Read, usual), load: load,
 		details: fmt.Sprintf("firn.expectRows is %v, and the median of the %d files before is %.0f", c.Expect.Rows, min(len(before), comparedLoads), usual),
 		data:    "The rows of the file are in the table.",
@@ -164,9 +164,9 @@ func (w *DataWatcher) checkRows(ctx context.Context, c *contract.Contract, befor
 func (w *DataWatcher) checkRejects(ctx context.Context, c *contract.Contract, load journal.Volume) error {
 	key := journal.NoticeKey{Kind: kindData, Dataset: c.Dataset(), Code: string(fault.ManyRejects)}
 	if float64(load.Rejected) <= *c.Expect.Rejects*float64(load.Read) {
-		return w.about().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
+		return w.notifier().end(ctx, key, func(n journal.Notice) mail { return w.composeEnd(n, "A usual file is loaded: "+printable(load.Key)) })
 	}
-	return w.about().begin(ctx, key, 1, w.compose(deviation{
+	return w.notifier().begin(ctx, key, 1, w.compose(deviation{
 		key: key, headline: fmt.Sprintf("A file%s has %d rejects among %d records", ofDataset(c.Dataset()), load.Rejected, load.Read), load: load,
 		details: fmt.Sprintf("firn.expectRejects is %v", *c.Expect.Rejects),
 		data:    "The good rows of the file are in the table, and the rejects are in the table of rejects.",
@@ -274,14 +274,19 @@ func (w *DataWatcher) daysBefore(dataset string, v journal.Volumes) []rejectedDa
 	return days
 }
 
-// reportRejects sends one mail about the rejects of the days before today. A mail that
-// SNS doesn't accept is sent by the next tick.
+// maxMailedDays is the number of days with rejects in one mail, each of one dataset. The
+// next tick sends the others.
+const maxMailedDays = 50
+
+// reportRejects sends one mail about the rejects of the days before today. The next tick
+// sends a mail that SNS refused. Two ticks at the same time can both send the mail.
 func (w *DataWatcher) reportRejects(ctx context.Context, days []rejectedDay) error {
 	if len(days) == 0 {
 		return nil
 	}
+	days = days[:min(len(days), maxMailedDays)]
 	if err := w.Mailer.send(ctx, w.composeRejects(days)); err != nil {
-		return ignoreLimit(err)
+		return ignoreLater(err)
 	}
 	var faults []error
 	for _, d := range days {
@@ -334,15 +339,25 @@ type machineRejects struct {
 }
 
 type machineDay struct {
-	Dataset string           `json:"dataset"`
-	Day     string           `json:"day"`
-	ByRule  map[string]int64 `json:"rejects_by_rule"`
+	Dataset string `json:"dataset"`
+	Day     string `json:"day"`
+	Rejects int64  `json:"rejects"`
+	// ByRule has the rules with the most rejects, at most maxMachineRules.
+	ByRule map[string]int64 `json:"rejects_by_rule"`
 }
+
+// maxMachineRules is the number of rules of a dataset in the JSON part of the mail about
+// rejects. SNS accepts 256 KiB.
+const maxMachineRules = 10
 
 func machineDays(days []rejectedDay) []machineDay {
 	all := make([]machineDay, len(days))
 	for i, d := range days {
-		all[i] = machineDay{d.dataset, d.day, d.byRule}
+		total, _ := d.list()
+		all[i] = machineDay{Dataset: d.dataset, Day: d.day, Rejects: total, ByRule: make(map[string]int64)}
+		for _, c := range work.MostBroken(d.byRule, maxMachineRules) {
+			all[i].ByRule[c.Rule] = c.Rejects
+		}
 	}
 	return all
 }

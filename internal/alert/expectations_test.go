@@ -102,7 +102,12 @@ func TestArrivedFileIsNotMissing(t *testing.T) {
 		"waiting": func(b *dataFixture) {
 			b.waits.entries = []journal.Entry{b.waiting("a.csv", fault.DatasetPaused, time.Hour)}
 		},
-		"failed": func(b *dataFixture) { b.failed(landing("a.csv"), "shop.order") },
+		"failed": func(b *dataFixture) {
+			b.journal.add(journal.Entry{
+				Object: landing("a.csv"), Dataset: "shop.order", State: journal.Failed, Code: string(fault.BadHeader),
+				Times: map[journal.State]time.Time{journal.Failed: failedAt},
+			})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,4 +191,88 @@ func TestRejectsOfADayAreMailedOnTheNextDay(t *testing.T) {
 		t.Fatalf("mails %q", got)
 	}
 	golden(t, "rejects_of_a_day", "Subject: "+aws.ToString(b.topic.mails[0].Subject)+"\n\n"+aws.ToString(b.topic.mails[0].Message))
+}
+
+// TestMailsAboveTheHourlyLimitFollow: with one mail an hour, each load is compared, and
+// each deviation has its two mails in the order of the loads.
+func TestMailsAboveTheHourlyLimitFollow(t *testing.T) {
+	t.Parallel()
+	share := 0.1
+	b := newDataFixture(t, contract.Expectations{Rows: 0.5, Rejects: &share})
+	b.data.Mailer.Counter, b.data.Mailer.Limit = b.notices, 1
+	for range 5 {
+		b.load(t, 100, 0)
+	}
+	for _, rejected := range []int64{0, 10, 0} { // few rows, many rejects, and a usual file in one hour
+		b.clock.advance(time.Second)
+		o := landing(fmt.Sprintf("shop/order/%d.csv", len(b.volumes.record.Loads)))
+		read := int64(10)
+		if len(b.volumes.record.Loads) > 5 {
+			read = 90
+		}
+		b.volumes.record.Loads = append(b.volumes.record.Loads, journal.Volume{ID: o.ID(), Key: o.Key, LoadedAt: b.clock.read(), Read: read, Rejected: rejected})
+	}
+	for range 6 {
+		b.check(t)
+		b.check(t)
+		b.clock.advance(time.Hour)
+	}
+	want := []string{
+		"shop.order: few_rows", "shop.order: usual again: few_rows", "shop.order: many_rejects", "shop.order: usual again: many_rejects",
+	}
+	if got := b.shortSubjects(); !slices.Equal(got, want) {
+		t.Errorf("mails %q, want %q", got, want)
+	}
+	if last := b.volumes.record.Loads[7].LoadedAt; !b.volumes.record.CheckedUntil.Equal(last) {
+		t.Errorf("compared until %s, want %s", b.volumes.record.CheckedUntil, last)
+	}
+}
+
+// TestMailOfAnotherCallerIsNotSentTwice: a killed tick's claim ends, and the load is
+// compared again.
+func TestMailOfAnotherCallerIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	share := 0.1
+	b := newDataFixture(t, contract.Expectations{Rejects: &share})
+	key := journal.NoticeKey{Kind: "data", Dataset: "shop.order", Code: string(fault.ManyRejects)}
+	if _, mine, err := b.notices.OpenNotice(t.Context(), key, "killed"); err != nil || !mine {
+		t.Fatal(mine, err)
+	}
+	o := landing("a.csv")
+	b.volumes.record.Loads = []journal.Volume{{ID: o.ID(), Key: o.Key, LoadedAt: b.clock.read(), Read: 10, Rejected: 9}}
+	b.check(t)
+	if got := b.shortSubjects(); len(got) > 0 || !b.volumes.record.CheckedUntil.IsZero() {
+		t.Fatalf("mails %q, compared until %s", got, b.volumes.record.CheckedUntil)
+	}
+	b.clock.advance(2 * time.Minute)
+	b.check(t)
+	if got := b.shortSubjects(); !slices.Equal(got, []string{"shop.order: many_rejects"}) {
+		t.Errorf("mails %q", got)
+	}
+}
+
+// TestManyRejectedDaysFitIntoMails: each mail stays below the limit of SNS, and each day
+// is in one mail.
+func TestManyRejectedDaysFitIntoMails(t *testing.T) {
+	t.Parallel()
+	b := newDataFixture(t, contract.Expectations{})
+	b.volumes.record.Rejects = make(map[string]map[string]int64)
+	for day := range 120 {
+		rules := make(map[string]int64)
+		for i := range 200 {
+			rules[strings.Repeat("c", 250)+fmt.Sprintf("%d:required", i)] = 1
+		}
+		b.volumes.record.Rejects[time.Date(2025, 1, 1+day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)] = rules
+	}
+	for range 4 {
+		b.check(t)
+	}
+	if len(b.topic.mails) != 3 {
+		t.Fatalf("%d mails", len(b.topic.mails))
+	}
+	for _, m := range b.topic.mails {
+		if size := len(aws.ToString(m.Message)); size > 256<<10 {
+			t.Errorf("a mail has %d bytes", size)
+		}
+	}
 }

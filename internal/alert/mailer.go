@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
@@ -46,6 +47,17 @@ type Mailer struct {
 // contents later.
 var errLimit = errors.New("the hourly limit of mails is reached")
 
+// errClaimed is the error of a mail that another caller is sending.
+var errClaimed = errors.New("another caller is sending the mail")
+
+// ignoreLater returns nil if the mail follows, or if another caller is sending the mail.
+func ignoreLater(err error) error {
+	if errors.Is(err, errLimit) || errors.Is(err, errClaimed) {
+		return nil
+	}
+	return err
+}
+
 // nextHour returns the start of the hour after the time. The mails above the limit
 // follow in that hour.
 func nextHour(at time.Time) time.Time { return at.Truncate(time.Hour).Add(time.Hour) }
@@ -69,6 +81,23 @@ func (m Mailer) send(ctx context.Context, mail mail) error {
 	}
 	m.Webhook.record(ctx, mail)
 	return nil
+}
+
+// sendClaimed sends a mail of a claimed notice. Without the mail, the claim ends: above
+// the hourly limit until the next hour, else until the next check.
+func (m Mailer) sendClaimed(ctx context.Context, notices NoticeMails, n journal.Notice, claim string, mail mail) error {
+	err := m.send(ctx, mail)
+	if err == nil {
+		return nil
+	}
+	next := m.Now()
+	if errors.Is(err, errLimit) {
+		next = nextHour(next)
+	}
+	if released := notices.ReleaseMail(ctx, n, claim, next); released != nil {
+		return released
+	}
+	return err
 }
 
 // count counts a mail. The last mail of an hour gets a paragraph about the limit. The

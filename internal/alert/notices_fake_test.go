@@ -3,6 +3,7 @@ package alert_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -208,7 +209,22 @@ func (j *fakeJournal) EachFailed(_ context.Context, dataset string, code fault.C
 	return nil
 }
 
+func (j *fakeJournal) HasFailedSince(ctx context.Context, dataset string, since time.Time) (bool, error) {
+	for key := range j.index {
+		if key[0] != dataset {
+			continue
+		}
+		if failed, err := j.HasFailed(ctx, dataset, fault.Code(key[1]), since); err != nil || failed {
+			return failed, err
+		}
+	}
+	return false, nil
+}
+
 func (j *fakeJournal) HasFailed(_ context.Context, dataset string, code fault.Code, since time.Time) (bool, error) {
+	if code == "" {
+		return false, errors.New("failed objects without a code")
+	}
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	for _, at := range j.index[[2]string{dataset, string(code)}] {

@@ -35,38 +35,39 @@ type WaitWatcher struct {
 
 // Check reports the waits of this moment.
 func (w *WaitWatcher) Check(ctx context.Context) error {
-	now, err := takeCensus(ctx, w.Waits, w.Now())
+	c, err := takeCensus(ctx, w.Waits, w.Now())
 	if err != nil {
 		return err
 	}
 	var faults []error
 	if w.Meter != nil {
-		faults = append(faults, w.Meter.measure(ctx, now))
+		faults = append(faults, w.Meter.measure(ctx, c))
 	}
-	return errors.Join(append(faults, w.report(ctx, now))...)
+	return errors.Join(append(faults, w.report(ctx, c))...)
 }
 
-func (w *WaitWatcher) report(ctx context.Context, now *census) error {
+func (w *WaitWatcher) report(ctx context.Context, c *census) error {
 	hidden, err := w.inOutage(ctx)
 	if err != nil {
 		return err
 	}
-	about := states{notices: w.Notices, mailer: w.Mailer, now: w.Now}
-	open, err := about.open(ctx, kindWait)
+	open, err := w.Notices.OpenNotices(ctx)
 	if err != nil {
 		return err
 	}
+	notify := notifier{notices: w.Notices, mailer: w.Mailer, now: w.Now}
 	var faults []error
-	for _, wait := range now.sorted() {
+	for _, wait := range c.sorted() {
 		if !hidden[wait.code] {
-			faults = append(faults, about.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site)))
+			faults = append(faults, ignoreLater(notify.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site))))
 		}
 	}
-	for _, k := range open {
-		if _, lasts := now.waits[waitKey{k.Dataset, fault.Code(k.Code)}]; lasts || hidden[fault.Code(k.Code)] {
+	for _, notice := range open {
+		_, lasts := c.waits[waitKey{notice.Dataset, fault.Code(notice.Code)}]
+		if notice.Kind != kindWait || lasts || hidden[fault.Code(notice.Code)] {
 			continue
 		}
-		faults = append(faults, about.end(ctx, k, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) }))
+		faults = append(faults, ignoreLater(notify.end(ctx, notice.NoticeKey, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) })))
 	}
 	return errors.Join(faults...)
 }
@@ -106,7 +107,7 @@ func composeWait(w *wait, site Site) mail {
 	text.field("Then type", w.command())
 	text.field("To look", statusOf(w.dataset))
 	text.field("Data", "Nothing is lost. The objects wait, and no try uses up an attempt.")
-	text.field("If ignored", "firn tries again at least every 15 minutes, for as long as the cause lasts. Then it loads the objects without a command.")
+	text.field("If ignored", w.ifIgnored())
 	text.field("More", site.entry(string(w.code)))
 	text.linef("")
 	text.field("cause", truncate(firstLine(w.cause())))
@@ -125,11 +126,27 @@ func composeWait(w *wait, site Site) mail {
 	}
 }
 
+// delay returns the recorded cause of the first object; nil if the wait has another cause,
+// for example no try for a long time.
+func (w *wait) delay() *journal.Delay {
+	if d := w.first.Delay; d != nil && d.Code == w.code {
+		return d
+	}
+	return nil
+}
+
 func (w *wait) hint() string {
-	if d := w.first.Delay; d != nil && w.code == d.Code {
+	if d := w.delay(); d != nil {
 		return d.Hint
 	}
 	return w.code.Hint()
+}
+
+func (w *wait) ifIgnored() string {
+	if w.code == fault.NotTried {
+		return "The objects wait until a sweep sends the work again and a function starts."
+	}
+	return "firn tries again at least every 15 minutes. After the end of the cause firn loads the objects without a command."
 }
 
 // command returns the command that ends the wait; empty if firn continues by itself.
@@ -143,10 +160,10 @@ func (w *wait) command() string {
 }
 
 func (w *wait) cause() string {
-	if d := w.first.Delay; d != nil {
+	if d := w.delay(); d != nil {
 		return d.Cause
 	}
-	return "no function has recorded a try"
+	return "no function has tried the object for long"
 }
 
 func (w *wait) describe(e journal.Entry) string {

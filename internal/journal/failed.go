@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,16 @@ func (t *Table) HasFailed(ctx context.Context, dataset string, code fault.Code, 
 		return false, fault.AWS("query journal", fault.JournalAway, err)
 	}
 	return len(output.Items) > 0, nil
+}
+
+// HasFailedSince reports whether the dataset has an object that failed with any code at
+// the time since or later, and is still failed. The cost grows with the number of codes.
+// The index is eventually consistent.
+func (t *Table) HasFailedSince(ctx context.Context, dataset string, since time.Time) (bool, error) {
+	codes, err := t.FailedByCode(ctx, dataset, 1, 1)
+	return slices.ContainsFunc(codes, func(c FailedCode) bool {
+		return len(c.Newest) > 0 && !c.Newest[0].Times[Failed].Before(since)
+	}), err
 }
 
 func (t *Table) failedSince(dataset string, code fault.Code, since time.Time) *dynamodb.QueryInput {

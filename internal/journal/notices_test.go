@@ -312,6 +312,11 @@ func TestEachFailedReturnsObjectsOfCodeInOrder(t *testing.T) {
 		t.Errorf("failed objects (-want +got):\n%s", diff)
 	}
 	last := want[2].At
+	for since, want := range map[time.Time]bool{{}: true, last: true, last.Add(time.Microsecond): false} {
+		if got, err := b.HasFailedSince(t.Context(), b.dataset, since); err != nil || got != want {
+			t.Errorf("HasFailedSince(%s) = %t, %v; want %t", since, got, err, want)
+		}
+	}
 	for _, test := range []struct {
 		code  fault.Code
 		since time.Time
