@@ -142,8 +142,11 @@ func TestStatusListsNewColumns(t *testing.T) {
 	}, More: 7}
 	known := work.NewColumns{Dataset: "shop.order", Columns: []work.NewColumn{{Name: "state", Object: "s3://landing/shop/order/1.csv", LoadedAt: at}}}
 	for _, n := range []work.NewColumns{reported, known} {
-		if err := b.stages.RecordNewColumns(t.Context(), n); err != nil {
+		if _, err := b.stages.ClaimNewColumns(t.Context(), n.Dataset, "alert"); err != nil {
 			t.Fatal(err)
+		}
+		if recorded, err := b.stages.RecordNewColumns(t.Context(), n, "alert"); !recorded || err != nil {
+			t.Fatalf("record: %t, %v", recorded, err)
 		}
 	}
 	const table = "\nNEW COLUMN                   DATASET        FIRST LOAD               FIRST FILE\n" +

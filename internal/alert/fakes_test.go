@@ -28,11 +28,12 @@ type fakeJournal struct {
 	newest      map[string]object.ID
 	unavailable bool
 	columns     map[string]work.NewColumns
-	claimed     map[string]bool
+	// claimed has the claim of each dataset; empty for none.
+	claimed map[string]string
 	// unrecorded makes each record of new columns fail.
 	unrecorded bool
-	// beforeClaim runs before each claim.
-	beforeClaim func()
+	// beforeClaim runs before each claim, and beforeRecord before each record.
+	beforeClaim, beforeRecord func()
 	// index has the times of the failed objects by dataset and code. lag is the delay of
 	// the index; only with now.
 	index map[[2]string]map[object.ID]time.Time
@@ -46,7 +47,7 @@ type fakeJournal struct {
 func newJournal() *fakeJournal {
 	return &fakeJournal{
 		entries: make(map[object.ID]journal.Entry), newest: make(map[string]object.ID), index: make(map[[2]string]map[object.ID]time.Time),
-		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
+		columns: make(map[string]work.NewColumns), claimed: make(map[string]string),
 	}
 }
 
@@ -141,24 +142,31 @@ func (j *fakeJournal) NewColumns(_ context.Context, dataset string) (work.NewCol
 	return n, nil
 }
 
-func (j *fakeJournal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+func (j *fakeJournal) ClaimNewColumns(_ context.Context, dataset, claim string) (bool, error) {
 	if j.beforeClaim != nil {
 		j.beforeClaim()
 	}
-	claimed := !j.claimed[dataset]
-	j.claimed[dataset] = true
-	return claimed, nil
+	if j.claimed[dataset] != "" {
+		return false, nil
+	}
+	j.claimed[dataset] = claim
+	return true, nil
 }
 
-func (j *fakeJournal) RecordNewColumns(_ context.Context, n work.NewColumns) error {
+func (j *fakeJournal) RecordNewColumns(_ context.Context, n work.NewColumns, claim string) (bool, error) {
+	if j.beforeRecord != nil {
+		j.beforeRecord()
+	}
 	switch {
 	case j.unrecorded:
-		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
-	case n.Dataset == "" || !j.claimed[n.Dataset]:
-		return fmt.Errorf("record of %q without a claim", n.Dataset)
+		return false, fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	case n.Dataset == "" || claim == "":
+		return false, fmt.Errorf("record of %q without a claim", n.Dataset)
+	case j.claimed[n.Dataset] != claim:
+		return false, nil
 	}
-	j.columns[n.Dataset], j.claimed[n.Dataset] = n, false
-	return nil
+	j.columns[n.Dataset], j.claimed[n.Dataset] = n, ""
+	return true, nil
 }
 
 // move puts an object into a state, like a redrive or a load.

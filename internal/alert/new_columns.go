@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,10 +22,12 @@ import (
 // the columns. A killed caller's claim ends by itself, and the notice comes back.
 type ReportedColumns interface {
 	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
-	// ClaimNewColumns returns false if another caller has the claim.
-	ClaimNewColumns(ctx context.Context, dataset string) (bool, error)
-	// RecordNewColumns records all reported columns of a dataset and ends the claim.
-	RecordNewColumns(ctx context.Context, n work.NewColumns) error
+	// ClaimNewColumns returns false if another caller has the claim. claim is a random text
+	// of the caller.
+	ClaimNewColumns(ctx context.Context, dataset, claim string) (bool, error)
+	// RecordNewColumns records all reported columns of a dataset and ends the claim. It
+	// returns false, without a record, if another caller has taken the claim since.
+	RecordNewColumns(ctx context.Context, n work.NewColumns, claim string) (bool, error)
 }
 
 // newColumns returns the new columns of a notice, or nil for another dead letter.
@@ -61,7 +64,8 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 		telemetry.Logger(ctx).InfoContext(ctx, "new columns are reported already", telemetry.KeyDataset, g.dataset)
 		return nil
 	}
-	mine, err := a.Journal.ClaimNewColumns(ctx, g.dataset)
+	claim := rand.Text()
+	mine, err := a.Journal.ClaimNewColumns(ctx, g.dataset, claim)
 	if err != nil {
 		return fault.ForObject(err, "", 0, g.dataset, "")
 	}
@@ -70,12 +74,14 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 		f.Hint, f.Dataset = "The notice comes back after the other mail; act only if this lasts over ten minutes.", g.dataset
 		return f
 	}
-	return a.reportClaimed(ctx, g, c, found)
+	return a.reportClaimed(ctx, g, c, found, claim)
 }
 
 // reportClaimed is reportColumns with the claim. The record is after the mail, so a crash
-// between the two sends the mail twice, and never loses the mail.
-func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contract, found work.NewColumns) error {
+// between the two sends the mail twice, and never loses the mail. If the mail takes longer
+// than the claim and another caller has the next claim, only that caller records. Then the
+// next load with the column sends another notice.
+func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contract, found work.NewColumns, claim string) error {
 	reported, err := a.Journal.NewColumns(ctx, g.dataset)
 	if err != nil {
 		return fault.ForObject(err, "", 0, g.dataset, "")
@@ -90,9 +96,13 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 	if notSent == nil {
 		reported = reported.With(news)
 	}
-	if err := a.Journal.RecordNewColumns(ctx, reported); err != nil {
+	recorded, err := a.Journal.RecordNewColumns(ctx, reported, claim)
+	if err != nil {
 		telemetry.Logger(ctx).WarnContext(ctx, "reported columns not recorded", telemetry.Fault(fault.As(err))...)
 		return cmp.Or(notSent, error(fault.ForObject(err, "", 0, g.dataset, "")))
+	}
+	if !recorded {
+		telemetry.Logger(ctx).WarnContext(ctx, "reported columns not recorded: another invocation has the claim", telemetry.KeyDataset, g.dataset)
 	}
 	return notSent
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/contract"
@@ -59,7 +60,7 @@ func TestNewColumnGetsOneMail(t *testing.T) {
 			if got := b.subjects(); !slices.Equal(got, test.want) {
 				t.Errorf("mails %q, want %q", got, test.want)
 			}
-			if b.journal.claimed["shop.order"] {
+			if b.journal.claimed["shop.order"] != "" {
 				t.Error("the claim is left")
 			}
 		})
@@ -82,14 +83,14 @@ func TestNewColumnIsMailedAfterFault(t *testing.T) {
 			}
 		}, fault.TopicAway, []string{oneColumn}},
 		"no journal":                {func(b *fixture, on bool) { b.journal.unavailable = on }, fault.JournalAway, []string{oneColumn}},
-		"a claim of another caller": {func(b *fixture, on bool) { b.journal.claimed["shop.order"] = on }, fault.LockBusy, []string{oneColumn}},
-		"no record after the mail":  {func(b *fixture, on bool) { b.journal.unrecorded, b.journal.claimed["shop.order"] = on, false }, fault.JournalAway, []string{oneColumn, oneColumn}},
+		"a claim of another caller": {func(b *fixture, on bool) { b.journal.claimed["shop.order"] = otherClaim(on) }, fault.LockBusy, []string{oneColumn}},
+		"no record after the mail":  {func(b *fixture, on bool) { b.journal.unrecorded, b.journal.claimed["shop.order"] = on, "" }, fault.JournalAway, []string{oneColumn, oneColumn}},
 		"neither topic nor a record": {func(b *fixture, on bool) {
 			b.topic.refuse = map[string]error{"nothing": nil}
 			if on {
 				b.topic.refuse = map[string]error{"column_not_loaded": errors.New("no answer")}
 			}
-			b.journal.unrecorded, b.journal.claimed["shop.order"] = on, false
+			b.journal.unrecorded, b.journal.claimed["shop.order"] = on, ""
 		}, fault.TopicAway, []string{oneColumn}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +132,8 @@ func TestColumnsAreReadAfterClaim(t *testing.T) {
 		t.Errorf("mails %q, want one about state", got)
 	}
 	b.journal.columns["shop.order"] = work.NewColumns{}
-	if failed := b.alerter.Handle(t.Context(), []batch.Message{columnsNotice("m1", "1.csv", "owner")}); len(failed) > 0 || len(b.topic.mails) > 1 || b.journal.claimed["shop.order"] {
-		t.Errorf("the other invocation reported the only column: %d mails, claim left %t, %v", len(b.topic.mails), b.journal.claimed["shop.order"], failed)
+	if failed := b.alerter.Handle(t.Context(), []batch.Message{columnsNotice("m1", "1.csv", "owner")}); len(failed) > 0 || len(b.topic.mails) > 1 || b.journal.claimed["shop.order"] != "" {
+		t.Errorf("the other invocation reported the only column: %d mails, claim left %q, %v", len(b.topic.mails), b.journal.claimed["shop.order"], failed)
 	}
 }
 
@@ -163,5 +164,31 @@ func TestUnreadableNoticeIsMailed(t *testing.T) {
 	}
 	if got, want := b.subjects(), []string{"firn [test]: shop.order: 1 message failed: column_not_loaded"}; !slices.Equal(got, want) {
 		t.Errorf("mails %q, want %q", got, want)
+	}
+}
+
+// otherClaim is the claim of another invocation, or no claim.
+func otherClaim(on bool) string {
+	if on {
+		return "other"
+	}
+	return ""
+}
+
+// TestRecordOfLateMailKeepsNewerRecord: the mail takes longer than the claim, and another
+// invocation has claimed and recorded meanwhile. The other record stays.
+func TestRecordOfLateMailKeepsNewerRecord(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	newer := work.CollectNewColumns("shop.order", nil, newColumns("size"))
+	b.journal.beforeRecord = func() {
+		b.journal.claimed["shop.order"], b.journal.columns["shop.order"] = "other", newer
+	}
+	failed := b.alerter.Handle(t.Context(), []batch.Message{columnsNotice("m1", "1.csv", "owner")})
+	if len(failed) > 0 || len(b.topic.mails) != 1 || b.journal.claimed["shop.order"] != "other" {
+		t.Errorf("%d mails, claim %q, %v", len(b.topic.mails), b.journal.claimed["shop.order"], failed)
+	}
+	if diff := cmp.Diff(newer, b.journal.columns["shop.order"]); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
 	}
 }

@@ -215,7 +215,7 @@ func TextAttributes(values map[string]string) map[string]types.MessageAttributeV
 // back, as the visibility timeout of this receive. Without an answer from SQS the
 // visibility timeout of the queue applies.
 func (c *Consumer) delay(ctx context.Context, m Message, f *fault.Fault, queue Queue) {
-	wait := min(max(backoff(c.Backoff, m.Receives), f.After), maxBackoff)
+	wait := min(max(Backoff(c.Backoff, maxBackoff, m.Receives), f.After), maxBackoff)
 	c.recordDelay(ctx, m, f, wait)
 	_, err := c.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          aws.String(queue.URL),
@@ -238,15 +238,17 @@ func (c *Consumer) recordDelay(ctx context.Context, m Message, f *fault.Fault, w
 	}
 }
 
-func backoff(first time.Duration, receives int) time.Duration {
+// Backoff returns the delay after a number of failed tries, from 1. The delay is first
+// after one try, doubles with each further try, and is at most longest.
+func Backoff(first, longest time.Duration, tries int) time.Duration {
 	wait := first
-	for range receives - 1 {
-		wait *= 2
-		if wait >= maxBackoff {
-			return maxBackoff
+	for range tries - 1 {
+		if wait >= longest {
+			break
 		}
+		wait *= 2
 	}
-	return wait
+	return min(wait, longest)
 }
 
 func (c *Consumer) queue(name string) (Queue, bool) {

@@ -376,3 +376,18 @@ func TestByQueueCallsHandlerOfQueue(t *testing.T) {
 		t.Errorf("handled %v, failed %v", got, failed)
 	}
 }
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	const first, longest = 5 * time.Second, time.Minute
+	for tries, want := range map[int]time.Duration{
+		0: first, 1: first, 2: 10 * time.Second, 3: 20 * time.Second, 4: 40 * time.Second, 5: longest, 1000: longest,
+	} {
+		if got := batch.Backoff(first, longest, tries); got != want {
+			t.Errorf("after %d tries: %s, want %s", tries, got, want)
+		}
+	}
+	if got := batch.Backoff(2*longest, longest, 1); got != longest {
+		t.Errorf("a long first delay: %s, want %s", got, longest)
+	}
+}

@@ -19,9 +19,6 @@ type Expectations struct {
 	Rejects *float64
 }
 
-// Any reports whether the contract has an expectation.
-func (e Expectations) Any() bool { return e.NewFileWithin > 0 || e.Rows > 0 || e.Rejects != nil }
-
 // The properties of a service-level agreement that firn reads: the time between two
 // deliveries, and the delay of a delivery. ODCS v3.1, section Service-Level Agreement.
 const (

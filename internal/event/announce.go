@@ -10,8 +10,8 @@ import (
 	"github.com/firn-data/firn/internal/object"
 )
 
-// foundBySweep ends the event names in messages of a sweep. The name shows readers of a
-// message that S3 isn't the sender.
+// foundBySweep ends the event names in messages of a sweep, and of a redrive without the
+// original message. The name shows readers of a message that S3 isn't the sender.
 const foundBySweep = "FoundBySweep"
 
 // Announce returns a message about an object in the form of S3's event. Decode accepts

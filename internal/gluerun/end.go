@@ -1,6 +1,7 @@
 package gluerun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (r *Runs) checkOverdueRuns(ctx context.Context) error {
 	runs := make(map[string]string) // of each manifest
 	err := r.Journal.EachStuck(ctx, journal.Transforming, r.Now().Add(-r.Overdue), func(e journal.Entry) bool {
 		if e.Manifest != "" {
-			runs[e.Manifest] = e.Run
+			runs[e.Manifest] = cmp.Or(e.Run, runs[e.Manifest])
 		}
 		return len(runs) < maxOverdueManifests
 	})

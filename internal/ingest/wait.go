@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -92,16 +93,7 @@ func permanent(f *fault.Fault, d journal.Delay) *fault.Fault {
 
 // backoff returns the delay after a number of failed tries.
 func (s *Stage) backoff(tries int) time.Duration {
-	wait := s.Backoff
-	if wait == 0 {
-		wait = defaultBackoff
-	}
-	for range tries - 1 {
-		if wait *= 2; wait >= maxBackoff {
-			return maxBackoff
-		}
-	}
-	return wait
+	return batch.Backoff(cmp.Or(s.Backoff, defaultBackoff), maxBackoff, tries)
 }
 
 func (s *Stage) maxWait() time.Duration {

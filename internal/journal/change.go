@@ -83,10 +83,10 @@ func (c *change) add(name string, value types.AttributeValue) *change {
 	return c
 }
 
-// remove removes texts from a set of texts.
+// remove removes texts from a set of texts. A text may be in members twice.
 func (c *change) remove(name string, members []string) *change {
 	c.names[name] = true
-	c.values[":"+name] = &types.AttributeValueMemberSS{Value: members}
+	c.values[":"+name] = textSet(members)
 	c.deletes = append(c.deletes, fmt.Sprintf("#%s :%s", name, name))
 	return c
 }
@@ -208,28 +208,35 @@ func (t *Table) update(id object.ID, dataset string, c *change) *dynamodb.Update
 	}
 }
 
-// write changes an item that is not an object's. The result is false if the condition
+// write changes an item that isn't an object's. The result is false if the condition
 // doesn't hold.
 func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
+	_, written, err := t.writeItem(ctx, pk, c)
+	return written, err
+}
+
+// writeItem is write, and also returns the item after the change.
+func (t *Table) writeItem(ctx context.Context, pk string, c *change) (map[string]types.AttributeValue, bool, error) {
 	input := &dynamodb.UpdateItemInput{
 		TableName:                 aws.String(t.Name),
 		Key:                       key(pk),
 		UpdateExpression:          aws.String(c.expression()),
 		ExpressionAttributeNames:  c.placeholders(),
 		ExpressionAttributeValues: c.values,
+		ReturnValues:              types.ReturnValueAllNew,
 	}
 	if len(c.extraConditions) > 0 {
 		input.ConditionExpression = aws.String(c.extraCondition())
 	}
-	_, err := t.Client.UpdateItem(ctx, input)
+	output, err := t.Client.UpdateItem(ctx, input)
 	var refused *types.ConditionalCheckFailedException
 	switch {
 	case errors.As(err, &refused):
-		return false, nil
+		return nil, false, nil
 	case err != nil:
-		return false, fault.AWS("write journal", fault.JournalAway, err)
+		return nil, false, fault.AWS("write journal", fault.JournalAway, err)
 	}
-	return true, nil
+	return output.Attributes, true, nil
 }
 
 func (c *change) expression() string {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/object"
 )
 
 // Count is a number of objects from an index.
@@ -70,32 +71,27 @@ func (t *Table) FailedByCode(ctx context.Context, dataset string, limit, newest 
 func (t *Table) OldestMoving(ctx context.Context, state State, limit int, do func(Entry)) (more bool, err error) {
 	for _, digit := range idDigits {
 		input := queryPartition(indexStuck, string(state)+"#"+string(digit), "", "")
-		input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
-		output, err := t.Client.Query(ctx, input)
+		entries, next, err := t.entryPage(ctx, input, limit)
 		if err != nil {
-			return false, fault.AWS("query journal", fault.JournalAway, err)
+			return false, err
 		}
-		for _, attributes := range output.Items {
-			entry, err := decode(attributes)
-			if err != nil {
-				return false, err
-			}
-			do(entry)
+		for _, e := range entries {
+			do(e)
 		}
-		more = more || len(output.LastEvaluatedKey) > 0
+		more = more || len(next) > 0
 	}
 	return more, nil
 }
 
 // count counts the items of a query, at most limit, without reading their attributes.
 func (t *Table) count(ctx context.Context, input *dynamodb.QueryInput, limit int) (Count, error) {
-	input.TableName, input.Select = aws.String(t.Name), types.SelectCount
+	input.Select = types.SelectCount
 	var c Count
 	for {
 		input.Limit = aws.Int32(int32(limit - c.Objects))
-		output, err := t.Client.Query(ctx, input)
+		output, err := t.page(ctx, input)
 		if err != nil {
-			return Count{}, fault.AWS("query journal", fault.JournalAway, err)
+			return Count{}, err
 		}
 		c.Objects += int(output.Count)
 		c.More = len(output.LastEvaluatedKey) > 0
@@ -106,31 +102,24 @@ func (t *Table) count(ctx context.Context, input *dynamodb.QueryInput, limit int
 	}
 }
 
-// EachMovingID calls do with the id of each object of a dataset that the index "work"
-// has: the objects that wait for a load, that failed, or whose message was never sent.
-// An empty dataset means the keys without a contract. The memory is one page of a query.
-func (t *Table) EachMovingID(ctx context.Context, dataset string, do func(id string)) error {
+// EachInWorkIndex calls do with the id of each object of a dataset in the index "work":
+// the objects that wait for a load, that failed, or whose message was never sent. An
+// empty dataset means the keys without a contract. The memory is one page of a query.
+func (t *Table) EachInWorkIndex(ctx context.Context, dataset string, do func(object.ID)) error {
 	if dataset == "" {
 		dataset = noDataset
 	}
 	for _, partition := range []string{"waiting#", "failed#", "unsent#"} {
 		input := queryWorkIndex(partition+dataset, "")
-		input.TableName = aws.String(t.Name)
 		input.ExpressionAttributeNames["#s"] = "work_sk"
 		input.ProjectionExpression = aws.String("#s")
-		for {
-			output, err := t.Client.Query(ctx, input)
-			if err != nil {
-				return fault.AWS("query journal", fault.JournalAway, err)
-			}
-			for _, attributes := range output.Items {
-				sortKey := valueOf(attributes["work_sk"])
-				do(sortKey[strings.LastIndexByte(sortKey, '#')+1:])
-			}
-			if len(output.LastEvaluatedKey) == 0 {
-				break
-			}
-			input.ExclusiveStartKey = output.LastEvaluatedKey
+		err := t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
+			sortKey := valueOf(attributes["work_sk"])
+			do(object.ID(sortKey[strings.LastIndexByte(sortKey, '#')+1:]))
+			return true, nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func TestCountsOfDatasetStopAtLimit(t *testing.T) {
 	t.Parallel()
 	b, ctx := newFixture(t), t.Context()
 	var header, gone []object.ID
-	var moving []string
+	var moving []object.ID
 	for i := range 5 {
 		b.advance(time.Minute)
 		o := b.receivedObject(t)
@@ -34,14 +34,14 @@ func TestCountsOfDatasetStopAtLimit(t *testing.T) {
 		if _, err := b.fail(ctx, o, work.Transform, code); err != nil {
 			t.Fatal(err)
 		}
-		*ids, moving = append(*ids, o.ID()), append(moving, string(o.ID()))
+		*ids, moving = append(*ids, o.ID()), append(moving, o.ID())
 	}
 	for range 3 {
 		o := b.receivedObject(t)
 		if _, err := b.transformed(ctx, o, "00-01-a"); err != nil {
 			t.Fatal(err)
 		}
-		moving = append(moving, string(o.ID()))
+		moving = append(moving, o.ID())
 	}
 	b.receivedObject(t) // not in the index "work"
 	for _, page := range []int32{0, 1} {
@@ -72,8 +72,8 @@ func TestCountsOfDatasetStopAtLimit(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || !failed[0].More {
 			t.Errorf("failures with pages of %d (-want +got):\n%s", page, diff)
 		}
-		var ids []string
-		if err := b.EachMovingID(ctx, b.dataset, func(id string) { ids = append(ids, id) }); err != nil {
+		var ids []object.ID
+		if err := b.EachInWorkIndex(ctx, b.dataset, func(id object.ID) { ids = append(ids, id) }); err != nil {
 			t.Fatal(err)
 		}
 		slices.Sort(ids)

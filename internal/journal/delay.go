@@ -29,13 +29,13 @@ type Delay struct {
 	Last time.Time `json:"last_try"`
 	Next time.Time `json:"next_try"`
 	// Repeats is the number of the last tries in a row with the same code, and Since is
-	// the time of the first of these tries. Only a waiting run has both.
+	// the time of the first of these tries. Only a delay of DelayRun has both.
 	Repeats int       `json:"repeats,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 }
 
-// attributesOfDelay are the attributes that Delayed writes. Progress removes the
-// attributes.
+// attributesOfDelay are the attributes that Delayed and DelayRun write. Progress removes
+// the attributes.
 var attributesOfDelay = []string{
 	"delay_stage", "delay_code", "delay_cause", "delay_hint", "delay_tries", "delay_last", "delay_next", "delay_since", "delay_repeats",
 }
@@ -144,15 +144,14 @@ func (i *item) progressed(e Entry) time.Time {
 // idDigits are the possible first digits of an id, and the shards of the index "stuck".
 const idDigits = "0123456789abcdef"
 
-// EachStuck calls do with each object in the state that has had no progress since before
-// the time, until do returns false. The state is Received, Transforming or Transformed.
+// EachStuck calls do with each object in the state whose last progress was before the
+// time, until do returns false. The state is Received, Transforming or Transformed.
 // The objects of each of the sixteen shards come in the order of progress. The memory is
 // one page of a query, at most 1 MB.
 func (t *Table) EachStuck(ctx context.Context, state State, before time.Time, do func(Entry) bool) error {
 	proceed := true
 	for _, digit := range idDigits {
 		input := queryStuckIndex(state, string(digit), before)
-		input.TableName = aws.String(t.Name)
 		err := t.each(ctx, input, func(e Entry) bool {
 			proceed = do(e)
 			return proceed
@@ -164,7 +163,7 @@ func (t *Table) EachStuck(ctx context.Context, state State, before time.Time, do
 	return nil
 }
 
-// StuckPage returns at most limit objects without progress since before the time, from
+// StuckPage returns at most limit objects whose last progress was before the time, from
 // the place, and the place of the next page. An empty next place means the end of the
 // state. A page can have fewer objects and even none before the end. A place without a
 // shard is the beginning of its state. The objects of a page are of one shard, in the
@@ -176,18 +175,11 @@ func (t *Table) StuckPage(ctx context.Context, place work.StuckPlace, before tim
 		input.KeyConditionExpression = aws.String("#p = :p AND #s BETWEEN :after AND :s")
 		input.ExpressionAttributeValues[":after"] = text(place.After + "~") // after this object
 	}
-	input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
-	output, err := t.Client.Query(ctx, input)
+	entries, last, err := t.entryPage(ctx, input, limit)
 	if err != nil {
-		return nil, work.StuckPlace{}, fault.AWS("query journal", fault.JournalAway, err)
+		return nil, work.StuckPlace{}, err
 	}
-	entries := make([]Entry, len(output.Items))
-	for i, attributes := range output.Items {
-		if entries[i], err = decode(attributes); err != nil {
-			return nil, work.StuckPlace{}, err
-		}
-	}
-	next := work.StuckPlace{State: place.State, Shard: idDigits[shard : shard+1], After: valueOf(output.LastEvaluatedKey["stuck_sk"])}
+	next := work.StuckPlace{State: place.State, Shard: idDigits[shard : shard+1], After: valueOf(last["stuck_sk"])}
 	switch {
 	case next.After != "":
 	case shard+1 < len(idDigits):

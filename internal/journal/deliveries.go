@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/firn-data/firn/internal/work"
@@ -42,14 +41,10 @@ func (t *Table) SetDeliveries(ctx context.Context, dataset string, seq int64, d 
 // Deliveries returns the recorded deliveries of a dataset. The zero value is the answer
 // for a dataset without a record.
 func (t *Table) Deliveries(ctx context.Context, dataset string) (Deliveries, error) {
-	attributes, err := t.get(ctx, deliveriesPrefix+dataset)
-	if errors.Is(err, ErrNotFound) {
-		return Deliveries{}, nil
-	}
+	i, err := t.find(ctx, deliveriesPrefix+dataset)
 	if err != nil {
 		return Deliveries{}, err
 	}
-	i := &item{attributes: attributes}
 	d := Deliveries{Current: i.text("current")}
 	if body := i.text("held"); body != "" {
 		if err := json.Unmarshal([]byte(body), &d.Held); err != nil {

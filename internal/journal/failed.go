@@ -2,12 +2,14 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
@@ -28,36 +30,27 @@ func (f FailedObject) Key() string { return stamp(f.At) + "#" + string(f.ID) }
 // read unit for each 8 KB of entries. The index is eventually consistent: a recent
 // failure can be missing.
 func (t *Table) EachFailed(ctx context.Context, dataset string, code fault.Code, do func(FailedObject)) error {
-	input := t.failedSince(dataset, code, time.Time{})
+	input := failedSince(dataset, code, time.Time{})
 	input.ProjectionExpression = aws.String("#s")
-	for {
-		output, err := t.Client.Query(ctx, input)
+	return t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
+		at, id, _ := strings.Cut(strings.TrimPrefix(valueOf(attributes["work_sk"]), string(code)+"#"), "#")
+		failed, err := time.Parse(stampLayout, at)
 		if err != nil {
-			return fault.AWS("query journal", fault.JournalAway, err)
+			return false, fmt.Errorf("journal: attribute work_sk of the failed object %s: %w", id, err)
 		}
-		for _, attributes := range output.Items {
-			at, id, _ := strings.Cut(strings.TrimPrefix(valueOf(attributes["work_sk"]), string(code)+"#"), "#")
-			failed, err := time.Parse(stampLayout, at)
-			if err != nil {
-				return err
-			}
-			do(FailedObject{ID: object.ID(id), At: failed})
-		}
-		if len(output.LastEvaluatedKey) == 0 {
-			return nil
-		}
-		input.ExclusiveStartKey = output.LastEvaluatedKey
-	}
+		do(FailedObject{ID: object.ID(id), At: failed})
+		return true, nil
+	})
 }
 
 // HasFailed reports whether the dataset has an object that failed with the code at the
 // time since or later, and is still failed. The index is eventually consistent.
 func (t *Table) HasFailed(ctx context.Context, dataset string, code fault.Code, since time.Time) (bool, error) {
-	input := t.failedSince(dataset, code, since)
+	input := failedSince(dataset, code, since)
 	input.Limit = aws.Int32(1)
-	output, err := t.Client.Query(ctx, input)
+	output, err := t.page(ctx, input)
 	if err != nil {
-		return false, fault.AWS("query journal", fault.JournalAway, err)
+		return false, err
 	}
 	return len(output.Items) > 0, nil
 }
@@ -72,7 +65,7 @@ func (t *Table) HasFailedSince(ctx context.Context, dataset string, since time.T
 	}), err
 }
 
-func (t *Table) failedSince(dataset string, code fault.Code, since time.Time) *dynamodb.QueryInput {
+func failedSince(dataset string, code fault.Code, since time.Time) *dynamodb.QueryInput {
 	if dataset == "" {
 		dataset = noDataset
 	}
@@ -82,6 +75,5 @@ func (t *Table) failedSince(dataset string, code fault.Code, since time.Time) *d
 	}
 	input := queryPartition(indexWork, "failed#"+dataset, "#s BETWEEN :s AND :end", from)
 	input.ExpressionAttributeValues[":end"] = text(string(code) + "#~") // after each time
-	input.TableName = aws.String(t.Name)
 	return input
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/firn-data/firn/internal/object"
 )
 
 // attributeFailures is the attribute of a key's item with the ids of the failed versions.
+// A version that failed before can have an id there until the next read.
 const attributeFailures = "failures"
 
 // maxFailures is the largest number of failed versions in the item of a key. DynamoDB
@@ -17,7 +16,8 @@ const attributeFailures = "failures"
 const maxFailures = 1000
 
 // noteFailure adds the object to the failed versions of its key. The note comes before
-// the failure, so that a killed function leaves no failure without a note.
+// the failure, so that a killed function leaves no failure without a note. A key with
+// 1,000 notes or more gets no further note.
 func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	_, err := t.write(ctx, newestPrefix+object.KeyID(o.Bucket, o.Key), newChange("").
 		add(attributeFailures, textSet([]string{string(o.ID())})).
@@ -26,24 +26,17 @@ func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	return err
 }
 
-// FailedVersions returns the failed versions of a key, in any order. At most 1,000
-// failures of a key are noted.
+// FailedVersions returns the failed versions of a key, in the order of their ids, and removes the
+// notes of versions in a final state. At most 1,000 failures of a key are noted.
 func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry, error) {
 	pk := newestPrefix + object.KeyID(bucket, key)
-	attributes, err := t.get(ctx, pk)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
+	i, err := t.find(ctx, pk)
 	if err != nil {
 		return nil, err
 	}
-	noted, _ := attributes[attributeFailures].(*types.AttributeValueMemberSS)
-	if noted == nil {
-		return nil, nil
-	}
 	var failed []Entry
 	var ended []string
-	for _, id := range noted.Value {
+	for _, id := range i.set(attributeFailures) {
 		entry, err := t.Get(ctx, object.ID(id))
 		switch {
 		case err != nil && !errors.Is(err, ErrNotFound):
@@ -57,7 +50,7 @@ func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry
 	return failed, t.forgetFailures(ctx, pk, ended)
 }
 
-// forgetFailures removes ended versions from the failed versions of a key.
+// forgetFailures removes the notes of ended versions from the item of a key.
 func (t *Table) forgetFailures(ctx context.Context, pk string, ended []string) error {
 	if len(ended) == 0 {
 		return nil

@@ -44,14 +44,15 @@
 // # Generations
 //
 // The generation of an object is the number of reloads, from 0. [Table.Reload] adds one
-// and puts a loaded, failed or dismissed object back to Received. The earlier rows stay in the
-// Snowflake table until the load of the new generation replaces the rows.
+// and puts a loaded, failed or dismissed object back to Received. The earlier rows stay
+// in the Snowflake table until the load of the new generation replaces the rows.
 //
-// Work messages, receipts and loads have a generation. Start, [Table.Transformed] and
-// [Table.Loaded] change nothing if the entry has a later generation. If the entry has
-// an earlier generation and an allowed state, the entry takes over the later
-// generation. That happens after a loss of the entry: [Table.Receive] then makes a new entry with generation 0.
-// [Table.Fail] and [Table.Superseded] apply to any generation.
+// Work messages, receipts, faults and loads have a generation. Start,
+// [Table.Transformed], [Table.Loaded], [Table.Fail] and [Table.Delayed] change nothing if
+// the entry has a later generation. If the entry has an earlier generation and an allowed
+// state, the entry takes over the later generation, except after Delayed. That happens
+// after a loss of the entry: [Table.Receive] then makes a new entry with generation 0.
+// [Table.Superseded] and [Table.Withdrawn] apply to any generation.
 //
 // # Conditional writes
 //
@@ -85,6 +86,7 @@
 // [Table.Fail] makes a version superseded instead of failed if a newer version is
 // loaded. The item of the key has the ids of the failed versions: the load of a newer
 // version makes these versions superseded ([Table.FailedVersions]).
+//
 // # Ingestion runs
 //
 // A [Run] describes one ingestion run, from its order to its end. Each method of [Table]
@@ -92,9 +94,10 @@
 //
 //   - OrderRun: from no record, Waiting or Failed to Ordered. An ordered or running run
 //     keeps its state.
-//   - StartRun: from any state except Finished to Running. A waiting run must have its
-//     next try behind it.
-//   - SaveCheckpoint: from any state to Running or Finished. A checkpoint is progress.
+//   - StartRun: from any state except Finished to Running. A waiting run needs a claim of
+//     ClaimResume, or the end of its wait.
+//   - SaveCheckpoint: from any state to Running or Finished; a finished run stays
+//     finished. A checkpoint is progress.
 //   - DelayRun: from Ordered, Running or Waiting to Waiting.
 //   - ClaimResume and RecordResume: from Waiting to Ordered.
 //   - Fail: from any state except Finished to Failed.
@@ -123,40 +126,56 @@
 // The partition key "pk" of an object's item is the object's id. The table also has
 // items with other keys, and without the attribute "state":
 //
-//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest])
-//     and the failed versions.
-//   - "run#" and a run: the checkpoint of an ingestion run ([Table.Checkpoint]).
-//   - "key#" and a hash of bucket and key: the newest version of the key ([Table.Newest]).
+//   - "key#" and a hash of bucket and key: the newest version of the key
+//     ([Table.Newest]) and the failed versions ([Table.FailedVersions]).
 //   - "run#", a dataset, "/" and a run id: an ingestion run with its checkpoint
 //     ([Table.StartRun]). The attribute of its state is "run_state".
 //   - "breaker#" and a dependency: the outage of the dependency ([Table.Outage]).
-//   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot ([Table.Deliveries]).
+//   - "deliveries#" and a dataset: the current and the held deliveries of a snapshot
+//     ([Table.Deliveries]).
 //   - "columns#" and a dataset: the reported new columns of files ([Table.NewColumns]).
+//   - "volumes#" and a dataset: the sizes and the rejects of the newest loads
+//     ([Table.Volumes]).
+//   - "notice#", a kind, "#", a dataset, "#" and a code: the mails about one dataset and
+//     code ([Table.Notice]). DynamoDB deletes the item 30 days after the end of the
+//     notice.
+//   - "mails#" and an hour in UTC: the number of the hour's mails ([Table.CountMail]).
+//     DynamoDB deletes the item after two days.
+//   - "post#" and a random id: a message for the webhook ([Table.AddPost]). DynamoDB
+//     deletes the item after seven days.
+//   - "posts": the number of undelivered messages for the webhook
+//     ([Table.UndeliveredPosts]).
 //   - "loads": the number of committed loads ([Table.CountLoad]).
 //   - "sweep": the progress of the sweeps ([Table.SweptUntil]).
 //
 // # Indexes
 //
-// Two global secondary indexes find objects and runs by state. Both indexes are sparse: an item
-// without the attributes of an index is not in the index. The request that changes the
-// state also changes these attributes.
+// Two global secondary indexes find objects, runs, notices and messages for the webhook.
+// Both indexes are sparse: an item without the attributes of an index is not in the
+// index. The request that changes the state also changes these attributes.
 //
-//   - "stuck" has the objects in Received, Transforming and Transformed, for [Table.EachStuck],
-//     [Table.StuckPage] and [Table.OldestMoving]. The partition is the state and the first hexadecimal digit of the id. The order is
-//     the time of the last progress.
-//   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time. The
-//     index also has the objects in Failed, for [Table.Failed] and [Table.FailedByCode], in
-//     the order of code and time. Objects with an unsent message are in the index for [Table.Unsent]. The
-//     partition is "waiting", "failed" or "unsent", and the dataset.
+//   - "stuck" has the objects in Received, Transforming and Transformed, for
+//     [Table.EachStuck], [Table.StuckPage] and [Table.OldestMoving]. The partition is the
+//     state and the first hexadecimal digit of the id. The order is the time of the last
+//     progress.
+//   - "work" has the objects in Transformed, for [Table.Waiting], in the order of time.
+//     The index also has the objects in Failed, for [Table.Failed] and
+//     [Table.FailedByCode], in the order of code and time. Objects with an unsent message
+//     are in the index for [Table.Unsent]. The partition is "waiting", "failed" or
+//     "unsent", and the dataset.
 //
 // Runs have partitions of their own in both indexes. In "stuck" the partition is "run#"
 // and the state. Ordered and running runs are in the order of the last progress, waiting
 // runs in the order of the next try. In "work" the partition is "run#" and the dataset,
 // with all runs that aren't finished, for [Table.Runs].
 //
-// Only [Table.Each] reads the whole table. Every other read is by key, or of one part of an
-// index, page by page. Reads by key are strongly consistent. Reads of an index are eventually consistent: a
-// query can miss a recent change.
+// Two more partitions of "work" have no objects. "notice" has the open and the recovered
+// notices, in the order of kind, dataset and code ([Table.OpenNotices]). "post" has the
+// waiting messages for the webhook, in the order of the next try ([Table.DuePosts]).
+//
+// Only [Table.Each] reads the whole table. Every other read is by key, or of one part of
+// an index, page by page. Reads by key are strongly consistent. Reads of an index are
+// eventually consistent: a query can miss a recent change.
 package journal
 
 import (
@@ -274,7 +293,8 @@ type Entry struct {
 	Cause string `json:"cause,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 	// Message and Queue are the failed message and the name of the message's queue.
-	// Redrive sends Message again for an object without a dataset.
+	// Redrive sends Message again for an object without a dataset. Message is empty before
+	// the first failure.
 	Message string `json:"-"`
 	Queue   string `json:"queue,omitempty"`
 	// Redrives and Reloads count the commands of operators for this entry.
@@ -284,8 +304,8 @@ type Entry struct {
 	// object's message. The same command sends the message.
 	Unsent bool `json:"unsent,omitempty"`
 	// SweepCount counts the sweeps that found the object without progress since the
-	// last receipt, redrive or reload. LastSweepAt is the time of the last such sweep;
-	// the zero time for none.
+	// last receipt, delay, redrive or reload. LastSweepAt is the time of the last such
+	// sweep; the zero time for none.
 	SweepCount  int       `json:"looks,omitempty"`
 	LastSweepAt time.Time `json:"looked_at,omitzero"`
 }
@@ -320,6 +340,10 @@ type Table struct {
 	// Now is the clock.
 	Now func() time.Time
 }
+
+// claimTime is the time for which a claim of a mail, of a report or of a run's next
+// message excludes other callers: the timeout of the alert function.
+const claimTime = time.Minute
 
 // Withdrawal describes the withdrawal of an object.
 type Withdrawal struct {

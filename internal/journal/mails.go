@@ -34,7 +34,7 @@ func (t *Table) countMailOnce(ctx context.Context, at time.Time, limit int) (cou
 		set("expires_at", number(at.Add(mailCountTime).Unix())).
 		onlyOnce(id).
 		where("attribute_not_exists(#sent) OR #sent < :limit").bind(":limit", number(int64(limit))).
-		where("attribute_not_exists(#change) OR #change <> :change"), nil)
+		where("attribute_not_exists(#change) OR #change <> :change"))
 	if err != nil {
 		return 0, false, err
 	}
@@ -57,7 +57,7 @@ func (t *Table) UncountMail(ctx context.Context, at time.Time) error {
 	_, _, err := t.writeItem(ctx, hourKey(at), newChange("").
 		subtract("sent").
 		onlyOnce(rand.Text()).
-		where("#sent > :zero AND #change <> :change").bind(":zero", number(0)), nil)
+		where("#sent > :zero AND #change <> :change").bind(":zero", number(0)))
 	return err
 }
 

@@ -3,6 +3,7 @@
 package journal_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,6 +15,17 @@ import (
 
 	"github.com/firn-data/firn/internal/work"
 )
+
+// report claims and records a report about new columns.
+func (b *fixture) report(t *testing.T, n work.NewColumns) {
+	t.Helper()
+	if claimed, err := b.ClaimNewColumns(t.Context(), n.Dataset, "alert"); !claimed || err != nil {
+		t.Fatalf("claim: %t, %v", claimed, err)
+	}
+	if recorded, err := b.RecordNewColumns(t.Context(), n, "alert"); !recorded || err != nil {
+		t.Fatalf("record: %t, %v", recorded, err)
+	}
+}
 
 func TestNewColumnsKeepLastReport(t *testing.T) {
 	t.Parallel()
@@ -28,14 +40,10 @@ func TestNewColumnsKeepLastReport(t *testing.T) {
 	}
 	check("without a report")
 	want.Columns, want.More = []work.NewColumn{{Name: "a\x00\u202eé", Object: "s3://landing/k", LoadedAt: b.clock()}}, 3
-	if err := b.RecordNewColumns(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
+	b.report(t, want)
 	check("after a report")
 	want.Columns, want.More = append(want.Columns, work.NewColumn{Name: ""}), 0
-	if err := b.RecordNewColumns(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
+	b.report(t, want)
 	check("after another report")
 }
 
@@ -51,29 +59,30 @@ func TestLargestNewColumnsFitIntoItem(t *testing.T) {
 		})
 	}
 	want := work.CollectNewColumns(b.dataset, nil, found)
-	if err := b.RecordNewColumns(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
+	b.report(t, want)
 	if got, err := b.NewColumns(t.Context(), b.dataset); err != nil || len(got.Columns) != 50 || got.More != 10 {
 		t.Errorf("%d columns and %d more, %v", len(got.Columns), got.More, err)
 	}
 }
 
-// TestNewColumnsHaveOneClaim: of many callers at the same time one gets the claim. A
-// record or a minute ends the claim. A claim of one dataset is no claim of another.
+// TestNewColumnsHaveOneClaim: of many callers at the same time one gets the claim. The
+// owner's record or a minute ends the claim. A claim of one dataset is no claim of another.
 func TestNewColumnsHaveOneClaim(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)
+	var owner atomic.Value
 	claims := func(callers int) int64 {
 		var claimed atomic.Int64
 		var group sync.WaitGroup
 		for range callers {
 			group.Go(func() {
-				mine, err := b.ClaimNewColumns(t.Context(), b.dataset)
+				claim := rand.Text()
+				mine, err := b.ClaimNewColumns(t.Context(), b.dataset, claim)
 				if err != nil {
 					t.Error(err)
 				}
 				if mine {
+					owner.Store(claim)
 					claimed.Add(1)
 				}
 			})
@@ -82,6 +91,15 @@ func TestNewColumnsHaveOneClaim(t *testing.T) {
 		return claimed.Load()
 	}
 	reported := work.NewColumns{Dataset: b.dataset, Columns: []work.NewColumn{{Name: "owner"}}}
+	record := func(n work.NewColumns, claim string, want bool) error {
+		recorded, err := b.RecordNewColumns(t.Context(), n, claim)
+		if recorded != want {
+			t.Errorf("record of %s with the claim %q: %t", n.Dataset, claim, recorded)
+		}
+		return err
+	}
+	mine := func() string { return owner.Load().(string) }
+	late := ""
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -89,10 +107,12 @@ func TestNewColumnsHaveOneClaim(t *testing.T) {
 	}{
 		{"no claim before", func() error { return nil }, 1},
 		{"another claim", func() error { return nil }, 0},
-		{"a record ends the claim", func() error { return b.RecordNewColumns(t.Context(), reported) }, 1},
-		{"a claim of another dataset", func() error { return b.RecordNewColumns(t.Context(), work.NewColumns{Dataset: "other." + b.dataset}) }, 0},
+		{"a record of another caller", func() error { return record(work.NewColumns{Dataset: b.dataset}, "another", false) }, 0},
+		{"a claim of another dataset", func() error { return record(work.NewColumns{Dataset: "other." + b.dataset}, mine(), false) }, 0},
+		{"a record of the owner ends the claim", func() error { return record(reported, mine(), true) }, 1},
 		{"just before the end of the claim", func() error { b.advance(time.Minute - time.Millisecond); return nil }, 0},
-		{"after a minute", func() error { b.advance(time.Millisecond); return nil }, 1},
+		{"after a minute", func() error { late = mine(); b.advance(time.Millisecond); return nil }, 1},
+		{"a late record of the owner before", func() error { return record(work.NewColumns{Dataset: b.dataset}, late, false) }, 0},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)

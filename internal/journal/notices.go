@@ -4,16 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 )
 
@@ -29,9 +25,6 @@ const (
 const noticePartition = "notice"
 
 const (
-	// mailClaimTime is the time for which a claim of a mail excludes other callers: the
-	// timeout of the alert function.
-	mailClaimTime = time.Minute
 	// closedNoticeTime is the time after which DynamoDB deletes a closed notice.
 	closedNoticeTime = 30 * 24 * time.Hour
 	// mailCountTime is the time after which DynamoDB deletes the count of an hour.
@@ -178,39 +171,28 @@ func textSet(texts []string) types.AttributeValue {
 
 // Notice returns the notice; without a record, a notice with an empty status.
 func (t *Table) Notice(ctx context.Context, k NoticeKey) (Notice, error) {
-	attributes, err := t.get(ctx, k.pk())
-	if errors.Is(err, ErrNotFound) {
-		return Notice{NoticeKey: k}, nil
-	}
+	i, err := t.find(ctx, k.pk())
 	if err != nil {
 		return Notice{}, err
 	}
-	return decodeNotice(attributes)
+	n, err := decodeNotice(i.attributes)
+	n.NoticeKey = k
+	return n, err
 }
 
 // OpenNotices returns the open and the recovered notices. The index is eventually
 // consistent: a caller reads a notice again before a mail.
 func (t *Table) OpenNotices(ctx context.Context) ([]Notice, error) {
-	input := queryWorkIndex(noticePartition, "")
-	input.TableName = aws.String(t.Name)
 	var notices []Notice
-	for {
-		output, err := t.Client.Query(ctx, input)
-		if err != nil {
-			return nil, fault.AWS("query journal", fault.JournalAway, err)
-		}
-		for _, attributes := range output.Items {
-			n, err := decodeNotice(attributes)
-			if err != nil {
-				return nil, err
-			}
-			notices = append(notices, n)
-		}
-		if len(output.LastEvaluatedKey) == 0 {
-			return notices, nil
-		}
-		input.ExclusiveStartKey = output.LastEvaluatedKey
+	err := t.eachItem(ctx, queryWorkIndex(noticePartition, ""), func(attributes map[string]types.AttributeValue) (bool, error) {
+		n, err := decodeNotice(attributes)
+		notices = append(notices, n)
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return notices, nil
 }
 
 // OpenNotice opens the notice of a cause and gives the first mail to the caller, for a
@@ -223,12 +205,12 @@ func (t *Table) OpenNotice(ctx context.Context, k NoticeKey, claim string) (Noti
 		set("status", text(string(NoticeOpen))).
 		set("opened_at", instant(now)).set("seen_at", instant(now)).set("next_at", instant(now)).
 		set("mails", number(0)).set("total", number(0)).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		set("work_pk", text(noticePartition)).set("work_sk", text(k.sortKey())).
 		clear("mailed_at", "mailed_until", "mailed_keys", "sample", "doublings", "expires_at").
 		clear("pending_keys", "pending_more", "pending_first", "pending_last").
 		where("attribute_not_exists(#status) OR #status <> :status")
-	n, opened, err := t.writeNotice(ctx, k, c, nil)
+	n, opened, err := t.writeNotice(ctx, k, c)
 	if err != nil || opened {
 		return n, opened, err
 	}
@@ -249,9 +231,9 @@ func (c *change) of(n Notice) *change {
 func (t *Table) ClaimMail(ctx context.Context, n Notice, claim string) (Notice, bool, error) {
 	now := t.Now()
 	return t.writeNotice(ctx, n.NoticeKey, newChange("").of(n).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		where("attribute_not_exists(#claimed_until) OR #claimed_until <= :now OR #claim = :claim").
-		bind(":now", instant(now)), nil)
+		bind(":now", instant(now)))
 }
 
 // Pending are failures that wait for the next mail of a notice.
@@ -282,7 +264,7 @@ func (t *Table) AddFailures(ctx context.Context, n Notice, p Pending) (bool, err
 	if p.Last != "" {
 		c.set("pending_last", text(p.Last))
 	}
-	_, open, err := t.writeNotice(ctx, n.NoticeKey, c, nil)
+	_, open, err := t.writeNotice(ctx, n.NoticeKey, c)
 	return open, err
 }
 
@@ -328,7 +310,10 @@ func (t *Table) RecordMail(ctx context.Context, n Notice, m Mailed) error {
 	if m.PendingMore > 0 {
 		c.add("pending_more", number(int64(-m.PendingMore)))
 	}
-	_, _, err := t.writeNotice(ctx, n.NoticeKey, c, m.PendingKeys)
+	if len(m.PendingKeys) > 0 {
+		c.remove("pending_keys", m.PendingKeys)
+	}
+	_, _, err := t.writeNotice(ctx, n.NoticeKey, c)
 	return err
 }
 
@@ -336,7 +321,7 @@ func (t *Table) RecordMail(ctx context.Context, n Notice, m Mailed) error {
 // failures before that time. It also clears Notice.MailedKeys.
 func (t *Table) AdvanceNotice(ctx context.Context, n Notice, until time.Time) error {
 	_, _, err := t.writeNotice(ctx, n.NoticeKey, newChange("").of(n).
-		set("mailed_until", instant(until)).clear("mailed_keys"), nil)
+		set("mailed_until", instant(until)).clear("mailed_keys"))
 	return err
 }
 
@@ -345,7 +330,7 @@ func (t *Table) ReleaseMail(ctx context.Context, n Notice, claim string, next ti
 	_, _, err := t.writeNotice(ctx, n.NoticeKey, newChange("").of(n).
 		set("next_at", instant(next)).
 		clear("claim", "claimed_until").
-		where("#claim = :was_claim", "claim").bind(":was_claim", text(claim)), nil)
+		where("#claim = :was_claim", "claim").bind(":was_claim", text(claim)))
 	return err
 }
 
@@ -356,12 +341,12 @@ func (t *Table) RecoverNotice(ctx context.Context, n Notice, claim string) (Noti
 	now := t.Now()
 	return t.writeNotice(ctx, n.NoticeKey, newChange("").
 		set("status", text(string(NoticeRecovered))).set("next_at", instant(now)).
-		set("claim", text(claim)).set("claimed_until", instant(now.Add(mailClaimTime))).
+		set("claim", text(claim)).set("claimed_until", instant(now.Add(claimTime))).
 		where("(#notice = :was_notice AND #status = :was_status AND #mails = :was_mails AND #seen_at = :was_seen AND "+
 			"(attribute_not_exists(#claimed_until) OR #claimed_until <= :now)) OR (#notice = :was_notice AND #claim = :claim)",
 			"notice", "mails", "seen_at").
 		bind(":was_notice", text(n.ID)).bind(":was_status", text(string(n.Status))).bind(":was_mails", number(int64(n.Mails))).
-		bind(":was_seen", instant(n.SeenAt)).bind(":now", instant(now)), nil)
+		bind(":was_seen", instant(n.SeenAt)).bind(":now", instant(now)))
 }
 
 // CloseNotice closes a notice. The result is false if a failure or a mail came after
@@ -372,50 +357,17 @@ func (t *Table) CloseNotice(ctx context.Context, n Notice) (bool, error) {
 		set("status", text(string(NoticeClosed))).set("closed_at", instant(now)).
 		set("expires_at", number(now.Add(closedNoticeTime).Unix())).
 		clear("work_pk", "work_sk", "claim", "claimed_until").
-		where("#seen_at = :was_seen", "seen_at").bind(":was_seen", instant(n.SeenAt)), nil)
+		where("#seen_at = :was_seen", "seen_at").bind(":was_seen", instant(n.SeenAt)))
 	return closed, err
 }
 
-// writeNotice makes a change of a notice, and deletes keys of pending failures. The
-// result is the notice after the change, or false and n's zero value if the condition
-// doesn't hold.
-func (t *Table) writeNotice(ctx context.Context, k NoticeKey, c *change, deleted []string) (Notice, bool, error) {
-	attributes, written, err := t.writeItem(ctx, k.pk(), c, deleted)
+// writeNotice makes a change of a notice. The result is the notice after the change, or
+// false and only the key if the condition doesn't hold.
+func (t *Table) writeNotice(ctx context.Context, k NoticeKey, c *change) (Notice, bool, error) {
+	attributes, written, err := t.writeItem(ctx, k.pk(), c)
 	if err != nil || !written {
 		return Notice{NoticeKey: k}, false, err
 	}
 	n, err := decodeNotice(attributes)
 	return n, true, err
-}
-
-// writeItem makes a change of an item that isn't an object's, deletes texts from the
-// set pending_keys, and returns the item after the change. The result is false if the
-// condition doesn't hold.
-func (t *Table) writeItem(ctx context.Context, pk string, c *change, deleted []string) (map[string]types.AttributeValue, bool, error) {
-	expression := c.expression()
-	if len(deleted) > 0 {
-		expression += " DELETE #pending_keys :deleted_keys"
-		c.names["pending_keys"] = true
-		c.bind(":deleted_keys", textSet(deleted))
-	}
-	input := &dynamodb.UpdateItemInput{
-		TableName:                 aws.String(t.Name),
-		Key:                       key(pk),
-		UpdateExpression:          aws.String(expression),
-		ExpressionAttributeNames:  c.placeholders(),
-		ExpressionAttributeValues: c.values,
-		ReturnValues:              types.ReturnValueAllNew,
-	}
-	if len(c.extraConditions) > 0 {
-		input.ConditionExpression = aws.String(c.extraCondition())
-	}
-	output, err := t.Client.UpdateItem(ctx, input)
-	var refused *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &refused):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, fault.AWS("write journal", fault.JournalAway, err)
-	}
-	return output.Attributes, true, nil
 }

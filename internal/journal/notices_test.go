@@ -162,7 +162,7 @@ func TestRecordedMailLeavesLaterFailuresWaiting(t *testing.T) {
 		}
 		add(journal.Pending{Keys: []string{"m3"}, First: "three", Last: "three"})
 		mailed := journal.Mailed{
-			Count: 2, NextAt: b.clock().Add(time.Minute), Until: b.clock(), Keys: []string{"m1", "m2"}, PendingKeys: []string{"m1", "m2"},
+			Count: 2, NextAt: b.clock().Add(time.Minute), Until: b.clock(), Keys: []string{"m1", "m2"}, PendingKeys: []string{"m1", "m2", "m1"},
 			Sample: []object.ID{"o1"},
 		}
 		if err := b.RecordMail(t.Context(), read, mailed); err != nil {

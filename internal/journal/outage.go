@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -23,14 +22,10 @@ const (
 
 // Outage implements breaker.Store.
 func (t *Table) Outage(ctx context.Context, dependency string) (breaker.Outage, error) {
-	attributes, err := t.get(ctx, breakerPrefix+dependency)
-	if errors.Is(err, ErrNotFound) {
-		return breaker.Outage{Dependency: dependency}, nil
-	}
+	i, err := t.find(ctx, breakerPrefix+dependency)
 	if err != nil {
 		return breaker.Outage{}, err
 	}
-	i := &item{attributes: attributes}
 	o := breaker.Outage{
 		Dependency: dependency, ID: i.text("outage"), Open: i.text("status") == outageOpen,
 		Since: i.instant("since"), Ended: i.instant("ended"), Until: i.instant("until"),
@@ -109,9 +104,6 @@ func (t *Table) EndOutage(ctx context.Context, o breaker.Outage) (bool, error) {
 		bind(":outage", text(o.ID)).bind(":open", text(outageOpen)))
 }
 
-// noticeClaimTime is the time for which a claim of a notice excludes other callers.
-const noticeClaimTime = time.Minute
-
 // ClaimNotice gives the sending of a notice to one caller, for a minute. The result is
 // false if another caller has the claim, if the notice is recorded, or if the outage
 // changed after the read of o.
@@ -122,7 +114,7 @@ func (t *Table) ClaimNotice(ctx context.Context, o breaker.Outage, n breaker.Not
 		status = outageOpen
 	}
 	return t.write(ctx, breakerPrefix+o.Dependency, newChange("").
-		set("telling_until", instant(now.Add(noticeClaimTime))).
+		set("telling_until", instant(now.Add(claimTime))).
 		where("#outage = :outage AND #status = :status AND (attribute_not_exists(#told) OR #told <> :notice) AND "+
 			"(attribute_not_exists(#telling_until) OR #telling_until <= :now)", "outage", "status", "told").
 		bind(":outage", text(o.ID)).bind(":status", text(status)).bind(":notice", text(string(n))).bind(":now", instant(now)))

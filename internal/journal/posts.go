@@ -2,16 +2,13 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/firn-data/firn/internal/fault"
 )
 
 // postPrefix begins the key of a message for the webhook. postsKey is the key of the
-// item with the undelivered messages.
+// item with the number of undelivered messages.
 const (
 	postPrefix = "post#"
 	postsKey   = "posts"
@@ -28,7 +25,8 @@ const (
 	postUndelivered = "undelivered"
 )
 
-// postTime is the time after which DynamoDB deletes a message.
+// postTime is the time from the record of a message until DynamoDB may delete the item,
+// in any status.
 const postTime = 7 * 24 * time.Hour
 
 // Post is a message for the webhook.
@@ -43,7 +41,8 @@ type Post struct {
 	NextAt time.Time
 }
 
-// AddPost records a message that waits for its first try, at once.
+// AddPost records a message, and the first try is due at once. A message that is in the
+// journal already doesn't change.
 func (t *Table) AddPost(ctx context.Context, id, body string) error {
 	now := t.Now()
 	_, err := t.write(ctx, postPrefix+id, waitingPost(id, now).
@@ -54,19 +53,20 @@ func (t *Table) AddPost(ctx context.Context, id, body string) error {
 	return err
 }
 
+// waitingPost returns the change that sets the time of a message's next try.
 func waitingPost(id string, next time.Time) *change {
 	return newChange("").set("next_at", instant(next)).
 		set("work_pk", text(postPartition)).set("work_sk", text(stamp(next)+"#"+id))
 }
 
-// DuePosts returns the messages whose next try is due, the longest waiting first, at
-// most limit. The index is eventually consistent: the next call finds a missed message.
+// DuePosts returns the messages whose next try is due, at most limit, the message with
+// the earliest next try first. The index is eventually consistent: the next call finds a missed message.
 func (t *Table) DuePosts(ctx context.Context, limit int) ([]Post, error) {
 	input := queryPartition(indexWork, postPartition, "#s < :s", stamp(t.Now().Add(time.Microsecond)))
-	input.TableName, input.Limit = aws.String(t.Name), aws.Int32(int32(limit))
-	output, err := t.Client.Query(ctx, input)
+	input.Limit = aws.Int32(int32(limit))
+	output, err := t.page(ctx, input)
 	if err != nil {
-		return nil, fault.AWS("query journal", fault.JournalAway, err)
+		return nil, err
 	}
 	posts := make([]Post, 0, len(output.Items))
 	for _, attributes := range output.Items {
@@ -82,8 +82,8 @@ func (t *Table) DuePosts(ctx context.Context, limit int) ([]Post, error) {
 
 // TakePost begins a try, and counts the try before the message is sent. next is the
 // time of the try after this one, if this one fails or the function is killed. The
-// result is false if another caller has begun a try since the read of p. claim is a
-// random text of the caller.
+// result is false if another caller has begun a try since the read of p, or if the tries
+// have ended. claim is a random text of the caller.
 func (t *Table) TakePost(ctx context.Context, p Post, claim string, next time.Time) (bool, error) {
 	return t.write(ctx, postPrefix+p.ID, waitingPost(p.ID, next).
 		set("tries", number(int64(p.Tries+1))).set("claim", text(claim)).
@@ -91,8 +91,9 @@ func (t *Table) TakePost(ctx context.Context, p Post, claim string, next time.Ti
 		bind(":waits", text(postWaits)).bind(":was_tries", number(int64(p.Tries))))
 }
 
-// EndPost ends the tries of a message. A delivered message also ends the report of
-// undelivered messages, see UndeliveredPosts.
+// EndPost ends the tries of a message. A delivered message sets the number of
+// UndeliveredPosts to 0, and an undelivered message adds one. For a message whose tries
+// have ended already, EndPost changes nothing.
 func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
 	status := postUndelivered
 	if delivered {
@@ -115,17 +116,14 @@ func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
 	return err
 }
 
-// UndeliveredPosts returns the number of messages that all tries failed to deliver,
-// since the last delivered message.
+// UndeliveredPosts returns the number of messages that no try delivered, since the last
+// delivered message. The number can be too low: a kill of the function between the two
+// writes of EndPost leaves a message out.
 func (t *Table) UndeliveredPosts(ctx context.Context) (int, error) {
-	attributes, err := t.get(ctx, postsKey)
-	if errors.Is(err, ErrNotFound) {
-		return 0, nil
-	}
+	i, err := t.find(ctx, postsKey)
 	if err != nil {
 		return 0, err
 	}
-	i := &item{attributes: attributes}
 	undelivered := int(i.number("undelivered"))
 	return undelivered, i.err
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -101,7 +102,6 @@ func queryPartition(index, partition, condition, value string) *dynamodb.QueryIn
 
 // query reads one partition of an index, up to limit entries; 0 means all.
 func (t *Table) query(ctx context.Context, input *dynamodb.QueryInput, limit int) ([]Entry, error) {
-	input.TableName = aws.String(t.Name)
 	if limit > 0 {
 		input.Limit = aws.Int32(int32(limit))
 	}
@@ -128,9 +128,9 @@ func (t *Table) each(ctx context.Context, input *dynamodb.QueryInput, do func(En
 // an error.
 func (t *Table) eachItem(ctx context.Context, input *dynamodb.QueryInput, do func(map[string]types.AttributeValue) (bool, error)) error {
 	for {
-		output, err := t.Client.Query(ctx, input)
+		output, err := t.page(ctx, input)
 		if err != nil {
-			return fault.AWS("query journal", fault.JournalAway, err)
+			return err
 		}
 		for _, attributes := range output.Items {
 			proceed, err := do(attributes)
@@ -145,6 +145,33 @@ func (t *Table) eachItem(ctx context.Context, input *dynamodb.QueryInput, do fun
 	}
 }
 
+// page reads one page of a query: at most 1 MB, and at most the query's limit of items.
+func (t *Table) page(ctx context.Context, input *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	input.TableName = aws.String(t.Name)
+	output, err := t.Client.Query(ctx, input)
+	if err != nil {
+		return nil, fault.AWS("query journal", fault.JournalAway, err)
+	}
+	return output, nil
+}
+
+// entryPage reads one page of at most limit objects. The key is the place of the next
+// page; empty at the end.
+func (t *Table) entryPage(ctx context.Context, input *dynamodb.QueryInput, limit int) ([]Entry, map[string]types.AttributeValue, error) {
+	input.Limit = aws.Int32(int32(limit))
+	output, err := t.page(ctx, input)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries := make([]Entry, len(output.Items))
+	for i, attributes := range output.Items {
+		if entries[i], err = decode(attributes); err != nil {
+			return nil, nil, err
+		}
+	}
+	return entries, output.LastEvaluatedKey, nil
+}
+
 func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeValue, error) {
 	output, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: aws.String(t.Name), Key: key(pk), ConsistentRead: aws.Bool(true),
@@ -156,6 +183,15 @@ func (t *Table) get(ctx context.Context, pk string) (map[string]types.AttributeV
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, pk)
 	}
 	return output.Item, nil
+}
+
+// find returns the item with the key. The reads of a missing item give zero values.
+func (t *Table) find(ctx context.Context, pk string) (*item, error) {
+	attributes, err := t.get(ctx, pk)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return &item{attributes: attributes}, nil
 }
 
 // newestPrefix begins the key of the item with the newest version of an S3 key. An

@@ -182,7 +182,6 @@ func TestDynamoDBErrorIsDependencyFault(t *testing.T) {
 		"Runs":           func() error { _, err := missing.Runs(ctx, b.dataset); return err },
 		"EachDueRun":     func() error { return missing.EachDueRun(ctx, noRun) },
 		"EachStuckRun":   func() error { return missing.EachStuckRun(ctx, b.clock(), noRun) },
-		"EachDelayedRun": func() error { return missing.EachDelayedRun(ctx, b.clock(), noRun) },
 	}
 	for name, call := range calls {
 		var f *fault.Fault

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
+	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/work"
@@ -83,14 +85,15 @@ var soundReceipt = []fault.Code{
 
 // address sets the message of the next try. A failed load with a sound receipt goes to
 // load. Any other object goes to transform. An object without a dataset goes to route,
-// with the original message.
+// with the original message. An object that was dismissed before a failure has no such
+// message: an event like S3's replaces the message.
 func (r *Redrive) address(e Entry, mark string) {
 	loadFailed := e.Stage == string(work.Load) && slices.Contains(soundReceipt, fault.Code(e.Code))
 	again := work.Work{Dataset: e.Dataset, Object: e.Object, Generation: e.Generation}
 	r.Mark = mark
 	switch {
 	case e.Dataset == "":
-		r.Stage, r.Body = work.Route, e.Message
+		r.Stage, r.Body = work.Route, cmp.Or(e.Message, event.Announce(e.Object, e.Times[Received]))
 		return
 	case e.Receipt != nil && (loadFailed || e.State == Transformed):
 		again.Stage, again.Receipt = work.Load, e.Receipt

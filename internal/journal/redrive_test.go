@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/work"
@@ -127,5 +130,29 @@ func TestRedriveBesideAnotherRedrive(t *testing.T) {
 	redrive := b.redrive(t, o)
 	if redrive.Mark != other.Mark || redrive.Body != other.Body || redrive.Body == "" || b.get(t, o).Redrives != 1 {
 		t.Errorf("Redrive = %+v; want the unsent message of the other command", redrive)
+	}
+}
+
+// TestRedriveWithoutOriginalMessage: a person dismissed an object without a dataset before
+// its failure, so the journal has no message. The redrive has an event of the object.
+func TestRedriveWithoutOriginalMessage(t *testing.T) {
+	t.Parallel()
+	b, ctx := newFixture(t), t.Context()
+	o := b.object("a.csv", "1")
+	if _, err := b.Receive(ctx, o, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, dismissed, err := b.Dismiss(ctx, o.ID(), journal.Dismissal{By: "ann", Reason: "test"}); !dismissed || err != nil {
+		t.Fatalf("Dismiss: %t, %v", dismissed, err)
+	}
+	for range 2 { // the second redrive is after a kill before the send
+		redrive := b.redrive(t, o)
+		notices, err := event.Decode(redrive.Body)
+		if err != nil || redrive.Stage != work.Route || redrive.Mark == "" || len(notices) != 1 || notices[0].IsRemoval() {
+			t.Fatalf("Redrive = %+v, %v", redrive, err)
+		}
+		if diff := cmp.Diff(o, notices[0].Object); diff != "" {
+			t.Errorf("object of the event (-want +got):\n%s", diff)
+		}
 	}
 }

@@ -3,12 +3,10 @@ package journal
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -51,15 +49,13 @@ func (t *Table) changeRun(ctx context.Context, name RunName, modify func(*Run) b
 // readRun returns the run and the id of its last change. A run without an item has an
 // empty state.
 func (t *Table) readRun(ctx context.Context, name RunName) (Run, string, error) {
-	attributes, err := t.get(ctx, runPrefix+name.FullName())
-	if errors.Is(err, ErrNotFound) {
-		return Run{RunName: name}, "", nil
-	}
+	i, err := t.find(ctx, runPrefix+name.FullName())
 	if err != nil {
 		return Run{}, "", err
 	}
-	run, err := decodeRun(attributes)
-	return run, valueOf(attributes[attributeChangeID]), err
+	run, err := decodeRun(i.attributes)
+	run.RunName = name
+	return run, i.text(attributeChangeID), err
 }
 
 // writeRun writes a run. The result is false if the last change of the item isn't seen.
@@ -207,29 +203,6 @@ func (t *Table) EachDueRun(ctx context.Context, do func(Run) bool) error {
 	return t.eachRun(ctx, queryRuns(RunWaiting, t.Now()), do)
 }
 
-// EachDelayedRun calls do with each run that has a delay and no progress since before
-// the time, until do returns false. A finished or failed run has no delay.
-func (t *Table) EachDelayedRun(ctx context.Context, before time.Time, do func(Run) bool) error {
-	proceed := true
-	for _, state := range []RunState{RunOrdered, RunRunning, RunWaiting} {
-		limit := before
-		if state == RunWaiting { // in the order of the next try
-			limit = time.Time{}
-		}
-		err := t.eachRun(ctx, queryRuns(state, limit), func(r Run) bool {
-			if r.Delay == nil || !r.Progressed.Before(before) {
-				return true
-			}
-			proceed = do(r)
-			return proceed
-		})
-		if err != nil || !proceed {
-			return err
-		}
-	}
-	return nil
-}
-
 // Runs returns the dataset's runs that aren't finished, in the order of their intervals.
 func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 	runs := []Run{} // no runs are an empty JSON list, not null
@@ -241,18 +214,13 @@ func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 }
 
 // queryRuns is the query for the runs in a state whose time in the index "stuck" is
-// before the time; the zero time means all.
+// before the time.
 func queryRuns(state RunState, before time.Time) *dynamodb.QueryInput {
-	limit := ""
-	if !before.IsZero() {
-		limit = stamp(before)
-	}
-	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", limit)
+	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", stamp(before))
 }
 
 // eachRun calls do with the runs of a query, page by page, until do returns false.
 func (t *Table) eachRun(ctx context.Context, input *dynamodb.QueryInput, do func(Run) bool) error {
-	input.TableName = aws.String(t.Name)
 	return t.eachItem(ctx, input, func(attributes map[string]types.AttributeValue) (bool, error) {
 		run, err := decodeRun(attributes)
 		return err == nil && do(run), err

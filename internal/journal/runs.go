@@ -201,13 +201,17 @@ func (t *Table) Checkpoint(ctx context.Context, name RunName, into any) (bool, e
 }
 
 // SaveCheckpoint replaces the run's checkpoint. The run is running or finished. A
-// checkpoint is progress, so an earlier fault or delay of the run is removed.
+// checkpoint is progress, so an earlier fault or delay of the run is removed. A finished
+// run stays finished: the checkpoint of a slow duplicate changes nothing.
 func (t *Table) SaveCheckpoint(ctx context.Context, name RunName, value any, p RunProgress) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("checkpoint of run %s: %w", name.FullName(), err)
 	}
 	_, _, err = t.changeRun(ctx, name, func(r *Run) bool {
+		if r.State == RunFinished && !p.Finished {
+			return false
+		}
 		now := t.Now()
 		r.restart(now)
 		r.State, r.Finished = RunRunning, time.Time{}
@@ -272,26 +276,25 @@ func (t *Table) failRun(ctx context.Context, f *fault.Fault, stage string) (bool
 	return run.State == RunFailed, err
 }
 
-// resumeClaimTime is the time for which a claim of ClaimResume excludes other callers.
-const resumeClaimTime = time.Minute
-
 // ClaimResume gives the send of the next message of a waiting run to one caller, for a
-// minute. The result is false if another caller has the claim or if the run doesn't wait
-// any more. If the send fails, the claim ends and the next caller sends the message.
+// minute. The result is false during another claim, before the end of the wait, and for a
+// run in another state. After a failed send the claim lasts until the end of the minute.
+// Then the next caller sends the message.
 func (t *Table) ClaimResume(ctx context.Context, name RunName) (bool, error) {
 	_, claimed, err := t.changeRun(ctx, name, func(r *Run) bool {
 		now := t.Now()
 		if r.State != RunWaiting || now.Before(r.Delay.Next) || now.Before(r.resumingUntil) {
 			return false
 		}
-		r.resumingUntil = now.Add(resumeClaimTime)
+		r.resumingUntil = now.Add(claimTime)
 		return true
 	})
 	return claimed, err
 }
 
-// RecordResume records the sent message of a claimed run: the run is ordered. If ingest
-// has begun the run already, RecordResume changes nothing.
+// RecordResume records the sent message of a claimed run: the run is ordered.
+// RecordResume changes nothing in a run that doesn't wait any more, for example because
+// ingest has begun the run already.
 func (t *Table) RecordResume(ctx context.Context, name RunName) error {
 	_, _, err := t.changeRun(ctx, name, func(r *Run) bool {
 		if r.State != RunWaiting || r.resumingUntil.IsZero() {

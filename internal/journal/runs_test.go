@@ -320,6 +320,32 @@ func TestConcurrentCheckpointIsKept(t *testing.T) {
 	}
 }
 
+// TestFinishedRunStaysFinished: a slow duplicate of the message saves an earlier page
+// after the end of the run, or between the duplicate's read and write.
+func TestFinishedRunStaysFinished(t *testing.T) {
+	t.Parallel()
+	for name, finish := range map[string]func(*testing.T, *fixture){
+		"before the read": func(t *testing.T, b *fixture) { b.save(t, "r1", 3, true) },
+		"after the read":  func(t *testing.T, b *fixture) { b.client.before = func() { b.save(t, "r1", 3, true) } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFixture(t)
+			b.startRun(t, "r1")
+			finish(t, b)
+			b.save(t, "r1", 2, false)
+			run, started := b.startRun(t, "r1")
+			if started || run.State != journal.RunFinished || run.Pages != 3 || !run.Finished.Equal(b.clock().Truncate(time.Microsecond)) {
+				t.Errorf("started %t, %+v; want the finished run with 3 pages", started, run)
+			}
+			var saved struct{ Page int }
+			if found, err := b.Checkpoint(t.Context(), b.run("r1"), &saved); !found || err != nil || saved.Page != 3 {
+				t.Errorf("checkpoint = %+v, %t, %v; want page 3", saved, found, err)
+			}
+		})
+	}
+}
+
 // TestBusyRunIsDependencyFault: another writer changes the run before each write.
 func TestBusyRunIsDependencyFault(t *testing.T) {
 	t.Parallel()

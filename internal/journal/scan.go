@@ -11,12 +11,11 @@ import (
 
 // Each calls do with the entry of each object, in no order. Each reads the whole table,
 // at one read unit for each 4 KB. The reads are strongly consistent, so the result has
-// the latest writes (docs.aws.amazon.com, amazondynamodb/latest/APIReference/API_Scan).
+// all writes from before the call (docs.aws.amazon.com, amazondynamodb/latest/APIReference/API_Scan).
 func (t *Table) Each(ctx context.Context, do func(Entry)) error {
 	input := &dynamodb.ScanInput{
 		TableName: aws.String(t.Name), ConsistentRead: aws.Bool(true),
-		// Only objects have a state. The newest versions, the checkpoints, the outages
-		// and the number of loads have none.
+		// Only the items of objects have the attribute.
 		FilterExpression:         aws.String("attribute_exists(#state)"),
 		ExpressionAttributeNames: map[string]string{"#state": "state"},
 	}

@@ -2,18 +2,17 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
-// attributesOfSweep are the attributes that ClaimForSweep writes. A receipt, a redrive
-// and a reload remove the attributes.
+// attributesOfSweep are the attributes that ClaimForSweep writes. A receipt, a delay, a
+// redrive and a reload remove the attributes.
 var attributesOfSweep = []string{"looks", "looked_at", "looker"}
 
-// ClaimForSweep claims an object without progress for a sweep, and counts the sweep.
-// The claim needs an entry with the same state and the same time of the state as e, and
-// no sweep later than before. The claimant is the id of the sweep's message. The same
-// message may claim again after a redelivery, without a second count.
+// ClaimForSweep claims an object for a sweep, and counts the sweep. The claim needs an
+// entry with the same state and the same time of the state as e, and no claim after the
+// time before. The claimant is the id of the sweep's message. The same message may claim
+// again after a redelivery, without a second count.
 //
 // ClaimForSweep returns false if the object has moved on or another sweep has the
 // claim. The returned entry is the current entry. The state and the claim for a
@@ -42,17 +41,14 @@ func (t *Table) ClaimForSweep(ctx context.Context, e Entry, claimant string, bef
 // sweepKey is the key of the item with the progress of the sweeps.
 const sweepKey = "sweep"
 
-// SweptUntil is the time before which the journal knows all versions in the landing
-// bucket; the zero time before the end of the first sweep.
+// SweptUntil is the time before which the sweeps have announced all versions in the
+// landing bucket without an entry; the zero time before the end of the first sweep. An
+// upload in parts can be missing, because S3 dates such a version by its start.
 func (t *Table) SweptUntil(ctx context.Context) (time.Time, error) {
-	attributes, err := t.get(ctx, sweepKey)
-	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, nil
-	}
+	i, err := t.find(ctx, sweepKey)
 	if err != nil {
 		return time.Time{}, err
 	}
-	i := &item{attributes: attributes}
 	return i.instant("swept"), i.err
 }
 

@@ -3,8 +3,9 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
@@ -15,8 +16,9 @@ import (
 const volumesPrefix = "volumes#"
 
 const (
-	// maxVolumes is the number of loaded objects in an item. The median needs 14 objects
-	// before an object, and the others are the objects since the last look of alert.
+	// maxVolumes is the number of loaded objects in an item. alert compares an object with
+	// the median of at most 14 objects before. So alert compares all new objects with full
+	// medians if at most 50 objects are loaded between two ticks.
 	maxVolumes = 64
 	// maxRejectDays is the number of days with rejects in an item.
 	maxRejectDays = 3
@@ -40,7 +42,7 @@ type Volume struct {
 
 // Volumes are the newest loads of a dataset.
 type Volumes struct {
-	// Loads are in the order of the loads, the newest last; at most 64.
+	// Loads are in the order of LoadedAt, the newest last; at most 64.
 	Loads []Volume `json:"loads"`
 	// Rejects has the rejects by rule of each day in UTC, "2026-12-01"; at most three
 	// days.
@@ -55,23 +57,22 @@ type Volumes struct {
 // Volumes returns the newest loads of a dataset. The zero value is the answer for a
 // dataset without a record.
 func (t *Table) Volumes(ctx context.Context, dataset string) (Volumes, error) {
-	attributes, err := t.get(ctx, volumesPrefix+dataset)
-	if errors.Is(err, ErrNotFound) {
-		return Volumes{}, nil
-	}
+	i, err := t.find(ctx, volumesPrefix+dataset)
 	if err != nil {
 		return Volumes{}, err
 	}
-	i := &item{attributes: attributes}
 	v := Volumes{revision: i.number("revision")}
-	if err := json.Unmarshal([]byte(i.text("volumes")), &v); err != nil {
-		return Volumes{}, fmt.Errorf("journal: attribute volumes of %s: %w", dataset, err)
+	if body := i.text("volumes"); body != "" {
+		if err := json.Unmarshal([]byte(body), &v); err != nil {
+			return Volumes{}, fmt.Errorf("journal: attribute volumes of %s: %w", dataset, err)
+		}
 	}
 	return v, i.err
 }
 
-// AddVolumes records loaded objects of a dataset. An object that is in the record with
-// the same generation doesn't count twice.
+// AddVolumes records loaded objects of a dataset, in any order. An object that is in the
+// record with the same generation doesn't count twice. A full record takes no object from
+// before its oldest load, because the record may have had this object already.
 func (t *Table) AddVolumes(ctx context.Context, dataset string, added []Volume) error {
 	return t.changeVolumes(ctx, dataset, func(v *Volumes) { v.add(added) })
 }
@@ -113,13 +114,18 @@ func (t *Table) changeVolumes(ctx context.Context, dataset string, change func(*
 }
 
 func (v *Volumes) add(added []Volume) {
+	var oldest time.Time
+	if len(v.Loads) >= maxVolumes {
+		oldest = v.Loads[0].LoadedAt
+	}
 	for _, a := range added {
-		if v.has(a) {
+		if v.has(a) || a.LoadedAt.Before(oldest) {
 			continue
 		}
 		v.Loads = append(v.Loads, a)
 		v.addRejects(a)
 	}
+	slices.SortStableFunc(v.Loads, func(a, b Volume) int { return a.LoadedAt.Compare(b.LoadedAt) })
 	v.Loads = v.Loads[max(0, len(v.Loads)-maxVolumes):]
 }
 
@@ -149,16 +155,6 @@ func (v *Volumes) addRejects(a Volume) {
 		v.Rejects[day][rule] += rejects
 	}
 	for len(v.Rejects) > maxRejectDays {
-		delete(v.Rejects, oldest(v.Rejects))
+		delete(v.Rejects, slices.Min(slices.Collect(maps.Keys(v.Rejects))))
 	}
-}
-
-func oldest(days map[string]map[string]int64) string {
-	first := ""
-	for day := range days {
-		if first == "" || day < first {
-			first = day
-		}
-	}
-	return first
 }

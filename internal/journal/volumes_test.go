@@ -50,6 +50,44 @@ func TestVolumesKeepNewestLoads(t *testing.T) {
 	}
 }
 
+// TestVolumesAreInOrderOfLoads: an earlier load may come later to the record. A full record
+// takes no load from before its oldest load.
+func TestVolumesAreInOrderOfLoads(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	add := func(numbers ...int) {
+		t.Helper()
+		var added []journal.Volume
+		for _, i := range numbers {
+			added = append(added, volume(i, at.Add(time.Duration(i)*time.Minute)))
+		}
+		if err := b.AddVolumes(t.Context(), b.dataset, added); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(when string, first, loads int) {
+		t.Helper()
+		v, err := b.Volumes(t.Context(), b.dataset)
+		if err != nil || len(v.Loads) != loads || v.Rejects["2026-12-01"]["a:required"] != int64(loads) {
+			t.Fatalf("%s: %d loads, rejects %v, %v", when, len(v.Loads), v.Rejects, err)
+		}
+		for i, load := range v.Loads {
+			if load.Read != int64(first+i) {
+				t.Errorf("%s: load %d has %d records, want %d", when, i, load.Read, first+i)
+			}
+		}
+	}
+	add(5, 3)
+	add(4)
+	check("a late load", 3, 3)
+	for i := 6; i < 3+64; i++ {
+		add(i)
+	}
+	add(2)
+	check("a load from before the full record", 3, 64)
+}
+
 // TestVolumesOfSimultaneousLoadsAreAllKept: no writer overwrites another one.
 func TestVolumesOfSimultaneousLoadsAreAllKept(t *testing.T) {
 	t.Parallel()

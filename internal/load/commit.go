@@ -199,25 +199,33 @@ func (n *Announcement) addRejects(r work.Receipt) {
 // before, the message comes back, and the next loader makes all writes.
 func (t *transaction) writeJournal(ctx context.Context) {
 	t.writeAll(ctx, append(t.writeOlder(), t.writeWithdrawals(false)...))
-	t.writeAll(ctx, append(t.writeOwn(ctx), t.writeWithdrawals(true)...))
 	t.recordVolumes(ctx)
+	t.writeAll(ctx, append(t.writeOwn(ctx), t.writeWithdrawals(true)...))
 }
 
-// recordVolumes records the sizes of the new objects. An error is only logged: the rows
-// are in the table, and a missing size can only cause a wrong mail about the volume.
+// recordVolumes records the sizes of the loaded objects, also of an earlier load whose
+// loader may have crashed before its record. The journal counts no load twice. An error
+// is only logged: the rows are in the table, and a missing size can only cause a wrong
+// mail about the volume.
 func (t *transaction) recordVolumes(ctx context.Context) {
 	if t.loader.Volumes == nil {
 		return
 	}
 	var volumes []journal.Volume
-	for i, row := range t.newRows {
-		if row.IsWithdrawn() {
-			continue
+	add := func(row LedgerRow, receipt work.Receipt) {
+		if row.IsWithdrawn() || receipt.Generation != row.Generation { // a late message of an earlier generation
+			return
 		}
 		volumes = append(volumes, journal.Volume{
-			ID: row.ID, Key: row.Object.Key, Generation: row.Generation, LoadedAt: t.lock.TakenAt,
-			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: t.toLoad[i].RejectsByRule,
+			ID: row.ID, Key: row.Object.Key, Generation: row.Generation, LoadedAt: row.StartedAt,
+			Read: row.RowsRead, Rejected: row.RowsRejected, RejectsByRule: receipt.RejectsByRule,
 		})
+	}
+	for _, f := range t.alreadyLoaded {
+		add(f.row, f.object.Receipt)
+	}
+	for i, row := range t.newRows {
+		add(row, t.toLoad[i].Receipt)
 	}
 	if len(volumes) == 0 {
 		return
@@ -274,7 +282,7 @@ func (t *transaction) writeOwn(ctx context.Context) []journalWrite {
 		write(row)
 	}
 	for old, by := range t.superseded {
-		if !t.isWithdrawn(old) && !t.isWithdrawn(by) {
+		if !t.isWithdrawn(old) && !t.isWithdrawn(by) && t.results[old].err == nil {
 			writes = append(writes, t.writeSuperseded(old, old, by))
 		}
 	}
@@ -318,7 +326,7 @@ func (t *transaction) writeOlderSuperseded(row LedgerRow) journalWrite {
 		for _, version := range versions[older:] {
 			old := row.Object
 			old.Version = version
-			if err := t.loader.Journal.Superseded(ctx, old.ID(), row.ID); err != nil && !errors.Is(err, journal.ErrNotFound) {
+			if err := t.supersedeKnown(ctx, old.ID(), row.ID); err != nil {
 				return err
 			}
 		}
@@ -340,7 +348,7 @@ func (t *transaction) writeFailuresSuperseded(row LedgerRow) journalWrite {
 			}
 			isNewer, err := t.newer(ctx, row.Object, other.Object)
 			if err == nil && isNewer {
-				err = t.loader.Journal.Superseded(ctx, other.ID, row.ID)
+				err = t.supersedeKnown(ctx, other.ID, row.ID)
 			}
 			if err != nil {
 				return err
@@ -348,6 +356,16 @@ func (t *transaction) writeFailuresSuperseded(row LedgerRow) journalWrite {
 		}
 		return nil
 	}}
+}
+
+// supersedeKnown marks a version as superseded. A version without a journal entry needs
+// no mark, for example a delete marker.
+func (t *transaction) supersedeKnown(ctx context.Context, old, by object.ID) error {
+	err := t.loader.Journal.Superseded(ctx, old, by)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (t *transaction) writeLoaded(ctx context.Context, row LedgerRow) journalWrite {

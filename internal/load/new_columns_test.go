@@ -58,8 +58,11 @@ func report(t testing.TB, fixture *loadtest.Fixture) {
 	for _, n := range fixture.Notices.SentColumns() {
 		reported = reported.With(n)
 	}
-	if err := fixture.Journal.RecordNewColumns(t.Context(), reported); err != nil {
-		t.Fatal(err)
+	if claimed, err := fixture.Journal.ClaimNewColumns(t.Context(), fixture.Dataset, "alert"); !claimed || err != nil {
+		t.Fatalf("claim: %t, %v", claimed, err)
+	}
+	if recorded, err := fixture.Journal.RecordNewColumns(t.Context(), reported, "alert"); !recorded || err != nil {
+		t.Fatalf("record: %t, %v", recorded, err)
 	}
 }
 

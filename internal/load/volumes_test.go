@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/load/loadtest"
 	"github.com/firn-data/firn/internal/object"
@@ -14,9 +17,14 @@ import (
 type recordedVolumes struct {
 	calls [][]journal.Volume
 	err   error
+	// before runs before each record.
+	before func()
 }
 
 func (v *recordedVolumes) AddVolumes(_ context.Context, _ string, loaded []journal.Volume) error {
+	if v.before != nil {
+		v.before()
+	}
 	v.calls = append(v.calls, loaded)
 	return v.err
 }
@@ -56,4 +64,28 @@ func TestLoadIsDoneWithoutVolumes(t *testing.T) {
 	d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
 	fixture.MustHandle(t, d)
 	fixture.CheckState(t, d.ID, journal.Loaded)
+}
+
+// TestVolumesAreRecordedBeforeObjectIsDone: the journal's write fails after the record, or
+// the function is killed. Then the message comes back, and the next loader records the
+// same volume.
+func TestVolumesAreRecordedBeforeObjectIsDone(t *testing.T) {
+	t.Parallel()
+	fixture := loadtest.NewFixture(t, loadtest.NewFake())
+	d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
+	volumes := &recordedVolumes{before: func() { fixture.CheckState(t, d.ID, journal.Transformed) }}
+	fixture.Loader.Volumes = volumes
+	fixture.Journal.Unavailable = true
+	if failed := fixture.Loader.Handle(t.Context(), []batch.Message{fixture.Message(d)}); len(failed) != 1 {
+		t.Fatalf("the journal doesn't answer: %v", failed)
+	}
+	fixture.Journal.Unavailable = false
+	fixture.MustHandle(t, d)
+	fixture.CheckState(t, d.ID, journal.Loaded)
+	if len(volumes.calls) != 2 {
+		t.Fatalf("calls %+v", volumes.calls)
+	}
+	if diff := cmp.Diff(volumes.calls[0], volumes.calls[1]); diff != "" {
+		t.Errorf("second record (-first +second):\n%s", diff)
+	}
 }

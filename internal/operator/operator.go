@@ -56,7 +56,7 @@ type Counts interface {
 type Reads interface {
 	Each(ctx context.Context, do func(journal.Entry)) error
 	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
-	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
+	EachInWorkIndex(ctx context.Context, dataset string, do func(object.ID)) error
 	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
 }
 

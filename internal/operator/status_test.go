@@ -232,8 +232,11 @@ func TestSummariesHaveNewColumnsWithoutKnownOnes(t *testing.T) {
 			operator.Summary{Dataset: "shop.order", NewColumns: []work.NewColumn{owner}},
 		},
 	} {
-		if err := f.stages.RecordNewColumns(ctx, step.n); err != nil {
+		if _, err := f.stages.ClaimNewColumns(ctx, step.n.Dataset, "alert"); err != nil {
 			t.Fatal(err)
+		}
+		if recorded, err := f.stages.RecordNewColumns(ctx, step.n, "alert"); !recorded || err != nil {
+			t.Fatalf("record: %t, %v", recorded, err)
 		}
 		check(step.name, step.want)
 	}

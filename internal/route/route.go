@@ -44,8 +44,8 @@ type Sweeps interface {
 	// object's sweep count. It returns false if the object has moved on, or if another
 	// message claimed the object after the time before.
 	ClaimForSweep(ctx context.Context, e journal.Entry, message string, before time.Time) (journal.Entry, bool, error)
-	// SweptUntil returns the time up to which the journal has an entry for every
-	// version.
+	// SweptUntil returns the time up to which the sweeps have announced every version
+	// without an entry.
 	SweptUntil(ctx context.Context) (time.Time, error)
 	SetSweptUntil(ctx context.Context, until time.Time) error
 	// EachStuckRun calls do with each ordered or running ingestion run without progress

@@ -49,7 +49,7 @@ func (r *Router) resumeRun(ctx context.Context, m batch.Message, w work.StuckRun
 	switch {
 	case err != nil:
 		return err
-	case run.State == journal.RunFailed && run.Sweeper == m.ID: // the dead letter wasn't sent
+	case run.State == journal.RunFailed && run.Sweeper == m.ID && run.Code == string(fault.Stuck): // the dead letter wasn't sent
 		return stuckRun(run, run.Failed)
 	case !claimed:
 		telemetry.Logger(ctx).InfoContext(ctx, "run has moved on", telemetry.KeyDataset, run.Dataset, telemetry.KeyRunID, run.ID, telemetry.KeyState, string(run.State))

@@ -94,10 +94,20 @@ func TestStuckRunGetsThreeMessagesThenFails(t *testing.T) {
 		t.Errorf("fault %+v, sent %v", f, b.sqs.sent)
 	}
 	// The consumer has recorded the failure, but the dead letter wasn't sent.
-	b.changeRun(b.journal.runs[name], func(r *journal.Run) { r.State, r.Failed = journal.RunFailed, b.now })
+	fail := func(code fault.Code) {
+		b.changeRun(b.journal.runs[name], func(r *journal.Run) {
+			r.State, r.Failed, r.Code = journal.RunFailed, b.now, string(code)
+		})
+	}
+	fail(fault.Stuck)
 	checkFault(t, sweep("m4"), fault.Permanent, fault.Stuck, "(28 hours)")
 	if f := sweep("m5"); f != nil {
 		t.Errorf("another sweep of the failed run: %v", f)
+	}
+	// Ingest has recorded a fault of its own since the claim.
+	fail(fault.SourceRefused)
+	if f := sweep("m4"); f != nil {
+		t.Errorf("a sweep of a run with another fault: %v", f)
 	}
 }
 

@@ -3,7 +3,6 @@ package route
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,8 +27,7 @@ const (
 
 // routeStuck resumes a stuck object. If there is an unannounced receipt, the receipt is
 // routed. An object in a Glue run is left to the check of the run. For any other object
-// the message was lost or is delayed again and again, so the work is sent again. After
-// three resends the object fails.
+// the message was lost, so the work is sent again. After three resends the object fails.
 func (r *Router) routeStuck(ctx context.Context, m batch.Message, w work.Work, out *outbox) error {
 	return subjectOf(w.Object, w.Generation, w.Dataset).name(r.resumeStuck(ctx, m, w, out))
 }
@@ -75,9 +73,6 @@ func (r *Router) resend(ctx context.Context, m batch.Message, entry journal.Entr
 		f := fault.Permanentf("wait for "+string(waits.Stage), fault.Stuck, "the object has been in state %s since %s UTC, and sending its work again %d times had no effect",
 			entry.State, entry.Times[entry.State].UTC().Format(time.DateTime), maxSweepCount)
 		f.Stage = string(waits.Stage)
-		if waits.Stage == work.Load {
-			f.Hint = fmt.Sprintf("The load is delayed again and again. If the dataset is paused, type `firn resume %[1]s`. If the table is behind the contract, type `firn migrate`. Then redrive.", entry.Dataset)
-		}
 		return f
 	}
 	queue, delay := r.TransformURL, time.Duration(0)

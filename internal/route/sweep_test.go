@@ -139,26 +139,14 @@ func TestSweepContinuesPageByPage(t *testing.T) {
 		put = append(put, b.putVersion(landed(fmt.Sprintf("shop/order/%d.csv", i)), 5*time.Hour).Key)
 	}
 	b.lister.listed = func() { b.now = b.now.Add(11 * time.Second) }
+	_, announced, messages := b.sweepAll(t, func(work.Sweep) {
+		if !b.journal.sweptUntil.IsZero() {
+			t.Error("the end of the sweep was recorded too early")
+		}
+	})
 	var got []string
-	messages := 0
-	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; messages++ {
-		message := pending[0]
-		pending = pending[1:]
-		if f := b.handle(message); f != nil {
-			t.Fatal(f)
-		}
-		for _, body := range b.takeOwnMessages() {
-			if _, err := work.DecodeSweep(body); err == nil {
-				pending = append(pending, body)
-				if !b.journal.sweptUntil.IsZero() {
-					t.Error("the end of the sweep was recorded too early")
-				}
-				continue
-			}
-			for _, o := range objectsAnnouncedBy(t, body) {
-				got = append(got, o.Key)
-			}
-		}
+	for _, o := range announced {
+		got = append(got, o.Key)
 	}
 	if diff := cmp.Diff(put, got); diff != "" || messages != 5 {
 		t.Errorf("%d messages announced (-want +got):\n%s", messages, diff)
@@ -250,10 +238,10 @@ func TestSweepSendsStuckObjects(t *testing.T) {
 	}
 }
 
-// sweepAll handles a sweep and its continuations. It returns the names of the stuck
-// objects in the order of the messages, the announced objects and the number of handled
-// messages.
-func (b *fixture) sweepAll(t *testing.T) (stuck []string, announced []object.Object, messages int) {
+// sweepAll handles a sweep and its continuations, and calls check with each continuation
+// before its handling. It returns the names of the stuck objects in the order of the
+// messages, the announced objects and the number of handled messages.
+func (b *fixture) sweepAll(t *testing.T, check func(work.Sweep)) (stuck []string, announced []object.Object, messages int) {
 	t.Helper()
 	for pending := []string{scheduledSweep(noon)}; len(pending) > 0; messages++ {
 		message := pending[0]
@@ -263,9 +251,7 @@ func (b *fixture) sweepAll(t *testing.T) (stuck []string, announced []object.Obj
 		}
 		for _, body := range b.takeOwnMessages() {
 			if s, err := work.DecodeSweep(body); err == nil {
-				if !s.At.Equal(noon) || s.StuckPlace == nil {
-					t.Errorf("the next message is %s", body)
-				}
+				check(s)
 				pending = append(pending, body)
 			} else if w, err := work.Decode(body, work.Route); err == nil {
 				stuck = append(stuck, strings.TrimSuffix(strings.TrimPrefix(w.Object.Key, "shop/order/"), ".csv"))
@@ -275,6 +261,16 @@ func (b *fixture) sweepAll(t *testing.T) (stuck []string, announced []object.Obj
 		}
 	}
 	return stuck, announced, messages
+}
+
+// continuesSearch returns a check that a continuation is of the search for stuck objects.
+func continuesSearch(t *testing.T) func(work.Sweep) {
+	t.Helper()
+	return func(s work.Sweep) {
+		if !s.At.Equal(noon) || s.StuckPlace == nil {
+			t.Errorf("the next message is %s", s.Encode())
+		}
+	}
 }
 
 // TestLongSearchForStuckObjectsContinuesInAnotherMessage reads one page in each message.
@@ -297,7 +293,7 @@ func TestLongSearchForStuckObjectsContinuesInAnotherMessage(t *testing.T) {
 		}
 		b.now = b.now.Add(20 * time.Second)
 	}
-	stuck, announced, messages := b.sweepAll(t)
+	stuck, announced, messages := b.sweepAll(t, continuesSearch(t))
 	if diff := cmp.Diff(strings.Split("0 1 2 3 4 5 6 7 8", " "), stuck); diff != "" || messages != 6 {
 		t.Errorf("%d messages sent (-want +got):\n%s", messages, diff)
 	}
@@ -327,7 +323,7 @@ func TestPausedObjectsDoNotStarveStuckObject(t *testing.T) {
 	b := newFixture(t, entries...)
 	pages := 0
 	b.journal.pageRead = func() { pages++; b.now = b.now.Add(100 * time.Millisecond) }
-	stuck, _, messages := b.sweepAll(t)
+	stuck, _, messages := b.sweepAll(t, continuesSearch(t))
 	if diff := cmp.Diff([]string{"stuck"}, stuck); diff != "" || messages < 2 || pages > paused/500+3 {
 		t.Errorf("%d messages with %d pages sent (-want +got):\n%s", messages, pages, diff)
 	}

@@ -260,7 +260,7 @@ func TestClaimOfKilledFunctionEnds(t *testing.T) {
 	if left := p.handle([][]loadtest.Delivered{{p.fixture.Deliver(t, loadtest.Delivery{Rows: 1, Extra: []string{"owner"}})}}, []int{0}); len(left) > 0 {
 		t.Fatal("the file isn't loaded")
 	}
-	if claimed, err := p.fixture.Journal.ClaimNewColumns(t.Context(), p.fixture.Dataset); err != nil || !claimed {
+	if claimed, err := p.fixture.Journal.ClaimNewColumns(t.Context(), p.fixture.Dataset, "killed"); err != nil || !claimed {
 		t.Fatalf("claim of the function before its kill: %t, %v", claimed, err)
 	}
 	p.mail(2, false)

@@ -329,12 +329,14 @@ func TestRunOutlivesRetentionOfQueue(t *testing.T) {
 // delayed lists the runs with a delay and without progress since before the time.
 func (s *runSimulation) delayed(t *testing.T, before time.Time) (names []journal.RunName) {
 	t.Helper()
-	err := s.table.EachDelayedRun(t.Context(), before, func(r journal.Run) bool {
-		names = append(names, r.RunName)
-		return true
-	})
+	runs, err := s.table.Runs(t.Context(), dayRun.Dataset)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, r := range runs {
+		if r.Delay != nil && r.Progressed.Before(before) {
+			names = append(names, r.RunName)
+		}
 	}
 	return names
 }

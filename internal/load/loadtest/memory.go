@@ -24,10 +24,10 @@ type Journal struct {
 	// deliveries and seqs have the last record of SetDeliveries for each dataset.
 	deliveries map[string]journal.Deliveries
 	seqs       map[string]int64
-	// columns are the reported new columns of each dataset, and claimed has the datasets
-	// with a claim of ClaimNewColumns.
+	// columns are the reported new columns of each dataset, and claims has the claims of
+	// ClaimNewColumns by dataset.
 	columns map[string]work.NewColumns
-	claimed map[string]bool
+	claims  map[string]string
 }
 
 var _ load.Journal = (*Journal)(nil)
@@ -36,7 +36,7 @@ var _ load.Journal = (*Journal)(nil)
 func NewJournal() *Journal {
 	return &Journal{
 		entries: make(map[object.ID]journal.Entry), deliveries: make(map[string]journal.Deliveries), seqs: make(map[string]int64),
-		columns: make(map[string]work.NewColumns), claimed: make(map[string]bool),
+		columns: make(map[string]work.NewColumns), claims: make(map[string]string),
 	}
 }
 
@@ -175,34 +175,40 @@ func (j *Journal) NewColumns(_ context.Context, dataset string) (work.NewColumns
 
 // ClaimNewColumns gives the claim to one caller. Only RecordNewColumns and EndClaim end
 // the claim.
-func (j *Journal) ClaimNewColumns(_ context.Context, dataset string) (bool, error) {
+func (j *Journal) ClaimNewColumns(_ context.Context, dataset, claim string) (bool, error) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	if j.Unavailable {
 		return false, fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
 	}
-	claimed := !j.claimed[dataset]
-	j.claimed[dataset] = true
-	return claimed, nil
+	if _, claimed := j.claims[dataset]; claimed {
+		return false, nil
+	}
+	j.claims[dataset] = claim
+	return true, nil
 }
 
 // EndClaim ends the claim of a killed caller, as the time does.
 func (j *Journal) EndClaim(dataset string) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	delete(j.claimed, dataset)
+	delete(j.claims, dataset)
 }
 
-// RecordNewColumns records the reported new columns of a dataset and ends the claim.
-func (j *Journal) RecordNewColumns(_ context.Context, n work.NewColumns) error {
+// RecordNewColumns records the reported new columns of a dataset and ends the claim. The
+// result is false for another claim.
+func (j *Journal) RecordNewColumns(_ context.Context, n work.NewColumns, claim string) (bool, error) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	if j.Unavailable {
-		return fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+		return false, fault.Dependency("write journal", fault.JournalAway, errors.New("no answer"))
+	}
+	if j.claims[n.Dataset] != claim {
+		return false, nil
 	}
 	j.columns[n.Dataset] = n
-	delete(j.claimed, n.Dataset)
-	return nil
+	delete(j.claims, n.Dataset)
+	return true, nil
 }
 
 // Withdrawn implements load.Journal.

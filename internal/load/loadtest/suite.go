@@ -190,25 +190,25 @@ const maxMeetingTime = 50 * time.Millisecond
 // journal before the first write. On a warehouse without a lock, both transactions are
 // open before the first COMMIT.
 func twoLoadersMeet(t testing.TB, fixture *Fixture) {
-	fixture.Loader = fixture.NewLoaderOn(&MeetingWarehouse{Warehouse: fixture.Warehouse, Expected: 2, Timeout: maxMeetingTime})
-	d := fixture.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
-	var both sync.WaitGroup
-	for range 2 {
-		both.Go(func() { fixture.HandleUntilDone(t, d) })
-	}
-	both.Wait()
-	fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
+	inTwoLoaders(t, fixture, func(d Delivered) { fixture.HandleUntilDone(t, d) })
 }
 
 // twoLoadersInTurn lets a second loader start during the first loader's transaction, so
 // the second loader waits for the lock. The second loader may fail, but the object must
 // be loaded only once.
 func twoLoadersInTurn(t testing.TB, fixture *Fixture) {
+	inTwoLoaders(t, fixture, func(d Delivered) { fixture.Handle(t, d) })
+}
+
+// inTwoLoaders runs handle for one object in two loaders, whose transactions meet. The
+// object must be loaded only once.
+func inTwoLoaders(t testing.TB, fixture *Fixture, handle func(Delivered)) {
+	t.Helper()
 	fixture.Loader = fixture.NewLoaderOn(&MeetingWarehouse{Warehouse: fixture.Warehouse, Expected: 2, Timeout: maxMeetingTime})
 	d := fixture.Deliver(t, Delivery{Sequencer: "1", Rows: 3})
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { fixture.Handle(t, d) })
+		both.Go(func() { handle(d) })
 	}
 	both.Wait()
 	fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})

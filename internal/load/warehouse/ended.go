@@ -44,11 +44,7 @@ func (s *statements) WithdrawnIn(ctx context.Context, loadID string, key load.Ke
 	if err != nil {
 		return nil, err
 	}
-	objects := make([]object.ID, len(result.Rows))
-	for i := range result.Rows {
-		objects[i] = object.ID(result.Text(i, "object"))
-	}
-	return objects, nil
+	return objectsOf(result), nil
 }
 
 // insert inserts rows whose columns have the names and the types of ledger columns, and

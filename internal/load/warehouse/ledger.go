@@ -172,11 +172,16 @@ func (s *statements) LoadedBy(ctx context.Context, loadID string) ([]object.ID, 
 	if err != nil {
 		return nil, err
 	}
+	return objectsOf(result), nil
+}
+
+// objectsOf returns the ids of the column object.
+func objectsOf(result snowflake.Result) []object.ID {
 	objects := make([]object.ID, len(result.Rows))
 	for i := range result.Rows {
 		objects[i] = object.ID(result.Text(i, "object"))
 	}
-	return objects, nil
+	return objects
 }
 
 // Begin, Commit, Rollback and Close implement load.Session.

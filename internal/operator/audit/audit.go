@@ -26,9 +26,9 @@ type Journal interface {
 	Each(ctx context.Context, do func(journal.Entry)) error
 	// EachOf calls do for the entry of each id.
 	EachOf(ctx context.Context, ids []object.ID, do func(journal.Entry)) error
-	// EachMovingID calls do for the id of each object of a dataset that waits for a load,
-	// that failed, or whose message was never sent.
-	EachMovingID(ctx context.Context, dataset string, do func(id string)) error
+	// EachInWorkIndex calls do for the id of each object of a dataset that waits for a
+	// load, that failed, or whose message was never sent.
+	EachInWorkIndex(ctx context.Context, dataset string, do func(object.ID)) error
 	// EachStuck calls do for each object in the state without progress since before the
 	// time, until do returns false.
 	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
@@ -261,7 +261,7 @@ func (a *Auditor) readJournal(ctx context.Context, s *auditState) error {
 		err := a.Journal.Each(ctx, func(e journal.Entry) { keep(entryRecord(e)) })
 		return errors.Join(err, failed)
 	}
-	err := a.Journal.EachMovingID(ctx, s.onlyDataset, func(id string) { keep(record{ID: object.ID(id)}) })
+	err := a.Journal.EachInWorkIndex(ctx, s.onlyDataset, func(id object.ID) { keep(record{ID: id}) })
 	for _, state := range []journal.State{journal.Received, journal.Transforming} {
 		if err != nil {
 			break
