@@ -22,12 +22,12 @@ type boundary struct {
 	address *url.URL
 
 	mutex  sync.Mutex
-	answer answer
+	answer standinAnswer
 }
 
-// answer answers a request in place of the stand-in, and reports whether it did. body is
+// standinAnswer answers a request in place of the stand-in, and reports whether it did. body is
 // the body of the request without compression.
-type answer func(w http.ResponseWriter, r *http.Request, body string) bool
+type standinAnswer func(w http.ResponseWriter, r *http.Request, body string) bool
 
 // newBoundary starts a boundary in front of the stand-in at the address.
 func newBoundary(t *testing.T, standin string) *boundary {
@@ -71,7 +71,7 @@ func (b *boundary) answers(w http.ResponseWriter, r *http.Request, body string) 
 }
 
 // set sets the answer; nil forwards each request.
-func (b *boundary) set(a answer) {
+func (b *boundary) set(a standinAnswer) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.answer = a
@@ -93,7 +93,7 @@ func plainBody(body []byte) string {
 // refuseAWS answers the requests of an operation of AWS with a status and a body.
 // operation is the end of the header X-Amz-Target, or the action of a form. With a part,
 // the answer is only for requests with the part in path or body.
-func refuseAWS(operation, part string, status int, text string) answer {
+func refuseAWS(operation, part string, status int, text string) standinAnswer {
 	return func(w http.ResponseWriter, r *http.Request, body string) bool {
 		target := r.Header.Get("X-Amz-Target")
 		isOperation := strings.Contains(target, "."+operation) || strings.Contains(body, "Action="+operation) || operation == "" && target == ""
@@ -136,7 +136,7 @@ func timeOut(w http.ResponseWriter, _ *http.Request, body string) bool {
 
 // loseCommit forwards COMMIT never, and drops the requests after COMMIT until the call of
 // the function restore.
-func loseCommit() (lose answer, restore func()) {
+func loseCommit() (lose standinAnswer, restore func()) {
 	var mutex sync.Mutex
 	lost := false
 	lose = func(_ http.ResponseWriter, _ *http.Request, body string) bool {

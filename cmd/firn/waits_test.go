@@ -223,7 +223,7 @@ var waitCases2 = []waitCase{
 }
 
 // refusedBySnowflake puts a file while the boundary of Snowflake gives an answer.
-func refusedBySnowflake(name string, a answer) func(*testing.T, *waitingPath) wait {
+func refusedBySnowflake(name string, a standinAnswer) func(*testing.T, *waitingPath) wait {
 	return func(t *testing.T, p *waitingPath) wait {
 		dataset := p.addDataset(t, name)
 		p.snowflake.set(a)

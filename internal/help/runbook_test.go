@@ -32,7 +32,7 @@ func runbookTypes(t *testing.T) (codes, differences map[string]string) {
 		}
 		codes[code] = line[1]
 	}
-	_, section, _ := strings.Cut(text, "\n## What firn audit says\n")
+	_, section, _ := strings.Cut(text, "\n## Differences of the audit\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| ([^|]+) \\|$").FindAllStringSubmatch(section, -1) {
 		differences[row[1]] = row[2]

@@ -30,7 +30,7 @@ func TestJournalWaitsForAnnouncement(t *testing.T) {
 	fixture := loadtest.NewFixture(t, loadtest.NewFake())
 	d := fixture.Deliver(t, loadtest.Delivery{Rows: 3})
 	fixture.Publisher.Unavailable = true
-	loadtest.CheckFault(t, fixture.Handle(t, d)[0], fault.QueueAway, fault.RetryAfter, d.ID)
+	loadtest.CheckFault(t, fixture.Handle(t, d)[0], fault.TopicAway, fault.RetryAfter, d.ID)
 	fixture.CheckRows(t, map[object.ID]int64{d.ID: 3})
 	fixture.CheckState(t, d.ID, journal.Transformed)
 	fixture.Publisher.Unavailable, fixture.Journal.Unavailable = false, true

@@ -22,7 +22,7 @@ func TestCrashAfterCommitStillSupersedesOldVersions(t *testing.T) {
 	second := fixture.Deliver(t, loadtest.Delivery{Version: "v2", Sequencer: "2", Rows: 5})
 	fixture.Versions[second.Object.Key] = []string{"v3", "v2", "v1", "v0"}
 	fixture.Publisher.Unavailable = true // the crashed loader came as far as the announcement
-	loadtest.CheckFault(t, fixture.Handle(t, second)[0], fault.QueueAway, fault.RetryAfter, second.ID)
+	loadtest.CheckFault(t, fixture.Handle(t, second)[0], fault.TopicAway, fault.RetryAfter, second.ID)
 	fixture.CheckState(t, first.ID, journal.Loaded)
 	fixture.Publisher.Unavailable = false
 	fixture.MustHandle(t, second)

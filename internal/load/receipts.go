@@ -141,7 +141,7 @@ func (t Topic) Publish(ctx context.Context, n Announcement) error {
 	}
 	_, err = t.Client.Publish(ctx, &sns.PublishInput{TopicArn: aws.String(t.ARN), Message: aws.String(string(body))})
 	if err != nil {
-		return fault.AWS("announce load", fault.QueueAway, err)
+		return fault.AWS("announce load", fault.TopicAway, err)
 	}
 	return nil
 }

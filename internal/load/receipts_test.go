@@ -271,7 +271,7 @@ func TestPublish(t *testing.T) {
 	}
 	client.err = errors.New("no answer")
 	err := load.Topic{Client: client}.Publish(t.Context(), announcement)
-	if f := fault.As(err); f == nil || f.Code != fault.QueueAway || f.Disposition != fault.RetryAfter {
-		t.Errorf("got %v, want %s", err, fault.QueueAway)
+	if f := fault.As(err); f == nil || f.Code != fault.TopicAway || f.Disposition != fault.RetryAfter {
+		t.Errorf("got %v, want %s", err, fault.TopicAway)
 	}
 }

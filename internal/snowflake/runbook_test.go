@@ -38,9 +38,9 @@ func runbookTable(t *testing.T) []runbookRow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n## What Snowflake says\n")
+	_, section, found := strings.Cut(string(text), "\n## Answers of Snowflake\n")
 	if !found {
-		t.Fatal("the runbook has no section \"What Snowflake says\"")
+		t.Fatal("the runbook has no section \"Answers of Snowflake\"")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var rows []runbookRow

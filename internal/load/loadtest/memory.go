@@ -290,7 +290,7 @@ func (p *Publisher) Publish(_ context.Context, announcement load.Announcement) e
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.Unavailable {
-		return fault.Dependency("announce load", fault.QueueAway, errors.New("no answer"))
+		return fault.Dependency("announce load", fault.TopicAway, errors.New("no answer"))
 	}
 	p.published = append(p.published, announcement)
 	return nil

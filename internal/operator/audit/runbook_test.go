@@ -18,7 +18,7 @@ func TestRunbookHasEveryKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## What firn audit says\n")
+	_, section, _ := strings.Cut(string(text), "\n## Differences of the audit\n")
 	var found []audit.Kind
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(section, -1) {
 		found = append(found, audit.Kind(row[1]))
