@@ -1,5 +1,5 @@
-// Command alert is the Lambda function that sends mails about dead letters and outages,
-// and that resumes waiting ingestion runs.
+// Command alert is the Lambda function that sends mails about failures, waits, outages and
+// unusual data, and that resumes waiting ingestion runs.
 package main
 
 import (

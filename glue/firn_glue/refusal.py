@@ -18,8 +18,8 @@ HINTS = {
     " correct file again, or fix the contract and deploy.",
     "new_column": "Add the column to the contract, or set firn.newColumns to report, and deploy; or"
     " put the file again without the column.",
-    "unsupported_format": "Name the file .csv or .ndjson as in the contract, with .gz for a"
-    " compressed file.",
+    "unsupported_format": "Put the file under a name with .csv or .ndjson as in the contract, with"
+    " .gz for a compressed file. Then dismiss this object.",
 }
 """The hint of each refusal code, equal to the hints of internal/fault."""
 

@@ -103,8 +103,9 @@ type Settings struct {
 	// Retain keeps the buckets, the buckets' key and the journal if the stack is
 	// deleted. firn:retain; default true.
 	Retain bool
-	// Tick is the interval at which alert checks for outages, digests and recoveries.
-	// firn:tickMinutes; 1 to 60, default 1.
+	// Tick is the interval at which alert's tick runs. The alarm FirnHeartbeat rings after
+	// two periods of 5 minutes without a tick, so the limit is 5 minutes.
+	// firn:tickMinutes; 1 to 5, default 1.
 	Tick time.Duration
 	// Sweep is the interval at which route searches for objects without an event and
 	// for objects that stopped moving. 0 means never. firn:sweepMinutes; 0 to 1440,
@@ -149,7 +150,7 @@ func Read(context map[string]any) (Settings, error) {
 		FanOut:            r.choice("fanOut", "false", "true") == "true",
 		Schedules:         r.choice("schedules", "true", "false") == "true",
 		Retain:            r.choice("retain", "true", "false") == "true",
-		Tick:              time.Duration(r.number("tickMinutes", 1, 1, 60)) * time.Minute,
+		Tick:              time.Duration(r.number("tickMinutes", 1, 1, 5)) * time.Minute,
 		Sweep:             time.Duration(r.number("sweepMinutes", 60, 0, 24*60)) * time.Minute,
 		Glue:              r.glue(),
 	}

@@ -13,8 +13,8 @@ const (
 	indexWork  = "work"
 )
 
-// createJournal creates the table with the state of each object and each ingestion run. The indexes hold whole
-// items, so that readers of an index don't also read the table.
+// createJournal creates the table with the state of each object and each ingestion run.
+// The indexes hold whole items, so that readers of an index don't also read the table.
 func (s *Stack) createJournal() {
 	s.journal = awsdynamodb.NewTable(s.Stack, jsii.String("Journal"), &awsdynamodb.TableProps{
 		PartitionKey:        text("pk"),

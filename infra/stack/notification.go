@@ -55,6 +55,7 @@ func (s *Stack) notifyQueue(id, bucketARN string, listener queue, filter *awss3.
 func (s *Stack) notifyQueueByTopic(id, bucketARN string, listener queue, filter *awss3.CfnBucket_NotificationFilterProperty, events []string) notification {
 	topic := s.createTopic(id + "Events")
 	s.allowPublish(topic, "s3.amazonaws.com", bucketARN)
+	s.allowTopicKey("s3.amazonaws.com", bucketARN)
 	topic.AddSubscription(awssnssubscriptions.NewSqsSubscription(listener.Queue, &awssnssubscriptions.SqsSubscriptionProps{
 		RawMessageDelivery: jsii.Bool(true),
 		DeadLetterQueue:    listener.deadLetters,

@@ -17,8 +17,8 @@ func ingestMessage(dataset string) string {
 	return `{"dataset":"` + dataset + `","scheduled":"<aws.scheduler.scheduled-time>"}`
 }
 
-// tickMessage is the message that makes alert check for outages and for runs whose wait is
-// over.
+// tickMessage is the message that makes alert look for waits, outages, unusual data and
+// runs whose wait is over.
 const tickMessage = `{"tick":"<aws.scheduler.scheduled-time>"}`
 
 // sweepMessage is the message that makes route sweep.
@@ -28,7 +28,7 @@ const sweepMessage = `{"sweep":"<aws.scheduler.scheduled-time>"}`
 // contract with a schedule also gets a schedule, unless the setting Schedules is false.
 func (s *Stack) createSchedules() {
 	s.createSchedule(schedule{
-		id: "Alert", description: "firn: starts the check for outages and for ingestion runs whose wait is over", queue: alert, input: tickMessage,
+		id: "Alert", description: "firn: starts the check for waits, outages, unusual data and ingestion runs whose wait is over", queue: alert, input: tickMessage,
 		expression: rate(s.props.Settings.Tick),
 		role:       s.createScheduleRole("TickRole", "firn: a schedule sends ticks to alert's queue", alert),
 	})

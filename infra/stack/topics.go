@@ -28,8 +28,8 @@ func (s *Stack) createKeys() {
 }
 
 // createTopics creates the topics Alerts, Alarms and Loaded. Alerts sends the mails of
-// the function alert. Alarms sends the mails of CloudWatch's alarms about that function
-// and about firn's watch. Loaded announces new rows of a dataset.
+// the function alert. Alarms sends the mails of CloudWatch's alarms, which report that
+// alert itself doesn't work. Loaded announces new rows of a dataset.
 func (s *Stack) createTopics() {
 	s.alerts = s.createTopic("Alerts")
 	s.sendMails(s.alerts)
@@ -47,12 +47,7 @@ func (s *Stack) sendMails(topic awssns.Topic) {
 func (s *Stack) createAlarmsTopic() {
 	s.alarms = awssns.NewTopic(s.Stack, jsii.String("AlarmsTopic"), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
 	s.sendMails(s.alarms)
-	s.alarms.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: servicePrincipal("cloudwatch.amazonaws.com"),
-		Actions:    jsii.Strings("sns:Publish"),
-		Resources:  &[]*string{s.alarms.TopicArn()},
-		Conditions: s.sameAccount(s.arn("cloudwatch", "alarm:*")),
-	}))
+	s.allowPublish(s.alarms, "cloudwatch.amazonaws.com", s.arn("cloudwatch", "alarm:*"))
 }
 
 func servicePrincipal(service string) *[]awsiam.IPrincipal {
@@ -66,18 +61,20 @@ func (s *Stack) createTopic(name string) awssns.Topic {
 	})
 }
 
-// allowPublish lets a service publish for one of this account's resources and use the
-// topic's key.
+// allowPublish lets a service publish for one of this account's resources.
 func (s *Stack) allowPublish(topic awssns.Topic, service, sourceARN string) {
-	principals := servicePrincipal(service)
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: principals,
+		Principals: servicePrincipal(service),
 		Actions:    jsii.Strings("sns:Publish"),
 		Resources:  &[]*string{topic.TopicArn()},
 		Conditions: s.sameAccount(sourceARN),
 	}))
+}
+
+// allowTopicKey lets a service use the topics' key for one of this account's resources.
+func (s *Stack) allowTopicKey(service, sourceARN string) {
 	s.topicKey.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: principals,
+		Principals: servicePrincipal(service),
 		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey"),
 		Resources:  jsii.Strings("*"),
 		Conditions: s.sameAccount(sourceARN),

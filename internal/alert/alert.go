@@ -1,5 +1,7 @@
-// Package alert is the stage that reads the dead-letter queues and sends mails. alert
-// doesn't change the state of an object, with one exception: if a function crashed
+// Package alert is the stage that sends mails. The dead-letter queues report failures. A
+// tick looks for waits, outages, missing and unusual data, and resumes ingestion runs.
+//
+// alert doesn't change the state of an object, with one exception: if a function crashed
 // before its write to the journal, alert records the failure there.
 //
 // # Notices
@@ -23,7 +25,8 @@
 // # The hourly limit
 //
 // [Mailer] sends at most a number of mails in each hour of UTC. The contents of a mail
-// above the limit stay in a notice and follow after the hour.
+// above the limit stay in a notice and follow after the hour. An announcement of new
+// columns returns to its queue instead.
 package alert
 
 import (
@@ -63,9 +66,10 @@ type Alerter struct {
 }
 
 // Handle sends the first mail about each cause of a batch of dead letters, and leaves
-// other failures to a digest. A new column gets one mail of all batches. A message is done after its failures are in a mail, in the
-// journal's index or in a notice. If SNS or the journal is unavailable, the message
-// returns, and the delivery doesn't count as an attempt.
+// other failures to a digest. A new column gets one mail, however many batches report the
+// column. A message is done after its failures are in a mail, in the journal's index or in
+// a notice. If SNS or the journal is unavailable, the message returns, and the delivery
+// doesn't count as an attempt.
 func (a *Alerter) Handle(ctx context.Context, messages []batch.Message) map[string]error {
 	var all groups
 	seen := make(map[string]bool)

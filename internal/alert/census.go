@@ -95,7 +95,7 @@ func (w *wait) add(e journal.Entry) {
 	if w.last.ID == "" || e.Progressed.After(w.last.Progressed) {
 		w.last = e
 	}
-	if e.Delay != nil && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
+	if e.Delay != nil && e.Delay.Code == w.code && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
 		w.next = e.Delay.Next
 	}
 }

@@ -118,10 +118,8 @@ func (g *group) status() string {
 	switch {
 	case len(g.failures) == 1 && only.objectID != "" && !only.notInJournal:
 		return "firn status " + shell.Quote(only.name())
-	case g.dataset == "":
-		return "firn status"
 	default:
-		return "firn status --dataset " + shell.Quote(g.dataset)
+		return statusOf(g.dataset)
 	}
 }
 

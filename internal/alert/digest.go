@@ -20,12 +20,17 @@ const maxSettleTime = 30 * time.Second
 
 // OpenNotices are the journal's open notices, for the mails after the first one.
 type OpenNotices interface {
+	EndingNotices
+	// AdvanceNotice sets Notice.MailedUntil without a mail.
+	AdvanceNotice(ctx context.Context, n journal.Notice, until time.Time) error
+}
+
+// EndingNotices are the journal's notices, for the mails after the first one.
+type EndingNotices interface {
 	// OpenNotices may miss a recent change. Notice has the current notice.
 	OpenNotices(ctx context.Context) ([]journal.Notice, error)
 	Notice(ctx context.Context, k journal.NoticeKey) (journal.Notice, error)
 	NoticeMails
-	// AdvanceNotice sets Notice.MailedUntil without a mail.
-	AdvanceNotice(ctx context.Context, n journal.Notice, until time.Time) error
 	// RecoverNotice returns false if a failure came after the read of n. Otherwise the
 	// caller has the claim of the mail about the recovery.
 	RecoverNotice(ctx context.Context, n journal.Notice, claim string) (journal.Notice, bool, error)

@@ -58,7 +58,7 @@ func compose(g *group, site Site) mail {
 		g.report.writeDraft(text)
 	}
 	g.writeFailures(text)
-	return mail{subject: site.subject(g.topic(), g.subjectWords()), text: text.String(), machine: machineText(g, c, site)}
+	return mail{subject: site.subject(topicOf(g.dataset), g.subjectWords()), text: text.String(), machine: machineText(g, c, site)}
 }
 
 // writeFailures writes an entry for each of the first and the last failures.
@@ -104,14 +104,6 @@ func note(text, remark string) string {
 	return text + remark
 }
 
-// topic returns the dataset in the subject.
-func (g *group) topic() string {
-	if g.dataset == "" {
-		return "no dataset"
-	}
-	return g.dataset
-}
-
 // subjectWords returns count and cause for the subject.
 func (g *group) subjectWords() string {
 	verb := "failed"
@@ -131,14 +123,11 @@ func (g *group) headline() string {
 	if g.report != nil {
 		return g.columnHeadline()
 	}
-	of, more := "", ""
-	if g.dataset != "" {
-		of = " of " + plain(g.dataset)
-	}
+	more := ""
 	if g.follows {
 		more = "more "
 	}
-	return fmt.Sprintf("%d %s%s%s failed: %s", g.size(), more, g.noun(), of, plain(g.code))
+	return fmt.Sprintf("%d %s%s%s failed: %s", g.size(), more, g.noun(), ofDataset(g.dataset), plain(g.code))
 }
 
 // failedNow returns the sentence about all objects that are failed now; empty if the

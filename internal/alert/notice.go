@@ -83,14 +83,25 @@ func (a *Alerter) report(ctx context.Context, g *group) (sent bool, err error) {
 	if g.kind == kindDelayed {
 		return a.reportEach(ctx, g)
 	}
+	return a.claimOrCollect(ctx, g, a.claimFirst, a.sendFirst)
+}
+
+// claimOrCollect calls send with a claimed notice, or leaves the failures to the next mail
+// of a notice that is open already. Another caller can close the notice between the two
+// steps, so there are several tries.
+func (a *Alerter) claimOrCollect(
+	ctx context.Context, g *group,
+	claim func(ctx context.Context, g *group, claim string) (journal.Notice, bool, error),
+	send func(ctx context.Context, g *group, n journal.Notice, claim string) (bool, error),
+) (sent bool, err error) {
 	for range maxReportTries {
-		claim := rand.Text()
-		n, mine, err := a.claimFirst(ctx, g, claim)
+		name := rand.Text()
+		n, mine, err := claim(ctx, g, name)
 		if err != nil {
 			return false, err
 		}
 		if mine {
-			return a.sendFirst(ctx, g, n, claim)
+			return send(ctx, g, n, name)
 		}
 		if open, err := a.collect(ctx, g, n); err != nil || open {
 			return false, err
@@ -202,20 +213,15 @@ func (a *Alerter) reportEach(ctx context.Context, g *group) (sent bool, err erro
 	if !errors.Is(err, errLimit) {
 		return err == nil, err
 	}
-	for range maxReportTries {
-		claim := rand.Text()
-		n, opened, err := a.Notices.OpenNotice(ctx, g.notice(), claim)
-		if err != nil {
-			return false, err
-		}
-		if opened {
-			return false, a.postpone(ctx, g, n, claim)
-		}
-		if open, err := a.collect(ctx, g, n); err != nil || open {
-			return false, err
-		}
-	}
-	return false, fault.Dependency("open notice", fault.JournalAway, fmt.Errorf("the notice changed during each of %d tries", maxReportTries))
+	return a.claimOrCollect(ctx, g, a.openDelayed, a.postponeDelayed)
+}
+
+func (a *Alerter) openDelayed(ctx context.Context, g *group, claim string) (journal.Notice, bool, error) {
+	return a.Notices.OpenNotice(ctx, g.notice(), claim)
+}
+
+func (a *Alerter) postponeDelayed(ctx context.Context, g *group, n journal.Notice, claim string) (bool, error) {
+	return false, a.postpone(ctx, g, n, claim)
 }
 
 func keysOf(failures []failure) []string {

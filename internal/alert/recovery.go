@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/journal"
-	"github.com/firn-data/firn/internal/shell"
 	"github.com/firn-data/firn/internal/telemetry"
 )
 
@@ -97,14 +96,10 @@ func (d *Digester) sendRecovery(ctx context.Context, n journal.Notice, claim str
 
 // composeRecovery writes the mail about the recovery of a cause.
 func composeRecovery(n journal.Notice, after ends, now time.Time, site Site) mail {
-	g := &group{dataset: n.Dataset, code: n.Code}
-	of, status := "", statusCommand
-	if n.Dataset != "" {
-		of, status = " of "+plain(n.Dataset), statusCommand+" --dataset "+shell.Quote(n.Dataset)
-	}
+	status := statusOf(n.Dataset)
 	lasted := formatDuration(now.Sub(n.OpenedAt).Round(time.Second))
 	text := &mailText{}
-	text.linef("No object%s is failed with %s any more.", of, plain(n.Code))
+	text.linef("No object%s is failed with %s any more.", ofDataset(n.Dataset), plain(n.Code))
 	text.linef("")
 	text.field("To do", after.task())
 	text.field("To look", status)
@@ -114,7 +109,7 @@ func composeRecovery(n journal.Notice, after ends, now time.Time, site Site) mai
 	text.field("lasted", fmt.Sprintf("%s, from %s to %s", lasted, formatTime(n.OpenedAt), formatTime(now)))
 	text.field("mailed", counted(n.Total, "failure")+" in "+counted(n.Mails, "mail"))
 	return mail{
-		subject: site.subject(g.topic(), "recovered after "+lasted+": "+n.Code), text: text.String(),
+		subject: site.subject(topicOf(n.Dataset), "recovered after "+lasted+": "+n.Code), text: text.String(),
 		machine: encode(machineMail{
 			Schema: mailSchema, Dataset: n.Dataset, Code: n.Code, Command: status, Objects: []machineObject{},
 			Environment: site.Environment, State: stateRecovered, Runbook: site.entry(n.Code),

@@ -18,16 +18,10 @@ const (
 
 // StateNotices are the journal's notices about states.
 type StateNotices interface {
-	// OpenNotices may miss a recent change. Notice has the current notice.
-	OpenNotices(ctx context.Context) ([]journal.Notice, error)
-	Notice(ctx context.Context, k journal.NoticeKey) (journal.Notice, error)
+	EndingNotices
 	// OpenNotice returns false if the notice is open already. Otherwise the caller has
 	// the claim of the first mail.
 	OpenNotice(ctx context.Context, k journal.NoticeKey, claim string) (journal.Notice, bool, error)
-	NoticeMails
-	// RecoverNotice gives the mail about the end to the caller.
-	RecoverNotice(ctx context.Context, n journal.Notice, claim string) (journal.Notice, bool, error)
-	CloseNotice(ctx context.Context, n journal.Notice) (bool, error)
 }
 
 // notifier sends two mails about each state: one about the begin and one about the end.

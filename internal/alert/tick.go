@@ -24,10 +24,10 @@ type Outages interface {
 	RecordNotice(ctx context.Context, o breaker.Outage, n breaker.Notice) error
 }
 
-// Watcher sends two mails for each outage: one while the outage lasts, and one
+// OutageWatcher sends two mails for each outage: one while the outage lasts, and one
 // after its end. The stage with the failed call records the outage in the journal,
 // and the watcher only reads it.
-type Watcher struct {
+type OutageWatcher struct {
 	Outages Outages
 	Mailer  Mailer
 	// Datasets are the datasets whose waiting objects are counted in a mail.
@@ -84,7 +84,7 @@ func isTick(m batch.Message) bool {
 }
 
 // Check sends the due mails about outages of every dependency.
-func (w *Watcher) Check(ctx context.Context) error {
+func (w *OutageWatcher) Check(ctx context.Context) error {
 	var faults []error
 	for _, dependency := range breaker.Dependencies {
 		faults = append(faults, w.checkDependency(ctx, dependency))
@@ -92,7 +92,7 @@ func (w *Watcher) Check(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-func (w *Watcher) checkDependency(ctx context.Context, dependency string) error {
+func (w *OutageWatcher) checkDependency(ctx context.Context, dependency string) error {
 	outage, err := w.Outages.Outage(ctx, dependency)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (w *Watcher) checkDependency(ctx context.Context, dependency string) error 
 }
 
 // dueNotice returns the notice to send for an outage at this time; empty for none.
-func (w *Watcher) dueNotice(o breaker.Outage) breaker.Notice {
+func (w *OutageWatcher) dueNotice(o breaker.Outage) breaker.Notice {
 	switch {
 	case o.Open && o.Notice != breaker.NoticeStarted && w.Now().Sub(o.Since) >= w.MinDuration:
 		return breaker.NoticeStarted
@@ -137,7 +137,7 @@ const maxCountedWaiting = 1000
 
 // waiting returns the counts of all datasets with waiting objects. If a count fails,
 // the mail leaves the dataset out: a shorter mail is better than no mail.
-func (w *Watcher) waiting(ctx context.Context) []waitingObjects {
+func (w *OutageWatcher) waiting(ctx context.Context) []waitingObjects {
 	all := []waitingObjects{}
 	for _, dataset := range w.Datasets {
 		entries, err := w.Outages.Waiting(ctx, dataset, maxCountedWaiting)

@@ -76,12 +76,12 @@ func (f *fakeOutages) RecordNotice(_ context.Context, _ breaker.Outage, w breake
 
 // newWatcher returns a watcher of one outage, with a clock at the given time after the
 // outage's start.
-func newWatcher(t *testing.T, o breaker.Outage, after time.Duration) (*alert.Watcher, *fakeOutages, *fakeTopic) {
+func newWatcher(t *testing.T, o breaker.Outage, after time.Duration) (*alert.OutageWatcher, *fakeOutages, *fakeTopic) {
 	t.Helper()
 	o.Dependency, o.ID = breaker.Snowflake, "o1"
 	outages := &fakeOutages{outage: o, waiting: map[string]int{"shop.order": 12, "station.event": 3}}
 	topic := &fakeTopic{t: t}
-	return &alert.Watcher{
+	return &alert.OutageWatcher{
 		Outages: outages, Mailer: alert.Mailer{Topic: topic, ARN: topicARN}, MinDuration: time.Minute,
 		Datasets: []string{"shop.customer", "shop.order", "station.event"},
 		Now:      func() time.Time { return outageStart.Add(after) },

@@ -107,7 +107,7 @@ func composeWait(w *wait, site Site) mail {
 	text.field("Then type", w.command())
 	text.field("To look", statusOf(w.dataset))
 	text.field("Data", "Nothing is lost. The objects wait, and no try uses up an attempt.")
-	text.field("If ignored", "firn tries again at least every 15 minutes, for as long as the cause lasts. Then it loads the objects without a command.")
+	text.field("If ignored", w.ifIgnored())
 	text.field("More", site.entry(string(w.code)))
 	text.linef("")
 	text.field("cause", truncate(firstLine(w.cause())))
@@ -126,11 +126,27 @@ func composeWait(w *wait, site Site) mail {
 	}
 }
 
+// delay returns the recorded cause of the first object; nil if the wait has another cause,
+// for example no try for a long time.
+func (w *wait) delay() *journal.Delay {
+	if d := w.first.Delay; d != nil && d.Code == w.code {
+		return d
+	}
+	return nil
+}
+
 func (w *wait) hint() string {
-	if d := w.first.Delay; d != nil && w.code == d.Code {
+	if d := w.delay(); d != nil {
 		return d.Hint
 	}
 	return w.code.Hint()
+}
+
+func (w *wait) ifIgnored() string {
+	if w.code == fault.NotTried {
+		return "The objects wait until a sweep sends the work again and a function starts."
+	}
+	return "firn tries again at least every 15 minutes. After the end of the cause firn loads the objects without a command."
 }
 
 // command returns the command that ends the wait; empty if firn continues by itself.
@@ -144,10 +160,10 @@ func (w *wait) command() string {
 }
 
 func (w *wait) cause() string {
-	if d := w.first.Delay; d != nil {
+	if d := w.delay(); d != nil {
 		return d.Cause
 	}
-	return "no function has recorded a try"
+	return "no function has tried the object for long"
 }
 
 func (w *wait) describe(e journal.Entry) string {

@@ -215,8 +215,9 @@ func TestSilentObjectIsNotTried(t *testing.T) {
 	b.waits.entries = []journal.Entry{silent, running}
 	b.tick(t, 0)
 	if got := b.shortSubjects(); !slices.Equal(got, []string{"shop.order: 1 object waits: not_tried"}) {
-		t.Errorf("mails %q", got)
+		t.Fatalf("mails %q", got)
 	}
+	golden(t, "wait_without_try", "Subject: "+aws.ToString(b.topic.mails[0].Subject)+"\n\n"+aws.ToString(b.topic.mails[0].Message))
 }
 
 // TestUnreadableJournalFailsTick: without the journal no wait ends by mistake.

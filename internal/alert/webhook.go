@@ -258,8 +258,6 @@ func (w *Webhook) secret(ctx context.Context) (webhookSecret, error) {
 // post sends a message. An error names no address, because an address can contain a
 // password.
 func (w *Webhook) post(ctx context.Context, s webhookSecret, p journal.Post) error {
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader([]byte(p.Body)))
 	if err != nil {
 		return errors.New("the address in the secret of the webhook is invalid")

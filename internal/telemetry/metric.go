@@ -18,7 +18,9 @@ const DimensionEnvironment = "environment"
 // Metric is the name of a metric. firn has no other metric.
 type Metric string
 
-// The metrics. alert's tick writes all metrics except Failures, Rejects and Latency.
+// The metrics. alert's tick writes the heartbeat and the metrics of waits and queues. Each
+// function writes Failures. route writes Rejects, load writes Latency, and alert's mailer
+// writes UnsentMails.
 const (
 	// Heartbeat is 1 for each complete tick. Without a heartbeat nothing watches firn.
 	Heartbeat Metric = "Heartbeat"

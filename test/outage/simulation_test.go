@@ -52,7 +52,7 @@ type simulation struct {
 	table     *journal.Table
 	warehouse *switchedWarehouse
 	consumer  *batch.Consumer
-	watcher   *alert.Watcher
+	watcher   *alert.OutageWatcher
 	queue     *queue
 	mails     *fakeTopic
 	clock     *clock
@@ -90,7 +90,7 @@ func newSimulation(t *testing.T) *simulation {
 	s.Fixture = loadtest.NewFixture(t, fake)
 	s.warehouse = &switchedWarehouse{Warehouse: fake}
 	s.consumer = s.newConsumer()
-	s.watcher = &alert.Watcher{
+	s.watcher = &alert.OutageWatcher{
 		Outages: s.table, Mailer: alert.Mailer{Topic: s.mails, ARN: "arn:alerts"}, Datasets: []string{s.Dataset},
 		MinDuration: minOutage, Now: s.clock.read,
 	}

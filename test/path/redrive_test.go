@@ -70,39 +70,39 @@ func TestStatusOfLoadedObjectShowsEveryState(t *testing.T) {
 	}
 }
 
-// The command in a mail works. The test deletes an object's data file before the load,
-// and the command in the mail transforms and loads the object again.
-func TestCommandInMailLoadsObject(t *testing.T) {
+// The command in a mail loads the failed object. One command redrives all failed objects
+// of a dataset with the same code. The tests follow one another: only the first failure
+// of a code gets a mail at once, and the next failures wait for the digest.
+func TestRedriveLoadsFailedObjects(t *testing.T) {
 	t.Parallel()
-	o := putAndDeleteData(t, "all customers.csv", customers("redrive", 6))[0]
-	checkState(t, awaitStopped(t, o)[0], journal.Failed)
-	command := commandIn(t, awaitMail(t, o))
-	shell(t, command)
-	checkState(t, awaitRetried(t, o), journal.Loaded)
-	if got := rowsOf(t, o); got != 6 {
-		t.Errorf("%d rows, want 6", got)
-	}
-	if entries, rows := ledgerOf(t, o); entries != 1 || rows != 6 {
-		t.Errorf("the ledger has %d entries with %d rows, want 1 with 6", entries, rows)
-	}
-}
-
-// One command redrives all failed objects of a dataset with the same code.
-func TestRedriveByCodeLoadsAllFailedObjects(t *testing.T) {
-	t.Parallel()
-	objects := putAndDeleteData(t, "lost.csv", customers("first", 2), customers("second", 3))
-	var code string
-	for _, entry := range awaitStopped(t, objects...) {
-		checkState(t, entry, journal.Failed)
-		code = entry.Code
-	}
-	firn(t, "redrive", "--dataset", "shop.customer", "--code", code)
-	for i, o := range objects {
+	t.Run("command in the mail", func(t *testing.T) {
+		o := putAndDeleteData(t, "all customers.csv", customers("redrive", 6))[0]
+		checkState(t, awaitStopped(t, o)[0], journal.Failed)
+		command := commandIn(t, awaitMail(t, o))
+		shell(t, command)
 		checkState(t, awaitRetried(t, o), journal.Loaded)
-		if got := rowsOf(t, o); got != int64(2+i) {
-			t.Errorf("%s has %d rows, want %d", o.Key, got, 2+i)
+		if got := rowsOf(t, o); got != 6 {
+			t.Errorf("%d rows, want 6", got)
 		}
-	}
+		if entries, rows := ledgerOf(t, o); entries != 1 || rows != 6 {
+			t.Errorf("the ledger has %d entries with %d rows, want 1 with 6", entries, rows)
+		}
+	})
+	t.Run("command by code", func(t *testing.T) {
+		objects := putAndDeleteData(t, "lost.csv", customers("first", 2), customers("second", 3))
+		var code string
+		for _, entry := range awaitStopped(t, objects...) {
+			checkState(t, entry, journal.Failed)
+			code = entry.Code
+		}
+		firn(t, "redrive", "--dataset", "shop.customer", "--code", code)
+		for i, o := range objects {
+			checkState(t, awaitRetried(t, o), journal.Loaded)
+			if got := rowsOf(t, o); got != int64(2+i) {
+				t.Errorf("%s has %d rows, want %d", o.Key, got, 2+i)
+			}
+		}
+	})
 }
 
 // A key without a contract causes a mail.

@@ -1,5 +1,5 @@
-// Package alert wires the alert function. The function sends mails about dead letters
-// and outages, and copies of the mails to a webhook.
+// Package alert wires the alert function. The function sends mails about failures, waits,
+// outages and unusual data, with copies to a webhook, and resumes ingestion runs.
 package alert
 
 import (
@@ -63,7 +63,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	alerter := &alert.Alerter{
 		Journal: cloud.Journal, Notices: cloud.Journal, Mailer: mailer, Contracts: contracts, FirstDigest: s.FirstDigest, Now: time.Now,
 	}
-	watcher := &alert.Watcher{
+	outages := &alert.OutageWatcher{
 		Outages: cloud.Journal, Mailer: mailer, Datasets: datasets(contracts), MinDuration: s.OutageAfter, Now: time.Now,
 	}
 	digester := &alert.Digester{
@@ -78,7 +78,7 @@ func New(ctx context.Context, lookup func(string) (string, bool), log io.Writer)
 	}
 	resumer := &alert.Resumer{Runs: cloud.Journal, Sender: cloud.Queues, IngestURL: s.IngestQueueURL}
 	queues := deadLetterQueues(s.DeadLetterURLs)
-	tick := alert.Tick(resumer.Resume, watcher.Check, waits.Check, digester.Check, data.Check, mailer.Webhook.Check)
+	tick := alert.Tick(resumer.Resume, outages.Check, waits.Check, digester.Check, data.Check, mailer.Webhook.Check)
 	handlers := batch.ByQueue{s.Queue().Name(): tick}
 	for _, queue := range queues {
 		handlers[queue.Name()] = alerter.Handle
@@ -109,8 +109,8 @@ func datasets(contracts contract.Set) []string {
 }
 
 // deadLetterQueues returns the queues without dead-letter queues of their own. A
-// message without a mail stays in its queue. An alarm watches the age of the oldest
-// message.
+// message without a mail stays in its queue. The alarm DeadLettersWait watches the number
+// of messages.
 func deadLetterQueues(urls []string) []batch.Queue {
 	queues := make([]batch.Queue, len(urls))
 	for i, url := range urls {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		t.Fatal("New with an empty environment: no error")
 	}
 	for _, name := range []string{"FIRN_JOURNAL_TABLE", "FIRN_ALERTS_TOPIC_ARN", "FIRN_DEAD_LETTER_URLS", "FIRN_BACKOFF_SECONDS", "FIRN_QUEUE_URL", "LAMBDA_TASK_ROOT", "FIRN_QUEUE_URLS", "FIRN_INGEST_QUEUE_URL"} {
-		if !strings.Contains(err.Error(), name) {
+		if !regexp.MustCompile(name + `\b`).MatchString(err.Error()) {
 			t.Errorf("the error lacks %s: %v", name, err)
 		}
 	}
@@ -206,16 +207,7 @@ func TestTickResumesWaitingRun(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, answer)
 	}))
-	handle, err := alert.New(context.Background(), functiontest.Environment(completeEnvironment(t)), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := handle(context.Background(), events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:eu-central-1:1:ticks",
-	}}})
-	if err != nil || len(response.BatchItemFailures) != 0 {
-		t.Fatalf("response %v, error %v", response, err)
-	}
+	tick(t, completeEnvironment(t))
 	if claims != 1 || !strings.Contains(sent, `"https://sqs/1/ingest"`) || !strings.Contains(sent, `"the message"`) {
 		t.Errorf("%d claims, sent %s", claims, sent)
 	}

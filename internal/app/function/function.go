@@ -37,7 +37,7 @@ type Common struct {
 	Attempts int `env:"FIRN_ATTEMPTS,default=3"`
 	// Environment is the value of the dimension of metrics, and is in the subject of
 	// mails.
-	Environment string `env:"FIRN_ENVIRONMENT,default=firn"`
+	Environment string `env:"FIRN_ENVIRONMENT,default=Firn"`
 	// BackoffSeconds is the delay of the first retry, in seconds.
 	BackoffSeconds int `env:"FIRN_BACKOFF_SECONDS,default=5"`
 	// Endpoint is the address of a stand-in of AWS; empty in an account.
