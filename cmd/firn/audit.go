@@ -19,7 +19,6 @@ import (
 )
 
 func auditCommand() *cobra.Command {
-	var dataset string
 	var grace, stuck time.Duration
 	var asJSON bool
 	var ignored []string
@@ -34,6 +33,10 @@ func auditCommand() *cobra.Command {
 		Example: "  firn audit\n  firn audit --dataset shop.order --json\n  firn audit --ignore file_deleted",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			dataset, _, err := datasetOf(cmd)
+			if err != nil {
+				return codedError{err, failedCheckCode}
+			}
 			result, err := runAudit(cmd.Context(), dataset, grace, stuck)
 			if err == nil {
 				err = result.Ignore(ignored)
@@ -53,7 +56,7 @@ func auditCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", "audit only this dataset, <source>.<entity>; default: all datasets, and keys without a contract")
+	flags.String(datasetFlag, "", "audit only this dataset, <source>.<entity>; default: all datasets, and keys without a contract")
 	flags.DurationVar(&grace, "grace", 15*time.Minute, "skip objects with a change in this time before the audit")
 	flags.DurationVar(&stuck, "stuck", time.Hour, "report an unsettled object after this time in the same state")
 	flags.StringArrayVar(&ignored, "ignore", nil, "leave out this kind of difference, for example file_deleted; may be repeated")

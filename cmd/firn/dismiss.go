@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +11,7 @@ import (
 )
 
 func dismissCommand() *cobra.Command {
-	var dataset, code, reason string
+	var code, reason string
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "dismiss [s3://BUCKET/KEY | OBJECT-ID ...]",
@@ -25,28 +23,31 @@ func dismissCommand() *cobra.Command {
 			"  firn dismiss --dataset shop.order --code too_many_rejects --reason 'sent again as orders-2.csv'",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			dataset, ofDataset, err := datasetOf(cmd)
 			switch {
-			case (len(names) > 0) == cmd.Flags().Changed("dataset"):
+			case err != nil:
+				return err
+			case (len(names) > 0) == ofDataset:
 				return errors.New("name objects, or a dataset with --dataset (\"-\" for keys without a contract) and a code with --code")
-			case (code != "") != cmd.Flags().Changed("dataset"):
+			case (code != "") != ofDataset:
 				return errors.New("name a code with --code for a dataset, and only for a dataset")
 			case reason == "":
 				return errors.New("name the reason with --reason")
 			}
-			asked := operator.Dismiss{Objects: names, Dataset: strings.TrimPrefix(dataset, "-"), Code: fault.Code(code), Reason: reason}
+			asked := operator.Dismiss{Objects: names, Dataset: operatorName(dataset), Code: fault.Code(code), Reason: reason}
 			return dismiss(cmd, asked, asJSON)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", `dismiss the failed objects of this dataset; "-" for keys without a contract`)
+	flags.String(datasetFlag, "", `dismiss the failed objects of this dataset; "-" for keys without a contract`)
 	flags.StringVar(&code, "code", "", "dismiss only failures with this code; required with --dataset")
 	flags.StringVar(&reason, "reason", "", "reason of the dismissal, for the record; required")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
 
-// dismiss completes the request with the environment's login, and prints each result at
-// once, or all results as JSON at the end.
+// dismiss completes the request with the environment's login, and prints the results.
+// Skipped objects are an error.
 func dismiss(cmd *cobra.Command, asked operator.Dismiss, asJSON bool) error {
 	ctx := cmd.Context()
 	o, err := openOperator(ctx)
@@ -56,22 +57,34 @@ func dismiss(cmd *cobra.Command, asked operator.Dismiss, asJSON bool) error {
 	if asked.By, err = actor(ctx); err != nil {
 		return err
 	}
-	printer := dismissPrinter{out: cmd.OutOrStdout(), asJSON: asJSON, all: []operator.Dismissed{}}
-	return printer.end(o.Dismiss(ctx, asked, printer.add))
-}
-
-// dismissPrinter prints a line for each object at once, or all objects as JSON at the
-// end.
-type dismissPrinter struct {
-	out    io.Writer
-	asJSON bool
-	all    []operator.Dismissed
-}
-
-func (d *dismissPrinter) add(one operator.Dismissed) {
-	if d.all = append(d.all, one); d.asJSON {
-		return
+	all := newReport(cmd, asJSON, dismissLines)
+	err = o.Dismiss(ctx, asked, all.add)
+	err = all.end(err, all.totals(dismissOutcome, dismissed, dismissedBefore, skipped))
+	if refused := all.count(dismissOutcome, skipped); err == nil && refused > 0 {
+		err = fmt.Errorf("%d of %d objects were skipped", refused, len(all.all))
 	}
+	return err
+}
+
+const (
+	dismissed       = "dismissed"
+	dismissedBefore = "already dismissed"
+	skipped         = "skipped"
+)
+
+// dismissOutcome returns the outcome of a dismissal for the totals.
+func dismissOutcome(one operator.Dismissed) string {
+	switch {
+	case one.Refused != "":
+		return skipped
+	case one.Before:
+		return dismissedBefore
+	default:
+		return dismissed
+	}
+}
+
+func dismissLines(one operator.Dismissed) []string {
 	result := ""
 	switch {
 	case one.Refused != "":
@@ -79,32 +92,5 @@ func (d *dismissPrinter) add(one operator.Dismissed) {
 	case one.Before:
 		result = "  already dismissed"
 	}
-	fmt.Fprintf(d.out, "%s  %s%s\n", one.ID, printable(one.Object.URI()), result)
-}
-
-// end prints the counts. Skipped objects are an error.
-func (d *dismissPrinter) end(err error) error {
-	if err != nil && len(d.all) == 0 {
-		return err
-	}
-	var done, before, refused int
-	for _, one := range d.all {
-		switch {
-		case one.Refused != "":
-			refused++
-		case one.Before:
-			before++
-		default:
-			done++
-		}
-	}
-	if d.asJSON {
-		err = errors.Join(printJSON(d.out, d.all), err)
-	} else {
-		fmt.Fprintln(d.out, joinCounts(counted{"dismissed", done}, counted{"already dismissed", before}, counted{"skipped", refused}))
-	}
-	if err == nil && refused > 0 {
-		err = fmt.Errorf("%d of %d objects were skipped", refused, len(d.all))
-	}
-	return err
+	return []string{fmt.Sprintf("%s  %s%s", one.ID, printable(one.Object.URI()), result)}
 }

@@ -116,6 +116,15 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 		{"redrive of an object and a dataset", func(*testing.T) call {
 			return call{arguments: []string{"redrive", "s3://b/k", "--dataset", "a.b"}}
 		}, []string{"name one object, or a dataset with --dataset"}},
+		{"redrive with an empty dataset", func(*testing.T) call { return call{arguments: []string{"redrive", "--dataset", ""}} }, []string{"--dataset is empty: name a dataset, or leave out the flag"}},
+		{"dismiss with an empty dataset", func(*testing.T) call {
+			return call{arguments: []string{"dismiss", "--dataset=", "--code", "bad_header", "--reason", "r"}}
+		}, []string{"--dataset is empty"}},
+		{"reload with an empty dataset", func(*testing.T) call {
+			return call{arguments: []string{"reload", "--dataset", "", "--object", "s3://b/k"}}
+		}, []string{"--dataset is empty"}},
+		{"status with an empty dataset", func(*testing.T) call { return call{arguments: []string{"status", "--dataset", ""}} }, []string{"--dataset is empty"}},
+		{"audit with an empty dataset", func(*testing.T) call { return call{arguments: []string{"audit", "--dataset", ""}} }, []string{"--dataset is empty"}},
 		{"dismiss without a name", func(*testing.T) call { return call{arguments: []string{"dismiss"}} }, []string{"name objects, or a dataset with --dataset"}},
 		{"dismiss without a reason", func(*testing.T) call { return call{arguments: []string{"dismiss", "s3://b/k"}} }, []string{"name the reason with --reason"}},
 		{"reload without a name", func(*testing.T) call { return call{arguments: []string{"reload"}} }, []string{"name a dataset with --dataset, or objects with --object"}},
@@ -137,7 +146,7 @@ func TestErrorIsOneLineWithExitCode1(t *testing.T) {
 			t.Parallel()
 			c := test.call(t)
 			code := 1
-			if c.arguments[0] == "status" { // 1 means that something needs a person
+			if c.arguments[0] == "status" || c.arguments[0] == "audit" { // 1 means that something needs a person
 				code = 2
 			}
 			expectExit(t, c, code, test.want...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,13 @@ func RunStep(out io.Writer, name string, do func() error) error {
 // repository.
 func PrintDemo(out io.Writer, result demo.Result, root string) error {
 	return printDemo(out, result, nil, root)
+}
+
+// ExitCodeAfter returns the exit code of a command whose context ended with SIGINT.
+func ExitCodeAfter(err error) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(interruption{syscall.SIGINT})
+	return exitCode(withInterruption(ctx, err))
 }
 
 // Watch repeats a status until the end of the context.

@@ -36,11 +36,12 @@ func isInterruption(err error) bool {
 }
 
 // withInterruption gives the error of an interrupted command the exit code of the
-// signal, and a text that begins with "interrupted".
+// signal, and a text that begins with "interrupted". The error of a watch stays as it is,
+// because a signal is the usual end of a watch.
 func withInterruption(ctx context.Context, err error) error {
 	var i interruption
 	switch {
-	case !errors.As(context.Cause(ctx), &i):
+	case errors.As(err, new(watched)), !errors.As(context.Cause(ctx), &i):
 		return err
 	case !isInterruption(err):
 		err = interrupted{i, err}

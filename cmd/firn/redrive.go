@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +10,11 @@ import (
 	"github.com/firn-data/firn/internal/operator"
 )
 
+// seeStatus is the end of the totals of a command whose work the functions do later.
+const seeStatus = "; see `firn status` for the result"
+
 func redriveCommand() *cobra.Command {
-	var dataset, code string
+	var code string
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "redrive [s3://BUCKET/KEY | OBJECT-ID]",
@@ -24,43 +25,58 @@ func redriveCommand() *cobra.Command {
 			"  firn redrive --dataset shop.order --code too_many_rejects",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if (len(names) == 1) == cmd.Flags().Changed("dataset") {
+			dataset, ofDataset, err := datasetOf(cmd)
+			switch {
+			case err != nil:
+				return err
+			case (len(names) == 1) == ofDataset:
 				return errors.New("name one object, or a dataset with --dataset (\"-\" for keys without a contract)")
 			}
 			o, err := openOperator(cmd.Context())
 			if err != nil {
 				return err
 			}
-			printer := redrivePrinter{out: cmd.OutOrStdout(), asJSON: asJSON, all: []operator.Redriven{}}
-			if len(names) == 0 {
-				return printer.end(o.RedriveAll(cmd.Context(), strings.TrimPrefix(dataset, "-"), fault.Code(code), printer.add))
+			all := newReport(cmd, asJSON, redriveLines)
+			if ofDataset {
+				err = o.RedriveAll(cmd.Context(), operatorName(dataset), fault.Code(code), all.add)
+			} else {
+				var one operator.Redriven
+				if one, err = o.Redrive(cmd.Context(), names[0]); one.ID != "" {
+					all.add(one)
+				}
 			}
-			redriven, err := o.Redrive(cmd.Context(), names[0])
-			if redriven.ID != "" {
-				printer.add(redriven)
-			}
-			return printer.end(err)
+			return all.end(err, all.totals(redriveOutcome, redriven, underWay, needsNothing, notSent)+seeStatus)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", `redrive the failed objects of this dataset; "-" for keys without a contract`)
+	flags.String(datasetFlag, "", `redrive the failed objects of this dataset; "-" for keys without a contract`)
 	flags.StringVar(&code, "code", "", "only failures with this code; default: any code")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return command
 }
 
-// redrivePrinter prints a line for each object at once, or all objects as JSON at the
-// end.
-type redrivePrinter struct {
-	out    io.Writer
-	asJSON bool
-	all    []operator.Redriven
+const (
+	redriven     = "redriven"
+	underWay     = "already under way"
+	needsNothing = "need no redrive"
+	notSent      = "failed to send"
+)
+
+// redriveOutcome returns the outcome of a redrive for the totals.
+func redriveOutcome(one operator.Redriven) string {
+	switch one.Outcome {
+	case operator.WasUnderWay:
+		return underWay
+	case operator.WasSettled:
+		return needsNothing
+	case operator.WasNotSent:
+		return notSent
+	default:
+		return redriven
+	}
 }
 
-func (r *redrivePrinter) add(one operator.Redriven) {
-	if r.all = append(r.all, one); r.asJSON {
-		return
-	}
+func redriveLines(one operator.Redriven) []string {
 	result := ""
 	switch one.Outcome {
 	case operator.WasUnderWay:
@@ -71,40 +87,5 @@ func (r *redrivePrinter) add(one operator.Redriven) {
 		result = "  failed to send"
 	case operator.WasRedriven:
 	}
-	fmt.Fprintf(r.out, "%s  %s%s\n", one.ID, printable(one.Object.URI()), result)
-}
-
-// end prints the counts. Without an object, only an error has no counts.
-func (r *redrivePrinter) end(err error) error {
-	if err != nil && len(r.all) == 0 {
-		return err
-	}
-	if r.asJSON {
-		return errors.Join(printJSON(r.out, r.all), err)
-	}
-	count := make(map[operator.Outcome]int)
-	for _, one := range r.all {
-		count[one.Outcome]++
-	}
-	fmt.Fprintf(r.out, "%s; see `firn status` for the result\n", joinCounts(counted{"redriven", count[operator.WasRedriven]},
-		counted{"already under way", count[operator.WasUnderWay]}, counted{"need no redrive", count[operator.WasSettled]},
-		counted{"failed to send", count[operator.WasNotSent]}))
-	return err
-}
-
-// counted is a number of objects with its words.
-type counted struct {
-	words string
-	n     int
-}
-
-// joinCounts returns the first count and all other counts above 0.
-func joinCounts(first counted, others ...counted) string {
-	texts := []string{fmt.Sprintf("%d %s", first.n, first.words)}
-	for _, c := range others {
-		if c.n > 0 {
-			texts = append(texts, fmt.Sprintf("%d %s", c.n, c.words))
-		}
-	}
-	return strings.Join(texts, ", ")
+	return []string{fmt.Sprintf("%s  %s%s", one.ID, printable(one.Object.URI()), result)}
 }

@@ -6,10 +6,14 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/help"
+	"github.com/firn-data/firn/internal/ingest"
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// printRuns prints a line for each ingestion run that isn't finished.
+// printRuns prints a line with the next command for each ingestion run that isn't
+// finished.
 func printRuns(out io.Writer, runs []journal.Run) {
 	if len(runs) == 0 {
 		return
@@ -17,12 +21,22 @@ func printRuns(out io.Writer, runs []journal.Run) {
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer table.Flush()
-	fmt.Fprintln(table, "RUN\tDATASET\tSTATE\tPAGES\tROWS\tTRIES\tNEXT TRY (UTC)\tCODE\tCAUSE")
+	fmt.Fprintln(table, "RUN\tDATASET\tSTATE\tPAGES\tROWS\tTRIES\tNEXT TRY (UTC)\tCODE\tCAUSE\tTO CONTINUE")
 	for _, r := range runs {
 		tries, next, code, cause := "", "", r.Code, r.Cause
 		if d := r.Delay; d != nil {
 			tries, next, code, cause = fmt.Sprint(d.Tries), d.Next.UTC().Format(time.DateTime), string(d.Code), d.Cause
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", r.ID, r.Dataset, r.State, r.Pages, r.Rows, tries, next, code, printable(cause))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Dataset, r.State, r.Pages, r.Rows, tries, next, code, printable(cause), runCommand(r, code))
 	}
+}
+
+// runCommand returns the usual command for a run with a fault; empty for none.
+func runCommand(r journal.Run, code string) string {
+	interval, found := ingest.IntervalOf(r.ID)
+	if code == "" || !found {
+		return ""
+	}
+	subject := help.Subject{Dataset: r.Dataset, Code: fault.Code(code), Start: interval.Start, End: interval.End}
+	return help.ForCode(subject.Code).Command(subject).String()
 }

@@ -273,11 +273,11 @@ func TestReload(t *testing.T) {
 	if late := firn("reload", "--dataset", "shop.order", "--since", "2026-03-02", "--json").succeed(t); late != "[]\n" {
 		t.Errorf("reload of objects from before --since prints %q", late)
 	}
-	if none := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); none != "0 to reload"+advice {
+	if none := firn("reload", "--rejects", "--dataset", "shop.order", "--plan").succeed(t); none != "0 to reload"+advice {
 		t.Errorf("reload without rejects prints %q", none)
 	}
 	firn("query", "update RAW.SHOP_ORDER_LOADS set ROWS_REJECTED = 7 where OBJECT = 'lost'").succeed(t)
-	if got := firn("reload", "--rejects", "--dataset", "shop.order", "--dry-run").succeed(t); got != "lost  s3://landing/shop/order/lost.csv  generation 5, 7 rejects\n1 to reload"+advice {
+	if got := firn("reload", "--rejects", "--dataset", "shop.order", "--plan").succeed(t); got != "lost  s3://landing/shop/order/lost.csv  generation 5, 7 rejects\n1 to reload"+advice {
 		t.Errorf("reload of rejects prints %q", got)
 	}
 	golden(t, "reload.json", firn("reload", "--dataset", "shop.order", "--since", "2026-03-01", "--json", "--plan").succeed(t))

@@ -22,7 +22,6 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var dataset string
 	var asJSON, live bool
 	var interval time.Duration
 	command := &cobra.Command{
@@ -31,11 +30,15 @@ func statusCommand() *cobra.Command {
 		Long: "Show the state of one object. Without an object, show for each dataset the objects that wait, the failed objects\n" +
 			"by code with the next command, the last load, the oldest wait with its cause, held deliveries and new columns.\n" +
 			"A count stops at 1,000 objects. The status reads only the journal: Snowflake's warehouse doesn't start.\n" +
-			"Exits 0 if nothing needs a person, and for one object. Exits 1 for failed objects, held deliveries, and waits\n" +
-			"that are so long that a mail reports them. Exits 2 if the status can't be read.",
+			"Exits 0 if nothing needs a person, and for one object. Exits 1 for failed objects, failed runs, held deliveries,\n" +
+			"and waits that are so long that a mail reports them. Exits 2 if the status can't be read.",
 		Example: "  firn status 's3://my-landing/shop/order/orders.csv'\n  firn status --dataset shop.order\n  firn status --watch --interval 10s",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			dataset, _, err := datasetOf(cmd)
+			if err != nil {
+				return codedError{err, failedCheckCode}
+			}
 			o, err := openOperator(cmd.Context())
 			if err != nil {
 				return codedError{err, failedCheckCode}
@@ -59,7 +62,7 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&dataset, "dataset", "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
+	flags.String(datasetFlag, "", `only this dataset, <source>.<entity>; "-" for keys without a contract`)
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	flags.BoolVar(&live, "watch", false, "repeat the status until Ctrl-C; the exit code is the code of the last status")
 	flags.DurationVar(&interval, "interval", defaultWatchInterval, "the time between two statuses of --watch")
@@ -85,13 +88,10 @@ func showSummaries(ctx context.Context, out io.Writer, o *operator.Operator, dat
 		}
 	}
 	if err == nil && len(needing) > 0 {
-		err = fmt.Errorf("failed objects, held deliveries or long waits need a person: %s", strings.Join(needing, ", "))
+		err = fmt.Errorf("failed objects, failed runs, held deliveries or long waits need a person: %s", strings.Join(needing, ", "))
 	}
 	return err
 }
-
-// withoutContract is the name of the keys without a contract in the flag --dataset.
-const withoutContract = "-"
 
 // readSummaries returns the summaries of all datasets, or of one. Keys without a contract
 // have a summary only if objects failed.
@@ -99,7 +99,7 @@ func readSummaries(ctx context.Context, o *operator.Operator, dataset string) ([
 	if dataset == "" {
 		return o.Summaries(ctx, time.Now())
 	}
-	one, err := o.Summary(ctx, strings.TrimPrefix(dataset, withoutContract), time.Now())
+	one, err := o.Summary(ctx, operatorName(dataset), time.Now())
 	if err != nil || dataset == withoutContract && !one.NeedsPerson() {
 		return []operator.Summary{}, err
 	}

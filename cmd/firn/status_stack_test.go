@@ -3,7 +3,12 @@
 package main_test
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
+	"io"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,14 +42,44 @@ func TestStatus(t *testing.T) {
 func (c call) needsPerson(t *testing.T, datasets string) string {
 	t.Helper()
 	got := c.run(t)
-	if want := "firn: failed objects, held deliveries or long waits need a person: " + datasets + "\n"; got.code != 1 || got.stderr != want {
+	if want := "firn: failed objects, failed runs, held deliveries or long waits need a person: " + datasets + "\n"; got.code != 1 || got.stderr != want {
 		t.Errorf("firn %s: exit code %d, %q; want 1, %q", strings.Join(c.arguments, " "), got.code, got.stderr, want)
 	}
 	return got.stdout
 }
 
-// TestStatusListsRuns: the list has each run that isn't finished, with its cause and its
-// next try.
+// TestInterruptedWatchKeepsCode: after Ctrl-C the exit code of `firn status --watch` is
+// the code of the last status.
+func TestInterruptedWatchKeepsCode(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.failed(t, "shop/order/broken.csv", fault.BadHeader)
+	var stderr bytes.Buffer
+	watch := exec.CommandContext(t.Context(), program, "status", "--watch", "--interval", "1h")
+	watch.Dir, watch.Stderr = t.TempDir(), &stderr
+	watch.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "AWS_EC2_METADATA_DISABLED=true"}, f.variables...)
+	stdout, err := watch.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() && !strings.Contains(lines.Text(), "broken.csv") { // the last line of the status
+	}
+	if err := watch.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, stdout)
+	_ = watch.Wait()
+	if code := watch.ProcessState.ExitCode(); code != 1 || strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("exit code %d, want 1; standard error: %s", code, stderr.String())
+	}
+}
+
+// TestStatusListsRuns: the list has each run that isn't finished, with its cause, its next
+// try and the next command. A failed run needs a person.
 func TestStatusListsRuns(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -70,8 +105,8 @@ func TestStatusListsRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "status-runs", f.command("status", "--dataset", "station.event").succeed(t))
-	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").succeed(t))
+	golden(t, "status-runs", f.command("status", "--dataset", "station.event").needsPerson(t, "station.event"))
+	golden(t, "status-runs.json", f.command("status", "--json", "--dataset", "station.event").needsPerson(t, "station.event"))
 }
 
 // TestStatusHasRejectsByRule: the most frequent rule comes first.

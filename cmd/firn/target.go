@@ -22,15 +22,15 @@ type access string
 const (
 	// local commands use no stack.
 	local access = "local"
-	// reads is the access of commands that only read a stack. `firn query` is one of
-	// them, and its statement may still write.
+	// reads is the access of commands that show no target. Such a command only reads a
+	// stack, except the statement of `firn query`.
 	reads access = "reads"
 	// writes is the access of commands that change a stack or its data.
 	writes access = "writes"
 )
 
-// accesses has the access of every command. A command without an entry gets no client
-// of AWS and Snowflake.
+// accesses has the access of every command. A local command and a command without an
+// entry get no client of AWS and Snowflake, unless onCloud chose the target.
 var accesses = map[string]access{
 	"firn":                local,
 	"firn accept":         writes,
@@ -62,7 +62,8 @@ var accesses = map[string]access{
 // awsFlag chooses AWS while the laptop's cloud is up or half up.
 const awsFlag = "aws"
 
-// addTargetFlags adds the flag --aws to every command below a command that uses a stack.
+// addTargetFlags adds the flag --aws to a command and the commands below, if the command
+// uses a stack.
 func addTargetFlags(command *cobra.Command) {
 	if a := accesses[command.CommandPath()]; a == reads || a == writes {
 		command.Flags().Bool(awsFlag, false, "use the AWS account of the environment, also while the laptop's cloud is up")
@@ -138,9 +139,11 @@ func describeTarget(cloud *laptop.Cloud, stack operator.Stack, endpoint string) 
 	return place
 }
 
-// choose chooses the laptop's cloud or AWS. AWS is the choice of --aws, of AWS_PROFILE,
-// of an AWS_ENDPOINT_URL that isn't the laptop's, and of a folder without a laptop's
-// cloud. A half-up cloud is an error: the choice would be a guess.
+// choose chooses the laptop's cloud or AWS. AWS is the choice of --aws, of AWS_PROFILE and
+// of an AWS_ENDPOINT_URL that isn't the laptop's. AWS is also the choice of a folder whose
+// cloud is down, or without a cloud. Without one of the three, a half-up cloud is an error,
+// because the choice would be a guess. A cloud around the program in another folder is an
+// error too. With the laptop's AWS_ENDPOINT_URL, --aws is an error.
 func (t *target) choose() error {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	named := t.onlyAWS || endpoint != "" || os.Getenv("AWS_PROFILE") != ""
@@ -228,7 +231,7 @@ func nearestCloud() (*laptop.Cloud, error) {
 }
 
 // refuseOtherCloud returns an error if the repository of the running program isn't the
-// given repository and has a laptop's cloud: the person has changed the folder.
+// given repository, and its laptop's cloud isn't down: the person has changed the folder.
 func refuseOtherCloud(root string) error {
 	program, err := os.Executable()
 	if err != nil {

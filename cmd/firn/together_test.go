@@ -66,8 +66,8 @@ func TestTwoPersonsTypeSameCommand(t *testing.T) {
 		p.checkState(t, o, journal.Dismissed)
 	}
 	held := p.addDataset(t, "held", "firn.mode, value: snapshot", `firn.delivery, value: {key: "{delivery}.csv"}`, "firn.holdBelow, value: 0.9")
-	p.put(t, "till/held/2026-01-31.csv", goodFile)
-	p.put(t, "till/held/2026-02-28.csv", otherGoodFile)
+	p.load(t, "till/held/2026-01-31.csv", goodFile)
+	p.load(t, "till/held/2026-02-28.csv", otherGoodFile)
 	p.checkHeld(t, held, 1)
 	for range 2 {
 		p.together(t, "accept", held, "2026-02-28")

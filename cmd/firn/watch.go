@@ -26,7 +26,7 @@ func watch(ctx context.Context, out io.Writer, interval time.Duration, headed bo
 		var status bytes.Buffer
 		err := show(ctx, &status)
 		if ctx.Err() != nil {
-			return last
+			return ended(last)
 		}
 		last = err
 		if isTerminal(out) {
@@ -40,10 +40,24 @@ func watch(ctx context.Context, out io.Writer, interval time.Duration, headed bo
 		}
 		select {
 		case <-ctx.Done():
-			return last
+			return ended(last)
 		case <-ticker.C:
 		}
 	}
+}
+
+// watched is the error of the last status of a watch. An interruption keeps its exit code.
+type watched struct{ error }
+
+// Unwrap returns the error of the status.
+func (w watched) Unwrap() error { return w.error }
+
+// ended marks the error of the last status; nil stays nil.
+func ended(last error) error {
+	if last == nil {
+		return nil
+	}
+	return watched{last}
 }
 
 // watchResult describes the result of a status in one line.

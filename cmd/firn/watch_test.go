@@ -38,6 +38,12 @@ func TestWatchPrintsBlocksUntilEnd(t *testing.T) {
 	if !errors.Is(err, needs) {
 		t.Errorf("watch returns %v, want %v", err, needs)
 	}
+	if code := main.ExitCodeAfter(err); code != 1 {
+		t.Errorf("after Ctrl-C the exit code is %d, want 1, the code of the last status", code)
+	}
+	if code := main.ExitCodeAfter(needs); code != 130 {
+		t.Errorf("without a watch the exit code after Ctrl-C is %d, want 130", code)
+	}
 	lines := strings.Split(out.String(), "\n")
 	if len(lines) != 7 || !strings.HasSuffix(lines[0], " UTC  nothing needs a person") || lines[1] != "status 1" ||
 		!strings.HasSuffix(lines[3], " UTC  a.b needs a person") || lines[4] != "status 2" || strings.Contains(out.String(), "\x1b") {

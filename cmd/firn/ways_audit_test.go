@@ -181,7 +181,7 @@ func casesOfDamages() []wayCase {
 				if len(left) > 0 {
 					p.followAudit(t, a.dataset)
 				}
-				p.checkState(t, p.put(t, p.keyIn(t, a.dataset, "afterwards.csv"), otherGoodFile), journal.Loaded)
+				p.load(t, p.keyIn(t, a.dataset, "afterwards.csv"), otherGoodFile)
 				p.checkConsistent(t, a.dataset)
 			}}
 		}})
@@ -213,8 +213,7 @@ func newAudited(t *testing.T, p *path, name string, versions bool) *audited {
 	t.Helper()
 	a := &audited{path: p, dataset: p.addDataset(t, name)}
 	a.table = "raw." + strings.ReplaceAll(a.dataset, ".", "_")
-	a.first = p.put(t, p.keyIn(t, a.dataset, "first.csv"), goodFile)
-	p.checkState(t, a.first, journal.Loaded)
+	a.first = p.load(t, p.keyIn(t, a.dataset, "first.csv"), goodFile)
 	if versions {
 		a.older = p.put(t, p.keyIn(t, a.dataset, "second.csv"), otherGoodFile)
 		a.second = p.put(t, p.keyIn(t, a.dataset, "second.csv"), goodFile)

@@ -10,9 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/help"
@@ -53,18 +51,15 @@ var badFiles = []badFile{
 
 var fileCases = append(casesOfBadFiles(), []wayCase{
 	{wayOut{code: fault.Undecodable, kind: help.Wait}, func(t *testing.T, p *path) situation {
-		_, err := p.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(p.queues["route"]), MessageBody: aws.String("hello")})
-		if err != nil {
-			t.Fatal(err)
-		}
 		p.purge(t, "dead")
+		p.send(t, "route", "hello")
 		p.drain(t)
 		return situation{ended: func() {
 			if n := p.count(t, "route"); n != 0 {
 				t.Errorf("the queue has %d messages", n)
 			}
-			if n := p.count(t, "dead"); n != 1 {
-				t.Errorf("%d dead letters, want 1", n)
+			if letters := p.take(t, "dead"); len(letters) != 1 {
+				t.Errorf("%d dead letters, want 1", len(letters))
 			}
 		}}
 	}},
@@ -99,7 +94,7 @@ var fileCases = append(casesOfBadFiles(), []wayCase{
 		o := p.put(t, p.keyIn(t, p.addDataset(t, "format"), "a.ndjson"), goodFile)
 		p.mustFail(t, o, fault.UnsupportedFormat)
 		return situation{subject: one("till.format", o, fault.UnsupportedFormat), ended: p.becomes(t, o, journal.Dismissed), first: func() {
-			p.checkState(t, p.put(t, "till/format/a.csv", goodFile), journal.Loaded)
+			p.load(t, "till/format/a.csv", goodFile)
 		}}
 	}},
 	{wayOut{code: fault.UnsupportedFormat, kind: help.Redrive}, func(t *testing.T, p *path) situation {

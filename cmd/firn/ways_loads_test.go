@@ -57,7 +57,7 @@ var loadCases = []wayCase{
 		o := p.put(t, "till/month/january.csv", goodFile)
 		p.mustFail(t, o, fault.NoDelivery)
 		return situation{subject: one(dataset, o, fault.NoDelivery), ended: p.becomes(t, o, journal.Dismissed), first: func() {
-			p.checkState(t, p.put(t, "till/month/2026-01-31.csv", goodFile), journal.Loaded)
+			p.load(t, "till/month/2026-01-31.csv", goodFile)
 		}}
 	}},
 	{wayOut{code: fault.NoDelivery, kind: help.Redrive}, func(t *testing.T, p *path) situation {
@@ -69,16 +69,19 @@ var loadCases = []wayCase{
 	}},
 	{wayOut{code: fault.DeliveryHeld, kind: help.Accept}, func(t *testing.T, p *path) situation {
 		dataset := p.addDataset(t, "held", "firn.mode, value: snapshot", `firn.delivery, value: {key: "{delivery}.csv"}`, "firn.holdBelow, value: 0.9")
-		p.put(t, "till/held/2026-01-31.csv", goodFile)
-		p.put(t, "till/held/2026-02-28.csv", otherGoodFile)
+		p.load(t, "till/held/2026-01-31.csv", goodFile)
+		p.load(t, "till/held/2026-02-28.csv", otherGoodFile)
 		p.checkHeld(t, dataset, 1)
 		return situation{subject: help.Subject{Dataset: dataset, Delivery: "2026-02-28"}, ended: func() { p.checkHeld(t, dataset, 0) }}
 	}},
 	{wayOut{code: fault.DeliveryHeld, kind: help.Put}, func(t *testing.T, p *path) situation {
-		p.put(t, "till/held/2026-03-31.csv", goodFile)
-		o := p.put(t, "till/held/2026-04-30.csv", otherGoodFile)
+		p.load(t, "till/held/2026-03-31.csv", goodFile)
+		o := p.load(t, "till/held/2026-04-30.csv", otherGoodFile)
 		p.checkHeld(t, "till.held", 1)
-		return situation{subject: one("till.held", o, fault.DeliveryHeld), file: goodFile, ended: func() { p.checkHeld(t, "till.held", 0) }}
+		return situation{subject: one("till.held", o, fault.DeliveryHeld), file: goodFile, ended: func() {
+			p.checkState(t, o, journal.Superseded)
+			p.checkHeld(t, "till.held", 0)
+		}}
 	}},
 	{wayOut{code: fault.LedgerBroken, kind: help.Redrive}, func(t *testing.T, p *path) situation {
 		dataset := p.addDataset(t, "ledger")
@@ -107,8 +110,8 @@ var loadCases = []wayCase{
 			t.Fatal(err)
 		}
 		p.drain(t)
-		if n := p.count(t, "dead"); n != 1 {
-			t.Errorf("%d dead letters about the withdrawal, want 1", n)
+		if letters := p.take(t, "dead"); len(letters) != 1 {
+			t.Errorf("%d dead letters about the withdrawal, want 1", len(letters))
 		}
 		subject := one(dataset, o, fault.NotWithdrawn)
 		return situation{subject: subject, ended: p.becomes(t, o, journal.Withdrawn), first: func() {

@@ -27,8 +27,8 @@ var runCases = []wayCase{
 		p.purge(t, "dead")
 		p.send(t, "ingest", `{"dataset":"station.event"}`)
 		p.drain(t)
-		if n := p.count(t, "dead"); n != 1 {
-			t.Errorf("%d dead letters, want 1", n)
+		if letters := p.take(t, "dead"); len(letters) != 1 {
+			t.Errorf("%d dead letters, want 1", len(letters))
 		}
 		return p.run(t, 1)
 	}},

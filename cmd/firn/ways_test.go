@@ -119,8 +119,16 @@ func (p *path) becomes(t *testing.T, o object.Object, want journal.State) func()
 // commands.
 func (p *path) mustFail(t *testing.T, o object.Object, code fault.Code) {
 	t.Helper()
-	if e := p.entry(t, o); e.State != journal.Failed || e.Code != string(code) {
+	e := p.entry(t, o)
+	if e.State != journal.Failed || e.Code != string(code) {
 		t.Fatalf("%s is %s (%s: %s), want failed with %s", o.Key, e.State, e.Code, e.Cause, code)
+	}
+	status := p.firn("status", o.URI()).succeed(t)
+	subject := one(e.Dataset, o, code)
+	for _, way := range help.ForCode(code).Ways {
+		if command := way.Command(subject); command != nil && !strings.Contains(status, "  "+command.String()+"\n") && !strings.Contains(status, "  "+command.String()+"  # first: ") {
+			t.Errorf("the status of %s doesn't name %q:\n%s", o.Key, command, status)
+		}
 	}
 }
 
@@ -129,7 +137,7 @@ func (p *path) mustFail(t *testing.T, o object.Object, code fault.Code) {
 // state ended. A way of the table without a case fails the test.
 func TestEveryWayEndsItsState(t *testing.T) {
 	t.Parallel()
-	groups := map[string][]wayCase{"files": fileCases, "loads": append(loadCases, casesOfKnownCodes(reportCases)...), "runs": runCases, "waits": waitCases, "tables": auditCases[:len(auditCases)/2], "states": auditCases[len(auditCases)/2:]}
+	groups := map[string][]wayCase{"files": fileCases, "loads": slices.Concat(loadCases, reportCases), "runs": runCases, "waits": waitCases, "tables": auditCases[:len(auditCases)/2], "states": auditCases[len(auditCases)/2:]}
 	var ran atomic.Int64
 	var cases []wayCase
 	t.Run("ways", func(t *testing.T) {

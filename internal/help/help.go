@@ -1,7 +1,7 @@
 // Package help has the table of the commands that help: for each fault code and for each
 // difference of the audit, the ways out of the state. Mails, `firn status`, `firn audit`
 // and docs/runbook.md name the commands of this table and no others. A test runs each
-// command from the state that names it.
+// command from the state that names it, or from a recorded fault.
 package help
 
 import (

@@ -27,6 +27,15 @@ func (i Interval) RunID() string {
 	return i.Start.Format(runTime) + "-" + i.End.Format(runTime)
 }
 
+// IntervalOf returns the interval of a run by the run's id. The result is false for a text
+// that isn't the id of a run.
+func IntervalOf(runID string) (Interval, bool) {
+	first, last, found := strings.Cut(runID, "-")
+	start, startErr := time.Parse(runTime, first)
+	end, endErr := time.Parse(runTime, last)
+	return Interval{Start: start, End: end}, found && startErr == nil && endErr == nil
+}
+
 // Contains reports whether the time is in the interval.
 func (i Interval) Contains(t time.Time) bool {
 	return !t.Before(i.Start) && t.Before(i.End)

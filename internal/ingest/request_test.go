@@ -118,5 +118,8 @@ func FuzzDecodeRequest(f *testing.F) {
 		if err != nil || again.Dataset != request.Dataset || again.RunID() != request.RunID() || again.Hop != request.Hop {
 			t.Fatalf("%q became %+v, then %+v (%v)", body, request, again, err)
 		}
+		if interval, found := ingest.IntervalOf(request.RunID()); !found || interval != request.Interval {
+			t.Fatalf("the run %s has the interval %v, want %v", request.RunID(), interval, request.Interval)
+		}
 	})
 }

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// fileLock is a lock between processes. The lock ends with its process, also after a
-// kill, so the file of the lock stays.
+// fileLock is a lock between processes. The lock ends with its process, also after a kill.
+// The file of the lock stays, because a file alone is no lock.
 type fileLock struct{ file *os.File }
 
-// errLocked is the error of tryLock if another process has the lock.
+// errLocked is in the error of tryLock if another process has the lock.
 var errLocked = errors.New("another process has the lock")
 
 // tryLock takes the lock of a file and writes the process id into the file. If another
-// process has the lock, tryLock returns errLocked.
+// process has the lock, the error wraps errLocked.
 func tryLock(path string) (*fileLock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -43,7 +43,8 @@ func tryLock(path string) (*fileLock, error) {
 	return &fileLock{file}, nil
 }
 
-// waitLock takes the lock of a file after the other processes.
+// waitLock takes the lock of a file, and waits for the end of another process's lock or of
+// the context.
 func waitLock(ctx context.Context, path string) (*fileLock, error) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -66,7 +67,7 @@ func (l *fileLock) release() {
 	_ = l.file.Close()
 }
 
-// holderOf returns the process id in the file of a lock.
+// holderOf returns the process id in the file of a lock; "unknown" without an id.
 func holderOf(path string) string {
 	content, _ := os.ReadFile(path) // only for a message
 	return cmp.Or(strings.TrimSpace(string(content)), "unknown")

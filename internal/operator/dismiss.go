@@ -12,7 +12,6 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
-	"github.com/firn-data/firn/internal/sqsbatch"
 )
 
 // Dismiss gives up objects for good.
@@ -39,9 +38,13 @@ type Dismissed struct {
 	Refused string `json:"refused,omitempty"`
 }
 
+// dismissAtOnce is the number of parallel dismissals.
+const dismissAtOnce = 10
+
 // Dismiss dismisses the requested objects, and calls report for each object. An object
 // on its way is dismissed too if Objects names the object: no later message continues
-// the object. A repeated call changes nothing.
+// the object. A repeated call changes nothing. Before an error, Dismiss reports the objects
+// that are finished.
 func (o *Operator) Dismiss(ctx context.Context, d Dismiss, report func(Dismissed)) error {
 	if err := checkReason("dismissal", d.Reason); err != nil {
 		return err
@@ -54,13 +57,13 @@ func (o *Operator) Dismiss(ctx context.Context, d Dismiss, report func(Dismissed
 	if len(d.Objects) == 0 {
 		dismissal.OnlyCode = d.Code
 	}
-	for chunk := range slices.Chunk(entries, sqsbatch.MostEntries) {
+	for chunk := range slices.Chunk(entries, dismissAtOnce) {
 		dismissed, err := o.dismissSome(ctx, chunk, dismissal)
-		if err != nil {
-			return runAgain(err)
-		}
 		for _, one := range dismissed {
 			report(one)
+		}
+		if err != nil {
+			return runAgain(err)
 		}
 	}
 	return nil
@@ -88,25 +91,30 @@ func (o *Operator) findDismissals(ctx context.Context, d Dismiss) ([]journal.Ent
 	return entries, nil
 }
 
-// dismissSome dismisses a chunk in parallel.
+// dismissSome dismisses a chunk in parallel. After an error, the result has only the
+// finished objects.
 func (o *Operator) dismissSome(ctx context.Context, chunk []journal.Entry, d journal.Dismissal) ([]Dismissed, error) {
 	all := make([]Dismissed, len(chunk))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range chunk {
 		group.Go(func() error {
 			after, done, err := o.Journal.Dismiss(ctx, entry.ID, d)
+			if err != nil {
+				return err
+			}
 			all[i] = Dismissed{ID: entry.ID, Object: entry.Object, Dataset: entry.Dataset}
 			switch {
-			case err != nil || done:
+			case done:
 			case after.State == journal.Dismissed:
 				all[i].Before = true
 			default:
 				all[i].Refused = refuseDismissal(after)
 			}
-			return err
+			return nil
 		})
 	}
-	return all, group.Wait()
+	err := group.Wait()
+	return slices.DeleteFunc(all, func(one Dismissed) bool { return one.ID == "" }), err
 }
 
 // refuseDismissal returns the reason for a refused dismissal.

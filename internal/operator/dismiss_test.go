@@ -4,6 +4,7 @@ package operator_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -113,6 +114,43 @@ func TestDismissBesideRedriveKeepsObject(t *testing.T) {
 	const want = "the object is received again: another command redrove the object"
 	if got := f.dismissAll(t, operator.Dismiss{Dataset: orders, Code: fault.BadHeader, Reason: "r"})[o.Key]; got.Refused != want {
 		t.Errorf("reported %+v, want %q", got, want)
+	}
+}
+
+// brokenJournal refuses the dismissal of one object, after the dismissal of another object.
+type brokenJournal struct {
+	operator.Journal
+
+	first, broken object.ID
+	done          chan struct{}
+}
+
+func (j brokenJournal) Dismiss(ctx context.Context, id object.ID, d journal.Dismissal) (journal.Entry, bool, error) {
+	switch id {
+	case j.broken:
+		<-j.done
+		return journal.Entry{}, false, errors.New("no answer")
+	case j.first:
+		defer close(j.done)
+	}
+	return j.Journal.Dismiss(ctx, id, d)
+}
+
+func TestDismissReportsFinishedObjectsBeforeError(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.failed(t, "shop/order/1.csv", orders, work.Transform, fault.BadHeader)
+	broken := f.failed(t, "shop/order/2.csv", orders, work.Transform, fault.BadHeader)
+	f.Journal = brokenJournal{Journal: f.Journal, first: first.ID(), broken: broken.ID(), done: make(chan struct{})}
+	var reported []operator.Dismissed
+	err := f.Dismiss(t.Context(), operator.Dismiss{Objects: []string{first.URI(), broken.URI()}, By: "ann", Reason: "r"}, func(d operator.Dismissed) {
+		reported = append(reported, d)
+	})
+	if want := "no answer (run the command again)"; message(err) != want {
+		t.Errorf("Dismiss = %v, want %q", err, want)
+	}
+	if diff := cmp.Diff([]operator.Dismissed{{ID: first.ID(), Object: first, Dataset: orders}}, reported); diff != "" {
+		t.Errorf("reported (-want +got):\n%s", diff)
 	}
 }
 

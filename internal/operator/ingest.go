@@ -32,19 +32,6 @@ func (o *Operator) Ingest(ctx context.Context, dataset string, start, end time.T
 	return run, o.send(ctx, string(work.Ingest), body)
 }
 
-// Runs returns the ingestion runs that aren't finished, by dataset and interval.
-func (o *Operator) Runs(ctx context.Context) ([]journal.Run, error) {
-	var all []journal.Run
-	for _, dataset := range o.ingestedDatasets() {
-		runs, err := o.Journal.Runs(ctx, dataset)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, runs...)
-	}
-	return all, nil
-}
-
 // ingestedDatasets returns the sorted names of the datasets with firn.ingest in their
 // contract.
 func (o *Operator) ingestedDatasets() []string {

@@ -334,7 +334,7 @@ func TestIngest(t *testing.T) {
 	if refused := f.takeMessages(ctx, t, "ingest"); len(refused) > 0 {
 		t.Errorf("a refused request was sent: %q", refused)
 	}
-	if runs, err := f.Runs(ctx); err != nil || len(runs) != 1 || runs[0].Message != bodies[0] {
+	if runs, err := f.Journal.Runs(ctx, "station.event"); err != nil || len(runs) != 1 || runs[0].Message != bodies[0] {
 		t.Errorf("unfinished runs %+v, %v; want the ordered run with its message", runs, err)
 	}
 }

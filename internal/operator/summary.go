@@ -108,10 +108,10 @@ type Wait struct {
 	TooLong bool `json:"too_long,omitempty"`
 }
 
-// NeedsPerson reports whether a person has to act: the dataset has failed objects, held
-// deliveries, or waits that are too long.
+// NeedsPerson reports whether a person has to act: the dataset has failed objects, failed
+// ingestion runs, held deliveries, or waits that are too long.
 func (s Summary) NeedsPerson() bool {
-	return len(s.FailedByCode) > 0 || len(s.Held) > 0 || s.WaitsTooLong > 0
+	return len(s.FailedByCode) > 0 || len(s.Held) > 0 || s.WaitsTooLong > 0 || slices.ContainsFunc(s.Runs, func(r journal.Run) bool { return r.State == journal.RunFailed })
 }
 
 // Summaries returns one summary of each dataset at the time. If keys without a contract

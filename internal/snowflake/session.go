@@ -99,9 +99,9 @@ func (s *Session) Query(ctx context.Context, op, statement string, args ...any) 
 	return result, nil
 }
 
-// QueryPages runs a statement and calls do with the rows in pages of at most size rows,
-// until do returns an error. The last
-// page can be empty. Only one page and the driver's buffer are in memory.
+// QueryPages runs a statement and calls do with each page of at most size rows. The first
+// error of do ends the read and is returned as it is. The last page can be empty. Only one
+// page and the driver's buffer are in memory.
 func (s *Session) QueryPages(ctx context.Context, op, statement string, size int, do func(Result) error) error {
 	rows, err := s.conn.QueryContext(ctx, statement)
 	if err != nil {

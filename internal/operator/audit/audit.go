@@ -53,9 +53,10 @@ type Auditor struct {
 	Objects   Objects
 	// LandingBucket and CuratedBucket are the names of the stack's buckets.
 	LandingBucket, CuratedBucket string
-	// Open opens a session with Snowflake. Run calls Open after the read of the bucket,
-	// and in an audit of all datasets after the read of the journal. A session sees all transactions committed before its start
-	// (docs.snowflake.com, sql-reference/parameters, READ_CONSISTENCY_MODE).
+	// Open opens a session with Snowflake. Run calls Open once, after the reads of both
+	// buckets. In an audit of all datasets, the read of the journal also comes before. A
+	// session sees all transactions committed before its start (docs.snowflake.com,
+	// sql-reference/parameters, READ_CONSISTENCY_MODE).
 	Open func(ctx context.Context) (Ledger, error)
 	Now  func() time.Time
 	// Grace is the shortest time between an object's last change and the audit. A later

@@ -148,6 +148,23 @@ func TestScriptMakesTableOfEndedRows(t *testing.T) {
 	}
 }
 
+// TestNewLedgerHasLaterNumber: the lock row beside an older table has a higher number than
+// every earlier lock row. The journal refuses a record with a lower number.
+func TestNewLedgerHasLaterNumber(t *testing.T) {
+	t.Parallel()
+	c := read(t, "      - {name: a, logicalType: string}\n")
+	const later = "date_part(epoch_second, current_timestamp())"
+	if sql := ddl.NewLedger(c, "1.0.0", true); !strings.Contains(sql, "    "+later+"::number(38, 0) as seq,\n") {
+		t.Errorf("the lock row of a new ledger has no later number:\n%s", sql)
+	}
+	if sql := ddl.InsertLockRow(c); !strings.Contains(sql, later) {
+		t.Errorf("the inserted lock row has no later number:\n%s", sql)
+	}
+	if sql := ddl.Ledger(c); !strings.Contains(sql, "    0::number(38, 0) as seq,\n") {
+		t.Errorf("the first lock row doesn't have the number 0:\n%s", sql)
+	}
+}
+
 // A description never ends a statement and never opens a Jinja tag: firn migrate splits
 // files at semicolons, and schemachange reads files as Jinja templates.
 func TestFileSplitsIntoStatements(t *testing.T) {

@@ -57,6 +57,11 @@ var ledgerColumns = []struct{ name, kind, lock string }{
 
 const sqlNull = "null"
 
+// laterSeq is the first number of a new lock row beside an older table. The number is
+// higher than every earlier number, so the journal accepts the next record of the
+// dataset's deliveries.
+const laterSeq = "date_part(epoch_second, current_timestamp())"
+
 // LedgerColumn is a column of every dataset's ledger.
 type LedgerColumn struct{ Name, Type string }
 
@@ -79,17 +84,24 @@ func LedgerColumns() []LedgerColumn {
 // The page https://docs.snowflake.com/en/sql-reference/sql/create-table describes
 // CREATE TABLE … AS SELECT. The page doesn't show IF NOT EXISTS in the same statement,
 // but Snowflake accepts both together.
-func Ledger(c *contract.Contract) string { return NewLedger(c, c.Version, false) }
+func Ledger(c *contract.Contract) string { return ledger(c, c.Version, "0", false) }
 
 // NewLedger is Ledger for a dataset that already has a raw table. The version is the
-// contract version of the raw table. With paused, the loads of the dataset wait.
+// contract version of the raw table. With paused, the loads of the dataset wait. The
+// journal accepts the next record of the dataset's deliveries, as after InsertLockRow.
 func NewLedger(c *contract.Contract, version string, paused bool) string {
+	return ledger(c, version, laterSeq, paused)
+}
+
+func ledger(c *contract.Contract, version, seq string, paused bool) string {
 	lines := make([]string, len(ledgerColumns))
 	for i, column := range ledgerColumns {
 		value := column.lock
 		switch column.name {
 		case "contract":
 			value = literal(version)
+		case "seq":
+			value = seq
 		case "paused":
 			value = strconv.FormatBool(paused)
 		}
@@ -102,10 +114,10 @@ func NewLedger(c *contract.Contract, version string, paused bool) string {
 // InsertLockRow returns the statement that inserts the lock row into a ledger without a
 // lock row. Its bind is the contract version of the raw table. The other columns are
 // null, as in the lock row of Ledger. The number of the new row is higher than every
-// earlier number, so the journal accepts the next record of the dataset's deliveries.
+// earlier number.
 func InsertLockRow(c *contract.Contract) string {
 	return fmt.Sprintf(`insert into %[1]s (object, generation, contract, seq, paused)
-select '%[2]s', 0, ?, date_part(epoch_second, current_timestamp()), false
+select '%[2]s', 0, ?, %[3]s, false
 from (select count(*) as locks from %[1]s where object = '%[2]s') as counted
-where counted.locks = 0`, LedgerName(c), LockRow)
+where counted.locks = 0`, LedgerName(c), LockRow, laterSeq)
 }

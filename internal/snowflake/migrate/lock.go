@@ -9,8 +9,9 @@ import (
 	"github.com/firn-data/firn/internal/fault"
 )
 
-// lockRow is the SCRIPT of the history's lock row. HOLDER is the running migration,
-// null without a running migration. SEEN_AT is the time of the holder's last refresh.
+// lockRow is the SCRIPT of the history's lock row. HOLDER is the migration with the lock,
+// also after a kill of the migration. A free lock has a null. SEEN_AT is the time of the
+// claim or of the holder's last refresh.
 //
 // No transaction can hold a lock over a script, because DDL commits the open
 // transaction (docs.snowflake.com, sql-reference/transactions). So each claim of the
@@ -39,7 +40,7 @@ const (
 // Holder is a migration that holds the lock.
 type Holder struct {
 	Name string `json:"name"`
-	// SeenAt is the time of the last refresh, by Snowflake's clock.
+	// SeenAt is the time of the claim or of the last refresh, by Snowflake's clock.
 	SeenAt time.Time `json:"seenAt"`
 }
 
@@ -66,8 +67,8 @@ func (m *Migrator) Locked(ctx context.Context, do func(refresh func(context.Cont
 	return l.tookOver, errors.Join(err, l.release(ctx))
 }
 
-// takeLock claims the lock row if the lock is free, or if the holder is dead. With
-// BreakLock, takeLock claims any lock.
+// takeLock claims the lock row if the lock is free, or if the holder hasn't refreshed the
+// lock for expiresAfterMinutes. With BreakLock, takeLock claims any lock.
 func (m *Migrator) takeLock(ctx context.Context) (*lock, error) {
 	for {
 		if claimed, err := m.claim(ctx, "holder is null"); err != nil || claimed {
@@ -132,8 +133,8 @@ func busyFault(by Holder) *fault.Fault {
 	return f
 }
 
-// refresh updates the lock row's time at most once a minute. An error means that
-// another migration took the lock over, so no further statement may run.
+// refresh updates the lock row's time at most once a minute. After an error no further
+// statement may run: another migration took the lock over, or Snowflake didn't answer.
 func (l *lock) refresh(ctx context.Context) error {
 	now := l.Now()
 	if now.Sub(l.refreshedAt) < refreshEvery {
@@ -163,8 +164,8 @@ func (l *lock) lostFault() *fault.Fault {
 	return f
 }
 
-// release frees the lock within ten seconds, even if the caller's context is over. A
-// lock of another migration stays.
+// release frees the lock, even if the caller's context is over, and waits at most ten
+// seconds. A lock of another migration stays.
 func (l *lock) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()

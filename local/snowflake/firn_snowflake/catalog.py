@@ -12,7 +12,7 @@ from fakesnow.conn import FakeSnowflakeConnection
 from fakesnow.transforms import show
 
 from firn_snowflake import errors, time_travel
-from firn_snowflake.granted import RecordedGrants
+from firn_snowflake.grants import Grants
 from firn_snowflake.names import NAME, Parts, in_database, in_schema, literal, parts_of
 
 _CREATE = re.compile(
@@ -76,7 +76,7 @@ class Catalog:
     """The recorded grants and the dropped tables of all databases."""
 
     def __init__(self, directory: Path | None) -> None:
-        self._grants = RecordedGrants(directory)
+        self._grants = Grants(directory)
 
     def run_ignored(self, text: str, connection: FakeSnowflakeConnection) -> None:
         """Run the effect of a statement that is otherwise ignored: GRANT, REVOKE, retention."""
@@ -99,12 +99,23 @@ class Catalog:
 
     @contextmanager
     def changes(self, text: str, connection: FakeSnowflakeConnection) -> Iterator[None]:
-        """Surround the run of a statement, and apply its further effects."""
-        time_travel.keep_dropped(text, connection)
+        """Surround the run of a statement, and apply its further effects.
+
+        After a failed statement, everything is as before.
+        """
+        kept = time_travel.keep_dropped(text, connection)
         new = _new_object(text, connection)
+        comment = time_travel.take_comment(new.name, connection) if new else None
+        try:
+            yield
+        except BaseException:
+            if kept:
+                time_travel.delete_kept(*kept, connection)
+            if new and comment is not None:
+                time_travel.put_comment(new.name, comment, connection)
+            raise
         if new:
-            time_travel.forget_comment(new.name, connection)
-        yield
+            time_travel.forget_retention(new.name)
         if new and not new.keeps_grants:
             self._grants.created(new.kind, new.name)
         elif match := _DROP.match(text):
@@ -117,11 +128,12 @@ class Catalog:
         kind = match["kind"].upper()
         if kind in ("TABLE", "VIEW"):
             name = in_schema(match["name"], connection)
-            time_travel.forget_comment(name, connection)
+            time_travel.take_comment(name, connection)
         elif kind == "SCHEMA":
             name = in_database(match["name"], connection)
         else:
             name = parts_of(match["name"])
+        time_travel.forget_retention(name)
         self._grants.dropped(kind, name)
 
     def _drop_files(self, match: re.Match[str], connection: FakeSnowflakeConnection) -> str:

@@ -19,13 +19,13 @@ from sqlglot.dialects.duckdb import DuckDB
 
 from firn_snowflake import collations, errors, rewriting, sessions, transactions
 from firn_snowflake.catalog import Catalog
-from firn_snowflake.grants import Grants, role_of_use
 from firn_snowflake.parameters import (
     ALTER_ACCOUNT,
     ALTER_SESSION,
     SHOW_PARAMETERS,
     alter_account,
 )
+from firn_snowflake.revocations import Revocations, role_of_use
 from firn_snowflake.statements import SUCCESS, Statement, parse_copy, strip_comments
 from firn_snowflake.users import Users
 
@@ -38,14 +38,14 @@ _IF_NOT_EXISTS = re.compile(r"create\b[^(]*?\bif\s+not\s+exists\b", re.I)
 _CREATE_LOCK = threading.Lock()
 
 
-def install(fake: FakeSnow, users: Users, grants: Grants, catalog: Catalog) -> None:
+def install(fake: FakeSnow, users: Users, revocations: Revocations, catalog: Catalog) -> None:
     """Install this module's functions in fakesnow.
 
-    Statements on users change `users`. GRANT and REVOKE change `grants`, which every other
-    statement obeys. These two and statements on objects change `catalog`.
+    Statements on users change `users`. GRANT and REVOKE change `revocations`, which every
+    other statement obeys. These two and statements on objects change `catalog`.
     """
     fake.results_cache = _RecentResults()
-    _patch_execute(users, grants, catalog)
+    _patch_execute(users, revocations, catalog)
     _patch_transform()
     _patch_run()
     _patch_describe()
@@ -77,7 +77,7 @@ def _quote_reserved(fake: FakeSnow) -> None:
     generator.RESERVED_KEYWORDS = {*generator.RESERVED_KEYWORDS, *(word for (word,) in words)}
 
 
-def _patch_execute(users: Users, grants: Grants, catalog: Catalog) -> None:
+def _patch_execute(users: Users, revocations: Revocations, catalog: Catalog) -> None:
     inner = FakeSnowflakeCursor.execute
 
     def execute(
@@ -91,12 +91,12 @@ def _patch_execute(users: Users, grants: Grants, catalog: Catalog) -> None:
 
         def run(sql: str) -> FakeSnowflakeCursor:
             if sql == SUCCESS:
-                grants.run(session, text)
+                revocations.run(session, text)
                 catalog.run_ignored(text, self._conn)
                 return inner(self, users.run(text) or sql)
             if answer := catalog.answer(text, self._conn):
                 return inner(self, answer)
-            grants.check(session, sql)
+            revocations.check(session, sql)
             session.role = role_of_use(text) or session.role
             with catalog.changes(text, self._conn):
                 return inner(self, sql, *arguments, **options)

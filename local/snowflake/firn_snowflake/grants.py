@@ -1,235 +1,239 @@
-"""GRANT and REVOKE on one table, view or stage: a revoked privilege is refused until its grant.
+"""The record of GRANT and REVOKE, which SHOW GRANTS and SHOW FUTURE GRANTS return.
 
-Grants aren't enforced otherwise: a role has every privilege that no REVOKE took away. So a test can
-take one privilege from one role, and give the privilege back. The rules and their limits:
-
-- The session's role counts: the role of the login, or of the last USE ROLE. A session without a
-  role has every privilege, and no role inherits from another role.
-- The privileges are SELECT, INSERT, UPDATE and DELETE of a table, SELECT of a view and USAGE of a
-  stage. ALL means each of them. Any other privilege is accepted, without effect.
-- REVOKE needs the object. GRANT ... ON ALL TABLES (VIEWS, STAGES) IN SCHEMA gives every revoked
-  privilege in the schema back. REVOKE ... ON ALL has no effect.
-- A revoked privilege belongs to the name, also after DROP and CREATE, until the server stops.
-- Any role may run both statements.
-
-Snowflake's privileges: /user-guide/security-access-control-privileges
+Stock fakesnow answers a syntax error. The record enforces nothing: the module revocations refuses
+statements after a REVOKE. The role that creates an object gets no OWNERSHIP; only GRANT and a
+future grant add privileges.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
-from sqlglot import exp
+from fakesnow.conn import FakeSnowflakeConnection
 
-from firn_snowflake import errors
-from firn_snowflake.sessions import Session
-from firn_snowflake.statements import parse_one, stored_name, stored_part
+from firn_snowflake.names import NAME, Parts, in_database, in_schema, parts_of, select_rows
 
-Name = tuple[str, ...]
-"""Database, schema and object, in Snowflake's stored form."""
-
-_PRIVILEGES = {
-    "TABLE": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
-    "VIEW": frozenset({"SELECT"}),
-    "STAGE": frozenset({"USAGE"}),
-}
-_ANY = ""
-"""The privilege of a statement that only needs to see its object, for example DESCRIBE."""
-
-_PART = r'(?:"[^"]+"|[\w$]+)'
-_STATEMENT = re.compile(
-    r"(?P<verb>grant|revoke)\s+(?:grant\s+option\s+for\s+)?(?P<privileges>[\w\s,]+?)\s+on\s+"
-    rf"(?:all\s+(?P<every>table|view|stage)s\s+in\s+schema|(?P<kind>table|view|stage))\s+"
-    rf"(?P<name>{_PART}(?:\.{_PART}){{0,2}})\s+(?:to|from)\s+(?:role\s+)?(?P<role>{_PART})",
+_IN_SCHEMA = ("TABLE", "VIEW", "STAGE", "FILE FORMAT")
+_KINDS = (*_IN_SCHEMA, "SCHEMA", "DATABASE", "WAREHOUSE", "INTEGRATION", "RESOURCE MONITOR", "USER")
+_KIND = "|".join(kind.replace(" ", r"\s+") for kind in _KINDS)
+_GRANTEE = rf"(?:to|from)\s+(?P<to>role|user)\s+(?P<grantee>{NAME})"
+_ROLE = re.compile(
+    rf"(?P<verb>grant|revoke)\s+(?P<database>database\s+)?role\s+(?P<name>{NAME})\s+{_GRANTEE}\b",
     re.I,
 )
-_USE_ROLE = re.compile(rf"use\s+role\s+(?P<role>{_PART})\s*;?\s*$", re.I)
-_NAME_PART = re.compile(_PART)
+_MANY = re.compile(
+    r"(?P<verb>grant|revoke)\s+(?P<privileges>[\w\s,]+?)\s+on\s+(?P<when>all|future)\s+"
+    rf"(?P<kind>{_KIND})s\s+in\s+schema\s+(?P<name>{NAME})\s+{_GRANTEE}\b",
+    re.I,
+)
+_ONE = re.compile(
+    r"(?P<verb>grant|revoke)\s+(?P<privileges>[\w\s,]+?)\s+on\s+"
+    rf"(?P<kind>{_KIND})\s+(?P<name>{NAME})\s+{_GRANTEE}\b",
+    re.I,
+)
+_SHOW_TO = re.compile(rf"show\s+grants\s+to\s+(?P<to>role|user)\s+(?P<name>{NAME})$", re.I)
+_SHOW_ON = re.compile(rf"show\s+grants\s+on\s+(?P<kind>{_KIND}|role)\s+(?P<name>{NAME})$", re.I)
+_SHOW_FUTURE = re.compile(rf"show\s+future\s+grants\s+in\s+schema\s+(?P<name>{NAME})$", re.I)
+_TIME = "1970-01-01 00:00:00 +0000"
+"""The time of every grant."""
 
-_EXISTS = {
-    "TABLE": "select 1 from duckdb_tables() where "
-    "(upper(database_name), upper(schema_name), table_name) = (?, ?, ?)",
-    "VIEW": "select 1 from duckdb_views() where "
-    "(upper(database_name), upper(schema_name), view_name) = (?, ?, ?)",
-    "STAGE": "select 1 from _fs_global._fs_information_schema._fs_stages where "
-    "(upper(database_name), upper(schema_name), name) = (?, ?, ?)",
-}
 
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One privilege on one object. The name of a future grant is `<schema>.<<kind>>`."""
 
-@dataclass(frozen=True)
-class _Use:
-    """One object of a statement, and the privilege that the statement needs."""
-
-    name: Name
-    shown: str
-    """The name as the statement has it, in upper case."""
     privilege: str
-    is_stage: bool
+    on: str
+    name: str
+    to: str
+    grantee: str
 
 
 class Grants:
-    """The revoked privileges of all roles."""
+    """All recorded grants, stored in a file if the databases are stored on disk."""
 
-    def __init__(self) -> None:
-        """Create an empty set: every role has every privilege."""
-        self._revoked: dict[tuple[str, str, Name], frozenset[str]] = {}
+    def __init__(self, directory: Path | None) -> None:
+        self._file = directory / "grants.json" if directory else None
         self._lock = threading.Lock()
+        self._grants: set[Grant] = set()
+        self._future: set[Grant] = set()
+        if self._file and self._file.exists():
+            stored = json.loads(self._file.read_text())
+            self._grants = {Grant(*row) for row in stored["grants"]}
+            self._future = {Grant(*row) for row in stored["future"]}
 
-    def run(self, session: Session, text: str) -> None:
-        """Run GRANT or REVOKE on a table, a view or a stage; any other statement has no effect.
+    def change(self, text: str, connection: FakeSnowflakeConnection) -> None:
+        """Run GRANT or REVOKE; another statement changes nothing.
 
-        Stock fakesnow answers a syntax error to both statements.
-
-        Raises:
-            ProgrammingError: 002003 for a REVOKE on a missing object.
+        The pages are /sql-reference/sql/grant-privilege, /sql-reference/sql/grant-role and
+        /sql-reference/sql/grant-ownership. A statement on an object of another kind than those of
+        firn's scripts is ignored.
         """
-        if not (match := _STATEMENT.match(text)):
-            return
-        role = stored_name(match["role"])
-        if match["every"]:
-            if match["verb"].lower() == "grant":
-                self._give_back_in_schema(role, match["every"].upper(), _schema(session, match))
-            return
-        kind, name = match["kind"].upper(), _full_name(session, match["name"])
-        with self._lock:
-            before = self._revoked.get((role, kind, name), frozenset())
-            named = _named_privileges(kind, match["privileges"])
-            if match["verb"].lower() == "grant":
-                self._set(role, kind, name, before - named)
+        if match := _ROLE.match(text):
+            on = "DATABASE_ROLE" if match["database"] else "ROLE"
+            self._apply(match, [(on, ".".join(parts_of(match["name"])))], ["USAGE"])
+        elif match := _MANY.match(text):
+            kind, schema = _words(match["kind"]), in_database(match["name"], connection)
+            if match["when"].lower() == "future":
+                self._apply(match, [(_on(kind), _future_name(schema, kind))], _privileges(match))
                 return
-            _require_object(session, kind, name, match["name"])
-            self._set(role, kind, name, before | named)
+            names = _objects(kind, schema, connection)
+            self._apply(match, [(_on(kind), name) for name in names], _privileges(match))
+        elif match := _ONE.match(text):
+            kind = _words(match["kind"])
+            name = _full_name(kind, match["name"], connection)
+            self._apply(match, [(_on(kind), name)], _privileges(match))
 
-    def check(self, session: Session, sql: str) -> None:
-        """Refuse a statement without a privilege that it needs.
-
-        Stock fakesnow knows no privileges. In Snowflake an object without any privilege doesn't
-        exist for the role:
-        /user-guide/security-access-control-overview
-
-        Raises:
-            ProgrammingError: 002003 if the role has no privilege on an object, 003001 if the role
-                has another privilege only.
-        """
-        if not session.role or not self._revoked:
-            return
-        for use in _uses(session, parse_one(sql)):
-            for kind in ["STAGE"] if use.is_stage else ["TABLE", "VIEW"]:
-                revoked = self._revoked.get((session.role, kind, use.name), frozenset())
-                if revoked >= _PRIVILEGES[kind]:
-                    raise _not_found(use)
-                if use.privilege in revoked:
-                    raise _insufficient(kind, use)
-
-    def _set(self, role: str, kind: str, name: Name, revoked: frozenset[str]) -> None:
-        if revoked:
-            self._revoked[role, kind, name] = revoked
-        else:
-            self._revoked.pop((role, kind, name), None)
-
-    def _give_back_in_schema(self, role: str, kind: str, schema: Name) -> None:
+    def _apply(
+        self, match: re.Match[str], objects: list[tuple[str, str]], privileges: list[str]
+    ) -> None:
+        to, grantee = match["to"].upper(), ".".join(parts_of(match["grantee"]))
+        is_future = "when" in match.groupdict() and match["when"].lower() == "future"
         with self._lock:
-            for key in [k for k in self._revoked if k[:2] == (role, kind) and k[2][:2] == schema]:
-                del self._revoked[key]
+            grants = self._future if is_future else self._grants
+            for on, name in objects:
+                for privilege in privileges:
+                    grant = Grant(privilege, on, name, to, grantee)
+                    if match["verb"].lower() == "revoke":
+                        grants.discard(grant)
+                        continue
+                    if privilege == "OWNERSHIP":
+                        self._end_ownership(grants, on, name)
+                    grants.add(grant)
+            self._save()
+
+    def _end_ownership(self, grants: set[Grant], on: str, name: str) -> None:
+        """Remove the former owner: an object has one owner (/sql-reference/sql/grant-ownership)."""
+        owned = {g for g in grants if (g.privilege, g.on, g.name) == ("OWNERSHIP", on, name)}
+        grants -= owned
+
+    def created(self, kind: str, name: Parts) -> None:
+        """Give a new object of a schema the privileges of the future grants.
+
+        The page is /user-guide/security-access-control-configure, "Future grants".
+        """
+        with self._lock:
+            self._forget({_on(kind)}, ".".join(name))
+            future = _future_name(name[:2], kind)
+            for grant in self._future:
+                if grant.name == future:
+                    on, full = grant.on, ".".join(name)
+                    self._grants.add(Grant(grant.privilege, on, full, grant.to, grant.grantee))
+            self._save()
+
+    def dropped(self, kind: str, name: Parts) -> None:
+        """Remove the grants of a dropped object, and of all objects of a schema or database."""
+        with self._lock:
+            full = ".".join(name)
+            self._forget({_on(kind)}, full)
+            if kind in ("SCHEMA", "DATABASE"):
+                inside = full + "."
+                self._grants = {g for g in self._grants if not g.name.startswith(inside)}
+                self._future = {g for g in self._future if not g.name.startswith(inside)}
+            self._save()
+
+    def renamed(self, kind: str, old: Parts, new: Parts) -> None:
+        """Move the grants of a renamed object."""
+        with self._lock:
+            moved = {g for g in self._grants if (g.on, g.name) == (_on(kind), ".".join(old))}
+            self._grants -= moved
+            for g in moved:
+                self._grants.add(Grant(g.privilege, g.on, ".".join(new), g.to, g.grantee))
+            self._save()
+
+    def answer(self, text: str, connection: FakeSnowflakeConnection) -> str | None:
+        """Return the SELECT for SHOW GRANTS or SHOW FUTURE GRANTS; None for another statement.
+
+        The page with the columns is /sql-reference/sql/show-grants; SHOW GRANTS TO USER has its
+        columns since the bundle 2025_01 (/release-notes/bcr-bundles/2025_01/bcr-1803).
+        """
+        with self._lock:
+            if match := _SHOW_TO.match(text):
+                target = (match["to"].upper(), ".".join(parts_of(match["name"])))
+                rows = [g for g in self._grants if (g.to, g.grantee) == target]
+                return _answer(rows, connection, with_role=target[0] == "USER")
+            if match := _SHOW_ON.match(text):
+                kind = _words(match["kind"])
+                name = _full_name(kind, match["name"], connection)
+                rows = [g for g in self._grants if (g.on, g.name) == (_on(kind), name)]
+                return _answer(rows, connection)
+            if match := _SHOW_FUTURE.match(text):
+                prefix = ".".join(in_database(match["name"], connection)) + "."
+                rows = [g for g in self._future if g.name.startswith(prefix)]
+                return _future_answer(rows, connection)
+        return None
+
+    def _forget(self, on: set[str], name: str) -> None:
+        self._grants = {g for g in self._grants if g.on not in on or g.name != name}
+
+    def _save(self) -> None:
+        if self._file:
+            stored = {
+                "grants": [astuple(g) for g in sorted(self._grants)],
+                "future": [astuple(g) for g in sorted(self._future)],
+            }
+            self._file.write_text(json.dumps(stored, indent=2))
 
 
-def role_of_use(text: str) -> str | None:
-    """Return the role of USE ROLE in stored form; None for any other statement."""
-    match = _USE_ROLE.match(text)
-    return stored_name(match["role"]) if match else None
+def _answer(
+    rows: list[Grant], connection: FakeSnowflakeConnection, *, with_role: bool = False
+) -> str:
+    columns = ["created_on", "privilege", "granted_on", "name"]
+    columns += ["role"] if with_role else []
+    columns += ["granted_to", "grantee_name", "grant_option", "granted_by"]
+    values: list[list[str | None]] = [
+        [_TIME, g.privilege, g.on, g.name, *([g.name] if with_role else [])]
+        + [g.to, g.grantee, "false", ""]
+        for g in sorted(rows)
+    ]
+    return select_rows(columns, values, connection)
 
 
-def _named_privileges(kind: str, text: str) -> frozenset[str]:
-    words = {" ".join(word.split()).upper() for word in text.split(",")}
-    known = _PRIVILEGES[kind]
-    return known if words & {"ALL", "ALL PRIVILEGES"} else known & words
+def _future_answer(rows: list[Grant], connection: FakeSnowflakeConnection) -> str:
+    columns = ["created_on", "privilege", "grant_on", "name"]
+    columns += ["grant_to", "grantee_name", "grant_option"]
+    values: list[list[str | None]] = [
+        [_TIME, g.privilege, g.on, g.name, g.to, g.grantee, "false"] for g in sorted(rows)
+    ]
+    return select_rows(columns, values, connection)
 
 
-def _schema(session: Session, match: re.Match[str]) -> Name:
-    return _full_name(session, match["name"] + ".X")[:2]
+def _privileges(match: re.Match[str]) -> list[str]:
+    return [_words(privilege) for privilege in match["privileges"].split(",")]
 
 
-def _full_name(session: Session, text: str) -> Name:
-    parts = [stored_name(part) for part in _NAME_PART.findall(text)]
-    return _with_defaults(session, parts)
+def _words(text: str) -> str:
+    return " ".join(text.upper().split())
 
 
-def _with_defaults(session: Session, parts: list[str]) -> Name:
-    connection = session.connection
-    default = [(connection.database or "").upper(), (connection.schema or "").upper()]
-    return tuple([*default[: 3 - len(parts)], *parts])
+def _on(kind: str) -> str:
+    """Return the kind as in the column granted_on."""
+    return kind.replace(" ", "_")
 
 
-def _require_object(session: Session, kind: str, name: Name, shown: str) -> None:
-    found = session.duck.execute(_EXISTS[kind], list(name)).fetchone()
-    if not found:
-        raise _not_found(_Use(name, shown.upper(), _ANY, kind == "STAGE"))
+def _future_name(schema: Parts, kind: str) -> str:
+    return f"{'.'.join(schema)}.<{kind}>"
 
 
-def _uses(session: Session, tree: exp.Expression) -> Iterator[_Use]:
-    """Yield the tables, views and stages of a statement. A view hides its own tables."""
-    targets = _targets(tree)
-    defined = {cte.alias.upper() for cte in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.Var):
-            yield _stage_use(session, table.this.name)
-        elif isinstance(table.this, exp.Identifier):
-            if not table.db and table.name.upper() in defined:
-                continue
-            parts = [stored_part(part) for part in table.parts]
-            for privilege in targets.get(id(table), {"SELECT"}):
-                yield _Use(_with_defaults(session, parts), ".".join(parts), privilege, False)
+def _full_name(kind: str, name: str, connection: FakeSnowflakeConnection) -> str:
+    if kind in _IN_SCHEMA:
+        return ".".join(in_schema(name, connection))
+    if kind == "SCHEMA":
+        return ".".join(in_database(name, connection))
+    return ".".join(parts_of(name))
 
 
-def _targets(tree: exp.Expression) -> dict[int, set[str]]:
-    """Return the privileges that a statement needs on its own target, by the id of the table."""
-    if isinstance(tree, exp.Drop | exp.TruncateTable):
-        return {id(table): {_ANY} for table in tree.find_all(exp.Table)}
-    target = tree.this.find(exp.Table) if isinstance(tree.this, exp.Expression) else None
-    if isinstance(tree, exp.Query) or target is None:
-        return {}
-    match tree:
-        case exp.Insert() | exp.Copy():
-            return {id(target): {"INSERT"}}
-        case exp.Update():
-            return {id(target): {"UPDATE"}}
-        case exp.Delete():
-            return {id(target): {"DELETE"}}
-        case exp.Merge():
-            return {id(target): set(_merge_privileges(tree))}
-        case exp.Create() | exp.Use():  # a new object, or a name of another kind
-            return {id(target): set()}
-        case _:
-            return {id(target): {_ANY}}
-
-
-def _merge_privileges(tree: exp.Merge) -> Iterator[str]:
-    for when in tree.args["whens"].expressions:
-        then = when.args.get("then")
-        for kind, privilege in ((exp.Insert, "INSERT"), (exp.Update, "UPDATE")):
-            if isinstance(then, kind):
-                yield privilege
-        if isinstance(then, exp.Var):
-            yield then.name.upper()
-
-
-def _stage_use(session: Session, text: str) -> _Use:
-    """Return the use of a stage in a text such as `@db.schema.stage/path`."""
-    name = text.lstrip("@").partition("/")[0]
-    return _Use(_full_name(session, name), name.upper(), "USAGE", is_stage=True)
-
-
-def _not_found(use: _Use) -> errors.ProgrammingError:
-    """Return the error of an object that is missing or hidden, in the text of Snowflake."""
-    kind, state = ("Stage", "02000") if use.is_stage else ("Object", "42S02")
-    text = f"SQL compilation error:\n{kind} '{use.shown}' does not exist or not authorized."
-    return errors.failure(errors.NOT_FOUND, state, text)
-
-
-def _insufficient(kind: str, use: _Use) -> errors.ProgrammingError:
-    """Return the error of a role with another privilege on the object, in the text of Snowflake."""
-    text = f"Insufficient privileges to operate on {kind.lower()} '{use.name[-1]}'"
-    return errors.failure(errors.NO_PRIVILEGE, "42501", f"SQL access control error:\n{text}")
+def _objects(kind: str, schema: Parts, connection: FakeSnowflakeConnection) -> list[str]:
+    """Return the names of all tables or views of a schema; none for another kind."""
+    source = {"TABLE": "duckdb_tables()", "VIEW": "duckdb_views()"}.get(kind)
+    if source is None:
+        return []
+    column = f"{kind.lower()}_name"
+    rows = connection._duck_conn.execute(
+        f"select {column} from {source} where database_name = ? and schema_name = ?", list(schema)
+    ).fetchall()
+    return [".".join((*schema, name)) for (name,) in rows]

@@ -36,7 +36,7 @@ from firn_snowflake import (
     transactions,
     types,
 )
-from firn_snowflake.grants import Grants
+from firn_snowflake.revocations import Revocations
 from firn_snowflake.settings import Settings
 from firn_snowflake.storage import Objects
 from firn_snowflake.users import Users
@@ -80,7 +80,7 @@ def build(settings: Settings) -> FakeSnow:
     objects.register(fake.duck_conn)
     account_usage.create(fake.duck_conn)
     users = Users(settings.data_dir)
-    execution.install(fake, users, Grants(), catalog.Catalog(settings.data_dir))
+    execution.install(fake, users, Revocations(), catalog.Catalog(settings.data_dir))
     login.install(users)
     sessions.configure(settings.lock_timeout_seconds)
     transactions.LOCKS.idle_limit_seconds = settings.idle_blocker_seconds

@@ -63,11 +63,21 @@ def set_retention(text: str, connection: FakeSnowflakeConnection) -> None:
         _retention_days[name] = int(match["days"])
 
 
-def keep_dropped(text: str, connection: FakeSnowflakeConnection) -> None:
-    """Before DROP TABLE: keep the definition and the rows of the table for UNDROP TABLE."""
+def forget_retention(name: Parts) -> None:
+    """Delete the stored days of a dropped or new object, and of all objects inside."""
+    for stored in list(_retention_days):
+        if stored[: len(name)] == name:
+            _retention_days.pop(stored, None)
+
+
+def keep_dropped(text: str, connection: FakeSnowflakeConnection) -> tuple[Parts, int] | None:
+    """Before DROP TABLE: keep the definition and the rows of the table for UNDROP TABLE.
+
+    Returns the name and the number of the kept table; None if nothing is kept.
+    """
     match = _DROP.match(text)
     if not match:
-        return
+        return None
     table, duck = in_schema(match["name"], connection), connection._duck_conn
     created = duck.execute(
         "select sql from duckdb_tables() where not temporary "
@@ -75,7 +85,7 @@ def keep_dropped(text: str, connection: FakeSnowflakeConnection) -> None:
         list(table),
     ).fetchone()
     if created is None or _days_of(table) == 0:
-        return
+        return None
     listed = quote((table[0], _HIDDEN_SCHEMA, _LIST))
     duck.execute(
         f"create table if not exists {listed} (number bigint, schema_name varchar, "
@@ -87,6 +97,15 @@ def keep_dropped(text: str, connection: FakeSnowflakeConnection) -> None:
         f"insert into {listed} values (?, ?, ?, ?, now())",
         [number, table[1], table[2], json.dumps(_definition(table, created[0], duck))],
     )
+    return table, number
+
+
+def delete_kept(table: Parts, number: int, connection: FakeSnowflakeConnection) -> None:
+    """Delete a kept table, after its UNDROP or after a failed DROP."""
+    duck = connection._duck_conn
+    duck.execute(f"drop table {_hidden(table, number)}")
+    listed = quote((table[0], _HIDDEN_SCHEMA, _LIST))
+    duck.execute(f"delete from {listed} where number = ?", [number])
 
 
 def answer(text: str, connection: FakeSnowflakeConnection) -> str | None:
@@ -123,11 +142,8 @@ def _undrop(table: Parts, connection: FakeSnowflakeConnection) -> str:
     number, _, definition, _ = versions[-1]
     for statement in json.loads(definition):
         duck.execute(statement)
-    hidden = _hidden(table, number)
-    duck.execute(f"insert into {quote(table)} from {hidden}")
-    duck.execute(f"drop table {hidden}")
-    listed = quote((table[0], _HIDDEN_SCHEMA, _LIST))
-    duck.execute(f"delete from {listed} where number = ?", [number])
+    duck.execute(f"insert into {quote(table)} from {_hidden(table, number)}")
+    delete_kept(table, number, connection)
     return f"select {literal(f'Table {table[2]} successfully restored.')} as status"
 
 
@@ -186,12 +202,22 @@ def _definition(table: Parts, created: str, duck: Any) -> list[str]:  # noqa: AN
     return statements
 
 
-def forget_comment(name: Parts, connection: FakeSnowflakeConnection) -> None:
-    """Delete the comment of a dropped or replaced object.
+def take_comment(name: Parts, connection: FakeSnowflakeConnection) -> str | None:
+    """Delete the comment of a dropped or replaced object, and return it; None without a comment.
 
     Stock fakesnow gives the comment to the next object of the name.
     """
-    connection._duck_conn.execute(f"delete from {_TABLE_COMMENTS} where {_OF_TABLE}", list(name))
+    deleted = connection._duck_conn.execute(
+        f"delete from {_TABLE_COMMENTS} where {_OF_TABLE} returning comment", list(name)
+    ).fetchone()
+    return deleted[0] if deleted else None
+
+
+def put_comment(name: Parts, comment: str, connection: FakeSnowflakeConnection) -> None:
+    """Store the comment of an object."""
+    connection._duck_conn.execute(
+        f"insert or replace into {_TABLE_COMMENTS} values (?, ?, ?, ?)", [*name, comment]
+    )
 
 
 def _days_of(table: Parts) -> int:

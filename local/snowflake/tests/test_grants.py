@@ -1,195 +1,131 @@
-"""REVOKE takes a privilege on one table, view or stage from a role, until GRANT."""
+"""Grants: GRANT, REVOKE, SHOW GRANTS and SHOW FUTURE GRANTS (/sql-reference/sql/show-grants)."""
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
-from snowflake.connector.errors import ProgrammingError
 
-from conftest import BUCKET, Connect, Run, runner
-
-ALL = "select, insert, update, delete"
+from conftest import Run, runner, start
 
 
-@pytest.fixture
-def admin(connect: Connect) -> Run:
-    """Run statements as FIRN_ADMIN, with two tables, a view and a stage."""
-    run = runner(connect(role="FIRN_ADMIN"))
-    run("create or replace table one (n number(38,0))")
-    run("create or replace table two (n number(38,0))")
-    run("create or replace view shown as select n from one")
-    run(f"create or replace stage files url='s3://{BUCKET}/grants/'")
-    run("insert into one values (1)")
-    return run
+def to_role(run: Run, role: str) -> list[tuple[str, str, str]]:
+    """Return privilege, kind and name of each grant, without the database."""
+    rows = [(row[1], row[2], row[3]) for row in run(f"show grants to role {role}")]
+    ((database,),) = run("select current_database()")
+    return [(privilege, on, name.removeprefix(f"{database}.")) for privilege, on, name in rows]
 
 
 @pytest.fixture
-def loader(connect: Connect, admin: Run) -> Run:
-    """Run statements as FIRN_LOADER."""
-    return runner(connect(role="FIRN_LOADER"))
-
-
-def refusal(run: Run, sql: str) -> tuple[Any, Any, str]:
-    """Return number, state and text of the error of a statement."""
-    with pytest.raises(ProgrammingError) as caught:
-        run(sql)
-    error = caught.value
-    prefix = f"{error.errno:06d} ({error.sqlstate}): "  # the connector adds both to the text
-    return error.errno, error.sqlstate, str(error.msg).removeprefix(prefix)
-
-
-def missing(kind: str, name: str) -> str:
-    return f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized."
-
-
-MERGE = (
-    "merge into one using two on one.n = two.n "
-    "when matched then update set n = 1 when not matched then insert (n) values (2)"
-)
-MERGE_DELETE = "merge into one using two on one.n = two.n when matched then delete"
+def role(run: Run) -> str:
+    """The name of a role that no other test uses."""
+    ((database,),) = run("select current_database()")
+    return f"R_{database}"
 
 
 @pytest.mark.gap
 @pytest.mark.parametrize(
-    "sql",
+    ("grant", "row"),
     [
-        "select * from one",
-        "select * from two join one using (n)",
-        "with c as (select n from one) select * from c",
-        "select * from two where n in (select n from one)",
-        "insert into one values (2)",
-        "insert into one (n) select n from two",
-        "insert into two select n from one",
-        "update one set n = 2",
-        "delete from one",
-        MERGE,
-        "copy into one from @files file_format = (type = parquet)",
-        "copy into one (n) from (select $1:n from @files) file_format = (type = parquet)",
-        "create table three as select n from one",
-        "describe table one",
-        "truncate table one",
-        "drop table one",
+        ("select on table raw.t", ("SELECT", "TABLE", "RAW.T")),
+        ("usage on schema raw", ("USAGE", "SCHEMA", "RAW")),
+        ("usage on stage raw.curated", ("USAGE", "STAGE", "RAW.CURATED")),
+        ("ownership on file format raw.p", ("OWNERSHIP", "FILE_FORMAT", "RAW.P")),
+        ("usage on warehouse w", ("USAGE", "WAREHOUSE", "W")),
+        ("monitor on resource monitor m", ("MONITOR", "RESOURCE_MONITOR", "M")),
+        ("usage on integration i", ("USAGE", "INTEGRATION", "I")),
+        ("ownership on user u", ("OWNERSHIP", "USER", "U")),
+        ("role other", ("USAGE", "ROLE", "OTHER")),
+        (
+            "database role snowflake.usage_viewer",
+            ("USAGE", "DATABASE_ROLE", "SNOWFLAKE.USAGE_VIEWER"),
+        ),
     ],
 )
-def test_table_without_privilege_does_not_exist(admin: Run, loader: Run, sql: str) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    assert refusal(loader, sql) == (2003, "42S02", missing("Object", "ONE"))
-    assert admin("select n from one") == [(1,)]
-
-
-@pytest.mark.gap
-def test_text_names_table_as_statement_does(admin: Run, loader: Run) -> None:
-    admin("revoke all privileges on table raw.one from role FIRN_LOADER")
-    ((database,),) = admin("select current_database()")
-    for name in ("RAW.ONE", f"{database}.RAW.ONE"):
-        assert refusal(loader, f"select * from {name.lower()}")[2] == missing("Object", name)
-
-
-@pytest.mark.gap
-def test_grant_gives_privileges_back(admin: Run, loader: Run) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    refusal(loader, "select n from one")
-    admin(f"grant {ALL} on table one to role firn_loader")
-    loader("insert into one values (2)")
-    assert loader("select n from one order by n") == [(1,), (2,)]
-
-
-@pytest.mark.gap
-def test_grant_on_all_tables_of_schema_gives_privileges_back(admin: Run, loader: Run) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    admin("revoke select on view shown from role firn_loader")
-    admin(f"grant {ALL} on all tables in schema raw to role firn_transformer")
-    refusal(loader, "select n from one")
-    admin(f"grant {ALL} on all tables in schema raw to role firn_loader")
-    assert loader("select n from one") == [(1,)]
-    refusal(loader, "select n from shown")
-
-
-@pytest.mark.gap
-@pytest.mark.parametrize(
-    ("privilege", "refused", "allowed"),
-    [
-        ("select", "select n from one", "insert into one values (2)"),
-        ("insert", "insert into one values (2)", "select n from one"),
-        ("insert", MERGE, "update one set n = 2"),
-        ("update", "update one set n = 2", "delete from one"),
-        ("update", MERGE, "insert into one values (2)"),
-        ("delete", "delete from one", "update one set n = 2"),
-        ("delete", MERGE_DELETE, MERGE),
-    ],
-)
-def test_single_revoked_privilege_is_refused(
-    admin: Run, loader: Run, privilege: str, refused: str, allowed: str
+def test_granted_privilege_is_shown_until_revoked(
+    run: Run, role: str, grant: str, row: tuple[str, str, str]
 ) -> None:
-    admin(f"revoke {privilege} on table one from role firn_loader")
-    text = "SQL access control error:\nInsufficient privileges to operate on table 'ONE'"
-    assert refusal(loader, refused) == (3001, "42501", text)
-    loader(allowed)
-    loader("describe table one")
+    run("create table t (n number)")
+    run("create stage curated url='s3://b/'")
+    run(f"grant {grant} to role {role}")
+    assert to_role(run, role) == [row]
+    run(f"revoke {grant} from role {role}")
+    assert to_role(run, role) == []
 
 
 @pytest.mark.gap
-def test_view_hides_its_table(admin: Run, loader: Run) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    assert loader("select n from shown") == [(1,)]
-    admin("revoke select on view shown from role firn_loader")
-    admin("grant all on table one to role firn_loader")
-    text = missing("Object", "SHOWN")
-    assert refusal(loader, "select n from shown") == (2003, "42S02", text)
-    assert loader("select n from one") == [(1,)]
+def test_grant_on_all_tables_covers_existing_tables(run: Run, role: str) -> None:
+    run("create table a (n number)")
+    run("create view v as select n from a")
+    run(f"grant select, update on all tables in schema raw to role {role}")
+    run("create table b (n number)")
+    assert to_role(run, role) == [("SELECT", "TABLE", "RAW.A"), ("UPDATE", "TABLE", "RAW.A")]
 
 
 @pytest.mark.gap
-@pytest.mark.parametrize(
-    "source", ["@files", "@raw.files/", "(select $1:n::number from @files)", "@RAW.FILES/a"]
-)
-def test_stage_without_privilege_does_not_exist(
-    admin: Run, loader: Run, s3: Any, source: str
-) -> None:
-    file = io.BytesIO()
-    parquet.write_table(pa.table({"N": [3]}), file)
-    s3.put_object(Bucket=BUCKET, Key="grants/a.parquet", Body=file.getvalue())
-    admin("revoke usage on stage files from role firn_loader")
-    copy = (
-        f"copy into one from {source} file_format = (type = parquet)"
-        + " match_by_column_name = case_insensitive" * source.startswith("@")
-    )
-    number, state, text = refusal(loader, copy)
-    assert (number, state) == (2003, "02000")
-    assert text.upper() in {missing("STAGE", n).upper() for n in ("FILES", "RAW.FILES")}
-    admin("grant usage on stage files to role firn_loader")
-    loader(copy)
-    assert loader("select n from one order by n") == [(1,), (3,)]
+def test_future_grant_covers_new_objects(run: Run, role: str) -> None:
+    """The page is /user-guide/security-access-control-configure."""
+    run("create table before (n number)")
+    run(f"grant select on future tables in schema raw to role {role}")
+    run(f"grant ownership on future views in schema raw to role {role}")
+    run("create table if not exists before (n number)")
+    run("create table if not exists t (n number)")
+    run("create or replace view v as select n from t")
+    assert to_role(run, role) == [("OWNERSHIP", "VIEW", "RAW.V"), ("SELECT", "TABLE", "RAW.T")]
+    rows = [(row[1], row[2], row[4], row[5]) for row in run("show future grants in schema raw")]
+    assert rows == [("OWNERSHIP", "VIEW", "ROLE", role), ("SELECT", "TABLE", "ROLE", role)]
 
 
 @pytest.mark.gap
-def test_revoke_affects_only_its_role(admin: Run, loader: Run, connect: Connect) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    for role in (None, "FIRN_TRANSFORMER"):
-        assert runner(connect(role=role))("select n from one") == [(1,)]
-    loader("use role firn_transformer")
-    assert loader("select n from one") == [(1,)]
-    loader("use role firn_loader")
-    refusal(loader, "select n from one")
+def test_replaced_view_keeps_grants_only_with_copy_grants(run: Run, role: str) -> None:
+    """The page is /sql-reference/sql/create-view."""
+    run("create view v as select 1 as n")
+    run(f"grant select on view v to role {role}")
+    run("create or replace view v copy grants as select 2 as n")
+    assert to_role(run, role) == [("SELECT", "VIEW", "RAW.V")]
+    run("create or replace view v as select 3 as n")
+    assert to_role(run, role) == []
 
 
 @pytest.mark.gap
-def test_refused_statement_keeps_transaction_open(admin: Run, loader: Run) -> None:
-    admin(f"revoke {ALL} on table one from role firn_loader")
-    loader("begin")
-    loader("insert into two values (1)")
-    refusal(loader, "update one set n = 2")
-    loader("commit")
-    assert admin("select n from two") == [(1,)]
+def test_grants_follow_rename_and_end_with_drop(run: Run, role: str) -> None:
+    run("create table t (n number)")
+    run(f"grant select on table t to role {role}")
+    run("alter table t rename to hidden")
+    assert to_role(run, role) == [("SELECT", "TABLE", "RAW.HIDDEN")]
+    run("drop table hidden")
+    assert to_role(run, role) == []
+    run("undrop table hidden")
+    assert to_role(run, role) == []
 
 
 @pytest.mark.gap
-@pytest.mark.parametrize("kind", ["table", "view", "stage"])
-def test_revoke_on_missing_object_is_refused(admin: Run, kind: str) -> None:
-    number, _, text = refusal(admin, f"revoke all on {kind} unknown from role firn_loader")
-    assert number == 2003
-    assert text == missing("Stage" if kind == "stage" else "Object", "UNKNOWN")
+def test_object_has_one_owner(run: Run, role: str) -> None:
+    run("create table t (n number)")
+    run(f"grant ownership on table t to role {role}_1")
+    run(f"grant ownership on table t to role {role}_2 copy current grants")
+    assert [(row[1], row[5]) for row in run("show grants on table t")] == [
+        ("OWNERSHIP", f"{role}_2")
+    ]
+
+
+@pytest.mark.gap
+def test_grants_of_user_have_role(run: Run, role: str) -> None:
+    """The page is /release-notes/bcr-bundles/2025_01/bcr-1803."""
+    run(f"grant role loader to user u_{role}")
+    assert [(row[3], row[4]) for row in run(f"show grants to user u_{role}")] == [
+        ("LOADER", "LOADER")
+    ]
+
+
+def test_grants_survive_restart(tmp_path: Path) -> None:
+    server = start({"FS_DB_PATH": str(tmp_path)})
+    run = runner(server.connect("KEPT"))
+    run("grant usage on schema raw to role r")
+    run("grant select on future tables in schema raw to role r")
+    assert server.stop() == 0
+    server = start({"FS_DB_PATH": str(tmp_path)})
+    run = runner(server.connect("KEPT"))
+    run("create table t (n number)")
+    assert to_role(run, "R") == [("SELECT", "TABLE", "RAW.T"), ("USAGE", "SCHEMA", "RAW")]
+    assert server.stop() == 0

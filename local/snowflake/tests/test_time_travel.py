@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakesnow.instance import FakeSnow
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from conftest import Run, runner, start
+from firn_snowflake import time_travel
+from firn_snowflake.catalog import Catalog
 
 
 @pytest.mark.gap
@@ -75,6 +78,38 @@ def test_retention_of_zero_days_keeps_nothing(run: Run, scope: str) -> None:
     with pytest.raises(ProgrammingError):
         run("undrop table t")
     assert run("show tables history in schema raw") == []
+
+
+@pytest.mark.gap
+def test_new_table_of_dropped_name_has_default_retention(run: Run) -> None:
+    for create in ("create table t (n number)", "create or replace table t (n number)"):
+        run(create)
+        run("alter table t set data_retention_time_in_days = 0")
+    run("drop table t")
+    run("create table t as select 7 as n")
+    run("drop table t")
+    run("undrop table t")
+    assert run("select n from t") == [(7,)]
+
+
+def test_failed_drop_keeps_nothing() -> None:
+    connection = FakeSnow().connect("D", "RAW")
+    connection.cursor().execute("create table t (n number)")
+    with pytest.raises(RuntimeError), Catalog(None).changes("drop table t", connection):
+        raise RuntimeError
+    shown = time_travel.answer("show tables history", connection)
+    assert shown
+    rows = connection.cursor().execute(shown).fetchall()
+    assert [(row[3], row[4]) for row in rows] == [("T", None)]
+
+
+def test_failed_replacement_keeps_comment(run: Run) -> None:
+    run("create table t (n number) comment = 'first'")
+    with pytest.raises(DatabaseError):
+        run("create or replace table t as select no_column from t")
+    assert run("select comment from information_schema.tables where table_name = 'T'") == [
+        ("first",)
+    ]
 
 
 def test_dropped_table_survives_restart(tmp_path: Path) -> None:
