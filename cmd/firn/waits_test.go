@@ -8,23 +8,23 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/alert"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
-	"github.com/firn-data/firn/internal/snowflake"
 )
 
 // waitingPath is a path with boundaries in front of both stand-ins, and with alert's
@@ -105,11 +105,15 @@ type wait struct {
 	end func()
 }
 
-// waitCases has each way into a wait. Only not_tried, a dead function, has no fault.
-var waitCases2 = []waitCase{
+// boundaryCases has each way into a wait. Only not_tried, a dead function, has no fault.
+var boundaryCases = []waitCase{
 	{code: fault.KeyRefused, cause: "the key of the bucket is disabled", provoke: func(t *testing.T, p *waitingPath) wait {
-		enable := p.encryptUnderKey(t)
-		return p.putWaiting(t, p.addDataset(t, "locked"), enable)
+		disable, enable := p.encryptUnderKey(t)
+		dataset := p.addDataset(t, "locked")
+		o := p.upload(t, p.keyIn(t, dataset, "a.csv"), goodFile)
+		disable()
+		p.drain(t)
+		return wait{dataset: dataset, object: o, end: enable}
 	}},
 	{code: fault.AccessDenied, cause: "the policy of the bucket denies each read", provoke: func(t *testing.T, p *waitingPath) wait {
 		policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "arn:aws:s3:::%s/*"}]}`, p.landing)
@@ -237,9 +241,31 @@ func (p *waitingPath) putWaiting(t *testing.T, dataset string, end func()) wait 
 	return wait{dataset: dataset, object: p.put(t, p.keyIn(t, dataset, "a.csv"), goodFile), end: end}
 }
 
-// encryptUnderKey encrypts new objects of the landing bucket under a disabled key, and
-// returns the function that enables the key.
-func (p *waitingPath) encryptUnderKey(t *testing.T) (enable func()) {
+// useGlue deploys transform with a Glue job and its queue.
+func (p *waitingPath) useGlue(t *testing.T) {
+	t.Helper()
+	created, err := p.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(p.stackName() + "-glue")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.queues["glue"] = aws.ToString(created.QueueUrl)
+	p.settings["FIRN_GLUE_JOB"], p.settings["FIRN_GLUE_QUEUE_URL"], p.settings["FIRN_GLUE_DEAD_LETTER_URL"] = "firn", p.queues["glue"], p.queues["dead"]
+	p.deploy(t)
+	p.functions[p.queues["glue"]] = p.functions[p.queues["transform"]]
+}
+
+// beforeEach calls a function before each invocation of the queue's function.
+func (p *waitingPath) beforeEach(queue string, call func()) {
+	handle := p.functions[p.queues[queue]]
+	p.functions[p.queues[queue]] = func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		call()
+		return handle(ctx, e)
+	}
+}
+
+// encryptUnderKey encrypts new objects of the landing bucket under a key. The functions
+// disable and enable the key.
+func (p *waitingPath) encryptUnderKey(t *testing.T) (disable, enable func()) {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
@@ -260,9 +286,12 @@ func (p *waitingPath) encryptUnderKey(t *testing.T) (enable func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upload := p.upload // the file is under the key before the key is disabled
-	_ = upload
-	return func() {
+	disable = func() {
+		if _, err := keys.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: key.KeyMetadata.Arn}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return disable, func() {
 		if _, err := keys.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: key.KeyMetadata.Arn}); err != nil {
 			t.Fatal(err)
 		}
@@ -363,7 +392,7 @@ func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	p := newWaitingPath(t)
 	ran := make(map[fault.Code]bool)
-	for _, c := range waitCases2 {
+	for _, c := range boundaryCases {
 		ran[c.code] = true
 		t.Run(fmt.Sprintf("%s: %s", c.code, c.cause), func(t *testing.T) { c.run(t, p) })
 	}
@@ -372,5 +401,4 @@ func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 			t.Errorf("no case provokes %s", code)
 		}
 	}
-	_ = slices.Sorted[fault.Code]
 }

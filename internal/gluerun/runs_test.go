@@ -256,6 +256,39 @@ func TestCheckFindsRunEndWithoutEvent(t *testing.T) {
 	w.check(objects)
 }
 
+// TestCheckFindsRunOfIncompleteRecord: the function is killed after the record of the run
+// at the first object of the manifest. One check retries all objects of the ended run.
+func TestCheckFindsRunOfIncompleteRecord(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	objects, messages := w.putAll(4)
+	for _, o := range objects {
+		w.service.broken[o.ID()] = true
+	}
+	w.journal.killAt, w.journal.before = 3*len(objects)-2, true // Start, Assign and SetRun write each object
+	if failed := w.handle(messages); len(failed) != len(messages) {
+		t.Fatalf("the function wasn't killed: %v", failed)
+	}
+	var runs []string
+	for _, o := range objects {
+		if run := w.entry(o).Run; run != "" {
+			runs = append(runs, run)
+		}
+	}
+	if len(runs) != 1 {
+		t.Fatalf("objects with a run: %q, want one", runs)
+	}
+	w.runs.Overdue = -time.Second
+	w.service.finishNextRun()
+	check := batch.Message{ID: "check", Body: `{"check":"glue runs"}`}
+	w.deliver(check)
+	if len(w.service.waiting) != 1 {
+		t.Fatalf("%d runs wait after the check, want the retry of all objects", len(w.service.waiting))
+	}
+	w.finishRuns()
+	w.check(objects)
+}
+
 // TestEveryObjectEndsOnceDespiteFaults injects broken objects, refused and lost starts,
 // and kills. Each object must end once, and each manifest must have one run.
 func TestEveryObjectEndsOnceDespiteFaults(t *testing.T) {

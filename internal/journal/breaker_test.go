@@ -195,8 +195,8 @@ func TestAnySuccessCloses(t *testing.T) {
 	enter(t, guard)
 }
 
-// TestPermitFromBeforeOutageChangesNothing: a caller from before the outage neither ends the outage nor
-// starts another.
+// TestPermitFromBeforeOutageChangesNothing: a caller from before the outage neither ends
+// the outage nor starts another.
 func TestPermitFromBeforeOutageChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)

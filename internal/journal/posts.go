@@ -60,7 +60,8 @@ func waitingPost(id string, next time.Time) *change {
 }
 
 // DuePosts returns the messages whose next try is due, at most limit, the message with
-// the earliest next try first. The index is eventually consistent: the next call finds a missed message.
+// the earliest next try first. The index is eventually consistent: the next call finds a
+// missed message.
 func (t *Table) DuePosts(ctx context.Context, limit int) ([]Post, error) {
 	input := queryPartition(indexWork, postPartition, "#s < :s", stamp(t.Now().Add(time.Microsecond)))
 	input.Limit = aws.Int32(int32(limit))

@@ -11,7 +11,8 @@ import (
 
 // Each calls do with the entry of each object, in no order. Each reads the whole table,
 // at one read unit for each 4 KB. The reads are strongly consistent, so the result has
-// all writes from before the call (docs.aws.amazon.com, amazondynamodb/latest/APIReference/API_Scan).
+// all writes from before the call (docs.aws.amazon.com,
+// amazondynamodb/latest/APIReference/API_Scan).
 func (t *Table) Each(ctx context.Context, do func(Entry)) error {
 	input := &dynamodb.ScanInput{
 		TableName: aws.String(t.Name), ConsistentRead: aws.Bool(true),

@@ -26,12 +26,16 @@ import (
 // Handle returns an error for each message whose object isn't done. Package batch then
 // acts on the error's disposition:
 //   - No error: the message is acknowledged, so SQS deletes the message.
-//   - Retry after a delay: the message comes back, and no attempt is counted. The faults of dependencies have this disposition, and so do a busy lock, a paused dataset and an unknown result of COMMIT.
-//   - Retry: the message comes back, and an attempt is counted. A failure of the last allowed attempt is permanent.
+//   - Retry after a delay: the message comes back, and no attempt is counted. The faults
+//     of dependencies have this disposition, and so do a busy lock, a paused dataset and
+//     an unknown result of COMMIT.
+//   - Retry: the message comes back, and an attempt is counted. A failure of the last
+//     allowed attempt is permanent.
 //   - Permanent: the journal records the failure, and the message goes to the dead-letter queue.
 //
 // An object is done after three steps, in this order:
-//   - The ledger has the object, or a newer version of the object's key. In most cases this invocation's COMMIT wrote the row.
+//   - The ledger has the object, or a newer version of the object's key. In most cases
+//     this invocation's COMMIT wrote the row.
 //   - The load is announced on the topic Loaded.
 //   - The journal has the object as loaded, superseded or withdrawn.
 //
@@ -134,8 +138,12 @@ func (l *Loader) dataset(ctx context.Context, req *request) results {
 // so their results change no message.
 //
 // A fault rolls back the group's transaction. The next step depends on the fault:
-//   - A fault that an object of the group can have caused, for example a refused or slow COPY: isolate cuts the group into smaller groups, and loadAll tries these groups next.
-//   - Any other fault, for example Snowflake is away, the lock is busy, the dataset is paused, the time is over, or the result of COMMIT is unknown: all remaining objects of the dataset get the fault, and loadAll tries no further group.
+//   - A fault that an object of the group can have caused, for example a refused or slow
+//     COPY: isolate cuts the group into smaller groups, and loadAll tries these groups
+//     next.
+//   - Any other fault, for example Snowflake is away, the lock is busy, the dataset is
+//     paused, the time is over, or the result of COMMIT is unknown: all remaining objects
+//     of the dataset get the fault, and loadAll tries no further group.
 func (l *Loader) loadAll(ctx context.Context, req *request, objects []readyObject) results {
 	all := make(results)
 	pending := l.Limits.split(objects)
@@ -269,10 +277,15 @@ func (r results) fail(group []readyObject, err error) {
 }
 
 // isolate cuts a failed group into the groups to try next. There are four cases:
-//   - Row counts prove that objects are bad: the rows of a file differ from the receipt, or the table already had rows of an object before the load, and the ledger has no row for the object. These objects get a permanent fault, and the rest is a group.
+//   - Row counts prove that objects are bad: the rows of a file differ from the receipt,
+//     or the table already had rows of an object before the load, and the ledger has no
+//     row for the object. These objects get a permanent fault, and the rest is a group.
 //   - The group has a single object. The object gets the group's fault, and no group is left.
-//   - The error text of Snowflake names files of some objects. Each of these objects is a group without other objects, and the rest is a group before them. So an error text with a wrong file name fails no good object.
-//   - The error text names no file, for example after a COPY that took too long, or names files of all objects. The group is cut into two halves.
+//   - The error text of Snowflake names files of some objects. Each of these objects is a
+//     group without other objects, and the rest is a group before them. So an error text
+//     with a wrong file name fails no good object.
+//   - The error text names no file, for example after a COPY that took too long, or names
+//     files of all objects. The group is cut into two halves.
 //
 // isolate returns false for an error other than a groupError: no object of the group
 // caused the fault.

@@ -3,8 +3,10 @@ package route
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/firn-data/firn/internal/batch"
@@ -67,32 +69,43 @@ func withdrawalOf(n event.Notice) *work.Withdrawal {
 	return &work.Withdrawal{By: by, Note: "deleted in S3 (" + n.Name + ")"}
 }
 
-// announceRemovals sends an event for each delete marker whose key still has an object
-// that isn't withdrawn. S3 announces on a best-effort basis. The listed markers have no
-// sequencer, so load asks the bucket for the order.
+// announceRemovals sends an event for each delete marker of a page whose key may still
+// have rows from before the marker. S3 announces on a best-effort basis. The listed
+// markers have no sequencer, so load asks the bucket for the order.
 //
 // S3 dates a delete marker by the deletion. So each marker is looked at in one sweep,
 // without the overlap for uploads in parts: a failed withdrawal is reported once.
-func (r *Router) announceRemovals(ctx context.Context, m batch.Message, page work.Page, markers []types.DeleteMarkerEntry) error {
+func (r *Router) announceRemovals(ctx context.Context, m batch.Message, page work.Page, listed *s3.ListObjectVersionsOutput) error {
 	since := page.Since
 	if !since.IsZero() {
 		since = since.Add(sweepOverlap)
 	}
 	var out outbox
-	for _, marker := range markers {
+	for _, marker := range listed.DeleteMarkers {
 		deleted := aws.ToTime(marker.LastModified)
 		o := object.Object{Bucket: r.LandingBucket, Key: aws.ToString(marker.Key), Version: aws.ToString(marker.VersionId)}
-		if !aws.ToBool(marker.IsLatest) || deleted.Before(since) || !deleted.Before(page.Until) || r.withdrawing(o) == nil {
+		if deleted.Before(since) || !deleted.Before(page.Until) || r.withdrawing(o) == nil {
 			continue
 		}
-		entry, err := r.Journal.Newest(ctx, o.Bucket, o.Key)
+		newest, err := r.Journal.Newest(ctx, o.Bucket, o.Key)
 		switch {
 		case errors.Is(err, journal.ErrNotFound):
 		case err != nil:
 			return err
-		case entry.State != journal.Withdrawn && entry.State != journal.Ignored:
+		case newest.State == journal.Withdrawn, newest.State == journal.Ignored, isReplaced(marker, newest, listed.Versions):
+		default:
 			out.put(m.ID, r.RouteURL, 0, work.Work{Stage: work.Route, Object: o}, event.AnnounceRemoval(o, r.Now()))
 		}
 	}
 	return r.sendAll(ctx, m, &out, "deletions were not announced")
+}
+
+// isReplaced reports whether the load of a newer version replaced all rows from before
+// the marker. The newer version must be in the same page of the list. Without that proof
+// the marker is announced, and a needless event does no harm.
+func isReplaced(marker types.DeleteMarkerEntry, newest journal.Entry, versions []types.ObjectVersion) bool {
+	return newest.State == journal.Loaded && slices.ContainsFunc(versions, func(v types.ObjectVersion) bool {
+		return aws.ToString(v.Key) == newest.Object.Key && aws.ToString(v.VersionId) == newest.Object.Version &&
+			aws.ToTime(v.LastModified).After(aws.ToTime(marker.LastModified))
+	})
 }

@@ -89,51 +89,73 @@ func TestDeletionWithoutWithdrawal(t *testing.T) {
 	checkFault(t, b.handle(removalOf(loaded, "ObjectRemoved:Delete")), fault.RetryAfter, fault.JournalAway)
 }
 
-// TestSweepAnnouncesLostDeletion: a delete marker without an event is found by the
-// sweep, and its message withdraws the key.
+// TestSweepAnnouncesLostDeletion: the sweep finds a delete marker without an event, also
+// before a newer version that isn't loaded. The message withdraws the key.
 func TestSweepAnnouncesLostDeletion(t *testing.T) {
 	t.Parallel()
-	entries := []journal.Entry{
-		{Object: landed("shop/order/deleted.csv"), Dataset: "shop.order", State: journal.Loaded},
-		{Object: landed("shop/order/withdrawn.csv"), Dataset: "shop.order", State: journal.Withdrawn},
-		{Object: landed("shop/order/put-again.csv"), Dataset: "shop.order", State: journal.Loaded},
-		{Object: landed("shop/order/young.csv"), Dataset: "shop.order", State: journal.Loaded},
-		{Object: landed("shop/order/swept-before.csv"), Dataset: "shop.order", State: journal.Loaded},
-		{Object: landed("station/event/kept.csv"), Dataset: "station.event", State: journal.Loaded},
-	}
-	b := withdrawing(t, entries...)
-	b.journal.sweptUntil = noon.Add(-3 * time.Hour)
-	mark := func(key string, age time.Duration, latest bool) {
-		b.lister.markers = append(b.lister.markers, s3types.DeleteMarkerEntry{
-			Key: aws.String(key), VersionId: aws.String("m2"), IsLatest: aws.Bool(latest), LastModified: aws.Time(noon.Add(-age)),
+	const key = "shop/order/day.csv"
+	older, newer, marker := landed(key), versioned(key, "v3"), object.Object{Bucket: landing, Key: key, Version: "m2"}
+	// A case has the newest version in the journal, the time since the marker, and the
+	// time since the newer version; 0 for none.
+	for name, test := range map[string]struct {
+		newest  object.Object
+		state   journal.State
+		dataset string
+		deleted time.Duration
+		newer   time.Duration
+		want    bool
+	}{
+		"deleted":                      {older, journal.Loaded, "shop.order", 2 * time.Hour, 0, true},
+		"deleted before the load":      {older, journal.Transformed, "shop.order", 2 * time.Hour, 0, true},
+		"withdrawn":                    {older, journal.Withdrawn, "shop.order", 2 * time.Hour, 0, false},
+		"too young":                    {older, journal.Loaded, "shop.order", time.Minute, 0, false},
+		"swept before":                 {older, journal.Loaded, "shop.order", 4 * time.Hour, 0, false},
+		"firn.onDelete: keep":          {landed("station/event/kept.csv"), journal.Loaded, "station.event", 2 * time.Hour, 0, false},
+		"unknown key":                  {landed("shop/order/other.csv"), journal.Loaded, "shop.order", 2 * time.Hour, 0, false},
+		"newer version loaded":         {newer, journal.Loaded, "shop.order", 3 * time.Hour, 2 * time.Hour, false},
+		"newer version failed":         {newer, journal.Failed, "shop.order", 3 * time.Hour, 2 * time.Hour, true},
+		"newer version on its way":     {newer, journal.Transforming, "shop.order", 3 * time.Hour, time.Minute, true},
+		"newer version withdrawn":      {newer, journal.Withdrawn, "shop.order", 3 * time.Hour, 2 * time.Hour, false},
+		"newer version not in journal": {older, journal.Loaded, "shop.order", 3 * time.Hour, time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := withdrawing(t, journal.Entry{
+				Object: test.newest, Dataset: test.dataset, State: test.state, Times: map[journal.State]time.Time{test.state: noon},
+			})
+			b.journal.sweptUntil = noon.Add(-3 * time.Hour)
+			marked := marker
+			if test.dataset != "shop.order" {
+				marked.Key = test.newest.Key
+			}
+			b.lister.markers = []s3types.DeleteMarkerEntry{{
+				Key: aws.String(marked.Key), VersionId: aws.String(marked.Version), IsLatest: aws.Bool(test.newer == 0), LastModified: aws.Time(noon.Add(-test.deleted)),
+			}}
+			if test.newer > 0 {
+				b.putVersion(newer, test.newer)
+			}
+			if f := b.handle(scheduledSweep(noon)); f != nil {
+				t.Fatal(f)
+			}
+			messages := b.takeOwnMessages()
+			if !test.want {
+				if len(messages) > 0 {
+					t.Fatalf("announced %q", messages)
+				}
+				return
+			}
+			if diff := cmp.Diff([]object.Object{marker}, objectsAnnouncedBy(t, messages...)); diff != "" {
+				t.Fatalf("announced (-want +got):\n%s", diff)
+			}
+			if f := b.handle(messages[0]); f != nil {
+				t.Fatal(f)
+			}
+			want := work.Work{
+				Stage: work.Load, Dataset: "shop.order", Object: marker, Withdraw: &work.Withdrawal{By: "S3", Note: "deleted in S3 (ObjectRemoved:FoundBySweep)"},
+			}
+			if diff := cmp.Diff(map[string]work.Work{marker.Key: want}, b.sqs.works(t, loadURL, work.Load)); diff != "" {
+				t.Errorf("work (-want +got):\n%s", diff)
+			}
 		})
-	}
-	for _, e := range entries {
-		age := 2 * time.Hour
-		switch e.Object.Key {
-		case "shop/order/young.csv":
-			age = time.Minute
-		case "shop/order/swept-before.csv":
-			age = 4 * time.Hour
-		}
-		mark(e.Object.Key, age, e.Object.Key != "shop/order/put-again.csv")
-	}
-	mark("shop/order/unknown.csv", 2*time.Hour, true)
-	if f := b.handle(scheduledSweep(noon)); f != nil {
-		t.Fatal(f)
-	}
-	messages := b.takeOwnMessages()
-	marker := object.Object{Bucket: landing, Key: "shop/order/deleted.csv", Version: "m2"}
-	if diff := cmp.Diff([]object.Object{marker}, objectsAnnouncedBy(t, messages...)); diff != "" {
-		t.Fatalf("announced (-want +got):\n%s", diff)
-	}
-	if f := b.handle(messages[0]); f != nil {
-		t.Fatal(f)
-	}
-	want := work.Work{
-		Stage: work.Load, Dataset: "shop.order", Object: marker, Withdraw: &work.Withdrawal{By: "S3", Note: "deleted in S3 (ObjectRemoved:FoundBySweep)"},
-	}
-	if diff := cmp.Diff(map[string]work.Work{marker.Key: want}, b.sqs.works(t, loadURL, work.Load)); diff != "" {
-		t.Errorf("work (-want +got):\n%s", diff)
 	}
 }

@@ -159,7 +159,7 @@ func (r *Router) sweepLanding(ctx context.Context, m batch.Message, s work.Sweep
 		if err := r.announce(ctx, m, *s.Page, page.Versions); err != nil {
 			return err
 		}
-		if err := r.announceRemovals(ctx, m, *s.Page, page.DeleteMarkers); err != nil {
+		if err := r.announceRemovals(ctx, m, *s.Page, page); err != nil {
 			return err
 		}
 		if !aws.ToBool(page.IsTruncated) {

@@ -19,10 +19,12 @@ import (
 // Fake is Snowflake in memory, at the level of the protocol's statements. Fake is never
 // more lenient than Snowflake's documentation:
 //
-// - A statement sees the commits from before its start, even after waiting for a lock, and the changes of its own transaction.
-// - Keys are not enforced.
-// - A failed statement aborts the transaction.
-// - UPDATE and MERGE lock the table until the end of the transaction. COPY and INSERT take no lock.
+//   - A statement sees the commits from before its start, even after waiting for a lock,
+//     and the changes of its own transaction.
+//   - Keys are not enforced.
+//   - A failed statement aborts the transaction.
+//   - UPDATE and MERGE lock the table until the end of the transaction. COPY and INSERT
+//     take no lock.
 //
 // The fields of UndocumentedBehaviour choose between behaviours without documentation.
 // The load protocol passes with any choice. The other fields remove a barrier, so that
