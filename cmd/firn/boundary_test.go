@@ -91,13 +91,12 @@ func plainBody(body []byte) string {
 }
 
 // refuseAWS answers the requests of an operation of AWS with a status and a body.
-// operation is the end of the header X-Amz-Target, or the action of a form. With a part,
-// the answer is only for requests with the part in path or body.
+// operation begins the second part of the header X-Amz-Target, or is the action of a
+// form. With a part, the answer is only for requests with the part in the body.
 func refuseAWS(operation, part string, status int, text string) standinAnswer {
 	return func(w http.ResponseWriter, r *http.Request, body string) bool {
 		target := r.Header.Get("X-Amz-Target")
-		isOperation := strings.Contains(target, "."+operation) || strings.Contains(body, "Action="+operation) || operation == "" && target == ""
-		if !isOperation || !strings.Contains(r.URL.Path+body, part) {
+		if !strings.Contains(target, "."+operation) && !strings.Contains(body, "Action="+operation) || !strings.Contains(body, part) {
 			return false
 		}
 		if target != "" {
@@ -105,6 +104,18 @@ func refuseAWS(operation, part string, status int, text string) standinAnswer {
 		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, text)
+		return true
+	}
+}
+
+// refuseReads answers each GetObject of a bucket with a status and a code of S3.
+func refuseReads(bucket string, status int, code string) standinAnswer {
+	return func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/"+bucket+"/") {
+			return false
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>The read is refused.</Message></Error>")
 		return true
 	}
 }
