@@ -9,11 +9,13 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/object"
 )
 
-// Waits finds the objects that have no end yet.
+// Waits finds the objects and the ingestion runs that have no end yet.
 type Waits interface {
 	EachStuck(ctx context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error
+	EachRunWithoutEnd(ctx context.Context, do func(journal.Run) bool) error
 }
 
 // waitingStates are the states of objects without an end.
@@ -30,19 +32,36 @@ type census struct {
 }
 
 type waitKey struct {
+	// kind is kindWait or kindRun.
+	kind    string
 	dataset string
 	code    fault.Code
 }
 
-// wait has the objects of a dataset that wait for the same cause for too long.
+// wait has the objects, or the ingestion runs, of a dataset that wait for the same cause
+// for too long.
 type wait struct {
 	waitKey
 
-	objects int
-	// first is the object with the longest wait, last the object with the shortest.
-	first, last journal.Entry
+	count int
+	// first has the longest wait, last the shortest.
+	first, last waiter
 	// next is the earliest next try; the zero time if no try is known.
 	next time.Time
+}
+
+// waiter is a waiting object or a waiting run.
+type waiter struct {
+	// name is the URI of the object, or the id of the run.
+	name string
+	// id is the object's id; empty for a run.
+	id         object.ID
+	progressed time.Time
+	// delay is the last failed try; nil for none.
+	delay *journal.Delay
+	// object and run are the whole item in the journal. One of both is nil.
+	object *journal.Entry
+	run    *journal.Run
 }
 
 // takeCensus reads all waiting objects. The memory doesn't grow with the number of
@@ -58,7 +77,11 @@ func takeCensus(ctx context.Context, waits Waits, at time.Time) (*census, error)
 			return nil, err
 		}
 	}
-	return c, nil
+	err := waits.EachRunWithoutEnd(ctx, func(r journal.Run) bool {
+		c.addRun(r)
+		return true
+	})
+	return c, err
 }
 
 func (c *census) add(e journal.Entry) {
@@ -75,7 +98,15 @@ func (c *census) add(e journal.Entry) {
 	if !e.WaitsTooLong(c.at) {
 		return
 	}
-	c.group(waitKey{e.Dataset, code}).add(e)
+	c.group(waitKey{kindWait, e.Dataset, code}).add(waiter{
+		name: e.Object.URI(), id: e.ID, progressed: e.Progressed, delay: e.Delay, object: &e,
+	})
+}
+
+func (c *census) addRun(r journal.Run) {
+	if r.WaitsTooLong(c.at) {
+		c.group(waitKey{kindRun, r.Dataset, r.WaitCode(c.at)}).add(waiter{name: r.ID, progressed: r.Progressed, delay: r.Delay, run: &r})
+	}
 }
 
 func (c *census) group(key waitKey) *wait {
@@ -87,27 +118,27 @@ func (c *census) group(key waitKey) *wait {
 	return w
 }
 
-func (w *wait) add(e journal.Entry) {
-	w.objects++
-	if w.first.ID == "" || e.Progressed.Before(w.first.Progressed) {
-		w.first = e
+func (w *wait) add(one waiter) {
+	w.count++
+	if w.count == 1 || one.progressed.Before(w.first.progressed) {
+		w.first = one
 	}
-	if w.last.ID == "" || e.Progressed.After(w.last.Progressed) {
-		w.last = e
+	if w.count == 1 || one.progressed.After(w.last.progressed) {
+		w.last = one
 	}
-	if e.Delay != nil && e.Delay.Code == w.code && (w.next.IsZero() || e.Delay.Next.Before(w.next)) {
-		w.next = e.Delay.Next
+	if d := one.delay; d != nil && d.Code == w.code && (w.next.IsZero() || d.Next.Before(w.next)) {
+		w.next = d.Next
 	}
 }
 
-// sorted returns the waits in the order of dataset and code.
+// sorted returns the waits in the order of dataset, kind and code.
 func (c *census) sorted() []*wait {
 	all := make([]*wait, 0, len(c.waits))
 	for _, w := range c.waits {
 		all = append(all, w)
 	}
 	slices.SortFunc(all, func(a, b *wait) int {
-		return cmp.Or(strings.Compare(a.dataset, b.dataset), strings.Compare(string(a.code), string(b.code)))
+		return cmp.Or(strings.Compare(a.dataset, b.dataset), strings.Compare(a.kind, b.kind), strings.Compare(string(a.code), string(b.code)))
 	})
 	return all
 }

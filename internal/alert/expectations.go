@@ -68,8 +68,9 @@ func (w *DataWatcher) notifier() notifier {
 	return notifier{notices: w.Notices, mailer: w.Mailer, now: w.Now}
 }
 
-// hasArrived reports whether a file of the dataset arrived after the last load: an object
-// that waits, or an object that failed.
+// hasArrived reports whether a file of the dataset arrived after the last load, or is on
+// its way: an object that waits, an object that failed, or a run that waits for its
+// source. Each of these has a mail of its own.
 func (w *DataWatcher) hasArrived(ctx context.Context, dataset string, loaded time.Time) (bool, error) {
 	waits := false
 	for _, state := range waitingStates {
@@ -80,6 +81,13 @@ func (w *DataWatcher) hasArrived(ctx context.Context, dataset string, loaded tim
 		if err != nil || waits {
 			return waits, err
 		}
+	}
+	err := w.Waits.EachRunWithoutEnd(ctx, func(r journal.Run) bool {
+		waits = r.Dataset == dataset && r.Delay != nil
+		return !waits
+	})
+	if err != nil || waits {
+		return waits, err
 	}
 	return w.Objects.HasFailedSince(ctx, dataset, loaded)
 }

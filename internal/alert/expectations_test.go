@@ -94,13 +94,18 @@ func TestMissingFileIsMailedOnce(t *testing.T) {
 	}
 }
 
-// TestArrivedFileIsNotMissing: an object that waits or has failed has arrived, so its own
-// mail reports the object.
+// TestArrivedFileIsNotMissing: an object that waits or has failed has arrived, and a run
+// that waits has a mail of its own.
 func TestArrivedFileIsNotMissing(t *testing.T) {
 	t.Parallel()
 	for name, arrive := range map[string]func(b *dataFixture){
 		"waiting": func(b *dataFixture) {
 			b.waits.entries = []journal.Entry{b.waiting("a.csv", fault.DatasetPaused, time.Hour)}
+		},
+		"run that waits": func(b *dataFixture) {
+			r := b.waitingRun("r1", time.Hour)
+			r.Dataset = "shop.order"
+			b.waits.runs = []journal.Run{r}
 		},
 		"failed": func(b *dataFixture) {
 			b.journal.add(journal.Entry{

@@ -10,8 +10,9 @@ import (
 
 // The kinds of notices about states. A state begins and ends, so it has two mails.
 const (
-	// kindWait is for objects that wait too long.
+	// kindWait is for objects that wait too long, and kindRun for ingestion runs.
 	kindWait = "wait"
+	kindRun  = "run_wait"
 	// kindData is for missing and for unusual data.
 	kindData = "data"
 )

@@ -18,8 +18,9 @@ import (
 // code may add keys under this name, but never rename or remove a key.
 const waitSchema = "firn.wait/1"
 
-// WaitWatcher sends two mails about each wait of a dataset's objects with the same cause:
-// one when the wait lasts too long, and one after the end. It also measures all waits.
+// WaitWatcher sends two mails about each wait of a dataset's objects, or of its ingestion
+// runs, with the same cause: one when the wait lasts too long, and one after the end. It
+// also measures the waits of objects.
 type WaitWatcher struct {
 	Waits   Waits
 	Outages interface {
@@ -59,12 +60,12 @@ func (w *WaitWatcher) report(ctx context.Context, c *census) error {
 	var faults []error
 	for _, wait := range c.sorted() {
 		if !hidden[wait.code] {
-			faults = append(faults, ignoreLater(notify.begin(ctx, wait.notice(), wait.objects, composeWait(wait, w.Mailer.Site))))
+			faults = append(faults, ignoreLater(notify.begin(ctx, wait.notice(), wait.count, composeWait(wait, w.Mailer.Site))))
 		}
 	}
 	for _, notice := range open {
-		_, lasts := c.waits[waitKey{notice.Dataset, fault.Code(notice.Code)}]
-		if notice.Kind != kindWait || lasts || hidden[fault.Code(notice.Code)] {
+		_, lasts := c.waits[waitKey{notice.Kind, notice.Dataset, fault.Code(notice.Code)}]
+		if notice.Kind != kindWait && notice.Kind != kindRun || lasts || hidden[fault.Code(notice.Code)] {
 			continue
 		}
 		faults = append(faults, ignoreLater(notify.end(ctx, notice.NoticeKey, func(n journal.Notice) mail { return composeWaitEnd(n, w.Now(), w.Mailer.Site) })))
@@ -95,25 +96,25 @@ func (w *WaitWatcher) inOutage(ctx context.Context) (map[fault.Code]bool, error)
 }
 
 func (w *wait) notice() journal.NoticeKey {
-	return journal.NoticeKey{Kind: kindWait, Dataset: w.dataset, Code: string(w.code)}
+	return journal.NoticeKey{Kind: w.kind, Dataset: w.dataset, Code: string(w.code)}
 }
 
 // composeWait writes the mail about a wait.
 func composeWait(w *wait, site Site) mail {
 	text := &mailText{}
-	text.linef("%s: %s", describeWaiting(w.objects, ofDataset(w.dataset)), w.code)
+	text.linef("%s: %s", w.describeCount(ofDataset(w.dataset)), w.code)
 	text.linef("")
 	text.field("To do", firstLine(w.hint()))
 	text.field("Then type", w.command())
 	text.field("To look", statusOf(w.dataset))
-	text.field("Data", "Nothing is lost. The objects wait, and no try uses up an attempt.")
+	text.field("Data", fmt.Sprintf("Nothing is lost. The %ss wait, and no try uses up an attempt.", nounOf(w.kind)))
 	text.field("If ignored", w.ifIgnored())
 	text.field("More", site.entry(string(w.code)))
 	text.linef("")
 	text.field("cause", truncate(firstLine(w.cause())))
-	text.field("first", w.describe(w.first))
-	if w.last.ID != w.first.ID {
-		text.field("last", w.describe(w.last))
+	text.field("first", w.first.describe())
+	if w.count > 1 {
+		text.field("last", w.last.describe())
 	}
 	if !w.next.IsZero() {
 		text.field("next try", formatTime(w.next))
@@ -121,15 +122,15 @@ func composeWait(w *wait, site Site) mail {
 	text.linef("")
 	text.linef("A second mail reports the end of the wait.")
 	return mail{
-		subject: site.subject(topicOf(w.dataset), describeWaiting(w.objects, "")+": "+string(w.code)),
+		subject: site.subject(topicOf(w.dataset), w.describeCount("")+": "+string(w.code)),
 		text:    text.String(), machine: encode(w.machine(site)),
 	}
 }
 
-// delay returns the recorded cause of the first object; nil if the wait has another cause,
+// delay returns the recorded cause of the longest wait; nil if the wait has another cause,
 // for example no try for a long time.
 func (w *wait) delay() *journal.Delay {
-	if d := w.first.Delay; d != nil && d.Code == w.code {
+	if d := w.first.delay; d != nil && d.Code == w.code {
 		return d
 	}
 	return nil
@@ -143,15 +144,23 @@ func (w *wait) hint() string {
 }
 
 func (w *wait) ifIgnored() string {
-	if w.code == fault.NotTried {
-		return "The objects wait until a sweep sends the work again and a function starts."
+	switch {
+	case w.code == fault.NotTried:
+		return fmt.Sprintf("The %ss wait until a sweep sends the work again and a function starts.", nounOf(w.kind))
+	case w.kind == kindRun:
+		return "firn tries again at least every hour, or later if the source asks for it. After the end of the cause the runs continue without a command."
+	default:
+		return "firn tries again at least every 15 minutes. After the end of the cause firn loads the objects without a command."
 	}
-	return "firn tries again at least every 15 minutes. After the end of the cause firn loads the objects without a command."
 }
 
-// command returns the command that ends the wait; empty if firn continues by itself.
+// command returns the command that ends the wait; empty if firn continues by itself. A
+// waiting run needs no command.
 func (w *wait) command() string {
-	subject := help.Subject{Dataset: w.dataset, Code: w.code, Objects: w.objects, InJournal: true}
+	if w.kind == kindRun && w.code != fault.NotTried {
+		return ""
+	}
+	subject := help.Subject{Dataset: w.dataset, Code: w.code, Objects: w.count, InJournal: true}
 	way, found := help.ForCode(w.code).Main(subject)
 	if !found {
 		return ""
@@ -163,20 +172,32 @@ func (w *wait) cause() string {
 	if d := w.delay(); d != nil {
 		return d.Cause
 	}
-	return "no function has tried the object for long"
+	return "no function has tried the " + nounOf(w.kind) + " for long"
 }
 
-func (w *wait) describe(e journal.Entry) string {
-	return fmt.Sprintf("%s, no progress since %s (object id %s)", printable(e.Object.URI()), formatTime(e.Progressed), e.ID)
-}
-
-// describeWaiting returns the number of waiting objects. of is the dataset with its
-// preposition; empty for none.
-func describeWaiting(objects int, of string) string {
-	if objects == 1 {
-		return "1 object" + of + " waits"
+func (w *waiter) describe() string {
+	text := fmt.Sprintf("%s, no progress since %s", printable(w.name), formatTime(w.progressed))
+	if w.id != "" {
+		text += fmt.Sprintf(" (object id %s)", w.id)
 	}
-	return fmt.Sprintf("%d objects%s wait", objects, of)
+	return text
+}
+
+// nounOf returns the name of a waiting object or run.
+func nounOf(kind string) string {
+	if kind == kindRun {
+		return "run"
+	}
+	return "object"
+}
+
+// describeCount returns the number of waiting objects or runs. of is the dataset with its
+// preposition; empty for none.
+func (w *wait) describeCount(of string) string {
+	if w.count == 1 {
+		return "1 " + nounOf(w.kind) + of + " waits"
+	}
+	return fmt.Sprintf("%d %ss%s wait", w.count, nounOf(w.kind), of)
 }
 
 func ofDataset(dataset string) string {
@@ -204,7 +225,7 @@ func statusOf(dataset string) string {
 func composeWaitEnd(n journal.Notice, now time.Time, site Site) mail {
 	lasted := formatDuration(now.Sub(n.OpenedAt))
 	text := &mailText{}
-	text.linef("No object%s waits with %s any more.", ofDataset(n.Dataset), plain(n.Code))
+	text.linef("No %s%s waits with %s any more.", nounOf(n.Kind), ofDataset(n.Dataset), plain(n.Code))
 	text.linef("")
 	text.field("To do", "Nothing.")
 	text.field("To look", statusOf(n.Dataset))
@@ -236,6 +257,7 @@ type machineWait struct {
 	Count       int                 `json:"count"`
 	NextTry     string              `json:"next_try,omitempty"`
 	Objects     []machineWaitObject `json:"objects"`
+	Runs        []machineWaitRun    `json:"runs,omitempty"`
 }
 
 type machineWaitObject struct {
@@ -248,14 +270,22 @@ type machineWaitObject struct {
 	Tries      int    `json:"tries"`
 }
 
+type machineWaitRun struct {
+	RunID      string `json:"run_id"`
+	State      string `json:"state"`
+	Progressed string `json:"progressed_at"`
+	Tries      int    `json:"tries"`
+}
+
 func (w *wait) machine(site Site) machineWait {
 	m := machineWait{
 		Schema: waitSchema, Environment: site.Environment, State: stateWaiting, Dataset: w.dataset, Code: string(w.code),
-		Hint: w.hint(), Command: cmp.Or(w.command(), statusOf(w.dataset)), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.objects,
-		Objects: []machineWaitObject{machineWaiting(w.first)},
+		Hint: w.hint(), Command: cmp.Or(w.command(), statusOf(w.dataset)), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.count,
+		Objects: []machineWaitObject{},
 	}
-	if w.last.ID != w.first.ID {
-		m.Objects = append(m.Objects, machineWaiting(w.last))
+	m.add(w.first)
+	if w.count > 1 {
+		m.add(w.last)
 	}
 	if !w.next.IsZero() {
 		m.NextTry = w.next.UTC().Format(time.RFC3339)
@@ -263,13 +293,18 @@ func (w *wait) machine(site Site) machineWait {
 	return m
 }
 
-func machineWaiting(e journal.Entry) machineWaitObject {
-	o := machineWaitObject{
+func (m *machineWait) add(one waiter) {
+	tries, progressed := 0, one.progressed.UTC().Format(time.RFC3339)
+	if one.delay != nil {
+		tries = one.delay.Tries
+	}
+	if r := one.run; r != nil {
+		m.Runs = append(m.Runs, machineWaitRun{RunID: r.ID, State: string(r.State), Progressed: progressed, Tries: tries})
+		return
+	}
+	e := one.object
+	m.Objects = append(m.Objects, machineWaitObject{
 		ObjectID: string(e.ID), Bucket: e.Object.Bucket, Key: e.Object.Key, Version: e.Object.Version,
-		State: string(e.State), Progressed: e.Progressed.UTC().Format(time.RFC3339),
-	}
-	if e.Delay != nil {
-		o.Tries = e.Delay.Tries
-	}
-	return o
+		State: string(e.State), Progressed: progressed, Tries: tries,
+	})
 }

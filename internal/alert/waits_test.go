@@ -17,10 +17,20 @@ import (
 	"github.com/firn-data/firn/internal/journal"
 )
 
-// fakeWaits has the entries of waiting objects.
+// fakeWaits has the entries of waiting objects and the waiting runs.
 type fakeWaits struct {
 	entries []journal.Entry
+	runs    []journal.Run
 	err     error
+}
+
+func (w *fakeWaits) EachRunWithoutEnd(_ context.Context, do func(journal.Run) bool) error {
+	for _, r := range w.runs {
+		if !do(r) {
+			break
+		}
+	}
+	return w.err
 }
 
 func (w *fakeWaits) EachStuck(_ context.Context, state journal.State, before time.Time, do func(journal.Entry) bool) error {
@@ -218,6 +228,47 @@ func TestSilentObjectIsNotTried(t *testing.T) {
 		t.Fatalf("mails %q", got)
 	}
 	golden(t, "wait_without_try", "Subject: "+aws.ToString(b.topic.mails[0].Subject)+"\n\n"+aws.ToString(b.topic.mails[0].Message))
+}
+
+// waitingRun returns a run whose source has been away since a time.
+func (b *waitFixture) waitingRun(id string, since time.Duration) journal.Run {
+	now := b.clock.read()
+	return journal.Run{
+		RunName: journal.RunName{Dataset: "station.event", ID: id}, State: journal.RunWaiting, Progressed: now.Add(-since),
+		Delay: &journal.Delay{
+			Stage: "ingest", Code: fault.SourceAway, Cause: "503 Service Unavailable", Hint: fault.SourceAway.Hint(), Tries: 7, Last: now.Add(-time.Minute), Next: now.Add(59 * time.Minute),
+		},
+	}
+}
+
+// TestWaitOfRunsHasTwoMails: the wait of ingestion runs is reported once in the time of
+// its code, and its end once.
+func TestWaitOfRunsHasTwoMails(t *testing.T) {
+	t.Parallel()
+	b := newWaitFixture(t)
+	patience, _ := fault.SourceAway.ReportAfter()
+	b.waits.runs = []journal.Run{b.waitingRun("20180201T000000Z-20180202T000000Z", patience-time.Second)}
+	b.tick(t, 0)
+	if got := b.shortSubjects(); len(got) > 0 {
+		t.Fatalf("mails %q before the time of the code", got)
+	}
+	for range 3 {
+		b.waits.runs = []journal.Run{
+			b.waitingRun("20180201T000000Z-20180202T000000Z", patience), b.waitingRun("20180202T000000Z-20180203T000000Z", 2*patience),
+			b.waitingRun("20180203T000000Z-20180204T000000Z", time.Second),
+		}
+		b.tick(t, time.Minute)
+	}
+	b.waits.runs = nil
+	b.tick(t, time.Minute)
+	b.tick(t, time.Minute)
+	want := []string{"station.event: 2 runs wait: source_away", "station.event: no wait any more after 3 min: source_away"}
+	if got := b.shortSubjects(); !slices.Equal(got, want) {
+		t.Fatalf("mails %q, want %q", got, want)
+	}
+	for i, name := range []string{"wait_of_runs", "wait_of_runs_ended"} {
+		golden(t, name, "Subject: "+aws.ToString(b.topic.mails[i].Subject)+"\n\n"+aws.ToString(b.topic.mails[i].Message))
+	}
 }
 
 // TestUnreadableJournalFailsTick: without the journal no wait ends by mistake.

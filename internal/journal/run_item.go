@@ -203,6 +203,22 @@ func (t *Table) EachDueRun(ctx context.Context, do func(Run) bool) error {
 	return t.eachRun(ctx, queryRuns(RunWaiting, t.Now()), do)
 }
 
+// EachRunWithoutEnd calls do with each ordered, running and waiting run, until do returns
+// false. The result may miss a recent change.
+func (t *Table) EachRunWithoutEnd(ctx context.Context, do func(Run) bool) error {
+	proceed := true
+	for _, state := range []RunState{RunOrdered, RunRunning, RunWaiting} {
+		err := t.eachRun(ctx, queryPartition(indexStuck, runPrefix+string(state), "", ""), func(r Run) bool {
+			proceed = do(r)
+			return proceed
+		})
+		if err != nil || !proceed {
+			return err
+		}
+	}
+	return nil
+}
+
 // Runs returns the dataset's runs that aren't finished, in the order of their intervals.
 func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 	runs := []Run{} // no runs are an empty JSON list, not null

@@ -93,6 +93,31 @@ func (r Run) LastActivity() time.Time {
 	return last
 }
 
+// WaitCode returns the cause of the wait of a run without an end: the code of the last
+// failed try, not_tried if no function has tried the run for long, and empty for a run on
+// its usual way. A run that waits for its next try is not silent.
+func (r Run) WaitCode(at time.Time) fault.Code {
+	last := r.LastActivity()
+	if r.State == RunWaiting && r.Delay.Next.After(last) {
+		last = r.Delay.Next
+	}
+	switch {
+	case at.Sub(last) > silence:
+		return fault.NotTried
+	case r.Delay == nil:
+		return ""
+	default:
+		return r.Delay.Code
+	}
+}
+
+// WaitsTooLong reports whether the run has had no progress for longer than the time after
+// which a mail reports the wait.
+func (r Run) WaitsTooLong(at time.Time) bool {
+	patience, reported := r.WaitCode(at).ReportAfter()
+	return reported && at.Sub(r.Progressed) >= patience
+}
+
 // hasMessage reports whether a queue or a function has a message of the run, unless the
 // message was lost.
 func (r Run) hasMessage() bool { return r.State == RunOrdered || r.State == RunRunning }

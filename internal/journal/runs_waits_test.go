@@ -4,6 +4,7 @@ package journal_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -222,5 +223,47 @@ func TestRunsShowDelay(t *testing.T) {
 	}
 	if runs, err := b.Runs(t.Context(), b.dataset); err != nil || len(runs) != 6 {
 		t.Errorf("%d unfinished runs, %v, want all but the finished one", len(runs), err)
+	}
+	var moving []string
+	err := b.EachRunWithoutEnd(t.Context(), func(r journal.Run) bool {
+		if r.Dataset == b.dataset {
+			moving = append(moving, r.ID)
+		}
+		return true
+	})
+	slices.Sort(moving)
+	if want := []string{"new", "ordered", "recovered", "running", "waiting"}; err != nil || !slices.Equal(moving, want) {
+		t.Errorf("runs without an end: %v, %v, want %v", moving, err, want)
+	}
+	calls := 0
+	if err := b.EachRunWithoutEnd(t.Context(), func(journal.Run) bool { calls++; return false }); err != nil || calls != 1 {
+		t.Errorf("%d calls, %v, want one", calls, err)
+	}
+}
+
+// TestWaitCodeOfRun: the cause of a run's wait, and the time at which a mail reports it.
+func TestWaitCodeOfRun(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return at.Add(-d) }
+	away := func(last, next time.Duration) *journal.Delay {
+		return &journal.Delay{Code: fault.SourceAway, Last: ago(last), Next: ago(next)}
+	}
+	for name, test := range map[string]struct {
+		run     journal.Run
+		code    fault.Code
+		tooLong bool
+	}{
+		"new":                           {journal.Run{State: journal.RunOrdered, Progressed: ago(time.Minute)}, "", false},
+		"lost message":                  {journal.Run{State: journal.RunOrdered, Progressed: ago(2 * time.Hour)}, fault.NotTried, true},
+		"ordered again":                 {journal.Run{State: journal.RunOrdered, Progressed: ago(2 * time.Hour), Ordered: ago(time.Minute)}, "", false},
+		"short outage":                  {journal.Run{State: journal.RunWaiting, Progressed: ago(10 * time.Minute), Delay: away(time.Minute, -time.Minute)}, fault.SourceAway, false},
+		"outage":                        {journal.Run{State: journal.RunWaiting, Progressed: ago(20 * time.Minute), Delay: away(time.Minute, -time.Minute)}, fault.SourceAway, true},
+		"the source asks for six hours": {journal.Run{State: journal.RunWaiting, Progressed: ago(5 * time.Hour), Delay: away(5*time.Hour, -time.Hour)}, fault.SourceAway, true},
+		"no tick for hours":             {journal.Run{State: journal.RunWaiting, Progressed: ago(5 * time.Hour), Delay: away(5*time.Hour, 2*time.Hour)}, fault.NotTried, true},
+	} {
+		if got := test.run.WaitCode(at); got != test.code || test.run.WaitsTooLong(at) != test.tooLong {
+			t.Errorf("%s: code %q, too long %t, want %q, %t", name, got, test.run.WaitsTooLong(at), test.code, test.tooLong)
+		}
 	}
 }

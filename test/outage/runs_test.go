@@ -52,6 +52,8 @@ type runSimulation struct {
 	consumer *batch.Consumer
 	router   *batch.Consumer
 	resumer  *alert.Resumer
+	waits    *alert.WaitWatcher
+	mails    *fakeTopic
 	// tickEvery and sweepEvery are the intervals of the schedules. A sweep makes many
 	// requests.
 	tickEvery, sweepEvery time.Duration
@@ -123,6 +125,11 @@ func newRunSimulation(t *testing.T, tickEvery, sweepEvery time.Duration) *runSim
 	s.consumer = s.consumerOf(s.ingest, s.stage.Handler())
 	s.router = s.consumerOf(s.route, router.Handle)
 	s.resumer = &alert.Resumer{Runs: s.table, Sender: s, IngestURL: urlOf("ingest")}
+	s.mails = &fakeTopic{}
+	s.waits = &alert.WaitWatcher{
+		Waits: s.table, Outages: s.table, Notices: s.table, Now: s.clock.read,
+		Mailer: alert.Mailer{Topic: s.mails, ARN: "arn:alerts", Site: alert.Site{Environment: "test"}, Counter: s.table, Limit: 30, Now: s.clock.read},
+	}
 	return s
 }
 
@@ -246,8 +253,10 @@ func (s *runSimulation) handle(t *testing.T, q *queue) {
 func (s *runSimulation) tick(t *testing.T) {
 	t.Helper()
 	s.nextTick = s.nextTick.Add(s.tickEvery)
-	if err := s.resumer.Resume(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, check := range []alert.Check{s.resumer.Resume, s.waits.Check} {
+		if err := check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if now := s.clock.read(); !now.Before(s.nextSweep) {
 		s.nextSweep = s.nextSweep.Add(s.sweepEvery)
@@ -297,8 +306,9 @@ func (s *runSimulation) landedIDs(t *testing.T) []string {
 }
 
 // TestRunOutlivesRetentionOfQueue: the source is away for six days. SQS deletes a message
-// after four days, but the run waits in the journal. The run is visible meanwhile, and
-// finishes within the longest wait after the source is back.
+// after four days, but the run waits in the journal. A mail reports the wait within an
+// hour. The run finishes within the longest wait after the source is back, and a second
+// mail reports the end of the wait.
 func TestRunOutlivesRetentionOfQueue(t *testing.T) {
 	t.Parallel()
 	const every = 30 * time.Minute // fewer requests than in a deployed stack
@@ -317,12 +327,18 @@ func TestRunOutlivesRetentionOfQueue(t *testing.T) {
 		if delayed := s.delayed(t, s.clock.read().Add(-time.Hour)); len(delayed) != 1 {
 			t.Errorf("day %d: runs with a delay: %v", day, delayed)
 		}
+		if want := []string{"firn [test]: station.event: 1 run waits: source_away"}; !slices.Equal(s.mails.subjects, want) {
+			t.Errorf("day %d: mails %q, want %q", day, s.mails.subjects, want)
+		}
 	}
 	s.source.setDown(nil)
 	s.pass(t, time.Hour+2*every)
 	s.checkFinished(t)
 	if delayed := s.delayed(t, s.clock.read()); len(delayed) != 0 {
 		t.Errorf("after the end: runs with a delay: %v", delayed)
+	}
+	if len(s.mails.subjects) != 2 || !strings.HasPrefix(s.mails.subjects[1], "firn [test]: station.event: no wait any more after ") {
+		t.Errorf("mails %q, want a second one about the end", s.mails.subjects)
 	}
 }
 
