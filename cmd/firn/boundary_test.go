@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -145,24 +146,24 @@ func timeOut(w http.ResponseWriter, _ *http.Request, body string) bool {
 	return true
 }
 
-// loseCommit forwards COMMIT never, and drops the requests after COMMIT until the call of
-// the function restore.
-func loseCommit() (lose standinAnswer, restore func()) {
-	var mutex sync.Mutex
-	lost := false
-	lose = func(_ http.ResponseWriter, _ *http.Request, body string) bool {
-		mutex.Lock()
-		lost = lost || strings.Contains(strings.ToLower(body), `"commit`)
-		drop := lost
-		mutex.Unlock()
-		if drop {
-			panic(http.ErrAbortHandler)
-		}
+// refuseWarehouse answers the statements that take the lock as without a warehouse
+// (docs.snowflake.com, error 606).
+func refuseWarehouse(w http.ResponseWriter, _ *http.Request, body string) bool {
+	if !strings.Contains(body, "~lock") {
 		return false
 	}
-	return lose, func() {
-		mutex.Lock()
-		defer mutex.Unlock()
-		lost = false
+	_, _ = io.WriteString(w, `{"data": {"errorCode": "000606", "sqlState": "57P03", "queryId": "01b3"}, "code": "000606", `+
+		`"message": "No active warehouse selected in the current session.", "success": false}`)
+	return true
+}
+
+// dropFromCommit drops each request from the first COMMIT on.
+func dropFromCommit() standinAnswer {
+	var lost atomic.Bool
+	return func(w http.ResponseWriter, r *http.Request, body string) bool {
+		if strings.Contains(strings.ToLower(body), `"commit`) {
+			lost.Store(true)
+		}
+		return lost.Load() && dropSnowflake(w, r, body)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -29,4 +28,9 @@ func datasetOf(cmd *cobra.Command) (dataset string, given bool, err error) {
 
 // operatorName returns the name of a dataset for the operator: the empty name means the
 // keys without a contract.
-func operatorName(dataset string) string { return strings.TrimPrefix(dataset, withoutContract) }
+func operatorName(dataset string) string {
+	if dataset == withoutContract {
+		return ""
+	}
+	return dataset
+}

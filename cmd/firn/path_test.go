@@ -280,6 +280,21 @@ func (p *path) drain(t *testing.T) {
 	t.Fatalf("the queues aren't empty after %d rounds", mostRounds)
 }
 
+// TestDrainWaitsForHiddenMessage: the answer of a receive is lost, so its message is hidden
+// at the beginning of the drain.
+func TestDrainWaitsForHiddenMessage(t *testing.T) {
+	t.Parallel()
+	p := newPath(t, "FIRN_HIDDEN_MESSAGE")
+	o := p.upload(t, p.keyIn(t, p.plain(t), "hidden.csv"), goodFile)
+	p.announce(t)
+	lost, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(p.queues["route"]), VisibilityTimeout: 2})
+	if err != nil || len(lost.Messages) != 1 {
+		t.Fatalf("received %d messages, %v", len(lost.Messages), err)
+	}
+	p.drain(t)
+	p.checkState(t, o, journal.Loaded)
+}
+
 // notEmpty returns a queue of the functions with further messages than the waiting ones,
 // and the number of the further messages; 0 for none.
 func (p *path) notEmpty(t *testing.T, d deliveries) (url string, left int) {

@@ -65,8 +65,9 @@ func TestInterruptedWatchKeepsCode(t *testing.T) {
 	if err := watch.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() && !strings.Contains(lines.Text(), "broken.csv") { // the last line of the status
+	lines, shown := bufio.NewScanner(stdout), false
+	for !shown && lines.Scan() {
+		shown = strings.Contains(lines.Text(), "broken.csv") // the last line of the status
 	}
 	if err := watch.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

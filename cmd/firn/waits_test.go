@@ -174,21 +174,15 @@ var boundaryCases = []waitCase{
 	}},
 	{code: fault.SnowflakeAway, cause: "Snowflake doesn't answer", byOutage: true, provoke: refusedBySnowflake("away", dropSnowflake)},
 	{code: fault.SnowflakeRefused, cause: "Snowflake refuses the login", byOutage: true, provoke: refusedBySnowflake("login", refuseLogin)},
-	{code: fault.WarehouseAway, cause: "the warehouse doesn't exist", byOutage: true, provoke: func(t *testing.T, p *waitingPath) wait {
-		p.settings["FIRN_SNOWFLAKE_WAREHOUSE"] = "FIRN_DROPPED"
-		return p.putWaiting(t, p.addDataset(t, "warehouse"), func() {
-			delete(p.settings, "FIRN_SNOWFLAKE_WAREHOUSE")
-			p.deploy(t)
-		})
-	}},
+	{code: fault.WarehouseAway, cause: "the warehouse doesn't exist", byOutage: true, provoke: refusedBySnowflake("warehouse", refuseWarehouse)},
 	{code: fault.StatementTimeout, cause: "the warehouse is busy", provoke: refusedBySnowflake("timeout", timeOut)},
 	{code: fault.CommitUnknown, cause: "the network fails during COMMIT", provoke: func(t *testing.T, p *waitingPath) wait {
 		dataset := p.addDataset(t, "commit")
-		lose, restore := loseCommit()
-		p.snowflake.set(lose)
-		p.beforeEach("load", restore)
+		p.snowflake.set(dropFromCommit())
+		p.tryOnce("load")
 		return p.putWaiting(t, dataset, func() {
 			p.snowflake.set(nil)
+			p.killIdleSessions(t)
 			p.deploy(t)
 		})
 	}},
@@ -305,11 +299,11 @@ func (p *waitingPath) stopGlue(t *testing.T) {
 	p.deploy(t)
 }
 
-// beforeEach calls a function before each invocation of the queue's function.
-func (p *waitingPath) beforeEach(queue string, call func()) {
+// tryOnce stops the queue's function after one invocation, as with a long backoff.
+func (p *waitingPath) tryOnce(queue string) {
 	handle := p.functions[p.queues[queue]]
 	p.functions[p.queues[queue]] = func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		call()
+		delete(p.functions, p.queues[queue])
 		return handle(ctx, e)
 	}
 }
@@ -417,13 +411,18 @@ func (p *waitingPath) progress(t *testing.T, c waitCase, w wait) (time.Time, str
 		t.Fatalf("the delay is %+v, want %s with its cause", delay, c.code)
 	}
 	cause, _, _ := strings.Cut(delay.Cause, "\n")
-	return progressed, cause[:min(len(cause), 60)]
+	if _, own, found := strings.Cut(cause, " UTC ("); found { // the cause of an open breaker has the cause of the outage
+		cause = own
+	}
+	return progressed, cause[:min(len(cause), 30)]
 }
 
 // run provokes the wait, checks its mail, removes the cause, and checks the end.
 func (c waitCase) run(t *testing.T, p *waitingPath) {
 	t.Helper()
 	p.mails.all = nil
+	defer p.aws.set(nil)
+	defer p.snowflake.set(nil)
 	w := c.provoke(t, p)
 	c.checkReported(t, p, w)
 	w.end()

@@ -286,3 +286,28 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		t.Errorf("Wait = %+v, want the entries read so far", entries)
 	}
 }
+
+// TestNeedsPerson: an ingestion run needs a person only after its failure.
+func TestNeedsPerson(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		summary operator.Summary
+		want    bool
+	}{
+		{"nothing", operator.Summary{}, false},
+		{"failed objects", operator.Summary{FailedByCode: []operator.FailedCode{{Code: fault.BadHeader, Objects: 1}}}, true},
+		{"a held delivery", operator.Summary{Held: []work.HeldDelivery{{Name: "2026-01-31"}}}, true},
+		{"a wait", operator.Summary{Waiting: 1, OldestWait: &operator.Wait{}}, false},
+		{"a long wait", operator.Summary{Waiting: 1, WaitsTooLong: 1}, true},
+		{"ordered and waiting runs", operator.Summary{Runs: []journal.Run{{State: journal.RunOrdered}, {State: journal.RunWaiting}}}, false},
+		{"a failed run beside an ordered run", operator.Summary{Runs: []journal.Run{{State: journal.RunOrdered}, {State: journal.RunFailed}}}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.summary.NeedsPerson(); got != test.want {
+				t.Errorf("NeedsPerson = %t, want %t", got, test.want)
+			}
+		})
+	}
+}
