@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
@@ -157,13 +156,7 @@ func refuseWarehouse(w http.ResponseWriter, _ *http.Request, body string) bool {
 	return true
 }
 
-// dropFromCommit drops each request from the first COMMIT on.
-func dropFromCommit() standinAnswer {
-	var lost atomic.Bool
-	return func(w http.ResponseWriter, r *http.Request, body string) bool {
-		if strings.Contains(strings.ToLower(body), `"commit`) {
-			lost.Store(true)
-		}
-		return lost.Load() && dropSnowflake(w, r, body)
-	}
+// dropCommit drops the connection of each COMMIT.
+func dropCommit(w http.ResponseWriter, r *http.Request, body string) bool {
+	return strings.Contains(strings.ToLower(body), `"commit`) && dropSnowflake(w, r, body)
 }

@@ -3,12 +3,16 @@
 package main_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	urlpath "path"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +29,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/alert"
+	appalert "github.com/firn-data/firn/internal/app/alert"
+	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
@@ -72,9 +78,9 @@ func (m *mails) body(subject string) string {
 	return ""
 }
 
-func newWaitingPath(t *testing.T) *waitingPath {
+func newWaitingPath(t *testing.T, database string) *waitingPath {
 	t.Helper()
-	p := &waitingPath{path: newPath(t, "FIRN_WAITS"), mails: &mails{}}
+	p := &waitingPath{path: newPath(t, database), mails: &mails{}}
 	p.aws = newBoundary(t, os.Getenv("AWS_ENDPOINT_URL"))
 	p.snowflake = newBoundary(t, "http://"+net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
 	p.settings = map[string]string{
@@ -172,20 +178,12 @@ var boundaryCases = []waitCase{
 			p.deploy(t)
 		})
 	}},
+	// For 20 minutes after an outage, the mails of the outage report waits for Snowflake.
+	{code: fault.CommitUnknown, cause: "the network fails during COMMIT", provoke: refusedBySnowflake("commit", dropCommit)},
 	{code: fault.SnowflakeAway, cause: "Snowflake doesn't answer", byOutage: true, provoke: refusedBySnowflake("away", dropSnowflake)},
 	{code: fault.SnowflakeRefused, cause: "Snowflake refuses the login", byOutage: true, provoke: refusedBySnowflake("login", refuseLogin)},
 	{code: fault.WarehouseAway, cause: "the warehouse doesn't exist", byOutage: true, provoke: refusedBySnowflake("warehouse", refuseWarehouse)},
 	{code: fault.StatementTimeout, cause: "the warehouse is busy", provoke: refusedBySnowflake("timeout", timeOut)},
-	{code: fault.CommitUnknown, cause: "the network fails during COMMIT", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "commit")
-		p.snowflake.set(dropFromCommit())
-		p.tryOnce("load")
-		return p.putWaiting(t, dataset, func() {
-			p.snowflake.set(nil)
-			p.killIdleSessions(t)
-			p.deploy(t)
-		})
-	}},
 	{code: fault.LockBusy, cause: "another session holds the lock", provoke: func(t *testing.T, p *waitingPath) wait {
 		dataset := p.addDataset(t, "busy")
 		p.ddl(t, "begin")
@@ -297,15 +295,6 @@ func (p *waitingPath) stopGlue(t *testing.T) {
 		delete(p.settings, name)
 	}
 	p.deploy(t)
-}
-
-// tryOnce stops the queue's function after one invocation, as with a long backoff.
-func (p *waitingPath) tryOnce(queue string) {
-	handle := p.functions[p.queues[queue]]
-	p.functions[p.queues[queue]] = func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		delete(p.functions, p.queues[queue])
-		return handle(ctx, e)
-	}
 }
 
 // encryptUnderKey encrypts new objects of the landing bucket under a key. The functions
@@ -451,7 +440,7 @@ func (c waitCase) run(t *testing.T, p *waitingPath) {
 // journal_away has no case here: TestThrottledJournalStopsTheHeartbeat.
 func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 	t.Parallel()
-	p := newWaitingPath(t)
+	p := newWaitingPath(t, "FIRN_WAITS")
 	ran := make(map[fault.Code]bool)
 	for _, c := range boundaryCases {
 		ran[c.code] = true
@@ -461,5 +450,82 @@ func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 		if !ran[code] && code != fault.JournalAway {
 			t.Errorf("no case provokes %s", code)
 		}
+	}
+}
+
+// TestThrottledJournalStopsTheHeartbeat: without the journal no stage can record a wait,
+// and alert can't read the waits. A tick fails and writes no heartbeat, so the alarm
+// FirnHeartbeat reports journal_away. Afterwards the object is loaded without a command.
+func TestThrottledJournalStopsTheHeartbeat(t *testing.T) {
+	t.Parallel()
+	p := newWaitingPath(t, "FIRN_THROTTLED")
+	dataset := p.addDataset(t, "throttled")
+	var metrics bytes.Buffer
+	handle := p.startAlert(t, &metrics)
+	tick := func() (heartbeats, failed int) {
+		t.Helper()
+		metrics.Reset()
+		response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{
+			MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:ticks",
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(metrics.String(), `"Heartbeat":1`), len(response.BatchItemFailures)
+	}
+	if heartbeats, failed := tick(); heartbeats != 1 || failed != 0 {
+		t.Fatalf("%d heartbeats and %d failed ticks before the throttle, want 1 and 0", heartbeats, failed)
+	}
+	p.aws.set(throttleJournal)
+	o := p.put(t, p.keyIn(t, dataset, "a.csv"), goodFile)
+	if heartbeats, failed := tick(); heartbeats != 0 || failed != 1 {
+		t.Errorf("%d heartbeats and %d failed ticks during the throttle, want 0 and 1", heartbeats, failed)
+	}
+	p.aws.set(nil)
+	p.drain(t)
+	p.checkState(t, o, journal.Loaded)
+	if heartbeats, failed := tick(); heartbeats != 1 || failed != 0 {
+		t.Errorf("%d heartbeats and %d failed ticks after the throttle, want 1 and 0", heartbeats, failed)
+	}
+}
+
+// throttleJournal answers each request of DynamoDB as a table above its throughput
+// (amazondynamodb/latest/developerguide/Programming.Errors).
+func throttleJournal(w http.ResponseWriter, r *http.Request, _ string) bool {
+	if !strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		return false
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(w, `{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "The level of configured provisioned throughput for the table was exceeded."}`)
+	return true
+}
+
+// startAlert starts the alert function beside the boundary of AWS. The log of the
+// function has the metrics.
+func (p *waitingPath) startAlert(t *testing.T, log io.Writer) function.Handler {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "contracts"), os.DirFS(filepath.Join(p.folder, "datasets"))); err != nil {
+		t.Fatal(err)
+	}
+	ticks, err := p.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(p.stackName() + "-ticks")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{
+		"LAMBDA_TASK_ROOT": root, "FIRN_JOURNAL_TABLE": p.journalTable, "FIRN_ALERTS_TOPIC_ARN": p.topic, "FIRN_DEAD_LETTER_URLS": p.queues["dead"],
+		"FIRN_QUEUE_URL": aws.ToString(ticks.QueueUrl), "FIRN_DEAD_LETTER_URL": p.queues["dead"], "FIRN_QUEUE_URLS": p.queues["load"],
+		"FIRN_INGEST_QUEUE_URL": p.queues["ingest"], "AWS_ENDPOINT_URL": p.aws.address.String(),
+	}
+	handle, err := appalert.New(t.Context(), func(name string) (string, bool) { return variables[name], variables[name] != "" }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		for i := range e.Records {
+			e.Records[i].EventSourceARN = "arn:aws:sqs:us-east-1:000000000000:" + urlpath.Base(variables["FIRN_QUEUE_URL"])
+		}
+		return handle(ctx, e)
 	}
 }
