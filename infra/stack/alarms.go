@@ -16,7 +16,7 @@ const (
 	// alarm-evaluation-window).
 	alarmPeriod = 5 * time.Minute
 	// maxWait is the longest wait of an object before the alarm OldestWait. alert's own
-	// mails report a wait in at most 12 hours. The alarm means that no mail came, or that
+	// mails report a wait within a few hours. The alarm means that no mail came, or that
 	// the cause wasn't fixed.
 	maxWait = 24 * time.Hour
 	// patience is the number of periods in a row that make a lasting state.

@@ -38,12 +38,12 @@ type failure struct {
 	notInJournal bool
 	// body is the body of the message, for a failure without an object.
 	body string
-	// held is the delivery of a notice about a held delivery; nil for a failure.
+	// held is the delivery of an announcement of a held delivery; nil for a failure.
 	held *work.HeldDelivery
-	// notice has the new columns of a notice. column is the column of an entry in the
-	// mail. Both are nil for a failure.
-	notice *work.NewColumns
-	column *work.NewColumn
+	// announced has the new columns of an announcement. column is the column of an entry
+	// in the mail. Both are nil for a failure.
+	announced *work.NewColumns
+	column    *work.NewColumn
 }
 
 // reported returns the failure of a dead letter from a stage.
@@ -52,7 +52,7 @@ func reported(m batch.Message, l work.DeadLetter) failure {
 		messageID: m.ID, stage: l.Stage, code: string(l.Code), dataset: l.Dataset,
 		cause: l.Cause, hint: l.Hint, subject: l.Subject, objectID: string(l.ObjectID),
 		queryID: l.QueryID, runID: l.RunID, at: m.Sent, body: m.Body, held: heldDelivery(string(l.Code), m.Body),
-		notice: newColumns(string(l.Code), m.Body),
+		announced: newColumns(string(l.Code), m.Body),
 	}
 	if f.hint == "" {
 		f.hint = fault.Code(f.code).Hint()

@@ -24,7 +24,7 @@ type machineMail struct {
 	Objects []machineObject `json:"objects"`
 	// Environment is the name of the deployment.
 	Environment string `json:"environment"`
-	// State is "failed", "held" or "recovered".
+	// State is "failed", "held", "not_loaded" or "recovered".
 	State string `json:"state"`
 	// Runbook is the address of the code's entry in the runbook.
 	Runbook string `json:"runbook"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 
 // ReportedColumns has the new columns that mails have reported. A column gets one mail:
 // the caller with the claim of the dataset reads the columns, sends the mail, and records
-// the columns. A killed caller's claim ends by itself, and the notice comes back.
+// the columns. A killed caller's claim ends by itself, and the announcement comes back.
 type ReportedColumns interface {
 	NewColumns(ctx context.Context, dataset string) (work.NewColumns, error)
 	// ClaimNewColumns returns false if another caller has the claim. claim is a random text
@@ -30,7 +31,7 @@ type ReportedColumns interface {
 	RecordNewColumns(ctx context.Context, n work.NewColumns, claim string) (bool, error)
 }
 
-// newColumns returns the new columns of a notice, or nil for another dead letter.
+// newColumns returns the new columns of an announcement, or nil for another dead letter.
 func newColumns(code, body string) *work.NewColumns {
 	if fault.Code(code) != fault.ColumnNotLoaded {
 		return nil
@@ -41,19 +42,19 @@ func newColumns(code, body string) *work.NewColumns {
 	return nil
 }
 
-// hasOnlyColumns reports whether every dead letter of the group is a notice about new
+// hasOnlyColumns reports whether every dead letter of the group announces new
 // columns.
 func (g *group) hasOnlyColumns() bool {
-	return !g.has(func(f failure) bool { return f.notice == nil })
+	return !g.has(func(f failure) bool { return f.announced == nil })
 }
 
-// reportColumns sends a mail about the columns of the group's notices that no mail has
+// reportColumns sends a mail about the columns of the group's announcements that no mail has
 // reported. Without such a column there is no mail.
 func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 	c := a.Contracts.ByDataset(g.dataset)
 	found := work.NewColumns{Dataset: g.dataset}
 	for _, f := range g.failures {
-		found = found.With(*f.notice)
+		found = found.With(*f.announced)
 	}
 	found = found.MissingIn(c)
 	reported, err := a.Journal.NewColumns(ctx, g.dataset)
@@ -71,7 +72,7 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 	}
 	if !mine {
 		f := fault.Dependency("report new columns", fault.LockBusy, fmt.Errorf("another invocation sends a mail about new columns of %s", g.dataset))
-		f.Hint, f.Dataset = "The notice comes back after the other mail; act only if this lasts over ten minutes.", g.dataset
+		f.Hint, f.Dataset = "The announcement comes back after the other mail; act only if this lasts over ten minutes.", g.dataset
 		return f
 	}
 	return a.reportClaimed(ctx, g, c, found, claim)
@@ -80,7 +81,7 @@ func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 // reportClaimed is reportColumns with the claim. The record is after the mail, so a crash
 // between the two sends the mail twice, and never loses the mail. If the mail takes longer
 // than the claim and another caller has the next claim, only that caller records. Then the
-// next load with the column sends another notice.
+// next load with the column sends another announcement.
 func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contract, found work.NewColumns, claim string) error {
 	reported, err := a.Journal.NewColumns(ctx, g.dataset)
 	if err != nil {
@@ -91,7 +92,7 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 	var notSent error
 	if !news.IsEmpty() {
 		g.setColumns(news, c)
-		notSent = a.send(ctx, g)
+		notSent = a.laterColumns(a.send(ctx, g), g.dataset)
 	}
 	if notSent == nil {
 		reported = reported.With(news)
@@ -105,6 +106,17 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 		telemetry.Logger(ctx).WarnContext(ctx, "reported columns not recorded: another invocation has the claim", telemetry.KeyDataset, g.dataset)
 	}
 	return notSent
+}
+
+// laterColumns returns the fault of an unsent mail. Above the hourly limit, the
+// announcement comes back in the next hour, without a counted attempt.
+func (a *Alerter) laterColumns(err error, dataset string) error {
+	if !errors.Is(err, errLimit) {
+		return err
+	}
+	f := fault.Dependency("report new columns", fault.TopicAway, err)
+	f.Dataset, f.Hint, f.After = dataset, "The mail follows in the next hour.", nextHour(a.Now()).Sub(a.Now())
+	return f
 }
 
 // columnReport is the content of a mail about new columns of one dataset.

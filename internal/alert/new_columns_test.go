@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
@@ -190,5 +191,31 @@ func TestRecordOfLateMailKeepsNewerRecord(t *testing.T) {
 	}
 	if diff := cmp.Diff(newer, b.journal.columns["shop.order"]); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
+
+// TestNewColumnsAboveTheHourlyLimitComeBack: the announcement returns to its queue without
+// a counted attempt, and its mail follows in the next hour.
+func TestNewColumnsAboveTheHourlyLimitComeBack(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	b.alerter.Mailer.Limit = 1
+	first, second := columnsNotice("m1", "1.csv", "owner"), columnsNotice("m2", "2.csv", "state")
+	if failed := b.alerter.Handle(t.Context(), []batch.Message{first}); len(failed) > 0 {
+		t.Fatalf("the first announcement failed: %v", failed)
+	}
+	for range 2 {
+		failed := b.alerter.Handle(t.Context(), []batch.Message{second})
+		f := fault.As(failed["m2"])
+		if f == nil || f.Code != fault.TopicAway || f.Disposition != fault.RetryAfter || f.After <= 0 || f.After > time.Hour {
+			t.Fatalf("above the limit: fault %+v, want %s until the next hour", f, fault.TopicAway)
+		}
+	}
+	b.clock.advance(time.Hour)
+	if failed := b.alerter.Handle(t.Context(), []batch.Message{second}); len(failed) > 0 {
+		t.Fatalf("in the next hour: %v", failed)
+	}
+	if got, want := b.subjects(), []string{oneColumn, oneColumn}; !slices.Equal(got, want) {
+		t.Errorf("mails %q, want %q", got, want)
 	}
 }
