@@ -3,7 +3,6 @@ package contract
 import (
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,13 +221,9 @@ func (r *reader) readLoadEvery(v value, d *draft) {
 	d.contract.LoadEvery = every
 }
 
-var (
-	ingestAPIs         = []string{"fdsn-event"}
-	scheduleExpression = regexp.MustCompile(`^(rate\([1-9][0-9]* (minutes?|hours?|days?)\)|cron\([^()]+\))$`)
-)
+var ingestAPIs = []string{"fdsn-event"}
 
-// readIngest reads firn.ingest. The schedule has the syntax of EventBridge Scheduler:
-// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+// readIngest reads firn.ingest.
 func (r *reader) readIngest(v value, d *draft) {
 	ingest := &Ingest{API: v.text("api"), URL: v.text("url"), PageSize: maxPageSize, Schedule: v.text("schedule")}
 	d.contract.Ingest = ingest
@@ -247,8 +242,10 @@ func (r *reader) readIngest(v value, d *draft) {
 			r.reportf(size, "must be between 1 and %d", maxPageSize)
 		}
 	}
-	if at, ok := v.get("schedule", text); ok && !scheduleExpression.MatchString(ingest.Schedule) {
-		r.reportf(at, "must be an EventBridge Scheduler expression such as rate(1 hour) or cron(0 2 * * ? *)")
+	if at, ok := v.get("schedule", text); ok {
+		if err := checkSchedule(ingest.Schedule); err != nil {
+			r.reportf(at, "%s", err)
+		}
 	}
 }
 
