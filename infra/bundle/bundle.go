@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +86,23 @@ func assembleFunction(datasets, binary, folder string) error {
 			return err
 		}
 	}
-	return nil
+	return allowReads(folder)
+}
+
+// allowReads lets every user read the files of a function and execute its program. The
+// zip keeps the modes, and Lambda runs the function as another user
+// (lambda/latest/dg/troubleshooting-deployment). A strict umask would take these rights.
+func allowReads(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir(), entry.Name() == "bootstrap":
+			return os.Chmod(path, 0o755) //nolint:gosec // for the user of Lambda
+		default:
+			return os.Chmod(path, 0o644) //nolint:gosec // for the user of Lambda
+		}
+	})
 }
 
 // hardLink creates a second path to a file, without a copy of the bytes. Missing

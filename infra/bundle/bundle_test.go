@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +74,34 @@ func build(t *testing.T, root, goarch string) string {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
 	return folder
+}
+
+// TestStrictUmaskLeavesFilesReadable: Lambda runs a function as another user than the one
+// of the build.
+func TestStrictUmaskLeavesFilesReadable(t *testing.T) { // not parallel: the umask belongs to the process
+	before := syscall.Umask(0o077)
+	defer syscall.Umask(before)
+	folder := build(t, repository(t), "arm64")
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == folder {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		want := fs.FileMode(0o644)
+		if entry.IsDir() || entry.Name() == "bootstrap" {
+			want = 0o755
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", path, got, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestBuildMakesEveryFunction(t *testing.T) {
