@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,14 @@ type fixture struct {
 
 var stacks atomic.Int64
 
+// parallelTests is the number of tests at a time. The tests wait for stand-ins and for
+// retries, so there are more tests than processors.
+const parallelTests = "4"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallelTests); err != nil {
+		panic(err)
+	}
 	os.Exit(runMain(func() int { return laptoptest.Main(m, "aws", "snowflake") }))
 }
 
