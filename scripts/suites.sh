@@ -38,7 +38,7 @@ long)
         "test-receipts 180"
         "test-outage 300"
         "airflow 480"
-        "chaos 900 OBJECTS=${OBJECTS:-3000}"
+        "chaos 1500 OBJECTS=${OBJECTS:-3000}"
         "test-loaders 840 RUNS=${RUNS:-5}"
         "fuzz 900 FUZZ_FILES=${FUZZ_FILES:-300} FUZZ_TIME=${FUZZ_TIME:-2m}"
         "bench-check 20"

@@ -24,6 +24,9 @@ const (
 	maxSweeps = 10
 	// waitLimit is the longest wait for an effect, also on a busy machine.
 	waitLimit = 6 * time.Minute
+	// queueLimit is the longest wait for the end of all messages. A message that failed
+	// many times comes back after 15 minutes (internal/batch).
+	queueLimit = 17 * time.Minute
 )
 
 // busyQueues are the queues of the path, in the order of the path, and the dead-letter
@@ -74,7 +77,7 @@ func isMoving(s journal.State) bool { return !s.Final() && s != journal.Failed }
 // awaitQueues waits until the queues are empty and no Glue run has an object. It returns
 // the states of all objects.
 func (w *world) awaitQueues() (states map[object.ID]journal.State) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), queueLimit)
 	defer cancel()
 	last := ""
 	if err := poll(ctx, func() bool {
@@ -95,7 +98,7 @@ func (w *world) awaitQueues() (states map[object.ID]journal.State) {
 		last = fmt.Sprintf("%d objects are in a Glue run", inGlue)
 		return inGlue == 0
 	}); err != nil {
-		w.t.Fatalf("the queues aren't empty after %s: %s; %s", waitLimit, last, w.describeMoving())
+		w.t.Fatalf("the queues aren't empty after %s: %s; %s", queueLimit, last, w.describeMoving())
 	}
 	return states
 }

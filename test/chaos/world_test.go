@@ -371,9 +371,9 @@ var timeouts = map[string]int32{"Route": 60, "Transform": 40, "Load": 40, "Alert
 // visibilitySeconds is the time after which the message of a killed function comes back.
 // In a short run the message of a slow function comes back too, like a repeated message.
 // In a long run this would repeat long sweeps.
-func visibilitySeconds() int {
+func visibilitySeconds(queue string) int {
 	const short, manyObjects, long = 10, 500, 70
-	if *objects <= manyObjects {
+	if *objects <= manyObjects && queue != "GlueQueue" { // its messages wait for a batch
 		return short
 	}
 	return long
@@ -385,10 +385,10 @@ func (w *world) configure() {
 	for function := range timeouts {
 		w.configureFunction(function)
 	}
-	for _, queue := range []string{"RouteQueue", "ReceiptsQueue", "TransformQueue", "LoadQueue", "AlertQueue"} {
+	for _, queue := range []string{"RouteQueue", "ReceiptsQueue", "TransformQueue", "LoadQueue", "GlueQueue", "AlertQueue"} {
 		_, err := stack.sqs.SetQueueAttributes(w.t.Context(), &sqs.SetQueueAttributesInput{
 			QueueUrl:   queueURL(queue),
-			Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(visibilitySeconds())},
+			Attributes: map[string]string{string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(visibilitySeconds(queue))},
 		})
 		w.check("shorten the visibility timeout of "+queue, err)
 	}
