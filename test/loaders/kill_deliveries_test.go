@@ -86,7 +86,7 @@ var deliveryChanges = []deliveryChange{
 			"copy rows", "copy rejects", "record", "check the ledger", "read deliveries", "hold", "commit", "close",
 		},
 		awsRequests: []string{
-			getItem, getItem, query, updateItem, updateItem, updateItem, updateItem, "S3 GET", "S3 GET",
+			getItem, getItem, getItem, getItem, query, updateItem, updateItem, updateItem, updateItem, "S3 GET", "S3 GET",
 		},
 		prepare: prepareHold,
 	},
