@@ -71,14 +71,7 @@ func TestMigrateAddsLedgerColumns(t *testing.T) {
 // TestMigrateAfterKilledMigration begins with the lock of a killed migration.
 func TestMigrateAfterKilledMigration(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	folder := copyRepository(t)
-	f.variables = append(f.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_DEAD_CLI")
-	firn := func(arguments ...string) call {
-		c := f.command(arguments...)
-		c.directory = folder
-		return c
-	}
+	folder, firn := newProject(t, "FIRN_DEAD_CLI")
 	firn("migrate").succeed(t)
 	firn("query", "update ops.change_history set holder = 'ann on build-7', seen_at = current_timestamp() where script = '~lock'").succeed(t)
 	write(t, filepath.Join(folder, "snowflake/V9.0.0__more.sql"), "select 1;\n")
@@ -93,14 +86,7 @@ func TestMigrateAfterKilledMigration(t *testing.T) {
 // commands of an operator.
 func TestMigrateChangesTable(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	folder := copyRepository(t)
-	f.variables = append(f.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE=FIRN_EVOLVE_CLI")
-	firn := func(arguments ...string) call {
-		c := f.command(arguments...)
-		c.directory = folder
-		return c
-	}
+	folder, firn := newProject(t, "FIRN_EVOLVE_CLI")
 	firn("migrate").succeed(t)
 
 	path := filepath.Join(folder, "datasets/shop/customer/contract.odcs.yaml")
@@ -146,4 +132,18 @@ func TestMigrateChangesTable(t *testing.T) {
 	write(t, old, changed)
 	checkFailure(t, firn("contract", "diff", old, path), 1, "the table can't be changed to the new contract")
 	checkFailure(t, firn("contract", "diff", old, filepath.Join(folder, "none.yaml")), 2, "read contract: open ")
+}
+
+// newProject returns a copy of the repository with a stack and a database of its own, and
+// the calls of the command in the copy.
+func newProject(t *testing.T, database string) (folder string, firn func(arguments ...string) call) {
+	t.Helper()
+	f := newFixture(t)
+	folder = copyRepository(t)
+	f.variables = append(f.variables, "FIRN_DATASETS="+filepath.Join(folder, "datasets"), "SNOWFLAKE_DATABASE="+database)
+	return folder, func(arguments ...string) call {
+		c := f.command(arguments...)
+		c.directory = folder
+		return c
+	}
 }

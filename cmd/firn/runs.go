@@ -8,8 +8,8 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/help"
-	"github.com/firn-data/firn/internal/ingest"
 	"github.com/firn-data/firn/internal/journal"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // printRuns prints a line with the next command for each ingestion run that isn't
@@ -33,10 +33,10 @@ func printRuns(out io.Writer, runs []journal.Run) {
 
 // runCommand returns the usual command for a run with a fault; empty for none.
 func runCommand(r journal.Run, code string) string {
-	interval, found := ingest.IntervalOf(r.ID)
+	start, end, found := work.IntervalOf(r.ID)
 	if code == "" || !found {
 		return ""
 	}
-	subject := help.Subject{Dataset: r.Dataset, Code: fault.Code(code), Start: interval.Start, End: interval.End}
+	subject := help.Subject{Dataset: r.Dataset, Code: fault.Code(code), Start: start, End: end}
 	return help.ForCode(subject.Code).Command(subject).String()
 }

@@ -3,21 +3,15 @@
 package main_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
-	urlpath "path"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -29,19 +23,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/alert"
-	appalert "github.com/firn-data/firn/internal/app/alert"
-	"github.com/firn-data/firn/internal/app/function"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/object"
 )
 
-// waitingPath is a path with boundaries in front of both stand-ins, and with alert's
+// waitingPath is a path with proxies in front of both stand-ins, and with alert's
 // checks of waits and outages. The test moves the clock of the checks.
 type waitingPath struct {
 	*path
 
-	aws, snowflake *boundary
+	aws, snowflake *proxy
 	mails          *mails
 	clock          time.Time
 	waits          *alert.WaitWatcher
@@ -81,8 +73,8 @@ func (m *mails) body(subject string) string {
 func newWaitingPath(t *testing.T, database string) *waitingPath {
 	t.Helper()
 	p := &waitingPath{path: newPath(t, database), mails: &mails{}}
-	p.aws = newBoundary(t, os.Getenv("AWS_ENDPOINT_URL"))
-	p.snowflake = newBoundary(t, "http://"+net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
+	p.aws = newProxy(t, os.Getenv("AWS_ENDPOINT_URL"))
+	p.snowflake = newProxy(t, "http://"+net.JoinHostPort(os.Getenv("SNOWFLAKE_HOST"), os.Getenv("SNOWFLAKE_PORT")))
 	p.settings = map[string]string{
 		"AWS_ENDPOINT_URL": p.aws.address.String(), "SNOWFLAKE_HOST": p.snowflake.address.Hostname(), "SNOWFLAKE_PORT": p.snowflake.address.Port(),
 	}
@@ -128,109 +120,7 @@ type wait struct {
 	state journal.State
 }
 
-// boundaryCases has each way into a wait. Only not_tried, a dead function, has no fault.
-var boundaryCases = []waitCase{
-	{code: fault.KeyRefused, cause: "the key of the bucket is disabled", provoke: func(t *testing.T, p *waitingPath) wait {
-		disable, enable := p.encryptUnderKey(t)
-		dataset := p.addDataset(t, "locked")
-		o := p.upload(t, p.keyIn(t, dataset, "a.csv"), goodFile)
-		disable()
-		p.drain(t)
-		return wait{dataset: dataset, object: o, end: enable}
-	}},
-	{code: fault.AccessDenied, cause: "the policy of the bucket denies each read", provoke: func(t *testing.T, p *waitingPath) wait {
-		return p.refusedByAWS(t, "denied", refuseReads(p.landing, http.StatusForbidden, "AccessDenied"))
-	}},
-	{code: fault.AccessDenied, cause: "a person took the grant on a table", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "revoked")
-		p.ddl(t, "revoke insert on table raw.till_revoked from role firn_loader")
-		return p.putWaiting(t, dataset, func() { p.ddl(t, "grant insert on table raw.till_revoked to role firn_loader") })
-	}},
-	{code: fault.StoreAway, cause: "S3 doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
-		return p.refusedByAWS(t, "store", refuseReads(p.landing, http.StatusServiceUnavailable, "SlowDown"))
-	}},
-	{code: fault.QueueAway, cause: "SQS refuses a queue", provoke: func(t *testing.T, p *waitingPath) wait {
-		return p.refusedByAWS(t, "queue", refuseAWS("SendMessage", p.queues["transform"], http.StatusBadRequest, `{"__type": "com.amazonaws.sqs#RequestThrottled", "message": "The request was denied due to request throttling."}`))
-	}},
-	{code: fault.TopicAway, cause: "SNS doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
-		return p.refusedByAWS(t, "topic", refuseAWS("Publish", "", http.StatusInternalServerError, `<ErrorResponse><Error><Type>Receiver</Type><Code>InternalError</Code><Message>internal failure</Message></Error></ErrorResponse>`))
-	}},
-	{code: fault.AccessDenied, cause: "the policy of the topic denies the message", provoke: func(t *testing.T, p *waitingPath) wait {
-		return p.refusedByAWS(t, "closed", refuseAWS("Publish", "", http.StatusForbidden, `<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>`))
-	}},
-	{code: fault.GlueAway, cause: "Glue doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "glue", "firn.engine, value: glue")
-		p.useGlue(t)
-		p.aws.set(refuseAWS("StartJobRun", "", http.StatusInternalServerError, `{"__type": "InternalServiceException", "Message": "An internal service error occurred."}`))
-		w := p.putWaiting(t, dataset, nil)
-		w.end = func() { // this path has no job
-			p.aws.set(nil)
-			p.firn("dismiss", string(w.object.ID()), "--reason", "no Glue here").succeed(t)
-			p.stopGlue(t)
-		}
-		w.state = journal.Dismissed
-		return w
-	}},
-	{code: fault.SecretAway, cause: "the secret of the login was deleted", provoke: func(t *testing.T, p *waitingPath) wait {
-		p.settings["FIRN_SNOWFLAKE_SECRET_ARN"] = "arn:aws:secretsmanager:us-east-1:000000000000:secret:deleted-AbCdEf"
-		return p.putWaiting(t, p.addDataset(t, "secret"), func() {
-			delete(p.settings, "FIRN_SNOWFLAKE_SECRET_ARN")
-			p.deploy(t)
-		})
-	}},
-	// For 20 minutes after an outage, the mails of the outage report waits for Snowflake.
-	{code: fault.CommitUnknown, cause: "the network fails during COMMIT", provoke: refusedBySnowflake("commit", dropCommit)},
-	{code: fault.SnowflakeAway, cause: "Snowflake doesn't answer", byOutage: true, provoke: refusedBySnowflake("away", dropSnowflake)},
-	{code: fault.SnowflakeRefused, cause: "Snowflake refuses the login", byOutage: true, provoke: refusedBySnowflake("login", refuseLogin)},
-	{code: fault.WarehouseAway, cause: "the warehouse doesn't exist", byOutage: true, provoke: refusedBySnowflake("warehouse", refuseWarehouse)},
-	{code: fault.StatementTimeout, cause: "the warehouse is busy", provoke: refusedBySnowflake("timeout", timeOut)},
-	{code: fault.LockBusy, cause: "another session holds the lock", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "busy")
-		p.ddl(t, "begin")
-		p.sql(t, "update raw.till_busy_loads set object = object where object = '~lock'")
-		return p.putWaiting(t, dataset, func() { p.ddl(t, "rollback") })
-	}},
-	{code: fault.TableBehind, cause: "the contract is deployed before the migration", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "later")
-		p.changeContract(t, dataset, "version: 1.0.0", "version: 1.1.0")
-		p.writeScript(t, dataset)
-		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
-	}},
-	{code: fault.TableMissing, cause: "a person dropped the table", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "dropped")
-		p.writeScript(t, dataset)
-		p.ddl(t, "drop table raw.till_dropped")
-		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
-	}},
-	{code: fault.TableMissing, cause: "a person dropped the stage", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "staged")
-		p.writeScript(t, dataset)
-		p.ddl(t, "drop stage raw.curated")
-		return p.putWaiting(t, dataset, func() { p.firn("migrate").succeed(t) })
-	}},
-	{code: fault.DatasetPaused, cause: "a person paused the dataset", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "still")
-		p.firn("pause", dataset).succeed(t)
-		return p.putWaiting(t, dataset, func() { p.firn("resume", dataset).succeed(t) })
-	}},
-	{code: fault.NotTried, cause: "the function doesn't start", provoke: func(t *testing.T, p *waitingPath) wait {
-		dataset := p.addDataset(t, "dead")
-		delete(p.functions, p.queues["load"])
-		return p.putWaiting(t, dataset, func() { p.deploy(t) })
-	}},
-	{code: fault.SourceAway, cause: "the source of a run doesn't answer", provoke: func(t *testing.T, p *waitingPath) wait {
-		p.serveSource(t, statusOnly(http.StatusServiceUnavailable))
-		start, end := day(1)
-		p.firn("ingest", stationEvents, "--start", start.Format(time.RFC3339), "--end", end.Format(time.RFC3339)).succeed(t)
-		p.drain(t)
-		return wait{dataset: stationEvents, end: func() {
-			p.serveSource(t, nil)
-			p.firn("ingest", stationEvents, "--start", start.Format(time.RFC3339), "--end", end.Format(time.RFC3339)).succeed(t)
-		}}
-	}},
-}
-
-// refusedByAWS puts a file of a new dataset while the boundary of AWS gives an answer.
+// refusedByAWS puts a file of a new dataset while the proxy of AWS gives an answer.
 func (p *waitingPath) refusedByAWS(t *testing.T, name string, a standinAnswer) wait {
 	t.Helper()
 	dataset := p.addDataset(t, name)
@@ -259,7 +149,7 @@ func (p *waitingPath) endDelay(t *testing.T) {
 	}
 }
 
-// refusedBySnowflake puts a file while the boundary of Snowflake gives an answer.
+// refusedBySnowflake puts a file while the proxy of Snowflake gives an answer.
 func refusedBySnowflake(name string, a standinAnswer) func(*testing.T, *waitingPath) wait {
 	return func(t *testing.T, p *waitingPath) wait {
 		dataset := p.addDataset(t, name)
@@ -394,7 +284,7 @@ func (p *waitingPath) progress(t *testing.T, c waitCase, w wait) (time.Time, str
 		progressed, delay = e.Progressed, e.Delay
 	}
 	if c.code == fault.NotTried {
-		return progressed, ""
+		return progressed, "no function has tried the object for long"
 	}
 	if delay == nil || delay.Code != c.code || delay.Cause == "" {
 		t.Fatalf("the delay is %+v, want %s with its cause", delay, c.code)
@@ -437,12 +327,12 @@ func (c waitCase) run(t *testing.T, p *waitingPath) {
 // One mail reports the wait in the time of its code, with the cause, and one mail reports
 // the end. `firn status` shows the cause. A code without a case fails the test.
 //
-// journal_away has no case here: TestThrottledJournalStopsTheHeartbeat.
+// journal_away has a test of its own: TestThrottledJournalStopsTheHeartbeat.
 func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	p := newWaitingPath(t, "FIRN_WAITS")
 	ran := make(map[fault.Code]bool)
-	for _, c := range boundaryCases {
+	for _, c := range causesOfWaits {
 		ran[c.code] = true
 		t.Run(fmt.Sprintf("%s: %s", c.code, c.cause), func(t *testing.T) { c.run(t, p) })
 	}
@@ -450,82 +340,5 @@ func TestWaitOfEachCodeIsReportedOnce(t *testing.T) {
 		if !ran[code] && code != fault.JournalAway {
 			t.Errorf("no case provokes %s", code)
 		}
-	}
-}
-
-// TestThrottledJournalStopsTheHeartbeat: without the journal no stage can record a wait,
-// and alert can't read the waits. A tick fails and writes no heartbeat, so the alarm
-// FirnHeartbeat reports journal_away. Afterwards the object is loaded without a command.
-func TestThrottledJournalStopsTheHeartbeat(t *testing.T) {
-	t.Parallel()
-	p := newWaitingPath(t, "FIRN_THROTTLED")
-	dataset := p.addDataset(t, "throttled")
-	var metrics bytes.Buffer
-	handle := p.startAlert(t, &metrics)
-	tick := func() (heartbeats, failed int) {
-		t.Helper()
-		metrics.Reset()
-		response, err := handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{
-			MessageId: "m", Body: `{"tick":"2026-11-24T10:05:00Z"}`, EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:ticks",
-		}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Count(metrics.String(), `"Heartbeat":1`), len(response.BatchItemFailures)
-	}
-	if heartbeats, failed := tick(); heartbeats != 1 || failed != 0 {
-		t.Fatalf("%d heartbeats and %d failed ticks before the throttle, want 1 and 0", heartbeats, failed)
-	}
-	p.aws.set(throttleJournal)
-	o := p.put(t, p.keyIn(t, dataset, "a.csv"), goodFile)
-	if heartbeats, failed := tick(); heartbeats != 0 || failed != 1 {
-		t.Errorf("%d heartbeats and %d failed ticks during the throttle, want 0 and 1", heartbeats, failed)
-	}
-	p.aws.set(nil)
-	p.drain(t)
-	p.checkState(t, o, journal.Loaded)
-	if heartbeats, failed := tick(); heartbeats != 1 || failed != 0 {
-		t.Errorf("%d heartbeats and %d failed ticks after the throttle, want 1 and 0", heartbeats, failed)
-	}
-}
-
-// throttleJournal answers each request of DynamoDB as a table above its throughput
-// (amazondynamodb/latest/developerguide/Programming.Errors).
-func throttleJournal(w http.ResponseWriter, r *http.Request, _ string) bool {
-	if !strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
-		return false
-	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = io.WriteString(w, `{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "The level of configured provisioned throughput for the table was exceeded."}`)
-	return true
-}
-
-// startAlert starts the alert function beside the boundary of AWS. The log of the
-// function has the metrics.
-func (p *waitingPath) startAlert(t *testing.T, log io.Writer) function.Handler {
-	t.Helper()
-	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "contracts"), os.DirFS(filepath.Join(p.folder, "datasets"))); err != nil {
-		t.Fatal(err)
-	}
-	ticks, err := p.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(p.stackName() + "-ticks")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	variables := map[string]string{
-		"LAMBDA_TASK_ROOT": root, "FIRN_JOURNAL_TABLE": p.journalTable, "FIRN_ALERTS_TOPIC_ARN": p.topic, "FIRN_DEAD_LETTER_URLS": p.queues["dead"],
-		"FIRN_QUEUE_URL": aws.ToString(ticks.QueueUrl), "FIRN_DEAD_LETTER_URL": p.queues["dead"], "FIRN_QUEUE_URLS": p.queues["load"],
-		"FIRN_INGEST_QUEUE_URL": p.queues["ingest"], "AWS_ENDPOINT_URL": p.aws.address.String(),
-	}
-	handle, err := appalert.New(t.Context(), func(name string) (string, bool) { return variables[name], variables[name] != "" }, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		for i := range e.Records {
-			e.Records[i].EventSourceARN = "arn:aws:sqs:us-east-1:000000000000:" + urlpath.Base(variables["FIRN_QUEUE_URL"])
-		}
-		return handle(ctx, e)
 	}
 }

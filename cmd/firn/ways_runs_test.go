@@ -51,11 +51,7 @@ func day(n int) (start, end time.Time) {
 }
 
 // runID returns the id of the run of a day.
-func runID(n int) string {
-	const layout = "20060102T150405Z"
-	start, end := day(n)
-	return start.Format(layout) + "-" + end.Format(layout)
-}
+func runID(n int) string { return work.RunID(day(n)) }
 
 // run returns the situation of a day without a successful run: the run ends with a
 // checkpoint and without a fault.

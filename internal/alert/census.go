@@ -9,7 +9,6 @@ import (
 
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
-	"github.com/firn-data/firn/internal/object"
 )
 
 // Waits finds the objects and the ingestion runs that have no end yet.
@@ -51,18 +50,26 @@ type wait struct {
 }
 
 // waiter is a waiting object or a waiting run.
-type waiter struct {
-	// name is the URI of the object, or the id of the run.
-	name string
-	// id is the object's id; empty for a run.
-	id         object.ID
-	progressed time.Time
+type waiter interface {
+	// progressed is the time of the last progress.
+	progressed() time.Time
 	// delay is the last failed try; nil for none.
-	delay *journal.Delay
-	// object and run are the whole item in the journal. One of both is nil.
-	object *journal.Entry
-	run    *journal.Run
+	delay() *journal.Delay
+	// describe returns the line of a mail.
+	describe() string
+	// addTo adds the waiter to the JSON part of a mail.
+	addTo(m *machineWait)
 }
+
+type waitingObject struct{ journal.Entry }
+
+func (w waitingObject) progressed() time.Time { return w.Progressed }
+func (w waitingObject) delay() *journal.Delay { return w.Delay }
+
+type waitingRun struct{ journal.Run }
+
+func (w waitingRun) progressed() time.Time { return w.Progressed }
+func (w waitingRun) delay() *journal.Delay { return w.Delay }
 
 // takeCensus reads all waiting objects. The memory doesn't grow with the number of
 // objects.
@@ -98,14 +105,12 @@ func (c *census) add(e journal.Entry) {
 	if !e.WaitsTooLong(c.at) {
 		return
 	}
-	c.group(waitKey{kindWait, e.Dataset, code}).add(waiter{
-		name: e.Object.URI(), id: e.ID, progressed: e.Progressed, delay: e.Delay, object: &e,
-	})
+	c.group(waitKey{kindWait, e.Dataset, code}).add(waitingObject{e})
 }
 
 func (c *census) addRun(r journal.Run) {
 	if r.WaitsTooLong(c.at) {
-		c.group(waitKey{kindRun, r.Dataset, r.WaitCode(c.at)}).add(waiter{name: r.ID, progressed: r.Progressed, delay: r.Delay, run: &r})
+		c.group(waitKey{kindRun, r.Dataset, r.WaitCode(c.at)}).add(waitingRun{r})
 	}
 }
 
@@ -120,13 +125,13 @@ func (c *census) group(key waitKey) *wait {
 
 func (w *wait) add(one waiter) {
 	w.count++
-	if w.count == 1 || one.progressed.Before(w.first.progressed) {
+	if w.count == 1 || one.progressed().Before(w.first.progressed()) {
 		w.first = one
 	}
-	if w.count == 1 || one.progressed.After(w.last.progressed) {
+	if w.count == 1 || one.progressed().After(w.last.progressed()) {
 		w.last = one
 	}
-	if d := one.delay; d != nil && d.Code == w.code && (w.next.IsZero() || d.Next.Before(w.next)) {
+	if d := one.delay(); d != nil && d.Code == w.code && (w.next.IsZero() || d.Next.Before(w.next)) {
 		w.next = d.Next
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/firn-data/firn/internal/help"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/shell"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // commands are the shell commands of a mail. Any of them may be empty. All commands that
@@ -115,12 +116,10 @@ func (g *group) commandSubject() help.Subject {
 
 func (g *group) status() string {
 	only := g.failures[0]
-	switch {
-	case len(g.failures) == 1 && only.objectID != "" && !only.notInJournal:
-		return "firn status " + shell.Quote(only.name())
-	default:
-		return statusOf(g.dataset)
+	if len(g.failures) == 1 && only.objectID != "" && !only.notInJournal {
+		return statusCommand + " " + shell.Quote(only.name())
 	}
+	return statusOf(g.dataset)
 }
 
 // name returns the object as an argument of firn's commands: the URI, or the id if the
@@ -149,14 +148,9 @@ func typable(text string) string {
 	return text
 }
 
-// interval returns the interval in the run id, which has the form <start>-<end>, or the
-// interval in the request.
+// interval returns the interval in the run id, or the interval in the request.
 func interval(f failure) (start, end time.Time, found bool) {
-	const layout = "20060102T150405Z"
-	first, last, _ := strings.Cut(f.runID, "-")
-	start, startErr := time.Parse(layout, first)
-	end, endErr := time.Parse(layout, last)
-	if startErr == nil && endErr == nil {
+	if start, end, found := work.IntervalOf(f.runID); found {
 		return start, end, true
 	}
 	var request struct {

@@ -18,7 +18,7 @@ import (
 // be missing in the journal's index, which is eventually consistent.
 const maxSettleTime = 30 * time.Second
 
-// OpenNotices are the journal's open notices, for the mails after the first one.
+// OpenNotices are the journal's open notices, for digests.
 type OpenNotices interface {
 	EndingNotices
 	// AdvanceNotice sets Notice.MailedUntil without a mail.

@@ -95,7 +95,7 @@ func (m Mailer) sendClaimed(ctx context.Context, notices NoticeMails, n journal.
 		next = nextHour(next)
 	}
 	if released := notices.ReleaseMail(ctx, n, claim, next); released != nil {
-		return released
+		return released // errLimit would hide this error
 	}
 	return err
 }

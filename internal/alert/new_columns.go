@@ -42,14 +42,13 @@ func newColumns(code, body string) *work.NewColumns {
 	return nil
 }
 
-// hasOnlyColumns reports whether every dead letter of the group announces new
-// columns.
+// hasOnlyColumns reports whether every dead letter of the group announces new columns.
 func (g *group) hasOnlyColumns() bool {
 	return !g.has(func(f failure) bool { return f.announced == nil })
 }
 
-// reportColumns sends a mail about the columns of the group's announcements that no mail has
-// reported. Without such a column there is no mail.
+// reportColumns sends a mail about the columns of the group's announcements, without the
+// columns of earlier mails. Without a further column there is no mail.
 func (a *Alerter) reportColumns(ctx context.Context, g *group) error {
 	c := a.Contracts.ByDataset(g.dataset)
 	found := work.NewColumns{Dataset: g.dataset}
@@ -92,7 +91,7 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 	var notSent error
 	if !news.IsEmpty() {
 		g.setColumns(news, c)
-		notSent = a.laterColumns(a.send(ctx, g), g.dataset)
+		notSent = a.afterLimit(a.send(ctx, g), g.dataset)
 	}
 	if notSent == nil {
 		reported = reported.With(news)
@@ -108,9 +107,9 @@ func (a *Alerter) reportClaimed(ctx context.Context, g *group, c *contract.Contr
 	return notSent
 }
 
-// laterColumns returns the fault of an unsent mail. Above the hourly limit, the
+// afterLimit returns the fault of an unsent mail about columns. Above the hourly limit, the
 // announcement comes back in the next hour, without a counted attempt.
-func (a *Alerter) laterColumns(err error, dataset string) error {
+func (a *Alerter) afterLimit(err error, dataset string) error {
 	if !errors.Is(err, errLimit) {
 		return err
 	}

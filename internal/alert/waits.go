@@ -130,7 +130,7 @@ func composeWait(w *wait, site Site) mail {
 // delay returns the recorded cause of the longest wait; nil if the wait has another cause,
 // for example no try for a long time.
 func (w *wait) delay() *journal.Delay {
-	if d := w.first.delay; d != nil && d.Code == w.code {
+	if d := w.first.delay(); d != nil && d.Code == w.code {
 		return d
 	}
 	return nil
@@ -175,12 +175,12 @@ func (w *wait) cause() string {
 	return "no function has tried the " + nounOf(w.kind) + " for long"
 }
 
-func (w *waiter) describe() string {
-	text := fmt.Sprintf("%s, no progress since %s", printable(w.name), formatTime(w.progressed))
-	if w.id != "" {
-		text += fmt.Sprintf(" (object id %s)", w.id)
-	}
-	return text
+func (w waitingObject) describe() string {
+	return fmt.Sprintf("%s, no progress since %s (object id %s)", printable(w.Object.URI()), formatTime(w.Progressed), w.ID)
+}
+
+func (w waitingRun) describe() string {
+	return fmt.Sprintf("%s, no progress since %s", printable(w.ID), formatTime(w.Progressed))
 }
 
 // nounOf returns the name of a waiting object or run.
@@ -283,9 +283,9 @@ func (w *wait) machine(site Site) machineWait {
 		Hint: w.hint(), Command: cmp.Or(w.command(), statusOf(w.dataset)), Runbook: site.entry(string(w.code)), Cause: truncate(w.cause()), Count: w.count,
 		Objects: []machineWaitObject{},
 	}
-	m.add(w.first)
+	w.first.addTo(&m)
 	if w.count > 1 {
-		m.add(w.last)
+		w.last.addTo(&m)
 	}
 	if !w.next.IsZero() {
 		m.NextTry = w.next.UTC().Format(time.RFC3339)
@@ -293,18 +293,22 @@ func (w *wait) machine(site Site) machineWait {
 	return m
 }
 
-func (m *machineWait) add(one waiter) {
-	tries, progressed := 0, one.progressed.UTC().Format(time.RFC3339)
-	if one.delay != nil {
-		tries = one.delay.Tries
-	}
-	if r := one.run; r != nil {
-		m.Runs = append(m.Runs, machineWaitRun{RunID: r.ID, State: string(r.State), Progressed: progressed, Tries: tries})
-		return
-	}
-	e := one.object
+func (w waitingObject) addTo(m *machineWait) {
 	m.Objects = append(m.Objects, machineWaitObject{
-		ObjectID: string(e.ID), Bucket: e.Object.Bucket, Key: e.Object.Key, Version: e.Object.Version,
-		State: string(e.State), Progressed: progressed, Tries: tries,
+		ObjectID: string(w.ID), Bucket: w.Object.Bucket, Key: w.Object.Key, Version: w.Object.Version,
+		State: string(w.State), Progressed: w.Progressed.UTC().Format(time.RFC3339), Tries: triesOf(w.Delay),
 	})
+}
+
+func (w waitingRun) addTo(m *machineWait) {
+	m.Runs = append(m.Runs, machineWaitRun{
+		RunID: w.ID, State: string(w.State), Progressed: w.Progressed.UTC().Format(time.RFC3339), Tries: triesOf(w.Delay),
+	})
+}
+
+func triesOf(d *journal.Delay) int {
+	if d == nil {
+		return 0
+	}
+	return d.Tries
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/firn-data/firn/internal/fault"
+	"github.com/firn-data/firn/internal/work"
 )
 
 // Interval is the time from Start to End. Start is inclusive and End is exclusive. Both
@@ -19,22 +20,9 @@ type Interval struct {
 	Start, End time.Time
 }
 
-const runTime = "20060102T150405Z"
-
 // RunID returns the id of a dataset's run for the interval. Equal intervals have equal
 // ids.
-func (i Interval) RunID() string {
-	return i.Start.Format(runTime) + "-" + i.End.Format(runTime)
-}
-
-// IntervalOf returns the interval of a run by the run's id. The result is false for a text
-// that isn't the id of a run.
-func IntervalOf(runID string) (Interval, bool) {
-	first, last, found := strings.Cut(runID, "-")
-	start, startErr := time.Parse(runTime, first)
-	end, endErr := time.Parse(runTime, last)
-	return Interval{Start: start, End: end}, found && startErr == nil && endErr == nil
-}
+func (i Interval) RunID() string { return work.RunID(i.Start, i.End) }
 
 // Contains reports whether the time is in the interval.
 func (i Interval) Contains(t time.Time) bool {

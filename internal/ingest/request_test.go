@@ -9,6 +9,7 @@ import (
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/ingest"
+	"github.com/firn-data/firn/internal/work"
 )
 
 func TestDecodeRequest(t *testing.T) {
@@ -118,8 +119,8 @@ func FuzzDecodeRequest(f *testing.F) {
 		if err != nil || again.Dataset != request.Dataset || again.RunID() != request.RunID() || again.Hop != request.Hop {
 			t.Fatalf("%q became %+v, then %+v (%v)", body, request, again, err)
 		}
-		if interval, found := ingest.IntervalOf(request.RunID()); !found || interval != request.Interval {
-			t.Fatalf("the run %s has the interval %v, want %v", request.RunID(), interval, request.Interval)
+		if start, end, found := work.IntervalOf(request.RunID()); !found || start != request.Start || end != request.End {
+			t.Fatalf("the run %s is from %s to %s, want %v", request.RunID(), start, end, request.Interval)
 		}
 	})
 }

@@ -90,8 +90,8 @@ func (e Entry) LastActivity() time.Time {
 // The times after which a missing try becomes the cause of a wait. A delayed message
 // comes back after 15 minutes at most, and a Glue run takes two hours at most.
 const (
-	silence      = time.Hour
-	silenceOfRun = 3 * time.Hour
+	silence       = time.Hour
+	silenceOfGlue = 3 * time.Hour
 )
 
 // WaitCode returns the cause of the wait of an object on its way: the code of the last
@@ -100,23 +100,33 @@ const (
 func (e Entry) WaitCode(at time.Time) fault.Code {
 	longest := silence
 	if e.State == Transforming && e.Run != "" {
-		longest = silenceOfRun
+		longest = silenceOfGlue
 	}
+	return waitCode(e.Delay, at.Sub(e.LastActivity()), longest)
+}
+
+// waitCode returns not_tried after a silence above the longest one. Before, the code is
+// that of the last failed try; empty without a delay.
+func waitCode(d *Delay, silent, longest time.Duration) fault.Code {
 	switch {
-	case at.Sub(e.LastActivity()) > longest:
+	case silent > longest:
 		return fault.NotTried
-	case e.Delay == nil:
+	case d == nil:
 		return ""
 	default:
-		return e.Delay.Code
+		return d.Code
 	}
 }
 
 // WaitsTooLong reports whether the wait of an object on its way is longer than the time
 // after which a mail reports the wait. A pause is never too long.
 func (e Entry) WaitsTooLong(at time.Time) bool {
-	patience, reported := e.WaitCode(at).ReportAfter()
-	return reported && at.Sub(e.Progressed) >= patience
+	return lastsTooLong(e.WaitCode(at), at.Sub(e.Progressed))
+}
+
+func lastsTooLong(code fault.Code, wait time.Duration) bool {
+	patience, reported := code.ReportAfter()
+	return reported && wait >= patience
 }
 
 // delay reads the attributes of Delayed; nil without them.

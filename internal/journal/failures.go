@@ -26,8 +26,8 @@ func (t *Table) noteFailure(ctx context.Context, o object.Object) error {
 	return err
 }
 
-// FailedVersions returns the failed versions of a key, in the order of their ids, and removes the
-// notes of versions in a final state. At most 1,000 failures of a key are noted.
+// FailedVersions returns the failed versions of a key, in the order of their ids, and
+// removes the notes of versions in a final state. At most 1,000 failures of a key are noted.
 func (t *Table) FailedVersions(ctx context.Context, bucket, key string) ([]Entry, error) {
 	pk := newestPrefix + object.KeyID(bucket, key)
 	i, err := t.find(ctx, pk)

@@ -184,8 +184,20 @@ func (i *item) moment(name string) time.Time {
 // EachStuckRun calls do with each ordered or running run without progress since before
 // the time, until do returns false. The runs of each state come in the order of progress.
 func (t *Table) EachStuckRun(ctx context.Context, before time.Time, do func(Run) bool) error {
+	return t.eachRunIn(ctx, []RunState{RunOrdered, RunRunning}, before, do)
+}
+
+// EachRunWithoutEnd calls do with each ordered, running and waiting run, until do returns
+// false. The result may miss a recent change.
+func (t *Table) EachRunWithoutEnd(ctx context.Context, do func(Run) bool) error {
+	return t.eachRunIn(ctx, []RunState{RunOrdered, RunRunning, RunWaiting}, time.Time{}, do)
+}
+
+// eachRunIn calls do with the runs in some states whose time in the index "stuck" is
+// before the time, until do returns false. The zero time means all runs.
+func (t *Table) eachRunIn(ctx context.Context, states []RunState, before time.Time, do func(Run) bool) error {
 	proceed := true
-	for _, state := range []RunState{RunOrdered, RunRunning} {
+	for _, state := range states {
 		err := t.eachRun(ctx, queryRuns(state, before), func(r Run) bool {
 			proceed = do(r)
 			return proceed
@@ -203,22 +215,6 @@ func (t *Table) EachDueRun(ctx context.Context, do func(Run) bool) error {
 	return t.eachRun(ctx, queryRuns(RunWaiting, t.Now()), do)
 }
 
-// EachRunWithoutEnd calls do with each ordered, running and waiting run, until do returns
-// false. The result may miss a recent change.
-func (t *Table) EachRunWithoutEnd(ctx context.Context, do func(Run) bool) error {
-	proceed := true
-	for _, state := range []RunState{RunOrdered, RunRunning, RunWaiting} {
-		err := t.eachRun(ctx, queryPartition(indexStuck, runPrefix+string(state), "", ""), func(r Run) bool {
-			proceed = do(r)
-			return proceed
-		})
-		if err != nil || !proceed {
-			return err
-		}
-	}
-	return nil
-}
-
 // Runs returns the dataset's runs that aren't finished, in the order of their intervals.
 func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 	runs := []Run{} // no runs are an empty JSON list, not null
@@ -230,9 +226,13 @@ func (t *Table) Runs(ctx context.Context, dataset string) ([]Run, error) {
 }
 
 // queryRuns is the query for the runs in a state whose time in the index "stuck" is
-// before the time.
+// before the time; the zero time means all runs.
 func queryRuns(state RunState, before time.Time) *dynamodb.QueryInput {
-	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", stamp(before))
+	limit := ""
+	if !before.IsZero() {
+		limit = stamp(before)
+	}
+	return queryPartition(indexStuck, runPrefix+string(state), "#s < :s", limit)
 }
 
 // eachRun calls do with the runs of a query, page by page, until do returns false.

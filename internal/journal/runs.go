@@ -101,21 +101,13 @@ func (r Run) WaitCode(at time.Time) fault.Code {
 	if r.State == RunWaiting && r.Delay.Next.After(last) {
 		last = r.Delay.Next
 	}
-	switch {
-	case at.Sub(last) > silence:
-		return fault.NotTried
-	case r.Delay == nil:
-		return ""
-	default:
-		return r.Delay.Code
-	}
+	return waitCode(r.Delay, at.Sub(last), silence)
 }
 
 // WaitsTooLong reports whether the run has had no progress for longer than the time after
 // which a mail reports the wait.
 func (r Run) WaitsTooLong(at time.Time) bool {
-	patience, reported := r.WaitCode(at).ReportAfter()
-	return reported && at.Sub(r.Progressed) >= patience
+	return lastsTooLong(r.WaitCode(at), at.Sub(r.Progressed))
 }
 
 // hasMessage reports whether a queue or a function has a message of the run, unless the

@@ -111,7 +111,11 @@ type Wait struct {
 // NeedsPerson reports whether a person has to act: the dataset has failed objects, failed
 // ingestion runs, held deliveries, or waits that are too long.
 func (s Summary) NeedsPerson() bool {
-	return len(s.FailedByCode) > 0 || len(s.Held) > 0 || s.WaitsTooLong > 0 || slices.ContainsFunc(s.Runs, func(r journal.Run) bool { return r.State == journal.RunFailed })
+	return len(s.FailedByCode) > 0 || s.hasFailedRun() || len(s.Held) > 0 || s.WaitsTooLong > 0
+}
+
+func (s Summary) hasFailedRun() bool {
+	return slices.ContainsFunc(s.Runs, func(r journal.Run) bool { return r.State == journal.RunFailed })
 }
 
 // Summaries returns one summary of each dataset at the time. If keys without a contract

@@ -5,6 +5,7 @@ package main_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -16,9 +17,9 @@ import (
 	"testing"
 )
 
-// boundary is the address of a stand-in for the functions of one path. The boundary
-// forwards each request, or answers in place of the stand-in.
-type boundary struct {
+// proxy is the address of a stand-in for the functions of one path. The proxy forwards
+// each request, or answers in place of the stand-in.
+type proxy struct {
 	address *url.URL
 
 	mutex  sync.Mutex
@@ -29,14 +30,14 @@ type boundary struct {
 // the body of the request without compression.
 type standinAnswer func(w http.ResponseWriter, r *http.Request, body string) bool
 
-// newBoundary starts a boundary in front of the stand-in at the address.
-func newBoundary(t *testing.T, standin string) *boundary {
+// newProxy starts a proxy in front of the stand-in at the address.
+func newProxy(t *testing.T, standin string) *proxy {
 	t.Helper()
 	target, err := url.Parse(standin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &boundary{}
+	b := &proxy{}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -63,7 +64,7 @@ func newBoundary(t *testing.T, standin string) *boundary {
 	return b
 }
 
-func (b *boundary) answers(w http.ResponseWriter, r *http.Request, body string) bool {
+func (b *proxy) answers(w http.ResponseWriter, r *http.Request, body string) bool {
 	b.mutex.Lock()
 	answer := b.answer
 	b.mutex.Unlock()
@@ -71,7 +72,7 @@ func (b *boundary) answers(w http.ResponseWriter, r *http.Request, body string) 
 }
 
 // set sets the answer; nil forwards each request.
-func (b *boundary) set(a standinAnswer) {
+func (b *proxy) set(a standinAnswer) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.answer = a
@@ -91,12 +92,12 @@ func plainBody(body []byte) string {
 }
 
 // refuseAWS answers the requests of an operation of AWS with a status and a body.
-// operation begins the second part of the header X-Amz-Target, or is the action of a
-// form. With a part, the answer is only for requests with the part in the body.
+// operation is a part of the header X-Amz-Target, or the action of a form. With a part,
+// the answer is only for requests with the part in the body.
 func refuseAWS(operation, part string, status int, text string) standinAnswer {
 	return func(w http.ResponseWriter, r *http.Request, body string) bool {
 		target := r.Header.Get("X-Amz-Target")
-		if !strings.Contains(target, "."+operation) && !strings.Contains(body, "Action="+operation) || !strings.Contains(body, part) {
+		if !strings.Contains(target, operation) && !strings.Contains(body, "Action="+operation) || !strings.Contains(body, part) {
 			return false
 		}
 		if target != "" {
@@ -134,26 +135,15 @@ func refuseLogin(w http.ResponseWriter, r *http.Request, _ string) bool {
 	return true
 }
 
-// timeOut answers the statements that take the lock as after the time limit of the
-// warehouse (docs.snowflake.com, parameter STATEMENT_TIMEOUT_IN_SECONDS, error 630).
-func timeOut(w http.ResponseWriter, _ *http.Request, body string) bool {
-	if !strings.Contains(body, "~lock") {
-		return false
+// refuseLock answers the statements that take the lock with an error of Snowflake.
+func refuseLock(number, state, message string) standinAnswer {
+	return func(w http.ResponseWriter, _ *http.Request, body string) bool {
+		if !strings.Contains(body, "~lock") {
+			return false
+		}
+		fmt.Fprintf(w, `{"data": {"errorCode": %[1]q, "sqlState": %[2]q, "queryId": "01b2"}, "code": %[1]q, "message": %[3]q, "success": false}`, number, state, message)
+		return true
 	}
-	_, _ = io.WriteString(w, `{"data": {"errorCode": "000630", "sqlState": "57014", "queryId": "01b2"}, "code": "000630", `+
-		`"message": "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.", "success": false}`)
-	return true
-}
-
-// refuseWarehouse answers the statements that take the lock as without a warehouse
-// (docs.snowflake.com, error 606).
-func refuseWarehouse(w http.ResponseWriter, _ *http.Request, body string) bool {
-	if !strings.Contains(body, "~lock") {
-		return false
-	}
-	_, _ = io.WriteString(w, `{"data": {"errorCode": "000606", "sqlState": "57P03", "queryId": "01b3"}, "code": "000606", `+
-		`"message": "No active warehouse selected in the current session.", "success": false}`)
-	return true
 }
 
 // dropCommit drops the connection of each COMMIT.
