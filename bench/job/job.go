@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/object"
 	"github.com/firn-data/firn/internal/transform"
@@ -118,7 +118,7 @@ func (j Job) open(ctx context.Context) (transform.Store, target, error) {
 // Connect returns a client of the S3 service in the AWS variables, for example in
 // AWS_ENDPOINT_URL.
 func Connect(ctx context.Context) (*s3.Client, error) {
-	settings, err := config.LoadDefaultConfig(ctx)
+	settings, err := awsconfig.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS settings: %w", err)
 	}

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -27,6 +26,7 @@ import (
 	appload "github.com/firn-data/firn/internal/app/load"
 	approute "github.com/firn-data/firn/internal/app/route"
 	apptransform "github.com/firn-data/firn/internal/app/transform"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/event"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -71,7 +71,7 @@ func newPath(t *testing.T, database string) *path {
 	p := &path{fixture: newFixture(t), folder: copyRepository(t), database: database, announced: make(map[object.ID]bool)}
 	p.stages.Now = time.Now
 	p.variables = append(p.variables, "SNOWFLAKE_DATABASE="+database, "FIRN_DATASETS="+filepath.Join(p.folder, "datasets"))
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

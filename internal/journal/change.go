@@ -215,6 +215,23 @@ func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 	return written, err
 }
 
+// writeOnce is write for a change that must not be made twice, like a count. A request
+// that the AWS client repeats makes the change once, as long as no other writeOnce of the
+// item comes between the two requests. After such a change the repeated request may
+// count again.
+func (t *Table) writeOnce(ctx context.Context, pk string, c *change) (bool, error) {
+	id := rand.Text()
+	written, err := t.write(ctx, pk, c.onlyOnce(id).where("attribute_not_exists(#change) OR #change <> :change"))
+	if written || err != nil {
+		return written, err
+	}
+	i, err := t.find(ctx, pk)
+	if err != nil {
+		return false, err
+	}
+	return i.text(attributeChangeID) == id, i.err
+}
+
 // writeItem is write, and also returns the item after the change.
 func (t *Table) writeItem(ctx context.Context, pk string, c *change) (map[string]types.AttributeValue, bool, error) {
 	input := &dynamodb.UpdateItemInput{

@@ -54,10 +54,9 @@ func (t *Table) countMailOnce(ctx context.Context, at time.Time, limit int) (cou
 // UncountMail takes back the count of a mail that wasn't sent. at is the time of the
 // count.
 func (t *Table) UncountMail(ctx context.Context, at time.Time) error {
-	_, _, err := t.writeItem(ctx, hourKey(at), newChange("").
+	_, err := t.writeOnce(ctx, hourKey(at), newChange("").
 		subtract("sent").
-		onlyOnce(rand.Text()).
-		where("#sent > :zero AND #change <> :change").bind(":zero", number(0)))
+		where("#sent > :zero").bind(":zero", number(0)))
 	return err
 }
 

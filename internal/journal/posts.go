@@ -100,7 +100,7 @@ func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
 	if delivered {
 		status = postDelivered
 	}
-	ended, err := t.write(ctx, postPrefix+p.ID, newChange("").
+	ended, err := t.writeOnce(ctx, postPrefix+p.ID, newChange("").
 		set("status", text(status)).
 		clear("work_pk", "work_sk", "body", "next_at").
 		where("#status = :waits").bind(":waits", text(postWaits)))
@@ -113,7 +113,7 @@ func (t *Table) EndPost(ctx context.Context, p Post, delivered bool) error {
 			where("#undelivered > :none").bind(":none", number(0)))
 		return err
 	}
-	_, err = t.write(ctx, postsKey, newChange("").set("failed_at", instant(t.Now())).count("undelivered"))
+	_, err = t.writeOnce(ctx, postsKey, newChange("").set("failed_at", instant(t.Now())).count("undelivered"))
 	return err
 }
 

@@ -86,12 +86,15 @@ func TestUndeliveredPostsAreCountedUntilDelivery(t *testing.T) { //nolint:parall
 			}
 		}
 		if got, err := b.UndeliveredPosts(t.Context()); err != nil || got != want {
-			t.Errorf("%d undelivered messages, %v; want %d", got, err, want)
+			t.Errorf("requests come twice: %t: %d undelivered messages, %v; want %d", b.client.repeats, got, err, want)
 		}
 	}
-	end(false, 1)
-	end(false, 2)
-	end(true, 0)
-	end(false, 1)
-	end(true, 0)
+	for _, repeats := range []bool{false, true} {
+		b.client.repeats = repeats
+		end(false, 1)
+		end(false, 2)
+		end(true, 0)
+		end(false, 1)
+		end(true, 0)
+	}
 }

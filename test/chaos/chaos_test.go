@@ -37,10 +37,13 @@ func TestChaosLeavesExactRows(t *testing.T) {
 		w.awaitBacklog()
 	}
 	t.Logf("the actions took %s", time.Since(began).Round(time.Second))
-	w.settle()
-	w.awaitMails()
-	w.redriveSound()
-	t.Logf("firn was quiet after %s", time.Since(began).Round(time.Second))
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{{"the queues were empty", w.settle}, {"all failures had a mail", w.awaitMails}, {"firn was quiet", w.redriveSound}} {
+		step.do()
+		t.Logf("%s after %s", step.name, time.Since(began).Round(time.Second))
+	}
 	expected := w.judge()
 	w.checkTables(expected)
 	w.checkStates(expected)

@@ -28,6 +28,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/laptop"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
 	"github.com/firn-data/firn/internal/operator"
@@ -106,7 +107,7 @@ func connect(ctx context.Context, cloud *laptop.Cloud, faults *proxy) (environme
 	if err != nil {
 		return environment{}, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	cfg, err := awsconfig.Load(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return environment{}, err
 	}

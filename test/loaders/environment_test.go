@@ -15,12 +15,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
@@ -48,7 +48,7 @@ const stackName = "Processes"
 func sharedCloud(t testing.TB) cloud {
 	t.Helper()
 	once.Do(func() {
-		cfg, err := config.LoadDefaultConfig(t.Context())
+		cfg, err := awsconfig.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,12 +15,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/alert"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/journal"
@@ -112,7 +112,7 @@ func (s *simulation) newConsumer() *batch.Consumer {
 
 func newTable(t *testing.T, c *clock) *journal.Table {
 	t.Helper()
-	cfg, err := config.LoadDefaultConfig(t.Context())
+	cfg, err := awsconfig.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

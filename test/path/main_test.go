@@ -27,6 +27,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/laptop"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
@@ -93,7 +94,7 @@ func run(m *testing.M) (code int, err error) {
 // failures many times, and wait for the mail about each failure. So digests follow with
 // the next tick, and the hourly limit is high.
 func setAlertVariables(ctx context.Context, variables map[string]string) error {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func connect(ctx context.Context, cloud *laptop.Cloud) (environment, error) {
 		return environment{}, err
 	}
 	o.PollEvery = 50 * time.Millisecond
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	cfg, err := awsconfig.Load(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return environment{}, err
 	}

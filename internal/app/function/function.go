@@ -5,7 +5,6 @@ package function
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/firn-data/firn/internal/app/environment"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/batch"
 	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/contract"
@@ -95,9 +95,9 @@ func Connect(ctx context.Context, common Common) (*Cloud, error) {
 	if common.Endpoint != "" {
 		options = append(options, config.WithBaseEndpoint(common.Endpoint))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := awsconfig.Load(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("configure AWS: %w", err)
+		return nil, err
 	}
 	return &Cloud{
 		Config:  cfg,

@@ -16,7 +16,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -29,6 +28,7 @@ import (
 	"github.com/firn-data/firn/internal/app/function/functiontest"
 	"github.com/firn-data/firn/internal/app/load"
 	app "github.com/firn-data/firn/internal/app/operator"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/breaker"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/laptop/laptoptest"
@@ -98,7 +98,7 @@ func (f *fixture) closeBreaker(t *testing.T) {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	ctx := t.Context()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

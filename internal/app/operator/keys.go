@@ -24,7 +24,7 @@ func NewRotator(ctx context.Context, lookup environment.Lookup, stack operator.S
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := configureAWS(ctx)
+	cfg, err := loadAWSConfig(ctx)
 	if err != nil {
 		return nil, err
 	}

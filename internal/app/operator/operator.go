@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/firn-data/firn/internal/app/environment"
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/journal"
 	"github.com/firn-data/firn/internal/operator"
@@ -49,7 +50,7 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	if err != nil {
 		return nil, fmt.Errorf("the contracts in %s (set FIRN_DATASETS for another folder): %w", s.Contracts, err)
 	}
-	cfg, err := configureAWS(ctx)
+	cfg, err := loadAWSConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +69,9 @@ func New(ctx context.Context, lookup environment.Lookup) (*operator.Operator, er
 	}, nil
 }
 
-// configureAWS turns off the SDK's own log lines. An operator needs only errors.
-func configureAWS(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
-	if err != nil {
-		return cfg, fmt.Errorf("configure AWS: %w", err)
-	}
-	return cfg, nil
+// loadAWSConfig turns off the SDK's own log lines. An operator needs only errors.
+func loadAWSConfig(ctx context.Context) (aws.Config, error) {
+	return awsconfig.Load(ctx, config.WithLogger(logging.Nop{}))
 }
 
 // outputs returns the stack's resources from its CloudFormation outputs.

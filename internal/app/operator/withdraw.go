@@ -29,7 +29,7 @@ func NewWithdrawer(ctx context.Context, lookup environment.Lookup, stack operato
 	if err := environment.Decode(lookup, &s); err != nil {
 		return nil, load.Bucket{}, err
 	}
-	cfg, err := configureAWS(ctx)
+	cfg, err := loadAWSConfig(ctx)
 	if err != nil {
 		return nil, load.Bucket{}, err
 	}
@@ -74,7 +74,7 @@ func (noTopic) Publish(context.Context, load.Announcement) error { return nil }
 
 // CallerIdentity returns the ARN of the AWS identity of the environment.
 func CallerIdentity(ctx context.Context) (string, error) {
-	cfg, err := configureAWS(ctx)
+	cfg, err := loadAWSConfig(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/firn-data/firn/internal/awsconfig"
 	"github.com/firn-data/firn/internal/contract"
 	"github.com/firn-data/firn/internal/fault"
 	"github.com/firn-data/firn/internal/journal"
@@ -60,7 +60,7 @@ var stack = sync.OnceValues(func() (map[string]string, error) { return deploy("A
 
 func deploy(name string) (map[string]string, error) {
 	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func newFixtureInOwnStack(t *testing.T) *fixture {
 
 func newFixtureInStack(t *testing.T, outputs map[string]string) *fixture {
 	t.Helper()
-	cfg, err := config.LoadDefaultConfig(t.Context())
+	cfg, err := awsconfig.Load(t.Context())
 	failOnError(t, err)
 	source := fmt.Sprintf("shop%d", fixtureCount.Add(1))
 	f := &fixture{
