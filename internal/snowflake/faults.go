@@ -22,6 +22,7 @@ const (
 	numberStatementTimeout = 630
 	numberDoesNotExist     = 2003
 	numberNoPrivilege      = 3001
+	numberEndedTransaction = 90070
 	numberOverQuota        = 90073
 	numberFileMissing      = 91016
 	firstDriverNumber      = 260000
@@ -47,7 +48,11 @@ var errorClasses = map[int]errorClass{
 	numberNoWarehouse: {fault.WarehouseAway, fault.RetryAfter},
 	numberOverQuota:   {fault.WarehouseAway, fault.RetryAfter},
 	numberLockBusy:    {fault.LockBusy, fault.RetryAfter},
-	numberNoPrivilege: {fault.AccessDenied, fault.RetryAfter},
+	// Snowflake ends an idle transaction while another session waits for its lock
+	// (docs.snowflake.com, sql-reference/transactions). The loader was too slow between two
+	// statements, so no object is the cause.
+	numberEndedTransaction: {fault.LockBusy, fault.RetryAfter},
+	numberNoPrivilege:      {fault.AccessDenied, fault.RetryAfter},
 	// The object is missing, was renamed, or the role has lost a grant: no object of the
 	// landing bucket is the cause, and a person can undo each of these.
 	numberDoesNotExist: {fault.TableMissing, fault.RetryAfter},

@@ -41,8 +41,18 @@ var (
 )
 
 // idleBlocker replaces Snowflake's five minutes, so that the transaction of a killed
-// loader ends soon.
-const idleBlocker = 2 * time.Second
+// loader ends soon. In a long run a loader with hundreds of waiting objects is idle for
+// seconds while it reads their receipts, and its transaction must not end.
+func idleBlocker() time.Duration {
+	const short, long = 2 * time.Second, 20 * time.Second
+	if *objects <= manyObjects {
+		return short
+	}
+	return long
+}
+
+// manyObjects is the largest number of objects of a short run.
+const manyObjects = 500
 
 // environment has the deployed stack, and clients of the account's root user. These
 // clients pass by the proxy with the throttles.
@@ -86,7 +96,7 @@ func run(m *testing.M) (code int, err error) {
 	go faults.serve(listener)
 	defer func() { err = errors.Join(err, faults.close()) }()
 	cloud.FunctionEndpoint = "http://" + listener.Addr().String()
-	cloud.EndWithProcess, cloud.IdleBlocker = true, idleBlocker
+	cloud.EndWithProcess, cloud.IdleBlocker = true, idleBlocker()
 	cloud.Project = filepath.Join(root, "testdata", "project")
 	ctx := context.Background()
 	defer func() { err = errors.Join(err, cloud.Down()) }()

@@ -372,7 +372,7 @@ var timeouts = map[string]int32{"Route": 60, "Transform": 40, "Load": 40, "Alert
 // In a short run the message of a slow function comes back too, like a repeated message.
 // In a long run this would repeat long sweeps.
 func visibilitySeconds(queue string) int {
-	const short, manyObjects, long = 10, 500, 70
+	const short, long = 10, 70
 	if *objects <= manyObjects && queue != "GlueQueue" { // its messages wait for a batch
 		return short
 	}

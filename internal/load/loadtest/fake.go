@@ -230,7 +230,7 @@ func (s *session) statement(op string, run func(d *dataset) error) error {
 	case !s.open:
 		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("no transaction is open"))
 	case s.failed:
-		err = fault.Retryable(op, fault.Unexpected, fmt.Errorf("the transaction was aborted, and needs a ROLLBACK"))
+		err = fault.Dependency(op, fault.LockBusy, fmt.Errorf("the transaction was aborted, and needs a ROLLBACK"))
 	case d == nil:
 		err = fault.Dependency(op, fault.TableMissing, fmt.Errorf("the tables of %s don't exist", s.name))
 	default:

@@ -24,12 +24,12 @@ type refusal struct {
 // refusals compare the fake with the laptop's Snowflake. The fake refuses every
 // statement that the laptop's Snowflake refuses, with the same code.
 var refusals = []refusal{
-	{name: "a statement after a failed statement", code: fault.Unexpected, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+	{name: "a statement after a failed statement", code: fault.LockBusy, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
 		failStatement(t, fixture, s)
 		_, err := s.Count(t.Context(), load.Rows, []object.ID{"x"})
 		return err
 	}},
-	{name: "COMMIT after a failed statement", code: fault.Unexpected, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
+	{name: "COMMIT after a failed statement", code: fault.LockBusy, run: func(t testing.TB, fixture *Fixture, s load.Session) error {
 		failStatement(t, fixture, s)
 		return s.Commit(t.Context())
 	}},
