@@ -45,12 +45,11 @@ func (w *world) settle() {
 		switchReceiptEvents(w)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.paused)) {
-		w.must("resume", name)
+		w.mustSoon("resume", name)
 	}
 	w.sweepUntilQuiet()
 	for _, c := range w.owed {
-		_, err := c.run(w.t.Context())
-		w.check("complete a refused command", err)
+		w.runSoon(c)
 	}
 	if len(w.owed) > 0 {
 		w.sweepUntilQuiet()

@@ -278,6 +278,25 @@ func (w *world) must(arguments ...string) {
 	w.check("run a command", err)
 }
 
+// mustSoon runs a command that waits for the lock of a dataset. The session of a killed
+// loader can hold the lock for the time of idleBlocker.
+func (w *world) mustSoon(arguments ...string) { w.runSoon(command{arguments: arguments}) }
+
+// runSoon runs a command, and again while another loader holds the lock.
+func (w *world) runSoon(c command) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
+	defer cancel()
+	var last error
+	if err := poll(ctx, func() bool {
+		_, last = c.run(w.t.Context())
+		return last == nil || !strings.Contains(last.Error(), "lock_busy")
+	}); err != nil {
+		last = fmt.Errorf("after %s: %w", waitLimit, last)
+	}
+	w.check("run a command", last)
+}
+
 // try runs a command that a fault, or the state of the object, may refuse.
 func (w *world) try(arguments ...string) {
 	if _, err := (command{arguments: arguments}).run(w.t.Context()); err != nil {
