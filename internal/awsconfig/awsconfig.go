@@ -14,16 +14,16 @@ import (
 )
 
 // Load returns the configuration of the SDK's default chain. Its clients keep the answer
-// that comes before the end of the request (see KeepAnswers).
+// that comes before the end of the request (see keepAnswers).
 func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, append(options, config.WithAPIOptions([]func(*middleware.Stack) error{KeepAnswers}))...)
+	cfg, err := config.LoadDefaultConfig(ctx, append(options, config.WithAPIOptions([]func(*middleware.Stack) error{keepAnswers}))...)
 	if err != nil {
 		return cfg, fmt.Errorf("configure AWS: %w", err)
 	}
 	return cfg, nil
 }
 
-// KeepAnswers adds a step to each request. Without the step a client loses an answer now
+// keepAnswers adds a step to each request. Without the step a client loses an answer now
 // and then, above all on a busy machine: the server answers before net/http has asked the
 // body for its end. The SDK closes the body then, and the WriteTo of a closed body
 // returns io.EOF (smithy-go v1.28.9, safeWriteToReadCloser). io.Copy reports this error,
@@ -31,11 +31,11 @@ func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.
 // connection" (aws-sdk-go-v2, issues 1825 and 2737). A retry repeats the request, and a
 // request that isn't idempotent has its effect twice. The step hides the method WriteTo
 // of the body.
-func KeepAnswers(stack *middleware.Stack) error {
+func keepAnswers(stack *middleware.Stack) error {
 	return stack.Finalize.Add(hideWriteTo{}, middleware.After)
 }
 
-// hideWriteTo is the step of KeepAnswers. It comes after the signature, in each try.
+// hideWriteTo is the step of keepAnswers. It comes after the signature, in each try.
 type hideWriteTo struct{}
 
 // ID implements middleware.FinalizeMiddleware.
@@ -45,15 +45,16 @@ func (hideWriteTo) ID() string { return "firn:KeepAnswers" }
 func (hideWriteTo) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	middleware.FinalizeOutput, middleware.Metadata, error,
 ) {
-	if request, ok := in.Request.(*smithyhttp.Request); ok {
-		body := readerOnly(request.GetStream())
-		if body != nil {
-			changed, err := request.SetStream(body)
-			if err != nil {
-				return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("hide WriteTo of a request's body: %w", err)
-			}
-			in.Request = changed
+	request, ok := in.Request.(*smithyhttp.Request)
+	if !ok {
+		return next.HandleFinalize(ctx, in)
+	}
+	if body := readerOnly(request.GetStream()); body != nil {
+		changed, err := request.SetStream(body)
+		if err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("hide WriteTo of a request's body: %w", err)
 		}
+		in.Request = changed
 	}
 	return next.HandleFinalize(ctx, in)
 }

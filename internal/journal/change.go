@@ -173,8 +173,12 @@ func (t *Table) apply(ctx context.Context, id object.ID, dataset string, c *chan
 	return entry, valueOf(attributes[attributeChangeID]) == changeID, err
 }
 
-// attributeChangeID is the attribute with the random id of the last change.
-const attributeChangeID = "change"
+// attributeChangeID is the attribute with the random id of the last change. notRepeated
+// is the condition that the request isn't a repetition of the last change.
+const (
+	attributeChangeID = "change"
+	notRepeated       = "attribute_not_exists(#" + attributeChangeID + ") OR #" + attributeChangeID + " <> :" + attributeChangeID
+)
 
 // onlyOnce gives the change an id, so that a request repeated by the AWS client makes
 // the change once. The condition of the repeated request doesn't hold, and the id in
@@ -216,12 +220,11 @@ func (t *Table) write(ctx context.Context, pk string, c *change) (bool, error) {
 }
 
 // writeOnce is write for a change that must not be made twice, like a count. A request
-// that the AWS client repeats makes the change once, as long as no other writeOnce of the
-// item comes between the two requests. After such a change the repeated request may
-// count again.
+// that the AWS client repeats makes the change once. The exception is another writeOnce of
+// the item between the two requests.
 func (t *Table) writeOnce(ctx context.Context, pk string, c *change) (bool, error) {
 	id := rand.Text()
-	written, err := t.write(ctx, pk, c.onlyOnce(id).where("attribute_not_exists(#change) OR #change <> :change"))
+	written, err := t.write(ctx, pk, c.onlyOnce(id).where(notRepeated))
 	if written || err != nil {
 		return written, err
 	}
@@ -283,7 +286,7 @@ func (c *change) conditions() string {
 		c.values[placeholder] = text(string(origin))
 		states[i] = placeholder
 	}
-	c.where("attribute_not_exists(#"+attributeChangeID+") OR #"+attributeChangeID+" <> :"+attributeChangeID, attributeChangeID)
+	c.where(notRepeated, attributeChangeID)
 	return "#state IN (" + strings.Join(states, ", ") + ") AND " + c.extraCondition()
 }
 

@@ -34,7 +34,7 @@ func (t *Table) countMailOnce(ctx context.Context, at time.Time, limit int) (cou
 		set("expires_at", number(at.Add(mailCountTime).Unix())).
 		onlyOnce(id).
 		where("attribute_not_exists(#sent) OR #sent < :limit").bind(":limit", number(int64(limit))).
-		where("attribute_not_exists(#change) OR #change <> :change"))
+		where(notRepeated))
 	if err != nil {
 		return 0, false, err
 	}

@@ -50,7 +50,8 @@ var errorClasses = map[int]errorClass{
 	numberLockBusy:    {fault.LockBusy, fault.RetryAfter},
 	// Snowflake ends an idle transaction while another session waits for its lock
 	// (docs.snowflake.com, sql-reference/transactions). The loader was too slow between two
-	// statements, so no object is the cause.
+	// statements, so no object is the cause. The number also answers a statement after a
+	// failed one, and no loader sends such a statement.
 	numberEndedTransaction: {fault.LockBusy, fault.RetryAfter},
 	numberNoPrivilege:      {fault.AccessDenied, fault.RetryAfter},
 	// The object is missing, was renamed, or the role has lost a grant: no object of the

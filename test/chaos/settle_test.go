@@ -45,11 +45,11 @@ func (w *world) settle() {
 		switchReceiptEvents(w)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.paused)) {
-		w.mustSoon("resume", name)
+		w.runAfterLock(command{arguments: []string{"resume", name}})
 	}
 	w.sweepUntilQuiet()
 	for _, c := range w.owed {
-		w.runSoon(c)
+		w.runAfterLock(c)
 	}
 	if len(w.owed) > 0 {
 		w.sweepUntilQuiet()

@@ -278,12 +278,10 @@ func (w *world) must(arguments ...string) {
 	w.check("run a command", err)
 }
 
-// mustSoon runs a command that waits for the lock of a dataset. The session of a killed
-// loader can hold the lock for the time of idleBlocker.
-func (w *world) mustSoon(arguments ...string) { w.runSoon(command{arguments: arguments}) }
-
-// runSoon runs a command, and again while another loader holds the lock.
-func (w *world) runSoon(c command) {
+// runAfterLock runs a command that no fault may refuse, and again while another loader
+// holds the lock of the dataset. The session of a killed loader can hold the lock for the
+// time of idleBlocker.
+func (w *world) runAfterLock(c command) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
 	defer cancel()
